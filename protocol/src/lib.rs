@@ -1,0 +1,15 @@
+//! The Modelferry protocol without I/O: no tokio, no files, no clock. `SPEC.md` is its text.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod codec;
+pub mod ids;
+pub mod ledger;
+pub mod limits;
+pub mod manifest;
+pub mod message;
+pub mod pairing;
+pub mod plan;
+pub mod record;
+pub mod snapshot;
+pub mod switch;

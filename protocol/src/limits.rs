@@ -1,0 +1,68 @@
+//! Every limit of the protocol, with its unit and its reason.
+//!
+//! A peer's length is compared with these *before* anything is allocated for it.
+
+/// Version of the protocol that [`crate::message::Hello`] carries. Peers must agree exactly.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// Application protocol of a link between paired agents (TLS ALPN).
+pub const ALPN_LINK: &[u8] = b"modelferry/1";
+/// Application protocol of a pairing, accepted only while an offer is open (TLS ALPN).
+pub const ALPN_PAIR: &[u8] = b"modelferry-pair/1";
+/// UDP and TCP port of an agent unless the configuration says otherwise.
+pub const PORT_DEFAULT: u16 = 17171;
+
+/// Bytes of the header before every frame's body: kind, version, body length (u32, little endian).
+pub const FRAME_HEADER_BYTES: usize = 6;
+/// Bytes in the body of a control frame. 1 MiB: bincode decodes at most this much, so that a length
+/// bomb ends in an error and recursion cannot overflow a stack.
+pub const CONTROL_FRAME_BYTES_MAX: u32 = 1 << 20;
+/// Bytes in the body of a chunk frame's header part; the chunk's own bytes follow outside of it.
+pub const CHUNK_HEADER_BYTES_MAX: u32 = 64;
+
+/// Plain bytes in one chunk at most. 256 KiB is about 2 ms of a 1 Gbit/s link, so a resume repeats little.
+pub const CHUNK_BYTES_MAX: u32 = 256 << 10;
+/// Plain bytes in one chunk on average.
+pub const CHUNK_BYTES_AVERAGE: u32 = 32 << 10;
+/// Plain bytes in one chunk at least, save the last of a blob.
+pub const CHUNK_BYTES_MIN: u32 = 8 << 10;
+/// Bytes of a chunk as it travels. zstd's bound is n + n/256 + 64 from 128 KiB up; what grows is stored.
+pub const CHUNK_WIRE_BYTES_MAX: u32 = CHUNK_BYTES_MAX;
+/// Base-two logarithm of the largest zstd window a receiver allows; 8 MiB.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Chunks named by one manifest page. 1,024 make about 32 MiB of a blob and 36 KiB of page, so that
+/// memory stays bounded however large the blob is.
+pub const PAGE_CHUNKS_MAX: usize = 1024;
+/// Ranges in one `Need` or `Held`: at worst every second chunk of a page.
+pub const RANGES_MAX: usize = PAGE_CHUNKS_MAX / 2;
+/// Bytes in one blob. 1 TiB: beyond any charm, agent binary or resource known.
+pub const BLOB_BYTES_MAX: u64 = 1 << 40;
+
+/// Bytes in a model description; 64 MiB as base64 in Juju's envelope.
+pub const DESCRIPTION_BYTES_MAX: u64 = 48 << 20;
+/// Calls in one snapshot: its description, its entries, every binary, and the check at the end.
+pub const CALLS_MAX: usize = 4096;
+/// Bytes in an encoded snapshot, which travels inside one `Seal`.
+pub const SNAPSHOT_BYTES_MAX: usize = 768 << 10;
+
+/// Bytes in a name: controller, model, user, peer, region.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Bytes in a sentence for people: a cause, a finding, a fix.
+pub const TEXT_BYTES_MAX: usize = 2048;
+/// Bytes in a question's or an answer's free-form part.
+pub const ANSWER_BYTES_MAX: usize = 512 << 10;
+/// Users of a model, or of a controller, in a plan.
+pub const USERS_MAX: usize = 1024;
+/// Findings in a plan.
+pub const FINDINGS_MAX: usize = 256;
+/// API addresses of a controller.
+pub const ADDRESSES_MAX: usize = 16;
+/// Bytes in one journal record, so that the reserve of 1 MiB holds every record a migration can need.
+pub const RECORD_BYTES_MAX: usize = 4096;
+
+const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVERAGE <= CHUNK_BYTES_MAX);
+const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");
+const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(FINDINGS_MAX * 3 * TEXT_BYTES_MAX > ANSWER_BYTES_MAX, "findings are cut to fit an answer");

@@ -1,0 +1,470 @@
+//! What two linked agents say to each other: control messages, and the chunks of the bulk streams.
+//!
+//! A frame is a header of [`FRAME_HEADER_BYTES`] (kind, version, length of the body) and a bincode body.
+//! A chunk frame is followed by the chunk's bytes, outside the body.
+
+use crate::codec::{Bounded, Bytes, CodecError, Decode, Encode, Text, decode, encode, wire_enum};
+use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid};
+use crate::limits::*;
+use crate::manifest::{Page, Ranges};
+use crate::plan::{Answer, Question};
+use crate::snapshot::{BlobRef, Name};
+use crate::switch::source::Signature;
+use crate::switch::{Cause, Head, Profile, Root};
+
+/// Version that stands in every frame's header.
+pub const FRAME_VERSION: u8 = 1;
+
+/// What an agent tells about its controller.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct ControllerCard {
+    /// Its name, as its own operators call it.
+    pub name: Name,
+    /// Its UUID.
+    pub uuid: ModelUuid,
+    /// The Juju version it runs, or claims.
+    pub version: Name,
+    /// The cloud it runs in.
+    pub cloud: Name,
+    /// The cloud's region, empty where there is none.
+    pub region: Name,
+    /// The cloud's type, Juju's "substrate": `lxd`, `openstack`, `kubernetes`.
+    pub cloud_type: Name,
+    /// `host:port` of its API.
+    pub addresses: Bounded<Name, ADDRESSES_MAX>,
+    /// SHA-256 of its CA certificate's DER.
+    pub ca_fingerprint: [u8; 32],
+}
+
+/// First message on a control stream, from both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`]. Must be equal on both sides.
+    pub protocol: u16,
+    /// The agent's own version, for people.
+    pub agent: Name,
+    /// The agent's journal.
+    pub journal: JournalId,
+    /// The last sequence number of that journal.
+    pub sequence: u64,
+    /// The last sequence number this agent has seen of the peer's journal; 0 for none.
+    pub sequence_seen: u64,
+    /// The controller beside the agent.
+    pub controller: ControllerCard,
+}
+
+/// Names the migration that a switchover message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Switch {
+    /// The migration.
+    pub mid: MigrationId,
+    /// The source's journal.
+    pub journal: JournalId,
+}
+
+impl Switch {
+    /// Returns the switch of the migration that `head` heads.
+    pub fn of(head: &Head) -> Self {
+        Self { mid: head.mid, journal: head.journal }
+    }
+}
+
+/// Offers a model.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Offer {
+    /// The migration.
+    pub switch: Switch,
+    /// The model.
+    pub model: ModelUuid,
+    /// The epoch at which the target will own it.
+    pub epoch_to: Epoch,
+    /// Who decides.
+    pub profile: Profile,
+    /// Counts the attempts to migrate this model, from 0.
+    pub attempt: u32,
+    /// The model's name.
+    pub name: Name,
+    /// The model's owner.
+    pub owner: Name,
+}
+
+/// Asks for the target's vote on a sealed snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Sealed {
+    /// The migration.
+    pub switch: Switch,
+    /// The snapshot's root.
+    pub root: Root,
+    /// Tells how fresh the vote is that answers this seal.
+    pub nonce: u64,
+    /// The snapshot's bytes; empty where the target is known to have them.
+    pub snapshot: Bytes<SNAPSHOT_BYTES_MAX>,
+}
+
+impl Sealed {
+    /// Makes the seal, still without the snapshot's bytes and a nonce.
+    pub fn asking(switch: Switch, root: Root) -> Self {
+        Self { switch, root, nonce: 0, snapshot: Bytes::default() }
+    }
+}
+
+/// The target's vote: staged, and kept until the source decides.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Vote {
+    /// The migration.
+    pub switch: Switch,
+    /// The snapshot's root.
+    pub root: Root,
+    /// The nonce of the last seal heard.
+    pub nonce: u64,
+    /// Ed25519 by the target's identity key over [`Vote::signed_bytes`].
+    pub signature: Signature,
+}
+
+impl Vote {
+    /// Makes the vote, still without nonce and signature.
+    pub fn unsigned(switch: Switch, root: Root) -> Self {
+        Self { switch, root, nonce: 0, signature: Signature::default() }
+    }
+
+    /// Returns the bytes that are signed. The nonce is not among them: it only tells how fresh the vote is.
+    pub fn signed_bytes(switch: Switch, root: Root) -> Vec<u8> {
+        [&b"modelferry/1 prepared\0"[..], &switch.mid.0, &switch.journal.0, &root.0].concat()
+    }
+}
+
+/// Tells the target that it owns the model.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Commit {
+    /// The migration.
+    pub switch: Switch,
+    /// The snapshot's root.
+    pub root: Root,
+    /// The epoch at which the target owns the model.
+    pub epoch_to: Epoch,
+}
+
+/// A migration and a root.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Rooted {
+    /// The migration.
+    pub switch: Switch,
+    /// The snapshot's root, of the record; never of the live content, which moves on.
+    pub root: Root,
+}
+
+/// A migration and why it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct End {
+    /// The migration.
+    pub switch: Switch,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Names a blob within one connection: numbers are the source's, and mean nothing on the next connection.
+pub type Handle = u32;
+
+/// Offers a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct BlobOffer {
+    /// The source's number for it.
+    pub handle: Handle,
+    /// The migration it is for.
+    pub mid: MigrationId,
+    /// The blob.
+    pub blob: BlobRef,
+    /// How the source cuts chunks: pages of one cutter mean nothing to another.
+    pub cutter: u16,
+}
+
+/// Tells how much of a blob the target knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct BlobState {
+    /// The source's number for it.
+    pub handle: Handle,
+    /// Whether all of it is held, proven and durable.
+    pub held: bool,
+    /// Manifest pages that need not be sent again, counted from the first.
+    pub pages: u32,
+    /// Bytes held already, durable.
+    pub bytes_held: u64,
+}
+
+/// A page of a blob's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct BlobPage {
+    /// The source's number for the blob.
+    pub handle: Handle,
+    /// The page.
+    pub page: Page,
+}
+
+/// Chunks of one page: those the target lacks, or those it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Chunks {
+    /// The source's number for the blob.
+    pub handle: Handle,
+    /// The page.
+    pub page: u32,
+    /// The chunks.
+    pub ranges: Ranges,
+}
+
+/// Why the target takes no chunks for now.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Hold {
+    /// In words, such as how much space is missing; empty when chunks are welcome again.
+    pub reason: Cause,
+}
+
+/// Something that only this agent's peer can answer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Ask {
+    /// Chosen by who asks; the answer repeats it.
+    pub id: u64,
+    /// The question.
+    pub question: Question,
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Told {
+    /// Of the question.
+    pub id: u64,
+    /// The answer, or why there is none.
+    pub answer: Answer,
+}
+
+wire_enum! {
+    /// How a chunk's bytes travel.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Encoding {
+        /// As they are.
+        0x00 = Stored,
+        /// One zstd frame.
+        0x01 = Zstd,
+    }
+}
+
+/// Stands before a chunk's bytes on a bulk stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct ChunkHeader {
+    /// The source's number for the blob.
+    pub handle: Handle,
+    /// The chunk's page.
+    pub page: u32,
+    /// The chunk's place in it.
+    pub index: u32,
+    /// Bytes that follow, at most [`CHUNK_WIRE_BYTES_MAX`].
+    pub wire_bytes: u32,
+    /// How they are encoded.
+    pub encoding: Encoding,
+}
+
+/// Bytes from a peer that break the protocol. The connection ends; no migration does.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// A frame kind this version does not have.
+    #[error("unknown frame kind {0:#04x}")]
+    UnknownKind(u8),
+    /// A frame of another version.
+    #[error("frame version {actual}, expected {FRAME_VERSION}")]
+    Version {
+        /// What the header says.
+        actual: u8,
+    },
+    /// A body longer than its kind may have.
+    #[error("a body of {bytes} bytes, allowed are {bytes_max}")]
+    TooLong {
+        /// What the header claims.
+        bytes: u32,
+        /// What is allowed.
+        bytes_max: u32,
+    },
+    /// A body that does not decode.
+    #[error("the body of a {kind} does not decode")]
+    Body {
+        /// The frame's kind.
+        kind: &'static str,
+        /// How it fails.
+        #[source]
+        source: CodecError,
+    },
+    /// A chunk longer than any may be.
+    #[error("a chunk of {0} bytes on the wire, allowed are {CHUNK_WIRE_BYTES_MAX}")]
+    ChunkTooLong(u32),
+}
+
+macro_rules! messages {
+    ($( $(#[$meta:meta])* $kind:literal = $name:ident ( $body:ty ) ),+ $(,)?) => {
+        /// A control message.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Message { $( $(#[$meta])* $name($body) ),+ }
+
+        impl Message {
+            /// Wire number and name of every kind, for the specification's test.
+            pub const KINDS: &'static [(u8, &'static str)] = &[ $( ($kind, stringify!($name)) ),+ ];
+
+            /// Returns the kind's name.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$name(_) => stringify!($name) ),+ }
+            }
+
+            /// Encodes the message as one frame.
+            pub fn to_frame(&self) -> Vec<u8> {
+                match self { $( Self::$name(body) => frame($kind, &encode(body)) ),+ }
+            }
+
+            /// Decodes a frame's body.
+            ///
+            /// Errors: [`FrameError`].
+            pub fn from_body(kind: u8, body: &[u8]) -> Result<Self, FrameError> {
+                match kind {
+                    $( $kind => decode(body)
+                        .map(Self::$name)
+                        .map_err(|source| FrameError::Body { kind: stringify!($name), source }), )+
+                    other => Err(FrameError::UnknownKind(other)),
+                }
+            }
+        }
+    };
+}
+
+messages! {
+    /// Both ways, first on the control stream.
+    0x01 = Hello(Hello),
+    /// Both ways: a question.
+    0x03 = Ask(Ask),
+    /// Both ways: its answer.
+    0x04 = Told(Told),
+
+    /// Source to target: a model is offered.
+    0x10 = Offer(Offer),
+    /// Target to source: the offer stands; bytes arrive, or the copy is being staged.
+    0x11 = Progress(Switch),
+    /// Source to target: this is handed over; vote on it.
+    0x12 = Seal(Sealed),
+    /// Target to source: the vote.
+    0x13 = Prepared(Vote),
+    /// Source to target: decided, the model is yours.
+    0x14 = Commit(Commit),
+    /// Target to source: the model is live here.
+    0x15 = Activated(Rooted),
+    /// Source to target: heard that; no need to repeat it.
+    0x16 = Finished(Switch),
+    /// Source to target: decided, the model stays.
+    0x17 = Abort(End),
+    /// Target to source: nothing is left here; the token is given back.
+    0x18 = Dropped(End),
+    /// Source to target: this journal cannot know; decides nothing.
+    0x19 = Unknown(Switch),
+    /// Target to source: the offer is not accepted; decides nothing.
+    0x1a = Refused(End),
+
+    /// Source to target: a blob.
+    0x20 = BlobOffer(BlobOffer),
+    /// Target to source: how much of it is known.
+    0x21 = BlobState(BlobState),
+    /// Source to target: a page of its manifest.
+    0x22 = BlobPage(BlobPage),
+    /// Target to source: chunks of a page that are to be sent.
+    0x23 = Need(Chunks),
+    /// Target to source: chunks of a page that are durable now.
+    0x24 = Held(Chunks),
+    /// Target to source: the whole blob is proven and durable.
+    0x25 = BlobDone(Handle),
+    /// Target to source: no chunks for now, or again.
+    0x26 = Hold(Hold),
+}
+
+/// Frame kind of a chunk, which stands on bulk streams alone.
+pub const KIND_CHUNK: u8 = 0x30;
+
+impl Message {
+    /// Returns the migration that a switchover message is about; nothing for any other message.
+    pub fn switch(&self) -> Option<Switch> {
+        match self {
+            Self::Offer(offer) => Some(offer.switch),
+            Self::Seal(seal) => Some(seal.switch),
+            Self::Prepared(vote) => Some(vote.switch),
+            Self::Commit(commit) => Some(commit.switch),
+            Self::Activated(rooted) => Some(rooted.switch),
+            Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
+            Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.switch),
+            Self::Hello(_) | Self::Ask(_) | Self::Told(_) => None,
+            Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
+            Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
+        }
+    }
+
+    /// Makes the offer that `head` heads, still without the names that no record repeats.
+    pub fn offer_of(head: &Head) -> Self {
+        Self::Offer(Offer {
+            switch: Switch::of(head),
+            model: head.model,
+            epoch_to: head.epoch_to,
+            profile: head.profile,
+            attempt: 0,
+            name: Text::default(),
+            owner: Text::default(),
+        })
+    }
+}
+
+/// A frame's header, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// The kind.
+    pub kind: u8,
+    /// Bytes of the body that follows.
+    pub body_bytes: u32,
+}
+
+impl FrameHeader {
+    /// Reads a header and compares the length it claims with `body_bytes_max`, before anything is
+    /// allocated for it.
+    ///
+    /// Errors: [`FrameError::Version`], [`FrameError::TooLong`].
+    pub fn parse(bytes: [u8; FRAME_HEADER_BYTES], body_bytes_max: u32) -> Result<Self, FrameError> {
+        let [kind, version, length @ ..] = bytes;
+        let body_bytes = u32::from_le_bytes(length);
+        if version != FRAME_VERSION {
+            return Err(FrameError::Version { actual: version });
+        }
+        if body_bytes > body_bytes_max {
+            return Err(FrameError::TooLong { bytes: body_bytes, bytes_max: body_bytes_max });
+        }
+        Ok(Self { kind, body_bytes })
+    }
+}
+
+fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("a body is at most a control frame long");
+    let mut bytes = Vec::with_capacity(FRAME_HEADER_BYTES + body.len());
+    bytes.extend([kind, FRAME_VERSION]);
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+impl ChunkHeader {
+    /// Encodes the chunk's frame up to where the chunk's bytes begin.
+    pub fn to_frame(&self) -> Vec<u8> {
+        frame(KIND_CHUNK, &encode(self))
+    }
+
+    /// Decodes a chunk frame's body.
+    ///
+    /// Errors: [`FrameError`].
+    pub fn from_body(kind: u8, body: &[u8]) -> Result<Self, FrameError> {
+        if kind != KIND_CHUNK {
+            return Err(FrameError::UnknownKind(kind));
+        }
+        let header: Self = decode(body).map_err(|source| FrameError::Body { kind: "Chunk", source })?;
+        if header.wire_bytes > CHUNK_WIRE_BYTES_MAX {
+            return Err(FrameError::ChunkTooLong(header.wire_bytes));
+        }
+        Ok(header)
+    }
+}

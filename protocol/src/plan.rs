@@ -1,0 +1,101 @@
+//! What is asked before anything changes: the facts about a model, and what speaks against moving it.
+
+use crate::codec::{Bounded, Bytes, Decode, Encode, Text, wire_enum};
+use crate::ids::{MigrationId, ModelUuid};
+use crate::limits::{ANSWER_BYTES_MAX, CALLS_MAX, FINDINGS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX, USERS_MAX};
+use crate::snapshot::{BlobRef, Name};
+
+/// What a target must know about a model, and about the controller it comes from, to judge it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct ModelFacts {
+    /// The migration these facts belong to, if one runs: its own leftovers are no clash.
+    pub mid: Option<MigrationId>,
+    /// The model's UUID.
+    pub uuid: ModelUuid,
+    /// Its name.
+    pub name: Name,
+    /// Its owner.
+    pub owner: Name,
+    /// The agent version it runs; may be empty in a description.
+    pub agent_version: Name,
+    /// Version of the description document; 0 where it is not known.
+    pub document_version: u16,
+    /// The cloud it lives in.
+    pub cloud: Name,
+    /// The region, empty where there is none.
+    pub region: Name,
+    /// The cloud's type on the source controller.
+    pub cloud_type: Name,
+    /// Users with access to the model, external ones with their domain.
+    pub users: Bounded<Name, USERS_MAX>,
+    /// `owner/cloud/name` of its credential, empty where it has none.
+    pub credential: Name,
+    /// Ids of the secret back-ends its secrets refer to.
+    pub secret_backends: Bounded<Name, 64>,
+    /// `name:provider` of the storage pools it uses.
+    pub storage_pools: Bounded<Name, 256>,
+    /// Charms without a manifest.
+    pub charms_without_manifest: Bounded<Name, 256>,
+    /// Version of the source controller.
+    pub controller_version: Name,
+    /// Identity provider of the source controller, empty where there is none.
+    pub identity_url: Text<1024>,
+    /// Bytes of the description and of every binary.
+    pub bytes_total: u64,
+}
+
+wire_enum! {
+    /// How grave a finding is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Level {
+        /// Nothing speaks against it.
+        0x01 = Pass,
+        /// The migration can go on; somebody should look.
+        0x02 = Warn,
+        /// The migration cannot go on.
+        0x03 = Fail,
+    }
+}
+
+/// One thing that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Finding {
+    /// How it ended.
+    pub level: Level,
+    /// What was checked, a stable word for scripts: `version`, `users`, `name`.
+    pub check: Text<64>,
+    /// What was found, in Juju's words where Juju has them.
+    pub text: Text<TEXT_BYTES_MAX>,
+    /// The command that mends it, or nothing.
+    pub fix: Text<TEXT_BYTES_MAX>,
+}
+
+wire_enum! {
+    /// What an agent asks its peer.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Question {
+        /// Would this model be accepted? Answered by [`Answer::Findings`].
+        0x01 = Prechecks(Box<ModelFacts>),
+        /// How much of these blobs is held already? Answered by [`Answer::Bytes`].
+        0x02 = Held(Bounded<BlobRef, CALLS_MAX>),
+        /// A command of the control socket that only reads, as JSON. Answered by [`Answer::Json`].
+        0x03 = Query(Text<NAME_BYTES_MAX>),
+        /// Nothing but an answer: measures the round trip. Answered by [`Answer::Bytes`] of 0.
+        0x04 = Ping,
+    }
+}
+
+wire_enum! {
+    /// What the peer answers.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Answer {
+        /// There is no answer, and why.
+        0x00 = Failed(Text<TEXT_BYTES_MAX>),
+        /// What speaks for and against a model.
+        0x01 = Findings(Bounded<Finding, FINDINGS_MAX>),
+        /// A number of bytes.
+        0x02 = Bytes(u64),
+        /// What the control socket would have answered.
+        0x03 = Json(Bytes<ANSWER_BYTES_MAX>),
+    }
+}

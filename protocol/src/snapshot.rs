@@ -1,0 +1,277 @@
+//! What a migration moves: calls as data, and the snapshot that lists them.
+//!
+//! A [`Call`] is a verb of Juju's MigrationTarget facade. A source controller *yields* calls, a target
+//! controller *performs* them; the agents carry them in between. The bulky arguments are blobs, named
+//! by their hash.
+
+use crate::codec::{Bounded, CodecError, Decode, Encode, Text, decode_canonical, encode, wire_enum};
+use crate::ids::{Epoch, Hash, MigrationId, ModelUuid};
+use crate::limits::{BLOB_BYTES_MAX, CALLS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
+
+/// A name of bounded length: of a model, user, controller, charm, application.
+pub type Name = Text<NAME_BYTES_MAX>;
+
+/// Bytes that travel by chunk and are stored by hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct BlobRef {
+    /// BLAKE3 of the whole blob.
+    pub hash: Hash,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A charm archive.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Charm {
+    /// As the description has it: `ch:amd64/postgresql-843`, `local:noble/webapp-2`.
+    pub url: Name,
+    /// The zip.
+    pub blob: BlobRef,
+}
+
+/// An agent binary, a gzipped tar.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct AgentBinary {
+    /// As the description has it: `3.6.23-ubuntu-amd64`.
+    pub version: Name,
+    /// The gzipped tar.
+    pub blob: BlobRef,
+}
+
+/// A resource of an application: a file, or the small JSON document that stands for an OCI image.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Resource {
+    /// The application it belongs to.
+    pub application: Name,
+    /// The resource's name in the charm.
+    pub name: Name,
+    /// The revision the description names.
+    pub revision: i64,
+    /// Its bytes.
+    pub blob: BlobRef,
+}
+
+wire_enum! {
+    /// A verb of the migration target, as data.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Call {
+        /// Imports the model description, in migration mode *importing*.
+        0x01 = Import(BlobRef),
+        /// Imports what was written to a model of an embedded controller: its numbered entries.
+        0x02 = ImportEntries(BlobRef),
+        /// Uploads a charm archive.
+        0x03 = UploadCharm(Charm),
+        /// Uploads an agent binary.
+        0x04 = UploadAgentBinary(AgentBinary),
+        /// Uploads a resource.
+        0x05 = UploadResource(Resource),
+        /// Compares the model's machines with the cloud's.
+        0x06 = CheckMachines,
+        /// Takes the model into service.
+        0x07 = Activate,
+        /// Takes over the model's cloud resources; after it there is no way back.
+        0x08 = AdoptResources,
+        /// Deletes the imported copy; refused once the model is live.
+        0x09 = Abort,
+    }
+}
+
+impl Call {
+    /// Returns the blob this call needs, if it needs one.
+    pub fn blob(&self) -> Option<BlobRef> {
+        match self {
+            Self::Import(blob) | Self::ImportEntries(blob) => Some(*blob),
+            Self::UploadCharm(charm) => Some(charm.blob),
+            Self::UploadAgentBinary(binary) => Some(binary.blob),
+            Self::UploadResource(resource) => Some(resource.blob),
+            Self::CheckMachines | Self::Activate | Self::AdoptResources | Self::Abort => None,
+        }
+    }
+
+    /// Reports whether a snapshot may list this call: staging may, changing the owner may not.
+    fn stages(&self) -> bool {
+        !matches!(self, Self::Activate | Self::AdoptResources | Self::Abort)
+    }
+}
+
+/// Exactly what is handed over: the calls that stage the model on the target, in order.
+///
+/// Its encoding is sealed: the hash of those bytes, the *root*, is what both sides vote on.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Snapshot {
+    /// The migration this snapshot was taken for.
+    pub mid: MigrationId,
+    /// The model.
+    pub model: ModelUuid,
+    /// The epoch at which the target will own the model.
+    pub epoch_to: Epoch,
+    /// The model's name.
+    pub name: Name,
+    /// The model's owner.
+    pub owner: Name,
+    /// Whether every binary that the description names is in here.
+    pub complete: bool,
+    /// The calls that stage the model, in the order in which they are performed.
+    pub calls: Bounded<Call, CALLS_MAX>,
+}
+
+/// Bytes that are no snapshot, or not one that may be staged.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The bytes do not decode canonically.
+    #[error("the snapshot is malformed")]
+    Codec(#[from] CodecError),
+    /// The bytes hash to something else than the root they came with.
+    #[error("the snapshot hashes to {actual}, its root says {expected}")]
+    RootMismatch {
+        /// What the bytes hash to.
+        actual: Hash,
+        /// What was promised.
+        expected: Hash,
+    },
+    /// The snapshot is larger than a seal carries.
+    #[error(
+        "a snapshot of {bytes} bytes is larger than the {SNAPSHOT_BYTES_MAX} a seal carries; the model has too many binaries"
+    )]
+    TooLarge {
+        /// Its encoded size.
+        bytes: usize,
+    },
+    /// A call in it does something else than stage.
+    #[error("call {index} of the snapshot is `{call}`, which does not stage anything")]
+    NotStaging {
+        /// Its place in the list.
+        index: usize,
+        /// The call's name.
+        call: &'static str,
+    },
+    /// The snapshot's first call does not import a description, or a later one does.
+    #[error("a snapshot begins with its one description")]
+    DescriptionMisplaced,
+    /// A blob claims more bytes than any may have.
+    #[error("blob {hash} claims {bytes} bytes, more than the {BLOB_BYTES_MAX} allowed")]
+    BlobTooLarge {
+        /// The blob.
+        hash: Hash,
+        /// What it claims.
+        bytes: u64,
+    },
+}
+
+impl Snapshot {
+    /// Encodes the snapshot and returns its bytes with their root.
+    ///
+    /// Errors: [`SnapshotError::TooLarge`], and whatever [`Snapshot::open`] would refuse.
+    pub fn seal(&self) -> Result<(Vec<u8>, Hash), SnapshotError> {
+        self.check()?;
+        let bytes = encode(self);
+        if bytes.len() > SNAPSHOT_BYTES_MAX {
+            return Err(SnapshotError::TooLarge { bytes: bytes.len() });
+        }
+        let root = Hash::of(&bytes);
+        Ok((bytes, root))
+    }
+
+    /// Decodes `bytes` if they are what `root` names.
+    ///
+    /// Errors: [`SnapshotError`].
+    pub fn open(bytes: &[u8], root: Hash) -> Result<Self, SnapshotError> {
+        let actual = Hash::of(bytes);
+        if actual != root {
+            return Err(SnapshotError::RootMismatch { actual, expected: root });
+        }
+        let snapshot: Self = decode_canonical(bytes)?;
+        snapshot.check()?;
+        Ok(snapshot)
+    }
+
+    fn check(&self) -> Result<(), SnapshotError> {
+        for (index, call) in self.calls.iter().enumerate() {
+            if !call.stages() {
+                return Err(SnapshotError::NotStaging { index, call: call.name() });
+            }
+            if matches!(call, Call::Import(_)) != (index == 0) {
+                return Err(SnapshotError::DescriptionMisplaced);
+            }
+        }
+        if self.calls.is_empty() {
+            return Err(SnapshotError::DescriptionMisplaced);
+        }
+        match self.blobs().iter().find(|blob| blob.bytes > BLOB_BYTES_MAX) {
+            Some(&BlobRef { hash, bytes }) => Err(SnapshotError::BlobTooLarge { hash, bytes }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the blobs the calls need, each once, in the order of their first use.
+    pub fn blobs(&self) -> Vec<BlobRef> {
+        distinct_blobs(&self.calls)
+    }
+}
+
+/// Returns the blobs that `calls` need, each once, in the order of their first use.
+pub fn distinct_blobs(calls: &[Call]) -> Vec<BlobRef> {
+    let mut seen = std::collections::HashSet::new();
+    calls.iter().filter_map(Call::blob).filter(|blob| seen.insert(*blob)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(calls: Vec<Call>) -> Snapshot {
+        Snapshot {
+            mid: MigrationId([1; 16]),
+            model: ModelUuid([2; 16]),
+            epoch_to: 1,
+            name: Name::cut("prod"),
+            owner: Name::cut("admin"),
+            complete: true,
+            calls: Bounded::new(calls).unwrap(),
+        }
+    }
+
+    fn blob(byte: u8) -> BlobRef {
+        BlobRef { hash: Hash([byte; 32]), bytes: 7 }
+    }
+
+    #[test]
+    fn a_sealed_snapshot_opens_under_its_root_alone() {
+        let original = snapshot(vec![Call::Import(blob(1)), Call::CheckMachines]);
+        let (bytes, root) = original.seal().unwrap();
+        assert_eq!(Snapshot::open(&bytes, root).unwrap(), original);
+        assert!(matches!(Snapshot::open(&bytes, Hash([0; 32])), Err(SnapshotError::RootMismatch { .. })));
+    }
+
+    #[test]
+    fn every_flipped_byte_of_a_snapshot_is_noticed() {
+        let (bytes, root) = snapshot(vec![Call::Import(blob(1)), Call::CheckMachines]).seal().unwrap();
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            assert!(Snapshot::open(&flipped, root).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_cannot_smuggle_a_change_of_owner() {
+        for call in [Call::Activate, Call::AdoptResources, Call::Abort] {
+            let sealed = snapshot(vec![Call::Import(blob(1)), call]).seal();
+            assert!(matches!(sealed, Err(SnapshotError::NotStaging { index: 1, .. })));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_without_its_description_first_is_refused() {
+        for calls in [vec![], vec![Call::CheckMachines], vec![Call::Import(blob(1)), Call::Import(blob(2))]] {
+            assert!(matches!(snapshot(calls).seal(), Err(SnapshotError::DescriptionMisplaced)));
+        }
+    }
+
+    #[test]
+    fn a_blob_used_twice_is_listed_once() {
+        let charm = |url: &str| Call::UploadCharm(Charm { url: Name::cut(url), blob: blob(9) });
+        let listed = snapshot(vec![Call::Import(blob(1)), charm("ch:a-1"), charm("ch:b-1")]).blobs();
+        assert_eq!(listed, [blob(1), blob(9)]);
+    }
+}

@@ -1,0 +1,269 @@
+//! The source's machine. `Committed` is the commit point: the instant its record is durable.
+
+use super::{Cause, Head, Ignored, Outcome, Root};
+use crate::codec::{Bytes, Decode, Encode, wire_enum};
+use crate::ids::{Epoch, JournalId};
+use crate::message::{Commit, End, Message, Sealed, Switch};
+
+/// Frozen until the snapshot is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Freezing {
+    /// Unix milliseconds at which the source gives up. A wrong clock makes that early or late, never unsafe.
+    pub deadline_ms: u64,
+}
+
+/// The snapshot is sealed; the target imports it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Frozen {
+    /// What is handed over.
+    pub root: Root,
+    /// As in [`Freezing`].
+    pub deadline_ms: u64,
+}
+
+/// The target's signature under its vote, kept as evidence.
+pub type Signature = Bytes<64>;
+
+/// The source has given the model away; the target may not know it yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Committed {
+    /// What was handed over.
+    pub root: Root,
+    /// The target's signed vote.
+    pub vote: Signature,
+}
+
+/// The target handed the model back after the commit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Reclaiming {
+    /// What had been handed over.
+    pub root: Root,
+    /// Why the target dropped it.
+    pub cause: Cause,
+}
+
+wire_enum! {
+    /// State of a migration at its source.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum SourceState {
+        /// The model is live; its binaries travel ahead.
+        0x01 = Offered,
+        /// The controller is told to freeze the model and to export it.
+        0x02 = Freezing(Freezing),
+        /// The model is frozen; the rest travels, the target imports.
+        0x03 = Frozen(Frozen),
+        /// THE COMMIT POINT is behind: only the target can give the model back.
+        0x04 = Committed(Committed),
+        /// The target owns the model; redirects and logs follow.
+        0x05 = Handed(Root),
+        /// The frozen copy is being deleted.
+        0x06 = Reaping(Root),
+        /// Done: the model lives elsewhere. Kept for ever.
+        0x07 = Moved(Root),
+        /// Given up before the commit; the controller is told to thaw the model.
+        0x08 = Aborting(Cause),
+        /// Given up; the model is live as it was. Kept for ever.
+        0x09 = Aborted(Cause),
+        /// The target gave the model back; the controller is told to thaw it.
+        0x0a = Reclaiming(Reclaiming),
+        /// Given back; the model is live at this epoch. Kept for ever.
+        0x0b = Reclaimed(Epoch),
+    }
+}
+
+/// A migration at its source, as the journal holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct SourceRecord {
+    /// What does not change.
+    pub head: Head,
+    /// What does.
+    pub state: SourceState,
+}
+
+/// What the source does next, one at a time, until it is done or refused for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceCommand {
+    /// Freeze the model, export it, seal the snapshot.
+    Freeze,
+    /// Make the model live again.
+    Thaw,
+    /// Redirect the model's users, and transfer its logs.
+    HandOver,
+    /// Delete the frozen copy.
+    Reap,
+}
+
+/// What happens to a source.
+#[derive(Debug, Clone, Copy)]
+pub enum SourceInput<'a> {
+    /// The target said something. `fresh`: a vote in it answers a seal sent within the commit's freshness.
+    Heard {
+        /// The message.
+        message: &'a Message,
+        /// Whether a vote may be acted upon.
+        fresh: bool,
+    },
+    /// The binaries are on the other side, or durable there but for what is read at the freeze.
+    Ready {
+        /// Unix milliseconds at which a freeze beginning now must end.
+        deadline_ms: u64,
+    },
+    /// The operator, a spent budget or a failure ends the attempt.
+    Abort(&'a Cause),
+    /// [`SourceCommand::Freeze`] is done; the snapshot has this root.
+    FrozenAs(Root),
+    /// Any other command is done.
+    Done,
+}
+
+impl SourceRecord {
+    /// Returns the record that follows this one.
+    pub fn with(&self, state: SourceState) -> Self {
+        Self { head: self.head, state }
+    }
+
+    /// Reports whether nothing more will happen.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.state, SourceState::Moved(_) | SourceState::Aborted(_) | SourceState::Reclaimed(_))
+    }
+
+    /// Reports whether the commit point is behind, and no abort possible.
+    pub fn is_committed(&self) -> bool {
+        use SourceState::*;
+        match self.state {
+            Committed(_) | Handed(_) | Reaping(_) | Moved(_) | Reclaiming(_) | Reclaimed(_) => true,
+            Offered | Freezing(_) | Frozen(_) | Aborting(_) | Aborted(_) => false,
+        }
+    }
+
+    /// Returns the epoch at which this record proves the model to have been owned, and by whom.
+    pub fn owned_epoch(&self) -> Epoch {
+        match self.state {
+            SourceState::Handed(_) | SourceState::Reaping(_) | SourceState::Moved(_) => self.head.epoch_to,
+            SourceState::Reclaimed(epoch) => epoch,
+            _ => self.head.epoch_to.saturating_sub(1),
+        }
+    }
+}
+
+/// Returns the command to carry out in the state of `record`, if any.
+pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
+    match record.state {
+        SourceState::Freezing(_) => Some(SourceCommand::Freeze),
+        SourceState::Handed(_) => Some(SourceCommand::HandOver),
+        SourceState::Reaping(_) => Some(SourceCommand::Reap),
+        SourceState::Aborting(_) | SourceState::Reclaiming(_) => Some(SourceCommand::Thaw),
+        SourceState::Offered
+        | SourceState::Frozen(_)
+        | SourceState::Committed(_)
+        | SourceState::Moved(_)
+        | SourceState::Aborted(_)
+        | SourceState::Reclaimed(_) => None,
+    }
+}
+
+/// Returns the message to say on entering the state of `record`, on reconnect, and again and again.
+///
+/// The seal of [`SourceState::Frozen`] carries the snapshot's bytes, which no record holds: the caller
+/// adds them, and a nonce, to what this returns.
+pub fn says(record: &SourceRecord) -> Option<Message> {
+    let switch = Switch::of(&record.head);
+    match &record.state {
+        SourceState::Offered | SourceState::Freezing(_) => Some(Message::offer_of(&record.head)),
+        SourceState::Frozen(Frozen { root, .. }) => Some(Message::Seal(Sealed::asking(switch, *root))),
+        SourceState::Committed(Committed { root, .. }) => {
+            Some(Message::Commit(Commit { switch, root: *root, epoch_to: record.head.epoch_to }))
+        }
+        SourceState::Handed(_) | SourceState::Moved(_) => Some(Message::Finished(switch)),
+        SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
+            Some(Message::Abort(End { switch, cause: cause.clone() }))
+        }
+        SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Reclaimed(_) => None,
+    }
+}
+
+/// Returns what `input` leads to in the state of `record`.
+pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState> {
+    use SourceState::*;
+    match (&record.state, input) {
+        (_, SourceInput::Heard { message, fresh }) => heard(record, message, fresh),
+
+        (Offered, SourceInput::Ready { deadline_ms }) => Outcome::Record(Freezing(self::Freezing { deadline_ms })),
+        (Freezing(freezing), SourceInput::FrozenAs(root)) => {
+            Outcome::Record(Frozen(self::Frozen { root, deadline_ms: freezing.deadline_ms }))
+        }
+        (Offered | Freezing(_) | Frozen(_), SourceInput::Abort(cause)) => Outcome::Record(Aborting(cause.clone())),
+        (Aborting(_) | Aborted(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::NotExpected),
+        (_, SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
+
+        (Handed(root), SourceInput::Done) => Outcome::Record(Reaping(*root)),
+        (Reaping(root), SourceInput::Done) => Outcome::Record(Moved(*root)),
+        (Aborting(cause), SourceInput::Done) => Outcome::Record(Aborted(cause.clone())),
+        // A returned token leaves the source at e + 2 where it had offered e + 1.
+        (Reclaiming(_), SourceInput::Done) => Outcome::Record(Reclaimed(record.head.epoch_to + 1)),
+
+        (_, SourceInput::Ready { .. } | SourceInput::FrozenAs(_) | SourceInput::Done) => {
+            Outcome::Ignore(Ignored::NotExpected)
+        }
+    }
+}
+
+fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<SourceState> {
+    use SourceState::*;
+    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
+    if switch.mid != record.head.mid {
+        return Outcome::Ignore(Ignored::OtherMigration);
+    }
+    if switch.journal != record.head.journal {
+        return Outcome::Ignore(Ignored::OtherJournal);
+    }
+    match (&record.state, message) {
+        // Given up: whatever the target still asks or tells, the answer is the same, and it is
+        // the presumed one, so that it can never contradict an earlier silence.
+        (Aborting(_) | Aborted(_), Message::Prepared(_) | Message::Progress(_)) => reply(record),
+        (Reclaiming(_) | Reclaimed(_), _) => Outcome::Ignore(Ignored::NotExpected),
+
+        (Frozen(frozen), Message::Prepared(vote)) if vote.root == frozen.root => {
+            if fresh {
+                Outcome::Record(Committed(self::Committed { root: frozen.root, vote: vote.signature.clone() }))
+            } else {
+                Outcome::Ignore(Ignored::Stale)
+            }
+        }
+        (Frozen(_), Message::Prepared(_)) => Outcome::Ignore(Ignored::OtherRoot),
+        (Frozen(_), Message::Progress(_)) => Outcome::Ignore(Ignored::NotExpected),
+        (Offered | Freezing(_) | Frozen(_), Message::Dropped(end) | Message::Refused(end)) => {
+            Outcome::Record(Aborting(end.cause.clone()))
+        }
+
+        (Committed(_), Message::Prepared(_)) => reply(record),
+        (Committed(committed), Message::Activated(activated)) => {
+            if activated.root == committed.root {
+                Outcome::Record(Handed(committed.root))
+            } else {
+                Outcome::Ignore(Ignored::OtherRoot)
+            }
+        }
+        (Committed(committed), Message::Dropped(end)) => {
+            Outcome::Record(Reclaiming(self::Reclaiming { root: committed.root, cause: end.cause.clone() }))
+        }
+
+        (Handed(_) | Moved(_), Message::Activated(_)) => reply(record),
+        _ => Outcome::Ignore(Ignored::NotExpected),
+    }
+}
+
+fn reply(record: &SourceRecord) -> Outcome<SourceState> {
+    says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply)
+}
+
+/// Returns the answer to a target's message about a migration that this journal does not know: presumed
+/// abort, but only if it is the very journal that would know.
+pub fn answer_unknown(switch: Switch, own: JournalId) -> Message {
+    if switch.journal == own {
+        let cause = Cause::cut("the source has no record of this migration, so it was never decided");
+        Message::Abort(End { switch, cause })
+    } else {
+        Message::Unknown(switch)
+    }
+}

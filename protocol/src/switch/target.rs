@@ -1,0 +1,230 @@
+//! The target's machine. In `Prepared` it does nothing by itself, for ever.
+
+use super::{Cause, Head, Ignored, Outcome, Profile, Root};
+use crate::codec::{Decode, Encode, wire_enum};
+use crate::ids::Epoch;
+use crate::message::{End, Message, Rooted, Switch, Vote};
+
+/// Why, and what for, an import was dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Dropping {
+    /// The snapshot that may be staged, if it came that far.
+    pub root: Option<Root>,
+    /// Why.
+    pub cause: Cause,
+}
+
+wire_enum! {
+    /// State of a migration at its target.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum TargetState {
+        /// Chunks arrive.
+        0x01 = Receiving,
+        /// Everything is here and proven; the controller is told to stage it.
+        0x02 = Staging(Root),
+        /// Staged, and promised to be kept until the source decides.
+        0x03 = Prepared(Root),
+        /// The source has committed; the controller is told to activate.
+        0x04 = Activating(Root),
+        /// The model is live here. Kept for ever.
+        0x05 = Active(Root),
+        /// The controller is told to discard what is staged.
+        0x06 = Dropping(Dropping),
+        /// Nothing is left. A tombstone, kept for ever: this migration is never accepted again.
+        0x07 = Dropped(Cause),
+    }
+}
+
+/// A migration at its target, as the journal holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct TargetRecord {
+    /// What does not change.
+    pub head: Head,
+    /// What does.
+    pub state: TargetState,
+}
+
+/// What the target does next, until it is done or refused for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TargetCommand {
+    /// Import, upload and validate, without going live.
+    Stage,
+    /// Take the model into service.
+    Activate,
+    /// Delete the staged copy.
+    Discard,
+}
+
+/// What happens to a target.
+#[derive(Debug, Clone, Copy)]
+pub enum TargetInput<'a> {
+    /// The source said something.
+    Heard(&'a Message),
+    /// Every blob of the snapshot with this root is here, proven and durable.
+    Complete(Root),
+    /// [`TargetCommand::Stage`] or [`TargetCommand::Activate`] is done.
+    Done,
+    /// [`TargetCommand::Discard`] is done.
+    Discarded,
+    /// [`TargetCommand::Discard`] was refused because the model is live.
+    FoundLive,
+    /// This side gives up by itself: validation failed, disk full, idle too long, operator.
+    Drop(&'a Cause),
+    /// The operator gives the token back.
+    Renounce(&'a Cause),
+}
+
+/// Why an offer was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OfferRefused {
+    /// This migration ended here once; a tombstone stands.
+    #[error("migration ended here before: {0}")]
+    Tombstone(Cause),
+    /// The offer is older than what is known about the model's ownership.
+    #[error("offered epoch {offered} is not newer than the known epoch {known} of this model")]
+    Epoch {
+        /// What was offered.
+        offered: Epoch,
+        /// The largest that is known to have been owned.
+        known: Epoch,
+    },
+    /// Another migration of this model is unfinished here.
+    #[error("model is being migrated already, by migration {0}")]
+    Busy(crate::ids::MigrationId),
+}
+
+impl TargetRecord {
+    /// Returns the record that follows this one.
+    pub fn with(&self, state: TargetState) -> Self {
+        Self { head: self.head, state }
+    }
+
+    /// Reports whether nothing more will happen.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.state, TargetState::Active(_) | TargetState::Dropped(_))
+    }
+
+    /// Returns the epoch at which this record proves the model to have been owned; 0 if it proves none:
+    /// an offer that came to nothing owns nothing, so the retry may offer the same epoch again.
+    pub fn owned_epoch(&self) -> Epoch {
+        match self.state {
+            TargetState::Active(_) => self.head.epoch_to,
+            _ => 0,
+        }
+    }
+}
+
+/// Returns the command to carry out in the state of `record`, if any.
+pub fn next(record: &TargetRecord) -> Option<TargetCommand> {
+    match record.state {
+        TargetState::Staging(_) => Some(TargetCommand::Stage),
+        TargetState::Activating(_) => Some(TargetCommand::Activate),
+        TargetState::Dropping(_) => Some(TargetCommand::Discard),
+        TargetState::Receiving | TargetState::Prepared(_) | TargetState::Active(_) | TargetState::Dropped(_) => None,
+    }
+}
+
+/// Returns the message to say on entering the state of `record`, on reconnect, and again and again.
+///
+/// The vote of [`TargetState::Prepared`] is signed, and echoes a nonce: the caller adds both.
+pub fn says(record: &TargetRecord) -> Option<Message> {
+    let switch = Switch::of(&record.head);
+    match &record.state {
+        TargetState::Receiving | TargetState::Staging(_) => Some(Message::Progress(switch)),
+        TargetState::Prepared(root) => Some(Message::Prepared(Vote::unsigned(switch, *root))),
+        TargetState::Active(root) => Some(Message::Activated(Rooted { switch, root: *root })),
+        TargetState::Dropped(cause) => Some(Message::Dropped(End { switch, cause: cause.clone() })),
+        TargetState::Activating(_) | TargetState::Dropping(_) => None,
+    }
+}
+
+/// Returns what `input` leads to in the state of `record`.
+pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState> {
+    use TargetState::*;
+    let drop =
+        |root: Option<Root>, cause: &Cause| Outcome::Record(Dropping(self::Dropping { root, cause: cause.clone() }));
+    match (&record.state, input) {
+        (_, TargetInput::Heard(message)) => heard(record, message),
+
+        (Receiving, TargetInput::Complete(root)) => Outcome::Record(Staging(root)),
+        (Staging(root), TargetInput::Done) => Outcome::Record(Prepared(*root)),
+        (Activating(root), TargetInput::Done) => Outcome::Record(Active(*root)),
+
+        (Receiving, TargetInput::Drop(cause)) => drop(None, cause),
+        (Staging(root), TargetInput::Drop(cause)) => drop(Some(*root), cause),
+
+        (Prepared(root) | Activating(root), TargetInput::Renounce(cause)) => match record.head.profile {
+            Profile::Embedded => drop(Some(*root), cause),
+            // A Juju source that has recorded SUCCESS cannot take the model back.
+            Profile::Gateway => Outcome::Ignore(Ignored::NotRevocable),
+        },
+
+        (Dropping(dropping), TargetInput::Discarded) => Outcome::Record(Dropped(dropping.cause.clone())),
+        // An activation that was sent before the drop has landed: the model is live, so it is ours.
+        (Dropping(self::Dropping { root: Some(root), .. }), TargetInput::FoundLive) => Outcome::Record(Active(*root)),
+
+        _ => Outcome::Ignore(Ignored::NotExpected),
+    }
+}
+
+fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
+    use TargetState::*;
+    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
+    if switch.mid != record.head.mid {
+        return Outcome::Ignore(Ignored::OtherMigration);
+    }
+    if switch.journal != record.head.journal {
+        return Outcome::Ignore(Ignored::OtherJournal);
+    }
+    match (&record.state, message) {
+        (Prepared(root), Message::Commit(commit)) => {
+            if commit.root != *root {
+                Outcome::Ignore(Ignored::OtherRoot)
+            } else if commit.epoch_to != record.head.epoch_to {
+                Outcome::Ignore(Ignored::OtherEpoch)
+            } else {
+                Outcome::Record(Activating(*root))
+            }
+        }
+        (Receiving, Message::Abort(end)) => {
+            Outcome::Record(Dropping(self::Dropping { root: None, cause: end.cause.clone() }))
+        }
+        (Staging(root) | Prepared(root), Message::Abort(end)) => {
+            Outcome::Record(Dropping(self::Dropping { root: Some(*root), cause: end.cause.clone() }))
+        }
+        (Prepared(root), Message::Seal(seal)) if seal.root == *root => reply(record),
+        (Prepared(_), Message::Seal(_)) => Outcome::Ignore(Ignored::OtherRoot),
+        (Receiving | Staging(_), Message::Offer(_)) => reply(record),
+        (Active(_), Message::Commit(_)) => reply(record),
+        (Dropped(_), Message::Offer(_) | Message::Seal(_) | Message::Commit(_)) => reply(record),
+        _ => Outcome::Ignore(Ignored::NotExpected),
+    }
+}
+
+fn reply(record: &TargetRecord) -> Outcome<TargetState> {
+    says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply)
+}
+
+/// Returns the first record of a migration that `head` offers.
+///
+/// `known`: what this journal holds about the same migration. `epoch_known`: the largest epoch at which
+/// this agent knows the model to have been owned. `busy`: another unfinished migration of the model here,
+/// in either direction.
+/// Errors: [`OfferRefused`].
+pub fn accept(
+    head: Head,
+    known: Option<&TargetRecord>,
+    epoch_known: Epoch,
+    busy: Option<crate::ids::MigrationId>,
+) -> Result<TargetRecord, OfferRefused> {
+    if let Some(TargetRecord { state: TargetState::Dropped(cause), .. }) = known {
+        return Err(OfferRefused::Tombstone(cause.clone()));
+    }
+    if let Some(mid) = busy.filter(|mid| *mid != head.mid) {
+        return Err(OfferRefused::Busy(mid));
+    }
+    if head.epoch_to <= epoch_known {
+        return Err(OfferRefused::Epoch { offered: head.epoch_to, known: epoch_known });
+    }
+    Ok(TargetRecord { head, state: TargetState::Receiving })
+}

@@ -1,0 +1,3 @@
+//! Controllers: the port through which a model leaves and arrives, and the adapters behind it.
+
+pub mod port;

@@ -1,0 +1,136 @@
+//! THE PORT between agents and controllers.
+//!
+//! A [`Departure`] is the side a model leaves from: it examines, freezes, and *yields* the calls that
+//! stage the model elsewhere. An [`Arrival`] is the side it comes to: it *performs* those calls. What a
+//! call means is Juju's; who may ask for the ones that change the owner is `engine::switchover` alone.
+//!
+//! Every effect is idempotent, and conditional on the migration: with another migration's id it changes
+//! nothing, so that a call which timed out and lands late, even during a later migration, is harmless.
+
+use async_trait::async_trait;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::snapshot::Call;
+
+/// A controller that did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// No model of that name or UUID.
+    #[error("model {0} not found")]
+    ModelNotFound(String),
+    /// The model is frozen for a migration.
+    #[error("model migration in progress")]
+    MigrationInProgress,
+    /// The model is live, so a staged copy of it can be neither activated nor aborted.
+    #[error("migration mode for the model is not importing")]
+    NotImporting,
+    /// The effect belongs to another migration than the one the model is in.
+    #[error("model {model} is in migration {actual}, not {expected}")]
+    OtherMigration {
+        /// The model.
+        model: ModelUuid,
+        /// The migration that the model is in.
+        actual: MigrationId,
+        /// The migration that the effect belongs to.
+        expected: MigrationId,
+    },
+    /// The controller says no, and will say so again: in its own words.
+    #[error("{0}")]
+    Refused(String),
+    /// The controller's storage failed.
+    #[error("the controller's storage failed")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A migration's effects name both, and act on the model only while it is in that migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Errand {
+    /// The migration.
+    pub mid: MigrationId,
+    /// The model.
+    pub model: ModelUuid,
+}
+
+/// What a source controller says about a model before it is moved.
+#[derive(Debug, Clone, Default)]
+pub struct Examination {
+    /// What the target must know to judge the model.
+    pub facts: ModelFacts,
+    /// What the source itself has checked.
+    pub findings: Vec<Finding>,
+}
+
+/// A model as it leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// The model's name.
+    pub name: String,
+    /// The model's owner.
+    pub owner: String,
+    /// Whether every binary that the description names is among the calls.
+    pub complete: bool,
+    /// The calls that stage the model, in order. Their blobs are in the agent's store.
+    pub calls: Vec<Call>,
+}
+
+/// Source side of the port.
+#[async_trait]
+pub trait Departure: Send + Sync {
+    /// Says what there is to know about a model before it is moved. Changes nothing.
+    ///
+    /// `mid`: the migration that runs, so that its own freeze is no finding.
+    async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError>;
+
+    /// Yields the calls that would stage the model as it is now. The model may go on changing.
+    async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError>;
+
+    /// Refuses writes to the model from now on, also after a restart. Again: ok.
+    async fn freeze(&self, errand: Errand) -> Result<(), ControllerError>;
+
+    /// Yields the calls that stage the frozen model: the same as often as it is asked.
+    async fn export(&self, errand: Errand) -> Result<Export, ControllerError>;
+
+    /// Takes the model back into service. Again, or never frozen by this migration: ok, and nothing changes.
+    async fn thaw(&self, errand: Errand) -> Result<(), ControllerError>;
+
+    /// Answers the frozen model's users from now on with where it went. Again: ok.
+    async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError>;
+
+    /// Deletes the frozen model; the redirect stays. Again: ok.
+    async fn reap(&self, errand: Errand) -> Result<(), ControllerError>;
+}
+
+/// What a target controller holds of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing, or a redirect.
+    Absent,
+    /// A copy of this migration, not yet complete: it is to be aborted and imported anew.
+    Importing,
+    /// A complete copy of this migration that nobody can use.
+    Staged,
+    /// The model is live here by this migration.
+    Live,
+    /// The model is here in some other way: by another migration, or because it always was.
+    Other,
+}
+
+/// Target side of the port.
+#[async_trait]
+pub trait Arrival: Send + Sync {
+    /// Tells about the controller itself.
+    async fn card(&self) -> Result<ControllerCard, ControllerError>;
+
+    /// Judges a model that wants to come here. Changes nothing. Every check yields a finding.
+    async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError>;
+
+    /// Performs one call. Blobs it names are in the agent's store, complete and proven.
+    ///
+    /// Errors: [`ControllerError::NotImporting`] for an abort of what is live by now;
+    /// [`ControllerError::Refused`] with the controller's reason.
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError>;
+
+    /// Says what is here of the model. Changes nothing.
+    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError>;
+}

@@ -1,0 +1,3 @@
+//! One migration: transfer, switchover, recovery, progress.
+
+pub mod view;

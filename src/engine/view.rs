@@ -1,0 +1,137 @@
+//! What can be seen of migrations: plain data for the control socket, built by the engine.
+
+use serde::{Deserialize, Serialize};
+
+/// Which side of a migration this agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The model leaves from here.
+    Source,
+    /// The model comes here.
+    Target,
+}
+
+/// How a migration stands, for exit codes and scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stand {
+    /// Under way; an abort is possible.
+    Running,
+    /// Decided, but this side does not know the other's answer: source `Committed`, target `Prepared`.
+    Undecided,
+    /// Decided and being finished.
+    Finishing,
+    /// The model moved.
+    Moved,
+    /// The model is live on its source, as it was.
+    Reverted,
+}
+
+/// Bytes of a migration's blobs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Of all blobs of the model.
+    pub total: u64,
+    /// Durable on the target.
+    pub held: u64,
+    /// Of those held: found on the target, never sent by this migration.
+    pub reused: u64,
+    /// Plain bytes of the chunks sent, repeats included.
+    pub sent: u64,
+    /// The same as they went on the wire, compressed.
+    pub sent_wire: u64,
+    /// Plain bytes per second over the last seconds.
+    pub rate: f64,
+}
+
+/// A migration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MigrationView {
+    /// Juju's form: `<model uuid>:<attempt>`.
+    pub id: String,
+    /// The 16 random bytes that really name it, in hexadecimal.
+    pub mid: String,
+    /// The model's UUID.
+    pub model_uuid: String,
+    /// The model's name.
+    pub model: String,
+    /// The model's owner.
+    pub owner: String,
+    /// Which side this agent is.
+    pub direction: Direction,
+    /// The other agent, as it is called here.
+    pub peer: String,
+    /// The other side's controller.
+    pub controller: String,
+    /// The durable state: `Offered`, `Prepared`, …
+    pub state: String,
+    /// How it stands.
+    pub stand: Stand,
+    /// What happens now, in Juju's words where the phase is Juju's: Notes without `migrating: `.
+    pub note: String,
+    /// Why it waits, if it does.
+    pub waiting: Option<String>,
+    /// The first cause, if it failed.
+    pub cause: Option<String>,
+    /// Unix milliseconds of its first record.
+    pub started_ms: u64,
+    /// Unix milliseconds of its last record, once it is at rest.
+    pub ended_ms: Option<u64>,
+    /// Since when it has been undecided, Unix milliseconds, while it is.
+    pub undecided_since_ms: Option<u64>,
+    /// Milliseconds for which the model was, or has been, frozen.
+    pub frozen_ms: Option<u64>,
+    /// What is handed over, hexadecimal, once it is sealed.
+    pub root: Option<String>,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// A record of a migration, for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventView {
+    /// The journal's sequence number.
+    pub sequence: u64,
+    /// Unix milliseconds.
+    pub time_ms: u64,
+    /// Who asked for it.
+    pub actor: String,
+    /// What happened.
+    pub text: String,
+}
+
+/// One thing that was checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// `pass`, `warn` or `fail`.
+    pub level: String,
+    /// A stable word for scripts.
+    pub check: String,
+    /// What was found.
+    pub text: String,
+    /// The command that mends it.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub fix: String,
+}
+
+/// What a migration would meet. Nothing has been changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// The model's name.
+    pub model: String,
+    /// The peer.
+    pub peer: String,
+    /// The other side's controller.
+    pub controller: String,
+    /// Everything that was checked, on both sides.
+    pub findings: Vec<FindingView>,
+    /// Bytes of the description and all binaries.
+    pub bytes_total: u64,
+    /// Of those, on the target already.
+    pub bytes_held: u64,
+    /// Round trip to the peer, milliseconds.
+    pub rtt_ms: f64,
+    /// Whether nothing stands against it.
+    pub ok: bool,
+}

@@ -1,0 +1,14 @@
+//! Modelferry moves Juju models between controllers. `ARCHITECTURE.md` is the map of the house.
+//!
+//! Floors, from the ground up; imports only go down, and `tests/floors.rs` proves it:
+//! `config`, `disk`, `store`, `journal`, `controller`, `link`, `engine`, `agent`, `cli`.
+
+pub mod agent;
+pub mod cli;
+pub mod config;
+pub mod controller;
+pub mod disk;
+pub mod engine;
+pub mod journal;
+pub mod link;
+pub mod store;

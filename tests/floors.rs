@@ -1,0 +1,117 @@
+//! The floors of the house: imports only go down, and no file outgrows a reader.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the ground up, as in `src/lib.rs` and ARCHITECTURE.md.
+const FLOORS: [&str; 9] = ["config", "disk", "store", "journal", "controller", "link", "engine", "agent", "cli"];
+/// Lines a file may have; a little grace over the 400 that we aim at.
+const LINES_MAX: usize = 420;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn files_of(part: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    rust_files(&root().join(part), &mut found);
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Returns the floors that `source` names in a path from the crate's root, also inside `use crate::{…}`.
+fn floors_named(source: &str) -> Vec<&'static str> {
+    let squeezed: String =
+        source.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join(" ");
+    let mut named = Vec::new();
+    for (at, _) in squeezed.match_indices("crate::") {
+        let rest = squeezed[at + "crate::".len()..].trim_start();
+        let heads: Vec<&str> = match rest.strip_prefix('{') {
+            Some(list) => list.split([',', '{', '}', ';']).map(str::trim).collect(),
+            None => vec![rest],
+        };
+        let word = |head: &str| head.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+        named.extend(heads.iter().filter_map(|head| FLOORS.into_iter().find(|floor| *floor == word(head))));
+    }
+    named
+}
+
+#[test]
+fn imports_only_go_down() {
+    for (floor, module) in FLOORS.iter().enumerate() {
+        for (path, source) in files_of(&format!("src/{module}")) {
+            for named in floors_named(&source) {
+                let other = FLOORS.iter().position(|known| *known == named).unwrap();
+                assert!(other <= floor, "{} reaches up from {module} to {named}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_import_that_goes_up_would_be_noticed() {
+    assert_eq!(floors_named("use crate::engine::Engine;"), ["engine"]);
+    assert_eq!(floors_named("use crate::{\n    disk::Disk,\n    engine::Engine,\n};"), ["disk", "engine"]);
+    assert!(floors_named("// use crate::engine::Engine;").is_empty());
+}
+
+#[test]
+fn link_and_controller_never_see_each_other() {
+    for (here, there) in [("link", "controller"), ("controller", "link")] {
+        for (path, source) in files_of(&format!("src/{here}")) {
+            assert!(!floors_named(&source).contains(&there), "{} sees {there}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_floor_is_in_the_library() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    for floor in FLOORS {
+        assert!(lib.contains(&format!("pub mod {floor};")), "src/lib.rs lacks {floor}");
+    }
+    assert_eq!(lib.matches("pub mod ").count(), FLOORS.len(), "a module that is no floor");
+}
+
+#[test]
+fn only_the_codec_names_bincode() {
+    for part in ["src", "protocol/src"] {
+        for (path, source) in files_of(part) {
+            let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            let named = code.iter().any(|line| line.contains("bincode::"));
+            assert!(!named || path.ends_with("protocol/src/codec.rs"), "{} names bincode", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_protocol_knows_no_runtime_no_files_and_no_clock() {
+    let manifest = fs::read_to_string(root().join("protocol/Cargo.toml")).unwrap();
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("[dev-dependencies]").next().unwrap();
+    assert!(!dependencies.contains("tokio"), "protocol depends on tokio");
+    for (path, source) in files_of("protocol/src") {
+        for banned in ["std::fs", "std::net", "std::time", "std::env", "SystemTime", "Instant::now"] {
+            assert!(!source.contains(banned), "{} uses {banned}", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_stay_short_enough_to_read() {
+    for part in ["src", "protocol", "tests"] {
+        for (path, source) in files_of(part) {
+            let lines = source.lines().count();
+            assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+        }
+    }
+}

@@ -45,9 +45,9 @@ impl Seed {
         self.letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 24)
     }
 
-    /// Returns a secret's id: 20 characters that begin with a letter.
+    /// Returns a secret's id: an xid, whose last letter carries one bit only.
     pub(super) fn secret_id(&mut self) -> String {
-        format!("d{}", self.letters(b"0123456789abcdefghijklmnopqrstuv", 19))
+        format!("d{}g", self.letters(b"0123456789abcdefghijklmnopqrstuv", 18))
     }
 
     /// Returns `count` of the given letters.

@@ -1,1 +1,3 @@
-//! To come.
+//! Commands: one file each. They speak to the control socket and print.
+
+pub mod demo;

@@ -1,1 +1,3 @@
-//! To come.
+//! The command line: a command, a file; each speaks to the control socket and prints.
+
+mod output;

@@ -16,6 +16,11 @@ const FEEDBACK_MAX: usize = 256;
 /// What a peer says about blobs that are being sent to it, in order.
 pub type Feedback = mpsc::Receiver<Message>;
 
+/// The connection ended while something was expected of it.
+pub fn over() -> SessionClosed {
+    SessionClosed { reason: "the connection ended".to_owned() }
+}
+
 /// A live connection.
 pub struct Conversation {
     /// The link's side of it.
@@ -56,7 +61,7 @@ impl Conversation {
         }
         self.session.send(Message::Ask(Ask { id, question })).await?;
         // The sender is dropped when the conversation ends.
-        told.await.map_err(|_| SessionClosed)
+        told.await.map_err(|_| over())
     }
 
     /// Hands the answer to whoever asked. One that nobody waits for is dropped.

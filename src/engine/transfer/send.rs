@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::TransferError;
 use super::pack::pack;
-use crate::engine::conversation::{Conversation, Feedback};
+use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
 use crate::link::{BulkSender, SessionClosed};
@@ -125,10 +125,10 @@ impl Sending<'_> {
             let window = self.window.clone();
             tokio::select! {
                 biased;
-                message = feedback.recv() => self.heard(message.ok_or(SessionClosed)?).await?,
+                message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
                 ended = streams.join_next(), if !streams.is_empty() => match ended {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
-                    _ => return Err(SessionClosed.into()),
+                    _ => return Err(over().into()),
                 },
                 // The window is taken before the chunk is read, so that what waits here stays small.
                 permit = window.acquire_many_owned(next.map_or(0, |chunk| kib(chunk.bytes))), if next.is_some() => {
@@ -140,7 +140,7 @@ impl Sending<'_> {
                     let Some(job) = self.next_job(permit).await? else { continue };
                     let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
                     let jobs = jobs.clone();
-                    self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| SessionClosed) }).await?;
+                    self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
                     self.tracked.counters.add_sent(plain, wire);
                 }
             }
@@ -159,7 +159,7 @@ impl Sending<'_> {
             tokio::select! {
                 biased;
                 done = &mut work => return Ok(done?),
-                message = feedback.recv() => self.heard(message.ok_or(SessionClosed)?).await?,
+                message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
             }
         }
     }

@@ -75,17 +75,17 @@ impl UnreplayedJournal {
             (Err(JournalError::Corrupt { .. }), Some(fallback)) => self.read(fallback)?,
             (outcome, _) => outcome?,
         };
-        let Read { slot, header, replayed, .. } = &read;
         let opened = Opened {
             created: self.created,
-            truncated_bytes: (replayed.torn > 0).then_some(replayed.torn as u64),
+            truncated_bytes: (read.replayed.torn > 0).then_some(read.replayed.torn as u64),
             generation: self.generation_next(),
         };
-        let old = self.file(*slot)?;
+        let old = self.file(read.slot)?;
         let new = self.rewrite(&read)?;
-        let superseded = Header { state: State::Superseded, ..*header };
+        let Read { header, replayed, ledger, .. } = read;
+        let superseded = Header { state: State::Superseded, ..header };
         put(&old, &superseded.encode())?;
-        Ok((Journal::begin(self.disk, self.lock, header.journal, [new, old], replayed, read.ledger), opened))
+        Ok((Journal::begin(self.disk, self.lock, header.journal, [new, old], &replayed, ledger), opened))
     }
 
     /// Above both: a fallback's generation is not the highest.

@@ -9,7 +9,7 @@ use crate::message::{End, Message, Rooted, Switch, Vote};
 /// Why, and what for, an import was dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Dropping {
-    /// The snapshot that may be staged, if it came that far.
+    /// The snapshot, if this side has voted on it: only then may the model be live by this migration.
     pub root: Option<Root>,
     /// Why.
     pub cause: Cause,
@@ -158,8 +158,7 @@ pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState>
         (Staging(root), TargetInput::Done) => Outcome::Record(Prepared(*root)),
         (Activating(root), TargetInput::Done) => Outcome::Record(Active(*root)),
 
-        (Receiving, TargetInput::Drop(cause)) => drop(None, cause),
-        (Staging(root), TargetInput::Drop(cause)) => drop(Some(*root), cause),
+        (Receiving | Staging(_), TargetInput::Drop(cause)) => drop(None, cause),
 
         (Prepared(root) | Activating(root), TargetInput::Renounce(cause)) => match record.head.profile {
             Profile::Embedded => drop(Some(*root), cause),
@@ -170,6 +169,11 @@ pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState>
         (Dropping(dropping), TargetInput::Discarded) => Outcome::Record(Dropped(dropping.cause.clone())),
         // An activation that was sent before the drop has landed: the model is live, so it is ours.
         (Dropping(self::Dropping { root: Some(root), .. }), TargetInput::FoundLive) => Outcome::Record(Active(*root)),
+        // Without a vote nobody can have activated it: what is live here is another's, and nothing of this
+        // migration is left.
+        (Dropping(self::Dropping { root: None, cause }), TargetInput::FoundLive) => {
+            Outcome::Record(Dropped(cause.clone()))
+        }
 
         _ => Outcome::Ignore(Ignored::NotExpected),
     }
@@ -194,10 +198,10 @@ fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
                 Outcome::Record(Activating(*root))
             }
         }
-        (Receiving, Message::Abort(end)) => {
+        (Receiving | Staging(_), Message::Abort(end)) => {
             Outcome::Record(Dropping(self::Dropping { root: None, cause: end.cause.clone() }))
         }
-        (Staging(root) | Prepared(root), Message::Abort(end)) => {
+        (Prepared(root), Message::Abort(end)) => {
             Outcome::Record(Dropping(self::Dropping { root: Some(*root), cause: end.cause.clone() }))
         }
         (Staging(root) | Prepared(root), Message::Seal(seal)) if seal.root == *root => reply(record),

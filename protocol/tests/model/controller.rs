@@ -105,7 +105,8 @@ impl Controller {
             (Effect::Activate, held) => (held, Reply::Refused),
 
             (Effect::Discard, Held::Staged { by: owner, .. }) if owner == by => (Held::Absent, Reply::Done),
-            (Effect::Discard, held @ Held::Live { by: Some(owner), .. }) if owner == by => (held, Reply::FoundLive),
+            // As Juju's, it refuses whatever is live, by whichever migration.
+            (Effect::Discard, held @ Held::Live { .. }) => (held, Reply::FoundLive),
             (Effect::Discard, held) => (held, Reply::Done),
         };
         self.held = held;

@@ -1,1 +1,3 @@
-//! To come.
+//! The daemon: supervision, control socket, systemd.
+
+pub mod control;

@@ -1,3 +1,4 @@
-//! Commands: one file each. They speak to the control socket and print.
+//! The command line: a command, a file; each speaks to the control socket and prints.
 
 pub mod demo;
+mod output;

@@ -1,1 +1,128 @@
-//! To come.
+//! Configuration: a TOML file to a checked [`Config`], once. Nothing above reads the file or the environment.
+//!
+//! An agent runs without a file, on the constants here; each says why it is what it is.
+
+mod duration;
+mod embedded;
+mod environment;
+mod error;
+mod file;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modelferry_protocol::limits::PORT_DEFAULT;
+
+pub use duration::parse_duration;
+pub use embedded::{CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
+pub use environment::Environment;
+pub use error::ConfigError;
+
+/// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
+const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
+/// Runtime directory of an agent that runs as root; systemd's `RuntimeDirectory=modelferry` is the same.
+const RUNTIME_DIR_ROOT: &str = "/run/modelferry";
+/// The control socket's name in the runtime directory.
+const SOCKET_NAME: &str = "modelferry.sock";
+/// How long a model may stay frozen before its migration is given up: an operator's coffee, not a night.
+const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
+/// How old the target's vote may be when the source decides on it. Two round trips of a bad link and a
+/// retry fit; a target that has been silent for longer is asked again first.
+const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(30);
+/// What is logged: what an operator can act on, and nothing per chunk.
+const LOG_FILTER_DEFAULT: &str = "info";
+
+/// What an agent was told, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where everything durable is kept.
+    pub state_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Group whose members may change things over the control socket, besides root and the agent's own user.
+    pub admin_group: Option<String>,
+    /// Where peers are heard.
+    pub listen: Listen,
+    /// The embedded controller.
+    pub embedded: EmbeddedConfig,
+    /// Migrations.
+    pub migration: MigrationConfig,
+    /// Directives of tracing's `EnvFilter`.
+    pub log_filter: String,
+}
+
+/// Where an agent hears its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// Nothing was said: every address of the host, on the default port.
+    Anywhere,
+    /// This address and no other.
+    At(SocketAddr),
+}
+
+impl Listen {
+    /// Returns the addresses to try, in this order: a host without IPv6 still has the second.
+    pub fn candidates(self) -> Vec<SocketAddr> {
+        match self {
+            Self::Anywhere => [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)]
+                .map(|address| SocketAddr::new(address, PORT_DEFAULT))
+                .to_vec(),
+            Self::At(address) => vec![address],
+        }
+    }
+}
+
+/// Limits of a migration that was not told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MigrationConfig {
+    /// How long a model may stay frozen before its migration is given up.
+    pub max_freeze: Duration,
+    /// How old the target's vote may be when the source decides on it.
+    pub commit_freshness: Duration,
+}
+
+impl Default for MigrationConfig {
+    fn default() -> Self {
+        Self { max_freeze: MAX_FREEZE_DEFAULT, commit_freshness: COMMIT_FRESHNESS_DEFAULT }
+    }
+}
+
+impl Config {
+    /// Reads the configuration file, or takes the defaults where there is none to read.
+    ///
+    /// Errors: [`ConfigError`], naming file, line and key.
+    pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        match path {
+            None => Ok(Self::from_file(file::File::default(), environment)),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+                Self::parse(&text, path, environment)
+            }
+        }
+    }
+
+    /// Checks the text of a configuration file. `path` is only named in errors.
+    ///
+    /// Errors: [`ConfigError::Wrong`], naming line and key.
+    pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let file = toml::from_str(text).map_err(|error| ConfigError::wrong(path, text, &error))?;
+        Ok(Self::from_file(file, environment))
+    }
+
+    fn from_file(file: file::File, environment: &Environment) -> Self {
+        Self {
+            state_dir: file.state_dir.unwrap_or_else(|| environment.state_dir()),
+            socket: file.socket.unwrap_or_else(|| environment.socket()),
+            admin_group: file.admin_group.map(|group| group.0),
+            listen: file.listen.map_or(Listen::Anywhere, |listen| Listen::At(listen.0)),
+            embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
+            migration: file.migration.unwrap_or_default().into_config(),
+            log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+//! The control socket's protocol: one JSON object per line, each way.
+//!
+//! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
+//! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
+
+pub mod view;
+pub mod wire;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::view::{EventView, MigrationView, PlanView};
+use view::{
+    ControllerView, ExportView, IdentityView, ImportView, ModelDetail, ModelSummary, OfferView, PairedView, PeerView,
+    StatusView, UserView,
+};
+
+/// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one response at most, its newline included. 16 MiB: a thousand models with their users.
+pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+
+/// What is asked of an agent. `model` is a name, `owner/name` or a UUID, with `controller:` before it
+/// where it may be another agent's. `id` is a migration's, in Juju's form or in ours, or its model's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How is the agent?
+    Status {},
+    /// Who is the agent?
+    Identity {},
+    /// Whom is it paired with?
+    Peers {},
+    /// Which controllers does it know?
+    Controllers {},
+    /// What is this controller; the agent's own if none is named?
+    ShowController {
+        /// Its name.
+        controller: Option<String>,
+    },
+    /// Which models has this controller; the agent's own if none is named?
+    Models {
+        /// Its name.
+        controller: Option<String>,
+    },
+    /// What is this model?
+    ShowModel {
+        /// The model.
+        model: String,
+    },
+    /// Which migrations does the journal know, newest first?
+    Migrations {},
+    /// How is this migration, and how did it come to that?
+    ShowMigration {
+        /// The migration.
+        id: String,
+    },
+    /// Tell whenever this migration changes, until it is at rest.
+    Watch {
+        /// The migration.
+        id: String,
+    },
+    /// What would this migration meet?
+    Precheck {
+        /// The model.
+        model: String,
+        /// The peer.
+        peer: String,
+    },
+    /// What did somebody write to this model?
+    EmbeddedGet {
+        /// The model.
+        model: String,
+        /// Which key; all of them if none is named.
+        key: Option<String>,
+    },
+    /// Who are the embedded controller's users?
+    UserList {},
+
+    /// Open an offer to pair.
+    PairOffer {
+        /// What the peer will be called here, if not as it calls itself.
+        name: Option<String>,
+    },
+    /// Complete a pairing that the other side offered.
+    PairAccept {
+        /// Its code.
+        code: String,
+        /// Where it is: `HOST` or `HOST:PORT`.
+        address: String,
+        /// What the peer will be called here, if not as it calls itself.
+        name: Option<String>,
+    },
+    /// Forget a peer.
+    Unpair {
+        /// The peer.
+        peer: String,
+    },
+    /// Move a model.
+    Migrate {
+        /// The model.
+        model: String,
+        /// Where to.
+        peer: String,
+        /// How long the model may stay frozen, milliseconds.
+        freeze_ms_max: Option<u64>,
+    },
+    /// Give a migration up.
+    Abort {
+        /// The migration.
+        id: String,
+    },
+    /// Import a model into the embedded controller.
+    EmbeddedImport {
+        /// The description, an absolute path that the agent can read.
+        file: PathBuf,
+        /// Its binaries, likewise; none are imported if it is absent.
+        blobs: Option<PathBuf>,
+    },
+    /// Export a model of the embedded controller.
+    EmbeddedExport {
+        /// The model.
+        model: String,
+        /// The directory to write, an absolute path that does not exist yet.
+        dir: PathBuf,
+    },
+    /// Remove a model from the embedded controller.
+    EmbeddedRemove {
+        /// The model.
+        model: String,
+    },
+    /// Write to a model of the embedded controller.
+    EmbeddedSet {
+        /// The model.
+        model: String,
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Add a user to the embedded controller.
+    UserAdd {
+        /// The user.
+        user: String,
+        /// The access level.
+        access: Option<String>,
+    },
+    /// Remove a user from the embedded controller.
+    UserRemove {
+        /// The user.
+        user: String,
+    },
+}
+
+impl Request {
+    /// Reports whether this changes anything, and so needs more than a connection.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
+            Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
+            Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
+            Self::EmbeddedGet { .. } | Self::UserList {} => false,
+            Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
+            Self::Migrate { .. } | Self::Abort { .. } => true,
+            Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
+            Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
+        }
+    }
+
+    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` needs, and no more.
+    pub fn peer_may_ask(&self) -> bool {
+        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. })
+    }
+}
+
+/// What an agent answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "body", rename_all = "kebab-case")]
+pub enum Response {
+    /// It cannot, or will not.
+    Failed(Box<Failure>),
+    /// To a watcher: the migration as it is now. More follows.
+    Update(Box<MigrationView>),
+    /// It is done, and there is nothing to tell.
+    Done,
+    /// Of [`Request::Status`].
+    Status(Box<StatusView>),
+    /// Of [`Request::Identity`].
+    Identity(IdentityView),
+    /// Of [`Request::Peers`].
+    Peers(Vec<PeerView>),
+    /// Of [`Request::Controllers`]; the agent's own comes first.
+    Controllers(Vec<ControllerView>),
+    /// Of [`Request::ShowController`].
+    Controller(Box<ControllerView>),
+    /// Of [`Request::Models`].
+    Models {
+        /// The controller they are on.
+        controller: String,
+        /// The models.
+        models: Vec<ModelSummary>,
+    },
+    /// Of [`Request::ShowModel`].
+    Model(Box<ModelDetail>),
+    /// Of [`Request::Migrations`].
+    Migrations(Vec<MigrationView>),
+    /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
+    Migration(Box<MigrationView>),
+    /// Of [`Request::ShowMigration`].
+    History {
+        /// The migration.
+        migration: Box<MigrationView>,
+        /// Its records, oldest first.
+        events: Vec<EventView>,
+    },
+    /// Of [`Request::Precheck`].
+    Plan(Box<PlanView>),
+    /// Of [`Request::EmbeddedGet`]: keys and values.
+    Entries(Vec<(String, String)>),
+    /// Of [`Request::EmbeddedSet`]: the entry's number.
+    Written(u64),
+    /// Of [`Request::UserList`].
+    Users(Vec<UserView>),
+    /// Of [`Request::PairOffer`].
+    Offer(OfferView),
+    /// Of [`Request::PairAccept`].
+    Paired(PairedView),
+    /// Of [`Request::EmbeddedImport`].
+    Imported(ImportView),
+    /// Of [`Request::EmbeddedExport`].
+    Exported(ExportView),
+}
+
+/// Why something was not done, in three parts: what happened, how things stand, what to type next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    /// By whose fault.
+    pub kind: FailureKind,
+    /// What happened.
+    pub message: String,
+    /// What state the model, or the agent, is in; empty where the message says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+    /// What to type next; empty where there is nothing to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+    /// Where the model went, if it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Box<view::RedirectView>>,
+}
+
+/// Kinds of failure; an exit code each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The agent, or its controller, says no. Nothing has changed.
+    Refused,
+    /// The request makes no sense.
+    Usage,
+    /// There is nothing of that name.
+    NotFound,
+    /// Who asks may not.
+    NotPermitted,
+    /// It is in doubt who owns the model, so this has to wait.
+    InDoubt,
+    /// An agent that is needed cannot be reached.
+    Unreachable,
+    /// It took too long.
+    TimedOut,
+    /// The agent itself is broken.
+    Internal,
+}
+
+impl Failure {
+    /// Makes a failure of which there is no more to say than what happened.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), state: String::new(), hint: String::new(), redirect: None }
+    }
+
+    /// Adds how things stand.
+    pub fn state(mut self, state: impl Into<String>) -> Self {
+        self.state = state.into();
+        self
+    }
+
+    /// Adds what to type next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_with_a_field_too_many_is_refused() {
+        let text = r#"{"verb":"abort","id":"x","force":true}"#;
+        assert!(serde_json::from_str::<Request>(text).unwrap_err().to_string().contains("force"));
+    }
+
+    #[test]
+    fn a_peer_can_ask_for_nothing_that_changes_anything() {
+        for request in [
+            Request::Models { controller: None },
+            Request::ShowModel { model: "prod".into() },
+            Request::ShowController { controller: None },
+        ] {
+            assert!(request.peer_may_ask() && !request.changes());
+        }
+        assert!(!Request::Abort { id: "prod".into() }.peer_may_ask());
+        assert!(!Request::Identity {}.peer_may_ask());
+    }
+}

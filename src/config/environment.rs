@@ -1,0 +1,85 @@
+//! What the environment says, read once.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::{RUNTIME_DIR_ROOT, SOCKET_NAME, STATE_DIR_ROOT};
+
+/// The process's environment as far as the configuration depends on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Whether the process runs as root.
+    pub root: bool,
+    /// The host's name, empty where it has none.
+    pub host_name: String,
+    /// `$STATE_DIRECTORY`, set by systemd.
+    pub state_directory: Option<PathBuf>,
+    /// `$RUNTIME_DIRECTORY`, set by systemd.
+    pub runtime_directory: Option<PathBuf>,
+    /// `$XDG_STATE_HOME`.
+    pub xdg_state_home: Option<PathBuf>,
+    /// `$XDG_RUNTIME_DIR`.
+    pub xdg_runtime_dir: Option<PathBuf>,
+    /// `$HOME`.
+    pub home: Option<PathBuf>,
+    /// Whether standard error goes to the journal (`$JOURNAL_STREAM` is set).
+    pub journal_stream: bool,
+    /// Whether colours are unwanted (`$NO_COLOR` is set and not empty).
+    pub no_color: bool,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    pub fn from_process() -> Self {
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            state_directory: first_path("STATE_DIRECTORY"),
+            runtime_directory: first_path("RUNTIME_DIRECTORY"),
+            xdg_state_home: first_path("XDG_STATE_HOME"),
+            xdg_runtime_dir: first_path("XDG_RUNTIME_DIR"),
+            home: first_path("HOME"),
+            journal_stream: env::var_os("JOURNAL_STREAM").is_some(),
+            no_color: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// Returns where state is kept unless the configuration says otherwise.
+    pub(super) fn state_dir(&self) -> PathBuf {
+        if let Some(given) = &self.state_directory {
+            return given.clone();
+        }
+        if self.root {
+            return STATE_DIR_ROOT.into();
+        }
+        let home = || self.home.clone().unwrap_or_else(|| "/".into()).join(".local/state");
+        self.xdg_state_home.clone().unwrap_or_else(home).join("modelferry")
+    }
+
+    /// Returns where the control socket is unless the configuration says otherwise.
+    pub(super) fn socket(&self) -> PathBuf {
+        if let Some(given) = &self.runtime_directory {
+            return given.join(SOCKET_NAME);
+        }
+        match (&self.xdg_runtime_dir, self.root) {
+            (Some(dir), false) => dir.join("modelferry").join(SOCKET_NAME),
+            (_, true) => PathBuf::from(RUNTIME_DIR_ROOT).join(SOCKET_NAME),
+            // A user without a session has no runtime directory; the state directory is theirs alone as well.
+            (None, false) => self.state_dir().join(SOCKET_NAME),
+        }
+    }
+
+    /// Returns the control sockets that a command tries, its own agent's first, then the host's.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        let mut sockets = vec![self.socket(), PathBuf::from(RUNTIME_DIR_ROOT).join(SOCKET_NAME)];
+        sockets.dedup();
+        sockets
+    }
+}
+
+/// Reads a variable that holds a path; of systemd's colon-separated lists the first.
+fn first_path(name: &str) -> Option<PathBuf> {
+    let value = env::var_os(name)?;
+    let first = env::split_paths(&value).next()?;
+    (!first.as_os_str().is_empty()).then_some(first)
+}

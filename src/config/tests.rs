@@ -1,0 +1,120 @@
+use super::*;
+
+fn environment() -> Environment {
+    Environment { home: Some("/home/ann".into()), host_name: "north".into(), ..Environment::default() }
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("ferry.toml"), &environment())
+}
+
+fn refusal(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_agent_runs_without_a_file() {
+    let config = Config::load(None, &environment()).unwrap();
+    assert_eq!(config, parse("").unwrap());
+    assert_eq!(config.listen.candidates().len(), 2);
+    assert_eq!(config.embedded.name, "north");
+    assert_eq!(config.migration.max_freeze, Duration::from_secs(600));
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let config = parse(
+        r#"
+        state-dir = "/srv/ferry"
+        socket = "/srv/ferry.sock"
+        listen = "127.0.0.1:0"
+        admin-group = "juju"
+        [embedded]
+        name = "dst"
+        cloud = "openstack"
+        region = "eu-2"
+        type = "openstack"
+        version = "3.6.9"
+        addresses = ["10.0.0.4:17070", "[2001:db8::1]:17070"]
+        identity-url = "https://id.example"
+        accept-live-models = true
+        spaces = [{ name = "alpha", subnets = [{ cidr = "10.0.0.0/24", zone = "a", provider-id = "net-1" }] }]
+        storage-pools = [{ name = "fast", provider = "cinder" }]
+        secret-backends = ["63c8ad37c906eb278540e942"]
+        credentials = [{ name = "default", owner = "admin", valid = true }]
+        [migration]
+        max-freeze = "1h30m"
+        commit-freshness = "45s"
+        [log]
+        filter = "info,modelferry::link=debug"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.state_dir, Path::new("/srv/ferry"));
+    assert_eq!(config.listen, Listen::At("127.0.0.1:0".parse().unwrap()));
+    assert_eq!(config.admin_group.as_deref(), Some("juju"));
+    assert_eq!(config.embedded.spaces[0].subnets[0].provider_id, "net-1");
+    assert!(config.embedded.credentials[0].valid);
+    assert_eq!(config.migration.max_freeze, Duration::from_secs(5400));
+}
+
+#[test]
+fn a_mistyped_key_is_named_with_its_line_and_the_right_one() {
+    assert_eq!(
+        refusal("listen = \"[::]:1\"\n\n[embedded]\nregoin = \"x\"\n"),
+        "ferry.toml:4: embedded.regoin: unknown key `regoin`; did you mean `region`?"
+    );
+    assert_eq!(
+        refusal("state-dri = \"/srv\"\n"),
+        "ferry.toml:1: state-dri: unknown key `state-dri`; did you mean `state-dir`?"
+    );
+}
+
+#[test]
+fn a_key_like_no_other_is_answered_with_those_there_are() {
+    let refusal = refusal("[log]\nverbosity = 3\n");
+    assert_eq!(refusal, "ferry.toml:2: log.verbosity: unknown key `verbosity`; known here are filter");
+}
+
+#[test]
+fn a_wrong_value_says_what_to_write() {
+    for (text, line, key, hint) in [
+        ("listen = \"everywhere\"", 1, "listen", "write \"[::]:17171\""),
+        ("\n[migration]\nmax-freeze = \"soon\"", 3, "migration.max-freeze", "such as 90s, 10m or 1h30m"),
+        ("[migration]\nmax-freeze = \"-5s\"", 2, "migration.max-freeze", "such as 90s"),
+        ("[log]\nfilter = \"a=b=c\"", 2, "log.filter", "write a level"),
+        ("[embedded]\nversion = \"latest\"", 2, "embedded.version", "such as \"3.6.23\""),
+        ("[embedded]\naddresses = [\n  \"https://x/\",\n]", 2, "embedded.addresses", "write host:port"),
+        ("[embedded]\nname = \"\"", 2, "embedded.name", "the name is empty"),
+        ("socket = 7", 1, "socket", "invalid type: integer `7`"),
+    ] {
+        let refusal = refusal(text);
+        assert!(refusal.starts_with(&format!("ferry.toml:{line}: {key}: ")), "{refusal}");
+        assert!(refusal.contains(hint), "{refusal}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_is_named() {
+    let error = Config::load(Some(Path::new("/nonexistent/ferry.toml")), &environment()).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/ferry.toml"), "{error}");
+}
+
+#[test]
+fn systemd_directories_come_first_then_roots_then_the_users() {
+    let user = environment();
+    assert_eq!(user.state_dir(), Path::new("/home/ann/.local/state/modelferry"));
+    assert_eq!(user.socket(), Path::new("/home/ann/.local/state/modelferry/modelferry.sock"));
+    let session = Environment { xdg_runtime_dir: Some("/run/user/7".into()), ..environment() };
+    assert_eq!(session.socket(), Path::new("/run/user/7/modelferry/modelferry.sock"));
+    let root = Environment { root: true, ..session };
+    assert_eq!(root.state_dir(), Path::new("/var/lib/modelferry"));
+    assert_eq!(root.socket(), Path::new("/run/modelferry/modelferry.sock"));
+    let unit = Environment {
+        state_directory: Some("/var/lib/private/x".into()),
+        runtime_directory: Some("/run/x".into()),
+        ..root
+    };
+    assert_eq!(unit.state_dir(), Path::new("/var/lib/private/x"));
+    assert_eq!(unit.socket(), Path::new("/run/x/modelferry.sock"));
+}

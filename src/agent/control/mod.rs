@@ -3,6 +3,7 @@
 //! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
+pub mod server;
 pub mod view;
 pub mod wire;
 

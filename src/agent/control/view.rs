@@ -2,7 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::view::MigrationView;
+use crate::engine::view::{MigrationView, Stand};
+
+/// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
+/// round trip, and only one that stays so deserves an operator.
+pub const IN_DOUBT_MS: u64 = 30_000;
+
+/// Reports whether a migration has been undecided for so long that an operator should know.
+pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
+    migration.stand == Stand::Undecided
+        && migration.undecided_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= IN_DOUBT_MS)
+}
 
 /// The agent as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +45,7 @@ pub struct IdentityView {
 }
 
 /// A peer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PeerView {
     /// What DEST means.
@@ -55,7 +65,7 @@ pub struct PeerView {
 }
 
 /// A controller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ControllerView {
     /// Its name.
@@ -80,10 +90,12 @@ pub struct ControllerView {
     pub model_count: Option<u64>,
     /// The identity provider, empty where there is none.
     pub identity_url: String,
+    /// What it does not do, where that could surprise; empty where nothing is to be said.
+    pub runs: String,
 }
 
 /// A model in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ModelSummary {
     /// Its name.
@@ -109,7 +121,7 @@ pub struct ModelSummary {
 }
 
 /// A model by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ModelDetail {
     /// What a list says of it.
@@ -133,6 +145,8 @@ pub struct ModelDetail {
     pub users: Vec<UserView>,
     /// Its credential, `owner/cloud/name`; empty where it has none.
     pub credential: String,
+    /// Whether that credential works.
+    pub credential_valid: bool,
     /// Whether every binary that its description names is here.
     pub complete: bool,
     /// Its applications.
@@ -233,8 +247,8 @@ pub struct ExportView {
 pub struct RedirectView {
     /// `owner/name` of the model.
     pub model: String,
-    /// The controller it went to, by its own name.
-    pub controller: String,
+    /// What the operator who moved it called the controller it went to; may be empty.
+    pub alias: String,
     /// That controller's UUID.
     pub controller_uuid: String,
     /// `host:port` of its API.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod bounded;
 pub mod codec;
 pub mod ids;
 pub mod ledger;
@@ -13,3 +14,4 @@ pub mod plan;
 pub mod record;
 pub mod snapshot;
 pub mod switch;
+mod wire_enum;

@@ -1,3 +1,5 @@
 //! Controllers: the port through which a model leaves and arrives, and the adapters behind it.
 
+pub mod description;
+pub mod embedded;
 pub mod port;

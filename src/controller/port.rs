@@ -35,12 +35,27 @@ pub enum ControllerError {
         /// The migration that the effect belongs to.
         expected: MigrationId,
     },
+    /// The model was migrated away; its users are to follow it.
+    #[error("model \"{model}\" has been migrated to controller \"{}\"", &*to.name)]
+    Moved {
+        /// `owner/name`.
+        model: String,
+        /// Where it is now.
+        to: Box<ControllerCard>,
+    },
     /// The controller says no, and will say so again: in its own words.
     #[error("{0}")]
     Refused(String),
     /// The controller's storage failed.
     #[error("the controller's storage failed")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ControllerError {
+    /// Wraps a failure of whatever the controller keeps its things in.
+    pub fn storage(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Storage(Box::new(error))
+    }
 }
 
 /// A migration's effects name both, and act on the model only while it is in that migration.

@@ -12,7 +12,7 @@ mod machines;
 mod model;
 mod network;
 mod relations;
-mod seed;
+pub(super) mod seed;
 mod storage;
 mod units;
 mod yaml;

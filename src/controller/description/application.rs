@@ -1,0 +1,197 @@
+//! Applications, their units and their resources.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::machine::{Address, OpenedPorts, Tools};
+use super::relation::Offer;
+use super::status::{Status, status};
+use super::wire::{list, listed, or_default};
+
+/// An application.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// Whether it lives beside the units of others.
+    pub subordinate: bool,
+    /// Its charm: `ch:amd64/postgresql-843`, `local:noble/webapp-2`.
+    pub charm_url: String,
+    /// The channel it follows, as the model has it.
+    pub cs_channel: String,
+    /// Where its charm came from.
+    pub charm_origin: CharmOrigin,
+    /// Whether it can be reached from outside.
+    pub exposed: bool,
+    /// Units it should have at least; 0 for no such wish.
+    pub min_units: u64,
+    /// What it reports.
+    #[serde(deserialize_with = "status")]
+    pub status: Status,
+    /// What the operator of a Kubernetes application reports.
+    #[serde(deserialize_with = "status")]
+    pub operator_status: Status,
+    /// Endpoint to space id; the empty endpoint is the default of all others.
+    #[serde(deserialize_with = "or_default")]
+    pub endpoint_bindings: BTreeMap<String, String>,
+    /// The unit that leads.
+    pub leader: String,
+    /// Its units.
+    #[serde(deserialize_with = "list")]
+    pub units: Vec<Unit>,
+    /// Its resources.
+    #[serde(deserialize_with = "list")]
+    pub resources: Vec<Resource>,
+    /// Storage it asks for, by name.
+    #[serde(deserialize_with = "or_default")]
+    pub storage_directives: BTreeMap<String, StorageDirective>,
+    /// Units it should have on Kubernetes.
+    pub desired_scale: i64,
+    /// Its service on Kubernetes.
+    pub cloud_service: Option<CloudService>,
+    /// Ports that its units have opened, on Kubernetes.
+    pub opened_port_ranges: OpenedPorts,
+    /// What it offers to other models.
+    #[serde(deserialize_with = "list")]
+    pub offers: Vec<Offer>,
+    charm_manifest: Option<Manifest>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Manifest {
+    #[serde(deserialize_with = "or_default")]
+    bases: Vec<IgnoredAny>,
+}
+
+impl Application {
+    /// Reports whether its charm came with a `manifest.yaml`, which Juju 4 demands.
+    pub fn has_manifest(&self) -> bool {
+        self.charm_manifest.as_ref().is_some_and(|manifest| !manifest.bases.is_empty())
+    }
+}
+
+/// Where a charm came from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct CharmOrigin {
+    /// `charm-hub` or `local`.
+    pub source: String,
+    /// Its revision.
+    pub revision: i64,
+    /// The channel it follows.
+    pub channel: String,
+    /// `amd64/ubuntu/24.04/stable`.
+    pub platform: String,
+}
+
+/// How much storage an application asks for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct StorageDirective {
+    /// From which pool.
+    pub pool: String,
+    /// MiB.
+    pub size: u64,
+    /// How often.
+    pub count: u64,
+}
+
+/// The service of an application on Kubernetes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct CloudService {
+    /// The cloud's name for it.
+    pub provider_id: String,
+    /// Where it is reached.
+    #[serde(deserialize_with = "or_default")]
+    pub addresses: Vec<Address>,
+}
+
+/// A unit.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Unit {
+    /// `postgresql/0`.
+    pub name: String,
+    /// The machine it runs on; empty on Kubernetes.
+    pub machine: String,
+    /// What its agent reports.
+    #[serde(deserialize_with = "status")]
+    pub agent_status: Status,
+    /// What its charm reports.
+    #[serde(deserialize_with = "status")]
+    pub workload_status: Status,
+    /// The version of what it runs.
+    pub workload_version: String,
+    /// The unit it accompanies; empty for a principal.
+    pub principal: String,
+    /// The units that accompany it.
+    #[serde(deserialize_with = "or_default")]
+    pub subordinates: Vec<String>,
+    /// Its agent's binary.
+    pub tools: Option<Tools>,
+    /// Its pod.
+    pub cloud_container: Option<CloudContainer>,
+}
+
+/// A unit's pod on Kubernetes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct CloudContainer {
+    /// The pod's name.
+    pub provider_id: String,
+    /// Where it is reached.
+    pub address: Option<Address>,
+    /// Ports it has opened.
+    #[serde(deserialize_with = "or_default")]
+    pub ports: Vec<String>,
+}
+
+/// A resource of an application.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Resource {
+    /// Its name in the charm.
+    pub name: String,
+    /// The revision that the application uses.
+    #[serde(rename = "application-revision", deserialize_with = "or_default")]
+    pub revision: ResourceRevision,
+}
+
+/// A revision of a resource.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ResourceRevision {
+    /// Its number.
+    pub revision: i64,
+    /// `file` or `oci-image`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `store` or `upload`.
+    pub origin: String,
+    /// SHA-384 in hexadecimal, as documents up to 12 name it. Empty for a placeholder.
+    #[serde(alias = "sha384")]
+    pub fingerprint: String,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was fetched; empty for a placeholder.
+    pub timestamp: String,
+}
+
+impl ResourceRevision {
+    /// Reports whether the resource was never fetched, so that the controller has no bytes of it.
+    pub fn is_placeholder(&self) -> bool {
+        self.fingerprint.is_empty() || self.timestamp.is_empty() || self.timestamp.starts_with("0001-01-01")
+    }
+}
+
+/// Reads the applications.
+pub(super) fn applications<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Application>, D::Error> {
+    list(deserializer)
+}
+
+listed!(Application = "applications", Unit = "units", Resource = "resources", Offer = "offers");

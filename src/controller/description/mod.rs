@@ -1,0 +1,238 @@
+//! A read-only view of a Juju model description, for listing and checks.
+//!
+//! The description itself is kept and carried verbatim: Juju refuses some documents that were read and
+//! written again, even by its own library. So nothing here can be written, and only what is looked at
+//! is kept; settings, passwords and secrets stay in the bytes.
+
+pub mod application;
+pub mod machine;
+pub mod network;
+pub mod relation;
+pub mod secret;
+pub mod status;
+pub mod storage;
+pub mod wanted;
+
+mod document;
+mod facts;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
+use serde::Deserialize;
+
+use application::{Application, Unit};
+use machine::Machine;
+use network::{Space, Subnet};
+use relation::{ExternalController, OfferConnection, Relation, RemoteApplication};
+use secret::Secret;
+use status::Status;
+use storage::{Filesystem, Storage, StoragePool, Volume};
+use wanted::Wanted;
+
+/// The oldest document version that is understood: Juju 3.x writes it.
+pub const DOCUMENT_VERSION_MIN: u64 = 11;
+/// The newest document version that is understood: Juju 4.0 writes it.
+pub const DOCUMENT_VERSION_MAX: u64 = 14;
+/// Levels of a description's nesting. Juju's own stay below 20; a charm's action schema may be deep.
+const DEPTH_MAX: usize = 64;
+
+/// Bytes that are no model description, or not one that is understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptionError {
+    /// The file cannot be read.
+    #[error("cannot read the model description")]
+    Io(#[from] std::io::Error),
+    /// More bytes than a description may have.
+    #[error("a model description has at most {DESCRIPTION_BYTES_MAX} bytes, this one has more")]
+    TooLarge,
+    /// The bytes are no text.
+    #[error("not a model description: byte {at} is not UTF-8; is this a compressed file?")]
+    NotText {
+        /// Where.
+        at: usize,
+    },
+    /// The text is no YAML, or its fields are not what a description has.
+    #[error("not a model description: line {line}, column {column}: {problem}")]
+    Malformed {
+        /// Counted from 1.
+        line: u64,
+        /// Counted from 1.
+        column: u64,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The text uses what Juju never writes: anchors and aliases, from which a small file makes a huge one.
+    #[error("not a model description: line {line}, column {column}: YAML anchors and aliases are refused")]
+    Alias {
+        /// Counted from 1.
+        line: u64,
+        /// Counted from 1.
+        column: u64,
+    },
+    /// The document's version is not understood.
+    #[error(
+        "model description has document version {0}; versions {DOCUMENT_VERSION_MIN} to {DOCUMENT_VERSION_MAX} are understood"
+    )]
+    Version(u64),
+    /// The document is YAML, but something that every description has is missing.
+    #[error("not a model description: it has no `{0}`")]
+    Missing(&'static str),
+    /// A name or number in it is not what Juju writes.
+    #[error("not a model description: {what} is `{value}`")]
+    Value {
+        /// Which.
+        what: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+/// A model, as its description tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Description {
+    /// The document's version.
+    pub document_version: u64,
+    /// The model's UUID.
+    pub uuid: ModelUuid,
+    /// Its name.
+    pub name: String,
+    /// Its owner.
+    pub owner: String,
+    /// `iaas` for machines, `caas` for Kubernetes.
+    pub kind: ModelKind,
+    /// The agent version it runs; empty where the document does not tell.
+    pub agent_version: String,
+    /// The cloud it lives in.
+    pub cloud: String,
+    /// The region, empty where there is none.
+    pub region: String,
+    /// The cloud's type: `lxd`, `openstack`, `kubernetes`.
+    pub cloud_type: String,
+    /// The credential its machines are made with.
+    pub credential: Option<Credential>,
+    /// Its users.
+    pub users: Vec<User>,
+    /// Its machines; their containers are in them.
+    pub machines: Vec<Machine>,
+    /// Its applications.
+    pub applications: Vec<Application>,
+    /// Its relations.
+    pub relations: Vec<Relation>,
+    /// Models elsewhere that consume its offers.
+    pub offer_connections: Vec<OfferConnection>,
+    /// Applications elsewhere that it consumes.
+    pub remote_applications: Vec<RemoteApplication>,
+    /// Controllers of models it has relations with.
+    pub external_controllers: Vec<ExternalController>,
+    /// Its spaces.
+    pub spaces: Vec<Space>,
+    /// Its subnets.
+    pub subnets: Vec<Subnet>,
+    /// Its storage.
+    pub storages: Vec<Storage>,
+    /// Its storage pools.
+    pub storage_pools: Vec<StoragePool>,
+    /// Its volumes.
+    pub volumes: Vec<Volume>,
+    /// Its filesystems.
+    pub filesystems: Vec<Filesystem>,
+    /// Its secrets, without their content.
+    pub secrets: Vec<Secret>,
+    /// Id of the secret back-end it keeps new secrets in; empty for the controller's own.
+    pub secret_backend_id: String,
+    /// The next number of everything numbered.
+    pub sequences: BTreeMap<String, i64>,
+    /// Its own status, where the document tells.
+    pub status: Status,
+    /// Its support level; empty where nobody bought one.
+    pub sla: String,
+    wanted: Vec<Wanted>,
+}
+
+/// What a model's applications run on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Machines.
+    #[default]
+    Iaas,
+    /// Kubernetes.
+    Caas,
+}
+
+impl ModelKind {
+    /// Returns Juju's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Iaas => "iaas",
+            Self::Caas => "caas",
+        }
+    }
+}
+
+/// A cloud credential, without what it proves itself with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Credential {
+    /// Its owner.
+    pub owner: String,
+    /// Its cloud.
+    pub cloud: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A user of the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct User {
+    /// `bob`, `carol@external`.
+    pub name: String,
+    /// Its name for people.
+    pub display_name: String,
+    /// `read`, `write` or `admin`.
+    pub access: String,
+    /// When it was last here, in RFC 3339; empty for never.
+    pub last_connection: String,
+}
+
+impl Description {
+    /// Reads a description out of its YAML.
+    ///
+    /// Errors: [`DescriptionError`]; the text is never quoted, since it holds secrets.
+    pub fn parse(yaml: &[u8]) -> Result<Self, DescriptionError> {
+        document::parse(yaml)
+    }
+
+    /// Returns the binaries that the description names, each once: charms, agent binaries, resources.
+    pub fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// Returns every machine and container.
+    pub fn all_machines(&self) -> impl Iterator<Item = &Machine> {
+        self.machines.iter().flat_map(Machine::with_containers)
+    }
+
+    /// Returns every unit, with its application.
+    pub fn all_units(&self) -> impl Iterator<Item = (&Application, &Unit)> {
+        self.applications.iter().flat_map(|application| application.units.iter().map(move |unit| (application, unit)))
+    }
+}
+
+/// Reads a description's bytes, and not one more than it may have.
+///
+/// Errors: [`DescriptionError::TooLarge`], [`DescriptionError::Io`].
+pub fn read_bytes(source: &mut dyn Read) -> Result<Vec<u8>, DescriptionError> {
+    let mut bytes = Vec::new();
+    source.take(DESCRIPTION_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > DESCRIPTION_BYTES_MAX { Err(DescriptionError::TooLarge) } else { Ok(bytes) }
+}

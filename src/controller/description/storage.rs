@@ -1,0 +1,114 @@
+//! Storage: what units were given, the pools it came from, the volumes and filesystems behind it.
+
+use serde::Deserialize;
+
+use super::status::{Status, status};
+use super::wire::{list, listed, or_default};
+
+/// A storage instance.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Storage {
+    /// `pgdata/0`.
+    pub id: String,
+    /// `block` or `filesystem`.
+    pub kind: String,
+    /// Tag of its owner, `unit-postgresql-0`; a plain unit name in documents from 14 on.
+    #[serde(alias = "unit-owner")]
+    pub owner: String,
+    /// Its name in the charm.
+    pub name: String,
+    /// Units it is attached to.
+    #[serde(deserialize_with = "or_default")]
+    pub attachments: Vec<String>,
+    /// What was asked for.
+    #[serde(deserialize_with = "or_default")]
+    pub constraints: StorageConstraints,
+}
+
+/// What was asked of a storage.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct StorageConstraints {
+    /// The pool.
+    pub pool: String,
+    /// MiB.
+    pub size: u64,
+}
+
+/// A storage pool of the model's own. Every provider is a pool of its own name besides.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct StoragePool {
+    /// Its name.
+    pub name: String,
+    /// Who provides it: `cinder`, `lxd`.
+    pub provider: String,
+}
+
+/// A volume or a filesystem.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Disk {
+    /// Its number.
+    pub id: String,
+    /// The storage it serves.
+    pub storage_id: String,
+    /// The volume under a filesystem.
+    #[serde(rename = "volume-id")]
+    pub volume: String,
+    /// Whether the cloud has made it.
+    pub provisioned: bool,
+    /// MiB.
+    pub size: u64,
+    /// The pool it came from.
+    pub pool: String,
+    /// What is reported of it.
+    #[serde(deserialize_with = "status")]
+    pub status: Status,
+    /// Where it is attached.
+    #[serde(deserialize_with = "list")]
+    pub attachments: Vec<Attachment>,
+}
+
+/// A volume: the same as a filesystem, under another list key.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Volume(pub Disk);
+
+/// A filesystem.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Filesystem(pub Disk);
+
+/// Where a volume or filesystem is attached.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Attachment {
+    // One of the three: which one depends on the document's version.
+    host_id: String,
+    host_machine_id: String,
+    host_unit_id: String,
+    /// Where it is mounted.
+    pub mount_point: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+impl Attachment {
+    /// Returns the machine or unit it is attached to.
+    pub fn host(&self) -> &str {
+        [&self.host_id, &self.host_machine_id, &self.host_unit_id]
+            .into_iter()
+            .find(|id| !id.is_empty())
+            .map_or("", |id| id)
+    }
+}
+
+listed!(
+    Storage = "storages",
+    StoragePool = "pools",
+    Volume = "volumes",
+    Filesystem = "filesystems",
+    Attachment = "attachments",
+);

@@ -1,0 +1,223 @@
+//! The binaries that a description names: what travels beside it, and how each proves itself.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ring::digest::{self, Algorithm};
+
+use super::{Description, ModelKind};
+
+/// Bytes of the JSON document that stands for an OCI image. Real ones have about 500.
+const OCI_DOCUMENT_BYTES_MAX: u64 = 64 << 10;
+
+/// A binary that a description names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// A charm archive. The description holds no hash of its bytes.
+    Charm {
+        /// Its URL.
+        url: String,
+    },
+    /// An agent binary.
+    AgentBinary {
+        /// Version, system and architecture.
+        version: String,
+        /// SHA-256 in hexadecimal, lower case; empty where the description does not tell.
+        sha256: String,
+        /// Its bytes; 0 where the description does not tell.
+        bytes: u64,
+    },
+    /// A file resource.
+    File {
+        /// The application.
+        application: String,
+        /// The resource's name.
+        name: String,
+        /// The revision.
+        revision: i64,
+        /// SHA-384 in hexadecimal, lower case.
+        sha384: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// An OCI image: a small JSON document, of whose bytes the description holds no hash.
+    OciImage {
+        /// The application.
+        application: String,
+        /// The resource's name.
+        name: String,
+        /// The revision.
+        revision: i64,
+    },
+}
+
+/// Bytes that are not the binary wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWanted {
+    /// Another size.
+    #[error("{wanted} has {actual} bytes, the model description says {expected}")]
+    Size {
+        /// What was wanted.
+        wanted: String,
+        /// What was found.
+        actual: u64,
+        /// What the description says.
+        expected: u64,
+    },
+    /// Another content.
+    #[error("{wanted} has {algorithm} {actual}, the model description says {expected}")]
+    Hash {
+        /// What was wanted.
+        wanted: String,
+        /// How it is hashed.
+        algorithm: &'static str,
+        /// What was found.
+        actual: String,
+        /// What the description says.
+        expected: String,
+    },
+    /// More bytes than the document of an OCI image has.
+    #[error("{wanted} has {actual} bytes; the document of an OCI image has at most {OCI_DOCUMENT_BYTES_MAX}")]
+    TooLarge {
+        /// What was wanted.
+        wanted: String,
+        /// What was found.
+        actual: u64,
+    },
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Charm { url } => write!(f, "charm {url}"),
+            Self::AgentBinary { version, .. } => write!(f, "agent binary {version}"),
+            Self::File { application, name, .. } | Self::OciImage { application, name, .. } => {
+                write!(f, "resource {application}/{name}")
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// Returns its path below the directory that an export writes and an import reads.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Charm { url } => Path::new("charms").join(url.replace('/', "_")),
+            Self::AgentBinary { version, .. } => Path::new("tools").join(version),
+            Self::File { application, name, .. } | Self::OciImage { application, name, .. } => {
+                Path::new("resources").join(application).join(name)
+            }
+        }
+    }
+
+    fn algorithm(&self) -> Option<(&'static str, &'static Algorithm, &str)> {
+        match self {
+            Self::AgentBinary { sha256, .. } if !sha256.is_empty() => Some(("SHA-256", &digest::SHA256, sha256)),
+            Self::File { sha384, .. } => Some(("SHA-384", &digest::SHA384, sha384)),
+            Self::Charm { .. } | Self::AgentBinary { .. } | Self::OciImage { .. } => None,
+        }
+    }
+
+    /// Wraps `source`, so that what is read from it can be proven afterwards.
+    pub fn proving<R: Read>(&self, source: R) -> Proving<'_, R> {
+        let hash = self.algorithm().map(|(_, algorithm, _)| digest::Context::new(algorithm));
+        Proving { wanted: self, source, hash, bytes: 0 }
+    }
+}
+
+/// Reads a binary and counts and hashes what passes.
+pub struct Proving<'a, R> {
+    wanted: &'a Wanted,
+    source: R,
+    hash: Option<digest::Context>,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Proving<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.bytes += count as u64;
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
+impl<R> Proving<'_, R> {
+    /// Tells whether what was read, to its end, is what the description names.
+    ///
+    /// Errors: [`NotWanted`].
+    pub fn finish(self) -> Result<(), NotWanted> {
+        let Self { wanted, hash, bytes: actual, .. } = self;
+        match wanted {
+            Wanted::AgentBinary { bytes: expected, .. } if *expected != 0 && *expected != actual => {
+                return Err(NotWanted::Size { wanted: wanted.to_string(), actual, expected: *expected });
+            }
+            Wanted::File { bytes: expected, .. } if *expected != actual => {
+                return Err(NotWanted::Size { wanted: wanted.to_string(), actual, expected: *expected });
+            }
+            Wanted::OciImage { .. } if actual > OCI_DOCUMENT_BYTES_MAX => {
+                return Err(NotWanted::TooLarge { wanted: wanted.to_string(), actual });
+            }
+            _ => {}
+        }
+        let (Some(hash), Some((algorithm, _, expected))) = (hash, wanted.algorithm()) else {
+            return Ok(());
+        };
+        let actual = hex(hash.finish().as_ref());
+        if actual == expected {
+            return Ok(());
+        }
+        Err(NotWanted::Hash { wanted: wanted.to_string(), algorithm, actual, expected: expected.to_owned() })
+    }
+}
+
+/// Returns `bytes` in hexadecimal, lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lists what a description names, each once: charms, agent binaries, resources, in the description's order.
+pub(super) fn of(description: &Description) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    let mut seen = HashSet::new();
+    for application in &description.applications {
+        if seen.insert(("charm", application.charm_url.as_str())) {
+            wanted.push(Wanted::Charm { url: application.charm_url.clone() });
+        }
+    }
+    // On Kubernetes agents come as images: a description may name their version, but no binary travels.
+    if description.kind == ModelKind::Iaas {
+        let tools = description.all_machines().map(|machine| &machine.tools);
+        for tools in tools.chain(description.all_units().map(|(_, unit)| &unit.tools)).flatten() {
+            // Empty on a machine that was never provisioned.
+            if !tools.tools_version.is_empty() && seen.insert(("tools", tools.tools_version.as_str())) {
+                wanted.push(Wanted::AgentBinary {
+                    version: tools.tools_version.clone(),
+                    sha256: tools.sha256.to_lowercase(),
+                    bytes: tools.size,
+                });
+            }
+        }
+    }
+    for application in &description.applications {
+        for resource in application.resources.iter().filter(|resource| !resource.revision.is_placeholder()) {
+            let (application, name) = (application.name.clone(), resource.name.clone());
+            let revision = resource.revision.revision;
+            wanted.push(match resource.revision.kind.as_str() {
+                "oci-image" => Wanted::OciImage { application, name, revision },
+                _ => Wanted::File {
+                    application,
+                    name,
+                    revision,
+                    sha384: resource.revision.fingerprint.to_lowercase(),
+                    bytes: resource.revision.size,
+                },
+            });
+        }
+    }
+    wanted
+}

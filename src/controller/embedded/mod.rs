@@ -1,0 +1,3 @@
+//! The embedded controller.
+
+pub mod view;

@@ -3,9 +3,9 @@
 //! The key is a file that only its owner may read. Anything else about it ends the start, as ssh does:
 //! a key that others could read may be in use elsewhere, and nobody would notice.
 
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::certificate::{pin_of, spki_of, spki_of_key};
-use super::file::replace;
+use crate::disk::Disk;
 
 /// Folder in the state directory.
 const FOLDER: &str = "identity";
@@ -113,22 +113,20 @@ impl Identity {
     /// Loads key and certificate from `identity/` in `state_dir`, and makes what is missing there.
     ///
     /// Errors: [`IdentityError`].
-    pub fn load_or_create(state_dir: &Path) -> Result<Self, IdentityError> {
+    pub fn load_or_create(state_dir: &Path, disk: &Disk) -> Result<Self, IdentityError> {
         let folder = state_dir.join(FOLDER);
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| IdentityError::Io { path, source }
         };
-        if !folder.exists() {
-            fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed(&folder))?;
-        }
+        disk.create_dir(&folder).map_err(failed(&folder))?;
         let key_path = folder.join("key.pem");
         let key_pem = match read_key(&key_path)? {
             Some(pem) => pem,
             None => {
                 let pem =
                     KeyPair::generate_for(&PKCS_ED25519).map_err(|error| random(&key_path, error))?.serialize_pem();
-                replace(&key_path, pem.as_bytes(), 0o600).map_err(failed(&key_path))?;
+                disk.replace(&key_path, pem.as_bytes()).map_err(failed(&key_path))?;
                 pem.into_bytes()
             }
         };
@@ -153,7 +151,7 @@ impl Identity {
                     .and_then(|params| params.self_signed(&signer))
                     .map_err(|error| random(&cert_path, error))?
                     .pem();
-                replace(&cert_path, pem.as_bytes(), 0o644).map_err(failed(&cert_path))?;
+                disk.replace(&cert_path, pem.as_bytes()).map_err(failed(&cert_path))?;
                 pem.into_bytes()
             }
             Err(error) => return Err(failed(&cert_path)(error)),
@@ -232,7 +230,7 @@ fn read_key(path: &Path) -> Result<Option<Vec<u8>>, IdentityError> {
 }
 
 /// Reads a small file through one descriptor, so that what was checked is what was read.
-fn read_at_most(path: &Path, flags: OFlags) -> io::Result<(fs::Metadata, Vec<u8>)> {
+fn read_at_most(path: &Path, flags: OFlags) -> io::Result<(Metadata, Vec<u8>)> {
     // NONBLOCK: opening a pipe that somebody put there must not hang the start.
     let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);

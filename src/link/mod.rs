@@ -12,7 +12,6 @@ mod complaints;
 mod config;
 mod core;
 mod dial;
-mod file;
 mod frames;
 mod identity;
 mod line;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::Pin;
 use serde::{Deserialize, Serialize};
 
-use super::file::replace;
+use crate::disk::Disk;
 
 /// Bytes in a peer's name. Names are typed and stand in tables.
 pub const PEER_NAME_BYTES_MAX: usize = 64;
@@ -106,6 +106,7 @@ struct Entry {
 /// The paired peers, as `peers.toml` has them.
 #[derive(Debug, Clone)]
 pub struct Peers {
+    disk: Disk,
     path: PathBuf,
     list: Vec<Peer>,
 }
@@ -114,7 +115,7 @@ impl Peers {
     /// Loads `peers.toml` from `state_dir`; without the file there are no peers yet.
     ///
     /// Errors: [`PeersError`].
-    pub fn load(state_dir: &Path) -> Result<Self, PeersError> {
+    pub fn load(state_dir: &Path, disk: &Disk) -> Result<Self, PeersError> {
         let path = state_dir.join("peers.toml");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -132,7 +133,7 @@ impl Peers {
             }
             list.push(Peer { name: entry.name, pin, addresses: entry.addresses, paired_ms: entry.paired_ms });
         }
-        Ok(Self { path, list })
+        Ok(Self { disk: disk.clone(), path, list })
     }
 
     /// Returns the peers, in the order in which they were first paired.
@@ -174,7 +175,7 @@ impl Peers {
     /// Returns these peers without the one whose key is `pin`.
     pub(super) fn without(&self, pin: Pin) -> Self {
         let list = self.list.iter().filter(|peer| peer.pin != pin).cloned().collect();
-        Self { path: self.path.clone(), list }
+        Self { list, ..self.clone() }
     }
 
     /// Writes the peers to disk.
@@ -190,6 +191,7 @@ impl Peers {
         let document = Document { peer: self.list.iter().map(entry).collect() };
         let text = toml::to_string_pretty(&document).expect("names and numbers always serialize");
         let text = format!("# Written by `modelferry pair` and `unpair`.\n\n{text}");
-        replace(&self.path, text.as_bytes(), 0o600).map_err(|source| PeersError::Io { path: self.path.clone(), source })
+        let failed = |source| PeersError::Io { path: self.path.clone(), source };
+        self.disk.replace(&self.path, text.as_bytes()).map_err(failed)
     }
 }

@@ -159,6 +159,22 @@ impl Incoming {
         Ok(progress.here(&self.store, self.blob.hash, page)?.complement())
     }
 
+    /// Returns the plain bytes that a chunk must have.
+    ///
+    /// Errors: [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Broken`].
+    pub fn chunk_bytes(&self, page: u32, index: u32) -> Result<u32, StoreError> {
+        self.chunk(page, index).map(|(chunk, _)| chunk.bytes)
+    }
+
+    /// Returns the plain bytes of some chunks of a page together.
+    ///
+    /// Errors: as [`Incoming::chunk_bytes`].
+    pub fn bytes_of(&self, page: u32, chunks: &ChunkSet) -> Result<u64, StoreError> {
+        let mut progress = self.sound()?;
+        let known = &progress.page(&self.store, self.blob.hash, page)?.page;
+        Ok(chunks.iter().filter_map(|index| known.chunks.get(index)).map(|chunk| u64::from(chunk.bytes)).sum())
+    }
+
     /// Takes in the next page of the manifest, durably, and copies what other complete blobs have of it.
     /// A page that is known is accepted again if it is the same.
     ///

@@ -257,7 +257,7 @@ impl Sending<'_> {
         };
         open_page.sent.insert(index, permit);
         let plain_bytes = chunk.bytes;
-        let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes as usize).map(pack)).await?;
+        let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes).map(pack)).await?;
         let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
         let header = ChunkHeader { handle, page, index: index as u32, wire_bytes, encoding };
         Ok(Some(Job { header, plain_bytes, wire: wire.into() }))

@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 
-/// An agent that cannot start, or that stopped because it must not go on.
+use crate::controller::port::ControllerError;
+use crate::engine::EngineError;
+use crate::journal::JournalError;
+use crate::link::{IdentityError, LinkError, PeersError};
+use crate::store::StoreError;
+
+/// An agent that cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The state directory is not to be had.
-    #[error("cannot use the state directory {}: {source}", path.display())]
+    #[error("cannot use the state directory {}", path.display())]
     StateDir {
         /// The directory.
         path: PathBuf,
@@ -14,20 +20,8 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
-    /// Another agent has the state directory.
-    #[error(
-        "another agent{} uses the state directory {}",
-        holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
-        path.display()
-    )]
-    StateLocked {
-        /// The directory.
-        path: PathBuf,
-        /// The other agent's process, if it said.
-        holder: Option<u32>,
-    },
     /// The control socket is not to be had.
-    #[error("cannot listen on the control socket {}: {source}", path.display())]
+    #[error("cannot listen on the control socket {}", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
@@ -44,43 +38,65 @@ pub enum AgentError {
     /// The admin group does not exist.
     #[error("there is no group `{0}` on this host, which admin-group names")]
     NoSuchGroup(String),
-    /// A part of the agent does not open or start.
-    #[error("{part}: {}", causes(source.as_ref()))]
-    Part {
-        /// Which.
-        part: &'static str,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// The journal does not open.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The embedded controller does not open.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    /// The agent's key cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The list of peers cannot be used.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
+    /// The link does not start.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The process cannot have what every process has.
-    #[error("cannot start: {0}")]
+    #[error("cannot start")]
     Process(#[source] std::io::Error),
 }
 
 impl AgentError {
-    /// Returns what to do next.
+    /// Reports whether an operator must change something before a new start can go better.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::NoSuchGroup(_) => true,
+            Self::Identity(error) => error.is_config(),
+            Self::Peers(error) => error.is_config(),
+            _ => false,
+        }
+    }
+
+    /// Returns what to do next; nothing where the error itself says it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::StateDir { .. } => "set state-dir in the configuration to a directory that this user may write",
-            Self::StateLocked { .. } => "stop that agent, or set another state-dir in the configuration",
             Self::Socket { .. } => "set socket in the configuration, or --socket, to a path that this user may write",
             Self::SocketTaken { .. } => "stop that agent, or set another socket in the configuration",
             Self::NoSuchGroup(_) => "create it with `groupadd --system`, or correct the configuration",
-            Self::Part { .. } => "",
-            Self::Process(_) => "look at the limits of this user and host",
+            Self::Link(LinkError::Listen { .. }) => "set listen in the configuration to an address that is free",
+            _ => "",
         }
     }
 }
 
 /// Returns an error and everything behind it, on one line.
-fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let cause_text = cause.to_string();
+        let more = cause.to_string();
         // Some errors repeat their cause in their own text.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
         }
         next = cause.source();
     }

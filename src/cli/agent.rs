@@ -37,7 +37,13 @@ impl AgentArgs {
         }
         match crate::agent::run(config, &context.environment) {
             Ok(()) => Ok(Exit::Done),
-            Err(error) => Err(Failure::new(FailureKind::Refused, error.to_string()).hint(error.hint())),
+            Err(error) => {
+                let failure = Failure::new(FailureKind::Refused, crate::agent::causes(&error)).hint(error.hint());
+                Ok(match (context.fail(&failure), error.is_config()) {
+                    (_, true) => Exit::BadConfig,
+                    (exit, false) => exit,
+                })
+            }
         }
     }
 }

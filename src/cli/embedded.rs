@@ -29,7 +29,7 @@ pub enum EmbeddedCommand {
     Export {
         /// The model: name, owner/name or UUID
         model: String,
-        /// A directory that does not exist yet
+        /// A directory that is empty or does not exist yet
         dir: PathBuf,
     },
     /// Remove a model
@@ -112,9 +112,9 @@ impl UserCommand {
                     return Err(client::unexpected());
                 };
                 context.print(&users, || {
-                    let mut table = Table::new(&["Name", "Display name", "Access"]);
+                    let mut table = Table::new(&["Name", "Access"]);
                     for user in &users {
-                        table.row([&user.name, &user.display_name, &user.access]);
+                        table.row([user.name.as_str(), user.access.as_str()]);
                     }
                     table.render()
                 });
@@ -139,27 +139,32 @@ fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::P
     let request = Request::EmbeddedImport { file: absolute(file)?, blobs: blobs.map(absolute).transpose()? };
     let Response::Imported(imported) = context.ask(&request)? else { return Err(client::unexpected()) };
     context.print(&imported, || {
-        let complete = if imported.complete { "" } else { "; the model is incomplete" };
+        let incomplete = if imported.incomplete { "; the model is incomplete" } else { "" };
         format!(
-            "Model \"{}/{}\" ({}) imported: {} binaries, {}{complete}.\n",
-            plain(&imported.owner),
-            plain(&imported.name),
+            "Model \"{}\" ({}) imported: a description of {}, {} binaries of {}{incomplete}.\n",
+            plain(&imported.model),
             imported.uuid,
-            imported.blob_count,
-            byte_count(imported.blob_bytes),
+            byte_count(imported.description_bytes),
+            imported.binaries,
+            byte_count(imported.binaries_bytes),
         )
     });
     Ok(())
 }
 
 fn export(context: &Context, model: String, dir: &std::path::Path) -> Result<(), Failure> {
-    // The directory does not exist yet, so its path cannot be resolved; the agent would take a relative
-    // one from its own working directory.
+    // The agent would take a relative path from its own working directory; what does not exist yet cannot
+    // be resolved any further.
     let dir = std::path::absolute(dir).map_err(|error| bad_path(dir, &error))?;
+    let shown = dir.display().to_string();
     let Response::Exported(exported) = context.ask(&Request::EmbeddedExport { model, dir })? else {
         return Err(client::unexpected());
     };
-    context.print(&exported, || format!("Exported to {}.\n", plain(&exported.dir)));
+    context.print(&exported, || {
+        let incomplete = if exported.incomplete { "; the model is incomplete" } else { "" };
+        let (files, bytes) = (exported.files, byte_count(exported.bytes));
+        format!("Model \"{}\" exported to {}: {files} files of {bytes}{incomplete}.\n", plain(&exported.model), plain(&shown))
+    });
     Ok(())
 }
 
@@ -179,11 +184,15 @@ fn get(context: &Context, model: String, key: Option<String>) -> Result<(), Fail
     let Response::Entries(entries) = context.ask(&Request::EmbeddedGet { model, key })? else {
         return Err(client::unexpected());
     };
-    let tree: serde_json::Map<_, _> =
-        entries.iter().map(|(key, value)| (key.clone(), serde_json::Value::from(value.as_str()))).collect();
-    context.print(&tree, || match entries.as_slice() {
-        [(_, value)] if one => format!("{}\n", plain(value)),
-        entries => entries.iter().map(|(key, value)| format!("{}={}\n", plain(key), plain(value))).collect(),
+    context.print(&entries, || match entries.as_slice() {
+        [entry] if one => format!("{}\n", plain(&entry.value)),
+        entries => {
+            let mut table = Table::new(&[">Entry", "Key", "Value"]);
+            for entry in entries {
+                table.row([&entry.number.to_string(), &entry.key, &entry.value]);
+            }
+            table.render()
+        }
     });
     Ok(())
 }

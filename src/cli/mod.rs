@@ -13,6 +13,7 @@ mod identity;
 mod man;
 mod migrate;
 mod migrations;
+mod model_tables;
 mod models;
 mod output;
 mod pair;

@@ -32,9 +32,11 @@ struct Details<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     identity_url: &'a str,
     ca_fingerprint: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    ca_cert: &'a str,
     /// Where Juju names what a controller runs on, an embedded one says that it runs nothing.
     #[serde(skip_serializing_if = "str::is_empty")]
-    runs: &'a str,
+    note: &'a str,
 }
 
 impl ShowControllerArgs {
@@ -59,7 +61,8 @@ fn tree(controller: &ControllerView) -> serde_json::Value {
         agent_version: &controller.version,
         identity_url: &controller.identity_url,
         ca_fingerprint: &controller.ca_fingerprint,
-        runs: &controller.runs,
+        ca_cert: &controller.ca_cert,
+        note: &controller.note,
     };
     serde_json::json!({ name: { "details": details } })
 }

@@ -6,9 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{self, Exit};
-use super::output::{Format, ago, now_ms};
+use super::output::{Format, ago, ago_rfc3339, now_ms};
 use super::{Context, client};
-use crate::agent::control::view::ModelDetail;
+use crate::agent::control::view::ModelView;
 use crate::agent::control::{Failure, Request, Response};
 
 /// Show a model
@@ -39,7 +39,7 @@ struct Shown<'a> {
     cloud_type: &'a str,
     life: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    incomplete: Option<&'a str>,
+    incomplete: Option<String>,
     status: Status<'a>,
     users: BTreeMap<&'a str, User<'a>>,
     sla: &'a str,
@@ -53,8 +53,8 @@ struct Shown<'a> {
 #[serde(rename_all = "kebab-case")]
 struct Status<'a> {
     current: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    message: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ struct User<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     display_name: &'a str,
     access: &'a str,
-    last_connection: &'a str,
+    last_connection: String,
 }
 
 #[derive(Serialize)]
@@ -80,6 +80,7 @@ struct Credential<'a> {
     name: &'a str,
     owner: &'a str,
     cloud: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     validity_check: &'a str,
 }
 
@@ -101,95 +102,94 @@ impl ShowModelArgs {
     }
 }
 
-fn tree(model: &ModelDetail, now_ms: u64) -> serde_json::Value {
-    let summary = &model.summary;
+fn tree(model: &ModelView, now_ms: u64) -> serde_json::Value {
+    let details = &model.details;
+    let row = &details.row;
     let migration = model.migration.as_ref();
-    let mut credential = model.credential.split('/');
-    let credential = match (credential.next(), credential.next(), credential.next()) {
-        (Some(owner), Some(cloud), Some(name)) => {
-            let validity_check = if model.credential_valid { "valid" } else { "invalid" };
-            Some(Credential { name, owner, cloud, validity_check })
-        }
-        _ => None,
-    };
-    let users = model.users.iter().map(|user| {
-        let last_connection = if user.last_connection.is_empty() { "never connected" } else { &user.last_connection };
+    let users = details.users.iter().map(|user| {
+        let seen = user.last_connection.as_deref();
+        let last_connection = seen.map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms));
         (user.name.as_str(), User { display_name: &user.display_name, access: &user.access, last_connection })
     });
+    let missing = details.binaries.saturating_sub(details.binaries_held);
     let shown = Shown {
-        name: format!("{}/{}", summary.owner, summary.name),
-        short_name: &summary.name,
-        model_uuid: &summary.uuid,
-        model_type: &model.model_type,
-        controller_uuid: &model.controller_uuid,
-        controller_name: &model.controller_name,
-        is_controller: summary.is_controller,
-        owner: &summary.owner,
-        cloud: &summary.cloud,
-        region: &summary.region,
-        cloud_type: &summary.cloud_type,
+        name: format!("{}/{}", row.owner, row.name),
+        short_name: &row.name,
+        model_uuid: &row.uuid,
+        model_type: &row.model_type,
+        controller_uuid: &details.controller_uuid,
+        controller_name: &details.controller_name,
+        is_controller: row.is_controller,
+        owner: &row.owner,
+        cloud: &row.cloud,
+        region: &row.region,
+        cloud_type: &row.cloud_type,
         life: "alive",
-        incomplete: (!model.complete).then_some("binaries that the description names are not here"),
+        incomplete: row
+            .incomplete
+            .then(|| format!("{missing} of {} binaries that the description names are not here", details.binaries)),
         status: Status {
-            current: &summary.status,
-            message: &model.status_message,
-            since: model.status_since_ms.map(|since| ago(since, now_ms)),
+            current: &row.status,
+            message: super::status::message(model),
+            since: Some(ago(details.since_ms, now_ms)),
             migration: migration.map(|migration| migration.note.as_str()),
             migration_start: migration.map(|migration| ago(migration.started_ms, now_ms)),
             migration_end: migration.and_then(|migration| migration.ended_ms).map(|end| ago(end, now_ms)),
         },
         users: users.collect(),
-        sla: "unsupported",
-        agent_version: &model.agent_version,
-        credential,
+        sla: super::status::sla(model),
+        agent_version: &details.agent_version,
+        credential: details.credential.as_ref().map(|credential| Credential {
+            name: &credential.name,
+            owner: &credential.owner,
+            cloud: &credential.cloud,
+            validity_check: &credential.validity,
+        }),
         supported_features: [Feature {
             name: "juju",
             description: "the version of Juju used by the model",
-            version: &model.agent_version,
+            version: &details.agent_version,
         }],
     };
-    serde_json::json!({ summary.name.clone(): shown })
+    serde_json::json!({ row.name.clone(): shown })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::control::view::{ModelMigration, ModelSummary, UserView};
-    use crate::cli::output::Format;
+    use crate::agent::control::view::ModelMigration;
+    use crate::cli::status::tests::model as plain_model;
+    use crate::controller::embedded::view::{CredentialView, ModelUserView};
 
     const NOW_MS: u64 = 1_760_000_000_000;
 
-    fn model() -> ModelDetail {
-        ModelDetail {
-            summary: ModelSummary {
-                name: "test".into(),
-                owner: "admin".into(),
-                uuid: "3850c8cc-0cd0-4d53-8a6d-591b63024141".into(),
-                cloud: "localhost".into(),
-                region: "localhost".into(),
-                cloud_type: "lxd".into(),
-                status: "available".into(),
-                ..ModelSummary::default()
-            },
-            model_type: "iaas".into(),
-            agent_version: "3.1.0".into(),
-            controller_uuid: "f06afa86-3461-42bb-86ed-6c2f5d7b0ac7".into(),
-            controller_name: "localhost-localhost".into(),
-            status_since_ms: Some(NOW_MS - 5 * 3_600_000),
-            users: vec![UserView {
-                name: "admin".into(),
-                display_name: "admin".into(),
-                access: "admin".into(),
-                last_connection: "2 minutes ago".into(),
-            }],
-            credential: "admin/localhost/localhost".into(),
-            credential_valid: true,
-            complete: true,
-            ..ModelDetail::default()
-        }
+    fn model() -> ModelView {
+        let mut model = plain_model();
+        let details = &mut model.details;
+        details.row.name = "test".into();
+        details.row.uuid = "3850c8cc-0cd0-4d53-8a6d-591b63024141".into();
+        details.row.cloud = "localhost".into();
+        details.row.cloud_type = "lxd".into();
+        details.agent_version = "3.1.0".into();
+        details.controller_uuid = "f06afa86-3461-42bb-86ed-6c2f5d7b0ac7".into();
+        details.controller_name = "localhost-localhost".into();
+        details.since_ms = NOW_MS - 5 * 3_600_000;
+        details.users = vec![ModelUserView {
+            name: "admin".into(),
+            display_name: "admin".into(),
+            access: "admin".into(),
+            last_connection: Some("2025-10-09T08:51:20Z".into()),
+        }];
+        details.credential = Some(CredentialView {
+            name: "localhost".into(),
+            owner: "admin".into(),
+            cloud: "localhost".into(),
+            validity: "valid".into(),
+        });
+        model
     }
 
-    fn shown(model: &ModelDetail) -> String {
+    fn shown(model: &ModelView) -> String {
         Format::Yaml.render(&tree(model, NOW_MS), String::new)
     }
 
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_running_migration_is_shown_in_the_status() {
         let mut model = model();
-        model.status_since_ms = Some(NOW_MS - 300_000);
+        model.details.since_ms = NOW_MS - 300_000;
         model.migration = Some(ModelMigration {
             id: String::new(),
             note: "validating, waiting for agents to report back".into(),
@@ -258,7 +258,6 @@ mod tests {
         let cause = "aborted, removing model from target controller: model data transfer failed, \
                      failed to migrate binaries: cannot upload charms: EOF";
         let mut model = model();
-        model.status_message = format!("migrating: {cause}");
         model.migration = Some(ModelMigration {
             id: String::new(),
             note: cause.into(),
@@ -273,7 +272,8 @@ mod tests {
 
     #[test]
     fn a_model_without_its_binaries_says_so() {
-        let incomplete = ModelDetail { complete: false, ..model() };
-        assert!(shown(&incomplete).contains("  incomplete: binaries that the description names are not here\n"));
+        let mut model = model();
+        (model.details.row.incomplete, model.details.binaries) = (true, 3);
+        assert!(shown(&model).contains("  incomplete: 3 of 3 binaries that the description names are not here\n"));
     }
 }

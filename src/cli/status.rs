@@ -6,9 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Exit};
-use super::output::{Table, clock, now_ms, span};
-use super::{Context, client, peers, plain};
-use crate::agent::control::view::{ModelDetail, StatusView, is_in_doubt};
+use super::output::{Table, ago, clock, now_ms, span};
+use super::{Context, client, model_tables, peers, plain};
+use crate::agent::control::view::{ModelView, StatusView, is_in_doubt};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::MigrationView;
 
@@ -52,46 +52,53 @@ fn note(text: &str) -> String {
     text.chars().take(NOTE_CHARS_MAX - 3).chain("...".chars()).collect()
 }
 
-fn tree(model: &ModelDetail, now_ms: u64) -> serde_json::Value {
-    let summary = &model.summary;
-    let applications: serde_json::Map<_, _> = model
-        .applications
-        .iter()
-        .map(|application| {
-            let shown = json!({ "charm": application.charm, "scale": application.units });
-            (application.name.clone(), shown)
-        })
-        .collect();
-    let mut status = json!({ "current": summary.status });
-    if !model.status_message.is_empty() {
-        status["message"] = json!(model.status_message);
-    }
-    if let Some(since) = model.status_since_ms {
-        status["since"] = json!(super::output::ago(since, now_ms));
-    }
-    let mut shown = json!({
-        "name": summary.name,
-        "type": model.model_type,
-        "controller": model.controller_name,
-        "cloud": summary.cloud,
-    });
-    if !summary.region.is_empty() {
-        shown["region"] = json!(summary.region);
-    }
-    shown["version"] = json!(model.agent_version);
-    shown["model-status"] = status;
-    shown["sla"] = json!("unsupported");
-    json!({ "model": shown, "applications": applications, "controller": { "timestamp": clock(now_ms) } })
+/// Returns what a model's status adds in words: what its migration does, or why it failed.
+pub(super) fn message(model: &ModelView) -> String {
+    let migration = model.migration.as_ref();
+    // A running migration is said by the note's own line in `show-model`, as Juju does.
+    migration.map_or_else(String::new, |migration| format!("migrating: {}", migration.note))
 }
 
-fn model_text(model: &ModelDetail, now_ms: u64) -> String {
-    let summary = &model.summary;
-    let cloud = super::cloud_region(&summary.cloud, &summary.region);
+/// Returns a model's support level as Juju prints it.
+pub(super) fn sla(model: &ModelView) -> &str {
+    if model.details.sla.is_empty() { "unsupported" } else { &model.details.sla }
+}
+
+fn tree(model: &ModelView, now_ms: u64) -> serde_json::Value {
+    let (details, row) = (&model.details, &model.details.row);
+    let mut status = json!({ "current": row.status });
+    let message = message(model);
+    if !message.is_empty() {
+        status["message"] = json!(message);
+    }
+    status["since"] = json!(ago(details.since_ms, now_ms));
+    let mut shown = json!({
+        "name": row.name,
+        "type": row.model_type,
+        "controller": details.controller_name,
+        "cloud": row.cloud,
+    });
+    if !row.region.is_empty() {
+        shown["region"] = json!(row.region);
+    }
+    shown["version"] = json!(details.agent_version);
+    shown["model-status"] = status;
+    shown["sla"] = json!(sla(model));
+    json!({
+        "model": shown,
+        "machines": model_tables::machines_tree(model),
+        "applications": model_tables::applications_tree(model),
+        "controller": { "timestamp": clock(now_ms) },
+    })
+}
+
+fn model_text(model: &ModelView, now_ms: u64) -> String {
+    let (details, row) = (&model.details, &model.details.row);
+    let cloud = super::cloud_region(&row.cloud, &row.region);
     let time = clock(now_ms);
-    let note = note(&model.status_message);
+    let note = note(&message(model));
     let mut columns = vec!["Model", "Controller", "Cloud/Region", "Version", "SLA", "Timestamp"];
-    let mut cells =
-        vec![summary.name.as_str(), &model.controller_name, &cloud, &model.agent_version, "unsupported", &time];
+    let mut cells = vec![row.name.as_str(), &details.controller_name, &cloud, &details.agent_version, sla(model), &time];
     if !note.is_empty() {
         columns.push("Notes");
         cells.push(&note);
@@ -99,15 +106,13 @@ fn model_text(model: &ModelDetail, now_ms: u64) -> String {
     let mut table = Table::new(&columns);
     table.row(cells);
     let mut text = table.render();
-    if model.applications.is_empty() {
-        let _ = write!(text, "\nModel \"{}/{}\" is empty.\n", plain(&summary.owner), plain(&summary.name));
-        return text;
+    let inside = model_tables::tables(model);
+    if inside.is_empty() {
+        let _ = write!(text, "\nModel \"{}/{}\" is empty.\n", plain(&row.owner), plain(&row.name));
     }
-    let mut table = Table::new(&["App", ">Scale", "Charm"]);
-    for application in &model.applications {
-        table.row([&application.name, &application.units.to_string(), &application.charm]);
+    for table in inside {
+        let _ = write!(text, "\n{table}");
     }
-    let _ = write!(text, "\n{}", table.render());
     text
 }
 
@@ -168,27 +173,53 @@ fn doubt(migration: &MigrationView, now_ms: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::agent::control::view::{ControllerView, ModelSummary, PeerView};
+    use crate::agent::control::view::{ControllerView, ModelMigration, PeerView};
+    use crate::controller::embedded::view::{ModelDetails, ModelRow, ModelState};
     use crate::engine::view::{Bytes, Direction, Stand};
 
     /// 2025-10-09 08:53:20 UTC.
     const NOW_MS: u64 = 1_760_000_000_000;
 
-    fn model() -> ModelDetail {
-        ModelDetail {
-            summary: ModelSummary {
-                name: "cos".into(),
-                owner: "admin".into(),
-                cloud: "cos-microk8s".into(),
-                region: "localhost".into(),
-                ..ModelSummary::default()
-            },
-            agent_version: "3.1.10".into(),
+    /// An empty model in service.
+    pub(in crate::cli) fn model() -> ModelView {
+        let row = ModelRow {
+            name: "cos".into(),
+            owner: "admin".into(),
+            uuid: String::new(),
+            model_type: "iaas".into(),
+            cloud: "cos-microk8s".into(),
+            region: "localhost".into(),
+            cloud_type: "kubernetes".into(),
+            status: "available".into(),
+            machines: 0,
+            units: 0,
+            access: "admin".into(),
+            last_connection: None,
+            state: ModelState::Live,
+            incomplete: false,
+            is_controller: false,
+        };
+        let details = ModelDetails {
+            row,
             controller_name: "cos-microk8s-localhost".into(),
-            ..ModelDetail::default()
-        }
+            controller_uuid: String::new(),
+            agent_version: "3.1.10".into(),
+            sla: String::new(),
+            since_ms: NOW_MS,
+            users: Vec::new(),
+            credential: None,
+            document_version: 11,
+            description_bytes: 0,
+            description_hash: String::new(),
+            binaries: 0,
+            binaries_held: 0,
+            entries: 0,
+            counts: Vec::new(),
+            mid: None,
+        };
+        ModelView { details, migration: None, applications: Vec::new(), units: Vec::new(), machines: Vec::new() }
     }
 
     #[test]
@@ -200,10 +231,13 @@ mod tests {
              cos    cos-microk8s-localhost  cos-microk8s/localhost  3.1.10   unsupported  08:53:20Z\n\
              \nModel \"admin/cos\" is empty.\n"
         );
-        let busy = ModelDetail {
-            status_message: "migrating: uploading model binaries into target controller".into(),
-            ..quiet
+        let migration = ModelMigration {
+            id: String::new(),
+            note: "uploading model binaries into target controller".into(),
+            started_ms: NOW_MS,
+            ended_ms: None,
         };
+        let busy = ModelView { migration: Some(migration), ..quiet };
         assert!(model_text(&busy, NOW_MS).starts_with(
             "Model  Controller              Cloud/Region            Version  SLA          Timestamp  Notes\n\
              cos    cos-microk8s-localhost  cos-microk8s/localhost  3.1.10   unsupported  08:53:20Z  migrating: \

@@ -4,6 +4,7 @@
 
 mod bounded;
 pub mod codec;
+pub mod frame;
 pub mod ids;
 pub mod ledger;
 pub mod limits;

@@ -58,6 +58,8 @@ pub const USERS_MAX: usize = 1024;
 pub const FINDINGS_MAX: usize = 240;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
+/// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
+pub const EPOCH_MAX: u64 = 1 << 62;
 /// Bytes in one journal record. The longest is a migration's terms with every address of a controller;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;

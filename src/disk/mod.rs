@@ -20,7 +20,7 @@ pub use faults::{FaultPlan, Faults};
 pub use real::DirLock;
 
 /// Zeros, written where a file is preallocated.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 /// How a file is opened. Always for reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use modelferry_protocol::switch::Terms;
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
+use super::failpoint;
 use super::history::History;
 use super::tracked::Tracked;
 use crate::controller::port::{Arrival, Departure};
@@ -174,12 +175,22 @@ impl Core {
             Standing::Target(record) => Body::Target(record),
         };
         let entry = entry(actor, body);
+        let (side, state) = name_of(&standing);
+        self.fail_at(tracked.peer, side, state, "before");
         let (journal, entries) = (self.parts.journal.clone(), vec![entry.clone()]);
         if let Err(error) = Self::blocking(move || journal.append(entries)).await {
             stop(&error);
         }
-        tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state = state_name(&standing), "recorded");
+        self.fail_at(tracked.peer, side, state, "after");
+        tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
         tracked.stand(standing, |history| history.apply(&entry));
+    }
+
+    /// Passes the failpoint beside a record.
+    pub fn fail_at(&self, peer: Pin, side: &str, state: &str, when: &str) {
+        let conversation = self.peer(peer).borrow().clone();
+        // A record has nobody who could refuse it.
+        let _ = failpoint::pass(side, state, when, conversation.as_ref().map(|conversation| &conversation.session));
     }
 
     /// Sends a message, or leaves it: whatever matters is said again.
@@ -191,10 +202,11 @@ impl Core {
     }
 }
 
-fn state_name(standing: &Standing) -> &'static str {
+/// Returns the side that a record is of, and its state.
+fn name_of(standing: &Standing) -> (&'static str, &'static str) {
     match standing {
-        Standing::Source(record) => record.state.name(),
-        Standing::Target(record) => record.state.name(),
+        Standing::Source(record) => ("source", record.state.name()),
+        Standing::Target(record) => ("target", record.state.name()),
     }
 }
 

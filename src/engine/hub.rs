@@ -195,6 +195,7 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), String>
     let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", Body::Target(record.clone()))];
     let mut history = History::default();
     entries.iter().for_each(|entry| history.apply(entry));
+    core.fail_at(head.peer, "target", "Receiving", "before");
     core.decide(move |ledger| {
         let known = match ledger.standing(head.mid) {
             Some(Standing::Target(record)) => Some(record),
@@ -206,6 +207,7 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), String>
         Ok(entries)
     })
     .await?;
+    core.fail_at(head.peer, "target", "Receiving", "after");
     let tracked = core.track(terms, head.peer, Standing::Target(record.clone()), history);
     tokio::spawn(TargetTask::new(core.clone(), tracked, record).run());
     Ok(())

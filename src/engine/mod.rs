@@ -4,6 +4,7 @@ mod conversation;
 mod core;
 mod counters;
 mod error;
+pub mod failpoint;
 mod history;
 mod hub;
 pub mod notes;
@@ -107,6 +108,7 @@ impl Engine {
         };
         let (decided, begun) = oneshot::channel();
         let actor = actor.to_owned();
+        core.fail_at(peer.pin, "source", "Offered", "before");
         core.decide(move |ledger| {
             if let Some(busy) = ledger.busy(model) {
                 return Err(ledger.terms(busy).map_or_else(|| busy.to_string(), id_of));
@@ -123,6 +125,7 @@ impl Engine {
         })
         .await
         .map_err(|id| EngineError::Busy { model: model.to_string(), id })?;
+        core.fail_at(peer.pin, "source", "Offered", "after");
         let (terms, record, history) = begun.await.expect("sent before the entries were made durable");
         let tracked = core.track(terms, record.head.peer, Standing::Source(record.clone()), history);
         let view = tracked.view();

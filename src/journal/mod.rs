@@ -128,9 +128,8 @@ impl Journal {
         let first = state.sequence + 1;
         let chain = encode_batch(first, state.chain, &bodies, &mut bytes);
         let end = state.end + bytes.len() as u64;
-        if self.shared.file.size().map_err(|source| self.fail("read", source, &mut state))? < end {
-            self.reserve(&mut state, bytes.len() as u64)?;
-        }
+        // In both files, for the next start writes into the other one.
+        self.reserve(&mut state, bytes.len() as u64)?;
         // Poisoned until it is known to be durable.
         state.is_poisoned = true;
         let written = self.shared.file.write_once_synced_at(state.end, &bytes);

@@ -16,7 +16,8 @@ use super::StoreError;
 /// algorithm, or an upgrade of `fastcdc` that cuts elsewhere (a test notices).
 pub const CUTTER: u16 = 1;
 
-/// Cuts what `source` gives. A cut depends on the bytes since the one before it alone, so cutting may begin at any of them.
+/// Cuts what `source` gives. A cut depends on the bytes since the one before it alone, so cutting may begin at
+/// any of them.
 pub(super) fn cut<R: Read>(source: R) -> StreamCDC<R> {
     StreamCDC::new(source, CHUNK_BYTES_MIN as usize, CHUNK_BYTES_AVERAGE as usize, CHUNK_BYTES_MAX as usize)
 }

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::sync::{Mutex, MutexGuard};
 
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
@@ -231,7 +230,8 @@ impl Incoming {
     /// Writes a chunk, proven first. Not yet durable; one that is here already is accepted again.
     ///
     /// Errors: [`StoreError::ChunkLength`] and [`StoreError::ChunkMismatch`], and nothing is written;
-    /// [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
+    /// [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Full`], [`StoreError::Broken`],
+    /// [`StoreError::Io`].
     pub fn write(&self, page: u32, index: u32, plain: &[u8]) -> Result<(), StoreError> {
         if self.sound()?.phase == Phase::Finished {
             return Ok(());
@@ -263,8 +263,8 @@ impl Incoming {
         let here = self.sound()?.here(&self.store, hash, page)?;
         let Some(file) = self.file.as_ref().filter(|_| !here.contains(at)) else { return Ok(false) };
         let written = file.write_all_at(offset, plain);
-        written.map_err(|error| self.store.inner.failed("write", file.path(), plain.len() as u64)(error))?;
-        insert(&mut self.sound()?.written, page, at, here.count().min(PAGE_CHUNKS_MAX));
+        written.map_err(|source| self.store.inner.not_written(file.path(), plain.len(), source))?;
+        insert(&mut self.sound()?.written, page, at, here.count());
         Ok(true)
     }
 
@@ -398,6 +398,9 @@ fn open(store: &Store, blob: BlobRef, open: Open, needed: u64) -> Result<DiskFil
     if free < needed {
         return Err(StoreError::Full { needed, free });
     }
-    let path = store.inner.partial_path(blob.hash);
-    store.inner.disk.open(&path, open).map_err(|source| StoreError::io("open", &path, source))
+    let (path, disk) = (store.inner.partial_path(blob.hash), &store.inner.disk);
+    let file = disk.open(&path, open).map_err(|source| StoreError::io("open", &path, source))?;
+    // The name as well: the sync of a chunk need not include it, and says that the chunk is durable.
+    disk.sync_dir_of(&path).map_err(|source| StoreError::io("sync the directory of", &path, source))?;
+    Ok(file)
 }

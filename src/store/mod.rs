@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::{BLOB_BYTES_MAX, PAGE_CHUNKS_MAX};
+use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 
 pub use cut::CUTTER;
@@ -36,7 +37,8 @@ use cut::{chunk_ref, cut, page_of};
 use error::is_out_of_space;
 use rows::{Manifest, Rows};
 
-/// Pages remembered while a blob of unknown hash is stored: some 2 GiB of it. Those after them are cut when they are asked for.
+/// Pages remembered while a blob is stored, before its hash is known: some 2 GiB of it. Those after them are
+/// cut when they are asked for.
 const PUT_PAGES_MAX: usize = 64;
 /// Bytes read at a time where a whole file is hashed.
 const READ_BYTES: usize = 256 << 10;
@@ -73,14 +75,15 @@ impl Inner {
         self.partial.join(hash.to_string())
     }
 
-    fn failed(&self, doing: &'static str, path: &Path, needed: u64) -> impl Fn(io::Error) -> StoreError {
-        let (path, full) = (path.to_owned(), self.rows.full(needed));
-        move |source| match &full {
-            StoreError::Full { needed, free } if is_out_of_space(&source) => {
-                StoreError::Full { needed: *needed, free: *free }
-            }
-            _ => StoreError::Io { doing, path: path.clone(), source },
-        }
+    /// Returns the error for a write of `needed` bytes to `path` that failed.
+    fn not_written(&self, path: &Path, needed: usize, source: io::Error) -> StoreError {
+        if is_out_of_space(&source) { self.rows.full(needed as u64) } else { StoreError::io("write", path, source) }
+    }
+
+    /// Reports whether a blob is on its way in, and returns the lock under which that stays so.
+    fn receiving(&self, hash: Hash) -> (bool, MutexGuard<'_, HashMap<Hash, Weak<Incoming>>>) {
+        let live = lock(&self.live);
+        (live.get(&hash).and_then(Weak::upgrade).is_some_and(|incoming| incoming.is_receiving()), live)
     }
 
     /// Removes what a crash has left over, and rows that nothing stands behind.
@@ -197,13 +200,13 @@ impl Store {
             }
             hasher.update(&plain);
             let written = file.write_all_at(bytes, &plain);
-            written.map_err(|source| self.inner.failed("write", file.path(), plain.len() as u64)(source))?;
+            written.map_err(|source| self.inner.not_written(file.path(), plain.len(), source))?;
             bytes += plain.len() as u64;
         }
         if pages.len() < PUT_PAGES_MAX {
             pages.push(page_of(pages.len() as u32, page_begin, true, chunks));
         }
-        file.sync().map_err(self.inner.failed("sync", file.path(), bytes))?;
+        file.sync().map_err(|source| StoreError::io("sync", file.path(), source))?;
         let blob = BlobRef { hash: hasher.finalize().into(), bytes };
         let path = self.inner.blob_path(blob.hash);
         let renamed = self.inner.disk.rename(file.path(), &path);
@@ -216,12 +219,11 @@ impl Store {
     }
 
     /// Remembers the pages of a blob that has been stored, unless they are known.
-    fn learn(&self, blob: BlobRef, pages: &[modelferry_protocol::manifest::Page]) -> Result<(), StoreError> {
-        let live = lock(&self.inner.live);
-        let receiving = live.get(&blob.hash).is_some_and(|incoming| incoming.strong_count() > 0);
+    fn learn(&self, blob: BlobRef, pages: &[Page]) -> Result<(), StoreError> {
+        let (receiving, _live) = self.inner.receiving(blob.hash);
         let known = self.inner.rows.manifest(blob.hash)?;
-        let as_complete = self.inner.rows.partial(blob.hash)?.is_none();
-        if receiving || as_complete && known.is_some_and(|known| known.is_of(blob, CUTTER) && known.pages > 0) {
+        let partial = self.inner.rows.partial(blob.hash)?;
+        if receiving || partial.is_none() && known.is_some_and(|known| known.is_of(blob, CUTTER) && known.pages > 0) {
             return Ok(());
         }
         let manifest = self.inner.rows.begin(blob, CUTTER, false)?;
@@ -281,8 +283,8 @@ impl Store {
     ///
     /// Errors: [`StoreError::Busy`] while it is received, [`StoreError::Io`].
     pub fn remove(&self, hash: Hash) -> Result<(), StoreError> {
-        let live = lock(&self.inner.live);
-        if live.get(&hash).and_then(Weak::upgrade).is_some_and(|incoming| incoming.is_receiving()) {
+        let (receiving, _live) = self.inner.receiving(hash);
+        if receiving {
             return Err(StoreError::Busy(hash));
         }
         for path in [self.inner.blob_path(hash), self.inner.partial_path(hash)] {

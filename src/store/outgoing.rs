@@ -16,14 +16,19 @@ impl Store {
     /// one before it ends, and remembered.
     ///
     /// Errors: [`StoreError::NotHeld`], [`StoreError::NoSuchPage`] after the last, [`StoreError::Truncated`],
-    /// [`StoreError::Full`], [`StoreError::Io`].
+    /// [`StoreError::Busy`], [`StoreError::Full`], [`StoreError::Io`].
     pub fn page(&self, blob: BlobRef, index: u32) -> Result<Page, StoreError> {
         let rows = &self.inner.rows;
         let file = self.open_sized(blob)?;
         let _cutting = lock(&self.inner.cutting);
-        let mut manifest = match self.manifest_of(blob, CUTTER)? {
-            Some(manifest) => manifest,
-            None => rows.begin(blob, CUTTER, false)?,
+        let mut manifest = {
+            let (receiving, _live) = self.inner.receiving(blob.hash);
+            match self.manifest_of(blob, CUTTER)? {
+                // Stored while it was being received: the rows are the receiver's until it has finished.
+                _ if receiving => return Err(StoreError::Busy(blob.hash)),
+                Some(manifest) => manifest,
+                None => rows.begin(blob, CUTTER, false)?,
+            }
         };
         while manifest.pages <= index {
             if manifest.is_whole() {
@@ -55,7 +60,8 @@ impl BlobReader {
 
     /// Reads `bytes` bytes at `offset`, at most [`CHUNK_BYTES_MAX`]. They are not proven: who needs that hashes them.
     ///
-    /// Errors: [`StoreError::Truncated`] if the file ends before them, [`StoreError::TooLarge`], [`StoreError::Source`].
+    /// Errors: [`StoreError::Truncated`] if the file ends before them, [`StoreError::TooLarge`],
+    /// [`StoreError::Source`].
     pub fn read_at(&self, offset: u64, bytes: u32) -> Result<Vec<u8>, StoreError> {
         if bytes > CHUNK_BYTES_MAX {
             return Err(StoreError::TooLarge { bytes: bytes.into(), bytes_max: CHUNK_BYTES_MAX.into() });

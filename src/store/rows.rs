@@ -192,11 +192,12 @@ impl Rows {
 
     pub fn manifests(&self) -> Result<Vec<BlobRef>, StoreError> {
         self.read(MANIFESTS, |table| {
-            let row = |(hash, row): (redb::AccessGuard<Key>, redb::AccessGuard<(u64, u16, u32, u64)>)| BlobRef {
-                hash: Hash(*hash.value()),
-                bytes: row.value().0,
-            };
-            table.iter()?.map(|entry| entry.map(row)).collect()
+            let mut blobs = Vec::new();
+            for entry in table.iter()? {
+                let (hash, row) = entry?;
+                blobs.push(BlobRef { hash: Hash(*hash.value()), bytes: row.value().0 });
+            }
+            Ok(blobs)
         })
     }
 

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
@@ -19,6 +20,7 @@ use crate::controller::port::{ControllerError, Errand, Export};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, now_ms};
 use crate::engine::error::EngineError;
+use crate::engine::failpoint;
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
 use crate::engine::transfer::{TransferError, send};
@@ -27,7 +29,7 @@ use crate::link::Session;
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
 type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// Why a transfer, or a freeze, did not succeed.
+/// Why a transfer did not succeed.
 enum Failure {
     /// The connection ended; the next one goes on.
     Closed,
@@ -101,19 +103,13 @@ impl SourceTask {
             }
         }
         loop {
-            let (departure, errand) = (self.core.parts.departure.clone(), self.errand());
-            let done = match command {
-                SourceCommand::Freeze => match self.freeze().await {
-                    Ok(root) => return self.input(SourceInput::FrozenAs(root), "agent").await,
-                    Err(Failure::Final(cause)) => return self.input(SourceInput::Abort(&cause), "agent").await,
-                    // A freeze needs no connection.
-                    Err(Failure::Closed) => continue,
-                },
-                SourceCommand::Thaw => departure.thaw(errand).await,
-                SourceCommand::HandOver => departure.redirect(errand, &self.tracked.terms.controller).await,
-                SourceCommand::Reap => departure.reap(errand).await,
-            };
-            match done {
+            if command == SourceCommand::Freeze {
+                return match self.freeze().await {
+                    Ok(root) => self.input(SourceInput::FrozenAs(root), "agent").await,
+                    Err(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
+                };
+            }
+            match self.effect(command).await {
                 Ok(()) => return self.input(SourceInput::Done, "agent").await,
                 Err(error) => {
                     tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {error}");
@@ -128,15 +124,38 @@ impl SourceTask {
         }
     }
 
-    /// Freezes the model, takes and seals its snapshot, and keeps the sealed bytes.
-    async fn freeze(&self) -> Result<Hash, Failure> {
-        let departure = &self.core.parts.departure;
-        departure.freeze(self.errand()).await?;
-        let Export { name, owner, complete, calls } = departure.export(self.errand()).await?;
-        let head = &self.record.head;
-        let fail = |text: String| {
-            Failure::Final(Cause::cut(format!("model data transfer failed, model export failed: {text}")))
+    async fn effect(&self, command: SourceCommand) -> Result<(), ControllerError> {
+        let (departure, errand) = (&self.core.parts.departure, self.errand());
+        self.pass(command, "before")?;
+        match command {
+            SourceCommand::Freeze => departure.freeze(errand).await,
+            SourceCommand::Thaw => departure.thaw(errand).await,
+            SourceCommand::HandOver => departure.redirect(errand, &self.tracked.terms.controller).await,
+            SourceCommand::Reap => departure.reap(errand).await,
+        }?;
+        self.pass(command, "after")
+    }
+
+    fn pass(&self, command: SourceCommand, when: &str) -> Result<(), ControllerError> {
+        let name = match command {
+            SourceCommand::Freeze => "freeze",
+            SourceCommand::Thaw => "thaw",
+            SourceCommand::HandOver => "redirect",
+            SourceCommand::Reap => "reap",
         };
+        let conversation = self.line.conversation();
+        failpoint::pass("source", name, when, conversation.as_ref().map(|conversation| &conversation.session))
+    }
+
+    /// Freezes the model, takes and seals its snapshot, and keeps the sealed bytes.
+    ///
+    /// Errors: the cause of the abort that follows.
+    async fn freeze(&self) -> Result<Hash, Cause> {
+        let fail = |text: String| Cause::cut(format!("model data transfer failed, model export failed: {text}"));
+        self.effect(SourceCommand::Freeze).await.map_err(|error| fail(error.to_string()))?;
+        let exported = self.core.parts.departure.export(self.errand()).await;
+        let Export { name, owner, complete, calls } = exported.map_err(|error| fail(error.to_string()))?;
+        let head = &self.record.head;
         let snapshot = Snapshot {
             mid: head.mid,
             model: head.model,
@@ -144,7 +163,7 @@ impl SourceTask {
             name: Name::new(name).map_err(|error| fail(error.to_string()))?,
             owner: Name::new(owner).map_err(|error| fail(error.to_string()))?,
             complete,
-            calls: modelferry_protocol::codec::Bounded::new(calls).map_err(|error| fail(error.to_string()))?,
+            calls: Bounded::new(calls).map_err(|error| fail(error.to_string()))?,
         };
         let (bytes, root) = snapshot.seal().map_err(|error| fail(error.to_string()))?;
         let store = self.core.parts.store.clone();

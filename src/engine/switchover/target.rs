@@ -17,6 +17,7 @@ use crate::controller::port::{ControllerError, Errand, Presence};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::Core;
 use crate::engine::error::EngineError;
+use crate::engine::failpoint;
 use crate::engine::tracked::{Event, Tracked, id_of};
 use crate::link::Session;
 
@@ -74,7 +75,7 @@ impl TargetTask {
                     Ok(()) => return self.input(TargetInput::Done, "agent").await,
                     Err(error) => error,
                 },
-                TargetCommand::Discard => match self.core.parts.arrival.perform(self.errand(), &Call::Abort).await {
+                TargetCommand::Discard => match self.discard().await {
                     Ok(()) => return self.input(TargetInput::Discarded, "agent").await,
                     Err(ControllerError::NotImporting) if self.may_have_activated() => {
                         return self.input(TargetInput::FoundLive, "agent").await;
@@ -95,6 +96,17 @@ impl TargetTask {
         }
     }
 
+    async fn discard(&self) -> Result<(), ControllerError> {
+        self.pass("discard", "before")?;
+        self.core.parts.arrival.perform(self.errand(), &Call::Abort).await?;
+        self.pass("discard", "after")
+    }
+
+    fn pass(&self, effect: &str, when: &str) -> Result<(), ControllerError> {
+        let conversation = self.line.conversation();
+        failpoint::pass("target", effect, when, conversation.as_ref().map(|conversation| &conversation.session))
+    }
+
     /// Only what was once staged can have been activated.
     fn may_have_activated(&self) -> bool {
         matches!(&self.record.state, TargetState::Dropping(dropping) if dropping.root.is_some())
@@ -108,6 +120,7 @@ impl TargetTask {
         let (_, snapshot) = seal::read(&self.core, root).await.map_err(&fail)?;
         let (arrival, errand) = (&self.core.parts.arrival, self.errand());
         let refused = |error: ControllerError| fail(error.to_string());
+        self.pass("stage", "before").map_err(refused)?;
         match arrival.probe(errand).await.map_err(refused)? {
             Presence::Staged => return Ok(()),
             Presence::Absent => {}
@@ -119,17 +132,21 @@ impl TargetTask {
         }
         for call in snapshot.calls.iter() {
             arrival.perform(errand, call).await.map_err(refused)?;
+            // The half staged copy is a case of its own.
+            self.pass("stage", "within").map_err(refused)?;
         }
-        Ok(())
+        self.pass("stage", "after").map_err(refused)
     }
 
     /// Takes the model into service: the source has given it away.
     async fn activate(&self) -> Result<(), ControllerError> {
         let (arrival, errand) = (&self.core.parts.arrival, self.errand());
+        self.pass("activate", "before")?;
         if arrival.probe(errand).await? != Presence::Live {
             arrival.perform(errand, &Call::Activate).await?;
         }
-        arrival.perform(errand, &Call::AdoptResources).await
+        arrival.perform(errand, &Call::AdoptResources).await?;
+        self.pass("activate", "after")
     }
 
     /// Waits in a state without a command: for bytes, and for the source's word.

@@ -70,7 +70,7 @@ fn open(config: &Config) -> Result<Opened, AgentError> {
         tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
     }
     let store = Store::open(dir, disk.clone())?;
-    let embedded = Embedded::open(dir, config.embedded.clone(), Arc::new(store.clone()))?;
+    let embedded = Embedded::open(dir, config.embedded.clone(), store.clone())?;
     let identity = Identity::load_or_create(dir, &disk)?;
     let peers = Peers::load(dir, &disk)?;
     Ok(Opened { journal, store, embedded, identity, peers })

@@ -163,7 +163,11 @@ fn export(context: &Context, model: String, dir: &std::path::Path) -> Result<(),
     context.print(&exported, || {
         let incomplete = if exported.incomplete { "; the model is incomplete" } else { "" };
         let (files, bytes) = (exported.files, byte_count(exported.bytes));
-        format!("Model \"{}\" exported to {}: {files} files of {bytes}{incomplete}.\n", plain(&exported.model), plain(&shown))
+        format!(
+            "Model \"{}\" exported to {}: {files} files of {bytes}{incomplete}.\n",
+            plain(&exported.model),
+            plain(&shown)
+        )
     });
     Ok(())
 }

@@ -19,7 +19,15 @@ fn applications(model: &ModelView) -> Table {
         let (scale, revision) = (app.scale.to_string(), app.revision.to_string());
         let exposed = if app.exposed { "yes" } else { "no" };
         table.row([
-            &app.name, &app.version, &app.status, &scale, &app.charm, &app.channel, &revision, exposed, &app.message,
+            &app.name,
+            &app.version,
+            &app.status,
+            &scale,
+            &app.charm,
+            &app.channel,
+            &revision,
+            exposed,
+            &app.message,
         ]);
     }
     table
@@ -47,7 +55,13 @@ fn machines(model: &ModelView) -> Table {
     let mut table = Table::new(&["Machine", "State", "Address", "Inst id", "Base", "AZ", "Message"]);
     for machine in &model.machines {
         let cells = [
-            &machine.id, &machine.state, &machine.address, &machine.instance, &machine.base, &machine.zone, &machine.message,
+            &machine.id,
+            &machine.state,
+            &machine.address,
+            &machine.instance,
+            &machine.base,
+            &machine.zone,
+            &machine.message,
         ];
         table.row(cells);
     }

@@ -37,8 +37,9 @@ fn table(controller: &str, models: &[ModelRow], now_ms: u64) -> String {
         let units = if model.units == 0 { "-".to_owned() } else { model.units.to_string() };
         let cloud = super::cloud_region(&model.cloud, &model.region);
         let machines = model.machines.to_string();
-        let seen = model.last_connection.as_deref().map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms));
-        table.row([&name, &cloud, &model.cloud_type, &model.status, &machines, &units, "admin", "never connected"]);
+        let seen =
+            model.last_connection.as_deref().map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms));
+        table.row([&name, &cloud, &model.cloud_type, &model.status, &machines, &units, &model.access, &seen]);
     }
     format!("Controller: {}\n\n{}", plain(controller), table.render())
 }

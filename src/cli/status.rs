@@ -98,7 +98,8 @@ fn model_text(model: &ModelView, now_ms: u64) -> String {
     let time = clock(now_ms);
     let note = note(&message(model));
     let mut columns = vec!["Model", "Controller", "Cloud/Region", "Version", "SLA", "Timestamp"];
-    let mut cells = vec![row.name.as_str(), &details.controller_name, &cloud, &details.agent_version, sla(model), &time];
+    let mut cells =
+        vec![row.name.as_str(), &details.controller_name, &cloud, &details.agent_version, sla(model), &time];
     if !note.is_empty() {
         columns.push("Notes");
         cells.push(&note);

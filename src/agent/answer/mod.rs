@@ -39,7 +39,9 @@ impl Desk {
     ///
     /// Errors: a peer has asked in the moment before the engine has joined.
     fn engine(&self) -> Result<&Engine, Failure> {
-        self.engine.get().ok_or_else(|| Failure::new(FailureKind::Unreachable, "the agent is still starting; try again"))
+        self.engine
+            .get()
+            .ok_or_else(|| Failure::new(FailureKind::Unreachable, "the agent is still starting; try again"))
     }
 
     /// Runs work on the embedded controller, which blocks on the disk.

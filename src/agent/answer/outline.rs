@@ -17,7 +17,11 @@ pub(super) fn outline(description: &Description) -> (Vec<ApplicationView>, Vec<U
 
 fn application(application: &Application) -> ApplicationView {
     let version = application.units.iter().map(|unit| &unit.workload_version).find(|version| !version.is_empty());
-    let scale = if application.units.is_empty() { application.desired_scale.max(0) as u64 } else { application.units.len() as u64 };
+    let scale = if application.units.is_empty() {
+        application.desired_scale.max(0) as u64
+    } else {
+        application.units.len() as u64
+    };
     ApplicationView {
         name: application.name.clone(),
         version: version.cloned().unwrap_or_default(),

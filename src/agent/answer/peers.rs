@@ -44,7 +44,12 @@ impl Desk {
     }
 
     /// Completes a pairing.
-    pub(super) async fn pair_accept(&self, code: &str, address: &str, name: Option<String>) -> Result<Response, Failure> {
+    pub(super) async fn pair_accept(
+        &self,
+        code: &str,
+        address: &str,
+        name: Option<String>,
+    ) -> Result<Response, Failure> {
         let code: Code = code.parse().map_err(|error| Failure::new(FailureKind::Usage, format!("{error}")))?;
         let peer = self.link.accept(code, address, name).await.map_err(|error| refusal_of_pairing(&error))?;
         Ok(Response::Paired(PairedView { name: peer.name, pin: peer.pin.to_string() }))

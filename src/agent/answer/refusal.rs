@@ -16,7 +16,8 @@ impl Desk {
     pub(super) fn refusal_of_controller(&self, error: &ControllerError) -> Failure {
         match error {
             ControllerError::ModelNotFound(model) => {
-                let model = if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
+                let model =
+                    if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
                 let own = self.embedded.controller_card().name;
                 Failure::new(FailureKind::NotFound, format!("model {own}:{model} not found")).hint("modelferry models")
             }
@@ -70,14 +71,19 @@ impl Desk {
         let failure = Failure::new(kind, causes(error));
         match error {
             EngineError::Prechecks(findings) => {
-                let fixes: Vec<&str> = findings.iter().map(|finding| &*finding.fix).filter(|fix| !fix.is_empty()).collect();
+                let fixes: Vec<&str> =
+                    findings.iter().map(|finding| &*finding.fix).filter(|fix| !fix.is_empty()).collect();
                 let more = match findings.len() {
                     0 | 1 => String::new(),
                     several => format!(" (and {} more, see `modelferry precheck`)", several - 1),
                 };
                 let failure = Failure::new(kind, format!("prechecks failed: {error}{more}"))
                     .state("nothing has changed; the model is live where it was");
-                if fixes.is_empty() { failure } else { failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  "))) }
+                if fixes.is_empty() {
+                    failure
+                } else {
+                    failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")))
+                }
             }
             EngineError::Busy { id, .. } => {
                 failure.state(UNCHANGED).hint(format!("modelferry wait {id}\nmodelferry abort {id}"))

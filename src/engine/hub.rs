@@ -170,10 +170,9 @@ async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Mes
         profile: offer.profile,
     };
     let terms = terms_of(&offer, session);
-    let begin = begin(core, head, terms).await;
-    match begin {
-        Ok(()) => None,
-        Err(text) => refused(text),
+    match begin(core, head, terms).await {
+        Ok(()) | Err(None) => None,
+        Err(Some(text)) => refused(text),
     }
 }
 
@@ -190,20 +189,19 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
     }
 }
 
-async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), String> {
+/// Errors: why the offer is refused; nothing if it was accepted a moment ago, over another connection.
+async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<String>> {
     let record = TargetRecord { head, state: target::TargetState::Receiving };
     let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", Body::Target(record.clone()))];
     let mut history = History::default();
     entries.iter().for_each(|entry| history.apply(entry));
     core.fail_at(head.peer, "target", "Receiving", "before");
     core.decide(move |ledger| {
-        let known = match ledger.standing(head.mid) {
-            Some(Standing::Target(record)) => Some(record),
-            Some(Standing::Source(_)) => return Err("this agent is the source of that migration".to_owned()),
-            None => None,
-        };
-        target::accept(head, known, ledger.epoch(head.model), ledger.busy(head.model))
-            .map_err(|error| error.to_string())?;
+        if ledger.standing(head.mid).is_some() {
+            return Err(None);
+        }
+        target::accept(head, None, ledger.epoch(head.model), ledger.busy(head.model))
+            .map_err(|error| Some(error.to_string()))?;
         Ok(entries)
     })
     .await?;

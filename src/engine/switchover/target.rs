@@ -77,7 +77,7 @@ impl TargetTask {
                 },
                 TargetCommand::Discard => match self.discard().await {
                     Ok(()) => return self.input(TargetInput::Discarded, "agent").await,
-                    Err(ControllerError::NotImporting) if self.may_have_activated() => {
+                    Err(ControllerError::NotImporting) => {
                         return self.input(TargetInput::FoundLive, "agent").await;
                     }
                     Err(error) => error,
@@ -105,11 +105,6 @@ impl TargetTask {
     fn pass(&self, effect: &str, when: &str) -> Result<(), ControllerError> {
         let conversation = self.line.conversation();
         failpoint::pass("target", effect, when, conversation.as_ref().map(|conversation| &conversation.session))
-    }
-
-    /// Only what was once staged can have been activated.
-    fn may_have_activated(&self) -> bool {
-        matches!(&self.record.state, TargetState::Dropping(dropping) if dropping.root.is_some())
     }
 
     /// Imports the model without taking it into service. Everything that can fail is tried here: after the

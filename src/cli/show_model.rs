@@ -237,6 +237,7 @@ mod tests {
     fn a_running_migration_is_shown_in_the_status() {
         let mut model = model();
         model.details.since_ms = NOW_MS - 300_000;
+        model.details.row.status = "busy".into();
         model.migration = Some(ModelMigration {
             id: String::new(),
             note: "validating, waiting for agents to report back".into(),
@@ -245,7 +246,8 @@ mod tests {
         });
         assert!(shown(&model).contains(
             "  status:
-    current: available
+    current: busy
+    message: 'migrating: validating, waiting for agents to report back'
     since: 5 minutes ago
     migration: validating, waiting for agents to report back
     migration-start: 10 seconds ago

@@ -55,7 +55,6 @@ fn note(text: &str) -> String {
 /// Returns what a model's status adds in words: what its migration does, or why it failed.
 pub(super) fn message(model: &ModelView) -> String {
     let migration = model.migration.as_ref();
-    // A running migration is said by the note's own line in `show-model`, as Juju does.
     migration.map_or_else(String::new, |migration| format!("migrating: {}", migration.note))
 }
 

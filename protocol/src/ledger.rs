@@ -9,7 +9,7 @@ use crate::switch::source::SourceRecord;
 use crate::switch::target::TargetRecord;
 
 /// The last record of a migration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Standing {
     /// This agent is its source.
     Source(SourceRecord),

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod bounded;
 pub mod codec;
+pub mod frame;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
@@ -13,3 +15,4 @@ pub mod plan;
 pub mod record;
 pub mod snapshot;
 pub mod switch;
+mod wire_enum;

@@ -54,15 +54,21 @@ pub const TEXT_BYTES_MAX: usize = 2048;
 pub const ANSWER_BYTES_MAX: usize = 512 << 10;
 /// Users of a model, or of a controller, in a plan.
 pub const USERS_MAX: usize = 1024;
-/// Findings in a plan.
-pub const FINDINGS_MAX: usize = 256;
+/// Findings in a plan: as many as one answer holds with all their sentences at full length.
+pub const FINDINGS_MAX: usize = 240;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
-/// Bytes in one journal record, so that the reserve of 1 MiB holds every record a migration can need.
-pub const RECORD_BYTES_MAX: usize = 4096;
+/// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
+pub const EPOCH_MAX: u64 = 1 << 62;
+/// Bytes in one journal record. The longest is a migration's terms with every address of a controller;
+/// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
+pub const RECORD_BYTES_MAX: usize = 8192;
 
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVERAGE <= CHUNK_BYTES_MAX);
 const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
-const _: () = assert!(FINDINGS_MAX * 3 * TEXT_BYTES_MAX > ANSWER_BYTES_MAX, "findings are cut to fit an answer");
+const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + 256 < RECORD_BYTES_MAX);
+const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

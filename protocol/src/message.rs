@@ -1,9 +1,10 @@
 //! What two linked agents say to each other: control messages, and the chunks of the bulk streams.
 //!
-//! A frame is a header of [`FRAME_HEADER_BYTES`] (kind, version, length of the body) and a bincode body.
-//! A chunk frame is followed by the chunk's bytes, outside the body.
+//! Each is the body of one frame: [`crate::frame`].
 
-use crate::codec::{Bounded, Bytes, CodecError, Decode, Encode, Text, decode, encode, wire_enum};
+use crate::codec::{Bounded, Bytes, Decode, Encode, Text, decode, encode};
+use crate::frame::frame;
+pub use crate::frame::{ChunkHeader, Encoding, FRAME_VERSION, FrameError, FrameHeader, KIND_CHUNK};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid};
 use crate::limits::*;
 use crate::manifest::{Page, Ranges};
@@ -11,9 +12,6 @@ use crate::plan::{Answer, Question};
 use crate::snapshot::{BlobRef, Name};
 use crate::switch::source::Signature;
 use crate::switch::{Cause, Head, Profile, Root};
-
-/// Version that stands in every frame's header.
-pub const FRAME_VERSION: u8 = 1;
 
 /// What an agent tells about its controller.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -236,66 +234,6 @@ pub struct Told {
     pub answer: Answer,
 }
 
-wire_enum! {
-    /// How a chunk's bytes travel.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum Encoding {
-        /// As they are.
-        0x00 = Stored,
-        /// One zstd frame.
-        0x01 = Zstd,
-    }
-}
-
-/// Stands before a chunk's bytes on a bulk stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct ChunkHeader {
-    /// The source's number for the blob.
-    pub handle: Handle,
-    /// The chunk's page.
-    pub page: u32,
-    /// The chunk's place in it.
-    pub index: u32,
-    /// Bytes that follow, at most [`CHUNK_WIRE_BYTES_MAX`].
-    pub wire_bytes: u32,
-    /// How they are encoded.
-    pub encoding: Encoding,
-}
-
-/// Bytes from a peer that break the protocol. The connection ends; no migration does.
-#[derive(Debug, thiserror::Error)]
-pub enum FrameError {
-    /// A frame kind this version does not have.
-    #[error("unknown frame kind {0:#04x}")]
-    UnknownKind(u8),
-    /// A frame of another version.
-    #[error("frame version {actual}, expected {FRAME_VERSION}")]
-    Version {
-        /// What the header says.
-        actual: u8,
-    },
-    /// A body longer than its kind may have.
-    #[error("a body of {bytes} bytes, allowed are {bytes_max}")]
-    TooLong {
-        /// What the header claims.
-        bytes: u32,
-        /// What is allowed.
-        bytes_max: u32,
-    },
-    /// A body that does not decode.
-    #[error("the body of a {kind} does not decode")]
-    Body {
-        /// The frame's kind.
-        kind: &'static str,
-        /// How it fails.
-        #[source]
-        source: CodecError,
-    },
-    /// A chunk longer than any may be.
-    #[error("a chunk of {0} bytes on the wire, allowed are {CHUNK_WIRE_BYTES_MAX}")]
-    ChunkTooLong(u32),
-}
-
 macro_rules! messages {
     ($( $(#[$meta:meta])* $kind:literal = $name:ident ( $body:ty ) ),+ $(,)?) => {
         /// A control message.
@@ -378,9 +316,6 @@ messages! {
     0x26 = Hold(Hold),
 }
 
-/// Frame kind of a chunk, which stands on bulk streams alone.
-pub const KIND_CHUNK: u8 = 0x30;
-
 impl Message {
     /// Returns the migration that a switchover message is about; nothing for any other message.
     pub fn switch(&self) -> Option<Switch> {
@@ -409,62 +344,5 @@ impl Message {
             name: Text::default(),
             owner: Text::default(),
         })
-    }
-}
-
-/// A frame's header, checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameHeader {
-    /// The kind.
-    pub kind: u8,
-    /// Bytes of the body that follows.
-    pub body_bytes: u32,
-}
-
-impl FrameHeader {
-    /// Reads a header and compares the length it claims with `body_bytes_max`, before anything is
-    /// allocated for it.
-    ///
-    /// Errors: [`FrameError::Version`], [`FrameError::TooLong`].
-    pub fn parse(bytes: [u8; FRAME_HEADER_BYTES], body_bytes_max: u32) -> Result<Self, FrameError> {
-        let [kind, version, length @ ..] = bytes;
-        let body_bytes = u32::from_le_bytes(length);
-        if version != FRAME_VERSION {
-            return Err(FrameError::Version { actual: version });
-        }
-        if body_bytes > body_bytes_max {
-            return Err(FrameError::TooLong { bytes: body_bytes, bytes_max: body_bytes_max });
-        }
-        Ok(Self { kind, body_bytes })
-    }
-}
-
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).expect("a body is at most a control frame long");
-    let mut bytes = Vec::with_capacity(FRAME_HEADER_BYTES + body.len());
-    bytes.extend([kind, FRAME_VERSION]);
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(body);
-    bytes
-}
-
-impl ChunkHeader {
-    /// Encodes the chunk's frame up to where the chunk's bytes begin.
-    pub fn to_frame(&self) -> Vec<u8> {
-        frame(KIND_CHUNK, &encode(self))
-    }
-
-    /// Decodes a chunk frame's body.
-    ///
-    /// Errors: [`FrameError`].
-    pub fn from_body(kind: u8, body: &[u8]) -> Result<Self, FrameError> {
-        if kind != KIND_CHUNK {
-            return Err(FrameError::UnknownKind(kind));
-        }
-        let header: Self = decode(body).map_err(|source| FrameError::Body { kind: "Chunk", source })?;
-        if header.wire_bytes > CHUNK_WIRE_BYTES_MAX {
-            return Err(FrameError::ChunkTooLong(header.wire_bytes));
-        }
-        Ok(header)
     }
 }

@@ -42,6 +42,8 @@ pub struct ModelFacts {
     pub identity_url: Text<1024>,
     /// Bytes of the description and of every binary.
     pub bytes_total: u64,
+    /// Whether machines run the model: true of every model of a real controller.
+    pub machines_live: bool,
 }
 
 wire_enum! {

@@ -4,9 +4,10 @@
 //! controller *performs* them; the agents carry them in between. The bulky arguments are blobs, named
 //! by their hash.
 
-use crate::codec::{Bounded, CodecError, Decode, Encode, Text, decode_canonical, encode, wire_enum};
+use crate::codec::{Bounded, CodecError, Decode, Encode, Text, decode_canonical, encode_within, wire_enum};
 use crate::ids::{Epoch, Hash, MigrationId, ModelUuid};
 use crate::limits::{BLOB_BYTES_MAX, CALLS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
+use crate::switch::Head;
 
 /// A name of bounded length: of a model, user, controller, charm, application.
 pub type Name = Text<NAME_BYTES_MAX>;
@@ -137,6 +138,14 @@ pub enum SnapshotError {
         /// Its encoded size.
         bytes: usize,
     },
+    /// The snapshot was taken for another migration, or of another model.
+    #[error("the snapshot was taken for migration {actual}, not for {expected}, or its model or epoch is another")]
+    OtherMigration {
+        /// What the snapshot says.
+        actual: MigrationId,
+        /// The migration that it came with.
+        expected: MigrationId,
+    },
     /// A call in it does something else than stage.
     #[error("call {index} of the snapshot is `{call}`, which does not stage anything")]
     NotStaging {
@@ -164,10 +173,10 @@ impl Snapshot {
     /// Errors: [`SnapshotError::TooLarge`], and whatever [`Snapshot::open`] would refuse.
     pub fn seal(&self) -> Result<(Vec<u8>, Hash), SnapshotError> {
         self.check()?;
-        let bytes = encode(self);
-        if bytes.len() > SNAPSHOT_BYTES_MAX {
-            return Err(SnapshotError::TooLarge { bytes: bytes.len() });
-        }
+        let bytes = encode_within(self, SNAPSHOT_BYTES_MAX).map_err(|error| match error {
+            CodecError::TooLarge { bytes, .. } => SnapshotError::TooLarge { bytes },
+            other => SnapshotError::Codec(other),
+        })?;
         let root = Hash::of(&bytes);
         Ok((bytes, root))
     }
@@ -183,6 +192,18 @@ impl Snapshot {
         let snapshot: Self = decode_canonical(bytes)?;
         snapshot.check()?;
         Ok(snapshot)
+    }
+
+    /// Checks that this snapshot was taken for the migration that `head` heads. A target asks this before
+    /// it stages anything.
+    ///
+    /// Errors: [`SnapshotError::OtherMigration`].
+    pub fn belongs_to(&self, head: &Head) -> Result<(), SnapshotError> {
+        if (self.mid, self.model, self.epoch_to) == (head.mid, head.model, head.epoch_to) {
+            Ok(())
+        } else {
+            Err(SnapshotError::OtherMigration { actual: self.mid, expected: head.mid })
+        }
     }
 
     fn check(&self) -> Result<(), SnapshotError> {
@@ -218,6 +239,8 @@ pub fn distinct_blobs(calls: &[Call]) -> Vec<BlobRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{JournalId, Pin};
+    use crate::switch::Profile;
 
     fn snapshot(calls: Vec<Call>) -> Snapshot {
         Snapshot {
@@ -265,6 +288,35 @@ mod tests {
     fn a_snapshot_without_its_description_first_is_refused() {
         for calls in [vec![], vec![Call::CheckMachines], vec![Call::Import(blob(1)), Call::Import(blob(2))]] {
             assert!(matches!(snapshot(calls).seal(), Err(SnapshotError::DescriptionMisplaced)));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_larger_than_a_seal_is_refused_and_nothing_panics() {
+        let charm = Charm { url: Name::cut("x".repeat(NAME_BYTES_MAX)), blob: blob(1) };
+        let mut calls = vec![Call::UploadCharm(charm); CALLS_MAX];
+        calls[0] = Call::Import(blob(1));
+        assert!(matches!(snapshot(calls).seal(), Err(SnapshotError::TooLarge { bytes }) if bytes > 1 << 20));
+    }
+
+    #[test]
+    fn a_snapshot_belongs_to_its_own_migration_alone() {
+        let snapshot = snapshot(vec![Call::Import(blob(1))]);
+        let head = Head {
+            mid: snapshot.mid,
+            model: snapshot.model,
+            epoch_to: snapshot.epoch_to,
+            peer: Pin::default(),
+            journal: JournalId::default(),
+            profile: Profile::Embedded,
+        };
+        assert!(snapshot.belongs_to(&head).is_ok());
+        for other in [
+            Head { mid: MigrationId::default(), ..head },
+            Head { model: ModelUuid::default(), ..head },
+            Head { epoch_to: 9, ..head },
+        ] {
+            assert!(matches!(snapshot.belongs_to(&other), Err(SnapshotError::OtherMigration { .. })));
         }
     }
 

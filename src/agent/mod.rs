@@ -1,3 +1,187 @@
 //! The daemon: supervision, control socket, systemd.
 
+mod admission;
+mod answer;
 pub mod control;
+mod error;
+mod logging;
+mod systemd;
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use modelferry_protocol::limits::PROTOCOL_VERSION;
+use modelferry_protocol::message::Hello;
+use modelferry_protocol::snapshot::Name;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::admission::Admission;
+use self::answer::{Desk, Questions};
+use self::control::server::Server;
+use crate::config::{Config, Environment};
+use crate::controller::embedded::Embedded;
+use crate::disk::Disk;
+use crate::engine::{Engine, EngineParts, Settings};
+use crate::journal::Journal;
+use crate::link::{Identity, Link, LinkConfig, MakeHello, Peers};
+use crate::store::Store;
+
+pub use error::{AgentError, causes};
+
+/// How long blocking work may take to end after the agent was told to stop. Nothing is lost with it: what
+/// was promised is in the journal, and what is half done is done again.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How often systemd's status line is looked at.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Runs an agent until SIGTERM or SIGINT.
+///
+/// Errors: [`AgentError`] if it cannot start.
+pub fn run(config: Config, environment: &Environment) -> Result<(), AgentError> {
+    logging::begin(&config.log_filter, environment.journal_stream);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AgentError::Process)?;
+    let served = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(STOP_WITHIN);
+    served
+}
+
+/// The parts of an agent that are on disk.
+struct Opened {
+    journal: Journal,
+    store: Store,
+    embedded: Embedded,
+    identity: Identity,
+    peers: Peers,
+}
+
+/// Opens what is on disk: first the journal, which also keeps a second agent away from all the rest.
+fn open(config: &Config) -> Result<Opened, AgentError> {
+    let dir = &config.state_dir;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| AgentError::StateDir { path: dir.clone(), source })?;
+    let disk = Disk::real();
+    let (journal, found) = Journal::open(dir, disk.clone())?;
+    if let Some(bytes) = found.truncated_bytes {
+        tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
+    }
+    let store = Store::open(dir, disk.clone())?;
+    let embedded = Embedded::open(dir, config.embedded.clone(), store.clone())?;
+    let identity = Identity::load_or_create(dir, &disk)?;
+    let peers = Peers::load(dir, &disk)?;
+    Ok(Opened { journal, store, embedded, identity, peers })
+}
+
+/// Makes what the link says first on every connection.
+fn hello(embedded: &Embedded, journal: &Journal) -> MakeHello {
+    let (embedded, journal) = (embedded.clone(), journal.clone());
+    Arc::new(move |_peer| Hello {
+        protocol: PROTOCOL_VERSION,
+        agent: Name::cut(env!("CARGO_PKG_VERSION")),
+        journal: journal.id(),
+        sequence: journal.sequence(),
+        sequence_seen: 0,
+        controller: embedded.controller_card(),
+    })
+}
+
+async fn serve(config: Config) -> Result<(), AgentError> {
+    // Heard from the start: a signal that comes while the journal is replayed ends the agent right after it.
+    let mut stop = Stop::new().map_err(AgentError::Process)?;
+    let own_uid = rustix::process::geteuid().as_raw();
+    let admission = Admission::new(own_uid, config.admin_group.as_deref()).map_err(AgentError::NoSuchGroup)?;
+    let state_dir = config.state_dir.clone();
+    let server_socket = config.socket.clone();
+    let opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&opening));
+    let Opened { journal, store, embedded, identity, peers } = match opened.await {
+        Ok(opened) => opened?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let server = Server::bind(&server_socket, admission)?;
+    let link_config =
+        LinkConfig { listen: config.listen, own_name: config.embedded.name.clone(), ..LinkConfig::default() };
+    let (link, sessions) = Link::start(link_config, identity, peers, hello(&embedded, &journal)).await?;
+    let desk = Arc::new(Desk {
+        embedded: embedded.clone(),
+        link: link.clone(),
+        journal: journal.id(),
+        state_dir,
+        listen: link.local_addr(),
+        freeze_max: config.migration.max_freeze,
+        engine: OnceLock::new(),
+    });
+    let parts = EngineParts {
+        journal,
+        store,
+        link: link.clone(),
+        departure: Arc::new(embedded.clone()),
+        arrival: Arc::new(embedded),
+        query: Arc::new(Questions(desk.clone())),
+        settings: Settings { commit_freshness: config.migration.commit_freshness, ..Settings::default() },
+    };
+    let engine = Engine::start(parts, sessions).await?;
+    let _ = desk.engine.set(engine.clone());
+
+    tracing::info!(listen = %link.local_addr(), socket = %server_socket.display(), "ready");
+    systemd::ready(&summary(&engine, &link));
+    tokio::select! {
+        signal = stop.asked() => tracing::info!(signal, "stopping"),
+        never = server.serve(desk) => match never {},
+        never = supervise(&engine, &link) => match never {},
+    }
+    systemd::stopping();
+    link.shutdown().await;
+    Ok(())
+}
+
+/// Tells systemd that the agent lives, and what it does.
+async fn supervise(engine: &Engine, link: &Link) -> std::convert::Infallible {
+    let watchdog = systemd::watchdog();
+    let mut tick = tokio::time::interval(watchdog.map_or(STATUS_INTERVAL, |patience| patience.min(STATUS_INTERVAL)));
+    let mut told = String::new();
+    loop {
+        tick.tick().await;
+        // An engine that hangs does not come back from this, and systemd then starts the agent anew.
+        let now = summary(engine, link);
+        if watchdog.is_some() {
+            systemd::alive();
+        }
+        if now != told {
+            systemd::status(&now);
+            told = now;
+        }
+    }
+}
+
+/// Returns what the agent does, in a line.
+fn summary(engine: &Engine, link: &Link) -> String {
+    let peers = link.peers();
+    let connected = peers.iter().filter(|peer| link.watch(peer.pin).borrow().session().is_some()).count();
+    let unfinished = engine.migrations().iter().filter(|view| view.ended_ms.is_none()).count();
+    format!("{connected} of {} peers connected, {unfinished} migrations under way", peers.len())
+}
+
+/// The two ways to ask an agent to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits until somebody asks, and tells how.
+    async fn asked(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,4 +1,207 @@
 //! The command line: a command, a file; each speaks to the control socket and prints.
 
+mod abort;
+mod agent;
+mod client;
+mod completion;
+mod controllers;
 pub mod demo;
+mod embedded;
+mod exit;
+mod follow;
+mod identity;
+mod man;
+mod migrate;
+mod migrations;
+mod model_tables;
+mod models;
 mod output;
+mod pair;
+mod peers;
+mod precheck;
+mod redirect;
+mod show_controller;
+mod show_migration;
+mod show_model;
+mod status;
+mod unpair;
+mod wait;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::config::{Config, Environment};
+use client::Client;
+use exit::Exit;
+use output::{Format, plain};
+
+/// Moves Juju models between controllers across regions and VPCs.
+#[derive(Debug, Parser)]
+#[command(name = "modelferry", version, after_help = exit::FOLLOWING, infer_subcommands = false)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Globals {
+    /// The agent's control socket.
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The agent's configuration.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How results are printed; with `json`, failures are JSON as well.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    format: Format,
+    /// Print in colour, whatever the terminal.
+    #[arg(long, global = true, overrides_with = "no_color")]
+    color: bool,
+    /// Print without colour; so does the environment variable NO_COLOR.
+    #[arg(long, global = true)]
+    no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Agent(agent::AgentArgs),
+    #[command(subcommand)]
+    Pair(pair::PairCommand),
+    Peers(peers::PeersArgs),
+    Unpair(unpair::UnpairArgs),
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    Controllers(controllers::ControllersArgs),
+    ShowController(show_controller::ShowControllerArgs),
+    Models(models::ModelsArgs),
+    ShowModel(show_model::ShowModelArgs),
+    Status(status::StatusArgs),
+    Precheck(precheck::PrecheckArgs),
+    Migrate(migrate::MigrateArgs),
+    Abort(abort::AbortArgs),
+    Wait(wait::WaitArgs),
+    Migrations(migrations::MigrationsArgs),
+    ShowMigration(show_migration::ShowMigrationArgs),
+    #[command(subcommand)]
+    Embedded(embedded::EmbeddedCommand),
+    Demo(demo::DemoArgs),
+    Completion(completion::CompletionArgs),
+    Man(man::ManArgs),
+}
+
+/// What every command may need.
+#[derive(Debug)]
+pub(crate) struct Context {
+    format: Format,
+    /// Whether standard error may be coloured.
+    color: bool,
+    /// The configuration file named on the command line.
+    config: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    environment: Environment,
+}
+
+impl Context {
+    /// Connects to the agent that the command line means.
+    fn connect(&self) -> Result<Client, Failure> {
+        let sockets = match (&self.socket, &self.config) {
+            (Some(socket), _) => vec![socket.clone()],
+            (None, Some(file)) => {
+                let config = Config::load(Some(file), &self.environment)
+                    .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
+                vec![config.socket]
+            }
+            (None, None) => self.environment.sockets(),
+        };
+        Client::connect(&sockets)
+    }
+
+    /// Asks the agent and returns the response that ends it.
+    fn ask(&self, request: &Request) -> Result<Response, Failure> {
+        self.connect()?.ask(request)
+    }
+
+    /// Prints a result.
+    fn print(&self, value: &impl serde::Serialize, tabular: impl FnOnce() -> String) {
+        put(&self.format.render(value, tabular));
+    }
+
+    /// Prints a remark that is no result, where people read.
+    fn remark(&self, text: &str) {
+        if self.format == Format::Tabular {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Prints a failure, and tells how the command ends.
+    fn fail(&self, failure: &Failure) -> Exit {
+        if self.format == Format::Json {
+            put(&self.format.render(&serde_json::json!({ "error": failure }), String::new));
+        } else {
+            let message = match &failure.redirect {
+                Some(redirect) => redirect::text(redirect),
+                None => failure.message.lines().map(plain).collect::<Vec<_>>().join("\n"),
+            };
+            let (red, reset) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+            eprintln!("{red}ERROR{reset} {message}");
+            for line in [&failure.state, &failure.hint].into_iter().flat_map(|text| text.lines()) {
+                eprintln!("{}", plain(line));
+            }
+        }
+        Exit::of(failure)
+    }
+}
+
+/// Returns a cloud and its region as Juju's tables have them.
+fn cloud_region(cloud: &str, region: &str) -> String {
+    if region.is_empty() { cloud.to_owned() } else { format!("{cloud}/{region}") }
+}
+
+/// Writes to standard output. A reader that went away, such as `head`, is no failure of the command.
+fn put(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let environment = Environment::from_process();
+    let command = Cli::command().color(if environment.no_color { ColorChoice::Never } else { ColorChoice::Auto });
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        // clap prints help on standard output with 0, and mistakes on standard error with 2.
+        Err(error) => error.exit(),
+    };
+    let Globals { socket, config, format, color, no_color } = cli.globals;
+    let color = color || !no_color && !environment.no_color && std::io::stderr().is_terminal();
+    let context = Context { format, color, config, socket, environment };
+    let run = match cli.command {
+        Command::Agent(args) => args.run(&context),
+        Command::Pair(command) => command.run(&context),
+        Command::Peers(args) => args.run(&context),
+        Command::Unpair(args) => args.run(&context),
+        Command::Identity(command) => command.run(&context),
+        Command::Controllers(args) => args.run(&context),
+        Command::ShowController(args) => args.run(&context),
+        Command::Models(args) => args.run(&context),
+        Command::ShowModel(args) => args.run(&context),
+        Command::Status(args) => args.run(&context),
+        Command::Precheck(args) => args.run(&context),
+        Command::Migrate(args) => args.run(&context),
+        Command::Abort(args) => args.run(&context),
+        Command::Wait(args) => args.run(&context),
+        Command::Migrations(args) => args.run(&context),
+        Command::ShowMigration(args) => args.run(&context),
+        Command::Embedded(command) => command.run(&context),
+        Command::Demo(args) => args.run().map(|()| Exit::Done),
+        Command::Completion(args) => args.run(),
+        Command::Man(args) => args.run(),
+    };
+    run.unwrap_or_else(|failure| context.fail(&failure)).into()
+}

@@ -8,7 +8,7 @@ mod environment;
 mod error;
 mod file;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,11 +25,13 @@ const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
 const RUNTIME_DIR_ROOT: &str = "/run/modelferry";
 /// The control socket's name in the runtime directory.
 const SOCKET_NAME: &str = "modelferry.sock";
+/// Where peers are heard: every address of the host.
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT_DEFAULT);
 /// How long a model may stay frozen before its migration is given up: an operator's coffee, not a night.
 const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
-/// How old the target's vote may be when the source decides on it. Two round trips of a bad link and a
-/// retry fit; a target that has been silent for longer is asked again first.
-const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(30);
+/// How old the target's vote may be when the source decides on it. Two round trips of a bad link fit; a
+/// target that has been silent for longer is asked again first.
+const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
 /// What is logged: what an operator can act on, and nothing per chunk.
 const LOG_FILTER_DEFAULT: &str = "info";
 
@@ -42,35 +44,14 @@ pub struct Config {
     pub socket: PathBuf,
     /// Group whose members may change things over the control socket, besides root and the agent's own user.
     pub admin_group: Option<String>,
-    /// Where peers are heard.
-    pub listen: Listen,
+    /// UDP address where peers are heard; without IPv6 in the kernel, the link takes `0.0.0.0` for `[::]`.
+    pub listen: SocketAddr,
     /// The embedded controller.
     pub embedded: EmbeddedConfig,
     /// Migrations.
     pub migration: MigrationConfig,
     /// Directives of tracing's `EnvFilter`.
     pub log_filter: String,
-}
-
-/// Where an agent hears its peers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listen {
-    /// Nothing was said: every address of the host, on the default port.
-    Anywhere,
-    /// This address and no other.
-    At(SocketAddr),
-}
-
-impl Listen {
-    /// Returns the addresses to try, in this order: a host without IPv6 still has the second.
-    pub fn candidates(self) -> Vec<SocketAddr> {
-        match self {
-            Self::Anywhere => [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)]
-                .map(|address| SocketAddr::new(address, PORT_DEFAULT))
-                .to_vec(),
-            Self::At(address) => vec![address],
-        }
-    }
 }
 
 /// Limits of a migration that was not told otherwise.
@@ -116,7 +97,7 @@ impl Config {
             state_dir: file.state_dir.unwrap_or_else(|| environment.state_dir()),
             socket: file.socket.unwrap_or_else(|| environment.socket()),
             admin_group: file.admin_group.map(|group| group.0),
-            listen: file.listen.map_or(Listen::Anywhere, |listen| Listen::At(listen.0)),
+            listen: file.listen.map_or(LISTEN_DEFAULT, |listen| listen.0),
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
             migration: file.migration.unwrap_or_default().into_config(),
             log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),

@@ -1,5 +1,8 @@
 //! Controllers: the port through which a model leaves and arrives, and the adapters behind it.
 
+pub mod checks;
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
 pub mod port;

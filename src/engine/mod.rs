@@ -1,3 +1,326 @@
-//! One migration: transfer, switchover, recovery, progress.
+//! One migration: transfer, switchover, recovery, progress. And all of them together.
 
+mod conversation;
+mod core;
+mod counters;
+mod error;
+pub mod failpoint;
+mod history;
+mod hub;
+pub mod notes;
+mod plan;
+mod switchover;
+mod tracked;
+mod transfer;
 pub mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::plan::{Answer, Level, Question};
+use modelferry_protocol::record::Body;
+use modelferry_protocol::switch::source::{SourceRecord, SourceState};
+use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::conversation::Conversation;
+use self::core::{Core, entry};
+pub use self::core::{EngineParts, QueryHandler, Settings};
+pub use self::error::{EngineError, ErrorKind};
+use self::history::History;
+use self::switchover::source::SourceTask;
+use self::switchover::target::TargetTask;
+use self::tracked::{Event, Tracked, id_of};
+use self::view::{EventView, MigrationView, PlanView};
+use crate::link::{NewSession, Peer, PeerState};
+
+/// How often progress is shown while bytes move.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What an operator may choose about a migration.
+#[derive(Debug, Clone, Copy)]
+pub struct MigrateOptions {
+    /// For how long the model may be frozen before the source gives up.
+    pub freeze_max: Duration,
+}
+
+/// Carries models to and from the controller beside this agent.
+#[derive(Clone)]
+pub struct Engine(Arc<Core>);
+
+impl Engine {
+    /// Starts it: unfinished migrations go on from their last durable record, and peers are listened to.
+    ///
+    /// Errors: [`EngineError::Journal`] if the journal cannot be read.
+    pub async fn start(parts: EngineParts, sessions: mpsc::Receiver<NewSession>) -> Result<Self, EngineError> {
+        let core = Arc::new(Core::new(parts));
+        recover(&core).await?;
+        tokio::spawn(listen(core.clone(), sessions));
+        tokio::spawn(publish(core.clone()));
+        Ok(Self(core))
+    }
+
+    /// Asks both controllers for everything that would stop a migration. Changes nothing.
+    ///
+    /// Errors: [`EngineError`] if one of them cannot be asked.
+    pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
+        let (_, conversation) = self.conversation(peer)?;
+        let name = self.0.parts.departure.examine(model, None).await?.facts.name.into_string();
+        plan::plan(&self.0, &conversation, model, name, peer).await
+    }
+
+    /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.
+    ///
+    /// Errors: [`EngineError::Prechecks`] if something stands against it; nothing has changed then.
+    pub async fn migrate(
+        &self,
+        model: ModelUuid,
+        peer: &str,
+        options: MigrateOptions,
+        actor: &str,
+    ) -> Result<MigrationView, EngineError> {
+        let core = &self.0;
+        self.refuse_if_busy(model)?;
+        let (peer, conversation) = self.conversation(peer)?;
+        let facts = core.parts.departure.examine(model, None).await?.facts;
+        let findings = plan::findings(core, &conversation, model, None).await?;
+        let failed: Vec<_> = findings.into_iter().filter(|finding| finding.level == Level::Fail).collect();
+        if !failed.is_empty() {
+            return Err(EngineError::Prechecks(failed));
+        }
+        let journal = core.parts.journal.clone();
+        Core::blocking(move || journal.ensure_reserve()).await?;
+
+        let (mid, journal_id) = (MigrationId(*uuid::Uuid::new_v4().as_bytes()), core.parts.journal.id());
+        let mut terms = Terms {
+            mid,
+            model,
+            attempt: 0,
+            name: facts.name,
+            owner: facts.owner,
+            peer: Text::cut(&peer.name),
+            controller: conversation.session.hello().controller.clone(),
+            freeze_ms_max: u64::try_from(options.freeze_max.as_millis()).unwrap_or(u64::MAX),
+        };
+        let (decided, begun) = oneshot::channel();
+        let actor = actor.to_owned();
+        core.fail_at(peer.pin, "source", "Offered", "before");
+        core.decide(move |ledger| {
+            if let Some(busy) = ledger.busy(model) {
+                return Err(ledger.terms(busy).map_or_else(|| busy.to_string(), id_of));
+            }
+            terms.attempt = ledger.attempts(model);
+            let epoch_to = ledger.epoch(model) + 1;
+            let head = Head { mid, model, epoch_to, peer: peer.pin, journal: journal_id, profile: Profile::Embedded };
+            let record = SourceRecord { head, state: SourceState::Offered };
+            let entries = vec![entry(&actor, Body::Terms(terms.clone())), entry(&actor, Body::Source(record.clone()))];
+            let mut history = History::default();
+            entries.iter().for_each(|entry| history.apply(entry));
+            let _ = decided.send((terms, record, history));
+            Ok(entries)
+        })
+        .await
+        .map_err(|id| EngineError::Busy { model: model.to_string(), id })?;
+        core.fail_at(peer.pin, "source", "Offered", "after");
+        let (terms, record, history) = begun.await.expect("sent before the entries were made durable");
+        let tracked = core.track(terms, record.head.peer, Standing::Source(record.clone()), history);
+        let view = tracked.view();
+        tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());
+        Ok(view)
+    }
+
+    /// Ends a migration before its commit point; the model is live again when this returns, or soon after.
+    ///
+    /// Errors: [`EngineError::TooLate`] after the commit point, [`EngineError::Ended`] at rest.
+    pub async fn abort(&self, mid: MigrationId, actor: &str) -> Result<MigrationView, EngineError> {
+        let tracked = self.tracked(mid)?;
+        let id = id_of(&tracked.terms);
+        let ended = || EngineError::Ended { id: id.clone(), state: tracked.view().state };
+        let mailbox = tracked.mailbox().ok_or_else(ended)?;
+        let (reply, answer) = oneshot::channel();
+        let cause = Cause::cut(format!("aborted by operator ({actor})"));
+        let event = Event::Abort { cause, actor: actor.to_owned(), reply };
+        mailbox.send(event).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())??;
+        Ok(tracked.view())
+    }
+
+    /// Returns every migration this agent knows, newest first.
+    pub fn migrations(&self) -> Vec<MigrationView> {
+        let mut views: Vec<_> = self.0.all_tracked().iter().map(|tracked| tracked.view()).collect();
+        views.sort_by_key(|view| std::cmp::Reverse(view.started_ms));
+        views
+    }
+
+    /// Returns a migration.
+    pub fn migration(&self, mid: MigrationId) -> Option<MigrationView> {
+        self.0.tracked(mid).map(|tracked| tracked.view())
+    }
+
+    /// Lets a migration's changes be watched.
+    pub fn watch(&self, mid: MigrationId) -> Option<watch::Receiver<MigrationView>> {
+        self.0.tracked(mid).map(|tracked| tracked.watch())
+    }
+
+    /// Finds a migration by its id in Juju's form, its full id, or its model's name, `owner/name` or UUID: of a
+    /// model's migrations the unfinished one, else the last.
+    ///
+    /// Errors: [`EngineError::UnknownMigration`].
+    pub fn find(&self, text: &str) -> Result<MigrationId, EngineError> {
+        let named = |view: &&MigrationView| {
+            text == view.id
+                || text == view.mid
+                || text == view.model_uuid
+                || text == view.model
+                || text.split_once('/') == Some((&view.owner, &view.model))
+        };
+        let views = self.migrations();
+        let unfinished = |view: &&&MigrationView| view.ended_ms.is_none();
+        let found: Vec<&MigrationView> = views.iter().filter(named).collect();
+        let found = found.iter().find(unfinished).or(found.first());
+        found.and_then(|view| view.mid.parse().ok()).ok_or_else(|| EngineError::UnknownMigration(text.to_owned()))
+    }
+
+    /// Returns what the journal holds about a migration, in order.
+    ///
+    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::Journal`].
+    pub async fn events(&self, mid: MigrationId) -> Result<Vec<EventView>, EngineError> {
+        self.tracked(mid)?;
+        let journal = self.0.parts.journal.clone();
+        let entries = Core::blocking(move || journal.entries(Some(mid))).await?;
+        let view = |(sequence, entry): (u64, modelferry_protocol::record::Entry)| EventView {
+            sequence,
+            time_ms: entry.time_ms,
+            actor: entry.actor.to_string(),
+            text: describe(&entry.body),
+        };
+        Ok(entries.into_iter().map(view).collect())
+    }
+
+    /// Asks a peer's control socket something that only reads.
+    ///
+    /// Errors: [`EngineError`] if the peer cannot be asked, or refuses.
+    pub async fn query(&self, peer: &str, json: &str) -> Result<String, EngineError> {
+        let (_, conversation) = self.conversation(peer)?;
+        let failed = |text: String| EngineError::Peer { peer: peer.to_owned(), text };
+        let question = Text::new(json).map_err(|error| failed(format!("the question is too long: {error}")))?;
+        match conversation.ask(Question::Query(question)).await? {
+            Answer::Json(bytes) => {
+                String::from_utf8(bytes.to_vec()).map_err(|_| failed("its answer is not UTF-8".into()))
+            }
+            Answer::Failed(text) => Err(failed(text.into_string())),
+            Answer::Findings(_) | Answer::Bytes(_) => Err(failed("it answered another question".into())),
+        }
+    }
+
+    fn tracked(&self, mid: MigrationId) -> Result<Arc<Tracked>, EngineError> {
+        self.0.tracked(mid).ok_or_else(|| EngineError::UnknownMigration(mid.to_string()))
+    }
+
+    fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {
+        let busy = self.0.parts.journal.ledger(|ledger| ledger.busy(model));
+        match busy.and_then(|mid| self.0.tracked(mid)) {
+            Some(tracked) => {
+                Err(EngineError::Busy { model: tracked.terms.name.to_string(), id: id_of(&tracked.terms) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn conversation(&self, name: &str) -> Result<(Peer, Arc<Conversation>), EngineError> {
+        let link = &self.0.parts.link;
+        let peer = link.peer(name).ok_or_else(|| EngineError::UnknownPeer(name.to_owned()))?;
+        let conversation = self.0.peer(peer.pin).borrow().clone();
+        match conversation {
+            Some(conversation) => Ok((peer, conversation)),
+            None => {
+                let reason = match &*link.watch(peer.pin).borrow() {
+                    PeerState::Down { reason, .. } => reason.clone(),
+                    PeerState::Up { .. } => "it has only just connected".to_owned(),
+                };
+                Err(EngineError::PeerDown { peer: name.to_owned(), reason })
+            }
+        }
+    }
+}
+
+/// Follows every migration in the journal, and lets the unfinished ones go on.
+async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
+    let journal = core.parts.journal.clone();
+    let entries = Core::blocking(move || journal.entries(None)).await?;
+    let mut histories: BTreeMap<MigrationId, History> = BTreeMap::new();
+    for (_, entry) in &entries {
+        histories.entry(entry.body.mid()).or_default().apply(entry);
+    }
+    let known: Vec<(Terms, Standing)> = core.parts.journal.ledger(|ledger| {
+        let with_terms =
+            |(mid, standing): (MigrationId, &Standing)| Some((ledger.terms(mid)?.clone(), standing.clone()));
+        ledger.standings().filter_map(with_terms).collect()
+    });
+    for (terms, standing) in known {
+        let history = histories.remove(&terms.mid).unwrap_or_default();
+        let at_rest = standing.is_at_rest();
+        match standing.clone() {
+            Standing::Source(record) => {
+                let tracked = core.track(terms, record.head.peer, standing, history);
+                if !at_rest {
+                    tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());
+                }
+            }
+            Standing::Target(record) => {
+                let tracked = core.track(terms, record.head.peer, standing, history);
+                if !at_rest {
+                    tokio::spawn(TargetTask::new(core.clone(), tracked, record).run());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn listen(core: Arc<Core>, mut sessions: mpsc::Receiver<NewSession>) {
+    while let Some(new) = sessions.recv().await {
+        tokio::spawn(hub::converse(core.clone(), new));
+    }
+}
+
+async fn publish(core: Arc<Core>) {
+    let mut tick = tokio::time::interval(PUBLISH_INTERVAL);
+    loop {
+        tick.tick().await;
+        core.all_tracked().iter().filter(|tracked| tracked.mailbox().is_some()).for_each(|tracked| tracked.publish());
+    }
+}
+
+/// Returns a journal record in words.
+fn describe(body: &Body) -> String {
+    let with_cause = |state: &str, cause: &str| format!("{state}: {cause}");
+    match body {
+        Body::Source(record) => match &record.state {
+            SourceState::Aborting(cause) | SourceState::Aborted(cause) => with_cause(record.state.name(), cause),
+            SourceState::Frozen(frozen) => format!("Frozen, root {}", frozen.root),
+            SourceState::Committed(committed) => format!("Committed, root {}", committed.root),
+            SourceState::Reclaiming(reclaiming) => with_cause("Reclaiming", &reclaiming.cause),
+            state => state.name().to_owned(),
+        },
+        Body::Target(record) => {
+            use modelferry_protocol::switch::target::TargetState;
+            match &record.state {
+                TargetState::Dropping(dropping) => with_cause("Dropping", &dropping.cause),
+                TargetState::Dropped(cause) => with_cause("Dropped", cause),
+                TargetState::Staging(root) | TargetState::Prepared(root) => {
+                    format!("{}, root {root}", record.state.name())
+                }
+                state => state.name().to_owned(),
+            }
+        }
+        Body::Terms(terms) => {
+            format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
+        }
+        Body::Note(note) => note.text.to_string(),
+    }
+}

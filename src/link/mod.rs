@@ -1,1 +1,200 @@
-//! To come.
+//! QUIC between paired agents: identity, pairing, pins, and one session to each peer.
+//!
+//! The link does not know what a model is. It carries [`Message`]s in order and chunks in bulk, tells when
+//! a peer comes and goes, and reconnects by itself, for ever. What a lost connection means is the engine's.
+//!
+//! [`Message`]: modelferry_protocol::message::Message
+
+mod admission;
+mod certificate;
+mod close;
+mod complaints;
+mod config;
+mod core;
+mod dial;
+mod frames;
+mod identity;
+mod line;
+mod listen;
+mod offering;
+mod offers;
+mod pair;
+mod peers;
+mod registry;
+mod serve;
+mod session;
+mod socket;
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::pairing::{Code, SECRET_BYTES};
+use ring::rand::SecureRandom;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use certificate::{CertificateError, pin_of, verify_signature};
+pub use close::CloseCode;
+pub use config::{LinkConfig, Timing};
+pub use core::MakeHello;
+pub use identity::{Identity, IdentityError};
+pub use pair::PairError;
+pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
+pub use registry::PeerState;
+pub use session::{BulkSender, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
+
+use self::core::{Core, HANDSHAKES_MAX};
+
+/// Sessions that wait to be taken.
+const SESSIONS_QUEUED_MAX: usize = 16;
+/// How long an end is told to the peers before the process goes.
+const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// A link that cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The UDP port cannot be had.
+    #[error("cannot listen on UDP {address}; is another agent running, or the address not of this host?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The link: one UDP socket, and a connection to each peer.
+#[derive(Clone)]
+pub struct Link(Arc<Core>);
+
+impl Link {
+    /// Listens, and begins to dial every peer. Sessions come out of the receiver, each once; whoever drops
+    /// it ends the link's use.
+    ///
+    /// `hello` makes this agent's `Hello` for each connection anew.
+    /// Errors: [`LinkError`].
+    pub async fn start(
+        config: LinkConfig,
+        identity: Identity,
+        peers: Peers,
+        hello: MakeHello,
+    ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
+        let failed = |source| LinkError::Listen { address: config.listen, source };
+        let admission = Arc::new(admission::Admission::default());
+        admission.set_pins(peers.list().iter().map(|peer| peer.pin));
+        let tls = tls::Tls::new(identity.certified_key(), admission.clone());
+        let server = core::server_config(&tls, &config);
+        let endpoint = socket::endpoint(config.listen, &identity, server.clone()).map_err(failed)?;
+        let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
+        let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
+        let core = Arc::new(Core {
+            config,
+            identity,
+            endpoint,
+            tls,
+            admission,
+            registry: registry::Registry::default(),
+            complaints: Arc::default(),
+            hello,
+            sessions,
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            stop: CancellationToken::new(),
+            server,
+            peers: Mutex::new(peers),
+            changing: tokio::sync::Mutex::new(()),
+        });
+        tokio::spawn(listen::listen(core.clone()));
+        for pin in pins {
+            dial::start(&core, pin, Duration::ZERO);
+        }
+        Ok((Self(core), receiver))
+    }
+
+    /// Returns the address that is listened on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.endpoint.local_addr().unwrap_or(self.0.config.listen)
+    }
+
+    /// Returns this agent's own pin.
+    pub fn pin(&self) -> Pin {
+        self.0.own()
+    }
+
+    /// Signs `bytes` with this agent's key.
+    pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.identity.sign(bytes)
+    }
+
+    /// Returns the paired peers.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.0.peers().list().to_vec()
+    }
+
+    /// Returns the peer called `name`.
+    pub fn peer(&self, name: &str) -> Option<Peer> {
+        self.0.peers().by_name(name).cloned()
+    }
+
+    /// Returns the peer of a pin.
+    pub fn peer_by_pin(&self, pin: Pin) -> Option<Peer> {
+        self.0.peers().by_pin(pin).cloned()
+    }
+
+    /// Returns a view of how the link to a peer stands.
+    pub fn watch(&self, pin: Pin) -> watch::Receiver<PeerState> {
+        self.0.registry.watch(pin)
+    }
+
+    /// Opens an offer, in the place of any that is open, and returns its code and how long it is good for.
+    ///
+    /// `name`: what the peer is called here; without it, the name that the peer suggests.
+    /// Errors: [`PairError::Locked`], [`PairError::Name`].
+    pub async fn offer(&self, name: Option<String>) -> Result<(Code, Duration), PairError> {
+        name.as_deref().map_or(Ok(()), check_peer_name)?;
+        let mut secret = [0; SECRET_BYTES];
+        ring::rand::SystemRandom::new().fill(&mut secret).map_err(|_| PairError::NoRandomness)?;
+        let code = Code::new(secret);
+        let opened = self.0.admission.offers().open(code, name, Instant::now());
+        let lasts = opened.map_err(|locked| PairError::Locked { remaining: locked.remaining })?;
+        Ok((code, lasts))
+    }
+
+    /// Pairs with the agent at `address`, `HOST[:PORT]`, that offers `code`.
+    ///
+    /// `name`: what the peer is called here; without it, the name that the peer suggests.
+    /// Errors: [`PairError`].
+    pub async fn accept(&self, code: Code, address: &str, name: Option<String>) -> Result<Peer, PairError> {
+        pair::accept(&self.0, code, address, name).await
+    }
+
+    /// Forgets a peer: its pin is gone from disk first, then its connection is closed.
+    ///
+    /// Errors: [`PairError::UnknownPeer`], [`PairError::NotSaved`].
+    pub async fn unpair(&self, name: &str) -> Result<(), PairError> {
+        let mut gone = None;
+        self.0
+            .change_peers(|peers| {
+                let pin = peers.by_name(name).map(|peer| peer.pin);
+                let pin = pin.ok_or_else(|| PairError::UnknownPeer { name: name.to_owned() })?;
+                gone = Some(pin);
+                Ok::<_, PairError>(peers.without(pin))
+            })
+            .await?;
+        if let Some(pin) = gone {
+            self.0.registry.forget(pin);
+        }
+        Ok(())
+    }
+
+    /// Closes all connections and takes no new ones.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.endpoint.close(CloseCode::Shutdown.into(), b"");
+        let _ = tokio::time::timeout(SHUTDOWN, self.0.endpoint.wait_idle()).await;
+    }
+}

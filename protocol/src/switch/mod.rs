@@ -46,6 +46,7 @@ pub struct Head {
 }
 
 /// What an input leads to.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack of whoever asked")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome<State> {
     /// This state is to be made durable; nothing derived from it may be said before that.

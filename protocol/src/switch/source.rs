@@ -103,7 +103,8 @@ pub enum SourceInput<'a> {
         /// Whether a vote may be acted upon.
         fresh: bool,
     },
-    /// The binaries are on the other side, or durable there but for what is read at the freeze.
+    /// The target has answered the offer with a `Progress`, and holds the binaries but for what is read at
+    /// the freeze. Before that answer a freeze would wait for a target that may know of no offer.
     Ready {
         /// Unix milliseconds at which a freeze beginning now must end.
         deadline_ms: u64,
@@ -162,7 +163,8 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
     }
 }
 
-/// Returns the message to say on entering the state of `record`, on reconnect, and again and again.
+/// Returns the message to say on entering the state of `record`, and, unless it is at rest, on reconnect
+/// and again and again. At rest nothing is repeated: whoever still needs an answer asks.
 ///
 /// The seal of [`SourceState::Frozen`] carries the snapshot's bytes, which no record holds: the caller
 /// adds them, and a nonce, to what this returns.
@@ -200,7 +202,7 @@ pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState>
         (Reaping(root), SourceInput::Done) => Outcome::Record(Moved(*root)),
         (Aborting(cause), SourceInput::Done) => Outcome::Record(Aborted(cause.clone())),
         // A returned token leaves the source at e + 2 where it had offered e + 1.
-        (Reclaiming(_), SourceInput::Done) => Outcome::Record(Reclaimed(record.head.epoch_to + 1)),
+        (Reclaiming(_), SourceInput::Done) => Outcome::Record(Reclaimed(record.head.epoch_to.saturating_add(1))),
 
         (_, SourceInput::Ready { .. } | SourceInput::FrozenAs(_) | SourceInput::Done) => {
             Outcome::Ignore(Ignored::NotExpected)
@@ -221,7 +223,11 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
         // Given up: whatever the target still asks or tells, the answer is the same, and it is
         // the presumed one, so that it can never contradict an earlier silence.
         (Aborting(_) | Aborted(_), Message::Prepared(_) | Message::Progress(_)) => reply(record),
-        (Reclaiming(_) | Reclaimed(_), _) => Outcome::Ignore(Ignored::NotExpected),
+        // Reclaimed on a dropped token, the target is gone; reclaimed by force, it may come back and ask.
+        (Reclaiming(_) | Reclaimed(_), Message::Prepared(_) | Message::Progress(_)) => {
+            let cause = Cause::cut("the source has taken the model back");
+            Outcome::Reply(Message::Abort(End { switch, cause }))
+        }
 
         (Frozen(frozen), Message::Prepared(vote)) if vote.root == frozen.root => {
             if fresh {
@@ -248,7 +254,7 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
             Outcome::Record(Reclaiming(self::Reclaiming { root: committed.root, cause: end.cause.clone() }))
         }
 
-        (Handed(_) | Moved(_), Message::Activated(_)) => reply(record),
+        (Handed(_) | Reaping(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
         _ => Outcome::Ignore(Ignored::NotExpected),
     }
 }

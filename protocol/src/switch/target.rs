@@ -2,13 +2,14 @@
 
 use super::{Cause, Head, Ignored, Outcome, Profile, Root};
 use crate::codec::{Decode, Encode, wire_enum};
-use crate::ids::Epoch;
+use crate::ids::{Epoch, MigrationId};
+use crate::limits::EPOCH_MAX;
 use crate::message::{End, Message, Rooted, Switch, Vote};
 
 /// Why, and what for, an import was dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Dropping {
-    /// The snapshot that may be staged, if it came that far.
+    /// The snapshot, if this side has voted on it: only then may the model be live by this migration.
     pub root: Option<Root>,
     /// Why.
     pub cause: Cause,
@@ -88,9 +89,15 @@ pub enum OfferRefused {
         /// The largest that is known to have been owned.
         known: Epoch,
     },
+    /// The epoch leaves no room for the ones that must follow it.
+    #[error("offered epoch {offered} is beyond the largest, {EPOCH_MAX}")]
+    EpochTooLarge {
+        /// What was offered.
+        offered: Epoch,
+    },
     /// Another migration of this model is unfinished here.
     #[error("model is being migrated already, by migration {0}")]
-    Busy(crate::ids::MigrationId),
+    Busy(MigrationId),
 }
 
 impl TargetRecord {
@@ -124,7 +131,8 @@ pub fn next(record: &TargetRecord) -> Option<TargetCommand> {
     }
 }
 
-/// Returns the message to say on entering the state of `record`, on reconnect, and again and again.
+/// Returns the message to say on entering the state of `record`, and, unless it is at rest, on reconnect
+/// and again and again. At rest nothing is repeated: whoever still needs an answer asks.
 ///
 /// The vote of [`TargetState::Prepared`] is signed, and echoes a nonce: the caller adds both.
 pub fn says(record: &TargetRecord) -> Option<Message> {
@@ -150,8 +158,7 @@ pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState>
         (Staging(root), TargetInput::Done) => Outcome::Record(Prepared(*root)),
         (Activating(root), TargetInput::Done) => Outcome::Record(Active(*root)),
 
-        (Receiving, TargetInput::Drop(cause)) => drop(None, cause),
-        (Staging(root), TargetInput::Drop(cause)) => drop(Some(*root), cause),
+        (Receiving | Staging(_), TargetInput::Drop(cause)) => drop(None, cause),
 
         (Prepared(root) | Activating(root), TargetInput::Renounce(cause)) => match record.head.profile {
             Profile::Embedded => drop(Some(*root), cause),
@@ -162,6 +169,11 @@ pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState>
         (Dropping(dropping), TargetInput::Discarded) => Outcome::Record(Dropped(dropping.cause.clone())),
         // An activation that was sent before the drop has landed: the model is live, so it is ours.
         (Dropping(self::Dropping { root: Some(root), .. }), TargetInput::FoundLive) => Outcome::Record(Active(*root)),
+        // Without a vote nobody can have activated it: what is live here is another's, and nothing of this
+        // migration is left.
+        (Dropping(self::Dropping { root: None, cause }), TargetInput::FoundLive) => {
+            Outcome::Record(Dropped(cause.clone()))
+        }
 
         _ => Outcome::Ignore(Ignored::NotExpected),
     }
@@ -186,15 +198,16 @@ fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
                 Outcome::Record(Activating(*root))
             }
         }
-        (Receiving, Message::Abort(end)) => {
+        (Receiving | Staging(_), Message::Abort(end)) => {
             Outcome::Record(Dropping(self::Dropping { root: None, cause: end.cause.clone() }))
         }
-        (Staging(root) | Prepared(root), Message::Abort(end)) => {
+        (Prepared(root), Message::Abort(end)) => {
             Outcome::Record(Dropping(self::Dropping { root: Some(*root), cause: end.cause.clone() }))
         }
-        (Prepared(root), Message::Seal(seal)) if seal.root == *root => reply(record),
-        (Prepared(_), Message::Seal(_)) => Outcome::Ignore(Ignored::OtherRoot),
-        (Receiving | Staging(_), Message::Offer(_)) => reply(record),
+        (Staging(root) | Prepared(root), Message::Seal(seal)) if seal.root == *root => reply(record),
+        (Staging(_) | Prepared(_), Message::Seal(_)) => Outcome::Ignore(Ignored::OtherRoot),
+        // The seal of this migration: what it names is to be completed.
+        (Receiving, Message::Offer(_) | Message::Seal(_)) | (Staging(_), Message::Offer(_)) => reply(record),
         (Active(_), Message::Commit(_)) => reply(record),
         (Dropped(_), Message::Offer(_) | Message::Seal(_) | Message::Commit(_)) => reply(record),
         _ => Outcome::Ignore(Ignored::NotExpected),
@@ -205,7 +218,8 @@ fn reply(record: &TargetRecord) -> Outcome<TargetState> {
     says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply)
 }
 
-/// Returns the first record of a migration that `head` offers.
+/// Returns the first record of a migration that `head` offers; the one that stands, if the same offer was
+/// accepted before: an offer that comes late must not take a record back.
 ///
 /// `known`: what this journal holds about the same migration. `epoch_known`: the largest epoch at which
 /// this agent knows the model to have been owned. `busy`: another unfinished migration of the model here,
@@ -215,16 +229,24 @@ pub fn accept(
     head: Head,
     known: Option<&TargetRecord>,
     epoch_known: Epoch,
-    busy: Option<crate::ids::MigrationId>,
+    busy: Option<MigrationId>,
 ) -> Result<TargetRecord, OfferRefused> {
-    if let Some(TargetRecord { state: TargetState::Dropped(cause), .. }) = known {
-        return Err(OfferRefused::Tombstone(cause.clone()));
+    match known {
+        Some(TargetRecord { state: TargetState::Dropped(cause), .. }) => {
+            return Err(OfferRefused::Tombstone(cause.clone()));
+        }
+        Some(record) if record.head == head => return Ok(record.clone()),
+        Some(_) => return Err(OfferRefused::Busy(head.mid)),
+        None => {}
     }
     if let Some(mid) = busy.filter(|mid| *mid != head.mid) {
         return Err(OfferRefused::Busy(mid));
     }
     if head.epoch_to <= epoch_known {
         return Err(OfferRefused::Epoch { offered: head.epoch_to, known: epoch_known });
+    }
+    if head.epoch_to > EPOCH_MAX {
+        return Err(OfferRefused::EpochTooLarge { offered: head.epoch_to });
     }
     Ok(TargetRecord { head, state: TargetState::Receiving })
 }

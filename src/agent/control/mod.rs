@@ -3,6 +3,7 @@
 //! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
+pub mod server;
 pub mod view;
 pub mod wire;
 
@@ -10,11 +11,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use self::view::{ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::view::{EventView, MigrationView, PlanView};
-use view::{
-    ControllerView, ExportView, IdentityView, ImportView, ModelDetail, ModelSummary, OfferView, PairedView, PeerView,
-    StatusView, UserView,
-};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -122,7 +121,7 @@ pub enum Request {
     EmbeddedExport {
         /// The model.
         model: String,
-        /// The directory to write, an absolute path that does not exist yet.
+        /// The directory to write, an absolute path; it must be empty or missing.
         dir: PathBuf,
     },
     /// Remove a model from the embedded controller.
@@ -154,6 +153,12 @@ pub enum Request {
 }
 
 impl Request {
+    /// Returns the verb as it stands on the wire, for logs: requests may hold pairing codes.
+    pub fn verb(&self) -> String {
+        let tree = serde_json::to_value(self).unwrap_or_default();
+        tree["verb"].as_str().unwrap_or("").to_owned()
+    }
+
     /// Reports whether this changes anything, and so needs more than a connection.
     pub fn changes(&self) -> bool {
         match self {
@@ -199,10 +204,10 @@ pub enum Response {
         /// The controller they are on.
         controller: String,
         /// The models.
-        models: Vec<ModelSummary>,
+        models: Vec<ModelRow>,
     },
     /// Of [`Request::ShowModel`].
-    Model(Box<ModelDetail>),
+    Model(Box<ModelView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
     /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
@@ -216,8 +221,8 @@ pub enum Response {
     },
     /// Of [`Request::Precheck`].
     Plan(Box<PlanView>),
-    /// Of [`Request::EmbeddedGet`]: keys and values.
-    Entries(Vec<(String, String)>),
+    /// Of [`Request::EmbeddedGet`], oldest first.
+    Entries(Vec<EntryView>),
     /// Of [`Request::EmbeddedSet`]: the entry's number.
     Written(u64),
     /// Of [`Request::UserList`].
@@ -227,9 +232,9 @@ pub enum Response {
     /// Of [`Request::PairAccept`].
     Paired(PairedView),
     /// Of [`Request::EmbeddedImport`].
-    Imported(ImportView),
+    Imported(Imported),
     /// Of [`Request::EmbeddedExport`].
-    Exported(ExportView),
+    Exported(Exported),
 }
 
 /// Why something was not done, in three parts: what happened, how things stand, what to type next.

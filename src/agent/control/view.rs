@@ -1,8 +1,20 @@
 //! What can be seen of an agent over its control socket, besides migrations.
 
+use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::view::MigrationView;
+use crate::controller::embedded::view::{self as embedded, ModelDetails};
+use crate::engine::view::{MigrationView, Stand};
+
+/// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
+/// round trip, and only one that stays so deserves an operator.
+pub const IN_DOUBT_MS: u64 = 30_000;
+
+/// Reports whether a migration has been undecided for so long that an operator should know.
+pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
+    migration.stand == Stand::Undecided
+        && migration.undecided_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= IN_DOUBT_MS)
+}
 
 /// The agent as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +47,7 @@ pub struct IdentityView {
 }
 
 /// A peer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PeerView {
     /// What DEST means.
@@ -55,7 +67,7 @@ pub struct PeerView {
 }
 
 /// A controller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ControllerView {
     /// Its name.
@@ -74,69 +86,70 @@ pub struct ControllerView {
     pub addresses: Vec<String>,
     /// SHA-256 of its CA certificate, as Juju prints it.
     pub ca_fingerprint: String,
+    /// That certificate, PEM; empty where it is not known.
+    pub ca_cert: String,
     /// Through which peer it is known; nothing for the agent's own.
     pub peer: Option<String>,
     /// Its models, where they were counted.
     pub model_count: Option<u64>,
     /// The identity provider, empty where there is none.
     pub identity_url: String,
+    /// What it is not, where that could surprise; empty where nothing is to be said.
+    pub note: String,
 }
 
-/// A model in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ModelSummary {
-    /// Its name.
-    pub name: String,
-    /// Its owner.
-    pub owner: String,
-    /// Its UUID.
-    pub uuid: String,
-    /// Its cloud.
-    pub cloud: String,
-    /// The cloud's region, empty where there is none.
-    pub region: String,
-    /// The cloud's type.
-    pub cloud_type: String,
-    /// Its status, one word.
-    pub status: String,
-    /// Machines.
-    pub machine_count: u64,
-    /// Units.
-    pub unit_count: u64,
-    /// Whether it is the controller's own model.
-    pub is_controller: bool,
+impl From<embedded::ControllerView> for ControllerView {
+    fn from(own: embedded::ControllerView) -> Self {
+        Self {
+            name: own.name,
+            uuid: own.uuid,
+            version: own.version,
+            cloud: own.cloud,
+            region: own.region,
+            cloud_type: own.cloud_type,
+            addresses: own.addresses,
+            ca_fingerprint: own.ca_fingerprint,
+            ca_cert: own.ca_cert,
+            peer: None,
+            model_count: Some(own.models as u64),
+            identity_url: own.identity_url,
+            note: own.note,
+        }
+    }
 }
 
-/// A model by itself.
+impl ControllerView {
+    /// Makes the view of the controller beside `peer`, as it told about itself.
+    pub fn of_peer(peer: &str, card: &ControllerCard) -> Self {
+        Self {
+            name: card.name.to_string(),
+            uuid: card.uuid.to_string(),
+            version: card.version.to_string(),
+            cloud: card.cloud.to_string(),
+            region: card.region.to_string(),
+            cloud_type: card.cloud_type.to_string(),
+            addresses: card.addresses.iter().map(ToString::to_string).collect(),
+            ca_fingerprint: embedded::fingerprint(&card.ca_fingerprint),
+            peer: Some(peer.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+/// A model by itself: what its controller shows of it, and what only the agent knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ModelDetail {
-    /// What a list says of it.
-    #[serde(flatten)]
-    pub summary: ModelSummary,
-    /// `iaas` or `caas`.
-    pub model_type: String,
-    /// The agent version it runs.
-    pub agent_version: String,
-    /// The controller's UUID.
-    pub controller_uuid: String,
-    /// The controller's name.
-    pub controller_name: String,
-    /// What the status adds, in words.
-    pub status_message: String,
-    /// Since when it has that status, Unix milliseconds.
-    pub status_since_ms: Option<u64>,
+pub struct ModelView {
+    /// As its controller shows it.
+    pub details: ModelDetails,
     /// Its migration, if it is in one, or the last one failed.
     pub migration: Option<ModelMigration>,
-    /// Who may use it.
-    pub users: Vec<UserView>,
-    /// Its credential, `owner/cloud/name`; empty where it has none.
-    pub credential: String,
-    /// Whether every binary that its description names is here.
-    pub complete: bool,
     /// Its applications.
     pub applications: Vec<ApplicationView>,
+    /// Their units, subordinates last.
+    pub units: Vec<UnitView>,
+    /// Its machines, containers among them.
+    pub machines: Vec<MachineView>,
 }
 
 /// A model's migration, as the model shows it.
@@ -154,29 +167,67 @@ pub struct ModelMigration {
 }
 
 /// An application of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ApplicationView {
     /// Its name.
     pub name: String,
-    /// Its charm's URL.
-    pub charm: String,
+    /// The workload's version.
+    pub version: String,
+    /// Its status, one word.
+    pub status: String,
+    /// What the status adds, in words.
+    pub message: String,
     /// Its units.
-    pub units: u64,
+    pub scale: u64,
+    /// Its charm's name.
+    pub charm: String,
+    /// The channel it came from.
+    pub channel: String,
+    /// The charm's revision.
+    pub revision: i64,
+    /// Whether it is exposed.
+    pub exposed: bool,
 }
 
-/// A user of a controller or of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A unit of an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct UserView {
-    /// The user, external ones with their domain.
+pub struct UnitView {
+    /// Its name.
     pub name: String,
-    /// How people call them.
-    pub display_name: String,
-    /// The access level.
-    pub access: String,
-    /// When they last used it, as it was recorded; empty if never.
-    pub last_connection: String,
+    /// Whether it leads its application.
+    pub leader: bool,
+    /// The workload's status, one word.
+    pub workload: String,
+    /// The agent's status, one word.
+    pub agent: String,
+    /// The machine it is on, empty where there is none.
+    pub machine: String,
+    /// Its address, empty where it is not known.
+    pub address: String,
+    /// What the workload's status adds, in words.
+    pub message: String,
+}
+
+/// A machine or a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MachineView {
+    /// Its id: `0`, `0/lxd/1`.
+    pub id: String,
+    /// Its status, one word.
+    pub state: String,
+    /// Its address, empty where it is not known.
+    pub address: String,
+    /// What the cloud calls it.
+    pub instance: String,
+    /// Its base: `ubuntu@24.04`.
+    pub base: String,
+    /// Its availability zone.
+    pub zone: String,
+    /// What the instance's status adds, in words.
+    pub message: String,
 }
 
 /// An open offer to pair.
@@ -201,40 +252,14 @@ pub struct PairedView {
     pub pin: String,
 }
 
-/// An imported model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ImportView {
-    /// The model's name.
-    pub name: String,
-    /// The model's owner.
-    pub owner: String,
-    /// The model's UUID.
-    pub uuid: String,
-    /// Binaries imported.
-    pub blob_count: u64,
-    /// Their bytes.
-    pub blob_bytes: u64,
-    /// Whether every binary that the description names was imported.
-    pub complete: bool,
-}
-
-/// An exported model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ExportView {
-    /// Where it lies.
-    pub dir: String,
-}
-
 /// Where a model went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RedirectView {
     /// `owner/name` of the model.
     pub model: String,
-    /// The controller it went to, by its own name.
-    pub controller: String,
+    /// What the operator who moved it called the controller it went to; may be empty.
+    pub alias: String,
     /// That controller's UUID.
     pub controller_uuid: String,
     /// `host:port` of its API.

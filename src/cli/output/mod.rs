@@ -8,9 +8,9 @@ mod yaml;
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub use table::{Align, Table};
+pub use table::Table;
 pub use text::{byte_count, plain};
-pub use time::{ago, clock, now_ms, span};
+pub use time::{ago, ago_rfc3339, clock, now_ms, span};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

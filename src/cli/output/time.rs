@@ -22,6 +22,12 @@ pub fn ago(time_ms: u64, now_ms: u64) -> String {
     }
 }
 
+/// The same of a time as descriptions have it, RFC 3339; what is no time is shown as it is.
+pub fn ago_rfc3339(time: &str, now_ms: u64) -> String {
+    let at = time.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    at.map_or_else(|| time.to_owned(), |at| ago(at, now_ms))
+}
+
 /// Returns a time of day in UTC, as the Timestamp column of `status` has it: `09:08:58Z`.
 pub fn clock(time_ms: u64) -> String {
     stamp(time_ms, "%H:%M:%SZ")

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use modelferry_protocol::limits::NAME_BYTES_MAX;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Options};
@@ -11,7 +12,7 @@ use serde_saphyr::{Error, Options};
 use super::application::applications;
 use super::machine::machines;
 use super::status::status;
-use super::wire::{list, listed, or_default};
+use super::wire::{list, listed, or_default, present};
 use super::*;
 
 /// The top of a document. Every key may be missing, as whatever needs one says so in words.
@@ -48,8 +49,8 @@ struct Document {
     cloud: String,
     cloud_region: String,
     cloud_credential: Option<Credential>,
-    #[serde(deserialize_with = "list")]
-    volumes: Vec<Volume>,
+    #[serde(deserialize_with = "present")]
+    volumes: Option<Vec<Volume>>,
     #[serde(deserialize_with = "list")]
     filesystems: Vec<Filesystem>,
     #[serde(deserialize_with = "list")]
@@ -63,6 +64,7 @@ struct Document {
     secrets: Vec<Secret>,
     #[serde(deserialize_with = "or_default")]
     sla: Sla,
+    meter_status: Option<IgnoredAny>,
 }
 
 listed!(User = "users");
@@ -136,6 +138,9 @@ fn misread(text: &str, error: &Error) -> DescriptionError {
     match error.without_snippet() {
         Error::Budget { breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. }, .. }
         | Error::UnknownAnchor { .. } => DescriptionError::Alias { line, column },
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            DescriptionError::Malformed { line, column, problem: format!("nested deeper than {DEPTH_MAX} levels") }
+        }
         other => DescriptionError::Malformed { line, column, problem: sentence(other) },
     }
 }
@@ -165,6 +170,14 @@ impl Document {
         if self.owner.is_empty() {
             return Err(DescriptionError::Missing("owner"));
         }
+        // A file that was cut between two lines is still YAML. Juju writes every document's keys in one
+        // order, `juju dump-model` sorts them: of these two, one stands near the end of either.
+        let Some(volumes) = self.volumes else {
+            return Err(DescriptionError::CutShort("volumes"));
+        };
+        if self.meter_status.is_none() {
+            return Err(DescriptionError::CutShort("meter-status"));
+        }
         let uuid = self.config.uuid.parse().map_err(|_| value("the model's UUID", &self.config.uuid))?;
         let agent_version = if self.agent_version.is_empty() { self.config.agent_version } else { self.agent_version };
         let mut description = Description {
@@ -189,7 +202,7 @@ impl Document {
             subnets: self.subnets,
             storages: self.storages,
             storage_pools: self.storage_pools,
-            volumes: self.volumes,
+            volumes,
             filesystems: self.filesystems,
             secrets: self.secrets,
             secret_backend_id: self.secret_backend_id,

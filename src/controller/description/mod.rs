@@ -85,6 +85,9 @@ pub enum DescriptionError {
     /// The document is YAML, but something that every description has is missing.
     #[error("not a model description: it has no `{0}`")]
     Missing(&'static str),
+    /// The document ends too early.
+    #[error("the model description was cut short: it has no `{0}`; fetch it again")]
+    CutShort(&'static str),
     /// A name or number in it is not what Juju writes.
     #[error("not a model description: {what} is `{value}`")]
     Value {

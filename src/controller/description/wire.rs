@@ -46,6 +46,15 @@ where
     deserializer.deserialize_any(Wrapper(PhantomData))
 }
 
+/// Reads a wrapped list that must be there.
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Listed + Deserialize<'de>,
+{
+    list(deserializer).map(Some)
+}
+
 /// Reads a value that may be written as null.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where

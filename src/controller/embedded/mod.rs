@@ -1,3 +1,151 @@
-//! The embedded controller.
+//! The embedded controller: one that lives in the agent's process, keeps models and runs none of them.
+//!
+//! Models are kept as descriptions, byte for byte, beside the binaries they name; blobs are in the
+//! agent's store, facts in `controller.redb`. A model is live, frozen, staged, or gone with a redirect,
+//! and each of these is a row in the database.
+//!
+//! The methods here block on the disk. Async callers use the port, or `spawn_blocking`.
 
+mod arrival;
+mod database;
+mod departure;
+mod entries;
+mod export;
+mod identity;
+mod import;
+mod models;
+mod record;
+#[cfg(test)]
+mod tests;
+mod users;
 pub mod view;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::ids::{Hash, ModelUuid};
+use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::snapshot::Name;
+
+pub use import::Blobs;
+
+use self::database::Controller;
+use self::identity::Identity;
+use self::record::Blob;
+use self::view::{ControllerView, fingerprint};
+use super::description::Description;
+use super::port::ControllerError;
+use crate::config::EmbeddedConfig;
+use crate::store::Store;
+
+/// The database's name in the state directory.
+const DATABASE: &str = "controller.redb";
+/// Descriptions kept parsed. A migration asks for its own once for every binary.
+const DESCRIPTIONS_CACHED: usize = 8;
+/// What `show-controller` says besides.
+const NOTE: &str = "embedded in the agent: keeps models, runs no machines and no Juju agents";
+
+/// The embedded controller. Clones are the same controller.
+#[derive(Clone)]
+pub struct Embedded {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: EmbeddedConfig,
+    identity: Identity,
+    database: Controller,
+    store: Store,
+    descriptions: Mutex<VecDeque<(Hash, Arc<Description>)>>,
+}
+
+impl Embedded {
+    /// Opens the controller in `state_dir`, or makes it: its UUID and CA are made once and stay.
+    ///
+    /// `store`: the agent's, where all blobs are.
+    /// Errors: [`ControllerError::Storage`], also while another process has it open.
+    pub fn open(state_dir: &Path, config: EmbeddedConfig, store: Store) -> Result<Self, ControllerError> {
+        let database = Controller::open(&state_dir.join(DATABASE))?;
+        let identity = Identity::open(&database, &config)?;
+        let descriptions = Mutex::new(VecDeque::new());
+        Ok(Self { inner: Arc::new(Inner { config, identity, database, store, descriptions }) })
+    }
+
+    /// Returns the controller as `show-controller` prints it.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn view(&self) -> Result<ControllerView, ControllerError> {
+        let Inner { config, identity, database, .. } = &*self.inner;
+        Ok(ControllerView {
+            name: config.name.clone(),
+            uuid: identity.uuid.to_string(),
+            cloud: config.cloud.clone(),
+            region: config.region.clone(),
+            cloud_type: config.cloud_type.clone(),
+            version: config.version.clone(),
+            addresses: config.addresses.clone(),
+            ca_cert: identity.ca_cert.clone(),
+            ca_fingerprint: fingerprint(&identity.ca_fingerprint.0),
+            identity_url: config.identity_url.clone(),
+            users: self.users()?,
+            models: database.models()?.iter().filter(|model| model.is_here()).count(),
+            note: NOTE.to_owned(),
+        })
+    }
+
+    /// Returns what other agents are told about the controller.
+    pub fn controller_card(&self) -> ControllerCard {
+        let Inner { config, identity, .. } = &*self.inner;
+        ControllerCard {
+            name: Name::cut(&config.name),
+            uuid: identity.uuid,
+            version: Name::cut(&config.version),
+            cloud: Name::cut(&config.cloud),
+            region: Name::cut(&config.region),
+            cloud_type: Name::cut(&config.cloud_type),
+            addresses: Bounded::truncated(config.addresses.iter().map(Name::cut).collect()),
+            ca_fingerprint: identity.ca_fingerprint.0,
+        }
+    }
+
+    /// Returns the parsed description of a model that is here.
+    ///
+    /// Errors: [`ControllerError::ModelNotFound`] also for the controller's own model, which has none.
+    pub fn description(&self, model: ModelUuid) -> Result<Arc<Description>, ControllerError> {
+        let record = self.inner.database.model(model)?;
+        let blob = record.and_then(|record| record.description);
+        self.inner.description_of(blob.ok_or_else(|| ControllerError::ModelNotFound(model.to_string()))?)
+    }
+
+    /// Returns the hashes of all blobs that the controller's models need, so that nobody prunes them.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn blobs(&self) -> Result<BTreeSet<Hash>, ControllerError> {
+        let models = self.inner.database.models()?;
+        let descriptions = models.iter().filter_map(|model| model.description);
+        Ok(descriptions.chain(self.inner.database.all_binaries()?).map(|blob| blob.hash).collect())
+    }
+}
+
+impl Inner {
+    /// Returns a description out of the store, parsed.
+    fn description_of(&self, blob: Blob) -> Result<Arc<Description>, ControllerError> {
+        // A panic elsewhere cannot leave this half changed: entries are whole.
+        let lock = || self.descriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = lock().iter().find(|(hash, _)| *hash == blob.hash) {
+            return Ok(Arc::clone(known));
+        }
+        let bytes = self.store.read(blob.into(), DESCRIPTION_BYTES_MAX).map_err(ControllerError::storage)?;
+        let parsed = Description::parse(&bytes).map_err(|error| ControllerError::Refused(error.to_string()))?;
+        let parsed = Arc::new(parsed);
+        let mut cached = lock();
+        cached.push_back((blob.hash, Arc::clone(&parsed)));
+        if cached.len() > DESCRIPTIONS_CACHED {
+            cached.pop_front();
+        }
+        Ok(parsed)
+    }
+}

@@ -1,0 +1,154 @@
+//! Every limit at once: the largest value of each kind fits what carries it, and comes out again.
+
+use modelferry_protocol::codec::{Bounded, Bytes, Text, decode, encode};
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::limits::*;
+use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
+use modelferry_protocol::message::*;
+use modelferry_protocol::pairing::PairRequest;
+use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, Question};
+use modelferry_protocol::record::{Body, Entry, Note};
+use modelferry_protocol::snapshot::{BlobRef, Name};
+use modelferry_protocol::switch::source::{Reclaiming, SourceRecord, SourceState};
+use modelferry_protocol::switch::{Head, Profile, Terms};
+
+fn text<const N: usize>() -> Text<N> {
+    Text::new("x".repeat(N)).unwrap()
+}
+
+fn full<T: Clone, const N: usize>(item: T) -> Bounded<T, N> {
+    Bounded::new(vec![item; N]).unwrap()
+}
+
+const MID: MigrationId = MigrationId([0xff; 16]);
+const JOURNAL: JournalId = JournalId([0xff; 16]);
+const MODEL: ModelUuid = ModelUuid([0xff; 16]);
+const ROOT: Hash = Hash([0xff; 32]);
+const BLOB: BlobRef = BlobRef { hash: Hash([0xff; 32]), bytes: u64::MAX };
+
+fn card() -> ControllerCard {
+    ControllerCard {
+        name: text(),
+        uuid: ModelUuid([0xff; 16]),
+        version: text(),
+        cloud: text(),
+        region: text(),
+        cloud_type: text(),
+        addresses: full(text()),
+        ca_fingerprint: [0xff; 32],
+    }
+}
+
+fn facts() -> ModelFacts {
+    ModelFacts {
+        mid: Some(MID),
+        uuid: MODEL,
+        name: text(),
+        owner: text(),
+        agent_version: text(),
+        document_version: u16::MAX,
+        cloud: text(),
+        region: text(),
+        cloud_type: text(),
+        users: full(text()),
+        credential: text(),
+        secret_backends: full(text()),
+        storage_pools: full(text()),
+        charms_without_manifest: full(text()),
+        controller_version: text(),
+        identity_url: text(),
+        bytes_total: u64::MAX,
+    }
+}
+
+#[test]
+fn the_largest_message_of_each_shape_fits_a_control_frame() {
+    let switch = Switch { mid: MID, journal: JOURNAL };
+    let finding = Finding { level: Level::Fail, check: text(), text: text(), fix: text() };
+    let page = Page {
+        index: u32::MAX,
+        offset: u64::MAX,
+        last: true,
+        chunks: full(ChunkRef { hash: Hash([0xff; 32]), bytes: u32::MAX }),
+    };
+    let ask = |question| Message::Ask(Ask { id: u64::MAX, question });
+    let told = |answer| Message::Told(Told { id: u64::MAX, answer });
+    let largest = [
+        Message::Hello(Hello {
+            protocol: u16::MAX,
+            agent: text(),
+            journal: JOURNAL,
+            sequence: u64::MAX,
+            sequence_seen: u64::MAX,
+            controller: card(),
+        }),
+        ask(Question::Prechecks(Box::new(facts()))),
+        ask(Question::Held(full(BLOB))),
+        told(Answer::Findings(full(finding))),
+        told(Answer::Json(Bytes::new(vec![0; ANSWER_BYTES_MAX]).unwrap())),
+        Message::Seal(Sealed {
+            switch,
+            root: ROOT,
+            nonce: u64::MAX,
+            snapshot: Bytes::new(vec![0; SNAPSHOT_BYTES_MAX]).unwrap(),
+        }),
+        Message::Abort(End { switch, cause: text() }),
+        Message::BlobPage(BlobPage { handle: u32::MAX, page }),
+        Message::Need(Chunks {
+            handle: u32::MAX,
+            page: u32::MAX,
+            ranges: full(ChunkRange { start: u32::MAX, end: u32::MAX }),
+        }),
+    ];
+    for message in largest {
+        let frame = message.to_frame();
+        assert!(frame.len() - FRAME_HEADER_BYTES <= CONTROL_FRAME_BYTES_MAX as usize, "{}", message.name());
+        assert_eq!(Message::from_body(frame[0], &frame[FRAME_HEADER_BYTES..]).unwrap(), message);
+    }
+}
+
+#[test]
+fn the_largest_record_of_each_shape_fits_the_journal() {
+    let terms = Terms {
+        mid: MID,
+        model: MODEL,
+        attempt: u32::MAX,
+        name: text(),
+        owner: text(),
+        peer: text(),
+        controller: card(),
+        freeze_ms_max: u64::MAX,
+    };
+    let head = Head {
+        mid: MID,
+        model: MODEL,
+        epoch_to: u64::MAX,
+        peer: Pin([0xff; 32]),
+        journal: JOURNAL,
+        profile: Profile::Gateway,
+    };
+    let state = SourceState::Reclaiming(Reclaiming { root: ROOT, cause: text() });
+    let bodies =
+        [Body::Terms(terms), Body::Note(Note { mid: MID, text: text() }), Body::Source(SourceRecord { head, state })];
+    for body in bodies {
+        let entry = Entry { time_ms: u64::MAX, actor: text::<NAME_BYTES_MAX>(), body };
+        let bytes = encode(&entry);
+        assert!(bytes.len() <= RECORD_BYTES_MAX, "a record of {} bytes", bytes.len());
+        assert_eq!(decode::<Entry>(&bytes).unwrap(), entry);
+    }
+}
+
+#[test]
+fn the_largest_chunk_header_and_pairing_fit() {
+    let header = ChunkHeader {
+        handle: u32::MAX,
+        page: u32::MAX,
+        index: u32::MAX,
+        wire_bytes: u32::MAX,
+        encoding: Encoding::Zstd,
+    };
+    assert!(encode(&header).len() <= CHUNK_HEADER_BYTES_MAX as usize);
+    let name: Name = text();
+    let request = PairRequest { name, port: u16::MAX, proof: [0xff; 32] };
+    assert!(encode(&request).len() <= 1024, "a pairing frame is at most one KiB");
+}

@@ -1,0 +1,154 @@
+//! Single steps of the two machines that the model does not reach, or that deserve a name.
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::limits::EPOCH_MAX;
+use modelferry_protocol::message::{Commit, End, Message, Rooted, Sealed, Switch, Vote};
+use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{self, Dropping, OfferRefused, TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
+
+const ROOT: Hash = Hash([4; 32]);
+const OTHER_ROOT: Hash = Hash([5; 32]);
+const HEAD: Head = Head {
+    mid: MigrationId([1; 16]),
+    model: ModelUuid([3; 16]),
+    epoch_to: 2,
+    peer: Pin([9; 32]),
+    journal: JournalId([2; 16]),
+    profile: Profile::Embedded,
+};
+
+fn switch() -> Switch {
+    Switch::of(&HEAD)
+}
+
+fn cause() -> Cause {
+    Text::new("the disk is full").unwrap()
+}
+
+fn target(state: TargetState) -> TargetRecord {
+    TargetRecord { head: HEAD, state }
+}
+
+fn source_hears(state: SourceState, message: &Message) -> Outcome<SourceState> {
+    source::on(&SourceRecord { head: HEAD, state }, SourceInput::Heard { message, fresh: true })
+}
+
+fn target_hears(state: TargetState, message: &Message) -> Outcome<TargetState> {
+    target::on(&target(state), TargetInput::Heard(message))
+}
+
+#[test]
+fn an_offer_that_comes_late_does_not_take_a_record_back() {
+    for state in [TargetState::Receiving, TargetState::Prepared(ROOT), TargetState::Active(ROOT)] {
+        let known = target(state);
+        assert_eq!(target::accept(HEAD, Some(&known), 0, Some(HEAD.mid)), Ok(known));
+    }
+}
+
+#[test]
+fn an_offer_by_another_agent_under_a_known_id_is_refused() {
+    let head = Head { peer: Pin([8; 32]), ..HEAD };
+    let refused = target::accept(head, Some(&target(TargetState::Receiving)), 0, Some(HEAD.mid));
+    assert_eq!(refused, Err(OfferRefused::Busy(HEAD.mid)));
+}
+
+#[test]
+fn an_offer_is_refused_for_its_tombstone_its_epoch_and_another_migration() {
+    let tombstone = target(TargetState::Dropped(cause()));
+    assert_eq!(target::accept(HEAD, Some(&tombstone), 0, None), Err(OfferRefused::Tombstone(cause())));
+    assert_eq!(target::accept(HEAD, None, 2, None), Err(OfferRefused::Epoch { offered: 2, known: 2 }));
+    let other = MigrationId([5; 16]);
+    assert_eq!(target::accept(HEAD, None, 1, Some(other)), Err(OfferRefused::Busy(other)));
+    assert_eq!(target::accept(HEAD, None, 1, None), Ok(target(TargetState::Receiving)));
+}
+
+#[test]
+fn an_epoch_that_leaves_no_room_is_refused() {
+    let head = |epoch_to| Head { epoch_to, ..HEAD };
+    assert!(target::accept(head(EPOCH_MAX), None, 0, None).is_ok());
+    let refused = target::accept(head(EPOCH_MAX + 1), None, 0, None);
+    assert_eq!(refused, Err(OfferRefused::EpochTooLarge { offered: EPOCH_MAX + 1 }));
+}
+
+#[test]
+fn a_model_found_live_is_ours_only_after_a_vote() {
+    let dropping = |root| target(TargetState::Dropping(Dropping { root, cause: cause() }));
+    let found = |record| target::on(&record, TargetInput::FoundLive);
+    assert_eq!(found(dropping(Some(ROOT))), Outcome::Record(TargetState::Active(ROOT)));
+    assert_eq!(found(dropping(None)), Outcome::Record(TargetState::Dropped(cause())));
+    let failed = target::on(&target(TargetState::Staging(ROOT)), TargetInput::Drop(&cause()));
+    assert_eq!(failed, Outcome::Record(TargetState::Dropping(Dropping { root: None, cause: cause() })));
+}
+
+#[test]
+fn a_seal_is_answered_while_its_bytes_arrive() {
+    let seal = |root| Message::Seal(Sealed::asking(switch(), root));
+    let progress = Outcome::Reply(Message::Progress(switch()));
+    assert_eq!(target_hears(TargetState::Receiving, &seal(ROOT)), progress);
+    assert_eq!(target_hears(TargetState::Staging(ROOT), &seal(ROOT)), progress);
+    assert_eq!(target_hears(TargetState::Staging(ROOT), &seal(OTHER_ROOT)), Outcome::Ignore(Ignored::OtherRoot));
+}
+
+#[test]
+fn a_source_that_has_heard_of_the_activation_says_so_as_often_as_it_is_told() {
+    let activated = Message::Activated(Rooted { switch: switch(), root: ROOT });
+    for state in [SourceState::Handed(ROOT), SourceState::Reaping(ROOT), SourceState::Moved(ROOT)] {
+        assert_eq!(source_hears(state, &activated), Outcome::Reply(Message::Finished(switch())));
+    }
+}
+
+#[test]
+fn a_source_that_will_not_commit_any_more_tells_a_waiting_target() {
+    let vote = Message::Prepared(Vote::unsigned(switch(), ROOT));
+    let reclaiming = source::Reclaiming { root: ROOT, cause: cause() };
+    for state in [
+        SourceState::Aborting(cause()),
+        SourceState::Aborted(cause()),
+        SourceState::Reclaiming(reclaiming),
+        SourceState::Reclaimed(3),
+    ] {
+        for asks in [vote.clone(), Message::Progress(switch())] {
+            let told = source_hears(state.clone(), &asks);
+            assert!(matches!(told, Outcome::Reply(Message::Abort(_))), "{} says {told:?}", state.name());
+        }
+    }
+}
+
+#[test]
+fn a_vote_that_is_not_fresh_commits_nothing() {
+    let frozen = SourceState::Frozen(source::Frozen { root: ROOT, deadline_ms: 0 });
+    let message = &Message::Prepared(Vote::unsigned(switch(), ROOT));
+    let record = SourceRecord { head: HEAD, state: frozen.clone() };
+    let stale = source::on(&record, SourceInput::Heard { message, fresh: false });
+    assert_eq!(stale, Outcome::Ignore(Ignored::Stale));
+    assert!(matches!(source_hears(frozen, message), Outcome::Record(SourceState::Committed(_))));
+}
+
+#[test]
+fn a_commit_of_another_root_epoch_journal_or_migration_is_ignored() {
+    let commit = |switch, root, epoch_to| {
+        target_hears(TargetState::Prepared(ROOT), &Message::Commit(Commit { switch, root, epoch_to }))
+    };
+    let other_mid = Switch { mid: MigrationId([7; 16]), ..switch() };
+    let other_journal = Switch { journal: JournalId([7; 16]), ..switch() };
+    assert_eq!(commit(switch(), OTHER_ROOT, 2), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(commit(switch(), ROOT, 3), Outcome::Ignore(Ignored::OtherEpoch));
+    assert_eq!(commit(other_journal, ROOT, 2), Outcome::Ignore(Ignored::OtherJournal));
+    assert_eq!(commit(other_mid, ROOT, 2), Outcome::Ignore(Ignored::OtherMigration));
+    assert_eq!(commit(switch(), ROOT, 2), Outcome::Record(TargetState::Activating(ROOT)));
+}
+
+#[test]
+fn a_vote_for_a_juju_source_cannot_be_renounced() {
+    let record = TargetRecord { head: Head { profile: Profile::Gateway, ..HEAD }, state: TargetState::Prepared(ROOT) };
+    let renounced = target::on(&record, TargetInput::Renounce(&cause()));
+    assert_eq!(renounced, Outcome::Ignore(Ignored::NotRevocable));
+}
+
+#[test]
+fn a_missing_record_means_abort_in_the_same_journal_alone() {
+    assert!(matches!(source::answer_unknown(switch(), HEAD.journal), Message::Abort(End { .. })));
+    assert_eq!(source::answer_unknown(switch(), JournalId([6; 16])), Message::Unknown(switch()));
+}

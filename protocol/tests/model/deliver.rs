@@ -1,0 +1,146 @@
+//! What a message leads to, through the shipped machines.
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::{End, Message, Switch};
+use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{self, OfferRefused, TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Head, Outcome, Profile};
+
+use crate::controller::{Call, Effect};
+use crate::network::{is_from_source, readdressed};
+use crate::world::{AgentIndex, Attempt, MODEL, Rules, World, attempt_of, mid, no_cause};
+
+impl World {
+    /// Returns the agent that hears `message`.
+    pub fn hearer(&self, message: &Message) -> AgentIndex {
+        let switch = message.switch().expect("only switchover messages are said");
+        let source = self.sources[attempt_of(switch.mid) as usize];
+        if is_from_source(message) { 1 - source } else { source }
+    }
+
+    pub fn deliver(&mut self, message: &Message, rules: &Rules) {
+        let agent = self.hearer(message);
+        let attempt = attempt_of(message.switch().expect("as above").mid);
+        match self.agents[agent].standing(attempt).cloned() {
+            Some(Standing::Source(_)) => self.feed_source(agent, attempt, SourceInput::Heard { message, fresh: true }),
+            Some(Standing::Target(record)) => match message {
+                Message::Offer(_) if rules.offer_resets => self.offered(agent, message, None, rules),
+                Message::Offer(_) if rules.no_tombstone && matches!(record.state, TargetState::Dropped(_)) => {
+                    self.offered(agent, message, None, rules);
+                }
+                Message::Offer(_) => {
+                    self.offered(agent, message, Some(&record), rules);
+                    self.feed_target(agent, attempt, TargetInput::Heard(message), rules);
+                }
+                _ => self.feed_target(agent, attempt, TargetInput::Heard(message), rules),
+            },
+            None if matches!(message, Message::Offer(_)) => self.offered(agent, message, None, rules),
+            None if !is_from_source(message) => self.asked_in_vain(agent, message, rules),
+            None => {}
+        }
+    }
+
+    /// Delivers `message` as if it were about `attempt`.
+    pub fn misdeliver(&mut self, message: &Message, attempt: Attempt, rules: &Rules) {
+        let agent = self.hearer(message);
+        let journal = match self.agents[agent].standing(attempt) {
+            Some(Standing::Source(record)) if !is_from_source(message) => record.head.journal,
+            Some(Standing::Target(record)) if is_from_source(message) => record.head.journal,
+            _ => return,
+        };
+        if !matches!(message, Message::Offer(_)) {
+            self.deliver(&readdressed(message, Switch { mid: mid(attempt), journal }), rules);
+        }
+    }
+
+    fn offered(&mut self, agent: AgentIndex, message: &Message, known: Option<&TargetRecord>, rules: &Rules) {
+        let Message::Offer(offer) = message else { return };
+        let attempt = attempt_of(offer.switch.mid);
+        let head = Head {
+            mid: offer.switch.mid,
+            model: offer.model,
+            epoch_to: offer.epoch_to,
+            peer: World::pin(1 - agent),
+            journal: offer.switch.journal,
+            profile: offer.profile,
+        };
+        let ledger = self.agents[agent].ledger();
+        let epoch = if rules.offer_resets || rules.no_tombstone { 0 } else { ledger.epoch(MODEL) };
+        match target::accept(head, known, epoch, ledger.busy(MODEL)) {
+            Ok(record) if known == Some(&record) => {}
+            Ok(record) => {
+                assert!(known.is_none(), "an offer took a record back");
+                self.append(agent, attempt, Standing::Target(record));
+            }
+            Err(OfferRefused::Tombstone(cause)) => {
+                self.said.insert(&Message::Dropped(End { switch: offer.switch, cause }))
+            }
+            Err(_) => self.said.insert(&Message::Refused(End { switch: offer.switch, cause: no_cause() })),
+        }
+    }
+
+    /// The source's journal has no record of what a target asks about.
+    fn asked_in_vain(&mut self, agent: AgentIndex, message: &Message, rules: &Rules) {
+        let switch = message.switch().expect("only switchover messages are said");
+        if !rules.lost_journal_aborts {
+            self.said.insert(&source::answer_unknown(switch, self.journal(agent)));
+            return;
+        }
+        // The mutant takes the missing record for an abort, and so takes the model back.
+        let head = Head {
+            mid: switch.mid,
+            model: MODEL,
+            epoch_to: 1,
+            peer: World::pin(1 - agent),
+            journal: switch.journal,
+            profile: Profile::Embedded,
+        };
+        let record = SourceRecord { head, state: SourceState::Aborting(no_cause()) };
+        self.append(agent, attempt_of(switch.mid), Standing::Source(record));
+    }
+
+    pub fn feed_source(&mut self, agent: AgentIndex, attempt: Attempt, input: SourceInput<'_>) {
+        let Some(Standing::Source(record)) = self.agents[agent].standing(attempt) else { return };
+        match source::on(record, input) {
+            Outcome::Record(state) => {
+                let standing = Standing::Source(record.with(state));
+                self.append(agent, attempt, standing);
+            }
+            Outcome::Reply(message) => self.said.insert(&message),
+            Outcome::Ignore(_) => {}
+        }
+    }
+
+    pub fn feed_target(&mut self, agent: AgentIndex, attempt: Attempt, input: TargetInput<'_>, rules: &Rules) {
+        let Some(Standing::Target(record)) = self.agents[agent].standing(attempt).cloned() else { return };
+        match target::on(&record, input) {
+            Outcome::Record(state) => self.target_enters(agent, attempt, record.with(state), rules),
+            Outcome::Reply(message) => {
+                self.said.insert(&message);
+                // In `Receiving`, a seal of this migration: every chunk of it arrives at once.
+                if let (TargetState::Receiving, TargetInput::Heard(Message::Seal(seal))) = (&record.state, input) {
+                    self.feed_target(agent, attempt, TargetInput::Complete(seal.root), rules);
+                }
+            }
+            Outcome::Ignore(_) => {}
+        }
+    }
+
+    fn target_enters(&mut self, agent: AgentIndex, attempt: Attempt, record: TargetRecord, rules: &Rules) {
+        let ahead = match &record.state {
+            TargetState::Staging(root) if rules.vote_before_staged => {
+                target::says(&record.with(TargetState::Prepared(*root)))
+            }
+            TargetState::Dropping(dropping) if rules.dropped_before_discard => {
+                target::says(&record.with(TargetState::Dropped(dropping.cause.clone())))
+            }
+            TargetState::Prepared(_) if rules.live_on_vote => {
+                self.agents[agent].controller.perform(Call { by: attempt, effect: Effect::Activate }, rules);
+                None
+            }
+            _ => None,
+        };
+        ahead.iter().for_each(|message| self.said.insert(message));
+        self.append(agent, attempt, Standing::Target(record));
+    }
+}

@@ -1,0 +1,98 @@
+//! Every rule is needed: without it the checker finds the broken invariants.
+
+use std::collections::BTreeSet;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use crate::world::{Bounds, Ferry, Rules};
+
+/// Fails unless the checker finds each of `broken` within `bounds`.
+fn breaks(rules: Rules, bounds: Bounds, broken: &[&'static str]) {
+    let expected: BTreeSet<&'static str> = broken.iter().copied().collect();
+    let checker = Ferry { bounds, rules }
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AllOf(expected.clone()))
+        .spawn_bfs()
+        .join();
+    let found: BTreeSet<&'static str> = checker.discoveries().keys().copied().collect();
+    let missed: Vec<_> = expected.difference(&found).collect();
+    assert!(missed.is_empty(), "{missed:?} hold all the same in {} states", checker.unique_state_count());
+    println!("{broken:?} broken within {} states without: {}", checker.unique_state_count(), rules.missing());
+}
+
+const USUAL: Bounds = Bounds::new(1, 1, 2);
+
+#[test]
+fn a_target_that_goes_live_on_its_vote_is_caught() {
+    breaks(Rules { live_on_vote: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}
+
+#[test]
+fn an_abort_after_the_commit_is_caught() {
+    breaks(Rules { abort_when_committed: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}
+
+#[test]
+fn a_message_said_before_its_record_is_durable_is_caught() {
+    breaks(Rules { said_before_durable: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}
+
+#[test]
+fn a_reap_before_the_activation_is_caught() {
+    breaks(Rules { reap_before_activated: true, ..Rules::default() }, USUAL, &["I2", "I6"]);
+}
+
+#[test]
+fn a_migration_id_that_is_not_compared_is_caught() {
+    breaks(Rules { mid_ignored: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4", "I7"]);
+}
+
+#[test]
+fn a_missing_tombstone_is_caught() {
+    breaks(Rules { no_tombstone: true, ..Rules::default() }, USUAL, &["I7"]);
+    // A controller that remembers what it discarded would stand in for the tombstone; Juju's does not.
+    let rules = Rules { no_tombstone: true, ended_forgotten: true, ..Rules::default() };
+    breaks(rules, Bounds::new(0, 1, 2), &["I1", "I3", "I4", "I7"]);
+}
+
+#[test]
+fn a_drop_told_before_it_is_done_is_caught() {
+    breaks(Rules { dropped_before_discard: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}
+
+#[test]
+fn a_thaw_of_any_migration_is_caught() {
+    breaks(Rules { thaw_any: true, ..Rules::default() }, USUAL, &["I1", "I3"]);
+}
+
+#[test]
+fn an_activation_of_any_migration_is_caught() {
+    breaks(Rules { activate_any: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}
+
+#[test]
+fn a_vote_before_the_copy_is_staged_is_caught() {
+    breaks(Rules { vote_before_staged: true, ..Rules::default() }, USUAL, &["I7"]);
+}
+
+#[test]
+fn a_lost_journal_that_means_abort_is_caught() {
+    let bounds = Bounds { journals_lost: 1, ..USUAL };
+    breaks(Rules { lost_journal_aborts: true, ..Rules::default() }, bounds, &["I1", "I3", "I4"]);
+}
+
+#[test]
+fn a_controller_that_forgets_which_migrations_ended_is_caught() {
+    let rules = Rules { ended_forgotten: true, ..Rules::default() };
+    // A late freeze after the thaw; then a late stage and a late activation after the discard.
+    breaks(rules, Bounds::new(1, 0, 1), &["I5"]);
+    breaks(rules, Bounds::new(2, 1, 1), &["I1", "I3", "I4"]);
+    // A late freeze of the first trip after the model came back.
+    breaks(rules, Bounds { both_ways: true, ..USUAL }, &["I3"]);
+}
+
+#[test]
+fn an_offer_that_takes_a_record_back_is_caught() {
+    breaks(Rules { offer_resets: true, ..Rules::default() }, USUAL, &["I7"]);
+}

@@ -1,0 +1,96 @@
+//! The invariants I1 to I7 of profile E. Each is to hold in every reachable state.
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+use stateright::Property;
+
+use crate::controller::Held;
+use crate::world::{Attempt, Ferry, World};
+
+pub fn all() -> Vec<Property<Ferry>> {
+    vec![
+        Property::always("I1", |_, world: &World| world.live_count() <= 1),
+        Property::always("I2", |_, world: &World| {
+            world.agents.iter().any(|agent| holds_all(world, agent.controller.held))
+        }),
+        Property::always("I3", |_, world: &World| {
+            let stale = |held| matches!(held, Held::Live { .. }) && !holds_all(world, held);
+            !world.agents.iter().any(|agent| stale(agent.controller.held))
+        }),
+        Property::always("I4", |_, world: &World| {
+            world.agents.iter().all(|agent| live_was_committed(world, agent.controller.held))
+        }),
+        Property::always("I5", |_, world: &World| (0..world.agents.len()).all(|agent| given_up_is_live(world, agent))),
+        Property::always("I6", |_, world: &World| reaped_is_live_elsewhere(world)),
+        Property::always("I7", |_, world: &World| {
+            (0..world.sources.len() as Attempt).all(|attempt| committed_is_held(world, attempt))
+        }),
+    ]
+}
+
+/// Returns the state of a migration at its source, unless its journal was lost.
+pub fn source_state(world: &World, attempt: Attempt) -> Option<&SourceState> {
+    match world.agents[world.sources[attempt as usize]].standing(attempt) {
+        Some(Standing::Source(record)) => Some(&record.state),
+        _ => None,
+    }
+}
+
+fn holds_all(world: &World, held: Held) -> bool {
+    match held {
+        Held::Absent => false,
+        Held::Live { writes, .. } | Held::Frozen { writes, .. } | Held::Staged { writes, .. } => {
+            writes == world.acknowledged
+        }
+    }
+}
+
+/// I4: what a migration made live, its source has committed and not taken back.
+fn live_was_committed(world: &World, held: Held) -> bool {
+    let Held::Live { by: Some(attempt), .. } = held else { return true };
+    match world.agents[world.sources[attempt as usize]].standing(attempt) {
+        Some(Standing::Source(record)) => {
+            let taken_back = matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_));
+            record.is_committed() && !taken_back
+        }
+        _ => true,
+    }
+}
+
+/// I5: whoever gave up a migration last has the model live.
+fn given_up_is_live(world: &World, agent: usize) -> bool {
+    match world.agents[agent].standings.iter().flatten().last() {
+        Some(Standing::Source(record)) => {
+            let given_up = matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_));
+            !given_up || world.agents[agent].controller.is_live()
+        }
+        _ => true,
+    }
+}
+
+/// I6: a source without the model has a target that is live.
+fn reaped_is_live_elsewhere(world: &World) -> bool {
+    world.sources.last().is_none_or(|source| {
+        let reaped = world.agents[*source].controller.held == Held::Absent;
+        !reaped || world.agents[1 - source].controller.is_live()
+    })
+}
+
+/// I7: a source that has committed has a target with the copy, or one that has durably dropped it.
+fn committed_is_held(world: &World, attempt: Attempt) -> bool {
+    if !matches!(source_state(world, attempt), Some(SourceState::Committed(_))) {
+        return true;
+    }
+    let target = &world.agents[1 - world.sources[attempt as usize]];
+    let dropped = match target.standing(attempt) {
+        Some(Standing::Target(record)) => matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_)),
+        _ => false,
+    };
+    dropped
+        || match target.controller.held {
+            Held::Staged { by, .. } => by == attempt,
+            Held::Live { by, .. } => by == Some(attempt),
+            Held::Absent | Held::Frozen { .. } => false,
+        }
+}

@@ -1,0 +1,241 @@
+//! Which actions are possible, and what each does.
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::{Message, Switch};
+use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, TargetState};
+use stateright::{Model, Property};
+
+use crate::controller::{Call, Effect, Reply};
+use crate::network::message_at;
+use crate::properties;
+use crate::world::{Action, AgentIndex, Attempt, Ferry, MODEL, World, mid, no_cause, root, writes_in};
+
+impl Model for Ferry {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new()]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        self.agent_actions(world, actions);
+        for agent in 0..world.agents.len() {
+            let attempts = world.agents[agent].standings.len() as Attempt;
+            if world.agents[agent].controller.is_live() {
+                if world.acknowledged < self.bounds.writes {
+                    actions.push(Action::Write(agent));
+                }
+                if agent == 0 || self.bounds.both_ways {
+                    actions.push(Action::Migrate(agent));
+                }
+            }
+            for attempt in 0..attempts {
+                actions.extend([Action::Abort(agent, attempt), Action::Drop(agent, attempt)]);
+                actions.push(Action::Renounce(agent, attempt));
+                if self.rules.reap_before_activated {
+                    actions.push(Action::ReapAtOnce(agent, attempt));
+                }
+                if world.faults < self.bounds.faults {
+                    actions.push(Action::TimeOut(agent, attempt));
+                }
+            }
+            if world.faults < self.bounds.faults && world.agents[agent].replied.is_some() {
+                actions.push(Action::Crash(agent));
+                if self.rules.said_before_durable {
+                    actions.push(Action::SayOnly(agent));
+                }
+            }
+            if world.agents[agent].journals_lost < self.bounds.journals_lost {
+                actions.push(Action::LoseJournal(agent));
+            }
+        }
+        for place in world.said.places() {
+            if self.rules.mid_ignored {
+                actions.extend((0..world.sources.len() as Attempt).map(|to| Action::Misdeliver(place, to)));
+            }
+            if self.rules.said_before_durable && world.faults < self.bounds.faults {
+                actions.push(Action::SayOnlyAfter(place));
+            }
+        }
+    }
+
+    fn next_state(&self, last: &World, action: Action) -> Option<World> {
+        let mut world = last.clone();
+        self.take(&mut world, action);
+        (world != *last).then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::all()
+    }
+}
+
+impl Ferry {
+    /// Lists what agents do by themselves and with the messages that arrive: no operator, timeout or fault.
+    pub fn agent_actions(&self, world: &World, actions: &mut Vec<Action>) {
+        for (index, agent) in world.agents.iter().enumerate() {
+            for attempt in 0..agent.standings.len() as Attempt {
+                actions.extend([Action::Ready(index, attempt), Action::Perform(index, attempt)]);
+            }
+            if agent.replied.is_some() {
+                actions.push(Action::Record(index));
+            }
+            actions.extend(agent.late.iter().map(|call| Action::Land(index, *call)));
+        }
+        actions.extend(world.said.places().map(Action::Deliver));
+    }
+
+    fn take(&self, world: &mut World, action: Action) {
+        let rules = &self.rules;
+        match action {
+            Action::Write(agent) => {
+                world.agents[agent].controller.write();
+                world.acknowledged += 1;
+            }
+            Action::Migrate(agent) => self.migrate(world, agent),
+            Action::Abort(agent, attempt) => self.abort(world, agent, attempt),
+            Action::Drop(agent, attempt) => world.feed_target(agent, attempt, TargetInput::Drop(&no_cause()), rules),
+            Action::Renounce(agent, attempt) => {
+                world.feed_target(agent, attempt, TargetInput::Renounce(&no_cause()), rules);
+            }
+            Action::Ready(agent, attempt) => {
+                let progress = Message::Progress(Switch { mid: mid(attempt), journal: world.journal(agent) });
+                if world.said.contains(&progress) {
+                    world.feed_source(agent, attempt, SourceInput::Ready { deadline_ms: 0 });
+                }
+            }
+            Action::Deliver(place) => world.deliver(&message_at(place), rules),
+            Action::Misdeliver(place, attempt) => world.misdeliver(&message_at(place), attempt, rules),
+            Action::Perform(agent, attempt) => perform(world, agent, attempt, rules),
+            Action::Record(agent) => self.record(world, agent),
+            Action::Crash(agent) => {
+                world.agents[agent].replied = None;
+                world.faults += 1;
+            }
+            Action::TimeOut(agent, attempt) => {
+                if let Some(call) = command(world.agents[agent].standing(attempt), attempt)
+                    && world.agents[agent].late.insert(call)
+                {
+                    world.faults += 1;
+                }
+            }
+            Action::Land(agent, call) => {
+                world.agents[agent].late.remove(&call);
+                world.agents[agent].controller.perform(call, rules);
+            }
+            Action::LoseJournal(agent) => {
+                let only_source = |standing: &Standing| matches!(standing, Standing::Source(_));
+                if world.agents[agent].has_unfinished()
+                    && world.agents[agent].standings.iter().flatten().all(only_source)
+                {
+                    world.agents[agent].standings.clear();
+                    world.agents[agent].replied = None;
+                    world.agents[agent].journals_lost += 1;
+                }
+            }
+            Action::SayOnly(agent) => {
+                let mut ahead = world.clone();
+                self.record(&mut ahead, agent);
+                world.agents[agent].replied = None;
+                (world.said, world.faults) = (ahead.said, world.faults + 1);
+            }
+            Action::SayOnlyAfter(place) => {
+                let mut ahead = world.clone();
+                ahead.deliver(&message_at(place), rules);
+                if ahead.said != world.said {
+                    (world.said, world.faults) = (ahead.said, world.faults + 1);
+                }
+            }
+            Action::ReapAtOnce(agent, attempt) => {
+                if let Some(Standing::Source(record)) = world.agents[agent].standing(attempt)
+                    && let SourceState::Committed(committed) = &record.state
+                {
+                    let record = record.with(SourceState::Reaping(committed.root));
+                    world.append(agent, attempt, Standing::Source(record));
+                }
+            }
+        }
+    }
+
+    fn migrate(&self, world: &mut World, agent: AgentIndex) {
+        let attempt = world.sources.len() as Attempt;
+        if attempt < self.bounds.attempts && world.agents[agent].ledger().busy(MODEL).is_none() {
+            let head = world.head(attempt, agent);
+            world.sources.push(agent);
+            world.append(agent, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
+        }
+    }
+
+    fn abort(&self, world: &mut World, agent: AgentIndex, attempt: Attempt) {
+        let Some(Standing::Source(record)) = world.agents[agent].standing(attempt) else { return };
+        if self.rules.abort_when_committed && matches!(record.state, SourceState::Committed(_)) {
+            let record = record.with(SourceState::Aborting(no_cause()));
+            world.append(agent, attempt, Standing::Source(record));
+        } else {
+            world.feed_source(agent, attempt, SourceInput::Abort(&no_cause()));
+        }
+    }
+
+    /// Feeds the outstanding command's result to its machine.
+    pub fn record(&self, world: &mut World, agent: AgentIndex) {
+        let Some((attempt, reply)) = world.agents[agent].replied.take() else { return };
+        let cause = no_cause();
+        match world.agents[agent].standing(attempt) {
+            Some(Standing::Source(_)) => {
+                let input = match reply {
+                    // A root that does not tell the migration would leave it to the id alone.
+                    Reply::FrozenWith(writes) if self.rules.mid_ignored => SourceInput::FrozenAs(root(0, writes)),
+                    Reply::FrozenWith(writes) => SourceInput::FrozenAs(root(attempt, writes)),
+                    Reply::Refused => SourceInput::Abort(&cause),
+                    Reply::Done | Reply::FoundLive => SourceInput::Done,
+                };
+                world.feed_source(agent, attempt, input);
+            }
+            Some(Standing::Target(record)) => {
+                let discards = matches!(record.state, TargetState::Dropping(_));
+                let input = match reply {
+                    Reply::FoundLive => TargetInput::FoundLive,
+                    Reply::Refused => TargetInput::Drop(&cause),
+                    Reply::Done | Reply::FrozenWith(_) if discards => TargetInput::Discarded,
+                    Reply::Done | Reply::FrozenWith(_) => TargetInput::Done,
+                };
+                world.feed_target(agent, attempt, input, &self.rules);
+            }
+            None => {}
+        }
+    }
+}
+
+/// Returns the call that carries out the command of `standing`, if it has one.
+pub fn command(standing: Option<&Standing>, by: Attempt) -> Option<Call> {
+    let effect = match standing? {
+        Standing::Source(record) => match source::next(record)? {
+            SourceCommand::Freeze => Effect::Freeze,
+            SourceCommand::Thaw => Effect::Thaw,
+            SourceCommand::HandOver => Effect::Redirect,
+            SourceCommand::Reap => Effect::Reap,
+        },
+        Standing::Target(record) => match (target::next(record)?, &record.state) {
+            (TargetCommand::Stage, TargetState::Staging(root)) => Effect::Stage(writes_in(*root)),
+            (TargetCommand::Stage, state) => unreachable!("stages in {}", state.name()),
+            (TargetCommand::Activate, _) => Effect::Activate,
+            (TargetCommand::Discard, _) => Effect::Discard,
+        },
+    };
+    Some(Call { by, effect })
+}
+
+fn perform(world: &mut World, index: AgentIndex, attempt: Attempt, rules: &crate::world::Rules) {
+    let agent = &mut world.agents[index];
+    if agent.replied.is_some() {
+        return;
+    }
+    let Some(call) = command(agent.standing(attempt), attempt) else { return };
+    let reply = agent.controller.perform(call, rules);
+    // An activation is tried again until it succeeds.
+    if (call.effect, reply) != (Effect::Activate, Reply::Refused) {
+        agent.replied = Some((attempt, reply));
+    }
+}

@@ -1,0 +1,249 @@
+//! What the checker explores: two agents, their controllers, the network, and the actions that change them.
+
+use std::collections::BTreeSet;
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::message::Message;
+use modelferry_protocol::record::Body;
+use modelferry_protocol::switch::{Cause, Head, Profile, Root};
+
+use crate::controller::{Call, Controller, Held, Reply, Writes};
+use crate::network::Said;
+
+/// Counts migrations from 0; stands for their ids.
+pub type Attempt = u8;
+/// 0 has the model at first.
+pub type AgentIndex = usize;
+
+pub const MODEL: ModelUuid = ModelUuid([7; 16]);
+
+/// How far the checker goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Crashes that lose an effect's result, and calls that time out and land later.
+    pub faults: u8,
+    pub writes: Writes,
+    pub attempts: Attempt,
+    /// Whether either agent may begin a migration, or agent 0 alone.
+    pub both_ways: bool,
+    /// Times the source's journal may be replaced.
+    pub journals_lost: u8,
+}
+
+impl Bounds {
+    pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
+        Self { faults, writes, attempts, both_ways: false, journals_lost: 0 }
+    }
+}
+
+/// Rules taken away, one per mutant; none in the protocol itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    pub live_on_vote: bool,
+    pub abort_when_committed: bool,
+    pub said_before_durable: bool,
+    pub reap_before_activated: bool,
+    pub mid_ignored: bool,
+    pub no_tombstone: bool,
+    pub dropped_before_discard: bool,
+    pub thaw_any: bool,
+    pub activate_any: bool,
+    pub vote_before_staged: bool,
+    pub lost_journal_aborts: bool,
+    pub ended_forgotten: bool,
+    pub offer_resets: bool,
+}
+
+impl Rules {
+    /// Names what is taken away.
+    pub fn missing(&self) -> String {
+        let text = format!("{self:?}");
+        let names = text.split(['{', ',', '}']).filter_map(|field| field.trim().strip_suffix(": true"));
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The model that the checker checks.
+#[derive(Debug, Clone, Copy)]
+pub struct Ferry {
+    pub bounds: Bounds,
+    pub rules: Rules,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Agent {
+    /// What its journal amounts to, per migration.
+    pub standings: Vec<Option<Standing>>,
+    /// Journals it has lost.
+    pub journals_lost: u8,
+    pub controller: Controller,
+    /// The outstanding command's result, not yet recorded. A crash forgets it.
+    pub replied: Option<(Attempt, Reply)>,
+    /// Calls that timed out and have not landed yet.
+    pub late: BTreeSet<Call>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    pub agents: [Agent; 2],
+    pub said: Said,
+    /// Source of each migration so far.
+    pub sources: Vec<AgentIndex>,
+    /// Writes acknowledged so far, by whoever was live.
+    pub acknowledged: Writes,
+    pub faults: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A user writes to a live model.
+    Write(AgentIndex),
+    /// The operator begins a migration.
+    Migrate(AgentIndex),
+    /// Operator, budget or failure end an attempt at its source.
+    Abort(AgentIndex, Attempt),
+    /// Operator or failure end it at its target, before the vote.
+    Drop(AgentIndex, Attempt),
+    /// The target's operator gives the token back.
+    Renounce(AgentIndex, Attempt),
+    /// The pre-copy is done.
+    Ready(AgentIndex, Attempt),
+    /// A message arrives.
+    Deliver(u8),
+    /// A message arrives and is taken for one about another migration. Mutant only.
+    Misdeliver(u8, Attempt),
+    /// The outstanding command has its effect.
+    Perform(AgentIndex, Attempt),
+    /// Its result is recorded.
+    Record(AgentIndex),
+    /// The agent dies before it is.
+    Crash(AgentIndex),
+    /// The call is sent and nothing comes back.
+    TimeOut(AgentIndex, Attempt),
+    /// A call that timed out has its effect.
+    Land(AgentIndex, Call),
+    /// The source starts with another journal.
+    LoseJournal(AgentIndex),
+    /// The outstanding command's result is said, and its record lost. Mutant only.
+    SayOnly(AgentIndex),
+    /// A message's consequence is said, and its record lost. Mutant only.
+    SayOnlyAfter(u8),
+    /// The source takes its commit for the end. Mutant only.
+    ReapAtOnce(AgentIndex, Attempt),
+}
+
+pub fn mid(attempt: Attempt) -> MigrationId {
+    MigrationId([attempt + 1; 16])
+}
+
+pub fn attempt_of(mid: MigrationId) -> Attempt {
+    mid.0[0] - 1
+}
+
+/// What is handed over by a migration of a model with so many writes. As a real root, it tells both.
+pub fn root(attempt: Attempt, writes: Writes) -> Root {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&[attempt, writes]);
+    Hash(bytes)
+}
+
+pub fn writes_in(root: Root) -> Writes {
+    root.0[1]
+}
+
+pub fn no_cause() -> Cause {
+    Text::default()
+}
+
+impl Agent {
+    fn new(held: Held) -> Self {
+        Self {
+            standings: Vec::new(),
+            journals_lost: 0,
+            controller: Controller::new(held),
+            replied: None,
+            late: BTreeSet::new(),
+        }
+    }
+
+    pub fn standing(&self, attempt: Attempt) -> Option<&Standing> {
+        self.standings.get(attempt as usize)?.as_ref()
+    }
+
+    pub fn has_unfinished(&self) -> bool {
+        self.standings.iter().flatten().any(|standing| !standing.is_at_rest())
+    }
+
+    /// Folds what the journal holds, with the shipped fold.
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        for standing in self.standings.iter().flatten() {
+            ledger.apply(&match standing {
+                Standing::Source(record) => Body::Source(record.clone()),
+                Standing::Target(record) => Body::Target(record.clone()),
+            });
+        }
+        ledger
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            agents: [Agent::new(Held::Live { by: None, writes: 0 }), Agent::new(Held::Absent)],
+            said: Said::default(),
+            sources: Vec::new(),
+            acknowledged: 0,
+            faults: 0,
+        }
+    }
+
+    pub fn journal(&self, agent: AgentIndex) -> JournalId {
+        JournalId([agent as u8 + 1 + 16 * self.agents[agent].journals_lost; 16])
+    }
+
+    pub fn pin(agent: AgentIndex) -> Pin {
+        Pin([agent as u8; 32])
+    }
+
+    /// Returns the head of a migration that `source` begins now.
+    pub fn head(&self, attempt: Attempt, source: AgentIndex) -> Head {
+        Head {
+            mid: mid(attempt),
+            model: MODEL,
+            epoch_to: self.agents[source].ledger().epoch(MODEL) + 1,
+            peer: Self::pin(1 - source),
+            journal: self.journal(source),
+            profile: Profile::Embedded,
+        }
+    }
+
+    /// Makes a record durable, and says what follows from it.
+    pub fn append(&mut self, agent: AgentIndex, attempt: Attempt, standing: Standing) {
+        if let Some(message) = says(&standing) {
+            self.said.insert(&message);
+        }
+        let journal = &mut self.agents[agent];
+        if journal.replied.is_some_and(|(replied, _)| replied == attempt) {
+            journal.replied = None;
+        }
+        let slot = attempt as usize;
+        if journal.standings.len() <= slot {
+            journal.standings.resize(slot + 1, None);
+        }
+        journal.standings[slot] = Some(standing);
+    }
+
+    pub fn live_count(&self) -> usize {
+        self.agents.iter().filter(|agent| agent.controller.is_live()).count()
+    }
+}
+
+pub fn says(standing: &Standing) -> Option<Message> {
+    match standing {
+        Standing::Source(record) => modelferry_protocol::switch::source::says(record),
+        Standing::Target(record) => modelferry_protocol::switch::target::says(record),
+    }
+}

@@ -1,0 +1,189 @@
+//! One value of everything that crosses the wire or lies in a journal, by name.
+
+mod records;
+
+use modelferry_protocol::codec::{Bounded, Bytes, Text};
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
+use modelferry_protocol::limits::PROTOCOL_VERSION;
+use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
+use modelferry_protocol::message::*;
+use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, Question};
+use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, Name, Resource, Snapshot};
+use modelferry_protocol::switch::Profile;
+
+pub use records::{bodies, pairing};
+
+pub const MID: MigrationId = MigrationId([0x11; 16]);
+pub const JOURNAL: JournalId = JournalId([0x22; 16]);
+pub const MODEL: ModelUuid = ModelUuid([0x33; 16]);
+pub const ROOT: Hash = Hash([0x44; 32]);
+const SWITCH: Switch = Switch { mid: MID, journal: JOURNAL };
+const BLOB: BlobRef = BlobRef { hash: Hash([0x55; 32]), bytes: 300_000 };
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub fn list<T, const N: usize>(items: Vec<T>) -> Bounded<T, N> {
+    Bounded::new(items).unwrap()
+}
+
+pub fn card() -> ControllerCard {
+    ControllerCard {
+        name: name("src"),
+        uuid: ModelUuid([0x66; 16]),
+        version: name("3.6.9"),
+        cloud: name("lxd"),
+        region: name("default"),
+        cloud_type: name("lxd"),
+        addresses: list(vec![name("10.0.0.1:17070")]),
+        ca_fingerprint: [0x77; 32],
+    }
+}
+
+fn facts() -> ModelFacts {
+    ModelFacts {
+        mid: Some(MID),
+        uuid: MODEL,
+        name: name("prod"),
+        owner: name("admin"),
+        agent_version: name("3.6.9"),
+        document_version: 12,
+        cloud: name("lxd"),
+        region: name("default"),
+        cloud_type: name("lxd"),
+        users: list(vec![name("admin"), name("bob@external")]),
+        credential: name("admin/lxd/default"),
+        secret_backends: list(vec![name("internal")]),
+        storage_pools: list(vec![name("fast:lxd")]),
+        charms_without_manifest: list(vec![name("ch:old-1")]),
+        controller_version: name("3.6.9"),
+        identity_url: Text::new("https://id.example").unwrap(),
+        bytes_total: 1 << 33,
+    }
+}
+
+pub fn questions() -> Vec<Question> {
+    vec![
+        Question::Prechecks(Box::new(facts())),
+        Question::Held(list(vec![BLOB])),
+        Question::Query(Text::new("models").unwrap()),
+        Question::Ping,
+    ]
+}
+
+pub fn answers() -> Vec<Answer> {
+    let finding = |level| Finding {
+        level,
+        check: Text::new("users").unwrap(),
+        text: Text::new("user bob is missing").unwrap(),
+        fix: Text::new("modelferry embedded user add bob").unwrap(),
+    };
+    vec![
+        Answer::Failed(Text::new("not running").unwrap()),
+        Answer::Findings(list(vec![finding(Level::Pass), finding(Level::Warn), finding(Level::Fail)])),
+        Answer::Bytes(4096),
+        Answer::Json(Bytes::new(b"{}".to_vec()).unwrap()),
+    ]
+}
+
+/// Every kind of message, the ones with alternatives inside in every alternative.
+pub fn messages() -> Vec<Message> {
+    let end = || End { switch: SWITCH, cause: Text::new("disk full").unwrap() };
+    let rooted = || Rooted { switch: SWITCH, root: ROOT };
+    let chunks = || Chunks {
+        handle: 3,
+        page: 1,
+        ranges: list(vec![ChunkRange { start: 0, end: 2 }, ChunkRange { start: 7, end: 300 }]),
+    };
+    let offer = |profile| Offer {
+        switch: SWITCH,
+        model: MODEL,
+        epoch_to: 2,
+        profile,
+        attempt: 1,
+        name: name("prod"),
+        owner: name("admin"),
+    };
+    let page = Page {
+        index: 1,
+        offset: 1 << 20,
+        last: true,
+        chunks: list(vec![ChunkRef { hash: Hash([0x88; 32]), bytes: 32 << 10 }]),
+    };
+    let mut messages = vec![
+        Message::Hello(Hello {
+            protocol: PROTOCOL_VERSION,
+            agent: name("0.1.0"),
+            journal: JOURNAL,
+            sequence: 251,
+            sequence_seen: 65_536,
+            controller: card(),
+        }),
+        Message::Offer(offer(Profile::Embedded)),
+        Message::Offer(offer(Profile::Gateway)),
+        Message::Progress(SWITCH),
+        Message::Seal(Sealed {
+            switch: SWITCH,
+            root: ROOT,
+            nonce: u64::MAX,
+            snapshot: Bytes::new(snapshot().seal().unwrap().0).unwrap(),
+        }),
+        Message::Prepared(Vote {
+            switch: SWITCH,
+            root: ROOT,
+            nonce: u64::MAX,
+            signature: Bytes::new(vec![0x99; 64]).unwrap(),
+        }),
+        Message::Commit(Commit { switch: SWITCH, root: ROOT, epoch_to: 2 }),
+        Message::Activated(rooted()),
+        Message::Finished(SWITCH),
+        Message::Abort(end()),
+        Message::Dropped(end()),
+        Message::Unknown(SWITCH),
+        Message::Refused(end()),
+        Message::BlobOffer(BlobOffer { handle: 3, mid: MID, blob: BLOB, cutter: 1 }),
+        Message::BlobState(BlobState { handle: 3, held: false, pages: 1, bytes_held: 1 << 20 }),
+        Message::BlobPage(BlobPage { handle: 3, page }),
+        Message::Need(chunks()),
+        Message::Held(chunks()),
+        Message::BlobDone(3),
+        Message::Hold(Hold { reason: Text::new("7 GiB are missing").unwrap() }),
+    ];
+    let asks = questions().into_iter().map(|question| Message::Ask(Ask { id: 5, question }));
+    let tolds = answers().into_iter().map(|answer| Message::Told(Told { id: 5, answer }));
+    messages.extend(asks.chain(tolds));
+    messages
+}
+
+pub fn chunk_headers() -> Vec<ChunkHeader> {
+    [Encoding::Stored, Encoding::Zstd]
+        .map(|encoding| ChunkHeader { handle: 3, page: 1, index: 1023, wire_bytes: 31_000, encoding })
+        .to_vec()
+}
+
+/// Every call that stages something.
+pub fn snapshot() -> Snapshot {
+    let blob = |byte| BlobRef { hash: Hash([byte; 32]), bytes: u64::from(byte) << 20 };
+    Snapshot {
+        mid: MID,
+        model: MODEL,
+        epoch_to: 2,
+        name: name("prod"),
+        owner: name("admin"),
+        complete: true,
+        calls: list(vec![
+            Call::Import(blob(1)),
+            Call::ImportEntries(blob(2)),
+            Call::UploadCharm(Charm { url: name("ch:amd64/postgresql-843"), blob: blob(3) }),
+            Call::UploadAgentBinary(AgentBinary { version: name("3.6.9-ubuntu-amd64"), blob: blob(4) }),
+            Call::UploadResource(Resource {
+                application: name("postgresql"),
+                name: name("snap"),
+                revision: -1,
+                blob: blob(5),
+            }),
+            Call::CheckMachines,
+        ]),
+    }
+}

@@ -1,0 +1,79 @@
+//! Journal records in every state, and the two frames of a pairing.
+
+use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::pairing::{PairRequest, PairResponse};
+use modelferry_protocol::record::{Body, Note};
+use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
+
+use super::{JOURNAL, MID, MODEL, ROOT, card, name};
+
+pub const HEAD: Head =
+    Head { mid: MID, model: MODEL, epoch_to: 2, peer: Pin([0xaa; 32]), journal: JOURNAL, profile: Profile::Embedded };
+
+fn cause() -> Cause {
+    Text::new("the budget is spent").unwrap()
+}
+
+fn source_states() -> Vec<SourceState> {
+    let vote = Bytes::new(vec![0x99; 64]).unwrap();
+    vec![
+        SourceState::Offered,
+        SourceState::Freezing(source::Freezing { deadline_ms: 1_767_225_600_000 }),
+        SourceState::Frozen(source::Frozen { root: ROOT, deadline_ms: 1_767_225_600_000 }),
+        SourceState::Committed(source::Committed { root: ROOT, vote }),
+        SourceState::Handed(ROOT),
+        SourceState::Reaping(ROOT),
+        SourceState::Moved(ROOT),
+        SourceState::Aborting(cause()),
+        SourceState::Aborted(cause()),
+        SourceState::Reclaiming(source::Reclaiming { root: ROOT, cause: cause() }),
+        SourceState::Reclaimed(3),
+    ]
+}
+
+fn target_states() -> Vec<TargetState> {
+    vec![
+        TargetState::Receiving,
+        TargetState::Staging(ROOT),
+        TargetState::Prepared(ROOT),
+        TargetState::Activating(ROOT),
+        TargetState::Active(ROOT),
+        TargetState::Dropping(target::Dropping { root: Some(ROOT), cause: cause() }),
+        TargetState::Dropping(target::Dropping { root: None, cause: cause() }),
+        TargetState::Dropped(cause()),
+    ]
+}
+
+/// Every kind of body, in every state, with a name for its file.
+pub fn bodies() -> Vec<(String, Body)> {
+    let terms = Terms {
+        mid: MID,
+        model: MODEL,
+        attempt: 1,
+        name: name("prod"),
+        owner: name("admin"),
+        peer: name("eu"),
+        controller: card(),
+        freeze_ms_max: 600_000,
+    };
+    let note = Note { mid: MID, text: Text::new("abort asked for").unwrap() };
+    let mut bodies =
+        vec![("terms".to_owned(), Body::Terms(terms.clone())), ("note".to_owned(), Body::Note(note.clone()))];
+    for state in source_states() {
+        bodies.push((format!("source-{}", state.name()), Body::Source(SourceRecord { head: HEAD, state })));
+    }
+    for state in target_states() {
+        let rootless = matches!(&state, TargetState::Dropping(dropping) if dropping.root.is_none());
+        let suffix = if rootless { "-rootless" } else { "" };
+        bodies.push((format!("target-{}{suffix}", state.name()), Body::Target(TargetRecord { head: HEAD, state })));
+    }
+    bodies
+}
+
+pub fn pairing() -> (PairRequest, PairResponse) {
+    let request = PairRequest { name: name("eu"), port: 17171, proof: [0xbb; 32] };
+    (request, PairResponse { name: name("us"), proof: [0xcc; 32] })
+}

@@ -1,0 +1,59 @@
+//! The embedded controller: models in and out of files, writes, users.
+
+use std::path::PathBuf;
+
+use super::Desk;
+use crate::agent::control::{Failure, FailureKind, Response};
+use crate::controller::embedded::Blobs;
+use crate::controller::embedded::view::Access;
+
+impl Desk {
+    pub(super) async fn embedded_import(&self, file: PathBuf, blobs: Option<PathBuf>) -> Result<Response, Failure> {
+        let blobs = blobs.map_or(Blobs::Without, Blobs::Dir);
+        Ok(Response::Imported(self.blocking(move |embedded| embedded.import(&file, &blobs)).await?))
+    }
+
+    pub(super) async fn embedded_export(&self, model: String, dir: PathBuf) -> Result<Response, Failure> {
+        Ok(Response::Exported(self.blocking(move |embedded| embedded.export(&model, &dir)).await?))
+    }
+
+    pub(super) async fn embedded_remove(&self, model: String) -> Result<Response, Failure> {
+        self.blocking(move |embedded| embedded.remove(&model)).await?;
+        Ok(Response::Done)
+    }
+
+    pub(super) async fn embedded_set(&self, model: String, key: String, value: String) -> Result<Response, Failure> {
+        Ok(Response::Written(self.blocking(move |embedded| embedded.set(&model, &key, &value)).await?))
+    }
+
+    pub(super) async fn embedded_get(&self, model: String, key: Option<String>) -> Result<Response, Failure> {
+        let mut entries = self.blocking(move |embedded| embedded.get(&model)).await?;
+        if let Some(key) = key {
+            // Of a key's writes the last is its value.
+            entries.retain(|entry| entry.key == key);
+            entries.drain(..entries.len().saturating_sub(1));
+            if entries.is_empty() {
+                return Err(Failure::new(FailureKind::NotFound, format!("nobody has written \"{key}\" to the model")));
+            }
+        }
+        Ok(Response::Entries(entries))
+    }
+
+    pub(super) async fn user_list(&self) -> Result<Response, Failure> {
+        Ok(Response::Users(self.blocking(|embedded| embedded.users()).await?))
+    }
+
+    pub(super) async fn user_add(&self, user: String, access: Option<String>) -> Result<Response, Failure> {
+        let access: Access = match access {
+            Some(access) => access.parse().map_err(|error: String| Failure::new(FailureKind::Usage, error))?,
+            None => Access::default(),
+        };
+        self.blocking(move |embedded| embedded.add_user(&user, access)).await?;
+        Ok(Response::Done)
+    }
+
+    pub(super) async fn user_remove(&self, user: String) -> Result<Response, Failure> {
+        self.blocking(move |embedded| embedded.remove_user(&user)).await?;
+        Ok(Response::Done)
+    }
+}

@@ -1,0 +1,110 @@
+//! Errors of the floors below, as failures: what happened, how things stand, what to type next.
+
+use super::Desk;
+use crate::agent::control::view::RedirectView;
+use crate::agent::control::{Failure, FailureKind};
+use crate::agent::error::causes;
+use crate::controller::embedded::view as embedded;
+use crate::controller::port::ControllerError;
+use crate::engine::{EngineError, ErrorKind};
+use crate::link::PairError;
+
+const UNCHANGED: &str = "nothing has changed";
+
+impl Desk {
+    /// Says why the controller did not do it.
+    pub(super) fn refusal_of_controller(&self, error: &ControllerError) -> Failure {
+        match error {
+            ControllerError::ModelNotFound(model) => {
+                let model =
+                    if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
+                let own = self.embedded.controller_card().name;
+                Failure::new(FailureKind::NotFound, format!("model {own}:{model} not found")).hint("modelferry models")
+            }
+            ControllerError::Moved { model, to } => {
+                let gone = embedded::RedirectView::new(model.clone(), String::new(), to);
+                self.redirection(&gone)
+            }
+            ControllerError::MigrationInProgress => Failure::new(FailureKind::Refused, error.to_string())
+                .state("the model can be read, not written, until its migration has ended")
+                .hint("modelferry status"),
+            ControllerError::Storage(_) => Failure::new(FailureKind::Internal, causes(error)),
+            other => Failure::new(FailureKind::Refused, causes(other)).state(UNCHANGED),
+        }
+    }
+
+    /// Tells where a model went.
+    pub(super) fn redirection(&self, gone: &embedded::RedirectView) -> Failure {
+        let moved = self.engine.get().map(|engine| engine.migrations()).unwrap_or_default();
+        // The operator who moved it named a peer, and that is what the controller is called here.
+        let alias = moved
+            .into_iter()
+            .find(|view| format!("{}/{}", view.owner, view.model) == gone.model && view.controller == gone.controller)
+            .map(|view| view.peer);
+        let known_as = self
+            .peer_of_controller(&gone.controller_uuid)
+            .or_else(|| alias.clone().filter(|alias| self.link.peer(alias).is_some()));
+        let redirect = RedirectView {
+            model: gone.model.clone(),
+            alias: alias.unwrap_or_default(),
+            controller_uuid: gone.controller_uuid.clone(),
+            addresses: gone.addresses.clone(),
+            ca_fingerprint: gone.ca_fingerprint.clone(),
+            known_as,
+        };
+        let message = format!("model \"{}\" has been migrated to controller \"{}\"", gone.model, gone.controller);
+        Failure { redirect: Some(Box::new(redirect)), ..Failure::new(FailureKind::NotFound, message) }
+    }
+
+    /// Says why the engine did not do it.
+    pub(super) fn refusal_of_engine(&self, error: &EngineError) -> Failure {
+        if let EngineError::Controller(error) = error {
+            return self.refusal_of_controller(error);
+        }
+        let kind = match error.kind() {
+            ErrorKind::Refused => FailureKind::Refused,
+            ErrorKind::NotFound => FailureKind::NotFound,
+            ErrorKind::PeerDown => FailureKind::Unreachable,
+            ErrorKind::InDoubt => FailureKind::InDoubt,
+            ErrorKind::Internal => FailureKind::Internal,
+        };
+        let failure = Failure::new(kind, causes(error));
+        match error {
+            EngineError::Prechecks(findings) => {
+                let fixes: Vec<&str> =
+                    findings.iter().map(|finding| &*finding.fix).filter(|fix| !fix.is_empty()).collect();
+                let more = match findings.len() {
+                    0 | 1 => String::new(),
+                    several => format!(" (and {} more, see `modelferry precheck`)", several - 1),
+                };
+                let failure = Failure::new(kind, format!("prechecks failed: {error}{more}"))
+                    .state("nothing has changed; the model is live where it was");
+                if fixes.is_empty() {
+                    failure
+                } else {
+                    failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")))
+                }
+            }
+            EngineError::Busy { id, .. } => {
+                failure.state(UNCHANGED).hint(format!("modelferry wait {id}\nmodelferry abort {id}"))
+            }
+            EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),
+            _ => failure,
+        }
+    }
+}
+
+/// Says why a pairing did not come about.
+pub(super) fn refusal_of_pairing(error: &PairError) -> Failure {
+    let kind = match error {
+        PairError::Unreachable { .. } => FailureKind::Unreachable,
+        PairError::UnknownPeer { .. } => FailureKind::NotFound,
+        PairError::NotSaved(_) | PairError::NoRandomness => FailureKind::Internal,
+        _ => FailureKind::Refused,
+    };
+    Failure::new(kind, causes(error))
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.parse::<modelferry_protocol::ids::ModelUuid>().is_ok()
+}

@@ -1,0 +1,190 @@
+//! The agent's end of the control socket.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+use super::wire::{WireError, read_line, write_line};
+use super::{Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response};
+use crate::agent::AgentError;
+use crate::agent::admission::{Admission, Caller};
+
+/// Clients served at once. 64: a few people, their watchers and a monitoring system.
+const CLIENTS_MAX: usize = 64;
+/// How long a request may take to arrive. It is one line: whoever needs longer is not typing it.
+const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a refused request that are read and thrown away, so that the refusal is not lost with them.
+const DISCARD_BYTES_MAX: u64 = 16 << 20;
+/// Pause after the kernel refused a connection, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whoever answers requests.
+#[async_trait]
+pub trait Answer: Send + Sync {
+    /// Answers one request; all but the last response go to `client` on the way.
+    async fn answer(&self, request: Request, caller: Caller, client: &mut Client) -> Response;
+}
+
+/// The writing half of a client's connection.
+#[derive(Debug)]
+pub struct Client(OwnedWriteHalf);
+
+impl Client {
+    /// Sends a response that is not the last.
+    ///
+    /// Errors: the client is gone.
+    pub async fn update(&mut self, response: &Response) -> io::Result<()> {
+        write_line(&mut self.0, response).await
+    }
+}
+
+/// A control socket that is heard.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    admission: Admission,
+    /// Removed at the end, if it is the agent's own.
+    path: Option<PathBuf>,
+}
+
+impl Server {
+    /// Takes the socket that systemd passed, or makes one at `path`.
+    ///
+    /// Errors: [`AgentError::SocketTaken`] if another agent listens there, [`AgentError::Socket`].
+    pub fn bind(path: &Path, admission: Admission) -> Result<Self, AgentError> {
+        let failed = |source| AgentError::Socket { path: path.to_owned(), source };
+        if let Some(passed) = listenfd::ListenFd::from_env().take_unix_listener(0).map_err(failed)? {
+            passed.set_nonblocking(true).map_err(failed)?;
+            let listener = UnixListener::from_std(passed).map_err(failed)?;
+            return Ok(Self { listener, admission, path: None });
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(AgentError::SocketTaken { path: path.to_owned() });
+        }
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(failed)?;
+        }
+        // Made under another name and then moved, so that nobody meets it before its permissions are right;
+        // what a dead agent left behind is replaced.
+        let fresh = path.with_extension(format!("{}", std::process::id()));
+        let _ = fs::remove_file(&fresh);
+        let listener = UnixListener::bind(&fresh).map_err(failed)?;
+        let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o660))
+            .and_then(|()| match admission.gid() {
+                Some(gid) => std::os::unix::fs::chown(&fresh, None, Some(gid)),
+                None => Ok(()),
+            })
+            .and_then(|()| fs::rename(&fresh, path));
+        if let Err(error) = placed {
+            let _ = fs::remove_file(&fresh);
+            return Err(failed(error));
+        }
+        Ok(Self { listener, admission, path: Some(path.to_owned()) })
+    }
+
+    /// Serves clients until it is dropped.
+    pub async fn serve(&self, answer: Arc<dyn Answer>) -> std::convert::Infallible {
+        let places = Arc::new(Semaphore::new(CLIENTS_MAX));
+        loop {
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "the control socket refuses connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let place = Arc::clone(&places).try_acquire_owned();
+            let (answer, admission) = (Arc::clone(&answer), self.admission.clone());
+            tokio::spawn(async move {
+                let served = match place {
+                    Ok(_place) => serve_client(stream, answer.as_ref(), &admission).await,
+                    Err(_) => refuse_crowd(stream).await,
+                };
+                if let Err(error) = served {
+                    tracing::debug!(%error, "a client of the control socket went away");
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+async fn refuse_crowd(stream: UnixStream) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let failure = Failure::new(FailureKind::Refused, format!("{CLIENTS_MAX} clients are connected already"))
+        .state("nothing has changed")
+        .hint("end some of them, such as forgotten `modelferry wait`, and try again");
+    write_line(&mut writer, &Response::from(failure)).await?;
+    discard(BufReader::new(reader)).await;
+    Ok(())
+}
+
+async fn serve_client(stream: UnixStream, answer: &dyn Answer, admission: &Admission) -> io::Result<()> {
+    let credentials = stream.peer_cred()?;
+    let caller = Caller { uid: credentials.uid(), gid: credentials.gid() };
+    let (reader, writer) = stream.into_split();
+    let (mut reader, mut client) = (BufReader::new(reader), Client(writer));
+    let request = match tokio::time::timeout(ARRIVE_WITHIN, read_line(&mut reader, REQUEST_BYTES_MAX)).await {
+        Ok(Ok(line)) => parse(&line),
+        Ok(Err(error @ WireError::TooLong { .. })) => {
+            let refusal = Failure::new(FailureKind::Usage, format!("the request is {error}"));
+            client.update(&refusal.into()).await?;
+            discard(reader).await;
+            return Ok(());
+        }
+        // Somebody looked whether an agent listens, or went away.
+        Ok(Err(WireError::Ended | WireError::Broken(_))) => return Ok(()),
+        Err(_) => Err(Failure::new(
+            FailureKind::Usage,
+            format!("the request has not arrived within {} seconds", ARRIVE_WITHIN.as_secs()),
+        )),
+    };
+    let response = match request.and_then(|request| admission.admit(caller, &request).map(|()| request)) {
+        // Whoever hung up is not answered: a watcher that nobody reads would otherwise stay for ever.
+        Ok(request) if matches!(request, Request::Watch { .. }) => tokio::select! {
+            response = answer.answer(request, caller, &mut client) => response,
+            () = hung_up(&mut reader) => return Ok(()),
+        },
+        Ok(request) => answer.answer(request, caller, &mut client).await,
+        Err(failure) => failure.into(),
+    };
+    client.update(&response).await
+}
+
+fn parse(line: &[u8]) -> Result<Request, Failure> {
+    serde_json::from_slice(line).map_err(|error| {
+        Failure::new(FailureKind::Usage, format!("the request is not understood: {error}")).hint(format!(
+            "this agent is modelferry {}; use the command line of the same version",
+            env!("CARGO_PKG_VERSION")
+        ))
+    })
+}
+
+/// Waits until the client closes its end.
+async fn hung_up(reader: &mut BufReader<OwnedReadHalf>) {
+    let mut ignored = [0; 512];
+    while matches!(reader.read(&mut ignored).await, Ok(read) if read > 0) {}
+}
+
+/// Reads what a refused client still sends, so that the kernel does not drop our answer with it.
+async fn discard(reader: BufReader<OwnedReadHalf>) {
+    let mut rest = reader.take(DISCARD_BYTES_MAX);
+    let _ = tokio::time::timeout(ARRIVE_WITHIN, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+}

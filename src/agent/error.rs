@@ -1,0 +1,104 @@
+//! Why an agent cannot serve, and what to do about it.
+
+use std::path::PathBuf;
+
+use crate::controller::port::ControllerError;
+use crate::engine::EngineError;
+use crate::journal::JournalError;
+use crate::link::{IdentityError, LinkError, PeersError};
+use crate::store::StoreError;
+
+/// An agent that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The state directory is not to be had.
+    #[error("cannot use the state directory {}", path.display())]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The control socket is not to be had.
+    #[error("cannot listen on the control socket {}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another agent listens on the control socket.
+    #[error("another agent listens on the control socket {}", path.display())]
+    SocketTaken {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The admin group does not exist.
+    #[error("there is no group `{0}` on this host, which admin-group names")]
+    NoSuchGroup(String),
+    /// The journal does not open.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The embedded controller does not open.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    /// The agent's key cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The list of peers cannot be used.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
+    /// The link does not start.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The process cannot have what every process has.
+    #[error("cannot start")]
+    Process(#[source] std::io::Error),
+}
+
+impl AgentError {
+    /// Reports whether an operator must change something before a new start can go better.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::NoSuchGroup(_) => true,
+            Self::Identity(error) => error.is_config(),
+            Self::Peers(error) => error.is_config(),
+            _ => false,
+        }
+    }
+
+    /// Returns what to do next; nothing where the error itself says it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::StateDir { .. } => "set state-dir in the configuration to a directory that this user may write",
+            Self::Socket { .. } => "set socket in the configuration, or --socket, to a path that this user may write",
+            Self::SocketTaken { .. } => "stop that agent, or set another socket in the configuration",
+            Self::NoSuchGroup(_) => "create it with `groupadd --system`, or correct the configuration",
+            Self::Link(LinkError::Listen { .. }) => "set listen in the configuration to an address that is free",
+            _ => "",
+        }
+    }
+}
+
+/// Returns an error and everything behind it, on one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,49 @@
+//! `modelferry agent`: the daemon.
+
+use clap::Args;
+
+use super::Context;
+use super::exit::{self, Exit};
+use crate::agent::control::{Failure, FailureKind};
+use crate::config::Config;
+
+/// Run the agent beside a controller, in the foreground
+///
+/// Without --config it runs on defaults. It logs to the journal under systemd, else to standard error, and
+/// tells systemd when it is ready.
+#[derive(Debug, Args)]
+#[command(after_help = exit::SERVING)]
+pub struct AgentArgs {
+    /// Check the configuration, say where things would be, and do no more
+    #[arg(long)]
+    check: bool,
+}
+
+impl AgentArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut config = match Config::load(context.config.as_deref(), &context.environment) {
+            Ok(config) => config,
+            Err(error) => {
+                context.fail(&Failure::new(FailureKind::Usage, error.to_string()));
+                return Ok(Exit::BadConfig);
+            }
+        };
+        if let Some(socket) = &context.socket {
+            config.socket = socket.clone();
+        }
+        if self.check {
+            println!("state directory: {}\nsocket: {}", config.state_dir.display(), config.socket.display());
+            return Ok(Exit::Done);
+        }
+        match crate::agent::run(config, &context.environment) {
+            Ok(()) => Ok(Exit::Done),
+            Err(error) => {
+                let failure = Failure::new(FailureKind::Refused, crate::agent::causes(&error)).hint(error.hint());
+                Ok(match (context.fail(&failure), error.is_config()) {
+                    (_, true) => Exit::BadConfig,
+                    (exit, false) => exit,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `modelferry controllers`: the agent's own controller, and those of its peers.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::Table;
+use super::{Context, client};
+use crate::agent::control::view::ControllerView;
+use crate::agent::control::{Failure, Request, Response};
+
+/// List the agent's controller and those of its peers
+///
+/// A peer's controller is listed under the peer's name, which is what DEST means. The agent's own is marked.
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct ControllersArgs {}
+
+impl ControllersArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Response::Controllers(controllers) = context.ask(&Request::Controllers {})? else {
+            return Err(client::unexpected());
+        };
+        context.print(&controllers, || table(&controllers));
+        Ok(Exit::Done)
+    }
+}
+
+fn table(controllers: &[ControllerView]) -> String {
+    let columns = ["Controller", "Model", "User", "Access", "Cloud/Region", ">Models", ">Nodes", ">HA", "Version"];
+    let mut table = Table::new(&columns);
+    for controller in controllers {
+        let name = controller.peer.clone().unwrap_or_else(|| format!("{}*", controller.name));
+        let models = controller.model_count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        let cloud = super::cloud_region(&controller.cloud, &controller.region);
+        let access = if controller.peer.is_none() { "superuser" } else { "-" };
+        let cells = [&name, "-", "-", access, &cloud, &models, "-", "-", &controller.version];
+        table.row(cells);
+    }
+    table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_are_listed_as_juju_lists_them() {
+        let own = ControllerView {
+            name: "src".into(),
+            cloud: "localhost".into(),
+            region: "localhost".into(),
+            version: "3.6.23".into(),
+            model_count: Some(2),
+            ..ControllerView::default()
+        };
+        let other = ControllerView { peer: Some("west".into()), model_count: None, ..own.clone() };
+        assert_eq!(
+            table(&[own, other]),
+            "Controller  Model  User  Access     Cloud/Region         Models  Nodes  HA  Version\n\
+             src*        -      -     superuser  localhost/localhost       2      -   -  3.6.23\n\
+             west        -      -     -          localhost/localhost       -      -   -  3.6.23\n"
+        );
+    }
+}

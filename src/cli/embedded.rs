@@ -1,0 +1,210 @@
+//! `modelferry embedded`: the controller in the agent's own process.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::exit::{self, Exit};
+use super::output::{Table, byte_count};
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
+
+/// Work with the controller in the agent's own process
+#[derive(Debug, Subcommand)]
+pub enum EmbeddedCommand {
+    /// Import a model description as Juju writes it, with the binaries it names
+    #[command(after_help = exit::ASKING)]
+    Import {
+        /// The description, YAML of versions 11 to 14
+        file: PathBuf,
+        /// The binaries, laid out as `embedded export` does
+        #[arg(long, value_name = "DIR", required_unless_present = "without_blobs")]
+        blobs: Option<PathBuf>,
+        /// Import the description alone; the model is incomplete then, and says so
+        #[arg(long, conflicts_with = "blobs")]
+        without_blobs: bool,
+    },
+    /// Export a model: its description, its entries and its binaries
+    #[command(after_help = exit::ASKING)]
+    Export {
+        /// The model: name, owner/name or UUID
+        model: String,
+        /// A directory that is empty or does not exist yet
+        dir: PathBuf,
+    },
+    /// Remove a model
+    #[command(after_help = exit::ASKING)]
+    Remove {
+        /// The model: name, owner/name or UUID
+        model: String,
+    },
+    /// Write to a model, as its users would
+    #[command(after_help = exit::ASKING)]
+    Set {
+        /// The model: name, owner/name or UUID
+        model: String,
+        /// What to write
+        #[arg(value_name = "KEY=VALUE")]
+        entry: String,
+    },
+    /// Read what was written to a model
+    #[command(after_help = exit::ASKING)]
+    Get {
+        /// The model: name, owner/name or UUID
+        model: String,
+        /// The key; all of them by default
+        key: Option<String>,
+    },
+    /// Work with the controller's users
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+/// Work with the controller's users
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user
+    #[command(after_help = exit::ASKING)]
+    Add {
+        /// The user; external ones with their domain
+        user: String,
+        /// The access level: login, add-model or superuser
+        #[arg(long)]
+        access: Option<String>,
+    },
+    /// List the users
+    #[command(after_help = exit::ASKING)]
+    List {},
+    /// Remove a user
+    #[command(after_help = exit::ASKING)]
+    Remove {
+        /// The user
+        user: String,
+    },
+}
+
+impl EmbeddedCommand {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Import { file, blobs, without_blobs: _ } => import(context, &file, blobs.as_deref())?,
+            Self::Export { model, dir } => export(context, model, &dir)?,
+            Self::Remove { model } => {
+                let said = format!("Model \"{}\" removed.\n", plain(&model));
+                done(context, &Request::EmbeddedRemove { model }, said)?;
+            }
+            Self::Set { model, entry } => set(context, model, &entry)?,
+            Self::Get { model, key } => get(context, model, key)?,
+            Self::User(command) => return command.run(context),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl UserCommand {
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Add { user, access } => {
+                let said = format!("User \"{}\" added.\n", plain(&user));
+                done(context, &Request::UserAdd { user, access }, said)?;
+            }
+            Self::List {} => {
+                let Response::Users(users) = context.ask(&Request::UserList {})? else {
+                    return Err(client::unexpected());
+                };
+                context.print(&users, || {
+                    let mut table = Table::new(&["Name", "Access"]);
+                    for user in &users {
+                        table.row([user.name.as_str(), user.access.as_str()]);
+                    }
+                    table.render()
+                });
+            }
+            Self::Remove { user } => {
+                let said = format!("User \"{}\" removed.\n", plain(&user));
+                done(context, &Request::UserRemove { user }, said)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Asks for something of which there is nothing to tell but that it was done.
+fn done(context: &Context, request: &Request, said: String) -> Result<(), Failure> {
+    let Response::Done = context.ask(request)? else { return Err(client::unexpected()) };
+    context.print(&serde_json::json!({ "done": said.trim_end() }), || said.clone());
+    Ok(())
+}
+
+fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::Path>) -> Result<(), Failure> {
+    let request = Request::EmbeddedImport { file: absolute(file)?, blobs: blobs.map(absolute).transpose()? };
+    let Response::Imported(imported) = context.ask(&request)? else { return Err(client::unexpected()) };
+    context.print(&imported, || {
+        let incomplete = if imported.incomplete { "; the model is incomplete" } else { "" };
+        format!(
+            "Model \"{}\" ({}) imported: a description of {}, {} binaries of {}{incomplete}.\n",
+            plain(&imported.model),
+            imported.uuid,
+            byte_count(imported.description_bytes),
+            imported.binaries,
+            byte_count(imported.binaries_bytes),
+        )
+    });
+    Ok(())
+}
+
+fn export(context: &Context, model: String, dir: &std::path::Path) -> Result<(), Failure> {
+    // The agent would take a relative path from its own working directory; what does not exist yet cannot
+    // be resolved any further.
+    let dir = std::path::absolute(dir).map_err(|error| bad_path(dir, &error))?;
+    let shown = dir.display().to_string();
+    let Response::Exported(exported) = context.ask(&Request::EmbeddedExport { model, dir })? else {
+        return Err(client::unexpected());
+    };
+    context.print(&exported, || {
+        let incomplete = if exported.incomplete { "; the model is incomplete" } else { "" };
+        let (files, bytes) = (exported.files, byte_count(exported.bytes));
+        format!(
+            "Model \"{}\" exported to {}: {files} files of {bytes}{incomplete}.\n",
+            plain(&exported.model),
+            plain(&shown)
+        )
+    });
+    Ok(())
+}
+
+fn set(context: &Context, model: String, entry: &str) -> Result<(), Failure> {
+    let Some((key, value)) = entry.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+        return Err(Failure::new(FailureKind::Usage, format!("`{entry}` is not key=value"))
+            .hint("write one such as color=blue"));
+    };
+    let request = Request::EmbeddedSet { model, key: key.to_owned(), value: value.to_owned() };
+    let Response::Written(number) = context.ask(&request)? else { return Err(client::unexpected()) };
+    context.print(&serde_json::json!({ "entry": number }), || format!("Written as entry {number}.\n"));
+    Ok(())
+}
+
+fn get(context: &Context, model: String, key: Option<String>) -> Result<(), Failure> {
+    let one = key.is_some();
+    let Response::Entries(entries) = context.ask(&Request::EmbeddedGet { model, key })? else {
+        return Err(client::unexpected());
+    };
+    context.print(&entries, || match entries.as_slice() {
+        [entry] if one => format!("{}\n", plain(&entry.value)),
+        entries => {
+            let mut table = Table::new(&[">Entry", "Key", "Value"]);
+            for entry in entries {
+                table.row([&entry.number.to_string(), &entry.key, &entry.value]);
+            }
+            table.render()
+        }
+    });
+    Ok(())
+}
+
+fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| bad_path(path, &error))
+}
+
+fn bad_path(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
+}

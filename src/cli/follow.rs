@@ -1,0 +1,200 @@
+//! Following a migration to its end: a bar on a terminal, a line per change elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::client::{self, Client, deadline};
+use super::exit::Exit;
+use super::output::{Format, byte_count, clock, now_ms, span};
+use super::{Context, plain};
+use crate::agent::control::view::is_in_doubt;
+use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::engine::view::{Direction, MigrationView, Stand};
+
+/// How long an agent that went away may take to come back: systemd restarts it within seconds.
+const AGENT_BACK_WITHIN: Duration = Duration::from_secs(60);
+/// Pause between two attempts to reach it.
+const AGENT_RETRY: Duration = Duration::from_millis(250);
+
+/// Follows a migration until it is at rest, `timeout` is over or, without one, it is in doubt.
+pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> Result<Exit, Failure> {
+    let deadline = deadline(timeout);
+    let mut display = Display::new(context.format);
+    let mut last: Option<MigrationView> = None;
+    let mut client = watch(context, id)?;
+    loop {
+        // Without news the doubt grows all the same, so it is looked at every second.
+        let tick = Instant::now() + Duration::from_secs(1);
+        let until = deadline.map_or(tick, |deadline| deadline.min(tick));
+        match client.next(Some(until)) {
+            Ok(Some(Response::Update(view))) => {
+                display.show(&view);
+                last = Some(*view);
+            }
+            Ok(Some(Response::Migration(view))) => {
+                display.finish();
+                return Ok(conclude(context, &view));
+            }
+            Ok(Some(_)) => return Err(client::unexpected()),
+            Ok(None) => {}
+            // The migration survives its agent's restart, so whoever waits for it does as well.
+            Err(failure) if failure.kind == FailureKind::Unreachable => {
+                display.remark("the agent has gone away; waiting for it to come back");
+                let patience = Instant::now() + AGENT_BACK_WITHIN;
+                client = again(context, id, deadline.map_or(patience, |deadline| deadline.min(patience)))?;
+            }
+            Err(failure) => return Err(failure),
+        }
+        let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let doubted = last.as_ref().filter(|view| view.stand == Stand::Undecided);
+        if let Some(view) = doubted.filter(|view| over || deadline.is_none() && is_in_doubt(view, now_ms())) {
+            display.finish();
+            return Err(in_doubt(view));
+        }
+        if over {
+            display.finish();
+            return Err(Failure::new(FailureKind::TimedOut, format!("migration \"{id}\" has not finished in time"))
+                .state("it goes on; nothing was stopped")
+                .hint(format!("modelferry wait {id}")));
+        }
+    }
+}
+
+fn watch(context: &Context, id: &str) -> Result<Client, Failure> {
+    let mut client = context.connect()?;
+    client.send(&Request::Watch { id: id.to_owned() })?;
+    Ok(client)
+}
+
+/// Reaches an agent that went away, again and again.
+fn again(context: &Context, id: &str, deadline: Instant) -> Result<Client, Failure> {
+    loop {
+        match watch(context, id) {
+            Err(failure) if failure.kind == FailureKind::Unreachable && Instant::now() < deadline => {
+                std::thread::sleep(AGENT_RETRY);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn in_doubt(view: &MigrationView) -> Failure {
+    let since = view.undecided_since_ms.map_or(0, |since| now_ms().saturating_sub(since));
+    let age = span(Duration::from_millis(since));
+    let waiting = view.waiting.as_deref().unwrap_or("the other agent has not answered");
+    let state = match view.direction {
+        Direction::Source => "the model stays frozen here until the other agent answers; it is never on both sides",
+        Direction::Target => "the copy here stays inactive until the other agent answers; it is never on both sides",
+    };
+    Failure::new(FailureKind::InDoubt, format!("migration \"{}\" has been in doubt for {age}: {waiting}", view.id))
+        .state(state)
+        .hint(format!("bring the link to \"{0}\" back, then: modelferry wait {1} --timeout 10m", view.peer, view.id))
+}
+
+/// Prints how it ended, and tells how the command ends.
+fn conclude(context: &Context, view: &MigrationView) -> Exit {
+    let exit = Exit::of_migration(view);
+    if context.format != Format::Tabular {
+        context.print(view, String::new);
+        return exit;
+    }
+    let model = format!("{}/{}", plain(&view.owner), plain(&view.model));
+    let cause = view.cause.as_deref().map(plain);
+    match view.stand {
+        Stand::Moved => {
+            let (verb, place) = match view.direction {
+                Direction::Source => ("has moved to", &view.controller),
+                Direction::Target => ("has arrived from", &view.controller),
+            };
+            let frozen = view
+                .frozen_ms
+                .map_or_else(String::new, |ms| format!(", frozen for {}", span(Duration::from_millis(ms))));
+            super::put(&format!(
+                "Model \"{model}\" {verb} controller \"{}\": {}, of which {} were there already{frozen}.\n",
+                plain(place),
+                byte_count(view.bytes.total),
+                byte_count(view.bytes.reused)
+            ));
+            if let Some(cause) = cause {
+                context.fail(
+                    &Failure::new(FailureKind::Refused, format!("something is left to do: {cause}"))
+                        .hint(format!("modelferry show-migration {}", view.id)),
+                );
+            }
+        }
+        _ => {
+            let cause = cause.unwrap_or_else(|| "no cause was recorded".into());
+            context.fail(
+                &Failure::new(FailureKind::Refused, format!("migration aborted: {cause}"))
+                    .state(format!("model \"{model}\" is live on its source, as it was"))
+                    .hint(format!("modelferry show-migration {}", view.id)),
+            );
+        }
+    }
+    exit
+}
+
+/// What a person sees meanwhile.
+struct Display {
+    bar: Option<ProgressBar>,
+    lines: bool,
+    said: String,
+}
+
+impl Display {
+    fn new(format: Format) -> Self {
+        let people = format == Format::Tabular;
+        let terminal = people && std::io::stderr().is_terminal();
+        let bar = terminal.then(|| {
+            let style = ProgressStyle::with_template("{spinner} {bar:24} {msg}").expect("the template is well-formed");
+            ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr()).with_style(style)
+        });
+        Self { bar, lines: people && !terminal, said: String::new() }
+    }
+
+    fn show(&mut self, view: &MigrationView) {
+        let note = plain(view.waiting.as_deref().unwrap_or(&view.note)).into_owned();
+        if let Some(bar) = &self.bar {
+            bar.set_length(view.bytes.total.max(1));
+            bar.set_position(view.bytes.held.min(view.bytes.total));
+            bar.set_message(format!("{}{note}", progress(view)));
+        }
+        self.remark(&note);
+    }
+
+    /// Says what is new, where there is no bar to say it.
+    fn remark(&mut self, text: &str) {
+        if self.lines && self.said != text {
+            eprintln!("{} {text}", clock(now_ms()));
+            self.said = text.to_owned();
+        }
+        if let Some(bar) = &self.bar {
+            bar.tick();
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Tells bytes done, reused and left, the rate, and when they will be there; nothing once they are.
+fn progress(view: &MigrationView) -> String {
+    let bytes = &view.bytes;
+    let left = bytes.total.saturating_sub(bytes.held);
+    if left == 0 {
+        return String::new();
+    }
+    let reused = if bytes.reused > 0 { format!(" ({} reused)", byte_count(bytes.reused)) } else { String::new() };
+    let rate = if bytes.rate >= 1.0 {
+        let eta = span(Duration::from_secs_f64((left as f64 / bytes.rate).min(1e9)));
+        format!(" {}/s, {eta} left", byte_count(bytes.rate as u64))
+    } else {
+        String::new()
+    };
+    format!("{}/{}{reused}{rate} · ", byte_count(bytes.held), byte_count(bytes.total))
+}

@@ -1,0 +1,71 @@
+//! `modelferry migrate`: move models to another controller.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::Format;
+use super::{Context, client, follow, plain, precheck};
+use crate::agent::control::{Failure, Request, Response};
+use crate::config::parse_duration;
+
+/// Move models to the controller beside a peer
+///
+/// The models stay live while their binaries travel, and are frozen only for the last step. The command ends
+/// as soon as the migrations have begun; `wait` or --wait follows them.
+#[derive(Debug, Args)]
+#[command(after_help = exit::FOLLOWING)]
+pub struct MigrateArgs {
+    /// The models: name, owner/name or UUID
+    #[arg(value_name = "MODEL", required = true, num_args = 1..)]
+    models: Vec<String>,
+    /// The peer whose controller they go to
+    #[arg(value_name = "DEST")]
+    peer: String,
+    /// Follow the migrations to their end
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// Check everything that would stop the migrations, and change nothing; the same as `precheck`
+    #[arg(long)]
+    dry_run: bool,
+    /// Give a migration up when its model has been frozen for this long, such as 90s or 10m
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    max_freeze: Option<Duration>,
+}
+
+impl MigrateArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.dry_run {
+            return precheck::check(context, &self.models, &self.peer, false);
+        }
+        let mut exit = Exit::Done;
+        let mut begun = Vec::new();
+        for model in &self.models {
+            let request = Request::Migrate {
+                model: model.clone(),
+                peer: self.peer.clone(),
+                freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
+            };
+            match context.ask(&request) {
+                Ok(Response::Migration(migration)) => {
+                    context.remark(&format!("Migration started with ID \"{}\"", plain(&migration.id)));
+                    // Whoever waits is told how it ends, not how it began.
+                    if !self.wait && context.format != Format::Tabular {
+                        context.print(&migration, String::new);
+                    }
+                    begun.push(migration.id);
+                }
+                Ok(_) => return Err(client::unexpected()),
+                Err(failure) => exit = exit.graver(context.fail(&failure)),
+            }
+        }
+        if self.wait {
+            for id in begun {
+                let ended = follow::follow(context, &id, None).unwrap_or_else(|failure| context.fail(&failure));
+                exit = exit.graver(ended);
+            }
+        }
+        Ok(exit)
+    }
+}

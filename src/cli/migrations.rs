@@ -1,0 +1,46 @@
+//! `modelferry migrations`: what the journal knows.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::{Table, ago, now_ms};
+use super::{Context, client};
+use crate::agent::control::{Failure, Request, Response};
+use crate::engine::view::{Direction, MigrationView};
+
+/// List the migrations that the journal knows, newest first
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct MigrationsArgs {}
+
+impl MigrationsArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Response::Migrations(migrations) = context.ask(&Request::Migrations {})? else {
+            return Err(client::unexpected());
+        };
+        context.print(&migrations, || table(&migrations, now_ms()));
+        Ok(Exit::Done)
+    }
+}
+
+fn table(migrations: &[MigrationView], now_ms: u64) -> String {
+    if migrations.is_empty() {
+        return "No migrations.\n".to_owned();
+    }
+    let mut table = Table::new(&["ID", "Model", "To/From", "State", "Started", "Note"]);
+    for migration in migrations {
+        let way = match migration.direction {
+            Direction::Source => format!("to {}", migration.peer),
+            Direction::Target => format!("from {}", migration.peer),
+        };
+        table.row([
+            &migration.id,
+            &format!("{}/{}", migration.owner, migration.model),
+            &way,
+            &migration.state,
+            &ago(migration.started_ms, now_ms),
+            migration.cause.as_ref().or(migration.waiting.as_ref()).unwrap_or(&migration.note),
+        ]);
+    }
+    table.render()
+}

@@ -1,0 +1,84 @@
+//! `modelferry models`: the models of a controller.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::{Table, ago_rfc3339, now_ms};
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, Request, Response};
+use crate::controller::embedded::view::ModelRow;
+
+/// The owner whose models Juju names without their owner.
+const OWN_USER: &str = "admin";
+
+/// List the models of the agent's controller, or of a peer's
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct ModelsArgs {
+    /// The agent's own controller, or a peer; the agent's own by default
+    #[arg(short, long)]
+    controller: Option<String>,
+}
+
+impl ModelsArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let answer = context.ask(&Request::Models { controller: self.controller })?;
+        let Response::Models { controller, models } = answer else { return Err(client::unexpected()) };
+        context.print(&models, || table(&controller, &models, now_ms()));
+        Ok(Exit::Done)
+    }
+}
+
+fn table(controller: &str, models: &[ModelRow], now_ms: u64) -> String {
+    let columns = ["Model", "Cloud/Region", "Type", "Status", ">Machines", ">Units", "Access", "Last connection"];
+    let mut table = Table::new(&columns);
+    for model in models {
+        let name = if model.owner == OWN_USER { model.name.clone() } else { format!("{}/{}", model.owner, model.name) };
+        let units = if model.units == 0 { "-".to_owned() } else { model.units.to_string() };
+        let cloud = super::cloud_region(&model.cloud, &model.region);
+        let machines = model.machines.to_string();
+        let seen =
+            model.last_connection.as_deref().map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms));
+        table.row([&name, &cloud, &model.cloud_type, &model.status, &machines, &units, &model.access, &seen]);
+    }
+    format!("Controller: {}\n\n{}", plain(controller), table.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::embedded::view::ModelState;
+
+    fn row(name: &str, owner: &str) -> ModelRow {
+        ModelRow {
+            name: name.into(),
+            owner: owner.into(),
+            uuid: String::new(),
+            model_type: "iaas".into(),
+            cloud: "localhost".into(),
+            region: "localhost".into(),
+            cloud_type: "lxd".into(),
+            status: "available".into(),
+            machines: 0,
+            units: 0,
+            access: "admin".into(),
+            last_connection: None,
+            state: ModelState::Live,
+            incomplete: false,
+            is_controller: false,
+        }
+    }
+
+    #[test]
+    fn models_are_listed_as_juju_lists_them() {
+        let seen = Some("2025-10-09T08:52:20Z".to_owned());
+        let controller = ModelRow { machines: 1, units: 1, last_connection: seen, ..row("controller", "admin") };
+        assert_eq!(
+            table("localhost-localhost", &[controller, row("test", "bob")], 1_760_000_000_000),
+            "Controller: localhost-localhost\n\n\
+             Model       Cloud/Region         Type  Status     Machines  Units  Access  Last connection\n\
+             controller  localhost/localhost  lxd   available         1      1  admin   1 minute ago\n\
+             bob/test    localhost/localhost  lxd   available         0      -  admin   never connected\n"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! `modelferry peers`: whom the agent is paired with.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::Table;
+use super::{Context, client};
+use crate::agent::control::view::PeerView;
+use crate::agent::control::{Failure, Request, Response};
+
+/// List the agents that this one is paired with
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct PeersArgs {}
+
+impl PeersArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Response::Peers(peers) = context.ask(&Request::Peers {})? else { return Err(client::unexpected()) };
+        context.print(&peers, || match table(&peers) {
+            table if table.is_empty() => "No peers. Pair with `modelferry pair offer` on one host.\n".to_owned(),
+            table => table.render(),
+        });
+        Ok(Exit::Done)
+    }
+}
+
+/// Returns the peers as a table.
+pub(super) fn table(peers: &[PeerView]) -> Table {
+    let mut table = Table::new(&["Peer", "Controller", "Cloud/Region", "Version", "Link", "Address"]);
+    for peer in peers {
+        let controller = peer.controller.as_ref();
+        let of = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
+        let link = match (peer.connected, peer.rtt_ms) {
+            (true, Some(rtt)) => format!("up, {rtt:.0} ms"),
+            (true, None) => "up".to_owned(),
+            (false, _) => peer.trouble.as_ref().map_or_else(|| "down".to_owned(), |why| format!("down: {why}")),
+        };
+        table.row([
+            peer.name.clone(),
+            of(controller.map(|c| c.name.clone())),
+            of(controller.map(|c| super::cloud_region(&c.cloud, &c.region))),
+            of(controller.map(|c| c.version.clone())),
+            link,
+            of(Some(peer.address.clone())),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,73 @@
+//! `modelferry show-migration`: a migration by itself, with its records.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::{Table, ago, byte_count, clock, now_ms, span};
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, Request, Response};
+use crate::engine::view::{Direction, EventView, MigrationView};
+
+/// Show a migration and how it came to be where it is
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct ShowMigrationArgs {
+    /// The migration's ID, or its model
+    id: String,
+}
+
+impl ShowMigrationArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let answer = context.ask(&Request::ShowMigration { id: self.id })?;
+        let Response::History { migration, events } = answer else { return Err(client::unexpected()) };
+        let tree = serde_json::json!({ "migration": migration, "events": events });
+        context.print(&tree, || text(&migration, &events, now_ms()));
+        Ok(Exit::Done)
+    }
+}
+
+fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String {
+    let direction = match migration.direction {
+        Direction::Source => "to",
+        Direction::Target => "from",
+    };
+    let bytes = &migration.bytes;
+    let mut lines = vec![
+        ("migration", migration.id.clone()),
+        ("mid", migration.mid.clone()),
+        ("model", format!("{}/{} ({})", migration.owner, migration.model, migration.model_uuid)),
+        (direction, format!("controller \"{}\" of peer \"{}\"", migration.controller, migration.peer)),
+        ("state", migration.state.clone()),
+        ("note", migration.note.clone()),
+    ];
+    lines.extend(migration.waiting.clone().map(|waiting| ("waiting", waiting)));
+    lines.extend(migration.cause.clone().map(|cause| ("cause", cause)));
+    lines.push(("started", ago(migration.started_ms, now_ms)));
+    lines.extend(migration.ended_ms.map(|ended| ("ended", ago(ended, now_ms))));
+    lines.extend(migration.frozen_ms.map(|ms| ("frozen for", span(Duration::from_millis(ms)))));
+    lines.push((
+        "bytes",
+        format!(
+            "{} of {} held, {} reused, {} sent as {} on the wire",
+            byte_count(bytes.held),
+            byte_count(bytes.total),
+            byte_count(bytes.reused),
+            byte_count(bytes.sent),
+            byte_count(bytes.sent_wire)
+        ),
+    ));
+    lines.extend(migration.root.clone().map(|root| ("root", root)));
+    let mut text = lines.iter().fold(String::new(), |mut text, (key, value)| {
+        let _ = writeln!(text, "{key}: {}", plain(value));
+        text
+    });
+    let mut table = Table::new(&["Time", "Who", "What"]);
+    for event in events {
+        table.row([&clock(event.time_ms), &event.actor, &event.text]);
+    }
+    let _ = write!(text, "\n{}", table.render());
+    text
+}

@@ -1,0 +1,27 @@
+//! `modelferry unpair`: forget a peer.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, Request, Response};
+
+/// Forget a peer: its key is trusted no longer
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct UnpairArgs {
+    /// The peer, as `peers` lists it
+    peer: String,
+}
+
+impl UnpairArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Response::Done = context.ask(&Request::Unpair { peer: self.peer.clone() })? else {
+            return Err(client::unexpected());
+        };
+        context.print(&serde_json::json!({ "unpaired": self.peer }), || {
+            format!("\"{}\" is forgotten here. Unpair on the other host as well.\n", plain(&self.peer))
+        });
+        Ok(Exit::Done)
+    }
+}

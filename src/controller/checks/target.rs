@@ -1,0 +1,273 @@
+//! What the target of a migration checks: whether it could keep the model.
+
+use std::collections::BTreeSet;
+
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::plan::{Finding, ModelFacts};
+
+use super::version::Version;
+use super::{fail, pass, users, warn};
+use crate::config::EmbeddedConfig;
+use crate::controller::description::{DOCUMENT_VERSION_MAX, DOCUMENT_VERSION_MIN, DescriptionError};
+
+/// The oldest 2.x that later controllers take models of.
+const UPGRADE_FROM: Version = Version::release(2, 9, 43);
+/// Where an operator changes what an embedded controller claims to have.
+const CONFIGURATION: &str = "of the destination's configuration, and restart its agent";
+
+/// How a model stands on the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// In service.
+    Live,
+    /// Frozen, to leave.
+    Leaving,
+    /// A copy of the very migration that asks.
+    Ours,
+    /// A copy of some other migration.
+    LeftOver,
+    /// Elsewhere, with a redirect.
+    Gone,
+}
+
+/// A model that the target knows.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its UUID.
+    pub uuid: ModelUuid,
+    /// Its name.
+    pub name: String,
+    /// Its owner.
+    pub owner: String,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// What a target is.
+pub struct Target<'a> {
+    /// What it was told to be.
+    pub config: &'a EmbeddedConfig,
+    /// Its users.
+    pub users: &'a BTreeSet<String>,
+    /// Its models.
+    pub models: &'a [Known],
+}
+
+/// Judges a model that wants to come.
+pub fn findings(facts: &ModelFacts, target: &Target<'_>) -> Vec<Finding> {
+    let config = target.config;
+    vec![
+        live(facts, config),
+        document(facts),
+        cloud(facts, config),
+        region(facts, config),
+        model_version(facts, config),
+        controller_version(facts, config),
+        users::finding(facts, target),
+        uuid(facts, target.models),
+        name(facts, target.models),
+        credential(facts, config),
+        secret_backends(facts, config),
+        storage_pools(facts, config),
+        manifests(facts, config),
+    ]
+}
+
+fn live(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    if !facts.machines_live || config.accept_live_models {
+        return pass("live-machines", "no machine would lose its controller");
+    }
+    let text = "a live model of a real controller is not migrated into an embedded one: it runs no machines, \
+        and the model's own would be without a controller";
+    fail("live-machines", text, "modelferry backup create MODEL FILE")
+}
+
+fn document(facts: &ModelFacts) -> Finding {
+    let version = u64::from(facts.document_version);
+    // 0: a source that cannot tell before it exports.
+    if version == 0 || (DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&version) {
+        return pass("document", "the model description's version is understood");
+    }
+    fail("document", DescriptionError::Version(version).to_string(), "")
+}
+
+fn set(key: &str, value: &str) -> String {
+    format!("set {key} = \"{value}\" under [embedded] {CONFIGURATION}")
+}
+
+fn cloud(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let (cloud, cloud_type) = (&*facts.cloud, &*facts.cloud_type);
+    if cloud != config.cloud {
+        let text =
+            format!("model's cloud \"{cloud}\" not found on target controller: its cloud is \"{}\"", config.cloud);
+        return fail("cloud", text, set("cloud", cloud));
+    }
+    if cloud_type != config.cloud_type {
+        let ours = &config.cloud_type;
+        let text =
+            format!("model's cloud \"{cloud}\" is of type {cloud_type}, on the target controller it is of type {ours}");
+        return fail("cloud", text, set("type", cloud_type));
+    }
+    pass("cloud", format!("both controllers know cloud \"{cloud}\" of type {cloud_type}"))
+}
+
+fn region(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let (theirs, ours) = (&*facts.region, config.region.as_str());
+    if theirs.is_empty() || ours.is_empty() || theirs == ours {
+        return pass("region", "the model lives in no other region than the target controller");
+    }
+    let text = format!(
+        "the model lives in region \"{theirs}\" and stays there: the target controller, in \"{ours}\", must reach it"
+    );
+    warn("region", text, "")
+}
+
+fn model_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "version";
+    let Ok(ours) = config.version.parse::<Version>() else {
+        return fail(check, format!("unknown target controller version {}", config.version), "");
+    };
+    if facts.agent_version.is_empty() {
+        return warn(check, "the model description does not tell which version the model runs", "");
+    }
+    let Ok(model) = facts.agent_version.parse::<Version>() else {
+        return fail(check, format!("model version \"{}\" not valid", &*facts.agent_version), "");
+    };
+    if model > ours {
+        let text = format!("model has higher version than target controller ({model} > {ours})");
+        return fail(check, text, set("version", &model.to_string()));
+    }
+    if model.major == 2 && ours.major > 2 && model < UPGRADE_FROM {
+        let text = format!(
+            "model must be upgraded to at least version {UPGRADE_FROM} before being migrated to a controller with version {ours}"
+        );
+        return fail(check, text, format!("juju upgrade-model --agent-version {UPGRADE_FROM}"));
+    }
+    pass(check, format!("the model runs {model}, the target controller {ours}"))
+}
+
+fn controller_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "controller-version";
+    let (Ok(theirs), Ok(ours)) = (facts.controller_version.parse::<Version>(), config.version.parse::<Version>())
+    else {
+        let text = format!("source controller version \"{}\" cannot be compared", &*facts.controller_version);
+        return warn(check, text, "");
+    };
+    if theirs.is_later_series(&ours) {
+        let text = format!("source controller has higher version than target controller ({theirs} > {ours})");
+        return fail(check, text, set("version", &theirs.to_string()));
+    }
+    pass(check, format!("the source controller runs {theirs}, the target controller {ours}"))
+}
+
+fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
+    let check = "uuid";
+    let Some(known) = models.iter().find(|known| known.uuid == facts.uuid) else {
+        return pass(check, "no model of that UUID is here");
+    };
+    let exists = format!("model with same UUID already exists ({})", facts.uuid);
+    match known.standing {
+        Standing::Ours => pass(check, "the copy of the model that is here is this migration's own"),
+        Standing::Gone => pass(check, "the model was here before, and comes back"),
+        Standing::Live => fail(check, exists, format!("modelferry embedded remove {}/{}", known.owner, known.name)),
+        Standing::Leaving => fail(check, "model is being migrated out of target controller", "modelferry migrations"),
+        Standing::LeftOver => fail(check, format!("{exists}: another migration's copy of it"), "modelferry migrations"),
+    }
+}
+
+fn name(facts: &ModelFacts, models: &[Known]) -> Finding {
+    let same = |known: &&Known| known.uuid != facts.uuid && known.name == *facts.name && known.owner == *facts.owner;
+    match models.iter().filter(same).find(|known| known.standing != Standing::Gone) {
+        None => pass("name", format!("no model is called {}/{}", &*facts.owner, &*facts.name)),
+        Some(known) => {
+            let model = format!("{}/{}", known.owner, known.name);
+            let fix = format!("modelferry embedded export {model} DIR && modelferry embedded remove {model}");
+            fail("name", format!("model named \"{}\" already exists", known.name), fix)
+        }
+    }
+}
+
+fn credential(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "credential";
+    let mut parts = facts.credential.splitn(3, '/');
+    let (Some(owner), Some(cloud), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return pass(check, "the model uses no cloud credential");
+    };
+    // Juju writes a credential's id with its cloud first.
+    let id = format!("{cloud}/{owner}/{name}");
+    match config.credentials.iter().find(|known| known.owner == owner && known.name == name) {
+        Some(known) if known.revoked => {
+            let fix = format!("set revoked = false for it under [[embedded.credentials]] {CONFIGURATION}");
+            fail(check, format!("credential \"{id}\" is revoked"), fix)
+        }
+        Some(known) if !known.valid => {
+            let text =
+                format!("credential \"{id}\" is not valid: the model would be suspended on the target controller");
+            warn(check, text, format!("juju update-credential {cloud} {name}"))
+        }
+        Some(_) => pass(check, format!("credential \"{id}\" is known and valid")),
+        None => warn(check, format!("credential \"{id}\" is not known, and is made from the model description"), ""),
+    }
+}
+
+fn secret_backends(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "secret-backends";
+    let known = |id: &str| config.secret_backends.iter().any(|known| known == id);
+    let absent: Vec<String> =
+        facts.secret_backends.iter().filter(|id| !known(id)).map(|id| format!("\"{}\"", &**id)).collect();
+    if absent.is_empty() {
+        return pass(check, format!("{} secret back-ends are known by their ids", facts.secret_backends.len()));
+    }
+    let ids = absent.join(", ");
+    let text = format!("cannot load secret backend {ids}: the target controller must have it under the same id");
+    fail(check, text, format!("add {ids} to secret-backends under [embedded] {CONFIGURATION}"))
+}
+
+/// Reports whether a cloud of this type has pools of this provider without anybody making one.
+fn is_built_in(provider: &str, cloud_type: &str) -> bool {
+    matches!(provider, "loop" | "rootfs" | "tmpfs")
+        || matches!(
+            (cloud_type, provider),
+            ("openstack", "cinder")
+                | ("ec2", "ebs" | "ebs-ssd")
+                | ("azure", "azure" | "azure-premium")
+                | ("gce", "gce")
+                | ("maas", "maas")
+                | ("lxd", "lxd" | "lxd-zfs" | "lxd-btrfs")
+                | ("kubernetes", "kubernetes")
+                | ("oci", "oci" | "iscsi")
+        )
+}
+
+fn storage_pools(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "storage-pools";
+    let known = |pool: &str, provider: &str| {
+        is_built_in(provider, &config.cloud_type)
+            || config.storage_pools.iter().any(|known| known.name == pool || known.provider == provider)
+    };
+    let pools = facts.storage_pools.iter().map(|pool| pool.rsplit_once(':').unwrap_or((pool, pool)));
+    let absent: Vec<(&str, &str)> = pools.filter(|(pool, provider)| !known(pool, provider)).collect();
+    if absent.is_empty() {
+        return pass(check, format!("{} storage pools can be served", facts.storage_pools.len()));
+    }
+    let named = absent.iter().map(|(pool, provider)| format!("\"{pool}\" of provider {provider}"));
+    let tables = absent.iter().map(|(pool, provider)| format!("{{ name = \"{pool}\", provider = \"{provider}\" }}"));
+    let fix =
+        format!("add {} to storage-pools under [embedded] {CONFIGURATION}", tables.collect::<Vec<_>>().join(", "));
+    fail(check, format!("storage pool not found: {}", named.collect::<Vec<_>>().join(", ")), fix)
+}
+
+fn manifests(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "charm-manifests";
+    if facts.charms_without_manifest.is_empty() {
+        return pass(check, "every charm has a manifest.yaml");
+    }
+    let charms = facts.charms_without_manifest.iter().map(|charm| charm.to_string()).collect::<Vec<_>>().join(", ");
+    if config.version.parse::<Version>().is_ok_and(|version| version.major >= 4) {
+        let text = format!(
+            "all charms now require a manifest.yaml file, this model hosts charm(s) with no manifest.yaml file: {charms}"
+        );
+        return fail(check, text, "juju refresh APPLICATION");
+    }
+    warn(check, format!("charms without a manifest.yaml file, which Juju 4 does not take: {charms}"), "")
+}

@@ -1,0 +1,58 @@
+//! Whether a model's users can go with it.
+
+use std::collections::BTreeSet;
+
+use modelferry_protocol::plan::{Finding, ModelFacts};
+
+use super::target::Target;
+use super::{fail, pass};
+
+const CHECK: &str = "users";
+
+fn list(users: &BTreeSet<&str>) -> String {
+    users.iter().copied().collect::<Vec<_>>().join("\n  - ")
+}
+
+fn add(users: &BTreeSet<&str>) -> String {
+    users.iter().map(|user| format!("modelferry embedded user add {user}")).collect::<Vec<_>>().join(" && ")
+}
+
+fn revoke(users: &BTreeSet<&str>, model: &str) -> String {
+    users.iter().map(|user| format!("juju revoke {user} read {model}")).collect::<Vec<_>>().join(" && ")
+}
+
+/// Compares the model's users with the controller's. The texts are Juju's, to the byte.
+pub(super) fn finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let names = facts.users.iter().map(|user| user.strip_suffix("@local").unwrap_or(user));
+    let (external, local): (BTreeSet<&str>, BTreeSet<&str>) = names.partition(|user| user.contains('@'));
+    let missing: BTreeSet<&str> = local.iter().copied().filter(|user| !target.users.contains(*user)).collect();
+    if !external.is_empty() && *facts.identity_url != *target.config.identity_url {
+        let begin = "cannot initiate migration as external users have been granted access to the model\n\
+            and the two controllers have different identity provider configurations. To resolve\n\
+            this issue you";
+        let remove = revoke(&external, &facts.name);
+        if missing.is_empty() {
+            let text =
+                format!("{begin} can remove the following users from the current model:\n  - {}", list(&external));
+            return fail(CHECK, text, remove);
+        }
+        let text = format!(
+            "{begin} need to remove the following users from the current model:\n  - {}\n\n\
+            and add the following users to the destination controller or remove them from\n\
+            the current model:\n  - {}",
+            list(&external),
+            list(&missing)
+        );
+        return fail(CHECK, text, format!("{remove} && {}", add(&missing)));
+    }
+    if missing.is_empty() {
+        return pass(CHECK, format!("all {} users of the model exist", facts.users.len()));
+    }
+    let text = format!(
+        "cannot initiate migration as the users granted access to the model do not exist\n\
+        on the destination controller. To resolve this issue you can add the following\n\
+        users to the destination controller or remove them from the current model:\n  - {}",
+        list(&missing)
+    );
+    fail(CHECK, text, add(&missing))
+}

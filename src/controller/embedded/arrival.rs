@@ -1,0 +1,283 @@
+//! The embedded controller as a target.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::snapshot::{BlobRef, Call};
+
+use super::database::Tables;
+use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use super::import::{check_calls, check_name, key};
+use super::record::{Mid, ModelRecord, State, Summary, now_ms};
+use super::{Embedded, Inner};
+use crate::controller::checks::target::{self, Known, Target};
+use crate::controller::description::wanted::Wanted;
+use crate::controller::port::{Arrival, ControllerError, Errand, Presence};
+
+#[async_trait]
+impl Arrival for Embedded {
+    async fn card(&self) -> Result<ControllerCard, ControllerError> {
+        Ok(self.controller_card())
+    }
+
+    async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+        let (embedded, facts) = (self.clone(), facts.clone());
+        self.blocking(move |inner| {
+            let users: BTreeSet<String> = embedded.users()?.into_iter().map(|user| user.name).collect();
+            let models: Vec<Known> = inner.database.models()?.iter().map(|model| known(model, facts.mid)).collect();
+            Ok(target::findings(&facts, &Target { config: &inner.config, users: &users, models: &models }))
+        })
+        .await
+    }
+
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+        let call = call.clone();
+        self.blocking(move |inner| match call {
+            Call::Import(blob) => inner.stage_description(errand, blob),
+            Call::ImportEntries(blob) => inner.stage_entries(errand, blob),
+            Call::UploadCharm(charm) => {
+                let is = |wanted: &Wanted| matches!(wanted, Wanted::Charm { url } if **url == *charm.url);
+                inner.stage_binary(errand, charm.blob, &format!("charm {}", &*charm.url), is)
+            }
+            Call::UploadAgentBinary(binary) => {
+                let is = |wanted: &Wanted| matches!(wanted, Wanted::AgentBinary { version, .. } if **version == *binary.version);
+                inner.stage_binary(errand, binary.blob, &format!("agent binary {}", &*binary.version), is)
+            }
+            Call::UploadResource(resource) => {
+                let is = |wanted: &Wanted| match wanted {
+                    Wanted::File { application, name, revision, .. }
+                    | Wanted::OciImage { application, name, revision } => {
+                        **application == *resource.application
+                            && **name == *resource.name
+                            && *revision == resource.revision
+                    }
+                    Wanted::Charm { .. } | Wanted::AgentBinary { .. } => false,
+                };
+                let what = format!("resource {}/{} ({})", &*resource.application, &*resource.name, resource.revision);
+                inner.stage_binary(errand, resource.blob, &what, is)
+            }
+            Call::CheckMachines => inner.finish_staging(errand),
+            Call::Activate => inner.activate(errand),
+            Call::AdoptResources => inner.adopt(errand),
+            Call::Abort => inner.abort(errand),
+        })
+        .await
+    }
+
+    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+        self.blocking(move |inner| {
+            let Some(record) = inner.database.model(errand.model)? else { return Ok(Presence::Absent) };
+            Ok(match &record.state {
+                State::Gone(_) => Presence::Absent,
+                State::Importing { mid, .. } if mid.0 == errand.mid => Presence::Importing,
+                State::Staged { mid, .. } if mid.0 == errand.mid => Presence::Staged,
+                _ if record.came() == Some(errand.mid) => Presence::Live,
+                _ => Presence::Other,
+            })
+        })
+        .await
+    }
+}
+
+/// Returns what a target's checks look at of a model that is here; `mid`: the migration they are for.
+fn known(model: &ModelRecord, mid: Option<MigrationId>) -> Known {
+    let standing = match &model.state {
+        State::Live { .. } => target::Standing::Live,
+        State::Frozen { .. } => target::Standing::Leaving,
+        State::Importing { mid: of, .. } | State::Staged { mid: of, .. } if Some(of.0) == mid => target::Standing::Ours,
+        State::Importing { .. } | State::Staged { .. } => target::Standing::LeftOver,
+        State::Gone(_) => target::Standing::Gone,
+    };
+    Known { uuid: model.uuid, name: model.name.clone(), owner: model.owner.clone(), standing }
+}
+
+fn refused(text: impl Into<String>) -> ControllerError {
+    ControllerError::Refused(text.into())
+}
+
+/// How far the errand's copy of a model is.
+enum Copy {
+    Importing(ModelRecord),
+    Staged(ModelRecord),
+}
+
+/// Returns the errand's copy of its model, as long as nobody uses it.
+fn copy(record: Option<ModelRecord>, errand: Errand) -> Result<Copy, ControllerError> {
+    let Some(record) = record else { return Err(ControllerError::ModelNotFound(errand.model.to_string())) };
+    match &record.state {
+        State::Importing { mid, .. } if mid.0 == errand.mid => Ok(Copy::Importing(record)),
+        State::Staged { mid, .. } if mid.0 == errand.mid => Ok(Copy::Staged(record)),
+        State::Importing { mid, .. } | State::Staged { mid, .. } => {
+            Err(ControllerError::OtherMigration { model: errand.model, actual: mid.0, expected: errand.mid })
+        }
+        State::Live { .. } | State::Frozen { .. } => Err(ControllerError::NotImporting),
+        State::Gone(_) => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+    }
+}
+
+impl Inner {
+    fn stage_description(&self, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+        let description = self.description_of(blob.into())?;
+        if description.uuid != errand.model {
+            return Err(refused(format!("the description is of model {}, not {}", description.uuid, errand.model)));
+        }
+        check_calls(&description)?;
+        self.database.write(|tables| {
+            let known = tables.model(errand.model)?;
+            let before = match known.map(|known| (known.description, known.state)) {
+                None => None,
+                // It comes home. An abort puts the redirect back.
+                Some((_, State::Gone(departed))) => Some(departed),
+                Some((of, State::Importing { mid, .. } | State::Staged { mid, .. }))
+                    if mid.0 == errand.mid && of == Some(blob.into()) =>
+                {
+                    return Ok(());
+                }
+                Some(_) => return Err(refused(format!("model with same UUID already exists ({})", errand.model))),
+            };
+            check_name(&tables.models()?, errand.model, &description.name, &description.owner)?;
+            tables.put_model(&ModelRecord {
+                uuid: errand.model,
+                name: description.name.clone(),
+                owner: description.owner.clone(),
+                controller: false,
+                description: Some(blob.into()),
+                incomplete: !description.wanted().is_empty(),
+                state: State::Importing { mid: Mid(errand.mid), before },
+                since_ms: now_ms(),
+                summary: Summary::of(&description),
+            })
+        })
+    }
+
+    fn stage_entries(&self, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+        let document = self.store.read(blob, ENTRIES_DOCUMENT_BYTES_MAX).map_err(ControllerError::storage)?;
+        let entries = parse_entries(&document)?;
+        if let Copy::Staged(record) = copy(self.database.model(errand.model)?, errand)? {
+            let same = self.entries_document(record.uuid)? == document;
+            return if same { Ok(()) } else { Err(refused("the model is staged with other entries")) };
+        }
+        self.database.write(|tables| {
+            importing(tables, errand)?;
+            tables.clear_entries(errand.model)?;
+            entries.iter().try_for_each(|(key, value)| tables.add_entry(errand.model, key, value).map(drop))
+        })
+    }
+
+    fn stage_binary(
+        &self,
+        errand: Errand,
+        blob: BlobRef,
+        what: &str,
+        is: impl Fn(&Wanted) -> bool,
+    ) -> Result<(), ControllerError> {
+        let (Copy::Importing(record) | Copy::Staged(record)) = copy(self.database.model(errand.model)?, errand)?;
+        let description = record.description.ok_or_else(|| ControllerError::ModelNotFound(errand.model.to_string()))?;
+        let description = self.description_of(description)?;
+        let wanted = description.wanted().iter().find(|wanted| is(wanted));
+        let wanted = wanted.ok_or_else(|| refused(format!("{what} is not named by the model description")))?;
+        let path = key(wanted);
+        let held = self.database.binaries(errand.model)?;
+        if held.iter().any(|(known, of)| *known == path && *of == blob.into()) {
+            return Ok(());
+        }
+        let file = self.store.open_blob(blob.hash).map_err(ControllerError::storage)?;
+        let mut proving = wanted.proving(file);
+        std::io::copy(&mut proving, &mut std::io::sink()).map_err(ControllerError::storage)?;
+        proving.finish().map_err(|error| refused(error.to_string()))?;
+        self.database.write(|tables| {
+            importing(tables, errand)?;
+            tables.put_binary(errand.model, &path, blob.into())
+        })
+    }
+
+    /// Ends the staging: from here on the model can be activated, and everything that can fail has been tried.
+    fn finish_staging(&self, errand: Errand) -> Result<(), ControllerError> {
+        let record = match copy(self.database.model(errand.model)?, errand)? {
+            Copy::Staged(_) => return Ok(()),
+            Copy::Importing(record) => record,
+        };
+        let description = record.description.ok_or_else(|| ControllerError::ModelNotFound(errand.model.to_string()))?;
+        let description = self.description_of(description)?;
+        self.database.write(|tables| {
+            let mut record = importing(tables, errand)?;
+            let held: BTreeSet<String> = tables.binaries(errand.model)?.into_iter().map(|(path, _)| path).collect();
+            let missing: Vec<String> = description
+                .wanted()
+                .iter()
+                .filter(|wanted| !held.contains(&key(wanted)))
+                .map(Wanted::to_string)
+                .collect();
+            // A model that was imported without its binaries comes without any. Some of them is an upload that failed.
+            if !missing.is_empty() && !held.is_empty() {
+                return Err(refused(format!(
+                    "machine sanity check failed, binaries are missing: {}",
+                    missing.join(", ")
+                )));
+            }
+            let State::Importing { mid, before } = record.state.clone() else { return Ok(()) };
+            record.incomplete = !missing.is_empty();
+            record.set_state(State::Staged { mid, before });
+            tables.put_model(&record)
+        })
+    }
+
+    fn activate(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.database.write(|tables| {
+            let known = tables.model(errand.model)?;
+            if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
+                return Ok(());
+            }
+            match copy(known, errand)? {
+                Copy::Importing(record) => {
+                    Err(refused(format!("model \"{}\" is not completely imported", record.path())))
+                }
+                Copy::Staged(mut record) => {
+                    // THE MODEL GOES LIVE HERE, once this transaction is on the disk.
+                    record.set_state(State::Live { came: Some(Mid(errand.mid)) });
+                    tables.put_model(&record)
+                }
+            }
+        })
+    }
+
+    fn adopt(&self, errand: Errand) -> Result<(), ControllerError> {
+        let known = self.database.model(errand.model)?;
+        if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
+            return Ok(());
+        }
+        let (Copy::Importing(record) | Copy::Staged(record)) = copy(known, errand)?;
+        Err(refused(format!("model \"{}\" is not active", record.path())))
+    }
+
+    fn abort(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.database.write(|tables| {
+            let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
+            if record.came() == Some(errand.mid) {
+                return Err(ControllerError::NotImporting);
+            }
+            match &record.state {
+                State::Importing { mid, before } | State::Staged { mid, before } if mid.0 == errand.mid => {
+                    let Some(departed) = before.clone() else { return tables.remove_model(errand.model) };
+                    tables.remove_content(errand.model)?;
+                    record.description = None;
+                    record.set_state(State::Gone(departed));
+                    tables.put_model(&record)
+                }
+                // Nothing of this migration is here: another one's copy and a live model are not its to delete.
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// Returns the errand's copy inside a transaction, while it may still change.
+fn importing(tables: &Tables<'_>, errand: Errand) -> Result<ModelRecord, ControllerError> {
+    match copy(tables.model(errand.model)?, errand)? {
+        Copy::Importing(record) => Ok(record),
+        Copy::Staged(record) => Err(refused(format!("model \"{}\" is staged already", record.path()))),
+    }
+}

@@ -1,0 +1,275 @@
+//! The controller's database: its tables, and transactions over them.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use modelferry_protocol::ids::ModelUuid;
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::record::{Blob, ModelRecord};
+use crate::controller::port::ControllerError;
+
+/// Facts about the controller itself, JSON by name.
+const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("facts");
+/// Access levels, JSON by user name.
+const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("users");
+/// Models, JSON by UUID.
+const MODELS: TableDefinition<u128, &[u8]> = TableDefinition::new("models");
+/// Binaries, JSON by model and path.
+const BINARIES: TableDefinition<(u128, &str), &[u8]> = TableDefinition::new("binaries");
+/// Writes to models: key and value by model and number.
+const ENTRIES: TableDefinition<(u128, u64), (&str, &str)> = TableDefinition::new("entries");
+/// How many writes each model has, and their bytes.
+const ENTRY_TOTALS: TableDefinition<u128, (u64, u64)> = TableDefinition::new("entry-totals");
+
+/// The database, open.
+pub(super) struct Controller(Database);
+
+fn key(model: ModelUuid) -> u128 {
+    u128::from_be_bytes(model.0)
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ControllerError> {
+    serde_json::to_vec(value).map_err(ControllerError::storage)
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ControllerError> {
+    serde_json::from_slice(bytes).map_err(ControllerError::storage)
+}
+
+impl Controller {
+    /// Opens the database at `path`, or makes it. Only its owner can read it.
+    pub(super) fn open(path: &Path) -> Result<Self, ControllerError> {
+        let file: File = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(ControllerError::storage)?;
+        let backend = FileBackend::new(file).map_err(ControllerError::storage)?;
+        let database = Builder::new().create_with_backend(backend).map_err(ControllerError::storage)?;
+        let controller = Self(database);
+        // Makes every table, so that reading finds them.
+        controller.write(|_| Ok(()))?;
+        Ok(controller)
+    }
+
+    /// Does `work` in one transaction: all of it is durable when this returns, or, on error, nothing of it.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Tables<'_>) -> Result<T, ControllerError>,
+    ) -> Result<T, ControllerError> {
+        let transaction = self.0.begin_write().map_err(ControllerError::storage)?;
+        let done = work(&mut Tables::open(&transaction)?)?;
+        transaction.commit().map_err(ControllerError::storage)?;
+        Ok(done)
+    }
+
+    /// Returns a fact about the controller.
+    pub(super) fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(FACTS).map_err(ControllerError::storage)?;
+        let value = table.get(name).map_err(ControllerError::storage)?;
+        value.map(|value| from_json(value.value())).transpose()
+    }
+
+    /// Returns every user with what was stored for it, by name.
+    pub(super) fn users<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(USERS).map_err(ControllerError::storage)?;
+        let mut users = Vec::new();
+        for user in table.iter().map_err(ControllerError::storage)? {
+            let (name, value) = user.map_err(ControllerError::storage)?;
+            users.push((name.value().to_owned(), from_json(value.value())?));
+        }
+        Ok(users)
+    }
+
+    /// Returns a model.
+    pub(super) fn model(&self, model: ModelUuid) -> Result<Option<ModelRecord>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(MODELS).map_err(ControllerError::storage)?;
+        let value = table.get(key(model)).map_err(ControllerError::storage)?;
+        value.map(|value| from_json(value.value())).transpose()
+    }
+
+    /// Returns every model.
+    pub(super) fn models(&self) -> Result<Vec<ModelRecord>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        models(&transaction.open_table(MODELS).map_err(ControllerError::storage)?)
+    }
+
+    /// Returns a model's binaries by their paths.
+    pub(super) fn binaries(&self, model: ModelUuid) -> Result<Vec<(String, Blob)>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        binaries(&transaction.open_table(BINARIES).map_err(ControllerError::storage)?, key(model))
+    }
+
+    /// Returns every binary of every model.
+    pub(super) fn all_binaries(&self) -> Result<Vec<Blob>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(BINARIES).map_err(ControllerError::storage)?;
+        let mut blobs = Vec::new();
+        for row in table.iter().map_err(ControllerError::storage)? {
+            blobs.push(from_json(row.map_err(ControllerError::storage)?.1.value())?);
+        }
+        Ok(blobs)
+    }
+
+    /// Calls `each` with number, key and value of every entry of a model, ascending.
+    pub(super) fn entries(
+        &self,
+        model: ModelUuid,
+        mut each: impl FnMut(u64, &str, &str) -> Result<(), ControllerError>,
+    ) -> Result<(), ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(ENTRIES).map_err(ControllerError::storage)?;
+        for row in table.range((key(model), 0)..=(key(model), u64::MAX)).map_err(ControllerError::storage)? {
+            let (at, entry) = row.map_err(ControllerError::storage)?;
+            let (name, value) = entry.value();
+            each(at.value().1, name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many entries a model has, and their bytes.
+    pub(super) fn entry_totals(&self, model: ModelUuid) -> Result<(u64, u64), ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(ENTRY_TOTALS).map_err(ControllerError::storage)?;
+        let totals = table.get(key(model)).map_err(ControllerError::storage)?;
+        Ok(totals.map_or((0, 0), |totals| totals.value()))
+    }
+}
+
+fn models(table: &impl ReadableTable<u128, &'static [u8]>) -> Result<Vec<ModelRecord>, ControllerError> {
+    let mut models = Vec::new();
+    for row in table.iter().map_err(ControllerError::storage)? {
+        models.push(from_json(row.map_err(ControllerError::storage)?.1.value())?);
+    }
+    Ok(models)
+}
+
+fn binaries(
+    table: &impl ReadableTable<(u128, &'static str), &'static [u8]>,
+    model: u128,
+) -> Result<Vec<(String, Blob)>, ControllerError> {
+    let mut found = Vec::new();
+    for row in table.range((model, "")..).map_err(ControllerError::storage)? {
+        let (at, blob) = row.map_err(ControllerError::storage)?;
+        let (of, path) = at.value();
+        if of != model {
+            break;
+        }
+        found.push((path.to_owned(), from_json(blob.value())?));
+    }
+    Ok(found)
+}
+
+/// Every table, inside a transaction that writes.
+pub(super) struct Tables<'t> {
+    facts: Table<'t, &'static str, &'static [u8]>,
+    users: Table<'t, &'static str, &'static [u8]>,
+    models: Table<'t, u128, &'static [u8]>,
+    binaries: Table<'t, (u128, &'static str), &'static [u8]>,
+    entries: Table<'t, (u128, u64), (&'static str, &'static str)>,
+    entry_totals: Table<'t, u128, (u64, u64)>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Self, ControllerError> {
+        Ok(Self {
+            facts: transaction.open_table(FACTS).map_err(ControllerError::storage)?,
+            users: transaction.open_table(USERS).map_err(ControllerError::storage)?,
+            models: transaction.open_table(MODELS).map_err(ControllerError::storage)?,
+            binaries: transaction.open_table(BINARIES).map_err(ControllerError::storage)?,
+            entries: transaction.open_table(ENTRIES).map_err(ControllerError::storage)?,
+            entry_totals: transaction.open_table(ENTRY_TOTALS).map_err(ControllerError::storage)?,
+        })
+    }
+
+    pub(super) fn put_fact(&mut self, name: &str, fact: &impl Serialize) -> Result<(), ControllerError> {
+        self.facts.insert(name, to_json(fact)?.as_slice()).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+
+    /// Puts a user; tells whether there was one of that name.
+    pub(super) fn put_user(&mut self, name: &str, user: &impl Serialize) -> Result<bool, ControllerError> {
+        let before = self.users.insert(name, to_json(user)?.as_slice()).map_err(ControllerError::storage)?;
+        Ok(before.is_some())
+    }
+
+    /// Removes a user; tells whether there was one of that name.
+    pub(super) fn remove_user(&mut self, name: &str) -> Result<bool, ControllerError> {
+        Ok(self.users.remove(name).map_err(ControllerError::storage)?.is_some())
+    }
+
+    pub(super) fn model(&self, model: ModelUuid) -> Result<Option<ModelRecord>, ControllerError> {
+        let value = self.models.get(key(model)).map_err(ControllerError::storage)?;
+        value.map(|value| from_json(value.value())).transpose()
+    }
+
+    pub(super) fn models(&self) -> Result<Vec<ModelRecord>, ControllerError> {
+        models(&self.models)
+    }
+
+    pub(super) fn put_model(&mut self, model: &ModelRecord) -> Result<(), ControllerError> {
+        self.models.insert(key(model.uuid), to_json(model)?.as_slice()).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+
+    /// Removes a model's record, binaries and entries.
+    pub(super) fn remove_model(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+        self.remove_content(model)?;
+        self.models.remove(key(model)).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+
+    /// Removes a model's binaries and entries. Their blobs stay in the store, for whoever else needs them.
+    pub(super) fn remove_content(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+        let model = key(model);
+        for (path, _) in binaries(&self.binaries, model)? {
+            self.binaries.remove((model, path.as_str())).map_err(ControllerError::storage)?;
+        }
+        self.entries.retain_in((model, 0)..=(model, u64::MAX), |_, _| false).map_err(ControllerError::storage)?;
+        self.entry_totals.remove(model).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+
+    pub(super) fn binaries(&self, model: ModelUuid) -> Result<Vec<(String, Blob)>, ControllerError> {
+        binaries(&self.binaries, key(model))
+    }
+
+    pub(super) fn put_binary(&mut self, model: ModelUuid, path: &str, blob: Blob) -> Result<(), ControllerError> {
+        self.binaries.insert((key(model), path), to_json(&blob)?.as_slice()).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+
+    pub(super) fn entry_totals(&self, model: ModelUuid) -> Result<(u64, u64), ControllerError> {
+        let totals = self.entry_totals.get(key(model)).map_err(ControllerError::storage)?;
+        Ok(totals.map_or((0, 0), |totals| totals.value()))
+    }
+
+    /// Adds an entry under the model's next number, and returns the number.
+    pub(super) fn add_entry(&mut self, model: ModelUuid, name: &str, value: &str) -> Result<u64, ControllerError> {
+        let (count, bytes) = self.entry_totals(model)?;
+        let number = count + 1;
+        self.entries.insert((key(model), number), (name, value)).map_err(ControllerError::storage)?;
+        let bytes = bytes + (name.len() + value.len()) as u64;
+        self.entry_totals.insert(key(model), (number, bytes)).map_err(ControllerError::storage)?;
+        Ok(number)
+    }
+
+    /// Forgets a model's entries.
+    pub(super) fn clear_entries(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+        let model = key(model);
+        self.entries.retain_in((model, 0)..=(model, u64::MAX), |_, _| false).map_err(ControllerError::storage)?;
+        self.entry_totals.remove(model).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! The embedded controller as a source.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::plan::ModelFacts;
+use modelferry_protocol::snapshot::{AgentBinary, Call, Charm, Name, Resource, distinct_blobs};
+
+use super::entries::usable;
+use super::import::key;
+use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
+use super::{Embedded, Inner};
+use crate::controller::checks::source::{self, Source, Standing};
+use crate::controller::description::wanted::Wanted;
+use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export};
+
+#[async_trait]
+impl Departure for Embedded {
+    async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
+        self.blocking(move |inner| inner.examine(model, mid)).await
+    }
+
+    async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError> {
+        self.blocking(move |inner| {
+            let record = inner.known(model)?;
+            match usable(&record) {
+                Ok(()) | Err(ControllerError::MigrationInProgress) => inner.calls(&record),
+                Err(other) => Err(other),
+            }
+        })
+        .await
+    }
+
+    async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.changing(errand, move |record| match &record.state {
+            State::Live { .. } if record.controller => Err(ControllerError::Refused(source::CONTROLLER.to_owned())),
+            State::Live { came } => Ok(Some(State::Frozen { mid: Mid(errand.mid), came: *came, redirect: None })),
+            State::Frozen { .. } => ours(record, errand).map(|()| None),
+            State::Importing { .. } | State::Staged { .. } => {
+                Err(ControllerError::Refused(source::IMPORTING.to_owned()))
+            }
+            State::Gone(_) => usable(record).map(|()| None),
+        })
+        .await
+    }
+
+    async fn export(&self, errand: Errand) -> Result<Export, ControllerError> {
+        self.blocking(move |inner| {
+            let record = inner.known(errand.model)?;
+            match record.state {
+                State::Frozen { .. } => ours(&record, errand)?,
+                _ => return Err(ControllerError::Refused(format!("model \"{}\" is not frozen", record.path()))),
+            }
+            inner.calls(&record)
+        })
+        .await
+    }
+
+    async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.blocking(move |inner| {
+            inner.database.write(|tables| {
+                // Unknown, frozen by another migration, or live already: nothing of this migration is left to undo.
+                let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
+                match &record.state {
+                    State::Frozen { mid, redirect: Some(_), .. } if mid.0 == errand.mid => {
+                        // Handed over: another controller owns it, and there must never be two.
+                        Err(ControllerError::Refused(format!("model \"{}\" has been handed over", record.path())))
+                    }
+                    State::Frozen { mid, came, redirect: None } if mid.0 == errand.mid => {
+                        let came = *came;
+                        record.set_state(State::Live { came });
+                        tables.put_model(&record)
+                    }
+                    _ => Ok(()),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError> {
+        let to = Redirect::new(to);
+        self.changing(errand, move |record| match &record.state {
+            State::Frozen { mid, came, .. } => {
+                ours(record, errand)?;
+                Ok(Some(State::Frozen { mid: *mid, came: *came, redirect: Some(to) }))
+            }
+            State::Gone(gone) if gone.mid.0 == errand.mid => Ok(None),
+            _ => Err(not_frozen(record)),
+        })
+        .await
+    }
+
+    async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.blocking(move |inner| {
+            inner.database.write(|tables| {
+                let Some(mut record) = tables.model(errand.model)? else {
+                    return Err(ControllerError::ModelNotFound(errand.model.to_string()));
+                };
+                match &record.state {
+                    State::Frozen { mid, redirect, .. } => {
+                        ours(&record, errand)?;
+                        // Without a redirect its users would be told that it never was.
+                        let redirect = redirect.clone().ok_or_else(|| {
+                            ControllerError::Refused(format!("model \"{}\" has no redirect yet", record.path()))
+                        })?;
+                        let mid = *mid;
+                        tables.remove_content(record.uuid)?;
+                        record.description = None;
+                        record.set_state(State::Gone(Departed { mid, redirect }));
+                        tables.put_model(&record)
+                    }
+                    State::Gone(gone) if gone.mid.0 == errand.mid => Ok(()),
+                    _ => Err(not_frozen(&record)),
+                }
+            })
+        })
+        .await
+    }
+}
+
+/// Tells whether a model is in the errand's migration.
+pub(super) fn ours(record: &ModelRecord, errand: Errand) -> Result<(), ControllerError> {
+    match record.mid() {
+        Some(actual) if actual != errand.mid => {
+            Err(ControllerError::OtherMigration { model: errand.model, actual, expected: errand.mid })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_frozen(record: &ModelRecord) -> ControllerError {
+    ControllerError::Refused(format!("model \"{}\" is not frozen for this migration", record.path()))
+}
+
+impl Embedded {
+    /// Runs `work` where it may block. A caller that stops waiting does not stop it: what it does is
+    /// conditional on the migration, so that it may land late.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, ControllerError> + Send + 'static,
+    ) -> Result<T, ControllerError> {
+        let inner = std::sync::Arc::clone(&self.inner);
+        match tokio::task::spawn_blocking(move || work(&inner)).await {
+            Ok(done) => done,
+            Err(failure) => match failure.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => Err(ControllerError::storage(cancelled)),
+            },
+        }
+    }
+
+    /// Puts the model into the state that `next` yields, if it yields one.
+    async fn changing(
+        &self,
+        errand: Errand,
+        next: impl FnOnce(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
+    ) -> Result<(), ControllerError> {
+        self.blocking(move |inner| {
+            inner.database.write(|tables| {
+                let Some(mut record) = tables.model(errand.model)? else {
+                    return Err(ControllerError::ModelNotFound(errand.model.to_string()));
+                };
+                let Some(state) = next(&record)? else { return Ok(()) };
+                record.set_state(state);
+                tables.put_model(&record)
+            })
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
+        let record = self.known(model)?;
+        if let State::Gone(_) = record.state {
+            usable(&record)?;
+        }
+        let Some(blob) = record.description else {
+            return Ok(Examination { facts: ModelFacts::default(), findings: vec![source::controller_model()] });
+        };
+        let description = self.description_of(blob)?;
+        let credential = description.credential.as_ref();
+        let revoked = credential.is_some_and(|credential| {
+            let known = self.config.credentials.iter().filter(|known| known.revoked);
+            known.into_iter().any(|known| known.owner == credential.owner && known.name == credential.name)
+        });
+        let standing = match &record.state {
+            State::Importing { .. } | State::Staged { .. } => Standing::Importing,
+            State::Frozen { mid: frozen_by, .. } if Some(frozen_by.0) != mid => Standing::Migrating,
+            _ => Standing::Live,
+        };
+        let findings = source::findings(&Source {
+            description: &description,
+            standing,
+            incomplete: record.incomplete,
+            credential_revoked: revoked,
+        });
+        let mut facts = description.facts().map_err(|error| ControllerError::Refused(error.to_string()))?;
+        facts.mid = mid;
+        if facts.cloud_type.is_empty() {
+            facts.cloud_type = Name::cut(&self.config.cloud_type);
+        }
+        facts.controller_version = Name::cut(&self.config.version);
+        facts.identity_url = Text::cut(&self.config.identity_url);
+        // Binaries that several applications share travel once.
+        let calls = self.binary_calls(&record)?;
+        let entries = self.database.entry_totals(model)?.1;
+        facts.bytes_total = blob.bytes + entries + distinct_blobs(&calls).iter().map(|blob| blob.bytes).sum::<u64>();
+        Ok(Examination { facts, findings })
+    }
+
+    /// Yields the calls that stage a model. What they name is in the store; the same model makes the same calls.
+    fn calls(&self, record: &ModelRecord) -> Result<Export, ControllerError> {
+        let description = record.description.ok_or_else(|| ControllerError::Refused(source::CONTROLLER.to_owned()))?;
+        let mut calls = vec![Call::Import(description.into())];
+        let entries = self.entries_document(record.uuid)?;
+        if !entries.is_empty() {
+            calls.push(Call::ImportEntries(self.store.put_bytes(&entries).map_err(ControllerError::storage)?));
+        }
+        calls.extend(self.binary_calls(record)?);
+        calls.push(Call::CheckMachines);
+        Ok(Export { name: record.name.clone(), owner: record.owner.clone(), complete: !record.incomplete, calls })
+    }
+
+    fn binary_calls(&self, record: &ModelRecord) -> Result<Vec<Call>, ControllerError> {
+        let Some(description) = record.description else { return Ok(Vec::new()) };
+        let held: HashMap<String, Blob> = self.database.binaries(record.uuid)?.into_iter().collect();
+        let description = self.description_of(description)?;
+        let calls = description.wanted().iter().filter_map(|wanted| Some(upload(wanted, *held.get(&key(wanted))?)));
+        Ok(calls.collect())
+    }
+}
+
+fn upload(wanted: &Wanted, blob: Blob) -> Call {
+    let blob = blob.into();
+    match wanted {
+        Wanted::Charm { url } => Call::UploadCharm(Charm { url: Name::cut(url), blob }),
+        Wanted::AgentBinary { version, .. } => {
+            Call::UploadAgentBinary(AgentBinary { version: Name::cut(version), blob })
+        }
+        Wanted::File { application, name, revision, .. } | Wanted::OciImage { application, name, revision } => {
+            Call::UploadResource(Resource {
+                application: Name::cut(application),
+                name: Name::cut(name),
+                revision: *revision,
+                blob,
+            })
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Taking a model in from files: its description, as Juju wrote it, and the binaries that it names.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::limits::{CALLS_MAX, DESCRIPTION_BYTES_MAX};
+use modelferry_protocol::snapshot::BlobRef;
+
+use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use super::record::{Blob, ModelRecord, State, Summary, now_ms};
+use super::view::Imported;
+use super::{Embedded, Inner};
+use crate::controller::description::wanted::Wanted;
+use crate::controller::description::{Description, DescriptionError, read_bytes};
+use crate::controller::port::ControllerError;
+
+/// The file of a model's entries in the directory that an export writes.
+pub(super) const ENTRIES_FILE: &str = "entries.json";
+/// Calls of a snapshot besides its binaries: description, entries, check.
+const CALLS_BESIDES: usize = 3;
+/// Missing files that an error names; more would not fit on a screen.
+const MISSING_NAMED_MAX: usize = 20;
+
+/// Where the binaries are that a description names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blobs {
+    /// In a directory: `charms/<charm-url, / as _>`, `tools/<version>`, `resources/<application>/<name>`.
+    Dir(PathBuf),
+    /// Nowhere: the description comes alone, and the model is marked incomplete if it names any.
+    Without,
+}
+
+fn refused(text: impl Into<String>) -> ControllerError {
+    ControllerError::Refused(text.into())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ControllerError {
+    refused(format!("cannot read {}: {error}", path.display()))
+}
+
+impl Embedded {
+    /// Takes a model in, live: the description byte for byte, and its binaries, each proven.
+    ///
+    /// Errors: [`ControllerError::Refused`] for a description that is none or too large, for binaries that
+    /// are missing or wrong, and for a model that is here already, by UUID or by name and owner.
+    pub fn import(&self, description: &Path, blobs: &Blobs) -> Result<Imported, ControllerError> {
+        let bytes = read_description(description)?;
+        let told = Description::parse(&bytes).map_err(|error| not_understood(description, &error))?;
+        check_calls(&told)?;
+        // Before anything is copied: a refusal should not cost an hour.
+        check_clash(&self.inner.database.models()?, told.uuid, &told.name, &told.owner)?;
+        let (binaries, entries) = match blobs {
+            Blobs::Dir(dir) => (self.inner.take_binaries(&told, dir)?, read_entries(dir)?),
+            Blobs::Without => (Vec::new(), Vec::new()),
+        };
+        let blob = self.inner.store.put_bytes(&bytes).map_err(ControllerError::storage)?;
+        let record = ModelRecord {
+            uuid: told.uuid,
+            name: told.name.clone(),
+            owner: told.owner.clone(),
+            controller: false,
+            description: Some(blob.into()),
+            incomplete: binaries.len() < told.wanted().len(),
+            state: State::Live { came: None },
+            since_ms: now_ms(),
+            summary: Summary::of(&told),
+        };
+        self.inner.database.write(|tables| {
+            check_clash(&tables.models()?, told.uuid, &told.name, &told.owner)?;
+            tables.put_model(&record)?;
+            for (path, blob) in &binaries {
+                tables.put_binary(told.uuid, path, *blob)?;
+            }
+            entries.iter().try_for_each(|(key, value)| tables.add_entry(told.uuid, key, value).map(drop))
+        })?;
+        Ok(Imported {
+            model: record.path(),
+            uuid: told.uuid.to_string(),
+            description_bytes: blob.bytes,
+            binaries: binaries.len() as u64,
+            binaries_bytes: binaries.iter().map(|(_, blob)| blob.bytes).sum(),
+            entries: entries.len() as u64,
+            incomplete: record.incomplete,
+        })
+    }
+}
+
+impl Inner {
+    /// Copies every binary that `told` names into the store, or none if a file is missing.
+    fn take_binaries(&self, told: &Description, dir: &Path) -> Result<Vec<(String, Blob)>, ControllerError> {
+        let missing: Vec<String> = told
+            .wanted()
+            .iter()
+            .filter(|wanted| !fs::metadata(dir.join(wanted.path())).is_ok_and(|found| found.is_file()))
+            .map(|wanted| format!("{} for {wanted}", dir.join(wanted.path()).display()))
+            .collect();
+        if !missing.is_empty() {
+            let more = missing.len().saturating_sub(MISSING_NAMED_MAX);
+            let mut text = format!(
+                "the model description names binaries whose files are missing: {}",
+                missing.iter().take(MISSING_NAMED_MAX).cloned().collect::<Vec<_>>().join(", ")
+            );
+            if more > 0 {
+                text.push_str(&format!(", and {more} more"));
+            }
+            text.push_str("; put them there, or import the description alone with --without-blobs");
+            return Err(refused(text));
+        }
+        told.wanted()
+            .iter()
+            .map(|wanted| Ok((key(wanted), self.take(wanted, &dir.join(wanted.path()))?.into())))
+            .collect()
+    }
+
+    fn take(&self, wanted: &Wanted, path: &Path) -> Result<BlobRef, ControllerError> {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let mut proving = wanted.proving(file);
+        let blob = self.store.put(&mut proving).map_err(ControllerError::storage)?;
+        proving.finish().map_err(|error| refused(format!("{}: {error}", path.display())))?;
+        Ok(blob)
+    }
+}
+
+/// Returns the key under which a binary is stored: its path below an export's directory.
+pub(super) fn key(wanted: &Wanted) -> String {
+    wanted.path().to_string_lossy().into_owned()
+}
+
+/// Refuses a model with more binaries than a snapshot has calls: it could never leave again.
+pub(super) fn check_calls(told: &Description) -> Result<(), ControllerError> {
+    let count = told.wanted().len();
+    if count + CALLS_BESIDES <= CALLS_MAX {
+        return Ok(());
+    }
+    Err(refused(format!("the model has {count} binaries, at most {} can be moved", CALLS_MAX - CALLS_BESIDES)))
+}
+
+/// Refuses a model of the same UUID, or of the same name and owner. One that left stands in nobody's way by name.
+pub(super) fn check_clash(
+    models: &[ModelRecord],
+    uuid: ModelUuid,
+    name: &str,
+    owner: &str,
+) -> Result<(), ControllerError> {
+    if let Some(known) = models.iter().find(|model| model.uuid == uuid) {
+        if let State::Gone(gone) = &known.state {
+            return Err(ControllerError::Moved { model: known.path(), to: Box::new(gone.redirect.card()) });
+        }
+        return Err(refused(format!("model with same UUID already exists ({uuid})")));
+    }
+    check_name(models, uuid, name, owner)
+}
+
+/// Refuses another model of the same name and owner.
+pub(super) fn check_name(
+    models: &[ModelRecord],
+    uuid: ModelUuid,
+    name: &str,
+    owner: &str,
+) -> Result<(), ControllerError> {
+    let same = |model: &&ModelRecord| model.uuid != uuid && model.name == name && model.owner == owner;
+    match models.iter().filter(same).find(|model| !matches!(model.state, State::Gone(_))) {
+        Some(_) => Err(refused(format!("model named \"{name}\" already exists"))),
+        None => Ok(()),
+    }
+}
+
+fn read_description(path: &Path) -> Result<Vec<u8>, ControllerError> {
+    let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let size = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+    if size > DESCRIPTION_BYTES_MAX {
+        return Err(refused(format!("{}: {} ({size} bytes)", path.display(), DescriptionError::TooLarge)));
+    }
+    read_bytes(&mut file).map_err(|error| match &error {
+        DescriptionError::Io(cause) => unreadable(path, cause),
+        _ => not_understood(path, &error),
+    })
+}
+
+fn not_understood(path: &Path, error: &DescriptionError) -> ControllerError {
+    refused(format!("{}: {error}", path.display()))
+}
+
+fn read_entries(dir: &Path) -> Result<Vec<(String, String)>, ControllerError> {
+    let path = dir.join(ENTRIES_FILE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(&path, &error)),
+    };
+    let mut document = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, ENTRIES_DOCUMENT_BYTES_MAX + 1), &mut document)
+        .map_err(|error| unreadable(&path, &error))?;
+    if document.len() as u64 > ENTRIES_DOCUMENT_BYTES_MAX {
+        return Err(refused(format!("{}: more entries than a model holds", path.display())));
+    }
+    parse_entries(&document)
+}

@@ -1,0 +1,232 @@
+//! What the database holds of a model, as JSON: read by people in an emergency, and open to new fields.
+
+use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::snapshot::{BlobRef, Name};
+use serde::{Deserialize, Serialize};
+
+use super::view::ModelState;
+use crate::controller::description::{Description, ModelKind};
+
+/// Writes an identity as its text, and reads it again.
+pub(super) mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A blob in the agent's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Blob {
+    #[serde(with = "text")]
+    pub hash: Hash,
+    pub bytes: u64,
+}
+
+impl From<BlobRef> for Blob {
+    fn from(BlobRef { hash, bytes }: BlobRef) -> Self {
+        Self { hash, bytes }
+    }
+}
+
+impl From<Blob> for BlobRef {
+    fn from(Blob { hash, bytes }: Blob) -> Self {
+        Self { hash, bytes }
+    }
+}
+
+/// A migration's id, in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Mid(#[serde(with = "text")] pub MigrationId);
+
+/// Where a model went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Redirect {
+    pub name: String,
+    #[serde(with = "text")]
+    pub uuid: ModelUuid,
+    pub version: String,
+    pub cloud: String,
+    pub region: String,
+    pub cloud_type: String,
+    pub addresses: Vec<String>,
+    #[serde(with = "text")]
+    pub ca_fingerprint: Hash,
+}
+
+impl Redirect {
+    pub(super) fn new(card: &ControllerCard) -> Self {
+        Self {
+            name: card.name.to_string(),
+            uuid: card.uuid,
+            version: card.version.to_string(),
+            cloud: card.cloud.to_string(),
+            region: card.region.to_string(),
+            cloud_type: card.cloud_type.to_string(),
+            addresses: card.addresses.iter().map(|address| address.to_string()).collect(),
+            ca_fingerprint: Hash(card.ca_fingerprint),
+        }
+    }
+
+    pub(super) fn card(&self) -> ControllerCard {
+        ControllerCard {
+            name: Name::cut(&self.name),
+            uuid: self.uuid,
+            version: Name::cut(&self.version),
+            cloud: Name::cut(&self.cloud),
+            region: Name::cut(&self.region),
+            cloud_type: Name::cut(&self.cloud_type),
+            addresses: Bounded::truncated(self.addresses.iter().map(Name::cut).collect()),
+            ca_fingerprint: self.ca_fingerprint.0,
+        }
+    }
+}
+
+/// How a model stands. The freeze is a fact here: neither a connection nor a lease, so no restart lifts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub(super) enum State {
+    /// In service. `came`: the migration that brought it, if one did.
+    Live { came: Option<Mid> },
+    /// Held for a migration; with a redirect once it was handed over.
+    Frozen { mid: Mid, came: Option<Mid>, redirect: Option<Redirect> },
+    /// Being staged. `before`: the redirect that stood here, which an abort puts back.
+    Importing { mid: Mid, before: Option<Departed> },
+    /// Staged and complete, unusable until it is activated.
+    Staged { mid: Mid, before: Option<Departed> },
+    /// Elsewhere.
+    Gone(Departed),
+}
+
+/// A model that left, by which migration and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Departed {
+    pub mid: Mid,
+    pub redirect: Redirect,
+}
+
+/// What lists show of a model, so that they need not read its description.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Summary {
+    pub model_type: String,
+    pub cloud: String,
+    pub region: String,
+    pub cloud_type: String,
+    pub machines: u64,
+    pub units: u64,
+    /// When each user was last there, RFC 3339.
+    pub last_connections: Vec<(String, String)>,
+}
+
+impl Summary {
+    pub(super) fn of(description: &Description) -> Self {
+        Self {
+            model_type: description.kind.as_str().to_owned(),
+            cloud: description.cloud.clone(),
+            region: description.region.clone(),
+            cloud_type: description.cloud_type.clone(),
+            machines: description.machines.len() as u64,
+            units: description.all_units().count() as u64,
+            last_connections: description
+                .users
+                .iter()
+                .map(|user| (user.name.clone(), user.last_connection.clone()))
+                .collect(),
+        }
+    }
+
+    /// Describes the controller's own model, which has nothing in it.
+    pub(super) fn of_controller(cloud: &str, region: &str, cloud_type: &str) -> Self {
+        Self {
+            model_type: ModelKind::Iaas.as_str().to_owned(),
+            cloud: cloud.to_owned(),
+            region: region.to_owned(),
+            cloud_type: cloud_type.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ModelRecord {
+    #[serde(with = "text")]
+    pub uuid: ModelUuid,
+    pub name: String,
+    pub owner: String,
+    /// Whether it is the controller's own: without a description, and here to stay.
+    pub controller: bool,
+    /// None for the controller's own model, and for one that is gone.
+    pub description: Option<Blob>,
+    /// Whether binaries that the description names are missing here.
+    pub incomplete: bool,
+    pub state: State,
+    /// Since when it has been in this state, Unix milliseconds.
+    pub since_ms: u64,
+    pub summary: Summary,
+}
+
+impl ModelRecord {
+    /// Returns `owner/name`.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+
+    pub(super) fn set_state(&mut self, state: State) {
+        self.state = state;
+        self.since_ms = now_ms();
+    }
+
+    /// Returns the migration that the model is in.
+    pub(super) fn mid(&self) -> Option<MigrationId> {
+        match &self.state {
+            State::Frozen { mid, .. } | State::Importing { mid, .. } | State::Staged { mid, .. } => Some(mid.0),
+            State::Live { .. } | State::Gone(_) => None,
+        }
+    }
+
+    /// Returns the migration that made the model live here.
+    pub(super) fn came(&self) -> Option<MigrationId> {
+        match &self.state {
+            State::Live { came } | State::Frozen { came, .. } => came.map(|mid| mid.0),
+            State::Importing { .. } | State::Staged { .. } | State::Gone(_) => None,
+        }
+    }
+
+    /// Returns where the model's users are sent.
+    pub(super) fn redirect(&self) -> Option<&Redirect> {
+        match &self.state {
+            State::Frozen { redirect, .. } => redirect.as_ref(),
+            State::Importing { before, .. } | State::Staged { before, .. } => before.as_ref().map(|at| &at.redirect),
+            State::Gone(departed) => Some(&departed.redirect),
+            State::Live { .. } => None,
+        }
+    }
+
+    pub(super) fn model_state(&self) -> ModelState {
+        match self.state {
+            State::Live { .. } => ModelState::Live,
+            // Its users are sent elsewhere already; what is left is to delete it.
+            State::Frozen { redirect: Some(_), .. } | State::Gone(_) => ModelState::Gone,
+            State::Frozen { .. } => ModelState::Frozen,
+            State::Importing { .. } => ModelState::Importing,
+            State::Staged { .. } => ModelState::Staged,
+        }
+    }
+}
+
+/// Returns the time, Unix milliseconds.
+pub(super) fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+}

@@ -1,0 +1,263 @@
+//! A disk that fails when it is told to.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::real::{Real, open_file};
+use super::{Medium, MediumFile, Open};
+
+/// What goes wrong, counted from the moment the plan is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// The sync, counted from 0, that fails.
+    pub fail_sync: Option<u64>,
+    /// The write, counted from 0, of which only the first half is done.
+    pub short_write: Option<u64>,
+    /// Bytes by which files can still grow.
+    pub free_bytes: Option<u64>,
+    /// The effect, counted from 0, at which the process dies: a write is torn in half, anything else is not
+    /// done, and nothing works afterwards. Effects are writes, syncs, growth, renames and removals.
+    pub die_at: Option<u64>,
+}
+
+/// Bytes as they were before a write that has not been synced.
+struct Unsynced {
+    file: Arc<File>,
+    offset: u64,
+    before: Vec<u8>,
+    size_before: u64,
+}
+
+#[derive(Default)]
+struct State {
+    plan: FaultPlan,
+    effects: u64,
+    syncs: u64,
+    writes: u64,
+    unsynced: Vec<Unsynced>,
+}
+
+/// A file system with a [`FaultPlan`]. Clones share it.
+#[derive(Clone, Default)]
+pub struct Faults {
+    state: Arc<Mutex<State>>,
+}
+
+/// What becomes of a write.
+enum Fate {
+    Whole,
+    /// Only so much is done.
+    Short(usize),
+    /// Only so much is done, and the process is dead.
+    Torn(usize),
+}
+
+fn dead() -> io::Error {
+    io::Error::other("injected: the process is dead")
+}
+
+impl Faults {
+    /// Makes a medium that follows `plan`.
+    pub fn new(plan: FaultPlan) -> Self {
+        let faults = Self::default();
+        faults.set(plan);
+        faults
+    }
+
+    /// Replaces the plan and begins to count anew.
+    pub fn set(&self, plan: FaultPlan) {
+        let mut state = self.lock();
+        *state = State { plan, unsynced: std::mem::take(&mut state.unsynced), ..State::default() };
+    }
+
+    /// Returns the effects since the plan was set.
+    pub fn effects(&self) -> u64 {
+        self.lock().effects
+    }
+
+    /// Returns the syncs since the plan was set.
+    pub fn syncs(&self) -> u64 {
+        self.lock().syncs
+    }
+
+    /// Takes back every write that was not synced, as a power cut does. To be called once all files are closed.
+    pub fn lose_unsynced(&self) -> io::Result<()> {
+        for Unsynced { file, offset, before, size_before } in self.lock().unsynced.drain(..).rev() {
+            file.write_all_at(&before, offset)?;
+            file.set_size(size_before)?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an effect that is done or not.
+    fn effect(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.effect()
+    }
+}
+
+impl State {
+    fn effect(&mut self) -> io::Result<()> {
+        let at = self.effects;
+        self.effects += 1;
+        if self.plan.die_at.is_some_and(|die_at| at >= die_at) { Err(dead()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.effect()?;
+        let at = self.syncs;
+        self.syncs += 1;
+        if self.plan.fail_sync == Some(at) { Err(io::Error::other("injected: sync failed")) } else { Ok(()) }
+    }
+
+    fn write(&mut self, count: usize) -> io::Result<Fate> {
+        let dies_here = self.plan.die_at == Some(self.effects);
+        match self.effect() {
+            Err(_) if dies_here => return Ok(Fate::Torn(count / 2)),
+            other => other?,
+        }
+        let at = self.writes;
+        self.writes += 1;
+        Ok(if self.plan.short_write == Some(at) { Fate::Short(count / 2) } else { Fate::Whole })
+    }
+
+    /// Takes space for a file to grow by up to `bytes`; returns by how much it may.
+    fn grow(&mut self, bytes: u64) -> u64 {
+        let Some(free) = self.plan.free_bytes.as_mut() else { return bytes };
+        let granted = bytes.min(*free);
+        *free -= granted;
+        granted
+    }
+}
+
+impl Medium for Faults {
+    fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn MediumFile>> {
+        if open != Open::Existing {
+            self.effect()?;
+        }
+        let file = open_file(path, open)?;
+        // Opened anew, for what is remembered outlives the file, and must not keep its lock.
+        let shadow = Arc::new(open_file(path, Open::Existing)?);
+        Ok(Box::new(FaultyFile { faults: self.clone(), file, shadow }))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.effect()?;
+        Real.create_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.effect()?;
+        Real.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.effect()?;
+        Real.remove(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.lock().sync()?;
+        Real.sync_dir(path)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let planned = self.lock().plan.free_bytes;
+        planned.map_or_else(|| Real.free_bytes(path), Ok)
+    }
+}
+
+struct FaultyFile {
+    faults: Faults,
+    file: File,
+    shadow: Arc<File>,
+}
+
+impl FaultyFile {
+    /// Remembers what `count` bytes at `offset` are before they are written.
+    fn remember(&self, state: &mut State, offset: u64, count: usize) -> io::Result<()> {
+        let size_before = self.file.size()?;
+        let held = size_before.saturating_sub(offset).min(count as u64) as usize;
+        let mut before = vec![0; held];
+        FileExt::read_exact_at(&self.file, &mut before, offset)?;
+        state.unsynced.push(Unsynced { file: self.shadow.clone(), offset, before, size_before });
+        Ok(())
+    }
+}
+
+impl MediumFile for FaultyFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        MediumFile::read_at(&self.file, offset, bytes)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.faults.lock();
+        let fate = state.write(bytes.len())?;
+        let count = match fate {
+            Fate::Whole => bytes.len(),
+            Fate::Short(count) | Fate::Torn(count) => count,
+        };
+        let growth = (offset + count as u64).saturating_sub(self.file.size()?).min(count as u64);
+        let count = count - (growth - state.grow(growth)) as usize;
+        if count == 0 && !bytes.is_empty() && matches!(fate, Fate::Whole) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.remember(&mut state, offset, count)?;
+        let written = MediumFile::write_at(&self.file, offset, &bytes[..count])?;
+        if matches!(fate, Fate::Torn(_)) { Err(dead()) } else { Ok(written) }
+    }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.faults.lock();
+        state.effect()?;
+        let growth = bytes.saturating_sub(self.file.size()?);
+        // Taken when it is written, which follows.
+        if state.plan.free_bytes.is_some_and(|free| free < growth) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    fn set_size(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.faults.lock();
+        state.effect()?;
+        let cut = usize::try_from(self.file.size()?.saturating_sub(bytes)).unwrap_or(usize::MAX);
+        self.remember(&mut state, bytes, cut)?;
+        self.file.set_size(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.faults.lock();
+        state.sync()?;
+        self.file.sync()?;
+        // Other openings of the same file are synced with it.
+        let this = self.file.metadata()?.ino();
+        let mut kept = Vec::new();
+        for unsynced in state.unsynced.drain(..) {
+            if unsynced.file.metadata()?.ino() != this {
+                kept.push(unsynced);
+            }
+        }
+        state.unsynced = kept;
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        MediumFile::try_lock(&self.file)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        File::unlock(&self.file)
+    }
+}

@@ -1,0 +1,121 @@
+//! One live connection to a peer, as the engine sees it: who waits for which of its messages.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use modelferry_protocol::message::{Ask, Handle, Message};
+use modelferry_protocol::plan::{Answer, Question};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::link::{Session, SessionClosed};
+
+/// Messages about blobs that wait for their sender; more of them hold the connection's reader up.
+const FEEDBACK_MAX: usize = 256;
+
+/// What a peer says about blobs that are being sent to it, in order.
+pub type Feedback = mpsc::Receiver<Message>;
+
+/// The connection ended while something was expected of it.
+pub fn over() -> SessionClosed {
+    SessionClosed { reason: "the connection ended".to_owned() }
+}
+
+/// A live connection.
+pub struct Conversation {
+    /// The link's side of it.
+    pub session: Session,
+    handles: AtomicU32,
+    asks: AtomicU64,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    over: bool,
+    senders: HashMap<Handle, mpsc::Sender<Message>>,
+    asked: HashMap<u64, oneshot::Sender<Answer>>,
+}
+
+impl Conversation {
+    /// Begins one over `session`.
+    pub fn new(session: Session) -> Self {
+        Self { session, handles: AtomicU32::new(0), asks: AtomicU64::new(0), waiting: Mutex::default() }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Asks the peer and waits for its answer.
+    ///
+    /// Errors: [`SessionClosed`] if the connection ends first.
+    pub async fn ask(&self, question: Question) -> Result<Answer, SessionClosed> {
+        let id = self.asks.fetch_add(1, Relaxed);
+        let (tell, told) = oneshot::channel();
+        {
+            let mut waiting = self.waiting();
+            if !waiting.over {
+                waiting.asked.insert(id, tell);
+            }
+        }
+        self.session.send(Message::Ask(Ask { id, question })).await?;
+        // The sender is dropped when the conversation ends.
+        told.await.map_err(|_| over())
+    }
+
+    /// Hands the answer to whoever asked. One that nobody waits for is dropped.
+    pub fn told(&self, id: u64, answer: Answer) {
+        if let Some(tell) = self.waiting().asked.remove(&id) {
+            let _ = tell.send(answer);
+        }
+    }
+
+    /// Makes a channel for what the peer says about some blobs; [`Conversation::number`] ties blobs to it.
+    pub fn feedback() -> (mpsc::Sender<Message>, Feedback) {
+        mpsc::channel(FEEDBACK_MAX)
+    }
+
+    /// Returns a number for a blob that is not used yet on this connection.
+    pub fn number(&self, feedback: &mpsc::Sender<Message>) -> Handle {
+        let handle = self.handles.fetch_add(1, Relaxed);
+        let mut waiting = self.waiting();
+        if !waiting.over {
+            waiting.senders.insert(handle, feedback.clone());
+        }
+        handle
+    }
+
+    /// Forgets a number: nothing more is expected about its blob.
+    pub fn forget(&self, handle: Handle) {
+        self.waiting().senders.remove(&handle);
+    }
+
+    /// Hands a message about the blob `handle` to its sender. One that nobody waits for is dropped.
+    pub async fn feed(&self, handle: Handle, message: Message) {
+        let sender = self.waiting().senders.get(&handle).cloned();
+        if let Some(sender) = sender {
+            let _ = sender.send(message).await;
+        }
+    }
+
+    /// Hands a message to all who are sending.
+    pub async fn feed_all(&self, message: Message) {
+        let senders: Vec<_> = self.waiting().senders.values().cloned().collect();
+        let mut told: Vec<mpsc::Sender<Message>> = Vec::new();
+        for sender in senders {
+            if !told.iter().any(|other| other.same_channel(&sender)) {
+                let _ = sender.send(message.clone()).await;
+                told.push(sender);
+            }
+        }
+    }
+
+    /// Ends it: whoever still waits learns that nothing will come.
+    pub fn end(&self) {
+        let mut waiting = self.waiting();
+        waiting.over = true;
+        waiting.senders.clear();
+        waiting.asked.clear();
+    }
+}

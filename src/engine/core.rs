@@ -1,0 +1,222 @@
+//! What all migrations of an agent share: journal, store, link and controller.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use modelferry_protocol::ids::{MigrationId, Pin};
+use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::message::Message;
+use modelferry_protocol::record::{Body, Entry};
+use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::switch::Terms;
+use tokio::sync::watch;
+
+use super::conversation::Conversation;
+use super::failpoint;
+use super::history::History;
+use super::tracked::Tracked;
+use crate::controller::port::{Arrival, Departure};
+use crate::journal::{Journal, JournalError};
+use crate::link::{Link, Session};
+use crate::store::Store;
+
+/// Answers what a peer's operator asks of this agent: a read-only request of the control socket, as JSON.
+#[async_trait]
+pub trait QueryHandler: Send + Sync {
+    /// Returns the answer as JSON, also when it is a refusal.
+    async fn answer(&self, json: &str) -> String;
+}
+
+/// How long things may take, and how much may be under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// A vote may be at most this old when the commit record is written.
+    pub commit_freshness: Duration,
+    /// Plain bytes sent and not yet durable on the target, per migration. What a kill makes to be sent again.
+    pub window_bytes: u32,
+    /// Free bytes that must stay on the disk beside what a migration brings.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            commit_freshness: Duration::from_secs(5),
+            // Twice 100 Mbit/s at 150 ms, and the time that a sync takes on a slow disk.
+            window_bytes: 8 << 20,
+            disk_reserve_bytes: 64 << 20,
+        }
+    }
+}
+
+/// The parts an engine is made of.
+pub struct EngineParts {
+    /// Opened, replayed.
+    pub journal: Journal,
+    /// Opened.
+    pub store: Store,
+    /// Started.
+    pub link: Link,
+    /// The controller as a source.
+    pub departure: Arc<dyn Departure>,
+    /// The controller as a target.
+    pub arrival: Arc<dyn Arrival>,
+    /// Answers a peer's questions about this agent.
+    pub query: Arc<dyn QueryHandler>,
+    /// Times and amounts.
+    pub settings: Settings,
+}
+
+pub(super) struct Core {
+    pub parts: EngineParts,
+    migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
+    conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
+}
+
+/// Returns the wall clock in Unix milliseconds. It is shown to people; only the freeze budget, which may
+/// end early or late without harm, is decided by it.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes a journal entry of now.
+pub(super) fn entry(actor: &str, body: Body) -> Entry {
+    Entry { time_ms: now_ms(), actor: Name::cut(actor), body }
+}
+
+impl Core {
+    pub fn new(parts: EngineParts) -> Self {
+        Self { parts, migrations: Mutex::default(), conversations: Mutex::default() }
+    }
+
+    fn migrations(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
+        self.migrations.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Follows a migration from now on.
+    pub fn track(&self, terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Tracked> {
+        let tracked = Tracked::new(terms, peer, standing, history);
+        self.migrations().insert(tracked.terms.mid, tracked.clone());
+        tracked
+    }
+
+    pub fn tracked(&self, mid: MigrationId) -> Option<Arc<Tracked>> {
+        self.migrations().get(&mid).cloned()
+    }
+
+    pub fn all_tracked(&self) -> Vec<Arc<Tracked>> {
+        self.migrations().values().cloned().collect()
+    }
+
+    /// Tells every migration's task that a blob has become complete.
+    pub fn blob_arrived(&self) {
+        self.all_tracked().iter().for_each(|tracked| tracked.blob_arrived.notify_one());
+    }
+
+    /// Returns the present conversation with a peer, and when there is another.
+    pub fn peer(&self, pin: Pin) -> watch::Receiver<Option<Arc<Conversation>>> {
+        self.conversation(pin, |sender| sender.subscribe())
+    }
+
+    /// Notes that a peer is connected.
+    pub fn peer_up(&self, conversation: &Arc<Conversation>) {
+        self.conversation(conversation.session.peer(), |sender| sender.send_replace(Some(conversation.clone())));
+    }
+
+    /// Notes that a conversation is over, unless another has taken its place.
+    pub fn peer_down(&self, conversation: &Arc<Conversation>) {
+        conversation.end();
+        self.conversation(conversation.session.peer(), |sender| {
+            sender.send_if_modified(|current| {
+                let over = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, conversation));
+                if over {
+                    *current = None;
+                }
+                over
+            })
+        });
+    }
+
+    fn conversation<R>(&self, pin: Pin, use_it: impl FnOnce(&watch::Sender<Option<Arc<Conversation>>>) -> R) -> R {
+        let mut conversations = self.conversations.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        use_it(conversations.entry(pin).or_insert_with(|| watch::Sender::new(None)))
+    }
+
+    /// Runs blocking work on the journal, the store or the disk.
+    pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Makes entries durable if `decide` still wants them, seeing what the journal amounts to.
+    ///
+    /// Only what comes after it may be derived from them.
+    pub async fn decide<E: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&Ledger) -> Result<Vec<Entry>, E> + Send + 'static,
+    ) -> Result<(), E> {
+        let journal = self.parts.journal.clone();
+        match Self::blocking(move || journal.append_with(decide)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refused)) => Err(refused),
+            Err(error) => stop(&error),
+        }
+    }
+
+    /// Makes a migration's next record durable, and shows it.
+    pub async fn record(&self, tracked: &Tracked, actor: &str, standing: Standing) {
+        let body = match standing.clone() {
+            Standing::Source(record) => Body::Source(record),
+            Standing::Target(record) => Body::Target(record),
+        };
+        let entry = entry(actor, body);
+        let (side, state) = name_of(&standing);
+        self.fail_at(tracked.peer, side, state, "before");
+        let (journal, entries) = (self.parts.journal.clone(), vec![entry.clone()]);
+        if let Err(error) = Self::blocking(move || journal.append(entries)).await {
+            stop(&error);
+        }
+        self.fail_at(tracked.peer, side, state, "after");
+        tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
+        tracked.stand(standing, |history| history.apply(&entry));
+    }
+
+    /// Passes the failpoint beside a record.
+    pub fn fail_at(&self, peer: Pin, side: &str, state: &str, when: &str) {
+        let conversation = self.peer(peer).borrow().clone();
+        // A record has nobody who could refuse it.
+        let _ = failpoint::pass(side, state, when, conversation.as_ref().map(|conversation| &conversation.session));
+    }
+
+    /// Sends a message, or leaves it: whatever matters is said again.
+    pub async fn say(session: &Session, message: Message) {
+        tracing::debug!(message = message.name(), peer = %session.peer_name(), "saying");
+        if session.send(message).await.is_err() {
+            tracing::debug!("connection ended before the message went out");
+        }
+    }
+}
+
+/// Returns the side that a record is of, and its state.
+fn name_of(standing: &Standing) -> (&'static str, &'static str) {
+    match standing {
+        Standing::Source(record) => ("source", record.state.name()),
+        Standing::Target(record) => ("target", record.state.name()),
+    }
+}
+
+/// Exit code of a process whose journal failed: EX_IOERR.
+const EXIT_JOURNAL: i32 = 74;
+
+/// Ends the process. After a failed sync nothing on this disk can be believed until a restart has read it
+/// again: no retry, no further message.
+pub(super) fn stop(error: &JournalError) -> ! {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    tracing::error!("the journal failed, stopping at once: {error}{source}");
+    std::process::exit(EXIT_JOURNAL);
+}

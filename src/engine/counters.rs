@@ -1,0 +1,79 @@
+//! Counts a migration's bytes while they move, and tells the rate.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::view::Bytes;
+
+/// The rate is taken over at most this long.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// A migration's byte counts. Cheap to add to from many tasks.
+#[derive(Debug, Default)]
+pub struct Counters {
+    total: AtomicU64,
+    held: AtomicU64,
+    reused: AtomicU64,
+    sent: AtomicU64,
+    sent_wire: AtomicU64,
+    /// When how many bytes had been sent: what was there at the start of a resume is no speed.
+    samples: Mutex<VecDeque<(Instant, u64)>>,
+}
+
+impl Counters {
+    /// Sets the bytes of all blobs, and how many of them the target holds now.
+    pub fn set(&self, total: u64, held: u64) {
+        self.total.store(total, Relaxed);
+        self.held.store(held, Relaxed);
+    }
+
+    /// Counts bytes that became durable on the target.
+    pub fn add_held(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes of a blob that came to the total later.
+    pub fn add_total(&self, bytes: u64) {
+        self.total.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes that were found on the target and need not travel.
+    pub fn add_reused(&self, bytes: u64) {
+        self.reused.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts a chunk that was sent: its plain bytes, and those on the wire.
+    pub fn add_sent(&self, plain: u64, wire: u64) {
+        let sent = self.sent.fetch_add(plain, Relaxed) + plain;
+        self.sent_wire.fetch_add(wire, Relaxed);
+        let now = Instant::now();
+        let mut samples = self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if samples.back().is_none_or(|(at, _)| now.duration_since(*at) > Duration::from_millis(100)) {
+            samples.push_back((now, sent));
+        }
+        while samples.front().is_some_and(|(at, _)| now.duration_since(*at) > RATE_WINDOW) {
+            samples.pop_front();
+        }
+    }
+
+    /// Returns the counts as they are now.
+    pub fn bytes(&self) -> Bytes {
+        let sent = self.sent.load(Relaxed);
+        let samples = self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let rate = samples.front().map_or(0.0, |(at, then)| {
+            let seconds = at.elapsed().as_secs_f64();
+            if seconds > 0.0 { sent.saturating_sub(*then) as f64 / seconds } else { 0.0 }
+        });
+        let (total, held) = (self.total.load(Relaxed), self.held.load(Relaxed));
+        Bytes {
+            total,
+            held: held.min(total),
+            reused: self.reused.load(Relaxed),
+            sent,
+            sent_wire: self.sent_wire.load(Relaxed),
+            rate,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What an engine answers instead of doing it.
+
+use modelferry_protocol::plan::Finding;
+
+use crate::controller::port::ControllerError;
+use crate::journal::JournalError;
+use crate::link::SessionClosed;
+use crate::store::StoreError;
+
+/// What kind of no it is; the command line turns it into an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Refused; nothing has changed.
+    Refused,
+    /// There is no such thing.
+    NotFound,
+    /// The peer cannot be reached now.
+    PeerDown,
+    /// The commit point has passed and the other side's answer is not known.
+    InDoubt,
+    /// This agent's own disk or database failed.
+    Internal,
+}
+
+/// A request that an engine did not fulfil.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Something stands against it. The first finding speaks; all of them are listed by `precheck`.
+    #[error("{}", .0.first().map_or("prechecks failed", |finding| &*finding.text))]
+    Prechecks(Vec<Finding>),
+    /// Another migration of the model is unfinished.
+    #[error("model {model:?} is being migrated already (migration {id}); see `modelferry show-migration {id}`")]
+    Busy {
+        /// The model's name.
+        model: String,
+        /// The unfinished migration.
+        id: String,
+    },
+    /// No peer has that name.
+    #[error(
+        "controller {0:?} is not known here; pair with its agent (`modelferry pair accept CODE HOST --as {0}`), or see `modelferry peers`"
+    )]
+    UnknownPeer(String),
+    /// The peer is not connected.
+    #[error("the agent of {peer:?} is not connected ({reason}); nothing has changed; see `modelferry peers`")]
+    PeerDown {
+        /// Its name here.
+        peer: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection ended before the answer came.
+    #[error("the connection to the peer ended before it answered; nothing has changed; try again")]
+    Unanswered(#[from] SessionClosed),
+    /// The peer could not answer.
+    #[error("{peer}: {text}")]
+    Peer {
+        /// Its name here.
+        peer: String,
+        /// What it said.
+        text: String,
+    },
+    /// No migration of that id or model.
+    #[error("migration {0:?} not found; see `modelferry migrations`")]
+    UnknownMigration(String),
+    /// An abort after the commit point.
+    #[error("too late, committed: {0}")]
+    TooLate(String),
+    /// An abort of what has ended.
+    #[error("migration {id} has ended already: {state}")]
+    Ended {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+    },
+    /// Only the source can do that.
+    #[error("migration {0} can only be aborted by its source agent; the model is on its way here")]
+    NotSource(String),
+    /// The controller said no.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    /// The store failed.
+    #[error("the agent's store failed")]
+    Store(#[from] StoreError),
+    /// The journal failed.
+    #[error("the agent's journal failed")]
+    Journal(#[from] JournalError),
+}
+
+impl EngineError {
+    /// Returns what kind of no it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
+            Self::Peer { .. } => ErrorKind::Refused,
+            Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
+            Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
+            Self::Controller(_) => ErrorKind::Refused,
+            Self::UnknownPeer(_) | Self::UnknownMigration(_) => ErrorKind::NotFound,
+            Self::PeerDown { .. } | Self::Unanswered(_) => ErrorKind::PeerDown,
+            Self::TooLate(_) => ErrorKind::InDoubt,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the journal tells about one migration over time.
+
+use modelferry_protocol::record::{Body, Entry};
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+
+/// The times and the first cause of a migration: a fold of its journal records, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// Unix milliseconds of the first record.
+    pub started_ms: u64,
+    /// Unix milliseconds of the record at which it came to rest.
+    pub ended_ms: Option<u64>,
+    /// Unix milliseconds of the freeze.
+    pub frozen_from_ms: Option<u64>,
+    /// Unix milliseconds at which the model was live again, here or there.
+    pub frozen_to_ms: Option<u64>,
+    /// Since when one side has been waiting for the other's word.
+    pub undecided_since_ms: Option<u64>,
+    /// Why it failed, if it did: the first cause, never a later one.
+    pub cause: Option<String>,
+}
+
+impl History {
+    /// Takes in the next record.
+    pub fn apply(&mut self, entry: &Entry) {
+        let now = entry.time_ms;
+        if self.started_ms == 0 {
+            self.started_ms = now;
+        }
+        match &entry.body {
+            Body::Source(record) => {
+                match &record.state {
+                    SourceState::Freezing(_) => self.frozen_from_ms = self.frozen_from_ms.or(Some(now)),
+                    SourceState::Handed(_) | SourceState::Aborted(_) | SourceState::Reclaimed(_) => {
+                        self.frozen_to_ms = self.frozen_to_ms.or(Some(now));
+                    }
+                    _ => {}
+                }
+                match &record.state {
+                    SourceState::Aborting(cause) => self.fail(cause),
+                    SourceState::Reclaiming(reclaiming) => self.fail(&reclaiming.cause),
+                    _ => {}
+                }
+                self.settle(now, matches!(record.state, SourceState::Committed(_)), record.is_at_rest());
+            }
+            Body::Target(record) => {
+                if let TargetState::Dropping(dropping) = &record.state {
+                    self.fail(&dropping.cause);
+                }
+                self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
+            }
+            Body::Terms(_) | Body::Note(_) => {}
+        }
+    }
+
+    fn fail(&mut self, cause: &str) {
+        self.cause.get_or_insert_with(|| cause.to_owned());
+    }
+
+    fn settle(&mut self, now: u64, undecided: bool, at_rest: bool) {
+        self.undecided_since_ms = undecided.then(|| self.undecided_since_ms.unwrap_or(now));
+        self.ended_ms = at_rest.then(|| self.ended_ms.unwrap_or(now));
+    }
+}

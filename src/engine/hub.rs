@@ -1,0 +1,236 @@
+//! Hears what peers say, and takes it to whom it concerns.
+
+use std::sync::Arc;
+
+use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::{Message, Offer, Switch, Told};
+use modelferry_protocol::plan::{Answer, Question};
+use modelferry_protocol::record::Body;
+use modelferry_protocol::switch::source::{self, SourceInput};
+use modelferry_protocol::switch::target::{self, TargetInput, TargetRecord};
+use modelferry_protocol::switch::{Cause, Head, Outcome, Terms};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::conversation::Conversation;
+use super::core::{Core, entry};
+use super::history::History;
+use super::switchover::target::TargetTask;
+use super::tracked::Event;
+use super::transfer::receive::Receiving;
+use crate::link::{NewSession, Session};
+
+/// Messages about incoming blobs that wait for the disk.
+const BLOB_MESSAGES_MAX: usize = 64;
+/// Questions of one peer that are being answered at once.
+const ANSWERS_MAX: usize = 8;
+
+/// Listens to one connection until it ends.
+pub async fn converse(core: Arc<Core>, new: NewSession) {
+    let NewSession { session, mut inbox, chunks } = new;
+    let conversation = Arc::new(Conversation::new(session.clone()));
+    let receiving = Receiving::new(core.clone(), session.clone());
+    let (blobs, mut blob_messages) = mpsc::channel(BLOB_MESSAGES_MAX);
+    let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let receiving = receiving.clone();
+        async move { receiving.take_chunks(chunks).await }
+    });
+    tasks.spawn({
+        let receiving = receiving.clone();
+        async move { receiving.make_durable().await }
+    });
+    tasks.spawn({
+        let receiving = receiving.clone();
+        // Apart from the rest, so that a full disk does not make an abort unheard.
+        async move {
+            while let Some(message) = blob_messages.recv().await {
+                match message {
+                    Message::BlobOffer(offer) => receiving.offered(offer).await,
+                    Message::BlobPage(page) => receiving.page(page).await,
+                    _ => {}
+                }
+            }
+        }
+    });
+    core.peer_up(&conversation);
+    tracing::info!(peer = %session.peer_name(), "peer connected");
+    let mut answers = JoinSet::new();
+    while let Some(message) = inbox.recv().await {
+        tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
+        match message {
+            Message::Hello(_) => {}
+            Message::Ask(ask) => {
+                while answers.len() >= ANSWERS_MAX {
+                    answers.join_next().await;
+                }
+                let (core, session) = (core.clone(), session.clone());
+                answers.spawn(async move {
+                    let answer = answer(&core, ask.question).await;
+                    Core::say(&session, Message::Told(Told { id: ask.id, answer })).await;
+                });
+            }
+            Message::Told(told) => conversation.told(told.id, told.answer),
+            Message::BlobOffer(_) | Message::BlobPage(_) => {
+                let _ = blobs.send(message).await;
+            }
+            Message::BlobState(state) => conversation.feed(state.handle, Message::BlobState(state)).await,
+            Message::BlobDone(handle) => conversation.feed(handle, Message::BlobDone(handle)).await,
+            Message::Need(ref chunks) | Message::Held(ref chunks) => conversation.feed(chunks.handle, message).await,
+            Message::Hold(_) => conversation.feed_all(message).await,
+            message => {
+                if let Some(switch) = message.switch() {
+                    heard(&core, switch, message, &session).await;
+                }
+            }
+        }
+    }
+    core.peer_down(&conversation);
+    tracing::info!(peer = %session.peer_name(), "peer disconnected");
+    tasks.shutdown().await;
+    receiving.close().await;
+}
+
+/// Takes a message about a migration to its task, or answers it from the record.
+async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Session) {
+    let standing = core.parts.journal.ledger(|ledger| ledger.standing(switch.mid).cloned());
+    let partner = match &standing {
+        Some(Standing::Source(record)) => Some(record.head.peer),
+        Some(Standing::Target(record)) => Some(record.head.peer),
+        None => None,
+    };
+    if partner.is_some_and(|partner| partner != session.peer()) {
+        tracing::warn!(peer = %session.peer_name(), mid = %switch.mid, "a message about another peer's migration, ignored");
+        return;
+    }
+    if let Some(mailbox) = core.tracked(switch.mid).and_then(|tracked| tracked.mailbox()) {
+        // A task that is busy hears it when it is said again; the connection must not wait for it.
+        if mailbox.try_send(Event::Heard { message: Box::new(message), session: session.clone() }).is_err() {
+            tracing::debug!(mid = %switch.mid, "the migration's task is busy, a message is left to be repeated");
+        }
+        return;
+    }
+    let answer = match standing {
+        Some(Standing::Source(record)) => {
+            reply(source::on(&record, SourceInput::Heard { message: &message, fresh: false }))
+        }
+        Some(Standing::Target(record)) => reply(target::on(&record, TargetInput::Heard(&message))),
+        None => match message {
+            Message::Offer(offer) => accept(core, offer, session).await,
+            Message::Progress(_) | Message::Prepared(_) | Message::Activated(_) | Message::Dropped(_) => {
+                Some(source::answer_unknown(switch, core.parts.journal.id()))
+            }
+            other => {
+                tracing::debug!(message = other.name(), mid = %switch.mid, "about an unknown migration, ignored");
+                None
+            }
+        },
+    };
+    if let Some(answer) = answer {
+        Core::say(session, answer).await;
+    }
+}
+
+/// A migration without a task is at rest, and its record answers; it never changes.
+fn reply<State>(outcome: Outcome<State>) -> Option<Message> {
+    match outcome {
+        Outcome::Reply(message) => Some(message),
+        Outcome::Record(_) | Outcome::Ignore(_) => None,
+    }
+}
+
+/// Begins to receive a model, or says why not.
+async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Message> {
+    let refused = |text: String| {
+        Some(Message::Refused(modelferry_protocol::message::End { switch: offer.switch, cause: Cause::cut(text) }))
+    };
+    if offer.switch.journal != session.hello().journal {
+        return refused("the offer names another journal than its agent's".into());
+    }
+    let store = core.parts.store.clone();
+    let reserve = core.parts.settings.disk_reserve_bytes;
+    match Core::blocking(move || store.free_bytes()).await {
+        Ok(free) if free < reserve => {
+            return refused(format!("target agent's disk has {free} bytes free, it needs at least {reserve}"));
+        }
+        Ok(_) => {}
+        Err(error) => return refused(format!("target agent's disk cannot be read: {error}")),
+    }
+    let journal = core.parts.journal.clone();
+    if let Err(error) = Core::blocking(move || journal.ensure_reserve()).await {
+        return refused(format!("target agent's journal cannot grow: {error}"));
+    }
+    let head = Head {
+        mid: offer.switch.mid,
+        model: offer.model,
+        epoch_to: offer.epoch_to,
+        peer: session.peer(),
+        journal: offer.switch.journal,
+        profile: offer.profile,
+    };
+    let terms = terms_of(&offer, session);
+    match begin(core, head, terms).await {
+        Ok(()) | Err(None) => None,
+        Err(Some(text)) => refused(text),
+    }
+}
+
+fn terms_of(offer: &Offer, session: &Session) -> Terms {
+    Terms {
+        mid: offer.switch.mid,
+        model: offer.model,
+        attempt: offer.attempt,
+        name: offer.name.clone(),
+        owner: offer.owner.clone(),
+        peer: Text::cut(session.peer_name()),
+        controller: session.hello().controller.clone(),
+        freeze_ms_max: 0,
+    }
+}
+
+/// Errors: why the offer is refused; nothing if it was accepted a moment ago, over another connection.
+async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<String>> {
+    let record = TargetRecord { head, state: target::TargetState::Receiving };
+    let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", Body::Target(record.clone()))];
+    let mut history = History::default();
+    entries.iter().for_each(|entry| history.apply(entry));
+    core.fail_at(head.peer, "target", "Receiving", "before");
+    core.decide(move |ledger| {
+        if ledger.standing(head.mid).is_some() {
+            return Err(None);
+        }
+        target::accept(head, None, ledger.epoch(head.model), ledger.busy(head.model))
+            .map_err(|error| Some(error.to_string()))?;
+        Ok(entries)
+    })
+    .await?;
+    core.fail_at(head.peer, "target", "Receiving", "after");
+    let tracked = core.track(terms, head.peer, Standing::Target(record.clone()), history);
+    tokio::spawn(TargetTask::new(core.clone(), tracked, record).run());
+    Ok(())
+}
+
+async fn answer(core: &Core, question: Question) -> Answer {
+    let failed = |text: String| Answer::Failed(Text::cut(text));
+    match question {
+        Question::Ping => Answer::Bytes(0),
+        Question::Prechecks(facts) => match core.parts.arrival.prechecks(&facts).await {
+            Ok(findings) => Answer::Findings(modelferry_protocol::codec::Bounded::truncated(findings)),
+            Err(error) => failed(error.to_string()),
+        },
+        Question::Held(blobs) => {
+            let store = core.parts.store.clone();
+            let held = move || blobs.iter().try_fold(0, |sum, blob| Ok(sum + store.held_bytes(*blob)?));
+            match Core::blocking(held).await {
+                Ok(bytes) => Answer::Bytes(bytes),
+                Err::<_, crate::store::StoreError>(error) => failed(error.to_string()),
+            }
+        }
+        Question::Query(json) => {
+            let told = core.parts.query.answer(&json).await;
+            Bytes::new(told.into_bytes())
+                .map_or_else(|error| failed(format!("the answer is too long: {error}")), Answer::Json)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The words for what happens now: Juju's own where the phase is Juju's, ours ahead of it.
+
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+
+use super::view::Bytes;
+
+/// Returns the note of a source in `state`.
+///
+/// `offered`: whether the target has taken the offer, so that bytes flow. `bytes`: how far they are.
+pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes) -> String {
+    match state {
+        SourceState::Offered if !offered => "starting".into(),
+        SourceState::Offered => format!("copying binaries ahead, model is live ({})", share(bytes)),
+        SourceState::Freezing(_) => "exporting model".into(),
+        SourceState::Frozen(_) if bytes.held < bytes.total => "uploading model binaries into target controller".into(),
+        SourceState::Frozen(_) => "importing model into target controller".into(),
+        SourceState::Committed(_) => "transferring ownership of cloud resources to target controller".into(),
+        SourceState::Handed(_) => "successful, transferring logs to target controller (0 sent)".into(),
+        SourceState::Reaping(_) => "successful, removing model from source controller".into(),
+        SourceState::Moved(_) => "successful".into(),
+        SourceState::Aborting(cause) | SourceState::Aborted(cause) => aborted(cause),
+        SourceState::Reclaiming(reclaiming) => aborted(&reclaiming.cause),
+        SourceState::Reclaimed(_) => "aborted, model given back by target controller".into(),
+    }
+}
+
+/// Returns the note of a target in `state`.
+pub fn of_target(state: &TargetState, bytes: &Bytes) -> String {
+    match state {
+        TargetState::Receiving => format!("receiving model ({})", share(bytes)),
+        TargetState::Staging(_) => "importing model".into(),
+        TargetState::Prepared(_) => "imported, waiting for source controller to decide".into(),
+        TargetState::Activating(_) => "activating model".into(),
+        TargetState::Active(_) => "successful".into(),
+        TargetState::Dropping(dropping) => aborted(&dropping.cause),
+        TargetState::Dropped(cause) => aborted(cause),
+    }
+}
+
+fn aborted(cause: &str) -> String {
+    format!("aborted, removing model from target controller: {cause}")
+}
+
+/// Returns how far the bytes are, and how long the rest takes at the present rate.
+fn share(bytes: &Bytes) -> String {
+    let percent = bytes.held.saturating_mul(100).checked_div(bytes.total).unwrap_or(0);
+    match remaining_seconds(bytes) {
+        Some(seconds) => format!("{percent} %, {} left", span(seconds)),
+        None => format!("{percent} %"),
+    }
+}
+
+/// Returns the seconds until all bytes are held, at the present rate; nothing while there is none.
+pub fn remaining_seconds(bytes: &Bytes) -> Option<u64> {
+    let left = bytes.total.saturating_sub(bytes.held);
+    (bytes.rate >= 1.0 && left > 0).then(|| (left as f64 / bytes.rate).ceil() as u64)
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds.div_ceil(60)),
+        _ => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_a_copy_says_how_long_it_takes() {
+        let bytes = Bytes { total: 100 << 20, held: 43 << 20, rate: 81920.0, ..Bytes::default() };
+        assert_eq!(share(&bytes), "43 %, 13m left");
+        assert_eq!(share(&Bytes::default()), "0 %");
+    }
+
+    #[test]
+    fn nothing_left_has_no_remaining_time() {
+        assert_eq!(remaining_seconds(&Bytes { total: 5, held: 5, rate: 9.0, ..Bytes::default() }), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! A migration as this process follows it: its facts, its counters, and where its task listens.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::Message;
+use modelferry_protocol::switch::Cause;
+use modelferry_protocol::switch::Terms;
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::counters::Counters;
+use super::error::EngineError;
+use super::history::History;
+use super::notes;
+use super::view::{Bytes, Direction, MigrationView, Stand};
+use crate::link::Session;
+
+/// Events that wait for a migration's task.
+const MAILBOX_MAX: usize = 64;
+
+/// What a migration's task reacts to.
+pub enum Event {
+    /// The peer said something about it.
+    Heard {
+        /// The message; its migration is this one.
+        message: Box<Message>,
+        /// The connection it came by.
+        session: Session,
+    },
+    /// An operator wants to end it.
+    Abort {
+        /// Why, and who.
+        cause: Cause,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// The bytes cannot be taken: the import has to be dropped.
+    Failed(Cause),
+}
+
+/// A migration.
+pub struct Tracked {
+    /// Its facts.
+    pub terms: Terms,
+    /// The other agent.
+    pub peer: Pin,
+    /// Its bytes.
+    pub counters: Counters,
+    /// Told whenever a blob has become complete in the store.
+    pub blob_arrived: Notify,
+    inner: Mutex<Inner>,
+    view: watch::Sender<MigrationView>,
+}
+
+struct Inner {
+    standing: Standing,
+    history: History,
+    offered: bool,
+    waiting: Option<String>,
+    mailbox: Option<mpsc::Sender<Event>>,
+}
+
+impl Tracked {
+    /// Follows a migration that stands at `standing`.
+    pub fn new(terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
+        let inner = Inner { standing, history, offered: false, waiting: None, mailbox: None };
+        let view = watch::Sender::new(view(&terms, &inner, Bytes::default()));
+        Arc::new(Self {
+            terms,
+            peer,
+            counters: Counters::default(),
+            blob_arrived: Notify::new(),
+            inner: Mutex::new(inner),
+            view,
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Opens the mailbox of the migration's task.
+    pub fn open_mailbox(&self) -> mpsc::Receiver<Event> {
+        let (sender, receiver) = mpsc::channel(MAILBOX_MAX);
+        self.inner().mailbox = Some(sender);
+        receiver
+    }
+
+    /// Closes it: the task has ended.
+    pub fn close_mailbox(&self) {
+        self.inner().mailbox = None;
+    }
+
+    /// Returns where the migration's task listens, while it runs.
+    pub fn mailbox(&self) -> Option<mpsc::Sender<Event>> {
+        self.inner().mailbox.clone()
+    }
+
+    /// Takes in a new durable record.
+    pub fn stand(&self, standing: Standing, history: impl FnOnce(&mut History)) {
+        {
+            let mut inner = self.inner();
+            inner.standing = standing;
+            inner.waiting = None;
+            history(&mut inner.history);
+        }
+        self.publish();
+    }
+
+    /// Notes that the target has taken the offer.
+    pub fn set_offered(&self) {
+        self.inner().offered = true;
+        self.publish();
+    }
+
+    /// Says what it waits for, or that it does not wait.
+    pub fn set_waiting(&self, reason: Option<String>) {
+        self.inner().waiting = reason;
+        self.publish();
+    }
+
+    /// Returns it as it is now.
+    pub fn view(&self) -> MigrationView {
+        self.view.borrow().clone()
+    }
+
+    /// Lets its changes be watched.
+    pub fn watch(&self) -> watch::Receiver<MigrationView> {
+        self.view.subscribe()
+    }
+
+    /// Shows what has changed since.
+    pub fn publish(&self) {
+        let now = view(&self.terms, &self.inner(), self.counters.bytes());
+        self.view.send_if_modified(|shown| {
+            let changed = *shown != now;
+            *shown = now;
+            changed
+        });
+    }
+}
+
+/// Returns Juju's form of a migration's id.
+pub fn id_of(terms: &Terms) -> String {
+    format!("{}:{}", terms.model, terms.attempt)
+}
+
+fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
+    let (direction, state, stand, root, note) = match &inner.standing {
+        Standing::Source(record) => {
+            use SourceState::*;
+            let stand = match &record.state {
+                Offered | Freezing(_) | Frozen(_) => Stand::Running,
+                Committed(_) => Stand::Undecided,
+                Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) => Stand::Finishing,
+                Moved(_) => Stand::Moved,
+                Aborted(_) | Reclaimed(_) => Stand::Reverted,
+            };
+            let root = match &record.state {
+                Frozen(frozen) => Some(frozen.root),
+                Committed(committed) => Some(committed.root),
+                Handed(root) | Reaping(root) | Moved(root) => Some(*root),
+                Reclaiming(reclaiming) => Some(reclaiming.root),
+                Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
+            };
+            let note = notes::of_source(&record.state, inner.offered, &bytes);
+            (Direction::Source, record.state.name(), stand, root, note)
+        }
+        Standing::Target(record) => {
+            use TargetState::*;
+            let stand = match &record.state {
+                Receiving | Staging(_) => Stand::Running,
+                Prepared(_) => Stand::Undecided,
+                Activating(_) | Dropping(_) => Stand::Finishing,
+                Active(_) => Stand::Moved,
+                Dropped(_) => Stand::Reverted,
+            };
+            let root = match &record.state {
+                Staging(root) | Prepared(root) | Activating(root) | Active(root) => Some(*root),
+                Dropping(dropping) => dropping.root,
+                Receiving | Dropped(_) => None,
+            };
+            (Direction::Target, record.state.name(), stand, root, notes::of_target(&record.state, &bytes))
+        }
+    };
+    let history = &inner.history;
+    let frozen_ms = history.frozen_from_ms.map(|from| {
+        let to = history.frozen_to_ms.unwrap_or_else(super::core::now_ms);
+        to.saturating_sub(from)
+    });
+    MigrationView {
+        id: id_of(terms),
+        mid: terms.mid.to_string(),
+        model_uuid: terms.model.to_string(),
+        model: terms.name.to_string(),
+        owner: terms.owner.to_string(),
+        direction,
+        peer: terms.peer.to_string(),
+        controller: terms.controller.name.to_string(),
+        state: state.to_owned(),
+        stand,
+        note,
+        waiting: inner.waiting.clone(),
+        cause: history.cause.clone(),
+        started_ms: history.started_ms,
+        ended_ms: history.ended_ms,
+        undecided_since_ms: history.undecided_since_ms,
+        frozen_ms,
+        root: root.map(|root| root.to_string()),
+        bytes,
+    }
+}

@@ -1,0 +1,323 @@
+//! The target's side of a transfer: one receiver for each connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use modelferry_protocol::manifest::ChunkSet;
+use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
+use modelferry_protocol::switch::Cause;
+use tokio::sync::Notify;
+
+use super::pack::unpack;
+use crate::engine::core::Core;
+use crate::engine::tracked::{Event, Tracked};
+use crate::link::{ChunkInbox, Session, SessionClosed};
+use crate::store::{Incoming, StoreError};
+
+/// Bytes written that are made durable at once, without waiting for more.
+const SYNC_BYTES: u64 = 4 << 20;
+/// How long the first written byte waits for more to be made durable with it.
+const SYNC_DELAY: Duration = Duration::from_millis(50);
+/// How often a full disk is tried again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+/// Damaged chunks of one blob, on one connection, that are asked for again.
+const DAMAGED_MAX: u32 = 3;
+
+/// A blob on its way in.
+struct Slot {
+    handle: Handle,
+    incoming: Arc<Incoming>,
+    tracked: Arc<Tracked>,
+    state: Mutex<SlotState>,
+}
+
+#[derive(Default)]
+struct SlotState {
+    dirty_bytes: u64,
+    damaged: u32,
+    done: bool,
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Takes in what one peer sends.
+pub struct Receiving {
+    core: Arc<Core>,
+    session: Session,
+    slots: Mutex<HashMap<Handle, Arc<Slot>>>,
+    dirty: Notify,
+    dirty_much: Notify,
+}
+
+/// Why a blob cannot be taken in.
+enum Refusal {
+    /// The connection ended; the next one goes on.
+    Closed,
+    /// The migration that wants the blob has to be dropped.
+    Failed(Arc<Slot>, String),
+}
+
+impl From<SessionClosed> for Refusal {
+    fn from(_: SessionClosed) -> Self {
+        Self::Closed
+    }
+}
+
+impl Receiving {
+    /// Begins to take in what comes over `session`.
+    pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
+        let (slots, dirty, dirty_much) = (Mutex::default(), Notify::new(), Notify::new());
+        Arc::new(Self { core, session, slots, dirty, dirty_much })
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Handle, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn slot(&self, handle: Handle) -> Option<Arc<Slot>> {
+        self.slots().get(&handle).cloned()
+    }
+
+    /// Takes in a [`Message::BlobOffer`].
+    pub async fn offered(&self, offer: BlobOffer) {
+        let BlobOffer { handle, mid, blob, cutter } = offer;
+        let tracked = self.core.tracked(mid).filter(|tracked| tracked.peer == self.session.peer());
+        let Some(tracked) = tracked else {
+            tracing::warn!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
+            return;
+        };
+        tracked.counters.add_total(blob.bytes);
+        let store = self.core.parts.store.clone();
+        let opened = Core::blocking(move || match store.size(blob.hash)? {
+            Some(_) => Ok::<_, StoreError>(None),
+            None => store.incoming(blob, cutter).map(Some),
+        })
+        .await;
+        let incoming = match opened {
+            Ok(Some(incoming)) => incoming,
+            Ok(None) => {
+                tracked.counters.add_held(blob.bytes);
+                tracked.counters.add_reused(blob.bytes);
+                let state = BlobState { handle, held: true, pages: 0, bytes_held: blob.bytes };
+                return Core::say(&self.session, Message::BlobState(state)).await;
+            }
+            Err(error) => return fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await,
+        };
+        let slot = Arc::new(Slot { handle, incoming, tracked: tracked.clone(), state: Mutex::default() });
+        let (pages, bytes_held) = (slot.incoming.pages(), slot.incoming.bytes_held());
+        tracked.counters.add_held(bytes_held);
+        self.slots().insert(handle, slot.clone());
+        let state = BlobState { handle, held: false, pages, bytes_held };
+        Core::say(&self.session, Message::BlobState(state)).await;
+        for page in 0..pages {
+            if let Err(refusal) = self.ask(&slot, page).await {
+                return self.refuse(refusal).await;
+            }
+        }
+        // It may lack nothing but the last step.
+        self.dirty.notify_one();
+    }
+
+    /// Takes in a [`Message::BlobPage`].
+    pub async fn page(&self, message: BlobPage) {
+        let Some(slot) = self.slot(message.handle) else { return };
+        let index = message.page.index;
+        let incoming = slot.incoming.clone();
+        let added = self.unless_full(&slot, move || incoming.add_page(message.page.clone())).await;
+        let asked = match added {
+            Ok(()) => self.ask(&slot, index).await,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = asked {
+            self.refuse(refusal).await;
+        }
+        // Chunks that were found here are to be made durable, and told.
+        self.dirty.notify_one();
+    }
+
+    /// Asks for what is lacking of a page.
+    async fn ask(&self, slot: &Arc<Slot>, page: u32) -> Result<(), Refusal> {
+        let incoming = slot.incoming.clone();
+        let lacking = Core::blocking(move || incoming.lacking(page)).await;
+        let lacking = lacking.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))?;
+        if !lacking.is_empty() {
+            self.session.send(Message::Need(Chunks { handle: slot.handle, page, ranges: lacking.ranges() })).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in chunks until the connection ends.
+    pub async fn take_chunks(&self, mut chunks: ChunkInbox) {
+        while let Some((header, wire)) = chunks.recv().await {
+            if let Err(refusal) = self.chunk(header, wire).await {
+                self.refuse(refusal).await;
+            }
+        }
+    }
+
+    async fn chunk(&self, header: ChunkHeader, wire: Bytes) -> Result<(), Refusal> {
+        let Some(slot) = self.slot(header.handle) else { return Ok(()) };
+        let incoming = slot.incoming.clone();
+        let write = move || {
+            let plain_bytes = incoming.chunk_bytes(header.page, header.index)?;
+            match unpack(header.encoding, &wire, plain_bytes) {
+                Ok(plain) => match incoming.write(header.page, header.index, &plain) {
+                    Ok(()) => Ok(Ok(plain_bytes)),
+                    Err(damaged @ StoreError::ChunkMismatch { .. }) => Ok(Err(damaged.to_string())),
+                    Err(error) => Err(error),
+                },
+                Err(damaged) => Ok(Err(damaged.to_string())),
+            }
+        };
+        match self.unless_full(&slot, write).await {
+            Ok(Ok(plain_bytes)) => {
+                let dirty_bytes = {
+                    let mut state = slot.state();
+                    state.dirty_bytes += u64::from(plain_bytes);
+                    state.dirty_bytes
+                };
+                self.dirty.notify_one();
+                if dirty_bytes >= SYNC_BYTES {
+                    self.dirty_much.notify_one();
+                }
+                Ok(())
+            }
+            Ok(Err(damage)) => self.damaged(&slot, header, damage).await,
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Asks for a chunk again that arrived damaged, but not for ever.
+    async fn damaged(&self, slot: &Arc<Slot>, header: ChunkHeader, damage: String) -> Result<(), Refusal> {
+        let damaged = {
+            let mut state = slot.state();
+            state.damaged += 1;
+            state.damaged
+        };
+        tracing::warn!(peer = %self.session.peer_name(), blob = %slot.incoming.blob().hash, damage, "damaged chunk");
+        if damaged > DAMAGED_MAX {
+            let text = format!("{damaged} chunks of blob {} arrived damaged: {damage}", slot.incoming.blob().hash);
+            return Err(Refusal::Failed(slot.clone(), text));
+        }
+        self.ask_for(slot, header).await
+    }
+
+    async fn ask_for(&self, slot: &Slot, header: ChunkHeader) -> Result<(), Refusal> {
+        let mut one = ChunkSet::empty(header.index as usize + 1);
+        one.insert(header.index as usize);
+        let again = Chunks { handle: slot.handle, page: header.page, ranges: one.ranges() };
+        Ok(self.session.send(Message::Need(again)).await?)
+    }
+
+    /// Does `work` on the store, as often as it takes while the disk is full; the source is told to wait.
+    async fn unless_full<R: Send + 'static>(
+        &self,
+        slot: &Arc<Slot>,
+        work: impl Fn() -> Result<R, StoreError> + Send + Sync + 'static,
+    ) -> Result<R, Refusal> {
+        let work = Arc::new(work);
+        let mut on_hold = false;
+        let done = loop {
+            let attempt = work.clone();
+            match Core::blocking(move || attempt()).await {
+                Err(error) if error.is_full() => {
+                    let reason = format!("target disk is full: {error}");
+                    slot.tracked.set_waiting(Some(reason.clone()));
+                    if !on_hold {
+                        tracing::warn!(migration = %slot.tracked.terms.mid, reason, "waiting for disk space");
+                        self.session.send(Message::Hold(Hold { reason: Cause::cut(reason) })).await?;
+                    }
+                    on_hold = true;
+                    tokio::time::sleep(FULL_RETRY).await;
+                }
+                done => break done,
+            }
+        };
+        if on_hold {
+            slot.tracked.set_waiting(None);
+            self.session.send(Message::Hold(Hold { reason: Cause::default() })).await?;
+        }
+        done.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))
+    }
+
+    async fn refuse(&self, refusal: Refusal) {
+        let Refusal::Failed(slot, text) = refusal else { return };
+        self.slots().remove(&slot.handle);
+        fail(&slot.tracked, text).await;
+    }
+
+    /// Makes what was written durable, tells the source, and finishes blobs, until the connection ends.
+    pub async fn make_durable(&self) {
+        loop {
+            self.dirty.notified().await;
+            tokio::select! {
+                () = tokio::time::sleep(SYNC_DELAY) => {}
+                () = self.dirty_much.notified() => {}
+            }
+            let slots: Vec<Arc<Slot>> = self.slots().values().cloned().collect();
+            for slot in slots {
+                match self.settle(&slot).await {
+                    Ok(()) => {}
+                    Err(Refusal::Closed) => return,
+                    Err(refusal) => self.refuse(refusal).await,
+                }
+            }
+        }
+    }
+
+    /// Makes durable what was written before the connection ended, so that it need not be sent again.
+    pub async fn close(&self) {
+        let slots: Vec<Arc<Slot>> = self.slots().drain().map(|(_, slot)| slot).collect();
+        for slot in slots {
+            let incoming = slot.incoming.clone();
+            if let Err(error) = Core::blocking(move || incoming.sync()).await {
+                tracing::warn!("what arrived last could not be made durable: {}", chain(&error));
+            }
+        }
+    }
+
+    async fn settle(&self, slot: &Arc<Slot>) -> Result<(), Refusal> {
+        slot.state().dirty_bytes = 0;
+        let incoming = slot.incoming.clone();
+        let synced = self.unless_full(slot, move || incoming.sync()).await?;
+        for (page, held) in synced {
+            let (incoming, set) = (slot.incoming.clone(), held.clone());
+            let bytes = Core::blocking(move || incoming.bytes_of(page, &set)).await;
+            slot.tracked.counters.add_held(bytes.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))?);
+            self.session.send(Message::Held(Chunks { handle: slot.handle, page, ranges: held.ranges() })).await?;
+        }
+        if slot.incoming.is_complete() && !std::mem::replace(&mut slot.state().done, true) {
+            let incoming = slot.incoming.clone();
+            self.unless_full(slot, move || incoming.finish()).await?;
+            self.slots().remove(&slot.handle);
+            self.session.send(Message::BlobDone(slot.handle)).await?;
+            self.core.blob_arrived();
+        }
+        Ok(())
+    }
+}
+
+async fn fail(tracked: &Tracked, text: String) {
+    tracing::error!(migration = %tracked.terms.mid, "{text}");
+    if let Some(mailbox) = tracked.mailbox() {
+        let _ = mailbox.send(Event::Failed(Cause::cut(text))).await;
+    }
+}
+
+/// Returns an error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,353 @@
+//! The source's side of a transfer.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
+use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page};
+use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Message};
+use modelferry_protocol::snapshot::BlobRef;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::TransferError;
+use super::pack::pack;
+use crate::engine::conversation::{Conversation, Feedback, over};
+use crate::engine::core::Core;
+use crate::engine::tracked::Tracked;
+use crate::link::{BulkSender, SessionClosed};
+use crate::store::{BlobReader, CUTTER, Store};
+
+/// Streams that carry chunks. Several, since one stream with a large window can die of gaps
+/// (`too many gaps in stream buffer`), and so that one lost packet holds up only its own stream.
+const STREAMS: usize = 4;
+/// Blobs offered and not yet complete. More would only make the target's answers longer.
+const BLOBS_OPEN_MAX: usize = 32;
+/// Pages in memory, their chunks on their way: about 128 MiB of blob ahead of what is durable.
+const PAGES_OPEN_MAX: usize = 4;
+/// Chunks read and compressed ahead of the streams.
+const JOBS_MAX: usize = 2 * STREAMS;
+
+struct Job {
+    header: ChunkHeader,
+    plain_bytes: u32,
+    wire: Bytes,
+}
+
+/// A blob that the target does not hold yet.
+struct Open {
+    blob: BlobRef,
+    reader: Option<Arc<BlobReader>>,
+    /// The next page to be sent; nothing before the target has answered, nor after the last page.
+    next_page: Option<u32>,
+    pages: HashMap<u32, OpenPage>,
+}
+
+/// A page with chunks on their way.
+struct OpenPage {
+    page: Page,
+    held: ChunkSet,
+    /// Whether the target saw this page on this connection first, so that a chunk which it holds without
+    /// having been sent it was found there.
+    is_new: bool,
+    /// Window that the chunks sent and not yet held take up.
+    sent: HashMap<usize, OwnedSemaphorePermit>,
+}
+
+/// Chunks of one page that the target asked for and that are not read yet.
+struct Wanted {
+    handle: Handle,
+    page: u32,
+    chunks: VecDeque<usize>,
+}
+
+/// Sends blobs to the target of one migration, over one connection.
+struct Sending<'a> {
+    store: Store,
+    conversation: &'a Conversation,
+    tracked: &'a Tracked,
+    feedback_to: mpsc::Sender<Message>,
+    waiting: VecDeque<BlobRef>,
+    open: HashMap<Handle, Open>,
+    wanted: VecDeque<Wanted>,
+    window: Arc<Semaphore>,
+    on_hold: bool,
+}
+
+/// Makes the target hold all of `blobs`, and returns when it does.
+///
+/// Safe to be dropped at any point, and to be begun again on another connection: what the target holds is
+/// not sent again.
+///
+/// Errors: [`TransferError`].
+pub async fn send(
+    core: &Core,
+    conversation: &Conversation,
+    tracked: &Tracked,
+    blobs: &[BlobRef],
+) -> Result<(), TransferError> {
+    let (feedback_to, mut feedback) = Conversation::feedback();
+    tracked.counters.set(blobs.iter().map(|blob| blob.bytes).sum(), 0);
+    let mut sending = Sending {
+        store: core.parts.store.clone(),
+        conversation,
+        tracked,
+        feedback_to,
+        waiting: blobs.iter().copied().collect(),
+        open: HashMap::new(),
+        wanted: VecDeque::new(),
+        window: Arc::new(Semaphore::new(kib(core.parts.settings.window_bytes) as usize)),
+        on_hold: false,
+    };
+    sending.run(&mut feedback).await
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.open.keys().for_each(|handle| self.conversation.forget(*handle));
+        self.tracked.publish();
+    }
+}
+
+impl Sending<'_> {
+    async fn run(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
+        let (jobs, queue) = mpsc::channel(JOBS_MAX);
+        let queue = Arc::new(Mutex::new(queue));
+        let mut streams = JoinSet::new();
+        loop {
+            self.offer_more(feedback).await?;
+            self.page_more(feedback).await?;
+            if self.open.is_empty() && self.waiting.is_empty() {
+                return Ok(());
+            }
+            let next = if self.on_hold { None } else { self.next_wanted().await? };
+            let window = self.window.clone();
+            tokio::select! {
+                biased;
+                message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
+                ended = streams.join_next(), if !streams.is_empty() => match ended {
+                    Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
+                    _ => return Err(over().into()),
+                },
+                // The window is taken before the chunk is read, so that what waits here stays small.
+                permit = window.acquire_many_owned(next.map_or(0, |chunk| kib(chunk.bytes))), if next.is_some() => {
+                    let permit = permit.expect("the window is never closed");
+                    if streams.len() < STREAMS {
+                        let bulk = self.conversation.session.open_bulk().await?;
+                        streams.spawn(feed_stream(bulk, queue.clone()));
+                    }
+                    let Some(job) = self.next_job(permit).await? else { continue };
+                    let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
+                    let jobs = jobs.clone();
+                    self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
+                    self.tracked.counters.add_sent(plain, wire);
+                }
+            }
+        }
+    }
+
+    /// Waits for `work` and listens meanwhile: a full queue on the way out must not stop the way in, or
+    /// both sides could wait for each other.
+    async fn while_listening(
+        &mut self,
+        feedback: &mut Feedback,
+        work: impl Future<Output = Result<(), SessionClosed>>,
+    ) -> Result<(), TransferError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done?),
+                message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
+            }
+        }
+    }
+
+    async fn tell(&mut self, feedback: &mut Feedback, message: Message) -> Result<(), TransferError> {
+        let session = self.conversation.session.clone();
+        self.while_listening(feedback, async move { session.send(message).await }).await
+    }
+
+    async fn offer_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
+        while self.open.len() < BLOBS_OPEN_MAX {
+            let Some(blob) = self.waiting.pop_front() else { break };
+            let handle = self.conversation.number(&self.feedback_to);
+            self.open.insert(handle, Open { blob, reader: None, next_page: None, pages: HashMap::new() });
+            let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
+            self.tell(feedback, Message::BlobOffer(offer)).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends pages ahead of the chunks, as far as memory on both sides allows.
+    async fn page_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
+        while self.pages_open() < PAGES_OPEN_MAX {
+            let due = |(handle, open): (&Handle, &Open)| Some((*handle, open.blob, open.next_page?));
+            let Some((handle, blob, index)) = self.open.iter().find_map(due) else { break };
+            let page = self.load_page(blob, index).await?;
+            let message = Message::BlobPage(BlobPage { handle, page: page.clone() });
+            if let Some(open) = self.open.get_mut(&handle) {
+                open.next_page = (!page.last).then_some(index + 1);
+                let held = ChunkSet::empty(page.chunks.len());
+                // The one page of an empty blob has nothing to be held.
+                if !held.is_full() {
+                    open.pages.insert(index, OpenPage { page, held, is_new: true, sent: HashMap::new() });
+                }
+            }
+            self.tell(feedback, message).await?;
+        }
+        Ok(())
+    }
+
+    fn pages_open(&self) -> usize {
+        self.open.values().map(|open| open.pages.len()).sum()
+    }
+
+    async fn load_page(&self, blob: BlobRef, index: u32) -> Result<Page, TransferError> {
+        let store = self.store.clone();
+        Ok(Core::blocking(move || store.page(blob, index)).await?)
+    }
+
+    /// Returns the next chunk to be sent, with its page in memory.
+    async fn next_wanted(&mut self) -> Result<Option<ChunkRef>, TransferError> {
+        while let Some(wanted) = self.wanted.front() {
+            let (handle, index) = (wanted.handle, wanted.page);
+            let (Some(open), Some(at)) = (self.open.get(&handle), wanted.chunks.front().copied()) else {
+                self.wanted.pop_front();
+                continue;
+            };
+            if !open.pages.contains_key(&index) {
+                // The target knew this page before this connection, and asks for the rest of it.
+                let page = self.load_page(open.blob, index).await?;
+                let asked = wanted.chunks.iter().filter(|chunk| **chunk < page.chunks.len());
+                let mut lacking = ChunkSet::empty(page.chunks.len());
+                asked.for_each(|chunk| lacking.insert(*chunk));
+                let (held, sent) = (lacking.complement(), HashMap::new());
+                if let Some(open) = self.open.get_mut(&handle) {
+                    open.pages.insert(index, OpenPage { page, held, is_new: false, sent });
+                }
+            }
+            let page = self.open.get(&handle).and_then(|open| open.pages.get(&index));
+            match page.and_then(|open| open.page.chunks.get(at)) {
+                Some(chunk) => return Ok(Some(*chunk)),
+                None => return Err(TransferError::Asked { page: index, chunk: at }),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads and packs the chunk that [`Sending::next_wanted`] named.
+    async fn next_job(&mut self, permit: OwnedSemaphorePermit) -> Result<Option<Job>, TransferError> {
+        let Some(wanted) = self.wanted.front_mut() else { return Ok(None) };
+        let (handle, page) = (wanted.handle, wanted.page);
+        let (Some(index), Some(open)) = (wanted.chunks.pop_front(), self.open.get_mut(&handle)) else {
+            return Ok(None);
+        };
+        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(None) };
+        let chunk = open_page.page.chunks.get(index).copied();
+        let (Some(chunk), Some(offset)) = (chunk, open_page.page.chunk_offset(index)) else { return Ok(None) };
+        let reader = match &open.reader {
+            Some(reader) => reader.clone(),
+            None => {
+                let (store, hash) = (self.store.clone(), open.blob.hash);
+                let reader = Arc::new(Core::blocking(move || store.reader(hash)).await?);
+                open.reader.insert(reader).clone()
+            }
+        };
+        open_page.sent.insert(index, permit);
+        let plain_bytes = chunk.bytes;
+        let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes).map(pack)).await?;
+        let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
+        let header = ChunkHeader { handle, page, index: index as u32, wire_bytes, encoding };
+        Ok(Some(Job { header, plain_bytes, wire: wire.into() }))
+    }
+
+    async fn heard(&mut self, message: Message) -> Result<(), TransferError> {
+        match message {
+            Message::BlobState(state) => self.state(state).await,
+            Message::Need(chunks) => self.need(&chunks),
+            Message::Held(chunks) => self.held(&chunks),
+            Message::BlobDone(handle) => {
+                self.done(handle);
+                Ok(())
+            }
+            Message::Hold(hold) => {
+                self.on_hold = !hold.reason.is_empty();
+                self.tracked.set_waiting(self.on_hold.then(|| hold.reason.into_string()));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn state(&mut self, state: BlobState) -> Result<(), TransferError> {
+        let Some(blob) = self.open.get(&state.handle).map(|open| open.blob) else { return Ok(()) };
+        if state.held {
+            self.tracked.counters.add_held(blob.bytes);
+            self.tracked.counters.add_reused(blob.bytes);
+            self.done(state.handle);
+            return Ok(());
+        }
+        self.tracked.counters.add_held(state.bytes_held.min(blob.bytes));
+        // All pages may be known there already; then the page after the last does not exist.
+        let all_known = match state.pages.checked_sub(1) {
+            Some(last_known) => self.load_page(blob, last_known).await?.last,
+            None => false,
+        };
+        if let Some(open) = self.open.get_mut(&state.handle) {
+            open.next_page = (!all_known).then_some(state.pages);
+        }
+        Ok(())
+    }
+
+    fn need(&mut self, chunks: &Chunks) -> Result<(), TransferError> {
+        let Some(open) = self.open.get_mut(&chunks.handle) else { return Ok(()) };
+        let needed = ChunkSet::from_ranges(&chunks.ranges, PAGE_CHUNKS_MAX)?;
+        if let Some(open_page) = open.pages.get_mut(&chunks.page) {
+            // Asked again: they arrived damaged. What they took of the window is free.
+            needed.iter().for_each(|index| drop(open_page.sent.remove(&index)));
+        }
+        self.wanted.push_back(Wanted { handle: chunks.handle, page: chunks.page, chunks: needed.iter().collect() });
+        Ok(())
+    }
+
+    fn held(&mut self, chunks: &Chunks) -> Result<(), TransferError> {
+        let Some(open) = self.open.get_mut(&chunks.handle) else { return Ok(()) };
+        let Some(open_page) = open.pages.get_mut(&chunks.page) else { return Ok(()) };
+        let held = ChunkSet::from_ranges(&chunks.ranges, open_page.page.chunks.len())?;
+        for index in held.iter().filter(|index| !open_page.held.contains(*index)).collect::<Vec<_>>() {
+            let bytes = u64::from(open_page.page.chunks[index].bytes);
+            open_page.held.insert(index);
+            self.tracked.counters.add_held(bytes);
+            // The window that the chunk took up is free again.
+            if open_page.sent.remove(&index).is_none() && open_page.is_new {
+                self.tracked.counters.add_reused(bytes);
+            }
+        }
+        if open_page.held.is_full() {
+            open.pages.remove(&chunks.page);
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, handle: Handle) {
+        self.open.remove(&handle);
+        self.wanted.retain(|wanted| wanted.handle != handle);
+        self.conversation.forget(handle);
+    }
+}
+
+/// Feeds one stream from the queue that all streams share.
+async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) -> Result<(), SessionClosed> {
+    loop {
+        let job = jobs.lock().await.recv().await;
+        let Some(job) = job else { return Ok(()) };
+        bulk.send(job.header, job.wire).await?;
+    }
+}
+
+/// Window that a chunk takes up, in the semaphore's units.
+fn kib(plain_bytes: u32) -> u32 {
+    plain_bytes.div_ceil(1024)
+}

@@ -1,0 +1,262 @@
+//! The bytes of a journal file.
+//!
+//! A file begins with a header in a block of its own, [`HEADER_BYTES`]:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 8 | magic `MFJOURNL` |
+//! | 2 | format, 1 |
+//! | 1 | state: 1 active, 2 superseded by the other file |
+//! | 8 | generation |
+//! | 16 | journal id |
+//! | 8 | carried: the last record that was durable before this header was written |
+//! | 32 | BLAKE3 of the above |
+//!
+//! Records follow without gaps, then zeros:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 4 | length of the body |
+//! | 8 | sequence, from 1 |
+//! | 8 | sequence of the first record of its batch |
+//! | 4 | records in its batch |
+//! | 32 | checksum of the record before; of the first one: a hash of the journal id |
+//! | n | body, an encoded `Entry` |
+//! | 32 | checksum: BLAKE3 of the above |
+//!
+//! A batch is written and synced at once, and counts when all of it is there. Integers are little endian.
+
+use modelferry_protocol::codec::{CodecError, decode};
+use modelferry_protocol::ids::{Hash, JournalId};
+use modelferry_protocol::limits::RECORD_BYTES_MAX;
+use modelferry_protocol::record::Entry;
+
+/// Bytes before the first record. A block of its own: a torn record cannot touch the header, nor a torn header
+/// a record.
+pub const HEADER_BYTES: u64 = 4096;
+
+const MAGIC: [u8; 8] = *b"MFJOURNL";
+const FORMAT: u16 = 1;
+const HASH_BYTES: usize = 32;
+const HEADER_USED_BYTES: usize = 8 + 2 + 1 + 8 + 16 + 8 + HASH_BYTES;
+const RECORD_HEAD_BYTES: usize = 4 + 8 + 8 + 4 + HASH_BYTES;
+
+/// Whether a file is the one that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its records are the journal, unless the other file is active with a higher generation.
+    Active,
+    /// The other file has taken over.
+    Superseded,
+}
+
+/// A file's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    pub state: State,
+    pub generation: u64,
+    pub journal: JournalId,
+    pub carried: u64,
+}
+
+/// What is found where a header should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// There is no such file.
+    Absent,
+    /// Zeros: the file was made and not used yet.
+    Blank,
+    /// A sound header.
+    Sound(Header),
+    /// A sound header of another format.
+    OtherFormat(u16),
+    /// Anything else.
+    Damaged,
+}
+
+/// Takes fields off the front of `bytes`.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}
+
+impl Header {
+    pub fn encode(&self) -> Vec<u8> {
+        let state = match self.state {
+            State::Active => 1,
+            State::Superseded => 2,
+        };
+        let mut bytes = Vec::with_capacity(HEADER_USED_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        bytes.push(state);
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
+        bytes.extend_from_slice(&self.journal.0);
+        bytes.extend_from_slice(&self.carried.to_le_bytes());
+        let checksum = Hash::of(&bytes);
+        bytes.extend_from_slice(&checksum.0);
+        bytes
+    }
+}
+
+impl Slot {
+    /// Judges the first block of a file; shorter where the file is.
+    pub fn of(block: &[u8]) -> Self {
+        if block.iter().all(|byte| *byte == 0) {
+            return Self::Blank;
+        }
+        Self::sound(block).unwrap_or(Self::Damaged)
+    }
+
+    fn sound(block: &[u8]) -> Option<Self> {
+        let used = block.get(..HEADER_USED_BYTES)?;
+        let (content, checksum) = used.split_at(HEADER_USED_BYTES - HASH_BYTES);
+        if Hash::of(content).0 != checksum {
+            return None;
+        }
+        let mut fields = Fields(content);
+        if fields.take()? != MAGIC {
+            return None;
+        }
+        let format = u16::from_le_bytes(fields.take()?);
+        if format != FORMAT {
+            return Some(Self::OtherFormat(format));
+        }
+        let state = match fields.take()? {
+            [1] => State::Active,
+            [2] => State::Superseded,
+            _ => return None,
+        };
+        let generation = u64::from_le_bytes(fields.take()?);
+        let journal = JournalId(fields.take()?);
+        let carried = u64::from_le_bytes(fields.take()?);
+        Some(Self::Sound(Header { state, generation, journal, carried }))
+    }
+}
+
+/// Returns what the first record of a journal is chained to, so that no record of another journal passes.
+pub fn chain_begin(journal: JournalId) -> Hash {
+    Hash::of(&[&MAGIC[..], &journal.0].concat())
+}
+
+/// Appends the records of one batch to `bytes`; returns the checksum of the last.
+pub fn encode_batch(first: u64, mut previous: Hash, bodies: &[Vec<u8>], bytes: &mut Vec<u8>) -> Hash {
+    for (sequence, body) in (first..).zip(bodies) {
+        let begin = bytes.len();
+        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&sequence.to_le_bytes());
+        bytes.extend_from_slice(&first.to_le_bytes());
+        bytes.extend_from_slice(&(bodies.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&previous.0);
+        bytes.extend_from_slice(body);
+        previous = Hash::of(&bytes[begin..]);
+        bytes.extend_from_slice(&previous.0);
+    }
+    previous
+}
+
+/// A record whose checksum is right.
+struct Record<'a> {
+    sequence: u64,
+    batch_first: u64,
+    batch_end: u64,
+    previous: Hash,
+    body: &'a [u8],
+    checksum: Hash,
+}
+
+impl<'a> Record<'a> {
+    /// Finds the record that begins `bytes`, if its checksum is right and its sequence above `after`.
+    fn find(bytes: &'a [u8], after: u64) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        let length = u32::from_le_bytes(fields.take()?) as usize;
+        let sequence = u64::from_le_bytes(fields.take()?);
+        let batch_first = u64::from_le_bytes(fields.take()?);
+        let batch_end = batch_first.checked_add(u64::from(u32::from_le_bytes(fields.take()?)))?;
+        let in_batch = batch_first <= sequence && sequence < batch_end;
+        // Before anything is hashed: damage is searched for records at every byte.
+        if length > RECORD_BYTES_MAX || sequence <= after || !in_batch {
+            return None;
+        }
+        let previous = Hash(fields.take()?);
+        let body = fields.0.get(..length)?;
+        let (content, rest) = bytes.split_at(RECORD_HEAD_BYTES + length);
+        let checksum = Hash::of(content);
+        let sound = rest.get(..HASH_BYTES)? == checksum.0;
+        sound.then_some(Self { sequence, batch_first, batch_end, previous, body, checksum })
+    }
+
+    fn bytes(&self) -> usize {
+        RECORD_HEAD_BYTES + self.body.len() + HASH_BYTES
+    }
+}
+
+/// What a file's records amount to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The last record; 0 for none.
+    pub sequence: u64,
+    /// Its checksum.
+    pub chain: Hash,
+    /// Bytes of records that count.
+    pub end: usize,
+    /// Bytes after them of a batch that was never completed.
+    pub torn: usize,
+}
+
+/// Records that do not replay.
+#[derive(Debug)]
+pub enum BadRecords {
+    /// Damage that is no torn end.
+    Damaged { offset: usize, sequence: u64, reason: &'static str },
+    /// A body that does not decode.
+    Unreadable { sequence: u64, source: CodecError },
+}
+
+/// Replays `content`, a file's bytes after its header, and hands every entry that counts to `each`.
+///
+/// A last batch that is torn is left out: it was never acknowledged. Errors: [`BadRecords::Damaged`] where
+/// the damage lies before something that was written after it had been durable.
+pub fn replay(
+    content: &[u8],
+    journal: JournalId,
+    carried: u64,
+    mut each: impl FnMut(u64, Entry),
+) -> Result<Replayed, BadRecords> {
+    let mut replayed = Replayed { sequence: 0, chain: chain_begin(journal), end: 0, torn: 0 };
+    let mut batch = Vec::new();
+    let (mut at, mut chain) = (0, replayed.chain);
+    while let Some(record) = Record::find(&content[at..], replayed.sequence) {
+        let expected = replayed.sequence + 1 + batch.len() as u64;
+        if record.sequence != expected || record.batch_first != replayed.sequence + 1 || record.previous != chain {
+            break;
+        }
+        let sequence = record.sequence;
+        let entry = decode(record.body).map_err(|source| BadRecords::Unreadable { sequence, source })?;
+        batch.push((sequence, entry));
+        at += record.bytes();
+        chain = record.checksum;
+        if sequence + 1 == record.batch_end {
+            replayed = Replayed { sequence, chain, end: at, torn: 0 };
+            batch.drain(..).for_each(|(sequence, entry)| each(sequence, entry));
+        }
+    }
+    let rest = &content[replayed.end..];
+    replayed.torn = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let damaged = |reason| BadRecords::Damaged { offset: replayed.end, sequence: replayed.sequence, reason };
+    if replayed.sequence < carried {
+        return Err(damaged("a record is missing that was durable when the agent last started"));
+    }
+    // A batch is begun only once the one before it is durable. So a sound record of a later batch proves that
+    // the bad one had been written whole, perhaps acted upon.
+    let later = |at: usize| Record::find(&rest[at..], replayed.sequence + 1);
+    if (0..replayed.torn).filter_map(later).any(|record| record.batch_first > replayed.sequence + 1) {
+        return Err(damaged("a bad record has good ones after it"));
+    }
+    Ok(replayed)
+}

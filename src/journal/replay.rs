@@ -1,0 +1,272 @@
+//! From two files to a journal: choosing, replaying, and writing what survived into the other file.
+//!
+//! In order, each step durable before the next:
+//! 1. the records that count are written into the file that is not in use, and zeros after them;
+//! 2. that file's header becomes active under the next generation;
+//! 3. the old file's header becomes superseded.
+//!
+//! Until step 2 is durable the old file counts, until step 3 either does, as nothing has been appended
+//! yet. Only after step 3 is the journal used. So a header that is damaged *later* is never taken for one
+//! that was torn in step 2: the old file says that it has been superseded, and the journal is refused.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use modelferry_protocol::ids::JournalId;
+use modelferry_protocol::ledger::Ledger;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::format::{BadRecords, HEADER_BYTES, Header, Replayed, Slot, State, replay};
+use super::{Journal, JournalError, RESERVE_BYTES};
+use crate::disk::{DirLock, Disk, DiskFile, Open};
+
+const NAMES: [&str; 2] = ["journal.0", "journal.1"];
+
+/// What opening a journal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Whether there was none, and one was made.
+    pub created: bool,
+    /// Bytes of a last record, or batch, that was not completed and has been dropped.
+    pub truncated_bytes: Option<u64>,
+    /// Generation of the file in use; counts the starts.
+    pub generation: u64,
+}
+
+/// Opened, not yet trusted: it can be replayed and nothing else.
+pub struct UnreplayedJournal {
+    disk: Disk,
+    dir: PathBuf,
+    lock: DirLock,
+    /// The file that counts, and its header.
+    active: (usize, Header),
+    /// What the other file is to be taken as, should this one turn out unsound.
+    fallback: Option<(usize, Header)>,
+    created: bool,
+}
+
+impl UnreplayedJournal {
+    /// Opens the journal in `dir`, which is made if need be, or makes a new one there.
+    ///
+    /// Errors: [`JournalError::Locked`], [`JournalError::Corrupt`] where no header can be trusted,
+    /// [`JournalError::Format`], [`JournalError::Io`], [`JournalError::ReserveLow`].
+    pub fn open(dir: &Path, disk: Disk) -> Result<Self, JournalError> {
+        disk.create_dir(dir).map_err(|source| cannot("make the directory", dir, source))?;
+        let lock = disk.lock_dir(dir).map_err(|source| cannot("lock", dir, source))?;
+        let lock = lock.ok_or_else(|| JournalError::Locked(dir.to_owned()))?;
+        let mut slots = read_slots(&disk, dir)?;
+        let created = slots.iter().all(|slot| matches!(slot, Slot::Absent | Slot::Blank));
+        if created {
+            // A header that was wiped is not one that was never written.
+            refuse_records_without_header(&disk, dir, &slots)?;
+            create(&disk, dir, new_id()?)?;
+            slots = read_slots(&disk, dir)?;
+        }
+        let (active, fallback) = choose(dir, &slots)?;
+        Ok(Self { disk, dir: dir.to_owned(), lock, active, fallback, created })
+    }
+
+    /// Reads the records and makes them durable anew in the other file, under the next generation.
+    ///
+    /// Errors: [`JournalError::Corrupt`], [`JournalError::Unreadable`], [`JournalError::Io`],
+    /// [`JournalError::ReserveLow`].
+    pub fn replay(self) -> Result<(Journal, Opened), JournalError> {
+        let read = match (self.read(self.active), self.fallback) {
+            (Err(JournalError::Corrupt { .. }), Some(fallback)) => self.read(fallback)?,
+            (outcome, _) => outcome?,
+        };
+        let opened = Opened {
+            created: self.created,
+            truncated_bytes: (read.replayed.torn > 0).then_some(read.replayed.torn as u64),
+            generation: self.generation_next(),
+        };
+        let old = self.file(read.slot)?;
+        let new = self.rewrite(&read)?;
+        let Read { header, replayed, ledger, .. } = read;
+        let superseded = Header { state: State::Superseded, ..header };
+        put(&old, &superseded.encode())?;
+        Ok((Journal::begin(self.disk, self.lock, header.journal, [new, old], &replayed, ledger), opened))
+    }
+
+    /// Above both: a fallback's generation is not the highest.
+    fn generation_next(&self) -> u64 {
+        self.active.1.generation + 1
+    }
+
+    fn file(&self, slot: usize) -> Result<DiskFile, JournalError> {
+        let path = self.dir.join(NAMES[slot]);
+        self.disk.open(&path, Open::Existing).map_err(|source| cannot("open", &path, source))
+    }
+
+    fn read(&self, (slot, header): (usize, Header)) -> Result<Read, JournalError> {
+        let file = self.file(slot)?;
+        let content = read_records(&file)?;
+        let mut ledger = Ledger::default();
+        let replayed = replay(&content, header.journal, header.carried, |_, entry| ledger.apply(&entry.body));
+        let replayed = replayed.map_err(|bad| refuse(file.path(), bad))?;
+        Ok(Read { slot, header, content, replayed, ledger })
+    }
+
+    /// Writes the records that count into the file that is not in use, and makes it the one that counts.
+    fn rewrite(&self, read: &Read) -> Result<DiskFile, JournalError> {
+        let slot = 1 - read.slot;
+        let path = self.dir.join(NAMES[slot]);
+        let end = HEADER_BYTES + read.replayed.end as u64;
+        if !path.exists() {
+            make(&self.disk, &self.dir, slot, end + 2 * RESERVE_BYTES, None)?;
+        }
+        let file = self.file(slot)?;
+        // Only where somebody has cut the file: it is kept ahead of what is used.
+        preallocate(&self.disk, &file, end)?;
+        let size = file.size().map_err(|source| cannot("read", &path, source))?;
+        let records = file.write_all_at(HEADER_BYTES, &read.content[..read.replayed.end]);
+        records.map_err(|source| cannot("write", &path, source))?;
+        // What an earlier generation left there must never be found after these records.
+        file.write_zeros(end, size).map_err(|source| cannot("write", &path, source))?;
+        file.sync().map_err(|source| cannot("sync", &path, source))?;
+        let (generation, carried) = (self.generation_next(), read.replayed.sequence);
+        put(&file, &Header { state: State::Active, generation, carried, ..read.header }.encode())?;
+        Ok(file)
+    }
+}
+
+/// A file whose records are sound.
+struct Read {
+    slot: usize,
+    header: Header,
+    content: Vec<u8>,
+    replayed: Replayed,
+    ledger: Ledger,
+}
+
+/// Reads all of a file after its header.
+pub fn read_records(file: &DiskFile) -> Result<Vec<u8>, JournalError> {
+    let read = || {
+        let mut content = vec![0; file.size()?.saturating_sub(HEADER_BYTES) as usize];
+        file.read_exact_at(HEADER_BYTES, &mut content)?;
+        io::Result::Ok(content)
+    };
+    read().map_err(|source| cannot("read", file.path(), source))
+}
+
+/// Lets a file grow to `bytes`, all of them taken from the disk.
+pub fn preallocate(disk: &Disk, file: &DiskFile, bytes: u64) -> Result<(), JournalError> {
+    let full = |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    match file.preallocate(bytes) {
+        Err(error) if full(&error) => {
+            let needed = bytes.saturating_sub(file.size().unwrap_or(0));
+            Err(JournalError::ReserveLow { needed, free: disk.free_bytes(file.path()).unwrap_or(0) })
+        }
+        other => other.map_err(|source| cannot("extend", file.path(), source)),
+    }
+}
+
+/// Returns the error for records that do not replay.
+pub fn refuse(path: &Path, bad: BadRecords) -> JournalError {
+    match bad {
+        BadRecords::Unreadable { sequence, source } => JournalError::Unreadable { sequence, source },
+        BadRecords::Damaged { offset, sequence, reason } => {
+            JournalError::Corrupt { path: path.to_owned(), offset: HEADER_BYTES + offset as u64, sequence, reason }
+        }
+    }
+}
+
+fn cannot(doing: &'static str, path: &Path, source: io::Error) -> JournalError {
+    JournalError::Io { doing, path: path.to_owned(), source }
+}
+
+/// Puts a header in its place.
+fn put(file: &DiskFile, header: &[u8]) -> Result<(), JournalError> {
+    file.write_once_synced_at(0, header).map_err(|source| cannot("write", file.path(), source))
+}
+
+fn read_slots(disk: &Disk, dir: &Path) -> Result<[Slot; 2], JournalError> {
+    let read = |name: &str| -> Result<Slot, JournalError> {
+        let path = dir.join(name);
+        if !path.exists() {
+            return Ok(Slot::Absent);
+        }
+        let read = || {
+            let file = disk.open(&path, Open::Existing)?;
+            let mut block = vec![0; file.size()?.min(HEADER_BYTES) as usize];
+            file.read_exact_at(0, &mut block)?;
+            io::Result::Ok(Slot::of(&block))
+        };
+        match read().map_err(|source| cannot("read", &path, source))? {
+            Slot::OtherFormat(format) => Err(JournalError::Format { path, format }),
+            slot => Ok(slot),
+        }
+    };
+    Ok([read(NAMES[0])?, read(NAMES[1])?])
+}
+
+type Choice = ((usize, Header), Option<(usize, Header)>);
+
+/// Chooses the file that counts, and the one that may stand in for it.
+fn choose(dir: &Path, slots: &[Slot; 2]) -> Result<Choice, JournalError> {
+    let sound = |slot: usize| match slots[slot] {
+        Slot::Sound(header) => Some((slot, header)),
+        _ => None,
+    };
+    let corrupt = |slot: usize, reason| {
+        Err(JournalError::Corrupt { path: dir.join(NAMES[slot]), offset: 0, sequence: 0, reason })
+    };
+    let is_active = |(_, header): &(usize, Header)| header.state == State::Active;
+    let (one, other) = match (sound(0), sound(1)) {
+        (Some(zero), Some(one)) if zero.1.generation > one.1.generation => (zero, Some(one)),
+        (Some(zero), Some(one)) => (one, Some(zero)),
+        (Some(only), None) | (None, Some(only)) => (only, None),
+        (None, None) => return corrupt(0, "neither file has a sound header"),
+    };
+    if let Some((slot, header)) = other {
+        if header.journal != one.1.journal {
+            return corrupt(slot, "the two files are of different journals");
+        }
+        if header.generation == one.1.generation {
+            return corrupt(slot, "the two files are of one generation");
+        }
+    }
+    if !is_active(&one) {
+        // Then a later generation was in use, and is what is missing.
+        return corrupt(1 - one.0, "its header is damaged or missing, and the other file has been superseded by it");
+    }
+    // Still active: nothing was appended to the newer file yet, so both hold the same.
+    Ok((one, other.filter(is_active)))
+}
+
+fn refuse_records_without_header(disk: &Disk, dir: &Path, slots: &[Slot; 2]) -> Result<(), JournalError> {
+    for slot in (0..2).filter(|slot| slots[*slot] != Slot::Absent) {
+        let path = dir.join(NAMES[slot]);
+        let file = disk.open(&path, Open::Existing).map_err(|source| cannot("open", &path, source))?;
+        if read_records(&file)?.iter().any(|byte| *byte != 0) {
+            let reason = "there are records, and no header";
+            return Err(JournalError::Corrupt { path, offset: 0, sequence: 0, reason });
+        }
+    }
+    Ok(())
+}
+
+fn new_id() -> Result<JournalId, JournalError> {
+    let mut id = [0; 16];
+    SystemRandom::new().fill(&mut id).map_err(|_| JournalError::NoRandomness)?;
+    Ok(JournalId(id))
+}
+
+/// Makes both files. The one with the header comes last, so a journal is there whole or not at all.
+fn create(disk: &Disk, dir: &Path, journal: JournalId) -> Result<(), JournalError> {
+    let header = Header { state: State::Active, generation: 1, journal, carried: 0 };
+    make(disk, dir, 1, HEADER_BYTES + 2 * RESERVE_BYTES, None)?;
+    make(disk, dir, 0, HEADER_BYTES + 2 * RESERVE_BYTES, Some(header))
+}
+
+fn make(disk: &Disk, dir: &Path, slot: usize, bytes: u64, header: Option<Header>) -> Result<(), JournalError> {
+    let path = dir.join(NAMES[slot]);
+    let new = dir.join(format!(".{}.new", NAMES[slot]));
+    let file = disk.open(&new, Open::Fresh).map_err(|source| cannot("make", &new, source))?;
+    preallocate(disk, &file, bytes)?;
+    if let Some(header) = header {
+        file.write_all_at(0, &header.encode()).map_err(|source| cannot("write", &new, source))?;
+    }
+    file.sync().map_err(|source| cannot("sync", &new, source))?;
+    disk.rename(&new, &path).map_err(|source| cannot("make", &path, source))
+}

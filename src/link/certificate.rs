@@ -1,0 +1,101 @@
+//! What is trusted of a certificate: one Ed25519 public key and nothing else.
+//!
+//! Names, issuer and validity dates carry no trust here. A peer is its key, pinned at pairing, so a wrong
+//! clock cannot lock two agents out of each other.
+
+use modelferry_protocol::ids::Pin;
+use ring::{digest, signature};
+use rustls::pki_types::CertificateDer;
+
+/// DER of every Ed25519 SubjectPublicKeyInfo up to the key's 32 bytes (RFC 8410).
+const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// Bytes of an Ed25519 public key.
+const ED25519_KEY_BYTES: usize = 32;
+
+/// A certificate that identifies no agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// It does not parse.
+    #[error("the certificate does not parse")]
+    Malformed,
+    /// Its key is of another kind.
+    #[error("the certificate's key is not Ed25519")]
+    NotEd25519,
+    /// There is none, or a chain of several.
+    #[error("{0} certificates were presented, an agent presents exactly one")]
+    Count(usize),
+}
+
+/// Returns the SubjectPublicKeyInfo of `certificate`, which is an Ed25519 key.
+///
+/// Errors: [`CertificateError`].
+pub(super) fn spki_of(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, CertificateError> {
+    let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|_| CertificateError::Malformed)?;
+    let spki = parsed.subject_public_key_info().to_vec();
+    ed25519_key(&spki).ok_or(CertificateError::NotEd25519)?;
+    Ok(spki)
+}
+
+/// Returns the SubjectPublicKeyInfo of the one certificate in `chain`.
+///
+/// Errors: [`CertificateError`].
+pub(super) fn spki_of_chain(chain: &[CertificateDer<'_>]) -> Result<Vec<u8>, CertificateError> {
+    match chain {
+        [certificate] => spki_of(certificate),
+        other => Err(CertificateError::Count(other.len())),
+    }
+}
+
+/// Returns the pin of a public key: SHA-256 of its SubjectPublicKeyInfo.
+pub fn pin_of(spki: &[u8]) -> Pin {
+    let digest = digest::digest(&digest::SHA256, spki);
+    Pin(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
+/// Reports whether `signature` is by the Ed25519 key in `spki` over `bytes`.
+pub fn verify_signature(spki: &[u8], bytes: &[u8], signature: &[u8]) -> bool {
+    ed25519_key(spki)
+        .is_some_and(|key| signature::UnparsedPublicKey::new(&signature::ED25519, key).verify(bytes, signature).is_ok())
+}
+
+fn ed25519_key(spki: &[u8]) -> Option<&[u8]> {
+    spki.strip_prefix(&ED25519_SPKI_PREFIX).filter(|key| key.len() == ED25519_KEY_BYTES)
+}
+
+/// Makes the SubjectPublicKeyInfo of an Ed25519 public key.
+pub(super) fn spki_of_key(key: &[u8]) -> Vec<u8> {
+    [&ED25519_SPKI_PREFIX[..], key].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData};
+
+    fn certificate(key: &KeyPair) -> CertificateDer<'static> {
+        CertificateParams::new(vec!["test".to_owned()]).unwrap().self_signed(key).unwrap().der().clone()
+    }
+
+    #[test]
+    fn the_pin_covers_the_whole_public_key_info() {
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let spki = spki_of(&certificate(&key)).unwrap();
+        assert_eq!(spki, key.subject_public_key_info());
+        assert_eq!(spki, spki_of_key(key.public_key_raw()));
+        assert_ne!(pin_of(&spki), pin_of(key.public_key_raw()));
+    }
+
+    #[test]
+    fn a_key_of_another_kind_identifies_no_agent() {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        assert_eq!(spki_of(&certificate(&key)), Err(CertificateError::NotEd25519));
+    }
+
+    #[test]
+    fn a_chain_or_no_certificate_at_all_identifies_no_agent() {
+        let one = certificate(&KeyPair::generate_for(&PKCS_ED25519).unwrap());
+        assert_eq!(spki_of_chain(&[one.clone(), one]), Err(CertificateError::Count(2)));
+        assert_eq!(spki_of_chain(&[]), Err(CertificateError::Count(0)));
+        assert_eq!(spki_of_chain(&[CertificateDer::from(vec![0x30, 0x00])]), Err(CertificateError::Malformed));
+    }
+}

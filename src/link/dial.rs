@@ -1,0 +1,134 @@
+//! Dials a peer whenever there is no connection to it, for ever.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelferry_protocol::ids::Pin;
+use quinn::crypto::rustls::QuicClientConfig;
+use ring::rand::SecureRandom;
+use tokio::time::timeout;
+
+use super::core::Core;
+use super::line::{Line, describe};
+use super::registry::unix_ms;
+use super::serve::{Served, serve};
+
+/// A name that TLS asks for and nobody looks at: a peer is its key.
+const SERVER_NAME: &str = "modelferry";
+
+/// Starts dialling `peer` after `pause`.
+pub(super) fn start(core: &Arc<Core>, peer: Pin, pause: Duration) {
+    let task = tokio::spawn(keep_connected(core.clone(), peer, pause));
+    core.registry.set_dialler(peer, task.abort_handle());
+}
+
+async fn keep_connected(core: Arc<Core>, peer: Pin, mut pause: Duration) {
+    let stop = core.stop.clone();
+    let dialling = async {
+        let mut failures = 0;
+        let mut held = core.registry.held(peer);
+        loop {
+            if *held.borrow_and_update() {
+                if held.wait_for(|held| !held).await.is_err() {
+                    return;
+                }
+                failures = 0;
+                pause = with_jitter(core.config.timing.backoff(failures));
+            }
+            core.registry.unreached(peer, None, unix_ms() + pause.as_millis() as u64);
+            // The peer may call while this agent waits.
+            if let Ok(Ok(_)) = timeout(pause, held.wait_for(|held| *held)).await {
+                continue;
+            }
+            let reason = match dial_peer(&core, peer).await {
+                // In a task of its own: an unpairing ends the dialling, not what tidies up a connection.
+                Ok(line) => match serve_apart(&core, line).await {
+                    Served::Session | Served::Duplicate => None,
+                    Served::Refused(reason) => Some(reason),
+                },
+                Err(reason) => Some(reason),
+            };
+            failures = if reason.is_some() { failures + 1 } else { 0 };
+            pause = with_jitter(core.config.timing.backoff(failures));
+            core.registry.unreached(peer, reason, unix_ms() + pause.as_millis() as u64);
+        }
+    };
+    tokio::select! {
+        () = dialling => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn serve_apart(core: &Arc<Core>, line: Line) -> Served {
+    let core = core.clone();
+    let served = tokio::spawn(async move { serve(&core, line).await }).await;
+    served.unwrap_or_else(|error| Served::Refused(error.to_string()))
+}
+
+/// Dials a peer at each of its addresses, until one answers with the peer's key.
+async fn dial_peer(core: &Core, peer: Pin) -> Result<Line, String> {
+    let known = core.peers().by_pin(peer).map(|peer| peer.addresses.clone()).unwrap_or_default();
+    let (reached, seen) = core.registry.addresses(peer);
+    let mut reason = None;
+    let mut tried: Vec<SocketAddr> = Vec::new();
+    let mut candidates: Vec<SocketAddr> = reached.into_iter().collect();
+    for address in &known {
+        match tokio::net::lookup_host(address).await {
+            Ok(found) => candidates.extend(found),
+            Err(error) => reason = Some(format!("{address}: {error}")),
+        }
+    }
+    candidates.extend(seen);
+    for address in candidates {
+        if tried.contains(&address) {
+            continue;
+        }
+        tried.push(address);
+        match dial(core, address, core.tls.client(peer)).await {
+            Ok(line) => return Ok(line),
+            Err(error) => reason = Some(format!("{address}: {error}")),
+        }
+    }
+    Err(reason.unwrap_or_else(|| "no address of it is known; it must dial".to_owned()))
+}
+
+/// A dial that led to no connection.
+#[derive(Debug)]
+pub(super) enum DialError {
+    /// The address cannot be dialled from here.
+    Address(quinn::ConnectError),
+    /// Somebody answered, or nobody did.
+    Connection(quinn::ConnectionError),
+    /// The handshake took too long.
+    TooSlow,
+}
+
+impl std::fmt::Display for DialError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(error) => error.fmt(f),
+            Self::Connection(error) => f.write_str(&describe(error)),
+            Self::TooSlow => f.write_str("no answer; is the agent there running, and is UDP allowed to it?"),
+        }
+    }
+}
+
+/// Dials `address`.
+pub(super) async fn dial(core: &Core, address: SocketAddr, crypto: Arc<QuicClientConfig>) -> Result<Line, DialError> {
+    let config = core.client_config(crypto);
+    let connecting = core.endpoint.connect_with(config, address, SERVER_NAME).map_err(DialError::Address)?;
+    match timeout(core.config.timing.handshake, connecting).await {
+        Ok(Ok(connection)) => Ok(Line::new(connection, true)),
+        Ok(Err(error)) => Err(DialError::Connection(error)),
+        Err(_) => Err(DialError::TooSlow),
+    }
+}
+
+/// Shortens `pause` by up to a half, so that two agents that lost each other do not dial in step.
+fn with_jitter(pause: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness there is no jitter, which is no reason to stop dialling.
+    let _ = ring::rand::SystemRandom::new().fill(&mut byte);
+    pause - pause / 2 * u32::from(byte[0]) / 255
+}

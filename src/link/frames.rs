@@ -1,0 +1,94 @@
+//! Frames off a stream. A peer's length is compared with its limit before anything is allocated for it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use modelferry_protocol::limits::{CHUNK_HEADER_BYTES_MAX, CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
+use modelferry_protocol::message::{ChunkHeader, FrameError, FrameHeader, Message};
+use quinn::{ReadExactError, RecvStream};
+use tokio::time::timeout;
+
+/// Bytes that are allocated ahead of their arrival.
+const STEP_BYTES: usize = 64 << 10;
+
+/// Why no frame came off a stream.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadFailure {
+    /// The stream or the connection is over.
+    #[error("the stream is over")]
+    Over,
+    /// The bytes are no frame.
+    #[error("{}", in_full(.0))]
+    Malformed(#[from] FrameError),
+    /// The stream ended inside a frame.
+    #[error("the stream ends inside a frame")]
+    Cut,
+    /// The frame was not completed in time.
+    #[error("a frame was not completed within {0:?}")]
+    TooSlow(Duration),
+}
+
+/// Says what is wrong with a frame, and with its body, in one sentence.
+fn in_full(error: &FrameError) -> String {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+    format!("{error}{}", source.unwrap_or_default())
+}
+
+impl From<ReadExactError> for ReadFailure {
+    fn from(error: ReadExactError) -> Self {
+        match error {
+            ReadExactError::FinishedEarly(_) => Self::Cut,
+            ReadExactError::ReadError(_) => Self::Over,
+        }
+    }
+}
+
+/// Reads the next control message. Waits for its first byte for ever, for the rest at most `within`.
+pub(super) async fn read_message(stream: &mut RecvStream, within: Duration) -> Result<Message, ReadFailure> {
+    let mut header = [0; FRAME_HEADER_BYTES];
+    if !begin(stream, &mut header).await? {
+        return Err(ReadFailure::Over);
+    }
+    let rest = async {
+        stream.read_exact(&mut header[1..]).await?;
+        let header = FrameHeader::parse(header, CONTROL_FRAME_BYTES_MAX)?;
+        let body = read_body(stream, header.body_bytes as usize).await?;
+        Ok(Message::from_body(header.kind, &body)?)
+    };
+    timeout(within, rest).await.unwrap_or(Err(ReadFailure::TooSlow(within)))
+}
+
+/// Reads the next chunk of a bulk stream, and waits for it as long as it takes: a stalled transfer is
+/// paused, not broken off.
+pub(super) async fn read_chunk(stream: &mut RecvStream) -> Result<(ChunkHeader, Bytes), ReadFailure> {
+    let mut header = [0; FRAME_HEADER_BYTES];
+    if !begin(stream, &mut header).await? {
+        return Err(ReadFailure::Over);
+    }
+    stream.read_exact(&mut header[1..]).await?;
+    let header = FrameHeader::parse(header, CHUNK_HEADER_BYTES_MAX)?;
+    let body = read_body(stream, header.body_bytes as usize).await?;
+    let chunk = ChunkHeader::from_body(header.kind, &body)?;
+    let bytes = read_body(stream, chunk.wire_bytes as usize).await?;
+    Ok((chunk, bytes.into()))
+}
+
+/// Reads a frame's first byte; false at the end of the stream.
+async fn begin(stream: &mut RecvStream, header: &mut [u8; FRAME_HEADER_BYTES]) -> Result<bool, ReadFailure> {
+    match stream.read(&mut header[..1]).await {
+        Ok(Some(_)) => Ok(true),
+        Ok(None) | Err(_) => Ok(false),
+    }
+}
+
+async fn read_body(stream: &mut RecvStream, bytes: usize) -> Result<Vec<u8>, ReadFailure> {
+    let mut body = Vec::new();
+    while body.len() < bytes {
+        let at = body.len();
+        let step = (bytes - at).min(STEP_BYTES);
+        body.reserve_exact(step);
+        body.resize(at + step, 0);
+        stream.read_exact(&mut body[at..]).await?;
+    }
+    Ok(body)
+}

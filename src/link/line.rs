@@ -1,0 +1,120 @@
+//! One QUIC connection, and why it ended.
+
+use std::sync::{Arc, OnceLock};
+
+use quinn::{Connection, ConnectionError};
+use rustls::pki_types::CertificateDer;
+
+use super::certificate::spki_of_chain;
+use super::close::CloseCode;
+
+/// Base of the transport error codes that stand for TLS alerts.
+const CRYPTO_ERROR: u64 = 0x100;
+
+/// The TLS alerts that tell an operator what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alert {
+    /// `access_denied`: the key is not pinned there.
+    AccessDenied,
+    /// `no_application_protocol`: no pairing is offered there.
+    NoProtocol,
+    /// Any other.
+    Other(u8),
+}
+
+/// Returns the TLS alert that ended a connection, if one did.
+pub(super) fn alert_of(error: &ConnectionError) -> Option<Alert> {
+    let code = match error {
+        ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
+        ConnectionError::TransportError(error) => u64::from(error.code),
+        _ => return None,
+    };
+    match u8::try_from(code.checked_sub(CRYPTO_ERROR)?).ok()? {
+        49 => Some(Alert::AccessDenied),
+        120 => Some(Alert::NoProtocol),
+        other => Some(Alert::Other(other)),
+    }
+}
+
+/// Says in words why a connection ended, or did not come about.
+pub(super) fn describe(error: &ConnectionError) -> String {
+    match (alert_of(error), error) {
+        (Some(Alert::AccessDenied), ConnectionError::ConnectionClosed(_)) => {
+            "the peer does not know this agent's key; pair again".to_owned()
+        }
+        (Some(Alert::AccessDenied), _) => "whoever answers there has not the peer's key".to_owned(),
+        (_, ConnectionError::ApplicationClosed(close)) => {
+            let code = CloseCode::from_number(close.error_code.into_inner());
+            let text = code.map_or_else(|| format!("code {}", close.error_code), |code| code.text().to_owned());
+            match String::from_utf8_lossy(&close.reason) {
+                reason if reason.is_empty() => format!("closed by the peer: {text}"),
+                // The peer's words: shown, never interpreted by a terminal.
+                reason => format!("closed by the peer: {text}: {}", reason.escape_debug()),
+            }
+        }
+        (_, ConnectionError::TimedOut) => "the peer does not answer".to_owned(),
+        (_, ConnectionError::Reset) => "the peer was restarted".to_owned(),
+        (_, other) => other.to_string(),
+    }
+}
+
+/// A connection, and the reason with which this side closed it.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub connection: Connection,
+    /// Whether this agent dialled it.
+    pub dialled: bool,
+    own_reason: Arc<OnceLock<String>>,
+}
+
+impl Line {
+    /// Takes a connection; `dialled` tells whether this agent dialled it.
+    pub fn new(connection: Connection, dialled: bool) -> Self {
+        Self { connection, dialled, own_reason: Arc::default() }
+    }
+
+    /// Reports whether both are the same connection.
+    pub fn is(&self, other: &Self) -> bool {
+        self.connection.stable_id() == other.connection.stable_id()
+    }
+
+    /// Closes the connection; the first reason counts.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        let text = if reason.is_empty() { code.text().to_owned() } else { format!("{}: {reason}", code.text()) };
+        if self.own_reason.set(text).is_ok() {
+            // QUIC allows as much as fits in a packet.
+            let cut: String = reason.chars().take(240).collect();
+            self.connection.close(code.into(), cut.as_bytes());
+        }
+    }
+
+    /// Waits for the end of the connection and tells why it came.
+    pub async fn ended(&self) -> String {
+        let error = self.connection.closed().await;
+        self.reason_for(&error)
+    }
+
+    /// Tells why the connection ended, if it did.
+    pub fn end(&self) -> Option<String> {
+        self.connection.close_reason().map(|error| self.reason_for(&error))
+    }
+
+    fn reason_for(&self, error: &ConnectionError) -> String {
+        match (error, self.own_reason.get()) {
+            (ConnectionError::LocallyClosed, Some(reason)) => reason.clone(),
+            _ => describe(error),
+        }
+    }
+
+    /// Returns the SubjectPublicKeyInfo that the other side has proven to own.
+    pub fn peer_spki(&self) -> Option<Vec<u8>> {
+        let chain = self.connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+        spki_of_chain(&chain).ok()
+    }
+
+    /// Returns the application protocol that TLS agreed on.
+    pub fn alpn(&self) -> Option<Vec<u8>> {
+        let data = self.connection.handshake_data()?;
+        data.downcast::<quinn::crypto::rustls::HandshakeData>().ok()?.protocol
+    }
+}

@@ -1,0 +1,68 @@
+//! Takes the connections that others dial.
+
+use std::sync::Arc;
+
+use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR};
+use quinn::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::admission::PairTicket;
+use super::close::CloseCode;
+use super::core::{Core, HANDSHAKES_MAX, HANDSHAKES_UNVALIDATED_MAX};
+use super::line::{Line, describe};
+use super::{offering, serve};
+
+/// Accepts until the endpoint is closed.
+pub(super) async fn listen(core: Arc<Core>) {
+    while let Some(incoming) = core.endpoint.accept().await {
+        let under_way = HANDSHAKES_MAX - core.handshakes.available_permits();
+        let Ok(permit) = core.handshakes.clone().try_acquire_owned() else {
+            incoming.refuse();
+            continue;
+        };
+        if under_way >= HANDSHAKES_UNVALIDATED_MAX && !incoming.remote_address_validated() && incoming.may_retry() {
+            // Refused only where a retry is not possible, which was just asked.
+            let _ = incoming.retry();
+            continue;
+        }
+        tokio::spawn(accept(core.clone(), incoming, permit));
+    }
+}
+
+async fn accept(core: Arc<Core>, incoming: Incoming, permit: OwnedSemaphorePermit) {
+    let ticket = core.admission.offer_is_open().then(|| PairTicket::new(core.admission.clone()));
+    let connecting = match incoming.accept_with(core.server_config(ticket.clone())) {
+        Ok(connecting) => connecting,
+        Err(error) => return core.complaints.warn(None, "handshake", &describe(&error)),
+    };
+    let connection = match timeout(core.config.timing.handshake, connecting).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
+            release(ticket);
+            return core.complaints.warn(None, "handshake", &describe(&error));
+        }
+        Err(_) => {
+            release(ticket);
+            return core.complaints.warn(None, "handshake", "it took too long");
+        }
+    };
+    drop(permit);
+    let line = Line::new(connection, false);
+    let pairs = ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
+    match line.alpn().as_deref() {
+        Some(ALPN_PAIR) if pairs => offering::offering(&core, line).await,
+        Some(ALPN_LINK) if !pairs => {
+            serve::serve(&core, line).await;
+        }
+        _ => line.close(CloseCode::Unpaired, ""),
+    }
+    release(ticket);
+}
+
+/// Lets the next stranger pair without waiting until QUIC has forgotten this one.
+fn release(ticket: Option<Arc<PairTicket>>) {
+    if let Some(ticket) = ticket {
+        ticket.release();
+    }
+}

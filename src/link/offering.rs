@@ -1,0 +1,103 @@
+//! The side of a pairing that ran `pair offer`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use modelferry_protocol::codec::{Text, decode, encode};
+use modelferry_protocol::pairing::{EXPORTER_BYTES, EXPORTER_LABEL, PairRequest, PairResponse, Side};
+use tokio::time::timeout;
+
+use super::certificate::pin_of;
+use super::close::CloseCode;
+use super::core::Core;
+use super::dial;
+use super::line::Line;
+use super::offers::Outcome;
+use super::pair::PairError;
+use super::peers::Peer;
+use super::registry::{canonical, unix_ms};
+
+/// Bytes that either side says in a pairing.
+pub(super) const PAIR_BYTES_MAX: usize = 1024;
+
+struct Refusal(CloseCode, String);
+
+/// Hears a stranger's proof and answers with this side's own.
+pub(super) async fn offering(core: &Arc<Core>, line: Line) {
+    let answered = timeout(core.config.timing.first_frame, answer(core, &line)).await;
+    match answered.unwrap_or_else(|_| Err(Refusal(CloseCode::TooSlow, "no proof in time".to_owned()))) {
+        Ok(peer) => {
+            tracing::info!(peer = %peer.name, pin = %peer.pin, "paired");
+            // The accepting side closes once it has the answer, and dials first: until it has written this
+            // agent's pin it would turn it away.
+            let _ = timeout(core.config.timing.first_frame, line.ended()).await;
+            line.close(CloseCode::Done, "");
+            dial::start(core, peer.pin, core.config.timing.retry_min);
+        }
+        Err(Refusal(code, reason)) => {
+            core.complaints.warn(None, code.text(), &reason);
+            line.close(code, &reason);
+        }
+    }
+}
+
+async fn answer(core: &Core, line: &Line) -> Result<Peer, Refusal> {
+    let gone = |error: &dyn std::fmt::Display| Refusal(CloseCode::Stream, error.to_string());
+    let broken = |error: &dyn std::fmt::Display| Refusal(CloseCode::Malformed, error.to_string());
+    let pin = line.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(|| broken(&"no key"))?;
+    let exporter = exporter(line).ok_or_else(|| broken(&"TLS exports no keys"))?;
+    let (mut send, mut recv) = line.connection.accept_bi().await.map_err(|error| gone(&error))?;
+    let request = recv.read_to_end(PAIR_BYTES_MAX).await.map_err(|error| broken(&error))?;
+    let request: PairRequest = decode(&request).map_err(|error| broken(&error))?;
+
+    let mut proof = None;
+    let outcome = core.admission.offers().prove(Instant::now(), |code| {
+        proof = Some(code.proof(Side::Offering, &exporter, core.own(), pin));
+        code.verify(&request.proof, Side::Accepting, &exporter, core.own(), pin)
+    });
+    let (name, proof) = match (outcome, proof) {
+        (Outcome::Right(name), Some(proof)) => (name, proof),
+        (Outcome::Wrong, _) => return Err(Refusal(CloseCode::PairWrongProof, "the offer is void".to_owned())),
+        _ => return Err(Refusal(CloseCode::PairNoOffer, String::new())),
+    };
+    let name = name.unwrap_or_else(|| request.name.to_string());
+    let addresses = addresses(line.connection.remote_address(), request.port);
+    let peer = Peer { name, pin, addresses, paired_ms: unix_ms() };
+    pin_peer(core, &peer).await.map_err(|error| match error {
+        PairError::Name(error) => Refusal(CloseCode::PairName, error.to_string()),
+        other => Refusal(CloseCode::PairNotSaved, other.to_string()),
+    })?;
+    let response = PairResponse { name: Text::cut(core.config.own_name.clone()), proof };
+    send.write_all(&encode(&response)).await.map_err(|error| gone(&error))?;
+    let _ = send.finish();
+    Ok(peer)
+}
+
+/// Returns the keying material that TLS exports on both ends of this very connection.
+pub(super) fn exporter(line: &Line) -> Option<[u8; EXPORTER_BYTES]> {
+    let mut exporter = [0; EXPORTER_BYTES];
+    line.connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").ok()?;
+    Some(exporter)
+}
+
+/// Writes a new peer to disk, and lets it in.
+pub(super) async fn pin_peer(core: &Core, peer: &Peer) -> Result<(), PairError> {
+    core.change_peers(|peers| {
+        peers.check_name(&peer.name, peer.pin)?;
+        Ok(peers.with(peer.clone()))
+    })
+    .await
+}
+
+/// Returns where a peer can be dialled that called from `observed` and says that it listens on `port`.
+fn addresses(observed: SocketAddr, port: u16) -> Vec<String> {
+    let observed = canonical(observed);
+    let mut addresses = vec![observed.to_string()];
+    // Another port is a translated address, and behind it the agent's own may be forwarded. On loopback
+    // nothing translates: there it is a relay, put in between on purpose, and must not be gone around.
+    if port != observed.port() && port != 0 && !observed.ip().is_loopback() {
+        addresses.push(SocketAddr::new(observed.ip(), port).to_string());
+    }
+    addresses
+}

@@ -1,0 +1,247 @@
+//! The side of a pairing that runs `pair accept`, and what either can fail with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelferry_protocol::codec::{Text, decode, encode};
+use modelferry_protocol::limits::PORT_DEFAULT;
+use modelferry_protocol::pairing::{Code, PairRequest, PairResponse, Side};
+use quinn::ConnectionError;
+use tokio::time::timeout;
+
+use super::certificate::pin_of;
+use super::close::CloseCode;
+use super::core::Core;
+use super::dial::{self, DialError};
+use super::line::{Alert, Line, alert_of, describe};
+use super::offering::{PAIR_BYTES_MAX, exporter, pin_peer};
+use super::peers::{BadPeerName, Peer, PeersError, check_peer_name};
+use super::registry::unix_ms;
+
+/// A pairing, or its end, that did not come about. The text says what to type next.
+#[derive(Debug, thiserror::Error)]
+pub enum PairError {
+    /// The name for the peer cannot be used.
+    #[error(transparent)]
+    Name(#[from] BadPeerName),
+    /// The other side took offence at the name for this agent.
+    #[error("{address} cannot use the name for this agent: {reason}; run `modelferry pair offer --as NAME` there")]
+    NameThere {
+        /// What was dialled.
+        address: String,
+        /// Its words.
+        reason: String,
+    },
+    /// Too many wrong codes were tried.
+    #[error("pairing is locked for {} s more, after three wrong codes within an hour", remaining.as_secs().max(1))]
+    Locked {
+        /// For so long.
+        remaining: Duration,
+    },
+    /// The address is none.
+    #[error("`{address}` cannot be dialled: {reason}; give HOST or HOST:PORT")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Nobody answers there, or not as an agent does.
+    #[error(
+        "{address} does not answer as an agent: {reason}; check that the agent there runs and that its UDP port is open"
+    )]
+    Unreachable {
+        /// What was dialled.
+        address: String,
+        /// How it failed.
+        reason: String,
+    },
+    /// No offer is open there.
+    #[error(
+        "{address} has no open offer; run `modelferry pair offer` there and use the code that it prints, within 10 minutes"
+    )]
+    NoOffer {
+        /// What was dialled.
+        address: String,
+    },
+    /// Somebody else pairs with it right now.
+    #[error("{address} is busy with another pairing; try again in a few seconds")]
+    Busy {
+        /// What was dialled.
+        address: String,
+    },
+    /// The code is wrong, and the offer void.
+    #[error(
+        "the code is wrong, and the offer at {address} is void now; run `modelferry pair offer` there for a new one"
+    )]
+    WrongCode {
+        /// What was dialled.
+        address: String,
+    },
+    /// Whoever answered does not know the code.
+    #[error(
+        "{address} does not know the code: somebody else answers there, or stands in between; check the address, then run `modelferry pair offer` anew"
+    )]
+    Impostor {
+        /// What was dialled.
+        address: String,
+    },
+    /// The address leads back here.
+    #[error("{address} is this agent itself; give the other agent's address")]
+    Oneself {
+        /// What was dialled.
+        address: String,
+    },
+    /// The other side could not write the pairing to disk.
+    #[error(
+        "{address} could not save the pairing: {reason}; see to its disk, then run `modelferry pair offer` there again"
+    )]
+    NotSavedThere {
+        /// What was dialled.
+        address: String,
+        /// Its words.
+        reason: String,
+    },
+    /// The pairing could not be written to disk here.
+    #[error(transparent)]
+    NotSaved(#[from] PeersError),
+    /// No randomness for a code.
+    #[error("the system gives no random bytes for a code; try again")]
+    NoRandomness,
+    /// There is no such peer.
+    #[error("no peer is called `{name}`; `modelferry peers` lists them")]
+    UnknownPeer {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Pairs with the agent at `address` that offers `code`.
+///
+/// Errors: [`PairError`].
+pub(super) async fn accept(
+    core: &Arc<Core>,
+    code: Code,
+    address: &str,
+    name: Option<String>,
+) -> Result<Peer, PairError> {
+    name.as_deref().map_or(Ok(()), check_peer_name)?;
+    let address = with_port(address);
+    let line = dial_stranger(core, &address).await?;
+    let peer = timeout(core.config.timing.first_frame, prove(core, &line, code, &address, name)).await;
+    let peer = peer.unwrap_or_else(|_| {
+        Err(PairError::Unreachable { address, reason: "it does not answer to the proof".to_owned() })
+    });
+    line.close(CloseCode::Done, "");
+    let peer = peer?;
+    dial::start(core, peer.pin, Duration::ZERO);
+    Ok(peer)
+}
+
+async fn dial_stranger(core: &Core, address: &str) -> Result<Line, PairError> {
+    let bad = |reason: String| PairError::Address { address: address.to_owned(), reason };
+    let resolved = tokio::net::lookup_host(address).await.map_err(|error| bad(error.to_string()))?;
+    let mut failure = bad("the name has no address".to_owned());
+    for candidate in resolved {
+        match dial::dial(core, candidate, core.tls.pairing_client()).await {
+            Ok(line) => return Ok(line),
+            Err(DialError::Connection(error)) => failure = refused(address, &error),
+            Err(other) => {
+                failure = PairError::Unreachable { address: address.to_owned(), reason: other.to_string() };
+            }
+        }
+    }
+    Err(failure)
+}
+
+async fn prove(core: &Core, line: &Line, code: Code, address: &str, name: Option<String>) -> Result<Peer, PairError> {
+    let impostor = || PairError::Impostor { address: address.to_owned() };
+    let offering = line.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(impostor)?;
+    if offering == core.own() {
+        return Err(PairError::Oneself { address: address.to_owned() });
+    }
+    // Before the code is used up.
+    if let Some(name) = &name {
+        core.peers().check_name(name, offering)?;
+    }
+    let exporter = exporter(line).ok_or_else(impostor)?;
+    let request = PairRequest {
+        name: Text::cut(core.config.own_name.clone()),
+        port: core.config.advertise_port.unwrap_or_else(|| core.endpoint.local_addr().map_or(0, |own| own.port())),
+        proof: code.proof(Side::Accepting, &exporter, offering, core.own()),
+    };
+    let response = ask(line, &encode(&request)).await.map_err(|reason| match line.connection.close_reason() {
+        Some(error) => refused(address, &error),
+        None => PairError::Unreachable { address: address.to_owned(), reason },
+    })?;
+    let response: PairResponse = decode(&response).map_err(|_| impostor())?;
+    if !code.verify(&response.proof, Side::Offering, &exporter, offering, core.own()) {
+        line.close(CloseCode::PairWrongProof, "");
+        return Err(impostor());
+    }
+    let name = name.unwrap_or_else(|| response.name.to_string());
+    let peer = Peer { name, pin: offering, addresses: vec![address.to_owned()], paired_ms: unix_ms() };
+    pin_peer(core, &peer).await?;
+    Ok(peer)
+}
+
+async fn ask(line: &Line, request: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut send, mut recv) = line.connection.open_bi().await.map_err(|error| error.to_string())?;
+    send.write_all(request).await.map_err(|error| error.to_string())?;
+    let _ = send.finish();
+    recv.read_to_end(PAIR_BYTES_MAX).await.map_err(|error| error.to_string())
+}
+
+/// Says why the other side ended a pairing.
+fn refused(address: &str, error: &ConnectionError) -> PairError {
+    let address = address.to_owned();
+    match alert_of(error) {
+        Some(Alert::NoProtocol) => return PairError::NoOffer { address },
+        Some(Alert::AccessDenied) => return PairError::Busy { address },
+        _ => {}
+    }
+    let code = match error {
+        ConnectionError::ApplicationClosed(close) => CloseCode::from_number(close.error_code.into_inner()),
+        _ => None,
+    };
+    let reason = describe(error);
+    match code {
+        Some(CloseCode::PairNoOffer) => PairError::NoOffer { address },
+        Some(CloseCode::PairWrongProof) => PairError::WrongCode { address },
+        Some(CloseCode::PairName) => PairError::NameThere { address, reason },
+        Some(CloseCode::PairNotSaved) => PairError::NotSavedThere { address, reason },
+        _ => PairError::Unreachable { address, reason },
+    }
+}
+
+/// Tells `HOST[:PORT]` as `host:port`; an IPv6 address may stand in brackets.
+fn with_port(address: &str) -> String {
+    let address = address.trim();
+    if let Ok(ip) = address.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>() {
+        return std::net::SocketAddr::new(ip, PORT_DEFAULT).to_string();
+    }
+    match address.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => address.to_owned(),
+        _ => format!("{address}:{PORT_DEFAULT}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_a_port_gets_the_default_one() {
+        for (given, dialled) in [
+            ("east", "east:17171"),
+            ("east:9", "east:9"),
+            ("10.0.0.1", "10.0.0.1:17171"),
+            ("10.0.0.1:9", "10.0.0.1:9"),
+            ("::1", "[::1]:17171"),
+            ("[::1]", "[::1]:17171"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(with_port(given), dialled);
+        }
+    }
+}

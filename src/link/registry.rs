@@ -1,0 +1,237 @@
+//! The one connection that is kept to each peer.
+//!
+//! Either side dials, so two connections may come up at once. Both sides then keep the one that the lower
+//! pin dialled. A newer connection by the same dialler means that it has lost the older one.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use modelferry_protocol::ids::Pin;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::close::CloseCode;
+use super::line::Line;
+use super::session::Session;
+
+/// How the link to a peer stands.
+#[derive(Debug, Clone)]
+pub enum PeerState {
+    /// Connected.
+    Up {
+        /// The session.
+        session: Session,
+        /// Unix milliseconds of its begin.
+        since_ms: u64,
+    },
+    /// Not connected.
+    Down {
+        /// Unix milliseconds since when.
+        since_ms: u64,
+        /// Why, in words.
+        reason: String,
+        /// Unix milliseconds of the next attempt, if one is waited for.
+        next_try_ms: Option<u64>,
+    },
+}
+
+impl PeerState {
+    /// Returns the session while there is one.
+    pub fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Up { session, .. } => Some(session),
+            Self::Down { .. } => None,
+        }
+    }
+}
+
+/// Returns the wall clock in Unix milliseconds, for people to read.
+pub(super) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// What becomes of a new connection.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It is the one to keep, under this number.
+    Keep(u64),
+    /// The other one is kept.
+    Duplicate,
+    /// It is kept if this older one is dead.
+    Doubt(Line),
+    /// Its peer is not paired any more.
+    Unpaired,
+}
+
+struct Slot {
+    state: watch::Sender<PeerState>,
+    kept: Option<(u64, Line)>,
+    /// Follows `kept`, for those who wait.
+    held: watch::Sender<bool>,
+    dialler: Option<AbortHandle>,
+    /// Where a dial last succeeded.
+    reached: Option<SocketAddr>,
+    /// Where the peer last called from.
+    seen: Option<SocketAddr>,
+}
+
+impl Slot {
+    fn new(reason: &str) -> Self {
+        let down = PeerState::Down { since_ms: unix_ms(), reason: reason.to_owned(), next_try_ms: None };
+        let (state, held) = (watch::Sender::new(down), watch::Sender::new(false));
+        Self { state, kept: None, held, dialler: None, reached: None, seen: None }
+    }
+
+    fn down(&self, reason: String) {
+        self.state.send_modify(|state| {
+            let since_ms = match state {
+                PeerState::Down { since_ms, .. } => *since_ms,
+                PeerState::Up { .. } => unix_ms(),
+            };
+            *state = PeerState::Down { since_ms, reason, next_try_ms: None };
+        });
+    }
+
+    fn let_go(&mut self, code: CloseCode) {
+        if let Some((_, line)) = self.kept.take() {
+            line.close(code, "");
+            self.held.send_replace(false);
+            self.down(code.text().to_owned());
+        }
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    slots: HashMap<Pin, Slot>,
+    last_id: u64,
+}
+
+/// The connections and the states of all peers.
+#[derive(Default)]
+pub(super) struct Registry(Mutex<Table>);
+
+impl Registry {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, pin: Pin, act: impl FnOnce(&mut Slot) -> T) -> T {
+        act(self.table().slots.entry(pin).or_insert_with(|| Slot::new("not paired")))
+    }
+
+    /// Decides about a new connection. `dead`: the one that was in doubt before and proved dead.
+    /// `is_pinned` is asked under the lock, so that an unpairing either sees the connection or stops it.
+    pub fn offer(
+        &self,
+        own: Pin,
+        peer: Pin,
+        line: &Line,
+        dead: Option<&Line>,
+        is_pinned: impl Fn() -> bool,
+    ) -> Verdict {
+        let mut table = self.table();
+        if !is_pinned() {
+            return Verdict::Unpaired;
+        }
+        table.last_id += 1;
+        let id = table.last_id;
+        let slot = table.slots.entry(peer).or_insert_with(|| Slot::new("not paired"));
+        if let Some((_, kept)) = &slot.kept {
+            let lives = kept.end().is_none() && !dead.is_some_and(|dead| dead.is(kept));
+            let lower_dialled = line.dialled == (own < peer);
+            if lives && line.dialled != kept.dialled && !lower_dialled {
+                // This agent dialled while there was no connection, so the kept one is younger than that.
+                // A peer that dials in spite of one may have been restarted.
+                return if line.dialled { Verdict::Duplicate } else { Verdict::Doubt(kept.clone()) };
+            }
+        }
+        slot.let_go(CloseCode::Replaced);
+        let remote = line.connection.remote_address();
+        *if line.dialled { &mut slot.reached } else { &mut slot.seen } = Some(canonical(remote));
+        slot.kept = Some((id, line.clone()));
+        slot.held.send_replace(true);
+        Verdict::Keep(id)
+    }
+
+    /// Tells that the kept connection `id` has become a session; false if it is not kept any more.
+    pub fn up(&self, peer: Pin, id: u64, session: Session) -> bool {
+        self.with(peer, |slot| {
+            let kept = slot.kept.as_ref().is_some_and(|(kept, _)| *kept == id);
+            if kept {
+                slot.state.send_replace(PeerState::Up { session, since_ms: unix_ms() });
+            }
+            kept
+        })
+    }
+
+    /// Tells that connection `id` is over.
+    pub fn over(&self, peer: Pin, id: u64, reason: String) {
+        self.with(peer, |slot| {
+            if slot.kept.as_ref().is_some_and(|(kept, _)| *kept == id) {
+                slot.kept = None;
+                slot.down(reason);
+                slot.held.send_replace(false);
+            }
+        });
+    }
+
+    /// Tells why the peer was not reached, if it was tried, and when it is tried again.
+    pub fn unreached(&self, peer: Pin, why: Option<String>, next: u64) {
+        self.with(peer, |slot| {
+            slot.state.send_if_modified(|state| match state {
+                PeerState::Down { reason, next_try_ms, .. } => {
+                    *reason = why.unwrap_or_else(|| std::mem::take(reason));
+                    *next_try_ms = Some(next);
+                    true
+                }
+                PeerState::Up { .. } => false,
+            })
+        });
+    }
+
+    /// Takes over the task that dials `peer`, in the place of an older one.
+    pub fn set_dialler(&self, peer: Pin, dialler: AbortHandle) {
+        self.with(peer, |slot| {
+            if slot.kept.is_none() {
+                slot.down("not connected yet".to_owned());
+            }
+            if let Some(old) = slot.dialler.replace(dialler) {
+                old.abort();
+            }
+        });
+    }
+
+    /// Closes the connection to `peer` and dials it no more.
+    pub fn forget(&self, peer: Pin) {
+        if let Some(mut slot) = self.table().slots.remove(&peer) {
+            if let Some(dialler) = slot.dialler.take() {
+                dialler.abort();
+            }
+            slot.let_go(CloseCode::Unpaired);
+            slot.down("not paired any more".to_owned());
+        }
+    }
+
+    /// Returns a view of the peer's state.
+    pub fn watch(&self, peer: Pin) -> watch::Receiver<PeerState> {
+        self.with(peer, |slot| slot.state.subscribe())
+    }
+
+    /// Returns a view of whether a connection is kept.
+    pub fn held(&self, peer: Pin) -> watch::Receiver<bool> {
+        self.with(peer, |slot| slot.held.subscribe())
+    }
+
+    /// Returns where a dial of `peer` last succeeded, and where it last called from.
+    pub fn addresses(&self, peer: Pin) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        self.with(peer, |slot| (slot.reached, slot.seen))
+    }
+}
+
+/// Returns an IPv4 address that a dual-stack socket shows as IPv6 in its own form.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

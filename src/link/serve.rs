@@ -1,0 +1,174 @@
+//! A connection from the end of its handshake to its own end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::limits::PROTOCOL_VERSION;
+use modelferry_protocol::message::{Hello, Message};
+use quinn::{RecvStream, SendStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::certificate::pin_of;
+use super::close::CloseCode;
+use super::config::open_up;
+use super::core::Core;
+use super::frames::{ReadFailure, read_message};
+use super::line::Line;
+use super::registry::Verdict;
+use super::session::Greeted;
+
+/// Between two looks at whether an old connection lives.
+const PROBE_STEP: Duration = Duration::from_millis(20);
+
+/// What became of a connection.
+#[derive(Debug)]
+pub(super) enum Served {
+    /// It was a session, and is over.
+    Session,
+    /// It never became one, for this reason.
+    Refused(String),
+    /// The other side's connection was kept.
+    Duplicate,
+}
+
+struct Refusal {
+    code: CloseCode,
+    reason: String,
+}
+
+/// Takes a connection to a paired peer through both `Hello`s and to its end.
+pub(super) async fn serve(core: &Arc<Core>, line: Line) -> Served {
+    let Some(spki) = line.peer_spki() else {
+        line.close(CloseCode::Unpaired, "");
+        return Served::Refused("the peer presents no key".to_owned());
+    };
+    let peer = pin_of(&spki);
+    let id = match keep(core, peer, &line).await {
+        Ok(id) => id,
+        Err(CloseCode::Duplicate) => {
+            line.close(CloseCode::Duplicate, "");
+            return Served::Duplicate;
+        }
+        Err(code) => {
+            line.close(code, "");
+            return Served::Refused(code.text().to_owned());
+        }
+    };
+    let (control, hello) = match greet(core, &line, peer).await {
+        Ok(greeted) => greeted,
+        Err(refusal) => {
+            // Closed by the peer or the network, the connection knows better why.
+            let reason = line.end().unwrap_or_else(|| {
+                core.complaints.warn(Some(peer), refusal.code.text(), &refusal.reason);
+                refusal.reason.clone()
+            });
+            line.close(refusal.code, &refusal.reason);
+            core.registry.over(peer, id, reason.clone());
+            return Served::Refused(reason);
+        }
+    };
+    open_up(&line.connection);
+    let peer_name = core.peers().by_pin(peer).map(|peer| peer.name.clone()).unwrap_or_default();
+    let greeted = Greeted { id, line: line.clone(), peer, peer_name, peer_spki: spki, hello, control };
+    let (new, drive) = greeted.begin(core.config.timing.frame, &core.complaints);
+    tracing::info!(peer = %new.session.peer_name(), address = %line.connection.remote_address(), "connected");
+    if core.registry.up(peer, id, new.session.clone()) && core.sessions.send(new).await.is_err() {
+        line.close(CloseCode::Shutdown, "");
+    }
+    let reason = line.ended().await;
+    drive.stop().await;
+    tracing::info!(peer = %peer, reason, "disconnected");
+    core.registry.over(peer, id, reason);
+    Served::Session
+}
+
+/// Makes the connection the kept one, or says with which code it ends.
+async fn keep(core: &Core, peer: Pin, line: &Line) -> Result<u64, CloseCode> {
+    let mut dead = None;
+    loop {
+        let is_pinned = || core.admission.is_pinned(peer);
+        match core.registry.offer(core.own(), peer, line, dead.as_ref(), is_pinned) {
+            Verdict::Keep(id) => return Ok(id),
+            Verdict::Duplicate => return Err(CloseCode::Duplicate),
+            Verdict::Unpaired => return Err(CloseCode::Unpaired),
+            Verdict::Doubt(older) => {
+                if lives(&older, core.config.timing.probe).await {
+                    return Err(CloseCode::Duplicate);
+                }
+                dead = Some(older);
+            }
+        }
+        if line.end().is_some() {
+            return Err(CloseCode::Duplicate);
+        }
+    }
+}
+
+/// Reports whether the peer still answers on `line`, within `patience`.
+async fn lives(line: &Line, patience: Duration) -> bool {
+    let heard = line.connection.stats().udp_rx.datagrams;
+    // QUIC has no ping for applications. A stream that is given up at once must be acknowledged; a peer
+    // that was restarted answers with a stateless reset.
+    if let Ok(Ok(mut stream)) = timeout(PROBE_STEP, line.connection.open_uni()).await {
+        let _ = stream.reset(CloseCode::Done.into());
+    }
+    let deadline = Instant::now() + patience;
+    while line.end().is_none() && Instant::now() < deadline {
+        let answered = line.connection.stats().udp_rx.datagrams > heard;
+        sleep(PROBE_STEP).await;
+        // A stateless reset is a datagram as well; by now it has ended the connection.
+        if answered {
+            return line.end().is_none();
+        }
+    }
+    false
+}
+
+/// Exchanges the `Hello`s on the control stream, which the side that dialled opens.
+async fn greet(core: &Core, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello), Refusal> {
+    let within = core.config.timing.first_frame;
+    let greeting = async {
+        let gone = |error: &dyn std::fmt::Display| Refusal { code: CloseCode::Stream, reason: error.to_string() };
+        let opened = if line.dialled { line.connection.open_bi().await } else { line.connection.accept_bi().await };
+        let (mut send, mut recv) = opened.map_err(|error| gone(&error))?;
+        let own = (core.hello)(peer);
+        send.write_all(&Message::Hello(own.clone()).to_frame()).await.map_err(|error| gone(&error))?;
+        let hello = match read_message(&mut recv, within).await {
+            Ok(Message::Hello(hello)) => hello,
+            Ok(other) => {
+                let reason = format!("{} came first, expected is Hello", other.name());
+                return Err(Refusal { code: CloseCode::Violation, reason });
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        check_version(&own, &hello)?;
+        Ok(((send, recv), hello))
+    };
+    let late = Refusal { code: CloseCode::TooSlow, reason: format!("no Hello within {within:?}") };
+    timeout(within, greeting).await.unwrap_or(Err(late))
+}
+
+impl From<ReadFailure> for Refusal {
+    fn from(failure: ReadFailure) -> Self {
+        let code = match failure {
+            ReadFailure::Over => CloseCode::Stream,
+            ReadFailure::TooSlow(_) => CloseCode::TooSlow,
+            ReadFailure::Malformed(_) | ReadFailure::Cut => CloseCode::Malformed,
+        };
+        Self { code, reason: failure.to_string() }
+    }
+}
+
+fn check_version(own: &Hello, peer: &Hello) -> Result<(), Refusal> {
+    if peer.protocol == PROTOCOL_VERSION {
+        return Ok(());
+    }
+    let reason = format!(
+        "agent {} speaks version {PROTOCOL_VERSION}, agent {} speaks version {}; upgrade the older one",
+        &*own.agent,
+        peer.agent.escape_debug(),
+        peer.protocol
+    );
+    Err(Refusal { code: CloseCode::Version, reason })
+}

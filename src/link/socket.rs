@@ -1,0 +1,36 @@
+//! The UDP socket that is listened on and dialled from.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use quinn::{Endpoint, EndpointConfig, TokioRuntime};
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
+
+use super::identity::Identity;
+
+/// Binds `listen` and makes QUIC's endpoint of it.
+pub(super) fn endpoint(listen: SocketAddr, identity: &Identity, server: quinn::ServerConfig) -> io::Result<Endpoint> {
+    // The same after every start: a peer's packet for a connection from before is then answered with a
+    // stateless reset that it believes, and it reconnects at once instead of waiting for silence to end.
+    let seed = identity.reset_seed();
+    let id_key = u64::from_le_bytes(seed[..8].try_into().expect("eight bytes of the seed"));
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &seed)));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
+    Endpoint::new(config, Some(server), bind(listen)?, Arc::new(TokioRuntime))
+}
+
+fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
+    match UdpSocket::bind(listen) {
+        Err(error) if listen.is_ipv6() && listen.ip().is_unspecified() && no_ipv6(&error) => {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, listen.port()))
+        }
+        bound => bound,
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL].iter().any(|known| error.raw_os_error() == Some(known.raw_os_error()))
+}

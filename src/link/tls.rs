@@ -1,0 +1,206 @@
+//! TLS as agents speak it: version 1.3, one Ed25519 certificate each way, pins instead of authorities.
+//!
+//! No early data and no tickets: every connection proves both keys anew, so that an unpairing holds from
+//! the next handshake on. Validity dates are ignored, see [`super::certificate`].
+
+use std::sync::Arc;
+
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR};
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{DigitallySignedStruct, DistinguishedName, PeerIncompatible, SignatureScheme};
+
+use super::admission::{Admission, PairTicket};
+use super::certificate::{pin_of, spki_of};
+
+/// The one kind of signature that agents make.
+const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[webpki::ring::ED25519],
+    mapping: &[(SignatureScheme::ED25519, &[webpki::ring::ED25519])],
+};
+
+/// Makes TLS configurations around one identity.
+#[derive(Debug, Clone)]
+pub(super) struct Tls {
+    key: Arc<CertifiedKey>,
+    admission: Arc<Admission>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Tls {
+    /// Takes the identity's `key`; `admission` tells whom to let in.
+    pub fn new(key: Arc<CertifiedKey>, admission: Arc<Admission>) -> Self {
+        Self { key, admission, provider: Arc::new(rustls::crypto::ring::default_provider()) }
+    }
+
+    /// Makes the configuration for accepting: pinned keys, and a stranger that takes `ticket`.
+    pub fn server(&self, ticket: Option<Arc<PairTicket>>) -> Arc<QuicServerConfig> {
+        let mut alpn = vec![ALPN_LINK.to_vec()];
+        alpn.extend(ticket.is_some().then(|| ALPN_PAIR.to_vec()));
+        let verifier = Arc::new(ClientCerts { admission: self.admission.clone(), ticket: ticket.clone() });
+        let builder = rustls::ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("the provider speaks TLS 1.3")
+            .with_client_cert_verifier(verifier);
+        let mut config = match ticket {
+            Some(ticket) => builder.with_cert_resolver(Arc::new(PairResolver { key: self.key.clone(), ticket })),
+            None => builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(self.key.clone()))),
+        };
+        config.alpn_protocols = alpn;
+        config.send_tls13_tickets = 0;
+        config.max_early_data_size = 0;
+        Arc::new(QuicServerConfig::try_from(config).expect("the provider has QUIC's initial suite"))
+    }
+
+    /// Makes the configuration for dialling the peer `pin`.
+    pub fn client(&self, pin: Pin) -> Arc<QuicClientConfig> {
+        self.client_with(Some(pin), ALPN_LINK)
+    }
+
+    /// Makes the configuration for dialling a stranger to pair with.
+    pub fn pairing_client(&self) -> Arc<QuicClientConfig> {
+        self.client_with(None, ALPN_PAIR)
+    }
+
+    fn client_with(&self, expected: Option<Pin>, alpn: &[u8]) -> Arc<QuicClientConfig> {
+        let mut config = rustls::ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("the provider speaks TLS 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ServerCerts { expected }))
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(self.key.clone())));
+        config.alpn_protocols = vec![alpn.to_vec()];
+        config.resumption = Resumption::disabled();
+        config.enable_early_data = false;
+        config.enable_sni = false;
+        Arc::new(QuicClientConfig::try_from(config).expect("the provider has QUIC's initial suite"))
+    }
+}
+
+/// Returns the pin of the one certificate presented, if it is one that an agent has.
+fn sole_pin(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Result<Pin, rustls::Error> {
+    if !intermediates.is_empty() {
+        return Err(rustls::CertificateError::BadEncoding.into());
+    }
+    let spki = spki_of(end_entity).map_err(|_| rustls::CertificateError::BadEncoding)?;
+    Ok(pin_of(&spki))
+}
+
+/// The same for a key that is not pinned and for one that was: no hint which pins exist.
+fn not_admitted() -> rustls::Error {
+    rustls::CertificateError::ApplicationVerificationFailure.into()
+}
+
+/// Looks at the certificates of those who dial.
+#[derive(Debug)]
+struct ClientCerts {
+    admission: Arc<Admission>,
+    ticket: Option<Arc<PairTicket>>,
+}
+
+impl ClientCertVerifier for ClientCerts {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let pin = sole_pin(end_entity, intermediates)?;
+        let pairs = self.ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
+        if pairs || self.admission.is_pinned(pin) { Ok(ClientCertVerified::assertion()) } else { Err(not_admitted()) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &ALGORITHMS)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+/// Looks at the certificate of who was dialled.
+#[derive(Debug)]
+struct ServerCerts {
+    /// The peer's pin; nothing when pairing, where the proofs cover the key instead.
+    expected: Option<Pin>,
+}
+
+impl ServerCertVerifier for ServerCerts {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let pin = sole_pin(end_entity, intermediates)?;
+        if self.expected.is_some_and(|expected| expected != pin) {
+            return Err(not_admitted());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &ALGORITHMS)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+/// Presents the certificate, and lets whoever asks for a pairing take the ticket first: the verifier of
+/// its certificate is not told which protocol it asked for.
+#[derive(Debug)]
+struct PairResolver {
+    key: Arc<CertifiedKey>,
+    ticket: Arc<PairTicket>,
+}
+
+impl ResolvesServerCert for PairResolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let only_pairs = hello.alpn().is_some_and(|protocols| protocols.eq([ALPN_PAIR]));
+        (!only_pairs || self.ticket.take()).then(|| self.key.clone())
+    }
+}

@@ -1,0 +1,164 @@
+//! An engine that can be started, stopped, and started again on the same state.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use modelferry::disk::Disk;
+use modelferry::engine::view::{MigrationView, Stand};
+use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
+use modelferry::journal::Journal;
+use modelferry::link::{Identity, Link, LinkConfig, Peers};
+use modelferry::store::Store;
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::limits::PROTOCOL_VERSION;
+use modelferry_protocol::message::{ControllerCard, Hello};
+use modelferry_protocol::snapshot::Name;
+
+use super::shelf::{MODEL, Shelf};
+
+/// Generous: nothing is claimed about time here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct NoQueries;
+
+#[async_trait]
+impl QueryHandler for NoQueries {
+    async fn answer(&self, json: &str) -> String {
+        format!("{{\"heard\":{json}}}")
+    }
+}
+
+/// A host: its state, its controller, which outlives the agent, and its agent while it runs.
+pub struct Host {
+    pub name: &'static str,
+    pub dir: tempfile::TempDir,
+    pub shelf: Shelf,
+    pub settings: Settings,
+    listen: SocketAddr,
+    store: Store,
+    running: Option<(Engine, Link)>,
+}
+
+impl Host {
+    pub async fn start(name: &'static str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        // One store for the life of the host: the controller's binaries are in it too.
+        let store = Store::open(dir.path(), Disk::real()).unwrap();
+        let shelf = Shelf::new(name, store.clone());
+        let settings = Settings { disk_reserve_bytes: 0, ..Settings::default() };
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut host = Self { name, dir, shelf, settings, listen, store, running: None };
+        host.restart().await;
+        host
+    }
+
+    /// Starts the agent on the state that is there.
+    pub async fn restart(&mut self) {
+        let path: &Path = self.dir.path();
+        let (journal, _) = Journal::open(path, Disk::real()).unwrap();
+        let identity = Identity::load_or_create(path, &Disk::real()).unwrap();
+        let peers = Peers::load(path, &Disk::real()).unwrap();
+        let config = LinkConfig { listen: self.listen, own_name: self.name.into(), ..LinkConfig::default() };
+        let (hello_journal, name) = (journal.clone(), self.name);
+        let hello = Arc::new(move |_| Hello {
+            protocol: PROTOCOL_VERSION,
+            agent: Name::cut("test"),
+            journal: hello_journal.id(),
+            sequence: hello_journal.sequence(),
+            sequence_seen: 0,
+            controller: ControllerCard { name: Name::cut(name), ..ControllerCard::default() },
+        });
+        let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
+        self.listen = link.local_addr();
+        let shelf = Arc::new(self.shelf.clone());
+        let parts = EngineParts {
+            journal,
+            store: self.store.clone(),
+            link: link.clone(),
+            departure: shelf.clone(),
+            arrival: shelf,
+            query: Arc::new(NoQueries),
+            settings: self.settings,
+        };
+        let engine = Engine::start(parts, sessions).await.unwrap();
+        self.running = Some((engine, link));
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.running.as_ref().expect("a running agent").0
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.running.as_ref().expect("a running agent").1
+    }
+
+    pub async fn migrate(&self, to: &str) -> MigrationId {
+        let options = MigrateOptions { freeze_max: Duration::from_secs(600) };
+        let view = self.engine().migrate(MODEL, to, options, "test").await.unwrap();
+        view.mid.parse().unwrap()
+    }
+
+    /// Waits until `seen` holds for a migration here.
+    #[track_caller]
+    pub fn until<'a>(
+        &'a self,
+        mid: MigrationId,
+        what: &'a str,
+        seen: impl Fn(&MigrationView) -> bool + 'a,
+    ) -> impl Future<Output = MigrationView> + 'a {
+        async move {
+            let wait = async {
+                loop {
+                    if let Some(mut watch) = self.engine().watch(mid) {
+                        return watch.wait_for(|view| seen(view)).await.unwrap().clone();
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            match tokio::time::timeout(PATIENCE, wait).await {
+                Ok(view) => view,
+                Err(_) => {
+                    panic!("{}: {what} did not happen; it stands at {:?}", self.name, self.engine().migration(mid))
+                }
+            }
+        }
+    }
+
+    pub async fn ends(&self, mid: MigrationId, stand: Stand) -> MigrationView {
+        let view = self.until(mid, "the end", |view| view.ended_ms.is_some()).await;
+        assert_eq!(view.stand, stand, "{view:?}");
+        view
+    }
+}
+
+/// Two hosts, paired and connected, with a model of these binaries on the first.
+pub async fn pair(blobs: &[Vec<u8>]) -> (Host, Host) {
+    let (src, dst) = (Host::start("src").await, Host::start("dst").await);
+    let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
+    dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
+    connected(&src, &dst).await;
+    src.shelf.hold(blobs);
+    (src, dst)
+}
+
+/// Waits until each side can ask the other.
+pub async fn connected(src: &Host, dst: &Host) {
+    for (host, peer) in [(src, "dst"), (dst, "src")] {
+        let asked = async {
+            while host.engine().query(peer, "{}").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.expect("the peers connect");
+    }
+}
+
+/// Bytes that do not compress, the same for the same seed.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes];
+    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}

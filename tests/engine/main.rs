@@ -1,0 +1,6 @@
+//! Two engines over a real link on loopback, with a controller made for tests on each side: what the
+//! engine does when things refuse, vanish, or come twice.
+
+mod engines;
+mod moves;
+mod shelf;

@@ -1,0 +1,141 @@
+//! A migration from end to end, and what can come in between.
+
+use modelferry::engine::view::Stand;
+use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
+
+use super::engines::{Host, noise, pair};
+use super::shelf::{Life, MODEL};
+
+fn blobs() -> Vec<Vec<u8>> {
+    vec![b"version: 12\n".to_vec(), noise(1, 3 << 20), Vec::new(), b"x".to_vec(), noise(2, 700_000), noise(1, 3 << 20)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_moves_and_every_blob_arrives() {
+    let (src, dst) = pair(&blobs()).await;
+    let mid = src.migrate("dst").await;
+    let view = src.ends(mid, Stand::Moved).await;
+    dst.ends(mid, Stand::Moved).await;
+    assert_eq!(src.shelf.life(), Life::Reaped);
+    assert_eq!(dst.shelf.life(), Life::Arrived(mid));
+    assert_eq!(src.shelf.inner().blobs, dst.shelf.inner().blobs);
+    assert_eq!(view.bytes.held, view.bytes.total);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_return_trip_sends_no_chunk_again() {
+    let (src, dst) = pair(&blobs()).await;
+    let mid = src.migrate("dst").await;
+    src.ends(mid, Stand::Moved).await;
+    dst.ends(mid, Stand::Moved).await;
+    let back = dst.migrate("src").await;
+    let view = dst.ends(back, Stand::Moved).await;
+    assert_eq!(view.bytes.sent, 0, "{view:?}");
+    assert_eq!(src.shelf.life(), Life::Arrived(back));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
+    let options = MigrateOptions { freeze_max: std::time::Duration::from_secs(9) };
+    let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
+    assert_eq!(refused.to_string(), "model named \"shelf\" already exists");
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    assert!(src.engine().migrations().is_empty() && dst.engine().migrations().is_empty());
+    assert_eq!(src.shelf.life(), Life::Live);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_that_is_refused_leaves_the_model_live() {
+    let (src, dst) = pair(&blobs()).await;
+    src.shelf.inner().trouble.refuse_freeze = true;
+    let mid = src.migrate("dst").await;
+    let view = src.ends(mid, Stand::Reverted).await;
+    assert!(view.cause.unwrap().contains("model is dying"));
+    assert_eq!(src.shelf.life(), Life::Live);
+    dst.ends(mid, Stand::Reverted).await;
+    assert_eq!(dst.shelf.life(), Life::Absent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_refused_reverts_with_the_target_s_words() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.refuse_stage = Some("cannot get secret backend".into());
+    let mid = src.migrate("dst").await;
+    let view = src.ends(mid, Stand::Reverted).await;
+    assert!(view.cause.as_ref().unwrap().contains("cannot get secret backend"), "{view:?}");
+    assert_eq!(src.shelf.life(), Life::Live);
+    dst.ends(mid, Stand::Reverted).await;
+    // And when the trouble is over, the model moves under a new migration.
+    dst.shelf.inner().trouble.refuse_stage = None;
+    let again = src.migrate("dst").await;
+    src.ends(again, Stand::Moved).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_activation_that_fails_is_repeated_until_it_succeeds() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.failing_activations = 2;
+    let mid = src.migrate("dst").await;
+    src.ends(mid, Stand::Moved).await;
+    assert_eq!(dst.shelf.life(), Life::Arrived(mid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thaw_that_fails_is_repeated_until_the_model_is_live() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.refuse_stage = Some("no".into());
+    src.shelf.inner().trouble.failing_thaws = 1;
+    let mid = src.migrate("dst").await;
+    src.ends(mid, Stand::Reverted).await;
+    assert_eq!(src.shelf.life(), Life::Live);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_requests_for_one_model_exactly_one_begins() {
+    let (src, _dst) = pair(&blobs()).await;
+    let options = MigrateOptions { freeze_max: std::time::Duration::from_secs(60) };
+    let race = (0..100).map(|_| {
+        let engine = src.engine().clone();
+        tokio::spawn(async move { engine.migrate(MODEL, "dst", options, "test").await })
+    });
+    let mut begun = Vec::new();
+    for run in race.collect::<Vec<_>>() {
+        match run.await.unwrap() {
+            Ok(view) => begun.push(view),
+            Err(EngineError::Busy { id, .. }) => assert!(id.starts_with(&MODEL.to_string()), "{id}"),
+            // Those who come after it has moved find no model to examine, or a frozen one.
+            Err(other) => assert!(!begun.is_empty() || src.engine().migrations().len() == 1, "{other}"),
+        }
+    }
+    assert_eq!(begun.len(), 1);
+    assert_eq!(src.engine().migrations().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_after_the_end_says_that_it_has_ended() {
+    let (src, _dst) = pair(&blobs()).await;
+    let mid = src.migrate("dst").await;
+    src.ends(mid, Stand::Moved).await;
+    assert!(matches!(src.engine().abort(mid, "test").await, Err(EngineError::Ended { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_source_can_abort() {
+    let (src, dst) = pair(&[b"version: 12\n".to_vec(), noise(5, 20 << 20)]).await;
+    let mid = src.migrate("dst").await;
+    dst.until(mid, "the offer arrives", |_| true).await;
+    let told = dst.engine().abort(mid, "test").await.unwrap_err();
+    assert!(matches!(told, EngineError::NotSource(_) | EngineError::Ended { .. }), "{told}");
+    src.ends(mid, Stand::Moved).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_not_known_is_refused_with_the_command_to_pair() {
+    let src = Host::start("src").await;
+    src.shelf.hold(&blobs());
+    let told = src.engine().plan(MODEL, "nowhere").await.unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::NotFound);
+    assert!(told.to_string().contains("modelferry pair accept"), "{told}");
+}

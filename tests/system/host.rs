@@ -1,0 +1,246 @@
+//! A host of its own in a scratch directory: an agent process, and the commands that talk to it.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use modelferry::cli::demo::sample::{self, Sample, SampleFiles};
+use serde_json::Value;
+
+/// How long something may take that takes a moment. Generous: nothing is claimed about time here.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a command printed, and its exit code.
+#[derive(Debug)]
+pub struct Told {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Told {
+    /// Expects success and returns what was printed.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.out, self.err);
+        self.out
+    }
+
+    /// Expects an exit code, and that the error says `text`.
+    #[track_caller]
+    pub fn fails(self, code: i32, text: &str) -> String {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        assert!(self.err.contains(text), "expected {text:?} in: {}", self.err);
+        self.err
+    }
+
+    #[track_caller]
+    pub fn json(self) -> Value {
+        let out = self.ok();
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+}
+
+pub struct Host {
+    pub name: &'static str,
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+    agent: Option<Child>,
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Host {
+    /// A host whose controller lives in the sample's cloud, not started yet.
+    pub fn new(name: &'static str) -> Self {
+        Self::with(name, "")
+    }
+
+    /// Likewise, with further configuration at the end of `[embedded]`.
+    pub fn with(name: &'static str, embedded: &str) -> Self {
+        let host = Self { name, dir: tempfile::tempdir().unwrap(), port: free_port(), agent: None };
+        let dir = host.dir.path().display();
+        let port = host.port;
+        let (cloud, cloud_type, region) = (sample::CLOUD, sample::CLOUD_TYPE, sample::REGION);
+        let (pool, provider, backend) = (sample::POOL, sample::POOL_PROVIDER, sample::SECRET_BACKEND);
+        let (credential, owner, version) = (sample::CREDENTIAL, sample::OWNER, sample::AGENT_VERSION);
+        let version_line =
+            if embedded.contains("version") { String::new() } else { format!("version = \"{version}\"\n") };
+        let config = format!(
+            "state-dir = \"{dir}/state\"\nsocket = \"{dir}/ferry.sock\"\nlisten = \"127.0.0.1:{port}\"\n\n\
+             [log]\nfilter = \"info,modelferry=debug\"\n\n\
+             [embedded]\nname = \"{name}\"\ncloud = \"{cloud}\"\nregion = \"{region}\"\ntype = \"{cloud_type}\"\n\
+             {version_line}storage-pools = [{{ name = \"{pool}\", provider = \"{provider}\" }}]\n\
+             secret-backends = [\"{backend}\"]\n\
+             credentials = [{{ name = \"{credential}\", owner = \"{owner}\" }}]\n{embedded}\n"
+        );
+        fs::write(host.config(), config).unwrap();
+        host
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("agent.toml")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("agent.log")
+    }
+
+    /// Starts the agent and waits until it answers.
+    pub fn start(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+        let agent = Command::new(env!("CARGO_BIN_EXE_modelferry"))
+            .args(["agent", "--config"])
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.agent = Some(agent);
+        self.until("agent answers", |host| (host.run(&["status"]).code == 0).then_some(()));
+    }
+
+    /// Kills the agent at once, as a power cut would end it.
+    pub fn kill(&mut self) {
+        let mut agent = self.agent.take().expect("a running agent");
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    /// Runs a command against this host's agent.
+    pub fn run(&self, args: &[&str]) -> Told {
+        let output = Command::new(env!("CARGO_BIN_EXE_modelferry"))
+            .arg("--config")
+            .arg(self.config())
+            .args(args)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Told {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Asks until there is an answer. Panics with the agent's log if there never is one.
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, ask: impl Fn(&Self) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(answer) = ask(self) {
+                return answer;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}; log of {}:\n{}",
+                self.name,
+                self.tail()
+            );
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    fn tail(&self) -> String {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(60).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Pairs with another host, each under its controller's name, and waits for the link.
+    pub fn pair(&self, other: &Host) {
+        self.pair_at(other, &format!("127.0.0.1:{}", self.port));
+    }
+
+    /// Likewise, where `other` reaches this host at `address`.
+    pub fn pair_at(&self, other: &Host, address: &str) {
+        let offer = self.run(&["pair", "offer", "--as", other.name]).ok();
+        let code = offer.split_whitespace().find(|word| word.len() == 21 && word.matches('-').count() == 4);
+        let code = code.unwrap_or_else(|| panic!("no code in {offer}"));
+        other.run(&["pair", "accept", code, address, "--as", self.name]).ok();
+        for host in [self, other] {
+            host.until("peers are connected", |host| host.connected().then_some(()));
+        }
+    }
+
+    pub fn connected(&self) -> bool {
+        let peers = self.run(&["peers", "--format", "json"]);
+        peers.code == 0 && peers.out.contains("\"connected\"")
+    }
+
+    /// Writes a sample model and imports it.
+    pub fn import(&self, sample: &Sample) -> SampleFiles {
+        let files = sample.write(&self.dir.path().join(&sample.name)).unwrap();
+        let (description, blobs) = (files.description.to_str().unwrap(), files.blobs.to_str().unwrap());
+        self.run(&["embedded", "import", description, "--blobs", blobs]).ok();
+        files
+    }
+
+    /// Makes the sample's users known here.
+    pub fn add_users(&self) {
+        for user in sample::USERS {
+            self.run(&["embedded", "user", "add", user]).ok();
+        }
+    }
+
+    /// Exports a model into a directory of its own, and returns it.
+    pub fn export(&self, model: &str) -> PathBuf {
+        let dir = self.dir.path().join(format!("export-{}-{}", model.replace('/', "_"), uuid::Uuid::new_v4()));
+        self.run(&["embedded", "export", model, dir.to_str().unwrap()]).ok();
+        dir
+    }
+
+    /// Returns what `show-migration` tells, as JSON.
+    pub fn migration(&self, id: &str) -> Value {
+        self.run(&["show-migration", id, "--format", "json"]).json()
+    }
+
+    /// Reports whether this host has the model in service.
+    pub fn serves(&self, model: &str) -> bool {
+        self.run(&["embedded", "set", model, "probe=1"]).code == 0
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(mut agent) = self.agent.take() {
+            let _ = agent.kill();
+            let _ = agent.wait();
+        }
+    }
+}
+
+/// Returns every file under `dir`, by its path there.
+pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    fn walk(root: &Path, dir: &Path, found: &mut std::collections::BTreeMap<PathBuf, Vec<u8>>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = std::collections::BTreeMap::new();
+    walk(dir, dir, &mut found);
+    found
+}
+
+/// A pair of hosts, paired, the sample's users known on both, and the sample imported on the first.
+pub fn ready(sample: &Sample) -> (Host, Host, SampleFiles) {
+    let (mut src, mut dst) = (Host::new("src"), Host::new("dst"));
+    src.start();
+    dst.start();
+    src.pair(&dst);
+    src.add_users();
+    dst.add_users();
+    let files = src.import(sample);
+    (src, dst, files)
+}

@@ -1,0 +1,110 @@
+//! Agents killed, and migrations given up: the model ends on exactly one side, whole.
+
+use modelferry::cli::demo::sample::Sample;
+
+use super::host::{Host, files, ready};
+
+const BIG: u64 = 24 << 20;
+
+fn big() -> Sample {
+    Sample { size_bytes: BIG, ..Sample::default() }
+}
+
+/// Waits until some of the model's bytes are durable on the other side, and they are not yet all of them.
+fn until_some_are_held(src: &Host, id: &str) -> u64 {
+    src.until("some bytes are held", |src| {
+        let view = src.migration(id);
+        let held = view["migration"]["bytes"]["held"].as_u64()?;
+        (held > 0 || view["migration"]["ended_ms"].is_u64()).then_some(held)
+    })
+}
+
+fn arrived_whole(src: &Host, dst: &Host, sample: &Sample, before: &std::path::Path) {
+    assert_eq!(files(before), files(&dst.export(&sample.name)));
+    assert!(!src.serves(&sample.name) && dst.serves(&sample.name));
+}
+
+#[test]
+fn a_target_killed_while_bytes_arrive_goes_on_where_it_was() {
+    let sample = big();
+    let (src, mut dst, _) = ready(&sample);
+    let before = src.export(&sample.name);
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    until_some_are_held(&src, &id);
+    dst.kill();
+    dst.start();
+    src.run(&["wait", &id]).ok();
+    arrived_whole(&src, &dst, &sample, &before);
+    // What was durable is not sent again: at most what was in flight, one window of 8 MiB.
+    let sent = src.migration(&id)["migration"]["bytes"]["sent"].as_u64().unwrap();
+    let total = src.migration(&id)["migration"]["bytes"]["total"].as_u64().unwrap();
+    assert!(sent <= total + (8 << 20) + (1 << 20), "sent {sent} of {total}");
+}
+
+#[test]
+fn a_source_killed_while_bytes_leave_goes_on_where_it_was() {
+    let sample = big();
+    let (mut src, dst, _) = ready(&sample);
+    let before = src.export(&sample.name);
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    until_some_are_held(&src, &id);
+    src.kill();
+    src.start();
+    src.run(&["wait", &id]).ok();
+    arrived_whole(&src, &dst, &sample, &before);
+}
+
+#[test]
+fn an_abort_gives_the_model_back_although_the_target_is_gone() {
+    let sample = big();
+    let (src, mut dst, _) = ready(&sample);
+    let before = src.export(&sample.name);
+    let id = format!("{}:0", sample.uuid);
+    dst.run(&["peers"]).ok();
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    dst.kill();
+    let aborted = src.run(&["abort", &id]);
+    if aborted.code != 0 {
+        // It had moved before the kill: then an abort comes too late, and says so.
+        assert!(aborted.err.contains("committed") || aborted.err.contains("ended"), "{aborted:?}");
+        return;
+    }
+    src.run(&["wait", &id]).fails(3, "abort");
+    assert!(src.serves(&sample.name));
+    assert_eq!(files(&before).len(), files(&src.export(&sample.name)).len());
+    let shown = src.run(&["show-model", &sample.name]).ok();
+    assert!(shown.contains("aborted") && shown.contains("migration-end"), "{shown}");
+
+    // The target learns it as soon as it is back, and keeps nothing that could be used.
+    dst.start();
+    dst.until("the target drops its copy", |dst| {
+        let view = dst.run(&["show-migration", &id, "--format", "json"]);
+        (view.code != 0 || view.out.contains("\"Dropped\"")).then_some(())
+    });
+    assert!(!dst.serves(&sample.name));
+    // And the model can be moved after all, under a new migration.
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name));
+}
+
+#[test]
+fn both_agents_killed_again_and_again_end_with_one_owner() {
+    let sample = big();
+    let (mut src, mut dst, _) = ready(&sample);
+    let before = src.export(&sample.name);
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    // Different moments each round, the same in every run.
+    for pause_ms in [0_u64, 40, 150, 320, 90, 500, 20] {
+        std::thread::sleep(std::time::Duration::from_millis(pause_ms));
+        src.kill();
+        src.start();
+        dst.kill();
+        dst.start();
+    }
+    src.run(&["wait", &id]).ok();
+    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
+    arrived_whole(&src, &dst, &sample, &before);
+}

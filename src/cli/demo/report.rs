@@ -37,7 +37,12 @@ impl Report<'_> {
             ("reused", format!("{} ({:.1} %) were on dst already", byte_count(journey.reused), share(journey.reused))),
             (
                 "sent again",
-                format!("{} ({:.1} %), {} kills", byte_count(self.repeated()), share(self.repeated()), journey.kills),
+                format!(
+                    "{} ({:.1} %): what was under way at {}",
+                    byte_count(self.repeated()),
+                    share(self.repeated()),
+                    counted(journey.kills, "kill")
+                ),
             ),
             (
                 "on the wire",
@@ -89,4 +94,8 @@ impl Report<'_> {
 
 fn delayed(count: u64) -> String {
     if count == 0 { String::new() } else { format!(", waited for a killed agent: {count}") }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

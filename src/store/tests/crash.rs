@@ -40,7 +40,8 @@ fn what_was_said_to_be_durable_survives_death_at_any_point() {
             let (durable, outcome) = receive(dir.path(), &faults, &parcel);
             faults.power_cut(kept).unwrap();
             let context = format!("{name} at effect {at}");
-            let store = Store::open(dir.path(), Disk::real()).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let store = Store::open(dir.path(), Disk::faulty(&Faults::default()));
+            let store = store.unwrap_or_else(|error| panic!("{context}: {error}"));
             let incoming = store.incoming(parcel.blob, PARCEL_CUTTER).unwrap();
             let lacking = parcel.lacking(&incoming);
             assert!(!durable.iter().any(|place| lacking.contains(place)), "{context}: sent again");

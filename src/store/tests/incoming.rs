@@ -348,7 +348,8 @@ proptest! {
         bytes in 0usize..9000,
         order in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..40),
     ) {
-        let (_dir, store) = store();
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(dir.path(), Disk::faulty(&Faults::default())).unwrap();
         let parcel = Parcel::new(noise(11, bytes.max(1)), 700, 3);
         let incoming = parcel.begin(&store).unwrap();
         parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());

@@ -43,11 +43,15 @@ fn what_was_said_to_be_durable_survives_death_at_any_point() {
             let store = Store::open(dir.path(), Disk::faulty(&Faults::default()));
             let store = store.unwrap_or_else(|error| panic!("{context}: {error}"));
             let incoming = store.incoming(parcel.blob, PARCEL_CUTTER).unwrap();
+            assert!(incoming.bytes_held() >= 1000 * durable.len() as u64, "{context}: forgotten");
             let lacking = parcel.lacking(&incoming);
             assert!(!durable.iter().any(|place| lacking.contains(place)), "{context}: sent again");
             // And what is held is right, or this would fail.
             parcel.complete(&incoming).unwrap_or_else(|error| panic!("{context}: {error}"));
             store.verify(parcel.blob).unwrap();
+            let chunks = parcel.pages.iter().flat_map(|page| page.chunks.iter().map(|chunk| chunk.hash));
+            let found = store.inner.rows.find(chunks).unwrap();
+            assert!(found.iter().all(Option::is_some), "{context}: its chunks are not found");
             if outcome.is_ok() {
                 break;
             }

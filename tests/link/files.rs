@@ -9,7 +9,7 @@ use modelferry::link::{Identity, IdentityError, Peers, verify_signature};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use tempfile::TempDir;
 
-use crate::support::{Agent, loopback, pair};
+use crate::support::{Agent, loopback, pair, quick};
 
 /// A state directory with an identity, and the path of its key.
 fn with_identity() -> (TempDir, PathBuf) {
@@ -127,7 +127,7 @@ fn a_peers_file_that_cannot_be_trusted_is_refused_by_name() {
 async fn a_pairing_that_reaches_no_disk_pairs_nobody_there() {
     let faults = Faults::new(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
     let disk = Disk::faulty(&faults);
-    let east = Agent::saving(&disk, TempDir::new().unwrap(), "east", loopback()).await;
+    let east = Agent::with(&disk, quick(), TempDir::new().unwrap(), "east", loopback()).await;
     let west = Agent::new("west").await;
     let failed = pair(&east, &west).await;
     assert!(failed.as_ref().is_err_and(|error| error.to_string().contains("could not save")), "{failed:?}");

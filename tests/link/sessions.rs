@@ -1,12 +1,17 @@
 //! Sessions between paired agents: what they carry, and how they come back.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use modelferry::link::CloseCode;
+use modelferry::disk::Disk;
+use modelferry::link::{CloseCode, Timing};
 use modelferry_protocol::limits::ALPN_LINK;
 use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
 
+use tempfile::TempDir;
+
 use crate::raw::{Raw, closed_with, read};
-use crate::support::{Agent, Process, hello, joined, paired, soon};
+use crate::support::{Agent, Process, hello, joined, loopback, pair, paired, quick, soon};
 
 fn chunk(index: u32, wire_bytes: u32) -> ChunkHeader {
     ChunkHeader { handle: 1, page: 0, index, wire_bytes, encoding: Encoding::Stored }
@@ -84,15 +89,13 @@ async fn both_inboxes_end_with_the_session() {
 }
 
 #[tokio::test]
-async fn agents_that_dial_each_other_at_once_end_up_with_one_session() {
+async fn agents_that_dial_each_other_at_once_meet_in_one_session() {
     let (mut left, mut right) = (Process::new("east").await, Process::new("west").await);
     right.pair_with(&left.agent).await;
-    for number in 1000..1010 {
+    for _ in 0..10 {
         let (east, west) = (left.kill(), right.kill());
         (left, right) = tokio::join!(Process::on(east, "east"), Process::on(west, "west"));
-        let (one, mut other) = soon(joined(&mut left.agent, &mut right.agent)).await;
-        one.session.send(Message::BlobDone(number)).await.unwrap();
-        assert_eq!(soon(other.inbox.recv()).await, Some(Message::BlobDone(number)));
+        soon(joined(&mut left.agent, &mut right.agent)).await;
     }
     left.kill();
     right.kill();
@@ -154,5 +157,30 @@ async fn a_peer_that_was_killed_is_met_again_on_its_port() {
         soon(newer).await.unwrap();
         west.agent.up(east_pin).await;
     }
+    west.kill();
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_from_elsewhere_is_believed_once_its_old_connection_is_silent() {
+    let timing = Timing { probe: Duration::from_millis(100), ..quick() };
+    let mut west = Process::new("west").await;
+    // Where the lower pin dialled, the higher one's new connection has to wait for the proof.
+    let east = loop {
+        let east = Agent::with(&Disk::real(), timing, TempDir::new().unwrap(), "east", loopback()).await;
+        if east.link.pin() < west.agent.link.pin() {
+            break east;
+        }
+        // Close to the greatest pin there may be no higher one.
+        std::mem::replace(&mut west, Process::new("west").await).kill();
+    };
+    pair(&west.agent, &east).await.unwrap();
+    let (east_pin, west_pin) = (east.link.pin(), west.agent.link.pin());
+    let last = east.up(west_pin).await.id();
+    let (dir, _) = west.kill();
+    let west = Process::on((dir, loopback()), "west").await;
+    let mut states = east.link.watch(west_pin);
+    let newer = states.wait_for(|state| state.session().is_some_and(|session| session.id() > last));
+    soon(newer).await.unwrap();
+    west.agent.up(east_pin).await;
     west.kill();
 }

@@ -108,14 +108,14 @@ impl Agent {
     }
 
     pub async fn on(dir: TempDir, name: &str, listen: SocketAddr) -> Self {
-        Self::saving(&Disk::real(), dir, name, listen).await
+        Self::with(&Disk::real(), quick(), dir, name, listen).await
     }
 
-    /// Starts with its peers on `disk`.
-    pub async fn saving(disk: &Disk, dir: TempDir, name: &str, listen: SocketAddr) -> Self {
+    /// Starts with its peers on `disk`, and clocks of its own.
+    pub async fn with(disk: &Disk, timing: Timing, dir: TempDir, name: &str, listen: SocketAddr) -> Self {
         let identity = Identity::load_or_create(dir.path(), &Disk::real()).unwrap();
         let peers = Peers::load(dir.path(), disk).unwrap();
-        let (link, sessions) = start(name, listen, identity, peers).await;
+        let (link, sessions) = start(name, listen, timing, identity, peers).await;
         Self { link, sessions, dir }
     }
 
@@ -154,8 +154,14 @@ impl Agent {
     }
 }
 
-async fn start(name: &str, listen: SocketAddr, identity: Identity, peers: Peers) -> (Link, mpsc::Receiver<NewSession>) {
-    let config = LinkConfig { listen, own_name: name.to_owned(), timing: quick(), ..LinkConfig::default() };
+async fn start(
+    name: &str,
+    listen: SocketAddr,
+    timing: Timing,
+    identity: Identity,
+    peers: Peers,
+) -> (Link, mpsc::Receiver<NewSession>) {
+    let config = LinkConfig { listen, own_name: name.to_owned(), timing, ..LinkConfig::default() };
     let own = identity.pin();
     // The socket of a predecessor is closed when the last of its tasks has gone, on threads of its own.
     soon(async {
@@ -179,8 +185,12 @@ pub async fn pair(offering: &Agent, accepting: &Agent) -> Result<Peer, PairError
     accepting.link.accept(code, &offering.address(), None).await
 }
 
+/// Returns two paired agents, of which only the second dials: no connection takes the place of another.
 pub async fn paired() -> (Agent, Agent) {
-    let (east, west) = (Agent::new("east").await, Agent::new("west").await);
+    let never = Duration::from_secs(600);
+    let timing = Timing { retry_min: never, retry_max: never, ..quick() };
+    let east = Agent::with(&Disk::real(), timing, TempDir::new().unwrap(), "east", loopback()).await;
+    let west = Agent::new("west").await;
     pair(&east, &west).await.unwrap();
     (east, west)
 }
@@ -190,15 +200,20 @@ pub async fn joined(one: &mut Agent, other: &mut Agent) -> (NewSession, NewSessi
     let (mut left, mut right) = (one.session().await, other.session().await);
     for number in 0.. {
         let _ = left.session.send(Message::BlobDone(number)).await;
-        // A session that was replaced ends; its successor is on its way. Messages on the one that stays arrive.
-        tokio::select! {
-            message = right.inbox.recv() => match message {
-                Some(Message::BlobDone(got)) if got == number => break,
-                Some(_) => {}
-                None => right = other.session().await,
-            },
-            _ = left.session.closed() => left = one.session().await,
+        // A session that was replaced ends, and its successor is on its way. What is said on one that stays arrives.
+        loop {
+            tokio::select! {
+                message = right.inbox.recv() => match message {
+                    Some(Message::BlobDone(heard)) if heard == number => return (left, right),
+                    Some(_) => {}
+                    None => right = other.session().await,
+                },
+                _ = left.session.closed() => {
+                    left = one.session().await;
+                    break;
+                }
+            }
         }
     }
-    (left, right)
+    unreachable!("numbers do not end")
 }

@@ -28,6 +28,9 @@ use format::{HEADER_BYTES, Replayed, encode_batch};
 
 /// Bytes that both files are kept ahead of what is used, so that a full disk cannot stop a decision.
 pub const RESERVE_BYTES: u64 = 1 << 20;
+/// Bytes that a file has ahead of what is used after it was extended: more than the reserve, so that this is
+/// not done for every record.
+const EXTENDED_BYTES: u64 = RESERVE_BYTES + (256 << 10);
 
 /// An open journal. Clones share it.
 #[derive(Clone)]
@@ -174,8 +177,7 @@ impl Journal {
             if size >= state.end + ahead {
                 continue;
             }
-            // Twice as far, so that it is not done for every record.
-            match replay::preallocate(&self.shared.disk, file, state.end + 2 * RESERVE_BYTES) {
+            match replay::preallocate(&self.shared.disk, file, state.end + EXTENDED_BYTES) {
                 Err(JournalError::Io { doing, source, .. }) => return Err(self.fail(doing, source, state)),
                 other => other?,
             }

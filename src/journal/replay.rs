@@ -17,7 +17,7 @@ use modelferry_protocol::ledger::Ledger;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::format::{BadRecords, HEADER_BYTES, Header, Replayed, Slot, State, replay};
-use super::{Journal, JournalError, RESERVE_BYTES};
+use super::{EXTENDED_BYTES, Journal, JournalError};
 use crate::disk::{DirLock, Disk, DiskFile, Open};
 
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
@@ -113,7 +113,7 @@ impl UnreplayedJournal {
         let path = self.dir.join(NAMES[slot]);
         let end = HEADER_BYTES + read.replayed.end as u64;
         if !path.exists() {
-            make(&self.disk, &self.dir, slot, end + 2 * RESERVE_BYTES, None)?;
+            make(&self.disk, &self.dir, slot, end + EXTENDED_BYTES, None)?;
         }
         let file = self.file(slot)?;
         // Only where somebody has cut the file: it is kept ahead of what is used.
@@ -255,8 +255,8 @@ fn new_id() -> Result<JournalId, JournalError> {
 /// Makes both files. The one with the header comes last, so a journal is there whole or not at all.
 fn create(disk: &Disk, dir: &Path, journal: JournalId) -> Result<(), JournalError> {
     let header = Header { state: State::Active, generation: 1, journal, carried: 0 };
-    make(disk, dir, 1, HEADER_BYTES + 2 * RESERVE_BYTES, None)?;
-    make(disk, dir, 0, HEADER_BYTES + 2 * RESERVE_BYTES, Some(header))
+    make(disk, dir, 1, HEADER_BYTES + EXTENDED_BYTES, None)?;
+    make(disk, dir, 0, HEADER_BYTES + EXTENDED_BYTES, Some(header))
 }
 
 fn make(disk: &Disk, dir: &Path, slot: usize, bytes: u64, header: Option<Header>) -> Result<(), JournalError> {

@@ -102,28 +102,18 @@ impl Host {
     }
 
     /// Waits until `seen` holds for a migration here.
-    #[track_caller]
-    pub fn until<'a>(
-        &'a self,
-        mid: MigrationId,
-        what: &'a str,
-        seen: impl Fn(&MigrationView) -> bool + 'a,
-    ) -> impl Future<Output = MigrationView> + 'a {
-        async move {
-            let wait = async {
-                loop {
-                    if let Some(mut watch) = self.engine().watch(mid) {
-                        return watch.wait_for(|view| seen(view)).await.unwrap().clone();
-                    }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+    pub async fn until(&self, mid: MigrationId, what: &str, seen: impl Fn(&MigrationView) -> bool) -> MigrationView {
+        let wait = async {
+            loop {
+                if let Some(mut watch) = self.engine().watch(mid) {
+                    return watch.wait_for(|view| seen(view)).await.unwrap().clone();
                 }
-            };
-            match tokio::time::timeout(PATIENCE, wait).await {
-                Ok(view) => view,
-                Err(_) => {
-                    panic!("{}: {what} did not happen; it stands at {:?}", self.name, self.engine().migration(mid))
-                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(view) => view,
+            Err(_) => panic!("{}: {what} did not happen; it stands at {:?}", self.name, self.engine().migration(mid)),
         }
     }
 

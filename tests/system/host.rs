@@ -92,17 +92,42 @@ impl Host {
 
     /// Starts the agent and waits until it answers.
     pub fn start(&mut self) {
+        self.start_with(&[]);
+        self.until("agent answers", |host| (host.run(&["status"]).code == 0).then_some(()));
+    }
+
+    /// Starts the agent with further environment, and does not wait.
+    pub fn start_with(&mut self, environment: &[(&str, &str)]) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let agent = Command::new(env!("CARGO_BIN_EXE_modelferry"))
             .args(["agent", "--config"])
             .arg(self.config())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
         self.agent = Some(agent);
-        self.until("agent answers", |host| (host.run(&["status"]).code == 0).then_some(()));
+    }
+
+    /// Stops the agent as systemd would.
+    pub fn stop(&mut self) {
+        let mut agent = self.agent.take().expect("a running agent");
+        let pid = rustix::process::Pid::from_child(&agent);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(agent.wait().unwrap().success(), "an agent that is told to stop ends well");
+    }
+
+    /// Waits until the agent has died by itself.
+    #[track_caller]
+    pub fn wait_for_death(&mut self, why: &str) {
+        let begun = Instant::now();
+        while self.agent.as_mut().expect("a running agent").try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "{why} was never reached; log of {}:\n{}", self.name, self.tail());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.agent = None;
     }
 
     /// Kills the agent at once, as a power cut would end it.

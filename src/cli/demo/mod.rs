@@ -1,5 +1,188 @@
 //! `modelferry demo`: a model moves between two agents on this host, over a thin link, while somebody uses it.
+//!
+//! The agents are processes of this same program, the commands shown are the ones that are run, and everything is
+//! measured from outside. Whatever is claimed and not true makes the demo fail.
 
+mod agent_config;
+mod agent_process;
+mod control;
+mod journey;
+mod kills;
 pub mod link_spec;
+mod narration;
+mod own_model;
+mod proof;
 pub mod relay;
+mod report;
 pub mod sample;
+mod stage;
+mod users;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::agent::control::{Failure, FailureKind};
+use control::NoAnswer;
+use link_spec::LinkSpec;
+use narration::Narration;
+use report::Report;
+use stage::{Model, Stage};
+use users::Users;
+
+/// Watch a live model move between two agents on this host, over a thin link, with agents killed on the way
+#[derive(Debug, Args)]
+#[command(
+    after_help = "EXIT STATUS:\n  0  everything that was claimed is true\n  1  it is not, or the demo could not run"
+)]
+pub struct DemoArgs {
+    /// The link between the agents: rate, round trip, loss; `none` for no link at all
+    #[arg(long, value_name = "SPEC", default_value = "100mbit,80ms")]
+    link: LinkSpec,
+    /// Bytes of all binaries together
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
+    size: u64,
+    /// Kill each agent once more, at random
+    #[arg(long)]
+    interrupt: bool,
+    /// Move this model instead: a description as Juju writes it
+    #[arg(long, value_name = "FILE")]
+    description: Option<PathBuf>,
+    /// The binaries that the description names, laid out as `embedded export` does; made up without
+    #[arg(long, value_name = "DIR", requires = "description")]
+    blobs: Option<PathBuf>,
+    /// Leave everything running afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Whatever looks random follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Why the demo could not go on, or what it found to be untrue.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// This.
+    #[error("{0}")]
+    Said(String),
+    /// The host refuses something.
+    #[error("{0}")]
+    Host(#[from] io::Error),
+    /// An agent does not answer as it should.
+    #[error("{0}")]
+    Agent(#[from] NoAnswer),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Trouble {
+    fn new(text: impl Into<String>) -> Self {
+        Self::Said(text.into())
+    }
+}
+
+impl DemoArgs {
+    /// Plays the demo.
+    ///
+    /// Errors: a [`Failure`] with every claim that is not true, or with what stopped the demo.
+    pub fn run(self) -> Result<(), Failure> {
+        let failed = |trouble: &Trouble| Failure::new(FailureKind::Internal, format!("demo failed: {trouble}"));
+        let scratch = tempfile::Builder::new().prefix("modelferry-demo-").tempdir();
+        let scratch = scratch.map_err(|error| failed(&error.into()))?;
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error.into()))?;
+        let played = runtime.block_on(async {
+            tokio::select! {
+                played = play(&self, scratch.path()) => played,
+                interrupted = interruption() => interrupted,
+            }
+        });
+        match played {
+            Ok(()) => Ok(()),
+            Err(Trouble::Interrupted) => Err(failed(&Trouble::Interrupted).state("both agents have been ended")),
+            Err(trouble) => {
+                let kept = scratch.keep();
+                Err(failed(&trouble)
+                    .state("both agents have been ended")
+                    .hint(format!("see {0}/src/agent.log and {0}/dst/agent.log", kept.display())))
+            }
+        }
+    }
+}
+
+async fn interruption() -> Result<(), Trouble> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Err(Trouble::Interrupted)
+}
+
+async fn play(args: &DemoArgs, scratch: &Path) -> Result<(), Trouble> {
+    let mut narration = Narration::new();
+    narration.line("A live model moves from controller src to controller dst, and nobody loses anything.");
+    let model = Model::prepare(args, &scratch.join("model"))?;
+    let mut stage = Stage::set_up(args, scratch, model, &mut narration).await?;
+    stage.pair(&mut narration).await?;
+    stage.import(args, &mut narration).await?;
+    journey::precheck(&stage, &mut narration).await?;
+    let users = Users::begin(&stage.model.name, stage.src.socket.clone(), stage.dst.socket.clone());
+    let journey = journey::travel(&mut stage, args, &users, &mut narration).await?;
+    let notes = users.end().await;
+    proof::both_sides(&stage, &mut narration).await?;
+    let proof = proof::of_arrival(&stage, &notes, scratch, &mut narration).await?;
+    let report = Report { stage: &stage, journey: &journey, notes: &notes, proof: &proof };
+    report.print(&mut narration);
+    report.judge()?;
+    if args.keep { keep(&stage, &narration).await } else { Ok(()) }
+}
+
+/// Leaves everything running, and says what to type.
+async fn keep(stage: &Stage, narration: &Narration) -> Result<(), Trouble> {
+    let program = std::env::current_exe()?;
+    let model = &stage.model.name;
+    narration.line("\nBoth agents and the link are still there, until Ctrl-C. In another terminal:");
+    for (agent, command) in [
+        (&stage.dst, "status".to_owned()),
+        (&stage.dst, format!("show-model {model}")),
+        (&stage.dst, format!("embedded set {model} color=blue")),
+        (&stage.dst, format!("migrate {model} src --wait")),
+        (&stage.src, "migrations".to_owned()),
+    ] {
+        narration.remark(format_args!("{} --socket {} {command}", program.display(), agent.socket.display()));
+    }
+    std::future::pending().await
+}
+
+/// Reads a size such as `64MiB`.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no size; write it like 64MiB");
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let shift = match unit.trim() {
+        "" | "B" => 0,
+        "KiB" | "K" => 10,
+        "MiB" | "M" => 20,
+        "GiB" | "G" => 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).filter(|bytes| (1 << 20..=1 << 40).contains(bytes)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_read_with_its_unit() {
+        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_size("2GiB"), Ok(2 << 30));
+        assert!(parse_size("64 parsecs").is_err());
+        assert!(parse_size("1KiB").is_err(), "too small for anything to be seen");
+        assert!(parse_size("99999999999GiB").is_err());
+    }
+}

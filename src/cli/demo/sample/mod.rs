@@ -5,7 +5,7 @@
 
 mod access;
 mod applications;
-mod binaries;
+pub(super) mod binaries;
 mod charms;
 mod layout;
 mod machines;

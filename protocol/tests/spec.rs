@@ -1,0 +1,133 @@
+//! SPEC.md says what the code does: every number, name and limit of the code stands in its tables.
+
+use std::collections::BTreeSet;
+
+use modelferry_protocol::frame::{Encoding, FRAME_VERSION, KIND_CHUNK};
+use modelferry_protocol::message::{Message, Switch, Vote};
+use modelferry_protocol::plan::{Answer, Level, Question};
+use modelferry_protocol::record::Body;
+use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::switch::Profile;
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+use modelferry_protocol::{limits, pairing};
+
+const SPEC: &str = include_str!("../SPEC.md");
+
+/// Returns the part under the heading that begins with `title`, up to the next of any level.
+fn section(title: &str) -> &'static str {
+    let at = SPEC.find(&format!("# {title}")).unwrap_or_else(|| panic!("SPEC.md has no section {title}"));
+    let body = &SPEC[at + 2..];
+    &body[..body.find("\n#").unwrap_or(body.len())]
+}
+
+/// Returns the first two cells of each row of the table whose second heading is `heading`.
+fn table(section: &'static str, heading: &str) -> BTreeSet<(&'static str, &'static str)> {
+    let cells = |line: &'static str| {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        Some((cells.next()?, cells.next()?))
+    };
+    let mut lines = section.lines().skip_while(|line| cells(line).is_none_or(|(_, second)| second != heading));
+    assert!(lines.next().is_some(), "no table of {heading}");
+    lines.skip(1).map_while(cells).collect()
+}
+
+fn says_the_same(title: &str, heading: &str, tags: &[(u8, &'static str)]) {
+    let written = table(section(title), heading);
+    let numbers: Vec<String> = tags.iter().map(|(tag, _)| format!("{tag:#04x}")).collect();
+    let coded = numbers.iter().zip(tags).map(|(number, (_, name))| (number.as_str(), *name)).collect();
+    assert_eq!(written, coded, "{heading} in section {title}");
+}
+
+#[test]
+fn every_kind_of_frame_is_written_down_and_no_other() {
+    let mut kinds = Message::KINDS.to_vec();
+    kinds.push((KIND_CHUNK, "Chunk"));
+    says_the_same("5. Messages", "name", &kinds);
+}
+
+#[test]
+fn every_tag_is_written_down_and_no_other() {
+    says_the_same("5.1", "Question", Question::TAGS);
+    says_the_same("5.1", "Answer", Answer::TAGS);
+    says_the_same("5.1", "Level", Level::TAGS);
+    says_the_same("5.2", "Profile", Profile::TAGS);
+    says_the_same("5.3", "Encoding", Encoding::TAGS);
+    says_the_same("7. Snapshot", "Call", Call::TAGS);
+    says_the_same("9.2", "state", SourceState::TAGS);
+    says_the_same("9.3", "state", TargetState::TAGS);
+    says_the_same("10. Journal", "Body", Body::TAGS);
+}
+
+/// Every enum that is declared with hand-written tags, so that none is forgotten above.
+#[test]
+fn every_wire_enum_is_compared() {
+    let sources = [
+        include_str!("../src/frame.rs"),
+        include_str!("../src/message.rs"),
+        include_str!("../src/plan.rs"),
+        include_str!("../src/record.rs"),
+        include_str!("../src/snapshot.rs"),
+        include_str!("../src/switch/mod.rs"),
+        include_str!("../src/switch/source.rs"),
+        include_str!("../src/switch/target.rs"),
+    ];
+    let declared = sources.iter().map(|source| source.matches("\nwire_enum! {").count()).sum::<usize>();
+    assert_eq!(declared, 9, "a new enum is to be added to SPEC.md and to this test");
+}
+
+#[test]
+fn every_state_stands_in_the_transitions_of_its_machine() {
+    for (title, tags) in [("9.2", SourceState::TAGS), ("9.3", TargetState::TAGS)] {
+        let transitions = section(title).split("| in | on | leads to |").nth(1).expect("a table of transitions");
+        for (_, name) in tags {
+            assert!(transitions.contains(name), "section {title} leads neither from nor to {name}");
+        }
+    }
+}
+
+macro_rules! values {
+    ($module:ident: $($name:ident),+ $(,)?) => { [ $( (stringify!($name), $module::$name.to_string()) ),+ ] };
+}
+
+/// Names of the numeric constants that `source` declares.
+fn declared(source: &'static str) -> BTreeSet<&'static str> {
+    let constants = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+    constants.filter(|rest| !rest.contains("&[u8]")).filter_map(|rest| rest.split(':').next()).collect()
+}
+
+#[test]
+fn every_limit_is_written_down_with_its_value_and_no_other() {
+    let mut coded = values![limits:
+        PROTOCOL_VERSION, PORT_DEFAULT, FRAME_HEADER_BYTES, CONTROL_FRAME_BYTES_MAX, CHUNK_HEADER_BYTES_MAX,
+        CHUNK_BYTES_MAX, CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MIN, CHUNK_WIRE_BYTES_MAX, ZSTD_WINDOW_LOG_MAX,
+        PAGE_CHUNKS_MAX, RANGES_MAX, BLOB_BYTES_MAX, DESCRIPTION_BYTES_MAX, CALLS_MAX, SNAPSHOT_BYTES_MAX,
+        NAME_BYTES_MAX, TEXT_BYTES_MAX, ANSWER_BYTES_MAX, USERS_MAX, FINDINGS_MAX, ADDRESSES_MAX, EPOCH_MAX,
+        RECORD_BYTES_MAX,
+    ]
+    .to_vec();
+    coded.extend(values![pairing:
+        SECRET_BYTES, EXPORTER_BYTES, OFFER_SECONDS, VOID_OFFERS_MAX, VOID_WINDOW_SECONDS, LOCK_SECONDS,
+    ]);
+    let mut names = declared(include_str!("../src/limits.rs"));
+    names.extend(declared(include_str!("../src/pairing.rs")));
+    assert_eq!(coded.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), names, "limits compared here");
+    let coded: BTreeSet<(&str, &str)> = coded.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(table(section("13. Limits"), "value"), coded);
+}
+
+#[test]
+fn labels_are_written_down() {
+    let vote = Vote::signed_bytes(Switch { mid: Default::default(), journal: Default::default() }, Default::default());
+    let signed = vote.split(|byte| *byte == 0).next().unwrap();
+    for (title, label) in [
+        ("2. Link", limits::ALPN_LINK),
+        ("3. Pairing", limits::ALPN_PAIR),
+        ("3. Pairing", pairing::EXPORTER_LABEL),
+        ("5.2", signed),
+    ] {
+        let label = std::str::from_utf8(label).unwrap();
+        assert!(section(title).contains(&format!("`{label}`")), "section {title} lacks {label}");
+    }
+    assert!(section("4.1").contains(&format!("| 1 | frame version, {FRAME_VERSION} |")));
+}

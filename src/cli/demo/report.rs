@@ -1,0 +1,92 @@
+//! The table at the end, and whether everything that was claimed is true.
+
+use super::Trouble;
+use super::journey::Journey;
+use super::narration::Narration;
+use super::proof::Proof;
+use super::stage::Stage;
+use super::users::Notes;
+use crate::cli::output::byte_count;
+
+/// Everything that was measured.
+pub(super) struct Report<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) journey: &'a Journey,
+    pub(super) notes: &'a Notes,
+    pub(super) proof: &'a Proof,
+}
+
+impl Report<'_> {
+    /// Prints the table.
+    pub(super) fn print(&self, narration: &mut Narration) {
+        narration.step("In figures");
+        for (name, figure) in self.figures() {
+            narration.line(format_args!("  {name:<24} {figure}"));
+        }
+    }
+
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        let Self { stage, journey, notes, proof } = self;
+        let bytes = journey.migration.bytes;
+        let (there, back) = (stage.relay.from_a(), stage.relay.from_b());
+        let share = |part: u64| 100.0 * part as f64 / bytes.total.max(1) as f64;
+        let freeze = notes.freeze_window().map_or("not seen".into(), |window| format!("{} ms", window.as_millis()));
+        let by_agent = journey.migration.frozen_ms.map_or("unknown".into(), |ms| format!("{ms} ms"));
+        vec![
+            ("model and binaries", format!("{} in {} binaries", byte_count(bytes.total), proof.blob_count)),
+            ("reused", format!("{} ({:.1} %) were on dst already", byte_count(bytes.reused), share(bytes.reused))),
+            (
+                "sent again",
+                format!("{} ({:.1} %), {} kills", byte_count(self.repeated()), share(self.repeated()), journey.kills),
+            ),
+            (
+                "on the wire",
+                format!("{} there, {} back, headers and all", byte_count(there.bytes), byte_count(back.bytes)),
+            ),
+            ("freeze window", format!("{freeze} seen by the writer, {by_agent} by the agents")),
+            ("reads", format!("{}, failed: {}{}", notes.reads, notes.reads_failed, delayed(notes.reads_delayed))),
+            (
+                "writes",
+                format!(
+                    "{} acknowledged, lost: {}, refused while frozen: {}{}",
+                    notes.acknowledged.len(),
+                    proof.writes_lost,
+                    notes.writes_refused,
+                    delayed(notes.writes_unanswered),
+                ),
+            ),
+            ("time", format!("{:.1} s from `migrate` to the end", journey.took.as_secs_f64())),
+        ]
+    }
+
+    /// Returns the plain bytes that were sent more than once.
+    fn repeated(&self) -> u64 {
+        let bytes = self.journey.migration.bytes;
+        self.journey.sent.saturating_sub(bytes.total.saturating_sub(bytes.reused))
+    }
+
+    /// Tells whether everything that the demo claims is true.
+    ///
+    /// Errors: [`Trouble`] with every claim that is not.
+    pub(super) fn judge(&self) -> Result<(), Trouble> {
+        let Self { notes, proof, .. } = self;
+        let mut broken = Vec::new();
+        let mut claim = |holds: bool, otherwise: String| {
+            if !holds {
+                broken.push(otherwise);
+            }
+        };
+        let missing = proof.blob_count - proof.blobs_identical;
+        claim(missing == 0, format!("{missing} binaries are missing or changed"));
+        claim(proof.description_identical, "the description has changed on the way".into());
+        claim(proof.writes_lost == 0, format!("{} acknowledged writes are lost", proof.writes_lost));
+        let why = notes.first_failure.clone().unwrap_or_default();
+        claim(notes.reads_failed == 0, format!("{} uses of the model failed; the first: {why}", notes.reads_failed));
+        claim(notes.freeze_window().is_some(), "nobody wrote to the model on both sides".into());
+        if broken.is_empty() { Ok(()) } else { Err(Trouble::new(broken.join("; "))) }
+    }
+}
+
+fn delayed(count: u64) -> String {
+    if count == 0 { String::new() } else { format!(", waited for a killed agent: {count}") }
+}

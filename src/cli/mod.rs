@@ -90,6 +90,7 @@ enum Command {
     ShowMigration(show_migration::ShowMigrationArgs),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
+    Demo(demo::DemoArgs),
     Completion(completion::CompletionArgs),
     Man(man::ManArgs),
 }
@@ -198,6 +199,7 @@ pub fn main() -> ExitCode {
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
         Command::Embedded(command) => command.run(&context),
+        Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),
         Command::Man(args) => args.run(),
     };

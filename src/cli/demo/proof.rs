@@ -8,7 +8,7 @@ use super::control::ask;
 use super::narration::{Narration, Show};
 use super::sample::binaries::Binary;
 use super::stage::{Model, Stage};
-use super::users::Notes;
+use super::users::{Acknowledged, Notes};
 use crate::agent::control::{Request, Response};
 
 /// What the destination has, compared with what left.
@@ -78,9 +78,10 @@ async fn lost(stage: &Stage, notes: &Notes) -> Result<usize, Trouble> {
         Response::Entries(entries) => entries,
         other => return Err(Trouble::new(format!("reading the model was answered with {other:?}"))),
     };
-    let there = |number: u64, key: &str| {
-        let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        at.and_then(|at| entries.get(at)).is_some_and(|(name, value)| name == key && value == key)
+    let there = |write: &Acknowledged| {
+        entries.iter().any(|entry| {
+            (entry.number, &entry.key, &entry.value) == (write.number, &write.key, &write.key)
+        })
     };
-    Ok(notes.acknowledged.iter().filter(|write| !there(write.number, &write.key)).count())
+    Ok(notes.acknowledged.iter().filter(|write| !there(write)).count())
 }

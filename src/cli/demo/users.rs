@@ -200,7 +200,7 @@ impl User {
         loop {
             let request = Request::EmbeddedGet { model: self.model.clone(), key: Some(key.to_owned()) };
             let failure = match self.ask(request).await {
-                Met::Answer(Response::Entries(entries)) if entries.iter().any(|(_, value)| value == key) => {
+                Met::Answer(Response::Entries(entries)) if entries.iter().any(|entry| entry.value == key) => {
                     self.note(|notes| notes.reads += 1);
                     return true;
                 }

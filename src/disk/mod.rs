@@ -9,6 +9,8 @@
 
 mod faults;
 mod real;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,7 +22,7 @@ pub use faults::{FaultPlan, Faults};
 pub use real::DirLock;
 
 /// Zeros, written where a file is preallocated.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 /// How a file is opened. Always for reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

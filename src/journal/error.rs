@@ -53,7 +53,8 @@ pub enum JournalError {
     },
     /// The file is of a format that this version does not know.
     #[error(
-        "the journal `{path}` is of format {format}, which this version does not know; install the version that wrote it"
+        "the journal `{path}` is of format {format}, which this version does not know; \
+         install the version that wrote it"
     )]
     Format {
         /// The file.

@@ -31,7 +31,8 @@ use modelferry_protocol::ids::{Hash, JournalId};
 use modelferry_protocol::limits::RECORD_BYTES_MAX;
 use modelferry_protocol::record::Entry;
 
-/// Bytes before the first record. A block of its own: a torn record cannot touch the header, nor a torn header a record.
+/// Bytes before the first record. A block of its own: a torn record cannot touch the header, nor a torn header
+/// a record.
 pub const HEADER_BYTES: u64 = 4096;
 
 const MAGIC: [u8; 8] = *b"MFJOURNL";

@@ -28,6 +28,9 @@ use format::{HEADER_BYTES, Replayed, encode_batch};
 
 /// Bytes that both files are kept ahead of what is used, so that a full disk cannot stop a decision.
 pub const RESERVE_BYTES: u64 = 1 << 20;
+/// Bytes that a file has ahead of what is used after it was extended: more than the reserve, so that this is
+/// not done for every record.
+const EXTENDED_BYTES: u64 = RESERVE_BYTES + (256 << 10);
 
 /// An open journal. Clones share it.
 #[derive(Clone)]
@@ -128,9 +131,8 @@ impl Journal {
         let first = state.sequence + 1;
         let chain = encode_batch(first, state.chain, &bodies, &mut bytes);
         let end = state.end + bytes.len() as u64;
-        if self.shared.file.size().map_err(|source| self.fail("read", source, &mut state))? < end {
-            self.reserve(&mut state, bytes.len() as u64)?;
-        }
+        // In both files, for the next start writes into the other one.
+        self.reserve(&mut state, bytes.len() as u64)?;
         // Poisoned until it is known to be durable.
         state.is_poisoned = true;
         let written = self.shared.file.write_once_synced_at(state.end, &bytes);
@@ -175,8 +177,7 @@ impl Journal {
             if size >= state.end + ahead {
                 continue;
             }
-            // Twice as far, so that it is not done for every record.
-            match replay::preallocate(&self.shared.disk, file, state.end + 2 * RESERVE_BYTES) {
+            match replay::preallocate(&self.shared.disk, file, state.end + EXTENDED_BYTES) {
                 Err(JournalError::Io { doing, source, .. }) => return Err(self.fail(doing, source, state)),
                 other => other?,
             }

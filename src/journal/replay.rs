@@ -17,7 +17,7 @@ use modelferry_protocol::ledger::Ledger;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::format::{BadRecords, HEADER_BYTES, Header, Replayed, Slot, State, replay};
-use super::{Journal, JournalError, RESERVE_BYTES};
+use super::{EXTENDED_BYTES, Journal, JournalError};
 use crate::disk::{DirLock, Disk, DiskFile, Open};
 
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
@@ -71,19 +71,20 @@ impl UnreplayedJournal {
     /// Errors: [`JournalError::Corrupt`], [`JournalError::Unreadable`], [`JournalError::Io`],
     /// [`JournalError::ReserveLow`].
     pub fn replay(self) -> Result<(Journal, Opened), JournalError> {
-        let (slot, header, content, replayed, ledger) = match (self.read(self.active), self.fallback) {
+        let read = match (self.read(self.active), self.fallback) {
             (Err(JournalError::Corrupt { .. }), Some(fallback)) => self.read(fallback)?,
             (outcome, _) => outcome?,
         };
         let opened = Opened {
             created: self.created,
-            truncated_bytes: (replayed.torn > 0).then_some(replayed.torn as u64),
+            truncated_bytes: (read.replayed.torn > 0).then_some(read.replayed.torn as u64),
             generation: self.generation_next(),
         };
-        let old = self.file(slot, Open::Existing)?;
-        let new = self.rewrite(1 - slot, &content[..replayed.end], &header, &replayed)?;
+        let old = self.file(read.slot)?;
+        let new = self.rewrite(&read)?;
+        let Read { header, replayed, ledger, .. } = read;
         let superseded = Header { state: State::Superseded, ..header };
-        put(&old, 0, &superseded.encode())?;
+        put(&old, &superseded.encode())?;
         Ok((Journal::begin(self.disk, self.lock, header.journal, [new, old], &replayed, ledger), opened))
     }
 
@@ -92,50 +93,50 @@ impl UnreplayedJournal {
         self.active.1.generation + 1
     }
 
-    fn file(&self, slot: usize, open: Open) -> Result<DiskFile, JournalError> {
+    fn file(&self, slot: usize) -> Result<DiskFile, JournalError> {
         let path = self.dir.join(NAMES[slot]);
-        self.disk.open(&path, open).map_err(|source| cannot("open", &path, source))
+        self.disk.open(&path, Open::Existing).map_err(|source| cannot("open", &path, source))
     }
 
-    #[allow(clippy::type_complexity)]
-    fn read(
-        &self,
-        (slot, header): (usize, Header),
-    ) -> Result<(usize, Header, Vec<u8>, Replayed, Ledger), JournalError> {
-        let path = self.dir.join(NAMES[slot]);
-        let content = read_records(&self.file(slot, Open::Existing)?)?;
+    fn read(&self, (slot, header): (usize, Header)) -> Result<Read, JournalError> {
+        let file = self.file(slot)?;
+        let content = read_records(&file)?;
         let mut ledger = Ledger::default();
         let replayed = replay(&content, header.journal, header.carried, |_, entry| ledger.apply(&entry.body));
-        let replayed = replayed.map_err(|bad| refuse(&path, bad))?;
-        Ok((slot, header, content, replayed, ledger))
+        let replayed = replayed.map_err(|bad| refuse(file.path(), bad))?;
+        Ok(Read { slot, header, content, replayed, ledger })
     }
 
-    /// Writes `records` into the file that is not in use, and makes it the one that counts.
-    fn rewrite(
-        &self,
-        slot: usize,
-        records: &[u8],
-        old: &Header,
-        replayed: &Replayed,
-    ) -> Result<DiskFile, JournalError> {
+    /// Writes the records that count into the file that is not in use, and makes it the one that counts.
+    fn rewrite(&self, read: &Read) -> Result<DiskFile, JournalError> {
+        let slot = 1 - read.slot;
         let path = self.dir.join(NAMES[slot]);
+        let end = HEADER_BYTES + read.replayed.end as u64;
         if !path.exists() {
-            make(&self.disk, &self.dir, slot, HEADER_BYTES + records.len() as u64 + 2 * RESERVE_BYTES, None)?;
+            make(&self.disk, &self.dir, slot, end + EXTENDED_BYTES, None)?;
         }
-        let file = self.file(slot, Open::Existing)?;
-        let end = HEADER_BYTES + records.len() as u64;
+        let file = self.file(slot)?;
         // Only where somebody has cut the file: it is kept ahead of what is used.
         preallocate(&self.disk, &file, end)?;
         let size = file.size().map_err(|source| cannot("read", &path, source))?;
-        file.write_all_at(HEADER_BYTES, records).map_err(|source| cannot("write", &path, source))?;
+        let records = file.write_all_at(HEADER_BYTES, &read.content[..read.replayed.end]);
+        records.map_err(|source| cannot("write", &path, source))?;
         // What an earlier generation left there must never be found after these records.
         file.write_zeros(end, size).map_err(|source| cannot("write", &path, source))?;
         file.sync().map_err(|source| cannot("sync", &path, source))?;
-        let (generation, carried) = (self.generation_next(), replayed.sequence);
-        let header = Header { state: State::Active, generation, journal: old.journal, carried };
-        put(&file, 0, &header.encode())?;
+        let (generation, carried) = (self.generation_next(), read.replayed.sequence);
+        put(&file, &Header { state: State::Active, generation, carried, ..read.header }.encode())?;
         Ok(file)
     }
+}
+
+/// A file whose records are sound.
+struct Read {
+    slot: usize,
+    header: Header,
+    content: Vec<u8>,
+    replayed: Replayed,
+    ledger: Ledger,
 }
 
 /// Reads all of a file after its header.
@@ -174,8 +175,9 @@ fn cannot(doing: &'static str, path: &Path, source: io::Error) -> JournalError {
     JournalError::Io { doing, path: path.to_owned(), source }
 }
 
-fn put(file: &DiskFile, offset: u64, bytes: &[u8]) -> Result<(), JournalError> {
-    file.write_once_synced_at(offset, bytes).map_err(|source| cannot("write", file.path(), source))
+/// Puts a header in its place.
+fn put(file: &DiskFile, header: &[u8]) -> Result<(), JournalError> {
+    file.write_once_synced_at(0, header).map_err(|source| cannot("write", file.path(), source))
 }
 
 fn read_slots(disk: &Disk, dir: &Path) -> Result<[Slot; 2], JournalError> {
@@ -253,8 +255,8 @@ fn new_id() -> Result<JournalId, JournalError> {
 /// Makes both files. The one with the header comes last, so a journal is there whole or not at all.
 fn create(disk: &Disk, dir: &Path, journal: JournalId) -> Result<(), JournalError> {
     let header = Header { state: State::Active, generation: 1, journal, carried: 0 };
-    make(disk, dir, 1, HEADER_BYTES + 2 * RESERVE_BYTES, None)?;
-    make(disk, dir, 0, HEADER_BYTES + 2 * RESERVE_BYTES, Some(header))
+    make(disk, dir, 1, HEADER_BYTES + EXTENDED_BYTES, None)?;
+    make(disk, dir, 0, HEADER_BYTES + EXTENDED_BYTES, Some(header))
 }
 
 fn make(disk: &Disk, dir: &Path, slot: usize, bytes: u64, header: Option<Header>) -> Result<(), JournalError> {

@@ -1,0 +1,246 @@
+//! Claims about the journal. `damage`: bytes that changed on the disk. `crash`: processes that died.
+
+mod crash;
+mod damage;
+
+use std::fs;
+use std::path::Path;
+
+use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::record::{Body, Entry, Note};
+use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::switch::source::{Freezing, SourceRecord, SourceState};
+use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
+use tempfile::TempDir;
+
+use super::{Journal, JournalError, Opened, RESERVE_BYTES};
+use crate::disk::{Disk, FaultPlan, Faults};
+
+const NAMES: [&str; 2] = ["journal.0", "journal.1"];
+
+fn mid(number: u8) -> MigrationId {
+    MigrationId([number; 16])
+}
+
+fn entry(body: Body) -> Entry {
+    Entry { time_ms: 1_700_000_000_000, actor: Name::new("uid 0").unwrap(), body }
+}
+
+/// A step of migration `number`.
+fn step(number: u8, state: SourceState) -> Entry {
+    let (mid, model) = (mid(number), ModelUuid([number; 16]));
+    let (peer, journal, profile) = (Pin([9; 32]), JournalId([7; 16]), Profile::Embedded);
+    entry(Body::Source(SourceRecord { head: Head { mid, model, epoch_to: 2, peer, journal, profile }, state }))
+}
+
+fn note(number: u8, text: &str) -> Entry {
+    entry(Body::Note(Note { mid: mid(number), text: Cause::new(text).unwrap() }))
+}
+
+/// Six entries of three migrations.
+fn story() -> Vec<Entry> {
+    vec![
+        step(1, SourceState::Offered),
+        step(2, SourceState::Offered),
+        step(1, SourceState::Freezing(Freezing { deadline_ms: 5 })),
+        note(1, "asked for by an operator"),
+        step(2, SourceState::Aborting(Cause::new("no longer wanted").unwrap())),
+        step(3, SourceState::Offered),
+    ]
+}
+
+fn folded(entries: &[Entry]) -> Ledger {
+    let mut ledger = Ledger::default();
+    entries.iter().for_each(|entry| ledger.apply(&entry.body));
+    ledger
+}
+
+/// Opens the journal in `dir` on a disk without faults, whose syncs cost nothing.
+fn open(dir: &Path) -> Result<(Journal, Opened), JournalError> {
+    Journal::open(dir, Disk::faulty(&Faults::default()))
+}
+
+/// Makes a journal of `entries`, each in a batch of its own.
+fn journal_of(entries: &[Entry]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let (journal, _) = open(dir.path()).unwrap();
+    entries.iter().for_each(|entry| journal.append(vec![entry.clone()]).unwrap());
+    dir
+}
+
+fn copy_of(dir: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for name in NAMES {
+        fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+fn entries_in(journal: &Journal) -> Vec<Entry> {
+    journal.entries(None).unwrap().into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// Asserts that the journal in `dir` opens and holds exactly `entries`.
+fn assert_holds(dir: &Path, entries: &[Entry]) -> Opened {
+    let (journal, opened) = open(dir).unwrap();
+    assert_eq!(entries_in(&journal), entries);
+    assert_eq!(journal.sequence(), entries.len() as u64);
+    journal.ledger(|ledger| assert_eq!(*ledger, folded(entries)));
+    opened
+}
+
+#[test]
+fn a_new_journal_is_empty_and_keeps_its_id() {
+    let dir = TempDir::new().unwrap();
+    let (journal, opened) = open(dir.path()).unwrap();
+    assert!(opened.created);
+    assert_eq!((journal.sequence(), opened.truncated_bytes), (0, None));
+    let id = journal.id();
+    drop(journal);
+    let (journal, opened) = open(dir.path()).unwrap();
+    assert!(!opened.created);
+    assert_eq!(journal.id(), id);
+    assert_ne!(open(TempDir::new().unwrap().path()).unwrap().0.id(), id);
+}
+
+#[test]
+fn a_reopened_ledger_equals_the_one_before() {
+    let dir = TempDir::new().unwrap();
+    let (journal, _) = Journal::open(dir.path(), Disk::real()).unwrap();
+    journal.append(story()).unwrap();
+    let before = journal.ledger(Ledger::clone);
+    assert_eq!(before, folded(&story()));
+    drop(journal);
+    let (journal, opened) = Journal::open(dir.path(), Disk::real()).unwrap();
+    assert_eq!((journal.ledger(Ledger::clone), opened.truncated_bytes), (before, None));
+    drop(journal);
+    assert_holds(dir.path(), &story());
+}
+
+#[test]
+fn generations_alternate_between_the_files() {
+    let dir = journal_of(&story());
+    let files = || NAMES.map(|name| fs::read(dir.path().join(name)).unwrap());
+    let mut in_use = None;
+    for generation in 3..8 {
+        let (journal, opened) = open(dir.path()).unwrap();
+        assert_eq!(opened.generation, generation);
+        let now = journal.shared.file.path().to_owned();
+        assert_ne!(in_use.replace(now), Some(journal.shared.file.path().to_owned()));
+        let before = files();
+        journal.append(vec![note(1, "more")]).unwrap();
+        let changed: Vec<bool> = std::iter::zip(before, files()).map(|(before, after)| before != after).collect();
+        assert_eq!(changed.iter().filter(|changed| **changed).count(), 1, "an append goes into one file");
+    }
+}
+
+#[test]
+fn a_decision_sees_what_is_durable_and_a_refusal_changes_nothing() {
+    let dir = journal_of(&story());
+    let (journal, _) = open(dir.path()).unwrap();
+    let refused = journal.append_with(|ledger| match ledger.standing(mid(1)) {
+        Some(Standing::Source(record)) if matches!(record.state, SourceState::Freezing(_)) => Err("freezing"),
+        _ => Ok(vec![note(1, "not to be written")]),
+    });
+    assert_eq!(refused.unwrap(), Err("freezing"));
+    let written = journal.append_with(|_| Ok::<_, ()>(vec![note(1, "a"), note(2, "b")]));
+    assert_eq!(written.unwrap(), Ok(vec![7, 8]));
+    drop(journal);
+    assert_holds(dir.path(), &[story(), vec![note(1, "a"), note(2, "b")]].concat());
+}
+
+#[test]
+fn appends_of_many_threads_are_all_there_in_one_order() {
+    let dir = TempDir::new().unwrap();
+    let (journal, _) = open(dir.path()).unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let journal = &journal;
+            scope.spawn(move || (0..8).for_each(|_| journal.append(vec![note(number, "x")]).unwrap()));
+        }
+    });
+    let before = journal.entries(None).unwrap();
+    assert_eq!(before.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), (1..=32).collect::<Vec<_>>());
+    assert_eq!(journal.entries(Some(mid(2))).unwrap().len(), 8);
+    drop(journal);
+    assert_eq!(open(dir.path()).unwrap().0.entries(None).unwrap(), before);
+}
+
+#[test]
+fn a_second_agent_on_the_same_journal_is_refused() {
+    let dir = journal_of(&story());
+    let (_journal, _) = open(dir.path()).unwrap();
+    assert!(matches!(open(dir.path()), Err(JournalError::Locked(_))));
+}
+
+#[test]
+fn an_entry_too_large_for_a_record_is_refused_and_nothing_is_written() {
+    let dir = TempDir::new().unwrap();
+    let (journal, _) = open(dir.path()).unwrap();
+    let wide = Name::new("x".repeat(256)).unwrap();
+    let card = modelferry_protocol::message::ControllerCard {
+        addresses: modelferry_protocol::codec::Bounded::new(vec![wide.clone(); 16]).unwrap(),
+        ..Default::default()
+    };
+    let terms = Terms {
+        mid: mid(1),
+        model: ModelUuid([1; 16]),
+        attempt: 0,
+        name: wide.clone(),
+        owner: wide.clone(),
+        peer: wide,
+        controller: card,
+        freeze_ms_max: 1,
+    };
+    let refused = journal.append(vec![note(1, "fits"), entry(Body::Terms(terms))]);
+    assert!(matches!(refused, Err(JournalError::TooLarge { .. })));
+    journal.append(vec![note(1, "goes on")]).unwrap();
+    drop(journal);
+    assert_holds(dir.path(), &[note(1, "goes on")]);
+}
+
+#[test]
+fn a_full_disk_is_reported_while_the_reserve_still_takes_every_record() {
+    let dir = TempDir::new().unwrap();
+    let faults = Faults::default();
+    let (journal, _) = Journal::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    faults.set(FaultPlan { free_bytes: Some(0), ..FaultPlan::default() });
+    let large = note(1, &"x".repeat(2000));
+    let mut written = 0;
+    while journal.ensure_reserve().is_ok() {
+        journal.append(vec![large.clone(); 16]).unwrap();
+        written += 16;
+    }
+    assert!(matches!(journal.ensure_reserve(), Err(JournalError::ReserveLow { free: 0, .. })));
+    assert!(!journal.ensure_reserve().unwrap_err().is_fatal());
+    // From here on no migration begins; those that run need far less than this.
+    for _ in 0..(RESERVE_BYTES - 64 * 1024) / (16 * 2300) {
+        journal.append(vec![large.clone(); 16]).unwrap();
+        written += 16;
+    }
+    let refused = (0..64).find_map(|_| {
+        journal.append(vec![large.clone(); 16]).err().or_else(|| {
+            written += 16;
+            None
+        })
+    });
+    assert!(matches!(refused, Some(JournalError::ReserveLow { .. })));
+    // Nothing was written, so nothing is in doubt; and a start needs no space either.
+    drop(journal);
+    let (journal, _) = Journal::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    assert_eq!(journal.sequence(), written);
+    faults.set(FaultPlan::default());
+    journal.append(vec![large]).unwrap();
+    journal.ensure_reserve().unwrap();
+    assert_eq!(journal.sequence(), written + 1);
+}
+
+#[test]
+fn no_journal_is_made_on_a_full_disk() {
+    let dir = TempDir::new().unwrap();
+    let faults = Faults::new(FaultPlan { free_bytes: Some(1 << 20), ..FaultPlan::default() });
+    let refused = Journal::open(dir.path(), Disk::faulty(&faults));
+    assert!(matches!(refused, Err(JournalError::ReserveLow { .. })));
+    assert!(assert_holds(dir.path(), &[]).created);
+}

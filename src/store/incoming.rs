@@ -1,0 +1,390 @@
+//! The receiving side: a blob on its way in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::sync::{Mutex, MutexGuard};
+
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page, PageError};
+use modelferry_protocol::snapshot::BlobRef;
+
+use super::rows::{Manifest, Partial};
+use super::{BlobReader, Store, StoreError, hash_file, lock};
+use crate::disk::{DiskFile, Open};
+
+/// Pages kept in memory.
+const PAGES_CACHED_MAX: usize = 8;
+
+/// Whether more can arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Receiving,
+    /// The blob is complete, and in its place.
+    Finished,
+    /// A sync failed, or the whole was wrong. Nothing more is accepted.
+    Broken,
+}
+
+/// A page, and which of its chunks are durable.
+struct KnownPage {
+    page: Page,
+    durable: ChunkSet,
+}
+
+struct Progress {
+    phase: Phase,
+    manifest: Manifest,
+    partial: Partial,
+    reused: u64,
+    /// Written, and not yet durable.
+    written: BTreeMap<u32, ChunkSet>,
+    /// Taken out of `written` by the sync that is under way.
+    syncing: BTreeMap<u32, ChunkSet>,
+    pages: VecDeque<KnownPage>,
+}
+
+/// A blob on its way in. Shared by all who receive it; dropped, it can be begun again where it was durable.
+pub struct Incoming {
+    store: Store,
+    blob: BlobRef,
+    cutter: u16,
+    /// None when the blob was complete to begin with.
+    file: Option<DiskFile>,
+    progress: Mutex<Progress>,
+    /// Held while a page is added.
+    adding: Mutex<()>,
+    /// Held while bytes are made durable.
+    ending: Mutex<()>,
+}
+
+fn insert(sets: &mut BTreeMap<u32, ChunkSet>, page: u32, index: usize, count: usize) {
+    sets.entry(page).or_insert_with(|| ChunkSet::empty(count)).insert(index);
+}
+
+fn union(set: &mut ChunkSet, other: &ChunkSet) {
+    other.iter().for_each(|index| set.insert(index));
+}
+
+impl Progress {
+    /// Returns what is known of a page, from memory or from the rows.
+    fn page(&mut self, store: &Store, hash: Hash, index: u32) -> Result<&mut KnownPage, StoreError> {
+        if index >= self.manifest.pages {
+            return Err(StoreError::NoSuchPage { hash, index, pages: self.manifest.pages });
+        }
+        let at = match self.pages.iter().position(|known| known.page.index == index) {
+            Some(at) => at,
+            None => {
+                let page = store.inner.rows.page(hash, index)?;
+                let durable = store.inner.rows.held(hash, &page)?;
+                self.pages.truncate(PAGES_CACHED_MAX - 1);
+                self.pages.push_front(KnownPage { page, durable });
+                0
+            }
+        };
+        Ok(&mut self.pages[at])
+    }
+
+    /// Returns the chunks of a page that are durable or written.
+    fn here(&mut self, store: &Store, hash: Hash, index: u32) -> Result<ChunkSet, StoreError> {
+        let mut here = self.page(store, hash, index)?.durable.clone();
+        for sets in [&self.written, &self.syncing] {
+            sets.get(&index).into_iter().for_each(|set| union(&mut here, set));
+        }
+        Ok(here)
+    }
+}
+
+impl Incoming {
+    pub(super) fn begin(store: Store, blob: BlobRef, cutter: u16) -> Result<Self, StoreError> {
+        let rows = &store.inner.rows;
+        let complete = store.size(blob.hash)? == Some(blob.bytes);
+        let known = store.manifest_of(blob, cutter)?;
+        let (phase, manifest, partial, file) = match (complete, known, rows.partial(blob.hash)?) {
+            (true, known, _) => {
+                let manifest = known.unwrap_or(Manifest::empty(blob, cutter));
+                (Phase::Finished, manifest, Partial { held: blob.bytes, extent: blob.bytes }, None)
+            }
+            (false, Some(manifest), Some(partial)) => {
+                let file = open(&store, blob, Open::Existing, blob.bytes.saturating_sub(partial.held))?;
+                (Phase::Receiving, manifest, partial, Some(file))
+            }
+            (false, ..) => {
+                // The file first: tidying up removes a file without rows, and rows without a file.
+                let file = open(&store, blob, Open::Fresh, blob.bytes)?;
+                (Phase::Receiving, rows.begin(blob, cutter, true)?, Partial::default(), Some(file))
+            }
+        };
+        let (written, syncing, pages) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+        let progress = Progress { phase, manifest, partial, reused: 0, written, syncing, pages };
+        let (progress, adding, ending) = (Mutex::new(progress), Mutex::default(), Mutex::default());
+        Ok(Self { store, blob, cutter, file, progress, adding, ending })
+    }
+
+    /// Returns the blob.
+    pub fn blob(&self) -> BlobRef {
+        self.blob
+    }
+
+    /// Returns how many pages are known, counted from the first.
+    pub fn pages(&self) -> u32 {
+        lock(&self.progress).manifest.pages
+    }
+
+    /// Reports whether the last page is known. True as well where the blob is complete.
+    pub fn all_pages_known(&self) -> bool {
+        let progress = lock(&self.progress);
+        progress.phase == Phase::Finished || progress.manifest.is_whole()
+    }
+
+    /// Returns the bytes that are durable.
+    pub fn bytes_held(&self) -> u64 {
+        lock(&self.progress).partial.held
+    }
+
+    /// Returns the bytes that were found in other blobs, since this was begun in this process.
+    pub fn bytes_reused(&self) -> u64 {
+        lock(&self.progress).reused
+    }
+
+    /// Returns the chunks of a page that have not been written yet, durably or not.
+    ///
+    /// Errors: [`StoreError::NoSuchPage`], [`StoreError::Broken`].
+    pub fn lacking(&self, page: u32) -> Result<ChunkSet, StoreError> {
+        let mut progress = self.sound()?;
+        if progress.phase == Phase::Finished {
+            let count = progress.page(&self.store, self.blob.hash, page).map_or(0, |known| known.page.chunks.len());
+            return Ok(ChunkSet::empty(count));
+        }
+        Ok(progress.here(&self.store, self.blob.hash, page)?.complement())
+    }
+
+    /// Takes in the next page of the manifest, durably, and copies what other complete blobs have of it.
+    /// A page that is known is accepted again if it is the same.
+    ///
+    /// Errors: [`StoreError::Page`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn add_page(&self, page: Page) -> Result<(), StoreError> {
+        let _adding = lock(&self.adding);
+        let known = {
+            let mut progress = self.sound()?;
+            if progress.phase == Phase::Finished {
+                return Ok(());
+            }
+            let manifest = progress.manifest;
+            let (expected, offset_expected) = (manifest.pages, manifest.end);
+            let known =
+                page.index < manifest.pages && progress.page(&self.store, self.blob.hash, page.index)?.page == page;
+            // `check` would let an empty page follow the last one.
+            if !known && manifest.is_whole() {
+                let (actual, offset) = (page.index, page.offset);
+                return Err(PageError::OutOfOrder { actual, offset, expected, offset_expected }.into());
+            }
+            if !known {
+                page.check(expected, offset_expected, self.blob.bytes)?;
+            }
+            known.then_some(()).ok_or(manifest)
+        };
+        if let Err(manifest) = known {
+            let pages = std::slice::from_ref(&page);
+            let manifest = self.store.inner.rows.add_pages(self.blob.hash, manifest, pages, false)?;
+            lock(&self.progress).manifest = manifest;
+        }
+        self.reuse(&page)
+    }
+
+    /// Copies what other complete blobs have of a page. What was found may be stale: it is hashed before use.
+    fn reuse(&self, page: &Page) -> Result<(), StoreError> {
+        let found = self.store.inner.rows.find(page.chunks.iter().map(|chunk| chunk.hash))?;
+        let mut reader: Option<BlobReader> = None;
+        for (index, found) in found.into_iter().enumerate() {
+            let Some((hash, offset)) = found else { continue };
+            if reader.as_ref().is_none_or(|reader| reader.hash() != hash) {
+                reader = self.store.reader(hash).ok();
+            }
+            let chunk = page.chunks[index];
+            let Some(plain) = reader.as_ref().and_then(|reader| reader.read_at(offset, chunk.bytes).ok()) else {
+                continue;
+            };
+            if Hash::of(&plain) == chunk.hash && self.write_proven(page.index, index as u32, &plain)? {
+                lock(&self.progress).reused += plain.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk, proven first. Not yet durable; one that is here already is accepted again.
+    ///
+    /// Errors: [`StoreError::ChunkLength`] and [`StoreError::ChunkMismatch`], and nothing is written;
+    /// [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Full`], [`StoreError::Broken`],
+    /// [`StoreError::Io`].
+    pub fn write(&self, page: u32, index: u32, plain: &[u8]) -> Result<(), StoreError> {
+        if self.sound()?.phase == Phase::Finished {
+            return Ok(());
+        }
+        let (chunk, _) = self.chunk(page, index)?;
+        if plain.len() != chunk.bytes as usize {
+            let (expected, actual) = (chunk.bytes, plain.len());
+            return Err(StoreError::ChunkLength { page, index, expected, actual });
+        }
+        let (expected, actual) = (chunk.hash, Hash::of(plain));
+        if actual != expected {
+            return Err(StoreError::ChunkMismatch { page, index, expected, actual });
+        }
+        self.write_proven(page, index, plain).map(|_written| ())
+    }
+
+    /// Returns a chunk and where it begins.
+    fn chunk(&self, page: u32, index: u32) -> Result<(ChunkRef, u64), StoreError> {
+        let (mut progress, hash) = (self.sound()?, self.blob.hash);
+        let known = &progress.page(&self.store, hash, page)?.page;
+        let chunk = known.chunks.get(index as usize).copied().zip(known.chunk_offset(index as usize));
+        chunk.ok_or(StoreError::NoSuchChunk { hash, page, index })
+    }
+
+    /// Writes a chunk's right bytes, unless they are here; reports whether they were not.
+    fn write_proven(&self, page: u32, index: u32, plain: &[u8]) -> Result<bool, StoreError> {
+        let (_, offset) = self.chunk(page, index)?;
+        let (hash, at) = (self.blob.hash, index as usize);
+        let here = self.sound()?.here(&self.store, hash, page)?;
+        let Some(file) = self.file.as_ref().filter(|_| !here.contains(at)) else { return Ok(false) };
+        let written = file.write_all_at(offset, plain);
+        written.map_err(|source| self.store.inner.not_written(file.path(), plain.len(), source))?;
+        insert(&mut self.sound()?.written, page, at, here.count());
+        Ok(true)
+    }
+
+    /// Makes everything written so far durable: the bytes first, then the record that they are held.
+    /// Returns the chunks, by page, that became durable since the last time.
+    ///
+    /// Errors: [`StoreError::Full`], after which it can be asked again; [`StoreError::Io`], after which
+    /// nothing is known of the bytes, so that this is [`StoreError::Broken`] and has to be begun again.
+    pub fn sync(&self) -> Result<Vec<(u32, ChunkSet)>, StoreError> {
+        let _ending = lock(&self.ending);
+        let Some(file) = &self.file else { return Ok(Vec::new()) };
+        let taken = {
+            let mut progress = self.sound()?;
+            progress.syncing = std::mem::take(&mut progress.written);
+            progress.syncing.clone()
+        };
+        if taken.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Err(source) = file.sync() {
+            // The kernel may have dropped the pages, and would say so only once.
+            lock(&self.progress).phase = Phase::Broken;
+            return Err(StoreError::io("sync", file.path(), source));
+        }
+        let recorded = self.record(&taken);
+        let mut progress = lock(&self.progress);
+        let syncing = std::mem::take(&mut progress.syncing);
+        match recorded {
+            Ok(partial) => progress.partial = partial,
+            Err(error) => {
+                for (page, set) in syncing {
+                    let count = set.count();
+                    union(progress.written.entry(page).or_insert_with(|| ChunkSet::empty(count)), &set);
+                }
+                return Err(error);
+            }
+        }
+        for known in &mut progress.pages {
+            taken.get(&known.page.index).into_iter().for_each(|set| union(&mut known.durable, set));
+        }
+        Ok(taken.into_iter().collect())
+    }
+
+    /// Records that the chunks of `taken`, whose bytes are durable, are held.
+    fn record(&self, taken: &BTreeMap<u32, ChunkSet>) -> Result<Partial, StoreError> {
+        let mut rows = Vec::with_capacity(taken.len());
+        let mut partial = lock(&self.progress).partial;
+        for (index, set) in taken {
+            let mut progress = lock(&self.progress);
+            let known = progress.page(&self.store, self.blob.hash, *index)?;
+            let mut end = known.page.offset;
+            for (at, chunk) in known.page.chunks.iter().enumerate() {
+                end += u64::from(chunk.bytes);
+                if set.contains(at) && !known.durable.contains(at) {
+                    partial.held += u64::from(chunk.bytes);
+                    partial.extent = partial.extent.max(end);
+                }
+            }
+            let mut durable = known.durable.clone();
+            union(&mut durable, set);
+            rows.push((*index, durable));
+        }
+        self.store.inner.rows.hold(self.blob.hash, &rows, partial)?;
+        Ok(partial)
+    }
+
+    /// Reports whether every page is known and every chunk durable.
+    pub fn is_complete(&self) -> bool {
+        let progress = lock(&self.progress);
+        match progress.phase {
+            Phase::Receiving => progress.manifest.is_whole() && progress.partial.held == self.blob.bytes,
+            Phase::Finished => true,
+            Phase::Broken => false,
+        }
+    }
+
+    /// Proves the whole and puts it in its place. Again: ok.
+    ///
+    /// Errors: [`StoreError::Incomplete`]; [`StoreError::BlobMismatch`], and what had arrived is gone;
+    /// [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn finish(&self) -> Result<(), StoreError> {
+        let _ending = lock(&self.ending);
+        let inner = &self.store.inner;
+        let phase = self.sound()?.phase;
+        let Some(file) = self.file.as_ref().filter(|_| phase == Phase::Receiving) else { return Ok(()) };
+        if !self.is_complete() {
+            return Err(StoreError::Incomplete(self.blob.hash));
+        }
+        let (expected, path) = (self.blob.hash, inner.blob_path(self.blob.hash));
+        let hashed = File::open(file.path()).and_then(|mut file| hash_file(&mut file));
+        let actual = hashed.map_err(|source| StoreError::io("read", file.path(), source))?;
+        let _live = lock(&inner.live);
+        if actual != expected {
+            // Every chunk was proven, so it is the manifest that is wrong: none of it can be kept.
+            lock(&self.progress).phase = Phase::Broken;
+            inner.disk.remove(file.path()).map_err(|source| StoreError::io("remove", file.path(), source))?;
+            inner.rows.forget(expected)?;
+            return Err(StoreError::BlobMismatch { expected, actual });
+        }
+        file.sync().map_err(|source| {
+            lock(&self.progress).phase = Phase::Broken;
+            StoreError::io("sync", file.path(), source)
+        })?;
+        inner.disk.rename(file.path(), &path).map_err(|source| StoreError::io("make", &path, source))?;
+        lock(&self.progress).phase = Phase::Finished;
+        match inner.rows.settle(expected) {
+            // The blob is in its place; the next start makes up for it.
+            Err(error) if error.is_full() => Ok(()),
+            settled => settled,
+        }
+    }
+
+    /// Reports whether more may arrive through this.
+    pub(super) fn is_receiving(&self) -> bool {
+        lock(&self.progress).phase == Phase::Receiving
+    }
+
+    pub(super) fn is_of(&self, blob: BlobRef, cutter: u16) -> bool {
+        self.blob == blob && self.cutter == cutter
+    }
+
+    fn sound(&self) -> Result<MutexGuard<'_, Progress>, StoreError> {
+        let progress = lock(&self.progress);
+        if progress.phase == Phase::Broken { Err(StoreError::Broken(self.blob.hash)) } else { Ok(progress) }
+    }
+}
+
+/// Opens a partial's file, if the disk has room for the `needed` bytes that are still to come.
+fn open(store: &Store, blob: BlobRef, open: Open, needed: u64) -> Result<DiskFile, StoreError> {
+    let free = store.free_bytes()?;
+    if free < needed {
+        return Err(StoreError::Full { needed, free });
+    }
+    let (path, disk) = (store.inner.partial_path(blob.hash), &store.inner.disk);
+    let file = disk.open(&path, open).map_err(|source| StoreError::io("open", &path, source))?;
+    // The name as well: the sync of a chunk need not include it, and says that the chunk is durable.
+    disk.sync_dir_of(&path).map_err(|source| StoreError::io("sync the directory of", &path, source))?;
+    Ok(file)
+}

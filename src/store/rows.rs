@@ -1,0 +1,363 @@
+//! `state.redb`: what is known about blobs. Nothing in it that cannot be found out again.
+
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use modelferry_protocol::codec::{decode, encode};
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::manifest::{ChunkSet, Page};
+use modelferry_protocol::snapshot::BlobRef;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+
+use super::StoreError;
+use super::backend::Backend;
+use super::error::is_out_of_space;
+use crate::disk::{Disk, DiskFile, Open};
+
+type Key = &'static [u8; 32];
+type PageKey = (&'static [u8; 32], u32);
+
+/// Blob: its size, how it is cut, how many pages are known, and where the last of them ends.
+const MANIFESTS: TableDefinition<Key, (u64, u16, u32, u64)> = TableDefinition::new("manifests");
+/// Blob and page: the page, encoded.
+const PAGES: TableDefinition<PageKey, &[u8]> = TableDefinition::new("pages");
+/// Blob on its way in: bytes held, and where the furthest of them ends.
+const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::new("partials");
+/// Blob on its way in, and page: which of its chunks are durable.
+const HELD: TableDefinition<PageKey, &[u8]> = TableDefinition::new("held");
+/// Chunk: a complete blob that has it, and where.
+const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
+
+/// Memory for the database's pages.
+const CACHE_BYTES: usize = 16 << 20;
+/// Bytes that must be free before the database is written to: it has to be closed and repaired once a
+/// write of its own has failed.
+const HEADROOM_BYTES: u64 = 4 << 20;
+/// Pages handled in one transaction; bounds its memory.
+const PAGES_PER_COMMIT: u32 = 64;
+
+/// What is known of a blob's chunk table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Manifest {
+    /// Size of the blob.
+    pub bytes: u64,
+    /// How it is cut.
+    pub cutter: u16,
+    /// Pages known, from the first.
+    pub pages: u32,
+    /// Where the last of them ends.
+    pub end: u64,
+}
+
+impl Manifest {
+    pub fn empty(blob: BlobRef, cutter: u16) -> Self {
+        Self { bytes: blob.bytes, cutter, pages: 0, end: 0 }
+    }
+
+    /// Reports whether the last page is known.
+    pub fn is_whole(&self) -> bool {
+        self.pages > 0 && self.end == self.bytes
+    }
+
+    /// Reports whether this is of `blob` and `cutter`.
+    pub fn is_of(&self, blob: BlobRef, cutter: u16) -> bool {
+        self.bytes == blob.bytes && self.cutter == cutter
+    }
+
+    /// Returns this with one more page.
+    pub fn with(self, page: &Page) -> Self {
+        Self { pages: page.index + 1, end: page.end(), ..self }
+    }
+}
+
+/// How much of a blob on its way in is durable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Partial {
+    /// Bytes of the chunks held.
+    pub held: u64,
+    /// Where the furthest of them ends.
+    pub extent: u64,
+}
+
+pub(super) struct Rows {
+    path: PathBuf,
+    disk: Disk,
+    /// None after a failure: the database must then be opened anew.
+    database: RwLock<Option<Database>>,
+}
+
+type Outcome<R> = Result<R, redb::Error>;
+
+impl Rows {
+    pub fn open(path: &Path, disk: Disk) -> Result<Self, StoreError> {
+        let rows = Self { path: path.to_owned(), disk, database: RwLock::new(None) };
+        if !path.exists() {
+            rows.create()?;
+        }
+        rows.with(|_| Ok(()))?;
+        Ok(rows)
+    }
+
+    /// Makes the database beside its place: one that was half made when the process died would be no database.
+    fn create(&self) -> Result<(), StoreError> {
+        let new = self.path.with_extension("redb.new");
+        let file = self.disk.open(&new, Open::Fresh).map_err(|source| StoreError::io("make", &new, source))?;
+        drop(database_in(file).map_err(|error| self.explained(error))?);
+        self.disk.rename(&new, &self.path).map_err(|source| StoreError::io("make", &self.path, source))
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&Database) -> Outcome<R>) -> Result<R, StoreError> {
+        loop {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(database_open) = &*database {
+                let outcome = act(database_open);
+                drop(database);
+                return outcome.map_err(|error| self.failed(error));
+            }
+            drop(database);
+            let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            if database.is_none() {
+                let file = self.disk.open(&self.path, Open::Existing);
+                let file = file.map_err(|source| StoreError::io("open", &self.path, source))?;
+                *database = Some(database_in(file).map_err(|error| self.explained(error))?);
+            }
+        }
+    }
+
+    /// After an I/O error redb refuses everything until it is opened anew: so it is, at the next call.
+    fn failed(&self, error: redb::Error) -> StoreError {
+        if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::LockPoisoned(_)) {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        self.explained(error)
+    }
+
+    fn explained(&self, error: redb::Error) -> StoreError {
+        let path = self.path.clone();
+        match error {
+            redb::Error::Io(source) if is_out_of_space(&source) => self.full(HEADROOM_BYTES),
+            redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => self.damaged(source),
+            redb::Error::Io(source) if source.kind() == std::io::ErrorKind::UnexpectedEof => self.damaged(source),
+            redb::Error::Io(source) => StoreError::Io { doing: "read or write", path, source },
+            redb::Error::Corrupted(reason) => StoreError::Damaged { path, reason },
+            redb::Error::TableTypeMismatch { .. } | redb::Error::RepairAborted => self.damaged(error),
+            redb::Error::DatabaseAlreadyOpen => StoreError::Locked(path),
+            error => StoreError::State { path, source: Box::new(error) },
+        }
+    }
+
+    fn damaged(&self, reason: impl std::fmt::Display) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), reason: reason.to_string() }
+    }
+
+    pub fn full(&self, needed: u64) -> StoreError {
+        StoreError::Full { needed, free: self.disk.free_bytes(&self.path).unwrap_or(0) }
+    }
+
+    fn read<K: redb::Key, V: redb::Value, R>(
+        &self,
+        table: TableDefinition<K, V>,
+        look: impl FnOnce(redb::ReadOnlyTable<K, V>) -> Result<R, redb::StorageError>,
+    ) -> Result<R, StoreError> {
+        self.with(|database| Ok(look(database.begin_read()?.open_table(table)?)?))
+    }
+
+    fn write<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        let free = self.disk.free_bytes(&self.path);
+        if free.map_err(|source| StoreError::io("ask for the space at", &self.path, source))? < HEADROOM_BYTES {
+            return Err(self.full(HEADROOM_BYTES));
+        }
+        self.write_regardless(act)
+    }
+
+    /// As [`Rows::write`], also when space is low: for what frees some.
+    fn write_regardless<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            let result = act(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+    }
+
+    pub fn manifest(&self, hash: Hash) -> Result<Option<Manifest>, StoreError> {
+        let row = self.read(MANIFESTS, |table| Ok(table.get(&hash.0)?.map(|row| row.value())))?;
+        Ok(row.map(|(bytes, cutter, pages, end)| Manifest { bytes, cutter, pages, end }))
+    }
+
+    pub fn manifests(&self) -> Result<Vec<BlobRef>, StoreError> {
+        self.read(MANIFESTS, |table| {
+            let mut blobs = Vec::new();
+            for entry in table.iter()? {
+                let (hash, row) = entry?;
+                blobs.push(BlobRef { hash: Hash(*hash.value()), bytes: row.value().0 });
+            }
+            Ok(blobs)
+        })
+    }
+
+    pub fn partial(&self, hash: Hash) -> Result<Option<Partial>, StoreError> {
+        let row = self.read(PARTIALS, |table| Ok(table.get(&hash.0)?.map(|row| row.value())))?;
+        Ok(row.map(|(held, extent)| Partial { held, extent }))
+    }
+
+    /// Returns page `index` of a blob of which that many are known.
+    pub fn page(&self, hash: Hash, index: u32) -> Result<Page, StoreError> {
+        let row = self.read(PAGES, |table| Ok(table.get((&hash.0, index))?.map(|row| row.value().to_vec())))?;
+        let row = row.ok_or_else(|| self.damaged(format_args!("page {index} of blob {hash} is missing")))?;
+        decode(&row).map_err(|error| self.damaged(format_args!("page {index} of blob {hash}: {error}")))
+    }
+
+    /// Returns the chunks of a page that are durable in a blob on its way in.
+    pub fn held(&self, hash: Hash, page: &Page) -> Result<ChunkSet, StoreError> {
+        let key = (&hash.0, page.index);
+        let row = self.read(HELD, |table| Ok(table.get(key)?.map(|row| row.value().to_vec())))?;
+        let count = page.chunks.len();
+        let Some(row) = row else { return Ok(ChunkSet::empty(count)) };
+        let damaged = || self.damaged(format_args!("the held set of page {} of blob {hash}", page.index));
+        ChunkSet::from_bytes(row, count).ok_or_else(damaged)
+    }
+
+    /// Returns, for each chunk, a blob that had it, and where. Neither blob nor bytes need be there still.
+    pub fn find(&self, chunks: impl Iterator<Item = Hash>) -> Result<Vec<Option<(Hash, u64)>>, StoreError> {
+        self.read(CHUNKS, |table| {
+            let find = |chunk: Hash| {
+                let row = table.get(&chunk.0)?;
+                Ok(row.map(|row| (Hash(*row.value().0), row.value().1)))
+            };
+            chunks.map(find).collect()
+        })
+    }
+
+    /// Forgets what is known of a blob, and begins its manifest; also its held set if it is `incoming`.
+    pub fn begin(&self, blob: BlobRef, cutter: u16, incoming: bool) -> Result<Manifest, StoreError> {
+        self.forget(blob.hash)?;
+        let manifest = Manifest::empty(blob, cutter);
+        self.write(|transaction| {
+            put_manifest(transaction, blob.hash, manifest)?;
+            if incoming {
+                transaction.open_table(PARTIALS)?.insert(&blob.hash.0, (0, 0))?;
+            }
+            Ok(manifest)
+        })
+    }
+
+    /// Adds the pages that follow `manifest`. `index`: the blob is complete, so its chunks can be found.
+    pub fn add_pages(
+        &self,
+        hash: Hash,
+        mut manifest: Manifest,
+        pages: &[Page],
+        index: bool,
+    ) -> Result<Manifest, StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(PAGES)?;
+            let mut chunks = transaction.open_table(CHUNKS)?;
+            for page in pages {
+                table.insert((&hash.0, page.index), encode(page).as_slice())?;
+                if index {
+                    index_page(&mut chunks, hash, page)?;
+                }
+                manifest = manifest.with(page);
+            }
+            put_manifest(transaction, hash, manifest)?;
+            Ok(manifest)
+        })
+    }
+
+    /// Records which chunks of pages are durable.
+    pub fn hold(&self, hash: Hash, pages: &[(u32, ChunkSet)], partial: Partial) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(HELD)?;
+            for (page, held) in pages {
+                table.insert((&hash.0, *page), held.as_bytes())?;
+            }
+            transaction.open_table(PARTIALS)?.insert(&hash.0, (partial.held, partial.extent))?;
+            Ok(())
+        })
+    }
+
+    /// Makes a blob that has become complete known as one: its chunks can be found, its held sets are gone.
+    pub fn settle(&self, hash: Hash) -> Result<(), StoreError> {
+        let pages = self.manifest(hash)?.map_or(0, |manifest| manifest.pages);
+        self.by_pages(hash, pages, |chunks, page| index_page(chunks, hash, page))?;
+        self.write(|transaction| {
+            transaction.open_table(HELD)?.retain_in((&hash.0, 0)..=(&hash.0, u32::MAX), |_, _| false)?;
+            transaction.open_table(PARTIALS)?.remove(&hash.0)?;
+            Ok(())
+        })
+    }
+
+    /// Forgets everything about a blob.
+    pub fn forget(&self, hash: Hash) -> Result<(), StoreError> {
+        let Some(manifest) = self.manifest(hash)? else { return Ok(()) };
+        self.by_pages(hash, manifest.pages, |chunks, page| {
+            for chunk in page.chunks.iter() {
+                let is_here = chunks.get(&chunk.hash.0)?.is_some_and(|row| *row.value().0 == hash.0);
+                if is_here {
+                    chunks.remove(&chunk.hash.0)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.write_regardless(|transaction| {
+            let all = || (&hash.0, 0)..=(&hash.0, u32::MAX);
+            transaction.open_table(PAGES)?.retain_in(all(), |_, _| false)?;
+            transaction.open_table(HELD)?.retain_in(all(), |_, _| false)?;
+            transaction.open_table(PARTIALS)?.remove(&hash.0)?;
+            transaction.open_table(MANIFESTS)?.remove(&hash.0)?;
+            Ok(())
+        })
+    }
+
+    /// Goes through a blob's known pages, a bounded number in a transaction.
+    fn by_pages(
+        &self,
+        hash: Hash,
+        pages: u32,
+        mut act: impl FnMut(&mut Table<Key, (Key, u64)>, &Page) -> Result<(), redb::StorageError>,
+    ) -> Result<(), StoreError> {
+        for begin in (0..pages).step_by(PAGES_PER_COMMIT as usize) {
+            let end = pages.min(begin + PAGES_PER_COMMIT);
+            let some = (begin..end).map(|index| self.page(hash, index)).collect::<Result<Vec<_>, _>>()?;
+            self.write_regardless(|transaction| {
+                let mut chunks = transaction.open_table(CHUNKS)?;
+                some.iter().try_for_each(|page| act(&mut chunks, page))?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the database in `file`, or makes one if that is empty.
+fn database_in(file: DiskFile) -> Outcome<Database> {
+    // Checked as a whole: a damaged file is then an error here, and not a panic somewhere else.
+    let database = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(Backend(file))?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(MANIFESTS)?;
+    transaction.open_table(PAGES)?;
+    transaction.open_table(PARTIALS)?;
+    transaction.open_table(HELD)?;
+    transaction.open_table(CHUNKS)?;
+    transaction.commit()?;
+    Ok(database)
+}
+
+fn put_manifest(transaction: &WriteTransaction, hash: Hash, manifest: Manifest) -> Result<(), TableError> {
+    let Manifest { bytes, cutter, pages, end } = manifest;
+    transaction.open_table(MANIFESTS)?.insert(&hash.0, (bytes, cutter, pages, end))?;
+    Ok(())
+}
+
+fn index_page(chunks: &mut Table<Key, (Key, u64)>, hash: Hash, page: &Page) -> Result<(), redb::StorageError> {
+    let mut offset = page.offset;
+    for chunk in page.chunks.iter() {
+        chunks.insert(&chunk.hash.0, (&hash.0, offset))?;
+        offset += u64::from(chunk.bytes);
+    }
+    Ok(())
+}

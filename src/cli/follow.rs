@@ -57,7 +57,7 @@ pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> 
             display.finish();
             return Err(Failure::new(FailureKind::TimedOut, format!("migration \"{id}\" has not finished in time"))
                 .state("it goes on; nothing was stopped")
-                .hint(format!("modelferry wait {id}")));
+                .hint(format!("follow it with `modelferry wait {id}`")));
         }
     }
 }
@@ -90,7 +90,7 @@ fn in_doubt(view: &MigrationView) -> Failure {
     };
     Failure::new(FailureKind::InDoubt, format!("migration \"{}\" has been in doubt for {age}: {waiting}", view.id))
         .state(state)
-        .hint(format!("bring the link to \"{0}\" back, then: modelferry wait {1} --timeout 10m", view.peer, view.id))
+        .hint(format!("bring the link to \"{0}\" back, then `modelferry wait {1} --timeout 10m`", view.peer, view.id))
 }
 
 /// Prints how it ended, and tells how the command ends.
@@ -120,7 +120,7 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
             if let Some(cause) = cause {
                 context.fail(
                     &Failure::new(FailureKind::Refused, format!("something is left to do: {cause}"))
-                        .hint(format!("modelferry show-migration {}", view.id)),
+                        .hint(format!("see `modelferry show-migration {}`", view.id)),
                 );
             }
         }
@@ -129,7 +129,7 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
             context.fail(
                 &Failure::new(FailureKind::Refused, format!("migration aborted: {cause}"))
                     .state(format!("model \"{model}\" is live on its source, as it was"))
-                    .hint(format!("modelferry show-migration {}", view.id)),
+                    .hint(format!("see `modelferry show-migration {}`", view.id)),
             );
         }
     }

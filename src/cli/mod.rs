@@ -205,3 +205,42 @@ pub fn main() -> ExitCode {
     };
     run.unwrap_or_else(|failure| context.fail(&failure)).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each_command(command: &clap::Command, path: &str, check: &mut impl FnMut(&clap::Command, &str)) {
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            let path = format!("{path} {}", inner.get_name());
+            if inner.has_subcommands() {
+                each_command(inner, &path, check);
+            } else {
+                check(inner, &path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_commands_help_lists_its_exit_status() {
+        let mut checked = 0;
+        each_command(&Cli::command(), "modelferry", &mut |command, path| {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("EXIT STATUS:\n"), "{path}");
+            checked += 1;
+        });
+        assert!(checked >= 25, "only {checked} commands were found");
+    }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        each_command(&Cli::command(), "modelferry", &mut |command, path| {
+            assert!(command.get_about().is_some(), "{path}");
+        });
+    }
+}

@@ -71,7 +71,9 @@ fn report(context: &Context, plan: &PlanView, strict: bool) -> Exit {
 fn text(plan: &PlanView) -> String {
     let mut table = Table::new(&["Check", "Result", "Finding"]);
     for finding in &plan.findings {
-        table.row([&finding.check, &finding.level, &finding.text]);
+        // Juju breaks some of these into lines; a table has one for each.
+        let text: Vec<&str> = finding.text.split_whitespace().collect();
+        table.row([finding.check.as_str(), &finding.level, &text.join(" ")]);
     }
     let mut text = format!(
         "Model \"{}\" to controller \"{}\" of peer \"{}\"\n\n{}\n",

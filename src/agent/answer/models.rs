@@ -29,7 +29,7 @@ impl Desk {
             Some(peer) => Ok(Place::Peer(peer.name)),
             None => {
                 let message = format!("controller {name} not found");
-                Err(Failure::new(FailureKind::NotFound, message).hint("modelferry controllers"))
+                Err(Failure::new(FailureKind::NotFound, message).hint("see `modelferry controllers`"))
             }
         }
     }

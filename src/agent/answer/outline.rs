@@ -71,7 +71,8 @@ fn machine(machine: &Machine) -> MachineView {
         state: machine.status.value.clone(),
         address: address_of(machine),
         instance: instance.map(|instance| instance.instance_id.clone()).unwrap_or_default(),
-        base: machine.base.clone(),
+        // The risk of a base's channel is not shown where it is the usual one.
+        base: machine.base.trim_end_matches("/stable").to_owned(),
         zone: instance.map(|instance| instance.availability_zone.clone()).unwrap_or_default(),
         message: instance.map(|instance| instance.status.message.clone()).unwrap_or_default(),
     }

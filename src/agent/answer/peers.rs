@@ -62,7 +62,10 @@ impl Desk {
             let message = format!("migration \"{}\" with \"{peer}\" has not ended", running.id);
             return Err(Failure::new(FailureKind::Refused, message)
                 .state("nothing has changed; without its peer the migration could never be settled")
-                .hint(format!("modelferry wait {0}\nmodelferry abort {0}", running.id)));
+                .hint(format!(
+                    "follow it with `modelferry wait {0}`, or end it with `modelferry abort {0}`",
+                    running.id
+                )));
         }
         self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error))?;
         Ok(Response::Done)

@@ -19,7 +19,8 @@ impl Desk {
                 let model =
                     if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
                 let own = self.embedded.controller_card().name;
-                Failure::new(FailureKind::NotFound, format!("model {own}:{model} not found")).hint("modelferry models")
+                Failure::new(FailureKind::NotFound, format!("model {own}:{model} not found"))
+                    .hint("see `modelferry models`")
             }
             ControllerError::Moved { model, to } => {
                 let gone = embedded::RedirectView::new(model.clone(), String::new(), to);
@@ -27,7 +28,7 @@ impl Desk {
             }
             ControllerError::MigrationInProgress => Failure::new(FailureKind::Refused, error.to_string())
                 .state("the model can be read, not written, until its migration has ended")
-                .hint("modelferry status"),
+                .hint("see `modelferry status`"),
             ControllerError::Storage(_) => Failure::new(FailureKind::Internal, causes(error)),
             other => Failure::new(FailureKind::Refused, causes(other)).state(UNCHANGED),
         }
@@ -85,9 +86,9 @@ impl Desk {
                     failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")))
                 }
             }
-            EngineError::Busy { id, .. } => {
-                failure.state(UNCHANGED).hint(format!("modelferry wait {id}\nmodelferry abort {id}"))
-            }
+            EngineError::Busy { id, .. } => failure
+                .state(UNCHANGED)
+                .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),
             _ => failure,
         }

@@ -41,11 +41,33 @@ fn entries(text: &mut String, map: &serde_json::Map<String, Value>, depth: usize
                 text.push('\n');
                 items(text, list, depth);
             }
+            Value::String(block) if may_be_block(block) => {
+                text.push_str(if block.ends_with('\n') { " |\n" } else { " |-\n" });
+                for line in block.lines() {
+                    indent(text, depth + 1);
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
             scalar => {
                 let _ = writeln!(text, " {}", inline(scalar));
             }
         }
     }
+}
+
+/// Whether text of several lines reads the same as a block, each line by itself.
+fn may_be_block(text: &str) -> bool {
+    let whole = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.chars().any(is_escaped);
+    text.contains('\n')
+        && !text.ends_with("\n\n")
+        && text.split('\n').rev().skip(1).all(whole)
+        && text.lines().all(whole)
+}
+
+/// Whether a character is only ever shown escaped.
+fn is_escaped(c: char) -> bool {
+    c.is_control() || c == '\u{feff}' || ('\u{2028}'..='\u{202e}').contains(&c)
 }
 
 fn items(text: &mut String, list: &[Value], depth: usize) {
@@ -74,7 +96,7 @@ fn inline(value: &Value) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    if text.chars().any(|c| c.is_control() || c == '\u{feff}' || ('\u{2028}'..='\u{202e}').contains(&c)) {
+    if text.chars().any(is_escaped) {
         // JSON's escapes are YAML's as well; what JSON would let through is escaped by hand.
         let json = Value::from(text).to_string();
         return json.chars().fold(String::new(), |mut shown, c| {
@@ -157,6 +179,12 @@ mod tests {
             "'",
             "\"q\"",
             "two\nlines",
+            "a block\nof lines\n",
+            " a\n b",
+            "a\n\nb",
+            "a\n\n",
+            "\n",
+            "a\r\nb",
             "\u{1b}[2J",
             "\u{202e}",
             "\u{85}",

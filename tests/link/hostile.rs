@@ -1,6 +1,8 @@
 //! Whoever is no peer gets nowhere; a peer that breaks the protocol loses its connection, and no more.
 
-use modelferry::link::CloseCode;
+use std::time::Duration;
+
+use modelferry::link::{CloseCode, Timing};
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR, CHUNK_WIRE_BYTES_MAX, PROTOCOL_VERSION};
 use modelferry_protocol::message::{ChunkHeader, Encoding, FRAME_VERSION, Hello, Message};
@@ -8,7 +10,10 @@ use quinn::{Connection, ConnectionError, SendStream};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 
 use crate::raw::{Raw, closed_with, read};
-use crate::support::{Agent, hello, soon};
+use crate::support::{Agent, hello, quick, soon};
+
+/// What a peer that keeps an agent waiting is given in these tests.
+const BRIEF: Duration = Duration::from_millis(200);
 
 /// TLS 1.3 lets a client believe that it is done before the server has looked at its certificate.
 async fn handshake_fails(raw: &Raw, agent: &Agent, alpn: &[u8]) -> bool {
@@ -63,8 +68,12 @@ async fn a_certificate_that_is_not_one_ed25519_key_fails_in_the_handshake() {
 
 /// A paired peer, and its connection to an agent after both Hellos.
 async fn greeted() -> (Agent, Raw, Connection, SendStream) {
+    greeted_by(quick()).await
+}
+
+async fn greeted_by(timing: Timing) -> (Agent, Raw, Connection, SendStream) {
     let raw = Raw::new();
-    let agent = Agent::beside(raw.pin, raw.address(), true).await;
+    let agent = Agent::beside(raw.pin, raw.address(), true, timing).await;
     let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
     let (send, mut recv) = raw.greet(&connection).await;
     assert!(matches!(soon(read(&mut recv)).await, Message::Hello(_)));
@@ -105,7 +114,7 @@ async fn a_chunk_that_claims_too_much_ends_the_connection() {
 
 #[tokio::test]
 async fn a_frame_that_trickles_ends_the_connection() {
-    let (_agent, _raw, connection, mut send) = greeted().await;
+    let (_agent, _raw, connection, mut send) = greeted_by(Timing { frame: BRIEF, ..quick() }).await;
     send.write_all(&[0x10, FRAME_VERSION]).await.unwrap();
     closes(&connection, CloseCode::TooSlow).await;
 }
@@ -124,7 +133,7 @@ async fn a_second_hello_or_a_second_control_stream_ends_the_connection() {
 #[tokio::test]
 async fn a_peer_that_says_no_hello_is_not_waited_for() {
     let raw = Raw::new();
-    let agent = Agent::beside(raw.pin, raw.address(), true).await;
+    let agent = Agent::beside(raw.pin, raw.address(), true, Timing { first_frame: BRIEF, ..quick() }).await;
     let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
     closes(&connection, CloseCode::TooSlow).await;
     agent.down(raw.pin, "no Hello").await;
@@ -134,7 +143,7 @@ async fn a_peer_that_says_no_hello_is_not_waited_for() {
 async fn another_version_of_the_protocol_is_refused_and_both_are_named() {
     for theirs in [0, PROTOCOL_VERSION + 1, u16::MAX] {
         let raw = Raw::new();
-        let agent = Agent::beside(raw.pin, raw.address(), true).await;
+        let agent = Agent::beside(raw.pin, raw.address(), true, quick()).await;
         let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
         let (mut send, _recv) = connection.open_bi().await.unwrap();
         let other = Hello { protocol: theirs, agent: Text::cut("9.9"), ..hello(raw.pin) };

@@ -103,7 +103,7 @@ async fn agents_that_dial_each_other_at_once_meet_in_one_session() {
 
 /// An agent that dials `raw` and is greeted by it.
 async fn dialled_by_agent(raw: &Raw, agent_is_lower: bool) -> (Agent, quinn::Connection, impl Sized) {
-    let agent = Agent::beside(raw.pin, raw.address(), agent_is_lower).await;
+    let agent = Agent::beside(raw.pin, raw.address(), agent_is_lower, quick()).await;
     let connection = raw.accept().await;
     let streams = raw.greet_back(&connection).await;
     agent.up(raw.pin).await;
@@ -132,7 +132,7 @@ async fn the_connection_that_the_higher_pin_dialled_gives_way_to_one_that_lives(
 #[tokio::test]
 async fn a_newer_connection_by_the_same_side_takes_the_place_of_the_older() {
     let raw = Raw::new();
-    let agent = Agent::beside(raw.pin, raw.address(), true).await;
+    let agent = Agent::beside(raw.pin, raw.address(), true, quick()).await;
     let first = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
     let _first_streams = raw.greet(&first).await;
     agent.up(raw.pin).await;

@@ -38,8 +38,6 @@ pub fn loopback() -> SocketAddr {
 /// Clocks that make no test wait.
 pub fn quick() -> Timing {
     Timing {
-        first_frame: Duration::from_millis(500),
-        frame: Duration::from_millis(500),
         keep_alive: Duration::from_millis(100),
         probe: Duration::from_secs(5),
         retry_min: Duration::from_millis(20),
@@ -120,13 +118,13 @@ impl Agent {
     }
 
     /// Starts with an identity whose pin is lower, or greater, than `other`, and with `other` as its peer.
-    pub async fn beside(other: Pin, address: SocketAddr, lower: bool) -> Self {
+    pub async fn beside(other: Pin, address: SocketAddr, lower: bool, timing: Timing) -> Self {
         loop {
             let dir = TempDir::new().unwrap();
             let pin = Identity::load_or_create(dir.path(), &Disk::real()).unwrap().pin();
             if (pin < other) == lower {
                 write_peer(&dir, other, address);
-                return Self::on(dir, "beside", loopback()).await;
+                return Self::with(&Disk::real(), timing, dir, "beside", loopback()).await;
             }
         }
     }

@@ -196,7 +196,8 @@ impl Host {
 
     pub fn connected(&self) -> bool {
         let peers = self.run(&["peers", "--format", "json"]);
-        peers.code == 0 && peers.out.contains("\"connected\"")
+        peers.code == 0
+            && peers.json().as_array().is_some_and(|peers| peers.iter().any(|peer| peer["connected"] == true))
     }
 
     /// Writes a sample model and imports it.

@@ -37,7 +37,7 @@ fn an_unknown_model_is_refused() {
 #[test]
 fn a_controller_model_cannot_be_migrated_or_removed() {
     let (src, _dst, _) = ready(&Sample::default());
-    src.run(&["migrate", "controller", "dst"]).fails(1, "controller model");
+    src.run(&["migrate", "controller", "dst"]).fails(1, "controllers can't be migrated");
     src.run(&["embedded", "remove", "controller"]).fails(1, "controller model");
 }
 
@@ -85,7 +85,7 @@ fn a_second_migration_of_the_same_model_is_refused_with_the_first_ones_id() {
 fn a_destination_that_is_down_is_refused_and_nothing_changes() {
     let sample = Sample::default();
     let (src, mut dst, _) = ready(&sample);
-    dst.kill();
+    dst.stop();
     src.until("loses its peer", |src| (!src.connected()).then_some(()));
     src.run(&["migrate", &sample.name, "dst"]).fails(1, "not connected");
     assert!(src.serves(&sample.name));

@@ -58,6 +58,7 @@ fn facts() -> ModelFacts {
         controller_version: text(),
         identity_url: text(),
         bytes_total: u64::MAX,
+        machines_live: true,
     }
 }
 

@@ -60,6 +60,7 @@ fn facts() -> ModelFacts {
         controller_version: name("3.6.9"),
         identity_url: Text::new("https://id.example").unwrap(),
         bytes_total: 1 << 33,
+        machines_live: true,
     }
 }
 

@@ -79,9 +79,7 @@ async fn lost(stage: &Stage, notes: &Notes) -> Result<usize, Trouble> {
         other => return Err(Trouble::new(format!("reading the model was answered with {other:?}"))),
     };
     let there = |write: &Acknowledged| {
-        entries.iter().any(|entry| {
-            (entry.number, &entry.key, &entry.value) == (write.number, &write.key, &write.key)
-        })
+        entries.iter().any(|entry| (entry.number, &entry.key, &entry.value) == (write.number, &write.key, &write.key))
     };
     Ok(notes.acknowledged.iter().filter(|write| !there(write)).count())
 }

@@ -9,6 +9,8 @@
 
 mod faults;
 mod real;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -9,49 +9,49 @@ use quinn::crypto::rustls::QuicClientConfig;
 use ring::rand::SecureRandom;
 use tokio::time::timeout;
 
-use super::core::Core;
 use super::line::{Line, describe};
 use super::registry::unix_ms;
 use super::serve::{Served, serve};
+use super::shared::Shared;
 
 /// A name that TLS asks for and nobody looks at: a peer is its key.
 const SERVER_NAME: &str = "modelferry";
 
 /// Starts dialling `peer` after `pause`.
-pub(super) fn start(core: &Arc<Core>, peer: Pin, pause: Duration) {
-    let task = tokio::spawn(keep_connected(core.clone(), peer, pause));
-    core.registry.set_dialler(peer, task.abort_handle());
+pub(super) fn start(shared: &Arc<Shared>, peer: Pin, pause: Duration) {
+    let task = tokio::spawn(keep_connected(shared.clone(), peer, pause));
+    shared.registry.set_dialler(peer, task.abort_handle());
 }
 
-async fn keep_connected(core: Arc<Core>, peer: Pin, mut pause: Duration) {
-    let stop = core.stop.clone();
+async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
+    let stop = shared.stop.clone();
     let dialling = async {
         let mut failures = 0;
-        let mut held = core.registry.held(peer);
+        let mut held = shared.registry.held(peer);
         loop {
             if *held.borrow_and_update() {
                 if held.wait_for(|held| !held).await.is_err() {
                     return;
                 }
                 failures = 0;
-                pause = with_jitter(core.config.timing.backoff(failures));
+                pause = with_jitter(shared.config.timing.backoff(failures));
             }
-            core.registry.unreached(peer, None, unix_ms() + pause.as_millis() as u64);
+            shared.registry.unreached(peer, None, unix_ms() + pause.as_millis() as u64);
             // The peer may call while this agent waits.
             if let Ok(Ok(_)) = timeout(pause, held.wait_for(|held| *held)).await {
                 continue;
             }
-            let reason = match dial_peer(&core, peer).await {
+            let reason = match dial_peer(&shared, peer).await {
                 // In a task of its own: an unpairing ends the dialling, not what tidies up a connection.
-                Ok(line) => match serve_apart(&core, line).await {
+                Ok(line) => match serve_apart(&shared, line).await {
                     Served::Session | Served::Duplicate => None,
                     Served::Refused(reason) => Some(reason),
                 },
                 Err(reason) => Some(reason),
             };
             failures = if reason.is_some() { failures + 1 } else { 0 };
-            pause = with_jitter(core.config.timing.backoff(failures));
-            core.registry.unreached(peer, reason, unix_ms() + pause.as_millis() as u64);
+            pause = with_jitter(shared.config.timing.backoff(failures));
+            shared.registry.unreached(peer, reason, unix_ms() + pause.as_millis() as u64);
         }
     };
     tokio::select! {
@@ -60,16 +60,16 @@ async fn keep_connected(core: Arc<Core>, peer: Pin, mut pause: Duration) {
     }
 }
 
-async fn serve_apart(core: &Arc<Core>, line: Line) -> Served {
-    let core = core.clone();
-    let served = tokio::spawn(async move { serve(&core, line).await }).await;
+async fn serve_apart(shared: &Arc<Shared>, line: Line) -> Served {
+    let shared = shared.clone();
+    let served = tokio::spawn(async move { serve(&shared, line).await }).await;
     served.unwrap_or_else(|error| Served::Refused(error.to_string()))
 }
 
 /// Dials a peer at each of its addresses, until one answers with the peer's key.
-async fn dial_peer(core: &Core, peer: Pin) -> Result<Line, String> {
-    let known = core.peers().by_pin(peer).map(|peer| peer.addresses.clone()).unwrap_or_default();
-    let (reached, seen) = core.registry.addresses(peer);
+async fn dial_peer(shared: &Shared, peer: Pin) -> Result<Line, String> {
+    let known = shared.peers().by_pin(peer).map(|peer| peer.addresses.clone()).unwrap_or_default();
+    let (reached, seen) = shared.registry.addresses(peer);
     let mut reason = None;
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut candidates: Vec<SocketAddr> = reached.into_iter().collect();
@@ -85,7 +85,7 @@ async fn dial_peer(core: &Core, peer: Pin) -> Result<Line, String> {
             continue;
         }
         tried.push(address);
-        match dial(core, address, core.tls.client(peer)).await {
+        match dial(shared, address, shared.tls.client(peer)).await {
             Ok(line) => return Ok(line),
             Err(error) => reason = Some(format!("{address}: {error}")),
         }
@@ -115,10 +115,14 @@ impl std::fmt::Display for DialError {
 }
 
 /// Dials `address`.
-pub(super) async fn dial(core: &Core, address: SocketAddr, crypto: Arc<QuicClientConfig>) -> Result<Line, DialError> {
-    let config = core.client_config(crypto);
-    let connecting = core.endpoint.connect_with(config, address, SERVER_NAME).map_err(DialError::Address)?;
-    match timeout(core.config.timing.handshake, connecting).await {
+pub(super) async fn dial(
+    shared: &Shared,
+    address: SocketAddr,
+    crypto: Arc<QuicClientConfig>,
+) -> Result<Line, DialError> {
+    let config = shared.client_config(crypto);
+    let connecting = shared.endpoint.connect_with(config, address, SERVER_NAME).map_err(DialError::Address)?;
+    match timeout(shared.config.timing.handshake, connecting).await {
         Ok(Ok(connection)) => Ok(Line::new(connection, true)),
         Ok(Err(error)) => Err(DialError::Connection(error)),
         Err(_) => Err(DialError::TooSlow),

@@ -188,11 +188,10 @@ impl Identity {
         Arc::new(rustls::sign::CertifiedKey::new(vec![self.certificate.clone()], key))
     }
 
-    /// Derives the seed of QUIC's stateless resets: the same after every start, so that a peer learns at
-    /// once, from the first packet it sends here, that this agent has forgotten their connection.
-    pub(super) fn reset_seed(&self) -> [u8; 32] {
+    /// Derives a secret for one `purpose`, the same after every start.
+    pub(super) fn secret_for(&self, purpose: &[u8]) -> [u8; 32] {
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.key_der.secret_pkcs8_der());
-        let tag = ring::hmac::sign(&key, b"modelferry/1 stateless reset");
+        let tag = ring::hmac::sign(&key, purpose);
         tag.as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
     }
 }

@@ -78,8 +78,12 @@ impl Line {
         self.connection.stable_id() == other.connection.stable_id()
     }
 
-    /// Closes the connection; the first reason counts.
+    /// Closes the connection; the first reason counts, be it this side's or the other's.
     pub fn close(&self, code: CloseCode, reason: &str) {
+        // quinn would forget why the connection ended before.
+        if self.connection.close_reason().is_some() {
+            return;
+        }
         let text = if reason.is_empty() { code.text().to_owned() } else { format!("{}: {reason}", code.text()) };
         if self.own_reason.set(text).is_ok() {
             // QUIC allows as much as fits in a packet.

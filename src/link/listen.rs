@@ -9,15 +9,15 @@ use tokio::time::timeout;
 
 use super::admission::PairTicket;
 use super::close::CloseCode;
-use super::core::{Core, HANDSHAKES_MAX, HANDSHAKES_UNVALIDATED_MAX};
 use super::line::{Line, describe};
+use super::shared::{HANDSHAKES_MAX, HANDSHAKES_UNVALIDATED_MAX, Shared};
 use super::{offering, serve};
 
 /// Accepts until the endpoint is closed.
-pub(super) async fn listen(core: Arc<Core>) {
-    while let Some(incoming) = core.endpoint.accept().await {
-        let under_way = HANDSHAKES_MAX - core.handshakes.available_permits();
-        let Ok(permit) = core.handshakes.clone().try_acquire_owned() else {
+pub(super) async fn listen(shared: Arc<Shared>) {
+    while let Some(incoming) = shared.endpoint.accept().await {
+        let under_way = HANDSHAKES_MAX - shared.handshakes.available_permits();
+        let Ok(permit) = shared.handshakes.clone().try_acquire_owned() else {
             incoming.refuse();
             continue;
         };
@@ -26,34 +26,34 @@ pub(super) async fn listen(core: Arc<Core>) {
             let _ = incoming.retry();
             continue;
         }
-        tokio::spawn(accept(core.clone(), incoming, permit));
+        tokio::spawn(accept(shared.clone(), incoming, permit));
     }
 }
 
-async fn accept(core: Arc<Core>, incoming: Incoming, permit: OwnedSemaphorePermit) {
-    let ticket = core.admission.offer_is_open().then(|| PairTicket::new(core.admission.clone()));
-    let connecting = match incoming.accept_with(core.server_config(ticket.clone())) {
+async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphorePermit) {
+    let ticket = shared.admission.offer_is_open().then(|| PairTicket::new(shared.admission.clone()));
+    let connecting = match incoming.accept_with(shared.server_config(ticket.clone())) {
         Ok(connecting) => connecting,
-        Err(error) => return core.complaints.warn(None, "handshake", &describe(&error)),
+        Err(error) => return shared.complaints.warn(None, "handshake", &describe(&error)),
     };
-    let connection = match timeout(core.config.timing.handshake, connecting).await {
+    let connection = match timeout(shared.config.timing.handshake, connecting).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             release(ticket);
-            return core.complaints.warn(None, "handshake", &describe(&error));
+            return shared.complaints.warn(None, "handshake", &describe(&error));
         }
         Err(_) => {
             release(ticket);
-            return core.complaints.warn(None, "handshake", "it took too long");
+            return shared.complaints.warn(None, "handshake", "it took too long");
         }
     };
     drop(permit);
     let line = Line::new(connection, false);
     let pairs = ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
     match line.alpn().as_deref() {
-        Some(ALPN_PAIR) if pairs => offering::offering(&core, line).await,
+        Some(ALPN_PAIR) if pairs => offering::offering(&shared, line).await,
         Some(ALPN_LINK) if !pairs => {
-            serve::serve(&core, line).await;
+            serve::serve(&shared, line).await;
         }
         _ => line.close(CloseCode::Unpaired, ""),
     }

@@ -10,7 +10,6 @@ mod certificate;
 mod close;
 mod complaints;
 mod config;
-mod core;
 mod dial;
 mod frames;
 mod identity;
@@ -23,6 +22,7 @@ mod peers;
 mod registry;
 mod serve;
 mod session;
+mod shared;
 mod socket;
 mod tls;
 
@@ -40,14 +40,14 @@ use tokio_util::sync::CancellationToken;
 pub use certificate::{CertificateError, pin_of, verify_signature};
 pub use close::CloseCode;
 pub use config::{LinkConfig, Timing};
-pub use core::MakeHello;
 pub use identity::{Identity, IdentityError};
 pub use pair::PairError;
 pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
 pub use registry::PeerState;
 pub use session::{BulkSender, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
+pub use shared::MakeHello;
 
-use self::core::{Core, HANDSHAKES_MAX};
+use self::shared::{HANDSHAKES_MAX, Shared};
 
 /// Sessions that wait to be taken.
 const SESSIONS_QUEUED_MAX: usize = 16;
@@ -70,7 +70,7 @@ pub enum LinkError {
 
 /// The link: one UDP socket, and a connection to each peer.
 #[derive(Clone)]
-pub struct Link(Arc<Core>);
+pub struct Link(Arc<Shared>);
 
 impl Link {
     /// Listens, and begins to dial every peer. Sessions come out of the receiver, each once; whoever drops
@@ -88,11 +88,11 @@ impl Link {
         let admission = Arc::new(admission::Admission::default());
         admission.set_pins(peers.list().iter().map(|peer| peer.pin));
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
-        let server = core::server_config(&tls, &config);
+        let server = shared::server_config(&tls, &config);
         let endpoint = socket::endpoint(config.listen, &identity, server.clone()).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
         let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
-        let core = Arc::new(Core {
+        let shared = Arc::new(Shared {
             config,
             identity,
             endpoint,
@@ -108,11 +108,11 @@ impl Link {
             peers: Mutex::new(peers),
             changing: tokio::sync::Mutex::new(()),
         });
-        tokio::spawn(listen::listen(core.clone()));
+        tokio::spawn(listen::listen(shared.clone()));
         for pin in pins {
-            dial::start(&core, pin, Duration::ZERO);
+            dial::start(&shared, pin, Duration::ZERO);
         }
-        Ok((Self(core), receiver))
+        Ok((Self(shared), receiver))
     }
 
     /// Returns the address that is listened on.
@@ -191,7 +191,7 @@ impl Link {
         Ok(())
     }
 
-    /// Closes all connections and takes no new ones.
+    /// Closes all connections and takes no new ones. Until then the link lives, also without a handle on it.
     pub async fn shutdown(&self) {
         self.0.stop.cancel();
         self.0.endpoint.close(CloseCode::Shutdown.into(), b"");

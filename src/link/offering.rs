@@ -10,13 +10,13 @@ use tokio::time::timeout;
 
 use super::certificate::pin_of;
 use super::close::CloseCode;
-use super::core::Core;
 use super::dial;
 use super::line::Line;
 use super::offers::Outcome;
 use super::pair::PairError;
 use super::peers::Peer;
 use super::registry::{canonical, unix_ms};
+use super::shared::Shared;
 
 /// Bytes that either side says in a pairing.
 pub(super) const PAIR_BYTES_MAX: usize = 1024;
@@ -24,25 +24,25 @@ pub(super) const PAIR_BYTES_MAX: usize = 1024;
 struct Refusal(CloseCode, String);
 
 /// Hears a stranger's proof and answers with this side's own.
-pub(super) async fn offering(core: &Arc<Core>, line: Line) {
-    let answered = timeout(core.config.timing.first_frame, answer(core, &line)).await;
+pub(super) async fn offering(shared: &Arc<Shared>, line: Line) {
+    let answered = timeout(shared.config.timing.first_frame, answer(shared, &line)).await;
     match answered.unwrap_or_else(|_| Err(Refusal(CloseCode::TooSlow, "no proof in time".to_owned()))) {
         Ok(peer) => {
             tracing::info!(peer = %peer.name, pin = %peer.pin, "paired");
             // The accepting side closes once it has the answer, and dials first: until it has written this
             // agent's pin it would turn it away.
-            let _ = timeout(core.config.timing.first_frame, line.ended()).await;
+            let _ = timeout(shared.config.timing.first_frame, line.ended()).await;
             line.close(CloseCode::Done, "");
-            dial::start(core, peer.pin, core.config.timing.retry_min);
+            dial::start(shared, peer.pin, shared.config.timing.retry_min);
         }
         Err(Refusal(code, reason)) => {
-            core.complaints.warn(None, code.text(), &reason);
+            shared.complaints.warn(None, code.text(), &reason);
             line.close(code, &reason);
         }
     }
 }
 
-async fn answer(core: &Core, line: &Line) -> Result<Peer, Refusal> {
+async fn answer(shared: &Shared, line: &Line) -> Result<Peer, Refusal> {
     let gone = |error: &dyn std::fmt::Display| Refusal(CloseCode::Stream, error.to_string());
     let broken = |error: &dyn std::fmt::Display| Refusal(CloseCode::Malformed, error.to_string());
     let pin = line.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(|| broken(&"no key"))?;
@@ -52,9 +52,9 @@ async fn answer(core: &Core, line: &Line) -> Result<Peer, Refusal> {
     let request: PairRequest = decode(&request).map_err(|error| broken(&error))?;
 
     let mut proof = None;
-    let outcome = core.admission.offers().prove(Instant::now(), |code| {
-        proof = Some(code.proof(Side::Offering, &exporter, core.own(), pin));
-        code.verify(&request.proof, Side::Accepting, &exporter, core.own(), pin)
+    let outcome = shared.admission.offers().prove(Instant::now(), |code| {
+        proof = Some(code.proof(Side::Offering, &exporter, shared.own(), pin));
+        code.verify(&request.proof, Side::Accepting, &exporter, shared.own(), pin)
     });
     let (name, proof) = match (outcome, proof) {
         (Outcome::Right(name), Some(proof)) => (name, proof),
@@ -64,11 +64,11 @@ async fn answer(core: &Core, line: &Line) -> Result<Peer, Refusal> {
     let name = name.unwrap_or_else(|| request.name.to_string());
     let addresses = addresses(line.connection.remote_address(), request.port);
     let peer = Peer { name, pin, addresses, paired_ms: unix_ms() };
-    pin_peer(core, &peer).await.map_err(|error| match error {
+    pin_peer(shared, &peer).await.map_err(|error| match error {
         PairError::Name(error) => Refusal(CloseCode::PairName, error.to_string()),
         other => Refusal(CloseCode::PairNotSaved, other.to_string()),
     })?;
-    let response = PairResponse { name: Text::cut(core.config.own_name.clone()), proof };
+    let response = PairResponse { name: Text::cut(shared.config.own_name.clone()), proof };
     send.write_all(&encode(&response)).await.map_err(|error| gone(&error))?;
     let _ = send.finish();
     Ok(peer)
@@ -82,12 +82,13 @@ pub(super) fn exporter(line: &Line) -> Option<[u8; EXPORTER_BYTES]> {
 }
 
 /// Writes a new peer to disk, and lets it in.
-pub(super) async fn pin_peer(core: &Core, peer: &Peer) -> Result<(), PairError> {
-    core.change_peers(|peers| {
-        peers.check_name(&peer.name, peer.pin)?;
-        Ok(peers.with(peer.clone()))
-    })
-    .await
+pub(super) async fn pin_peer(shared: &Shared, peer: &Peer) -> Result<(), PairError> {
+    shared
+        .change_peers(|peers| {
+            peers.check_name(&peer.name, peer.pin)?;
+            Ok(peers.with(peer.clone()))
+        })
+        .await
 }
 
 /// Returns where a peer can be dialled that called from `observed` and says that it listens on `port`.

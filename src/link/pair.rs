@@ -11,12 +11,12 @@ use tokio::time::timeout;
 
 use super::certificate::pin_of;
 use super::close::CloseCode;
-use super::core::Core;
 use super::dial::{self, DialError};
 use super::line::{Alert, Line, alert_of, describe};
 use super::offering::{PAIR_BYTES_MAX, exporter, pin_peer};
 use super::peers::{BadPeerName, Peer, PeersError, check_peer_name};
 use super::registry::unix_ms;
+use super::shared::Shared;
 
 /// A pairing, or its end, that did not come about. The text says what to type next.
 #[derive(Debug, thiserror::Error)]
@@ -120,30 +120,30 @@ pub enum PairError {
 ///
 /// Errors: [`PairError`].
 pub(super) async fn accept(
-    core: &Arc<Core>,
+    shared: &Arc<Shared>,
     code: Code,
     address: &str,
     name: Option<String>,
 ) -> Result<Peer, PairError> {
     name.as_deref().map_or(Ok(()), check_peer_name)?;
     let address = with_port(address);
-    let line = dial_stranger(core, &address).await?;
-    let peer = timeout(core.config.timing.first_frame, prove(core, &line, code, &address, name)).await;
+    let line = dial_stranger(shared, &address).await?;
+    let peer = timeout(shared.config.timing.first_frame, prove(shared, &line, code, &address, name)).await;
     let peer = peer.unwrap_or_else(|_| {
         Err(PairError::Unreachable { address, reason: "it does not answer to the proof".to_owned() })
     });
     line.close(CloseCode::Done, "");
     let peer = peer?;
-    dial::start(core, peer.pin, Duration::ZERO);
+    dial::start(shared, peer.pin, Duration::ZERO);
     Ok(peer)
 }
 
-async fn dial_stranger(core: &Core, address: &str) -> Result<Line, PairError> {
+async fn dial_stranger(shared: &Shared, address: &str) -> Result<Line, PairError> {
     let bad = |reason: String| PairError::Address { address: address.to_owned(), reason };
     let resolved = tokio::net::lookup_host(address).await.map_err(|error| bad(error.to_string()))?;
     let mut failure = bad("the name has no address".to_owned());
     for candidate in resolved {
-        match dial::dial(core, candidate, core.tls.pairing_client()).await {
+        match dial::dial(shared, candidate, shared.tls.pairing_client()).await {
             Ok(line) => return Ok(line),
             Err(DialError::Connection(error)) => failure = refused(address, &error),
             Err(other) => {
@@ -154,34 +154,40 @@ async fn dial_stranger(core: &Core, address: &str) -> Result<Line, PairError> {
     Err(failure)
 }
 
-async fn prove(core: &Core, line: &Line, code: Code, address: &str, name: Option<String>) -> Result<Peer, PairError> {
+async fn prove(
+    shared: &Shared,
+    line: &Line,
+    code: Code,
+    address: &str,
+    name: Option<String>,
+) -> Result<Peer, PairError> {
     let impostor = || PairError::Impostor { address: address.to_owned() };
     let offering = line.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(impostor)?;
-    if offering == core.own() {
+    if offering == shared.own() {
         return Err(PairError::Oneself { address: address.to_owned() });
     }
     // Before the code is used up.
     if let Some(name) = &name {
-        core.peers().check_name(name, offering)?;
+        shared.peers().check_name(name, offering)?;
     }
     let exporter = exporter(line).ok_or_else(impostor)?;
     let request = PairRequest {
-        name: Text::cut(core.config.own_name.clone()),
-        port: core.config.advertise_port.unwrap_or_else(|| core.endpoint.local_addr().map_or(0, |own| own.port())),
-        proof: code.proof(Side::Accepting, &exporter, offering, core.own()),
+        name: Text::cut(shared.config.own_name.clone()),
+        port: shared.config.advertise_port.unwrap_or_else(|| shared.endpoint.local_addr().map_or(0, |own| own.port())),
+        proof: code.proof(Side::Accepting, &exporter, offering, shared.own()),
     };
     let response = ask(line, &encode(&request)).await.map_err(|reason| match line.connection.close_reason() {
         Some(error) => refused(address, &error),
         None => PairError::Unreachable { address: address.to_owned(), reason },
     })?;
     let response: PairResponse = decode(&response).map_err(|_| impostor())?;
-    if !code.verify(&response.proof, Side::Offering, &exporter, offering, core.own()) {
+    if !code.verify(&response.proof, Side::Offering, &exporter, offering, shared.own()) {
         line.close(CloseCode::PairWrongProof, "");
         return Err(impostor());
     }
     let name = name.unwrap_or_else(|| response.name.to_string());
     let peer = Peer { name, pin: offering, addresses: vec![address.to_owned()], paired_ms: unix_ms() };
-    pin_peer(core, &peer).await?;
+    pin_peer(shared, &peer).await?;
     Ok(peer)
 }
 

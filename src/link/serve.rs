@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep, timeout};
 use super::certificate::pin_of;
 use super::close::CloseCode;
 use super::config::open_up;
-use super::core::Core;
 use super::frames::{ReadFailure, read_message};
 use super::line::Line;
 use super::registry::Verdict;
 use super::session::Greeted;
+use super::shared::Shared;
 
 /// Between two looks at whether an old connection lives.
 const PROBE_STEP: Duration = Duration::from_millis(20);
@@ -38,13 +38,13 @@ struct Refusal {
 }
 
 /// Takes a connection to a paired peer through both `Hello`s and to its end.
-pub(super) async fn serve(core: &Arc<Core>, line: Line) -> Served {
+pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     let Some(spki) = line.peer_spki() else {
         line.close(CloseCode::Unpaired, "");
         return Served::Refused("the peer presents no key".to_owned());
     };
     let peer = pin_of(&spki);
-    let id = match keep(core, peer, &line).await {
+    let id = match keep(shared, peer, &line).await {
         Ok(id) => id,
         Err(CloseCode::Duplicate) => {
             line.close(CloseCode::Duplicate, "");
@@ -55,45 +55,51 @@ pub(super) async fn serve(core: &Arc<Core>, line: Line) -> Served {
             return Served::Refused(code.text().to_owned());
         }
     };
-    let (control, hello) = match greet(core, &line, peer).await {
+    let (control, hello) = match greet(shared, &line, peer).await {
         Ok(greeted) => greeted,
         Err(refusal) => {
             // Closed by the peer or the network, the connection knows better why.
             let reason = line.end().unwrap_or_else(|| {
-                core.complaints.warn(Some(peer), refusal.code.text(), &refusal.reason);
+                shared.complaints.warn(Some(peer), refusal.code.text(), &refusal.reason);
                 refusal.reason.clone()
             });
             line.close(refusal.code, &refusal.reason);
-            core.registry.over(peer, id, reason.clone());
+            shared.registry.over(peer, id, reason.clone());
             return Served::Refused(reason);
         }
     };
     open_up(&line.connection);
-    let peer_name = core.peers().by_pin(peer).map(|peer| peer.name.clone()).unwrap_or_default();
+    let peer_name = shared.peers().by_pin(peer).map(|peer| peer.name.clone()).unwrap_or_default();
     let greeted = Greeted { id, line: line.clone(), peer, peer_name, peer_spki: spki, hello, control };
-    let (new, drive) = greeted.begin(core.config.timing.frame, &core.complaints);
+    let (new, drive) = greeted.begin(shared.config.timing.frame, &shared.complaints);
     tracing::info!(peer = %new.session.peer_name(), address = %line.connection.remote_address(), "connected");
-    if core.registry.up(peer, id, new.session.clone()) && core.sessions.send(new).await.is_err() {
-        line.close(CloseCode::Shutdown, "");
+    if shared.registry.up(peer, id, new.session.clone()) {
+        tokio::select! {
+            taken = shared.sessions.send(new) => if taken.is_err() {
+                line.close(CloseCode::Shutdown, "");
+            },
+            // Before anybody took it.
+            _ = line.ended() => {}
+        }
     }
     let reason = line.ended().await;
     drive.stop().await;
     tracing::info!(peer = %peer, reason, "disconnected");
-    core.registry.over(peer, id, reason);
+    shared.registry.over(peer, id, reason);
     Served::Session
 }
 
 /// Makes the connection the kept one, or says with which code it ends.
-async fn keep(core: &Core, peer: Pin, line: &Line) -> Result<u64, CloseCode> {
+async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode> {
     let mut dead = None;
     loop {
-        let is_pinned = || core.admission.is_pinned(peer);
-        match core.registry.offer(core.own(), peer, line, dead.as_ref(), is_pinned) {
+        let is_pinned = || shared.admission.is_pinned(peer);
+        match shared.registry.offer(shared.own(), peer, line, dead.as_ref(), is_pinned) {
             Verdict::Keep(id) => return Ok(id),
             Verdict::Duplicate => return Err(CloseCode::Duplicate),
             Verdict::Unpaired => return Err(CloseCode::Unpaired),
             Verdict::Doubt(older) => {
-                if lives(&older, core.config.timing.probe).await {
+                if lives(&older, shared.config.timing.probe).await {
                     return Err(CloseCode::Duplicate);
                 }
                 dead = Some(older);
@@ -126,13 +132,13 @@ async fn lives(line: &Line, patience: Duration) -> bool {
 }
 
 /// Exchanges the `Hello`s on the control stream, which the side that dialled opens.
-async fn greet(core: &Core, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello), Refusal> {
-    let within = core.config.timing.first_frame;
+async fn greet(shared: &Shared, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello), Refusal> {
+    let within = shared.config.timing.first_frame;
     let greeting = async {
         let gone = |error: &dyn std::fmt::Display| Refusal { code: CloseCode::Stream, reason: error.to_string() };
         let opened = if line.dialled { line.connection.open_bi().await } else { line.connection.accept_bi().await };
         let (mut send, mut recv) = opened.map_err(|error| gone(&error))?;
-        let own = (core.hello)(peer);
+        let own = (shared.hello)(peer);
         send.write_all(&Message::Hello(own.clone()).to_frame()).await.map_err(|error| gone(&error))?;
         let hello = match read_message(&mut recv, within).await {
             Ok(Message::Hello(hello)) => hello,

@@ -14,9 +14,10 @@ use super::identity::Identity;
 pub(super) fn endpoint(listen: SocketAddr, identity: &Identity, server: quinn::ServerConfig) -> io::Result<Endpoint> {
     // The same after every start: a peer's packet for a connection from before is then answered with a
     // stateless reset that it believes, and it reconnects at once instead of waiting for silence to end.
-    let seed = identity.reset_seed();
-    let id_key = u64::from_le_bytes(seed[..8].try_into().expect("eight bytes of the seed"));
-    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &seed)));
+    let reset = identity.secret_for(b"modelferry/1 stateless reset");
+    let ids = identity.secret_for(b"modelferry/1 connection id");
+    let id_key = u64::from_le_bytes(ids[..8].try_into().expect("eight of 32 bytes"));
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
     Endpoint::new(config, Some(server), bind(listen)?, Arc::new(TokioRuntime))
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 use fastcdc::v2020::StreamCDC;
 use modelferry_protocol::codec::Bounded;
@@ -32,15 +33,22 @@ pub(super) fn page_of(index: u32, offset: u64, last: bool, chunks: Vec<ChunkRef>
     Page { index, offset, last, chunks: Bounded::new(chunks).expect("a page is ended when it is full") }
 }
 
-/// Cuts page `index` of `blob`, which begins at `offset`.
+/// Cuts page `index` of `blob`, which begins at `offset`, out of its file.
 ///
 /// Errors: [`StoreError::Truncated`] if the file ends before the blob does.
-pub(super) fn cut_page(mut file: &File, blob: BlobRef, index: u32, offset: u64) -> Result<Page, StoreError> {
-    file.seek(SeekFrom::Start(offset)).map_err(StoreError::Source)?;
+pub(super) fn cut_page(
+    mut file: &File,
+    path: &Path,
+    blob: BlobRef,
+    index: u32,
+    offset: u64,
+) -> Result<Page, StoreError> {
+    let unreadable = |source| StoreError::io("read", path, source);
+    file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
     let mut chunks = Vec::new();
     let mut end = offset;
     for chunk in cut(file.take(blob.bytes - offset)).take(PAGE_CHUNKS_MAX) {
-        let chunk = chunk.map_err(|error| StoreError::Source(error.into()))?;
+        let chunk = chunk.map_err(|error| unreadable(error.into()))?;
         end += chunk.data.len() as u64;
         chunks.push(chunk_ref(&chunk.data));
     }

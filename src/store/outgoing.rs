@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::CHUNK_BYTES_MAX;
@@ -34,7 +35,7 @@ impl Store {
             if manifest.is_whole() {
                 return Err(StoreError::NoSuchPage { hash: blob.hash, index, pages: manifest.pages });
             }
-            let page = cut_page(&file, blob, manifest.pages, manifest.end)?;
+            let page = cut_page(&file, &self.inner.blob_path(blob.hash), blob, manifest.pages, manifest.end)?;
             manifest = rows.add_pages(blob.hash, manifest, &[page], true)?;
         }
         rows.page(blob.hash, index)
@@ -42,7 +43,7 @@ impl Store {
 
     /// Opens a complete blob for reading chunks. Errors: [`StoreError::NotHeld`], [`StoreError::Io`].
     pub fn reader(&self, hash: Hash) -> Result<BlobReader, StoreError> {
-        Ok(BlobReader { hash, file: self.open_blob(hash)? })
+        Ok(BlobReader { hash, path: self.inner.blob_path(hash), file: self.open_blob(hash)? })
     }
 }
 
@@ -50,6 +51,7 @@ impl Store {
 #[derive(Debug)]
 pub struct BlobReader {
     hash: Hash,
+    path: PathBuf,
     file: File,
 }
 
@@ -61,18 +63,19 @@ impl BlobReader {
     /// Reads `bytes` bytes at `offset`, at most [`CHUNK_BYTES_MAX`]. They are not proven: who needs that hashes them.
     ///
     /// Errors: [`StoreError::Truncated`] if the file ends before them, [`StoreError::TooLarge`],
-    /// [`StoreError::Source`].
+    /// [`StoreError::Io`].
     pub fn read_at(&self, offset: u64, bytes: u32) -> Result<Vec<u8>, StoreError> {
         if bytes > CHUNK_BYTES_MAX {
             return Err(StoreError::TooLarge { bytes: bytes.into(), bytes_max: CHUNK_BYTES_MAX.into() });
         }
+        let unreadable = |source| StoreError::io("read", &self.path, source);
         let mut plain = vec![0; bytes as usize];
         match self.file.read_exact_at(&mut plain, offset) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                let actual = self.file.metadata().map_err(StoreError::Source)?.len();
+                let actual = self.file.metadata().map_err(unreadable)?.len();
                 Err(StoreError::Truncated { hash: self.hash, expected: offset + u64::from(bytes), actual })
             }
-            outcome => outcome.map(|()| plain).map_err(StoreError::Source),
+            outcome => outcome.map(|()| plain).map_err(unreadable),
         }
     }
 }

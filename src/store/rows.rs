@@ -12,7 +12,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefin
 use super::StoreError;
 use super::backend::Backend;
 use super::error::is_out_of_space;
-use crate::disk::{Disk, Open};
+use crate::disk::{Disk, DiskFile, Open};
 
 type Key = &'static [u8; 32];
 type PageKey = (&'static [u8; 32], u32);
@@ -91,26 +91,19 @@ type Outcome<R> = Result<R, redb::Error>;
 impl Rows {
     pub fn open(path: &Path, disk: Disk) -> Result<Self, StoreError> {
         let rows = Self { path: path.to_owned(), disk, database: RwLock::new(None) };
+        if !path.exists() {
+            rows.create()?;
+        }
         rows.with(|_| Ok(()))?;
-        rows.disk.sync_dir_of(path).map_err(|source| StoreError::io("sync the directory of", path, source))?;
         Ok(rows)
     }
 
-    fn database(&self) -> Outcome<Database> {
-        let file = self.disk.open(&self.path, Open::OrCreate).map_err(redb::Error::Io)?;
-        // Checked as a whole: a damaged file is then an error here, and not a panic somewhere else.
-        let database = Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(true)
-            .create_with_backend(Backend(file))?;
-        let transaction = database.begin_write()?;
-        transaction.open_table(MANIFESTS)?;
-        transaction.open_table(PAGES)?;
-        transaction.open_table(PARTIALS)?;
-        transaction.open_table(HELD)?;
-        transaction.open_table(CHUNKS)?;
-        transaction.commit()?;
-        Ok(database)
+    /// Makes the database beside its place: one that was half made when the process died would be no database.
+    fn create(&self) -> Result<(), StoreError> {
+        let new = self.path.with_extension("redb.new");
+        let file = self.disk.open(&new, Open::Fresh).map_err(|source| StoreError::io("make", &new, source))?;
+        drop(database_in(file).map_err(|error| self.explained(error))?);
+        self.disk.rename(&new, &self.path).map_err(|source| StoreError::io("make", &self.path, source))
     }
 
     fn with<R>(&self, act: impl FnOnce(&Database) -> Outcome<R>) -> Result<R, StoreError> {
@@ -124,7 +117,9 @@ impl Rows {
             drop(database);
             let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
             if database.is_none() {
-                *database = Some(self.database().map_err(|error| self.explained(error))?);
+                let file = self.disk.open(&self.path, Open::Existing);
+                let file = file.map_err(|source| StoreError::io("open", &self.path, source))?;
+                *database = Some(database_in(file).map_err(|error| self.explained(error))?);
             }
         }
     }
@@ -333,6 +328,23 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Opens the database in `file`, or makes one if that is empty.
+fn database_in(file: DiskFile) -> Outcome<Database> {
+    // Checked as a whole: a damaged file is then an error here, and not a panic somewhere else.
+    let database = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(Backend(file))?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(MANIFESTS)?;
+    transaction.open_table(PAGES)?;
+    transaction.open_table(PARTIALS)?;
+    transaction.open_table(HELD)?;
+    transaction.open_table(CHUNKS)?;
+    transaction.commit()?;
+    Ok(database)
 }
 
 fn put_manifest(transaction: &WriteTransaction, hash: Hash, manifest: Manifest) -> Result<(), TableError> {

@@ -137,7 +137,7 @@ impl SourceRecord {
         }
     }
 
-    /// Returns the epoch at which this record proves the model to have been owned, and by whom.
+    /// Returns the largest epoch at which this record proves the model to have been owned, by either side.
     pub fn owned_epoch(&self) -> Epoch {
         match self.state {
             SourceState::Handed(_) | SourceState::Reaping(_) | SourceState::Moved(_) => self.head.epoch_to,

@@ -77,7 +77,7 @@ fn invariants_hold_with_three_attempts() {
 #[test]
 #[ignore = "long bounds: minutes"]
 fn invariants_hold_when_the_model_travels_back_and_forth() {
-    check(Bounds { both_ways: true, ..Bounds::new(2, 1, 3) });
+    check(Bounds { both_ways: true, ..Bounds::new(1, 0, 3) });
 }
 
 #[test]

@@ -1,1 +1,261 @@
+//! The checks and their texts.
 
+use std::collections::BTreeSet;
+
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::plan::{Finding, Level, ModelFacts};
+use modelferry_protocol::snapshot::Name;
+
+use super::source::{self, Source, Standing};
+use super::target::{self, Known, Target};
+use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
+use crate::controller::description::Description;
+use crate::controller::description::sample::Sample;
+
+fn config() -> EmbeddedConfig {
+    EmbeddedConfig {
+        name: "dst".to_owned(),
+        cloud: "openstack-eu".to_owned(),
+        region: "RegionOne".to_owned(),
+        cloud_type: "openstack".to_owned(),
+        version: "3.6.23".to_owned(),
+        addresses: Vec::new(),
+        identity_url: String::new(),
+        accept_live_models: false,
+        spaces: Vec::new(),
+        storage_pools: Vec::new(),
+        secret_backends: vec!["63c8ad37c906eb278540e942".to_owned()],
+        credentials: vec![credential(true, false)],
+    }
+}
+
+fn credential(valid: bool, revoked: bool) -> CredentialConfig {
+    CredentialConfig { name: "default".to_owned(), owner: "admin".to_owned(), valid, revoked }
+}
+
+fn facts(sample: &Sample) -> ModelFacts {
+    let description = Description::parse(sample.yaml().as_bytes()).unwrap();
+    ModelFacts { controller_version: Name::cut("3.6.20"), ..description.facts().unwrap() }
+}
+
+fn judged(facts: &ModelFacts, config: &EmbeddedConfig, users: &[&str], models: &[Known]) -> Vec<Finding> {
+    let users: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
+    target::findings(facts, &Target { config, users: &users, models })
+}
+
+/// Judges the sample against a target that `change` has changed, and returns what does not pass.
+fn complaints(sample: &Sample, change: impl FnOnce(&mut ModelFacts, &mut EmbeddedConfig)) -> Vec<Finding> {
+    let (mut facts, mut config) = (facts(sample), config());
+    change(&mut facts, &mut config);
+    let findings = judged(&facts, &config, &["admin", "bob"], &[]);
+    findings.into_iter().filter(|finding| finding.level != Level::Pass).collect()
+}
+
+/// Expects one complaint, and returns its level and texts.
+fn one(findings: &[Finding]) -> (Level, &str, &str) {
+    let [finding] = findings else { panic!("{findings:?}") };
+    (finding.level, &finding.text, &finding.fix)
+}
+
+fn examined(sample: &Sample, change: impl FnOnce(&mut Source<'_>)) -> Vec<Finding> {
+    let description = Description::parse(sample.yaml().as_bytes()).unwrap();
+    let standing = Standing::Live;
+    let mut source = Source { description: &description, standing, incomplete: false, credential_revoked: false };
+    change(&mut source);
+    source::findings(&source).into_iter().filter(|finding| finding.level != Level::Pass).collect()
+}
+
+#[test]
+fn a_model_with_nothing_wrong_passes_every_check() {
+    assert_eq!(complaints(&Sample::default(), |_, _| {}), []);
+    assert_eq!(examined(&Sample::default(), |_| {}), []);
+}
+
+#[test]
+fn missing_users_are_listed_as_juju_lists_them() {
+    let users = ["admin", "bob", "eve", "carol@external"].map(str::to_owned).to_vec();
+    let findings = judged(&facts(&Sample { users, ..Sample::default() }), &config(), &["admin"], &[]);
+    let users: Vec<&Finding> = findings.iter().filter(|finding| &*finding.check == "users").collect();
+    assert_eq!(
+        &*users[0].text,
+        "cannot initiate migration as the users granted access to the model do not exist\n\
+        on the destination controller. To resolve this issue you can add the following\n\
+        users to the destination controller or remove them from the current model:\n  - bob\n  - eve"
+    );
+    assert_eq!(&*users[0].fix, "modelferry embedded user add bob && modelferry embedded user add eve");
+}
+
+#[test]
+fn external_users_need_the_same_identity_provider() {
+    let users = ["admin", "bob", "carol@external"].map(str::to_owned).to_vec();
+    let sample = Sample { users, ..Sample::default() };
+    let findings = complaints(&sample, |_, config| config.identity_url = "https://id.example".to_owned());
+    let (level, text, _) = one(&findings);
+    assert_eq!(level, Level::Fail);
+    assert_eq!(
+        text,
+        "cannot initiate migration as external users have been granted access to the model\n\
+        and the two controllers have different identity provider configurations. To resolve\n\
+        this issue you can remove the following users from the current model:\n  - carol@external"
+    );
+    let mut config = config();
+    config.identity_url = "https://id.example".to_owned();
+    let findings = judged(&facts(&sample), &config, &["admin"], &[]);
+    let text = &findings.iter().find(|finding| finding.level == Level::Fail).unwrap().text;
+    assert!(
+        text.ends_with(
+            "this issue you need to remove the following users from the current model:\n  - carol@external\n\n\
+            and add the following users to the destination controller or remove them from\n\
+            the current model:\n  - bob"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_newer_model_or_controller_is_refused() {
+    let sample = Sample::default();
+    let findings = complaints(&sample, |_, config| config.version = "3.6.20".to_owned());
+    assert_eq!(one(&findings).1, "model has higher version than target controller (3.6.23 > 3.6.20)");
+    let findings = complaints(&sample, |facts, _| facts.controller_version = Name::cut("4.0.1"));
+    assert_eq!(one(&findings).1, "source controller has higher version than target controller (4.0.1 > 3.6.23)");
+    // Patch releases of one series go both ways.
+    assert_eq!(complaints(&sample, |facts, _| facts.controller_version = Name::cut("3.6.99")), []);
+    let findings = complaints(&Sample { agent_version: "2.9.42".to_owned(), ..sample }, |_, _| {});
+    assert!(one(&findings).1.starts_with("model must be upgraded to at least version 2.9.43 before"));
+}
+
+#[test]
+fn the_cloud_and_its_type_must_be_the_same() {
+    let findings = complaints(&Sample::default(), |_, config| config.cloud = "aws".to_owned());
+    assert!(one(&findings).1.starts_with("model's cloud \"openstack-eu\" not found on target controller"));
+    let findings = complaints(&Sample::default(), |facts, _| facts.cloud_type = Name::cut("ec2"));
+    assert!(one(&findings).1.contains("is of type ec2"));
+    let findings = complaints(&Sample::default(), |_, config| config.region = "RegionTwo".to_owned());
+    assert_eq!(one(&findings).0, Level::Warn);
+}
+
+#[test]
+fn clashes_are_told_in_jujus_words() {
+    let facts = facts(&Sample::default());
+    let clash = |uuid, name: &str, owner: &str, standing| {
+        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), standing };
+        let findings = judged(&facts, &config(), &["admin", "bob"], &[known]);
+        findings.into_iter().find(|finding| finding.level != Level::Pass).map(|finding| finding.text.into_string())
+    };
+    let exists = "model with same UUID already exists (9372c470-eead-45ec-89c3-c74c2b3cb633)";
+    let of = |standing| clash(facts.uuid, "prod", "admin", standing);
+    assert_eq!(of(target::Standing::Live).unwrap(), exists);
+    assert_eq!(of(target::Standing::Leaving).unwrap(), "model is being migrated out of target controller");
+    assert!(of(target::Standing::LeftOver).unwrap().starts_with(exists));
+    assert_eq!(of(target::Standing::Ours), None);
+    assert_eq!(of(target::Standing::Gone), None);
+    let other = ModelUuid([7; 16]);
+    assert_eq!(clash(other, "prod", "admin", target::Standing::Live).unwrap(), "model named \"prod\" already exists");
+    assert_eq!(clash(other, "prod", "bob", target::Standing::Live), None);
+    assert_eq!(clash(other, "prod", "admin", target::Standing::Gone), None);
+}
+
+#[test]
+fn what_juju_finds_too_late_is_found_before() {
+    let sample = Sample::default();
+    let findings = complaints(&sample, |_, config| config.credentials = vec![credential(true, true)]);
+    assert_eq!(one(&findings).1, "credential \"openstack-eu/admin/default\" is revoked");
+    for credentials in [vec![], vec![credential(false, false)]] {
+        let findings = complaints(&sample, |_, config| config.credentials = credentials);
+        assert_eq!(one(&findings).0, Level::Warn);
+    }
+    let findings = complaints(&sample, |_, config| config.secret_backends.clear());
+    assert!(one(&findings).1.starts_with("cannot load secret backend \"63c8ad37c906eb278540e942\""));
+    let on_lxd = |pools: Vec<StoragePoolConfig>| {
+        complaints(&sample, |facts, config| {
+            (facts.cloud_type, config.cloud_type) = (Name::cut("lxd"), "lxd".to_owned());
+            config.storage_pools = pools;
+        })
+    };
+    let findings = on_lxd(Vec::new());
+    assert_eq!(one(&findings).1, "storage pool not found: \"fast\" of provider cinder");
+    assert_eq!(on_lxd(vec![StoragePoolConfig { name: "fast".to_owned(), provider: "lxd".to_owned() }]), []);
+    let findings = complaints(&sample, |facts, _| facts.document_version = 1);
+    assert!(one(&findings).1.ends_with("document version 1; versions 11 to 14 are understood"));
+}
+
+#[test]
+fn only_juju_4_demands_manifests() {
+    let sample = Sample { manifests: false, ..Sample::default() };
+    assert_eq!(one(&complaints(&sample, |_, _| {})).0, Level::Warn);
+    let findings = complaints(&sample, |_, config| config.version = "4.0.6".to_owned());
+    let (level, text, _) = one(&findings);
+    assert_eq!(level, Level::Fail);
+    assert!(text.ends_with("no manifest.yaml file: ch:amd64/postgresql-843, local:noble/webapp-2"), "{text}");
+}
+
+#[test]
+fn a_live_model_of_a_real_controller_is_not_taken_unless_a_test_says_so() {
+    let live = |accept| {
+        complaints(&Sample::default(), |facts, config| {
+            facts.machines_live = true;
+            config.accept_live_models = accept;
+        })
+    };
+    assert_eq!(one(&live(false)).0, Level::Fail);
+    assert_eq!(live(true), []);
+}
+
+#[test]
+fn machines_and_units_must_be_well() {
+    let sample = Sample { machine_status: "down".to_owned(), ..Sample::default() };
+    let texts: Vec<String> = examined(&sample, |_| {}).into_iter().map(|found| found.text.into_string()).collect();
+    assert_eq!(
+        texts,
+        ["0", "0/lxd/0", "1"].map(|id| format!("machine {id} agent not functioning at this time (down)"))
+    );
+    let sample = Sample { instance_status: "provisioning error".to_owned(), ..Sample::default() };
+    assert_eq!(&*examined(&sample, |_| {})[0].text, "machine 0 not running (provisioning error)");
+    let sample = Sample { unit_status: "error".to_owned(), ..Sample::default() };
+    assert_eq!(&*examined(&sample, |_| {})[0].text, "unit postgresql/0 not idle or executing (error)");
+    let sample = Sample { unit_status: "executing".to_owned(), ..Sample::default() };
+    assert_eq!(examined(&sample, |_| {}), []);
+}
+
+#[test]
+fn agents_must_run_the_models_version() {
+    let yaml = Sample::default().yaml().replacen("agent-version: 3.6.23", "agent-version: 3.6.24", 1);
+    let description = Description::parse(yaml.as_bytes()).unwrap();
+    let standing = Standing::Live;
+    let source = Source { description: &description, standing, incomplete: false, credential_revoked: false };
+    let texts: Vec<String> = source::findings(&source)
+        .into_iter()
+        .filter(|finding| finding.level == Level::Fail)
+        .map(|finding| finding.text.into_string())
+        .collect();
+    assert_eq!(texts[0], "machine 0 agent binaries don't match model (3.6.23 != 3.6.24)");
+    assert_eq!(texts[3], "unit postgresql/0 agent binaries don't match model (3.6.23 != 3.6.24)");
+}
+
+#[test]
+fn a_unit_that_has_not_joined_holds_the_model_back() {
+    let findings = examined(&Sample { joined: Vec::new(), ..Sample::default() }, |_| {});
+    assert_eq!(one(&findings).1, "unit postgresql/0 hasn't joined relation \"webapp:db postgresql:database\" yet");
+}
+
+#[test]
+fn a_source_tells_what_else_stands_against_it() {
+    let sample = Sample::default();
+    let findings = examined(&sample, |source| source.credential_revoked = true);
+    assert_eq!(one(&findings).1, "model has revoked credentials");
+    let findings = examined(&sample, |source| source.standing = Standing::Importing);
+    assert_eq!(one(&findings).1, "model is being imported as part of another migration");
+    let findings = examined(&sample, |source| source.standing = Standing::Migrating);
+    assert_eq!(one(&findings).1, "failed to create migration: already in progress");
+    let findings = examined(&sample, |source| source.incomplete = true);
+    assert_eq!(one(&findings).0, Level::Warn);
+}
+
+#[test]
+fn a_thousand_complaints_stay_readable() {
+    let complaints = (0..1000).map(|number| format!("machine {number}")).collect();
+    let findings = super::findings_of("machines", complaints, "");
+    assert_eq!(findings.len(), 11);
+    assert_eq!(&*findings[10].text, "… and 990 more of this kind");
+}

@@ -180,13 +180,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Lists what a description names, each once: charms, agent binaries, resources, in the description's order.
+/// Returns the revision of a local charm, and nothing for one of a store.
+fn local_revision(url: &str) -> Option<u64> {
+    url.strip_prefix("local:")?.rsplit_once('-')?.1.parse().ok()
+}
+
+/// Lists what a description names, each once: charms, agent binaries, resources.
 pub(super) fn of(description: &Description) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let mut seen = HashSet::new();
-    for application in &description.applications {
-        if seen.insert(("charm", application.charm_url.as_str())) {
-            wanted.push(Wanted::Charm { url: application.charm_url.clone() });
+    let mut charms: Vec<&str> = description.applications.iter().map(|app| app.charm_url.as_str()).collect();
+    // A target numbers local charms as they come, and each must get the number it has: lower ones go first.
+    charms.sort_by_key(|url| local_revision(url));
+    for url in charms {
+        if seen.insert(("charm", url)) {
+            wanted.push(Wanted::Charm { url: url.to_owned() });
         }
     }
     // On Kubernetes agents come as images: a description may name their version, but no binary travels.

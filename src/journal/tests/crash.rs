@@ -41,8 +41,10 @@ fn assert_survived(dir: &Path, before: &[Entry], acknowledged: usize, context: &
     assert_holds(dir, &entries);
 }
 
+type Kept = fn(usize) -> bool;
+
 /// What a power cut leaves of the writes that were not synced, by their place from the last.
-const KEPT: [(&str, fn(usize) -> bool); 3] =
+const KEPT: [(&str, Kept); 3] =
     [("no power cut", |_| true), ("all lost", |_| false), ("the last kept", |place| place == 0)];
 
 /// Runs `plan` on copies of a journal of `before` for n from 0 until nothing fails, with and without a power cut.

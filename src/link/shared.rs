@@ -28,7 +28,7 @@ pub(super) const HANDSHAKES_UNVALIDATED_MAX: usize = 16;
 const INCOMING_BYTES_MAX: u64 = 64 << 10;
 const INCOMING_BYTES_TOTAL_MAX: u64 = 4 << 20;
 
-pub(super) struct Core {
+pub(super) struct Shared {
     pub config: LinkConfig,
     pub identity: Identity,
     pub endpoint: Endpoint,
@@ -47,7 +47,7 @@ pub(super) struct Core {
     pub changing: tokio::sync::Mutex<()>,
 }
 
-impl Core {
+impl Shared {
     /// Returns this agent's pin.
     pub fn own(&self) -> Pin {
         self.identity.pin()

@@ -1,0 +1,107 @@
+//! The embedded controller: the port's contract, and what only this adapter has.
+
+mod files;
+mod use_of_models;
+
+use std::path::PathBuf;
+
+use modelferry_protocol::ids::ModelUuid;
+use tempfile::TempDir;
+
+use super::{Blobs, Embedded};
+use crate::config::EmbeddedConfig;
+use crate::controller::contract::{Rig, controller_contract};
+use crate::controller::description::sample::Sample;
+use crate::controller::port::ControllerError;
+use crate::disk::Disk;
+use crate::store::Store;
+
+controller_contract!(contract, EmbeddedRig);
+
+/// An embedded controller in a directory of its own.
+struct EmbeddedRig {
+    dir: TempDir,
+    name: String,
+    embedded: Embedded,
+    store: Store,
+}
+
+/// A controller that could take the sample model.
+pub(super) fn config(name: &str) -> EmbeddedConfig {
+    EmbeddedConfig {
+        name: name.to_owned(),
+        cloud: "openstack-eu".to_owned(),
+        region: "RegionOne".to_owned(),
+        cloud_type: "openstack".to_owned(),
+        version: "3.6.23".to_owned(),
+        addresses: vec!["10.0.0.1:17070".to_owned()],
+        identity_url: String::new(),
+        accept_live_models: false,
+        spaces: Vec::new(),
+        storage_pools: Vec::new(),
+        secret_backends: vec!["63c8ad37c906eb278540e942".to_owned()],
+        credentials: Vec::new(),
+    }
+}
+
+fn open(dir: &TempDir, name: &str) -> (Embedded, Store) {
+    let store = Store::open(dir.path(), Disk::real()).unwrap();
+    (Embedded::open(dir.path(), config(name), store.clone()).unwrap(), store)
+}
+
+impl Rig for EmbeddedRig {
+    type Port = Embedded;
+
+    fn start(name: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let (embedded, store) = open(&dir, name);
+        Self { dir, name: name.to_owned(), embedded, store }
+    }
+
+    fn restarted(self) -> Self {
+        let Self { dir, name, embedded, store } = self;
+        drop((embedded, store));
+        let (embedded, store) = open(&dir, &name);
+        Self { dir, name, embedded, store }
+    }
+
+    fn port(&self) -> &Embedded {
+        &self.embedded
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn with_model(&self) -> ModelUuid {
+        let sample = Sample::default();
+        self.import(&sample);
+        for number in 1..=3 {
+            assert_eq!(self.embedded.set("prod", "colour", &format!("shade {number}")).unwrap(), number);
+        }
+        sample.uuid
+    }
+
+    fn write(&self, model: ModelUuid) -> Result<(), ControllerError> {
+        self.embedded.set(&model.to_string(), "key", "value").map(drop)
+    }
+
+    fn writes(&self, model: ModelUuid) -> usize {
+        self.embedded.get(&model.to_string()).unwrap().len()
+    }
+}
+
+impl EmbeddedRig {
+    /// Imports a model with its binaries.
+    fn import(&self, sample: &Sample) {
+        let files = self.files(sample);
+        self.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files)).unwrap();
+    }
+
+    /// Writes a model's files, and returns their directory.
+    fn files(&self, sample: &Sample) -> PathBuf {
+        let dir = self.dir.path().join(format!("files-{}-{}", sample.uuid, sample.name));
+        sample.write(&dir);
+        dir
+    }
+}

@@ -1,0 +1,127 @@
+//! Processes that died while a blob was on its way in, syncs that failed, disks that were full.
+
+use super::incoming::{PARCEL_CUTTER, Parcel};
+use super::*;
+
+fn parcel() -> Parcel {
+    Parcel::new(noise(5, 6000), 1000, 3)
+}
+
+/// Receives the parcel, with a sync after every two chunks; returns what was told to be durable.
+fn receive(dir: &Path, faults: &Faults, parcel: &Parcel) -> (Vec<(u32, usize)>, Result<(), StoreError>) {
+    let mut durable = Vec::new();
+    let mut run = || {
+        let store = Store::open(dir, Disk::faulty(faults))?;
+        let incoming = parcel.begin(&store)?;
+        for page in &parcel.pages {
+            incoming.add_page(page.clone())?;
+        }
+        for (count, place) in parcel.places().into_iter().enumerate() {
+            parcel.write(&incoming, place)?;
+            if count % 2 == 1 {
+                let new = incoming.sync()?;
+                durable.extend(new.iter().flat_map(|(page, set)| set.iter().map(|index| (*page, index))));
+            }
+        }
+        incoming.finish()
+    };
+    let outcome = run();
+    (durable, outcome)
+}
+
+#[test]
+fn what_was_said_to_be_durable_survives_death_at_any_point() {
+    let parcel = parcel();
+    for (name, kept) in [("process killed", (|_| true) as fn(usize) -> bool), ("power cut", |_| false)] {
+        let mut deaths = 0;
+        for at in 0.. {
+            let dir = TempDir::new().unwrap();
+            let faults = Faults::new(FaultPlan { die_at: Some(at), ..FaultPlan::default() });
+            let (durable, outcome) = receive(dir.path(), &faults, &parcel);
+            faults.power_cut(kept).unwrap();
+            let context = format!("{name} at effect {at}");
+            let store = Store::open(dir.path(), Disk::faulty(&Faults::default()));
+            let store = store.unwrap_or_else(|error| panic!("{context}: {error}"));
+            let incoming = store.incoming(parcel.blob, PARCEL_CUTTER).unwrap();
+            assert!(incoming.bytes_held() >= 1000 * durable.len() as u64, "{context}: forgotten");
+            let lacking = parcel.lacking(&incoming);
+            assert!(!durable.iter().any(|place| lacking.contains(place)), "{context}: sent again");
+            // And what is held is right, or this would fail.
+            parcel.complete(&incoming).unwrap_or_else(|error| panic!("{context}: {error}"));
+            store.verify(parcel.blob).unwrap();
+            let chunks = parcel.pages.iter().flat_map(|page| page.chunks.iter().map(|chunk| chunk.hash));
+            let found = store.inner.rows.find(chunks).unwrap();
+            assert!(found.iter().all(Option::is_some), "{context}: its chunks are not found");
+            if outcome.is_ok() {
+                break;
+            }
+            deaths += 1;
+        }
+        assert!(deaths > 20, "{deaths}");
+    }
+}
+
+#[test]
+fn after_a_failed_sync_nothing_of_it_counts_and_it_can_be_begun_again() {
+    let (dir, faults, parcel) = (TempDir::new().unwrap(), Faults::default(), parcel());
+    let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    let incoming = parcel.begin(&store).unwrap();
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    parcel.write(&incoming, (0, 0)).unwrap();
+    incoming.sync().unwrap();
+    parcel.write(&incoming, (0, 1)).unwrap();
+    faults.set(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
+    assert!(matches!(incoming.sync(), Err(StoreError::Io { doing: "sync", .. })));
+    assert!(matches!(incoming.sync(), Err(StoreError::Broken(_))));
+    assert!(matches!(parcel.write(&incoming, (0, 2)), Err(StoreError::Broken(_))));
+    assert!(matches!(incoming.lacking(0), Err(StoreError::Broken(_))));
+    let again = parcel.begin(&store).unwrap();
+    assert_eq!((again.pages(), again.bytes_held()), (1, 1000));
+    assert_eq!(parcel.complete(&again).unwrap(), 5);
+    store.verify(parcel.blob).unwrap();
+}
+
+#[test]
+fn a_database_that_failed_once_is_opened_anew() {
+    let (dir, faults, parcel) = (TempDir::new().unwrap(), Faults::default(), parcel());
+    let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    let incoming = parcel.begin(&store).unwrap();
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    parcel.write(&incoming, (0, 0)).unwrap();
+    // The first sync is of the bytes, the second of the rows.
+    faults.set(FaultPlan { fail_sync: Some(1), ..FaultPlan::default() });
+    assert!(matches!(incoming.sync(), Err(StoreError::Io { doing: "read or write", .. })));
+    assert_eq!(incoming.bytes_held(), 0);
+    assert_eq!(incoming.sync().unwrap().len(), 1, "told once the rows are durable");
+    assert_eq!(parcel.complete(&incoming).unwrap(), 5);
+    drop((incoming, store));
+    open(dir.path()).verify(parcel.blob).unwrap();
+}
+
+#[test]
+fn a_blob_without_room_is_not_begun() {
+    let (dir, faults, parcel) = (TempDir::new().unwrap(), Faults::default(), parcel());
+    let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    faults.set(FaultPlan { free_bytes: Some(5999), ..FaultPlan::default() });
+    let refused = parcel.begin(&store).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, StoreError::Full { needed: 6000, free: 5999 }));
+}
+
+#[test]
+fn a_disk_that_fills_up_on_the_way_loses_nothing_durable() {
+    let (dir, faults, parcel) = (TempDir::new().unwrap(), Faults::default(), parcel());
+    let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    let incoming = parcel.begin(&store).unwrap();
+    parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+    faults.set(FaultPlan { free_bytes: Some(2500), ..FaultPlan::default() });
+    parcel.write(&incoming, (0, 0)).unwrap();
+    parcel.write(&incoming, (0, 1)).unwrap();
+    let full = parcel.write(&incoming, (0, 2)).unwrap_err();
+    assert!(matches!(full, StoreError::Full { needed: 1000, .. }), "{full:?}");
+    assert!(incoming.sync().unwrap_err().is_full());
+    assert_eq!(incoming.bytes_held(), 0);
+    faults.set(FaultPlan::default());
+    assert_eq!(incoming.sync().unwrap()[0].1.len(), 2);
+    assert_eq!(parcel.complete(&incoming).unwrap(), 4);
+    store.verify(parcel.blob).unwrap();
+}

@@ -1,0 +1,371 @@
+//! Claims about blobs on their way in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use modelferry_protocol::manifest::PageError;
+use proptest::prelude::*;
+
+use super::*;
+
+/// A manifest of a cutter of its own: `chunk_bytes` each, `per_page` of them on a page. Small, so that tests are quick.
+pub(super) struct Parcel {
+    pub blob: BlobRef,
+    pub pages: Vec<Page>,
+    content: Vec<u8>,
+}
+
+pub(super) const PARCEL_CUTTER: u16 = 77;
+
+impl Parcel {
+    pub fn new(content: Vec<u8>, chunk_bytes: usize, per_page: usize) -> Self {
+        let chunks: Vec<ChunkRef> = content.chunks(chunk_bytes).map(chunk_ref).collect();
+        let mut pages = Vec::new();
+        let mut offset = 0;
+        for (index, chunks) in chunks.chunks(per_page).enumerate() {
+            let last = (index + 1) * per_page >= content.len().div_ceil(chunk_bytes);
+            let page = Page { index: index as u32, offset, last, chunks: Bounded::new(chunks.to_vec()).unwrap() };
+            offset = page.end();
+            pages.push(page);
+        }
+        Self { blob: blob_of(&content), pages, content }
+    }
+
+    pub fn plain(&self, page: u32, index: usize) -> &[u8] {
+        let page = &self.pages[page as usize];
+        &self.content[page.chunk_offset(index).unwrap() as usize..][..page.chunks[index].bytes as usize]
+    }
+
+    pub fn begin(&self, store: &Store) -> Result<Arc<Incoming>, StoreError> {
+        store.incoming(self.blob, PARCEL_CUTTER)
+    }
+
+    /// Every chunk, by page and index.
+    pub fn places(&self) -> Vec<(u32, usize)> {
+        self.pages.iter().flat_map(|page| (0..page.chunks.len()).map(|index| (page.index, index))).collect()
+    }
+
+    /// Returns the chunks that a store with this manifest lacks.
+    pub fn lacking(&self, incoming: &Incoming) -> BTreeSet<(u32, usize)> {
+        let of_page = |page: u32| incoming.lacking(page).unwrap().iter().map(move |at| (page, at)).collect::<Vec<_>>();
+        (0..incoming.pages()).flat_map(of_page).collect()
+    }
+
+    pub fn write(&self, incoming: &Incoming, (page, index): (u32, usize)) -> Result<(), StoreError> {
+        incoming.write(page, index as u32, self.plain(page, index))
+    }
+
+    /// Sends whatever is lacking, and finishes.
+    pub fn complete(&self, incoming: &Incoming) -> Result<usize, StoreError> {
+        for page in &self.pages[incoming.pages() as usize..] {
+            incoming.add_page(page.clone())?;
+        }
+        let lacking = self.lacking(incoming);
+        lacking.iter().try_for_each(|place| self.write(incoming, *place))?;
+        incoming.sync()?;
+        incoming.finish()?;
+        Ok(lacking.len())
+    }
+}
+
+fn parcel() -> Parcel {
+    Parcel::new(noise(5, 10_500), 1000, 4)
+}
+
+#[test]
+fn a_blob_arrives_and_is_complete_only_when_it_is_durable() {
+    let (_dir, store) = store();
+    let parcel = parcel();
+    let incoming = parcel.begin(&store).unwrap();
+    assert!(!incoming.is_complete() && !incoming.all_pages_known());
+    for page in &parcel.pages {
+        incoming.add_page(page.clone()).unwrap();
+    }
+    assert!(incoming.all_pages_known());
+    parcel.places().into_iter().for_each(|place| parcel.write(&incoming, place).unwrap());
+    assert!(parcel.lacking(&incoming).is_empty());
+    assert_eq!((incoming.bytes_held(), incoming.is_complete()), (0, false));
+    assert!(matches!(incoming.finish(), Err(StoreError::Incomplete(_))));
+    let durable = incoming.sync().unwrap();
+    assert_eq!(durable.iter().map(|(page, set)| (*page, set.len())).collect::<Vec<_>>(), [(0, 4), (1, 4), (2, 3)]);
+    assert_eq!(incoming.sync().unwrap(), []);
+    assert_eq!((incoming.bytes_held(), incoming.is_complete()), (10_500, true));
+    assert_eq!(store.size(parcel.blob.hash).unwrap(), None);
+    incoming.finish().unwrap();
+    incoming.finish().unwrap();
+    store.verify(parcel.blob).unwrap();
+    assert_eq!(store.held_bytes(parcel.blob).unwrap(), 10_500);
+}
+
+#[test]
+fn an_empty_blob_arrives() {
+    let (_dir, store) = store();
+    let blob = blob_of(&[]);
+    let incoming = store.incoming(blob, CUTTER).unwrap();
+    assert!(!incoming.is_complete());
+    incoming.add_page(Page { index: 0, offset: 0, last: true, chunks: Bounded::default() }).unwrap();
+    assert!(incoming.is_complete() && incoming.lacking(0).unwrap().is_empty());
+    incoming.finish().unwrap();
+    assert_eq!(store.read(blob, 0).unwrap(), []);
+}
+
+#[test]
+fn resume_sends_only_missing_chunks() {
+    let parcel = parcel();
+    for durable in 0..=parcel.places().len() {
+        let (dir, store) = store();
+        let incoming = parcel.begin(&store).unwrap();
+        parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+        let places = parcel.places();
+        let (sent, rest) = places.split_at(durable);
+        sent.iter().for_each(|place| parcel.write(&incoming, *place).unwrap());
+        incoming.sync().unwrap();
+        let held = incoming.bytes_held();
+        drop((incoming, store));
+        let store = open(dir.path());
+        assert_eq!(store.held_bytes(parcel.blob).unwrap(), held);
+        let incoming = parcel.begin(&store).unwrap();
+        assert_eq!((incoming.pages(), incoming.bytes_held()), (3, held));
+        assert_eq!(parcel.lacking(&incoming), rest.iter().copied().collect());
+        assert_eq!(parcel.complete(&incoming).unwrap(), rest.len());
+        store.verify(parcel.blob).unwrap();
+    }
+}
+
+#[test]
+fn chunks_of_other_blobs_are_not_sent_again() {
+    let (_dir, store) = store();
+    let old = noise(6, 2_000_000);
+    store.put_bytes(&old).unwrap();
+    // A later revision: some bytes changed in the middle, some inserted.
+    let mut new = old.clone();
+    new.splice(1_000_000..1_000_010, noise(7, 5000));
+    let (_other_dir, sender) = self::store();
+    let blob = sender.put_bytes(&new).unwrap();
+    let incoming = store.incoming(blob, CUTTER).unwrap();
+    for page in all_pages(&sender, blob) {
+        incoming.add_page(page).unwrap();
+    }
+    let lacking = incoming.lacking(0).unwrap();
+    assert!((1..6).contains(&lacking.len()), "{} of {} chunks", lacking.len(), lacking.count());
+    let page = sender.page(blob, 0).unwrap();
+    let lacking_bytes: u64 = lacking.iter().map(|index| u64::from(page.chunks[index].bytes)).sum();
+    assert_eq!(incoming.bytes_reused(), blob.bytes - lacking_bytes);
+    for index in lacking.iter() {
+        let reader = sender.reader(blob.hash).unwrap();
+        let plain = reader.read_at(page.chunk_offset(index).unwrap(), page.chunks[index].bytes).unwrap();
+        incoming.write(0, index as u32, &plain).unwrap();
+    }
+    incoming.sync().unwrap();
+    incoming.finish().unwrap();
+    assert_eq!(store.read(blob, blob.bytes).unwrap(), new);
+}
+
+#[test]
+fn a_blob_that_arrived_is_a_source_of_chunks_itself() {
+    let (_dir, store) = store();
+    let first = parcel();
+    first.complete(&first.begin(&store).unwrap()).unwrap();
+    let second = Parcel::new([first.content.clone(), noise(8, 3000)].concat()[500..].to_vec(), 1000, 4);
+    let shifted = second.begin(&store).unwrap();
+    shifted.add_page(second.pages[0].clone()).unwrap();
+    assert_eq!(shifted.bytes_reused(), 0, "cut elsewhere, these are other chunks");
+    let third = Parcel::new([&first.content[..8000], &noise(9, 3000)].concat(), 1000, 4);
+    let incoming = third.begin(&store).unwrap();
+    assert_eq!(third.complete(&incoming).unwrap(), 3);
+    assert_eq!(incoming.bytes_reused(), 8000);
+}
+
+#[test]
+fn bytes_that_changed_or_went_are_not_reused() {
+    let (dir, store) = store();
+    let (gone, changed) = (Parcel::new(noise(1, 2000), 1000, 4), Parcel::new(noise(2, 2000), 1000, 4));
+    for parcel in [&gone, &changed] {
+        parcel.complete(&parcel.begin(&store).unwrap()).unwrap();
+    }
+    fs::remove_file(blob_path(&dir, gone.blob)).unwrap();
+    fs::write(blob_path(&dir, changed.blob), noise(3, 2000)).unwrap();
+    let parcel = Parcel::new([noise(1, 2000), noise(2, 2000)].concat(), 1000, 4);
+    let incoming = parcel.begin(&store).unwrap();
+    assert_eq!(parcel.complete(&incoming).unwrap(), 4);
+    assert_eq!(incoming.bytes_reused(), 0);
+    store.verify(parcel.blob).unwrap();
+}
+
+#[test]
+fn a_removed_blob_is_no_source_of_chunks() {
+    let (_dir, store) = store();
+    let first = parcel();
+    first.complete(&first.begin(&store).unwrap()).unwrap();
+    store.remove(first.blob.hash).unwrap();
+    let hashes = || first.pages.iter().flat_map(|page| page.chunks.iter().map(|chunk| chunk.hash));
+    assert!(store.inner.rows.find(hashes()).unwrap().iter().all(Option::is_none));
+}
+
+#[test]
+fn a_wrong_chunk_is_refused_and_nothing_written() {
+    let (dir, store) = store();
+    let parcel = parcel();
+    let incoming = parcel.begin(&store).unwrap();
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    let right = parcel.plain(0, 1).to_vec();
+    let mut wrong = right.clone();
+    wrong[0] ^= 1;
+    let refused = incoming.write(0, 1, &wrong).unwrap_err();
+    assert!(matches!(refused, StoreError::ChunkMismatch { page: 0, index: 1, expected, actual }
+        if expected == Hash::of(&right) && actual == Hash::of(&wrong)));
+    for length in [0, 999, 1001] {
+        let refused = incoming.write(0, 1, &noise(1, length));
+        assert!(matches!(refused, Err(StoreError::ChunkLength { expected: 1000, .. })));
+    }
+    assert!(matches!(incoming.write(0, 4, &right), Err(StoreError::NoSuchChunk { index: 4, .. })));
+    assert!(matches!(incoming.write(1, 0, &right), Err(StoreError::NoSuchPage { index: 1, pages: 1, .. })));
+    assert_eq!(incoming.sync().unwrap(), []);
+    let file = dir.path().join("partial").join(parcel.blob.hash.to_string());
+    assert_eq!(fs::metadata(file).unwrap().len(), 0);
+    assert_eq!(parcel.lacking(&incoming).len(), 4);
+}
+
+#[test]
+fn pages_are_taken_in_order_and_known_ones_again() {
+    let (_dir, store) = store();
+    let parcel = parcel();
+    let incoming = parcel.begin(&store).unwrap();
+    let refused = |page: &Page| match incoming.add_page(page.clone()) {
+        Err(StoreError::Page(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(refused(&parcel.pages[1]), PageError::OutOfOrder { expected: 0, .. }));
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    let other = Page { chunks: Bounded::new(parcel.pages[0].chunks[1..].to_vec()).unwrap(), ..parcel.pages[0].clone() };
+    assert!(matches!(refused(&other), PageError::OutOfOrder { .. }));
+    incoming.add_page(parcel.pages[1].clone()).unwrap();
+    incoming.add_page(parcel.pages[2].clone()).unwrap();
+    let extra = Page { index: 3, offset: parcel.blob.bytes, last: true, chunks: Bounded::default() };
+    assert!(matches!(refused(&extra), PageError::OutOfOrder { .. }), "an empty page after the last");
+    assert_eq!(incoming.pages(), 3);
+}
+
+#[test]
+fn a_manifest_of_other_bytes_leaves_nothing_of_the_blob() {
+    let (dir, store) = store();
+    let parcel = parcel();
+    let lie = BlobRef { hash: Hash::of(b"something else"), ..parcel.blob };
+    let incoming = store.incoming(lie, PARCEL_CUTTER).unwrap();
+    let refused = parcel.complete(&incoming);
+    let expected = lie.hash;
+    assert!(
+        matches!(refused, Err(StoreError::BlobMismatch { expected: e, actual }) if e == expected && actual == parcel.blob.hash)
+    );
+    assert!(matches!(incoming.sync(), Err(StoreError::Broken(_))));
+    assert_eq!((store.size(expected).unwrap(), store.held_bytes(lie).unwrap()), (None, 0));
+    assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
+    assert_eq!(store.incoming(lie, PARCEL_CUTTER).unwrap().pages(), 0);
+}
+
+#[test]
+fn those_who_receive_the_same_blob_share_it() {
+    let (_dir, store) = store();
+    let parcel = parcel();
+    let one = parcel.begin(&store).unwrap();
+    assert!(Arc::ptr_eq(&one, &parcel.begin(&store).unwrap()));
+    assert!(matches!(store.incoming(parcel.blob, CUTTER), Err(StoreError::Busy(_))));
+    assert!(matches!(store.remove(parcel.blob.hash), Err(StoreError::Busy(_))));
+    parcel.pages.iter().for_each(|page| one.add_page(page.clone()).unwrap());
+    std::thread::scope(|scope| {
+        for begin in 0..3 {
+            let (parcel, incoming) = (&parcel, &one);
+            scope.spawn(move || {
+                let places = parcel.places();
+                for place in places.iter().cycle().skip(begin * 4).take(places.len()) {
+                    parcel.write(incoming, *place).unwrap();
+                    incoming.sync().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(one.bytes_held(), parcel.blob.bytes);
+    one.finish().unwrap();
+    store.verify(parcel.blob).unwrap();
+    assert!(parcel.begin(&store).unwrap().is_complete());
+}
+
+#[test]
+fn what_another_cutter_left_is_dropped() {
+    let (dir, store) = store();
+    let parcel = parcel();
+    let incoming = parcel.begin(&store).unwrap();
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    parcel.write(&incoming, (0, 3)).unwrap();
+    incoming.sync().unwrap();
+    drop(incoming);
+    let incoming = store.incoming(parcel.blob, CUTTER).unwrap();
+    assert_eq!((incoming.pages(), incoming.bytes_held()), (0, 0));
+    let file = dir.path().join("partial").join(parcel.blob.hash.to_string());
+    assert_eq!(fs::metadata(file).unwrap().len(), 0);
+}
+
+#[test]
+fn a_partial_file_that_went_or_shrank_is_begun_again() {
+    for shrink in [false, true] {
+        let (dir, store) = store();
+        let parcel = parcel();
+        let incoming = parcel.begin(&store).unwrap();
+        incoming.add_page(parcel.pages[0].clone()).unwrap();
+        parcel.write(&incoming, (0, 1)).unwrap();
+        incoming.sync().unwrap();
+        drop((incoming, store));
+        let path = dir.path().join("partial").join(parcel.blob.hash.to_string());
+        if shrink {
+            fs::File::options().write(true).open(&path).unwrap().set_len(1999).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
+        let store = open(dir.path());
+        assert_eq!(store.held_bytes(parcel.blob).unwrap(), 0);
+        assert_eq!(parcel.complete(&parcel.begin(&store).unwrap()).unwrap(), 11);
+    }
+}
+
+#[test]
+fn what_nobody_knows_of_is_removed_at_the_start() {
+    let (dir, store) = store();
+    let blob = store.put_bytes(b"kept").unwrap();
+    drop(store);
+    let partial = dir.path().join("partial");
+    fs::write(partial.join("put-0.new"), "left over").unwrap();
+    fs::write(partial.join(Hash::of(b"unknown").to_string()), "left over").unwrap();
+    let store = open(dir.path());
+    assert_eq!(fs::read_dir(partial).unwrap().count(), 0);
+    store.verify(blob).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn chunks_in_any_order_and_again_make_the_same_file(
+        bytes in 0usize..9000,
+        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..40),
+    ) {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(dir.path(), Disk::faulty(&Faults::default())).unwrap();
+        let parcel = Parcel::new(noise(11, bytes.max(1)), 700, 3);
+        let incoming = parcel.begin(&store).unwrap();
+        parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+        let (places, mut sent) = (parcel.places(), BTreeSet::new());
+        let mut durable = 0;
+        for (index, sync) in order {
+            let place = places[index.index(places.len())];
+            parcel.write(&incoming, place).unwrap();
+            sent.insert(place);
+            if sync {
+                durable += incoming.sync().unwrap().iter().map(|(_, set)| set.len()).sum::<usize>();
+                prop_assert_eq!(durable, sent.len());
+            }
+            prop_assert_eq!(parcel.lacking(&incoming).len(), places.len() - sent.len());
+        }
+        prop_assert_eq!(parcel.complete(&incoming).unwrap(), places.len() - sent.len());
+        prop_assert_eq!(store.read(parcel.blob, 9000).unwrap(), parcel.content);
+    }
+}

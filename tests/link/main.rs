@@ -1,0 +1,8 @@
+//! The link over real UDP on loopback: pairing, sessions, and peers that mean harm.
+
+mod files;
+mod hostile;
+mod pairing;
+mod raw;
+mod sessions;
+mod support;

@@ -189,7 +189,8 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
     }
 }
 
-/// Errors: why the offer is refused; nothing if it was accepted a moment ago, over another connection.
+/// Errors: why the offer is refused; nothing if it is left unanswered, to be repeated: it was accepted a moment
+/// ago over another connection, or an earlier attempt of the same peer has to end first.
 async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<String>> {
     let record = TargetRecord { head, state: target::TargetState::Receiving };
     let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", Body::Target(record.clone()))];
@@ -200,8 +201,15 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<
         if ledger.standing(head.mid).is_some() {
             return Err(None);
         }
-        target::accept(head, None, ledger.epoch(head.model), ledger.busy(head.model))
-            .map_err(|error| Some(error.to_string()))?;
+        let busy = ledger.busy(head.model);
+        let of_this_peer =
+            |mid| matches!(ledger.standing(mid), Some(Standing::Target(record)) if record.head.peer == head.peer);
+        if busy.is_some_and(of_this_peer) {
+            // An attempt that its source has given up while this side could not hear it: it is about to be
+            // told. The offer is repeated; refusing it now would end an attempt that has nothing wrong with it.
+            return Err(None);
+        }
+        target::accept(head, None, ledger.epoch(head.model), busy).map_err(|error| Some(error.to_string()))?;
         Ok(entries)
     })
     .await?;

@@ -61,8 +61,8 @@ pub struct SourceTask {
     line: Line,
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
     seals: Vec<(u64, Instant)>,
-    /// The connection on which the snapshot has been sent.
-    snapshot_on: Option<u64>,
+    /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
+    voted: bool,
 }
 
 impl SourceTask {
@@ -70,7 +70,7 @@ impl SourceTask {
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: SourceRecord) -> Self {
         let line = Line::new(core.peer(record.head.peer));
         let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, seals: Vec::new(), snapshot_on: None }
+        Self { core, tracked, record, mailbox, line, seals: Vec::new(), voted: false }
     }
 
     /// Runs until the migration is at rest.
@@ -104,6 +104,10 @@ impl SourceTask {
         }
         loop {
             if command == SourceCommand::Freeze {
+                if self.deadline_ms().is_some_and(|deadline_ms| now_ms() >= deadline_ms) {
+                    let cause = self.frozen_too_long();
+                    return self.input(SourceInput::Abort(&cause), "agent").await;
+                }
                 return match self.freeze().await {
                     Ok(root) => self.input(SourceInput::FrozenAs(root), "agent").await,
                     Err(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
@@ -187,10 +191,7 @@ impl SourceTask {
             }
             None => self.wait_for_peer(),
         }
-        let deadline = match &state {
-            SourceState::Frozen(frozen) => Some(frozen.deadline_ms),
-            _ => None,
-        };
+        let deadline = self.deadline_ms();
         while self.record.state == state {
             tokio::select! {
                 biased;
@@ -223,14 +224,25 @@ impl SourceTask {
                     }
                 },
                 () = until(deadline) => {
-                    let cause = Cause::cut(format!(
-                        "the model was frozen for longer than {} s (--max-freeze)",
-                        self.tracked.terms.freeze_ms_max / 1000
-                    ));
+                    let cause = self.frozen_too_long();
                     self.input(SourceInput::Abort(&cause), "agent").await;
                 }
             }
         }
+    }
+
+    /// Returns when the model must be live again, here or there, while that is still this side's to decide.
+    fn deadline_ms(&self) -> Option<u64> {
+        match &self.record.state {
+            SourceState::Freezing(freezing) => Some(freezing.deadline_ms),
+            SourceState::Frozen(frozen) => Some(frozen.deadline_ms),
+            _ => None,
+        }
+    }
+
+    fn frozen_too_long(&self) -> Cause {
+        let seconds = self.tracked.terms.freeze_ms_max as f64 / 1000.0;
+        Cause::cut(format!("the model was frozen for longer than {seconds} s (--max-freeze)"))
     }
 
     fn wait_for_peer(&self) {
@@ -313,6 +325,7 @@ impl SourceTask {
                 return;
             }
             Message::Prepared(vote) => {
+                self.voted = true;
                 let freshness = self.core.parts.settings.commit_freshness;
                 self.seals.retain(|(_, said)| said.elapsed() <= freshness);
                 self.seals.iter().any(|(nonce, _)| *nonce == vote.nonce)
@@ -361,8 +374,7 @@ impl SourceTask {
             Message::Seal(seal) => {
                 seal.nonce = uuid::Uuid::new_v4().as_u64_pair().0;
                 self.seals.push((seal.nonce, Instant::now()));
-                let session = conversation.session.id();
-                if self.snapshot_on.replace(session) != Some(session) {
+                if !self.voted {
                     match seal::read(&self.core, seal.root).await {
                         Ok((bytes, _)) => seal.snapshot = bytes,
                         // The transfer of this state reads it as well, fails, and ends the attempt.

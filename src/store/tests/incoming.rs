@@ -106,7 +106,7 @@ fn an_empty_blob_arrives() {
     incoming.add_page(Page { index: 0, offset: 0, last: true, chunks: Bounded::default() }).unwrap();
     assert!(incoming.is_complete() && incoming.lacking(0).unwrap().is_empty());
     incoming.finish().unwrap();
-    assert_eq!(store.read(blob, 0).unwrap(), []);
+    assert!(store.read(blob, 0).unwrap().is_empty());
 }
 
 #[test]

@@ -58,6 +58,9 @@ pub const USERS_MAX: usize = 1024;
 pub const FINDINGS_MAX: usize = 240;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
+/// Bytes in the arguments of Juju's `Activate` call: the source controller's CA certificate, its addresses,
+/// and the models on the other side of relations.
+pub const ACTIVATE_BYTES_MAX: usize = 4096;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
 pub const EPOCH_MAX: u64 = 1 << 62;
 /// Bytes in one journal record. The longest is a migration's terms with every address of a controller;
@@ -71,4 +74,5 @@ const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usiz
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + 256 < RECORD_BYTES_MAX);
+const _: () = assert!(ACTIVATE_BYTES_MAX + NAME_BYTES_MAX + 512 < RECORD_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

@@ -155,8 +155,8 @@ fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
         Standing::Source(record) => {
             use SourceState::*;
             let stand = match &record.state {
-                Offered | Freezing(_) | Frozen(_) => Stand::Running,
-                Committed(_) => Stand::Undecided,
+                Offered | Freezing(_) | Frozen(_) | Relaying(_) => Stand::Running,
+                Committed(_) | Answered(_) | Adopting(_) => Stand::Undecided,
                 Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) => Stand::Finishing,
                 Moved(_) => Stand::Moved,
                 Aborted(_) | Reclaimed(_) => Stand::Reverted,
@@ -166,6 +166,8 @@ fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
                 Committed(committed) => Some(committed.root),
                 Handed(root) | Reaping(root) | Moved(root) => Some(*root),
                 Reclaiming(reclaiming) => Some(reclaiming.root),
+                Relaying(relaying) => relaying.root,
+                Answered(answered) | Adopting(answered) => Some(answered.root),
                 Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
             };
             let note = notes::of_source(&record.state, inner.offered, &bytes);

@@ -68,6 +68,12 @@ wire_enum! {
         0x0a = Reclaiming(Reclaiming),
         /// Given back; the model is live at this epoch. Kept for ever.
         0x0b = Reclaimed(Epoch),
+        /// A Juju controller decides; its calls are taken in and passed on. This and the next two: [`super::relay`].
+        0x0c = Relaying(super::relay::Relaying),
+        /// The controller was told that the target is ready; its decision is awaited.
+        0x0d = Answered(super::relay::Answered),
+        /// The controller has decided for the target. The gateway's `Committed`.
+        0x0e = Adopting(super::relay::Answered),
     }
 }
 
@@ -132,8 +138,8 @@ impl SourceRecord {
     pub fn is_committed(&self) -> bool {
         use SourceState::*;
         match self.state {
-            Committed(_) | Handed(_) | Reaping(_) | Moved(_) | Reclaiming(_) | Reclaimed(_) => true,
-            Offered | Freezing(_) | Frozen(_) | Aborting(_) | Aborted(_) => false,
+            Committed(_) | Adopting(_) | Handed(_) | Reaping(_) | Moved(_) | Reclaiming(_) | Reclaimed(_) => true,
+            Offered | Freezing(_) | Frozen(_) | Relaying(_) | Answered(_) | Aborting(_) | Aborted(_) => false,
         }
     }
 
@@ -159,7 +165,10 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
         | SourceState::Committed(_)
         | SourceState::Moved(_)
         | SourceState::Aborted(_)
-        | SourceState::Reclaimed(_) => None,
+        | SourceState::Reclaimed(_)
+        | SourceState::Relaying(_)
+        | SourceState::Answered(_)
+        | SourceState::Adopting(_) => None,
     }
 }
 
@@ -180,6 +189,7 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
             Some(Message::Abort(End { switch, cause: cause.clone() }))
         }
+        SourceState::Relaying(_) | SourceState::Answered(_) | SourceState::Adopting(_) => super::relay::says(record),
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Reclaimed(_) => None,
     }
 }

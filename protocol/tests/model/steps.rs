@@ -2,6 +2,7 @@
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Switch};
+use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, TargetState};
 use stateright::{Model, Property};
@@ -21,13 +22,14 @@ impl Model for Ferry {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         self.agent_actions(world, actions);
+        self.juju_actions(world, actions);
         for agent in 0..world.agents.len() {
             let attempts = world.agents[agent].standings.len() as Attempt;
             if world.agents[agent].controller.is_live() {
                 if world.acknowledged < self.bounds.writes {
                     actions.push(Action::Write(agent));
                 }
-                if agent == 0 || self.bounds.both_ways {
+                if !self.bounds.gateway && (agent == 0 || self.bounds.both_ways) {
                     actions.push(Action::Migrate(agent));
                 }
             }
@@ -85,6 +87,7 @@ impl Ferry {
             actions.extend(agent.late.iter().map(|call| Action::Land(index, *call)));
         }
         actions.extend(world.said.places().map(Action::Deliver));
+        self.juju_steps(world, actions);
     }
 
     fn take(&self, world: &mut World, action: Action) {
@@ -98,7 +101,7 @@ impl Ferry {
             Action::Abort(agent, attempt) => self.abort(world, agent, attempt),
             Action::Drop(agent, attempt) => world.feed_target(agent, attempt, TargetInput::Drop(&no_cause()), rules),
             Action::Renounce(agent, attempt) => {
-                world.feed_target(agent, attempt, TargetInput::Renounce(&no_cause()), rules);
+                world.renounce(agent, attempt, rules);
             }
             Action::Ready(agent, attempt) => {
                 let progress = Message::Progress(Switch { mid: mid(attempt), journal: world.journal(agent) });
@@ -148,6 +151,7 @@ impl Ferry {
                     (world.said, world.faults) = (ahead.said, world.faults + 1);
                 }
             }
+            Action::Juju(step, attempt) => self.juju(world, step, attempt),
             Action::ReapAtOnce(agent, attempt) => {
                 if let Some(Standing::Source(record)) = world.agents[agent].standing(attempt)
                     && let SourceState::Committed(committed) = &record.state
@@ -162,7 +166,7 @@ impl Ferry {
     fn migrate(&self, world: &mut World, agent: AgentIndex) {
         let attempt = world.sources.len() as Attempt;
         if attempt < self.bounds.attempts && world.agents[agent].ledger().busy(MODEL).is_none() {
-            let head = world.head(attempt, agent);
+            let head = world.head(attempt, agent, Profile::Embedded);
             world.sources.push(agent);
             world.append(agent, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
         }
@@ -170,6 +174,9 @@ impl Ferry {
 
     fn abort(&self, world: &mut World, agent: AgentIndex, attempt: Attempt) {
         let Some(Standing::Source(record)) = world.agents[agent].standing(attempt) else { return };
+        if record.head.profile == Profile::Gateway {
+            return self.abort_relayed(world, attempt);
+        }
         if self.rules.abort_when_committed && matches!(record.state, SourceState::Committed(_)) {
             let record = record.with(SourceState::Aborting(no_cause()));
             world.append(agent, attempt, Standing::Source(record));

@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::conversation::Conversation;
 use self::core::{Core, entry};
-pub use self::core::{EngineParts, QueryHandler, Settings};
+pub use self::core::{EngineParts, Process, QueryHandler, Settings};
 pub use self::error::{EngineError, ErrorKind};
 use self::history::History;
 use self::switchover::source::SourceTask;

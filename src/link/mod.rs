@@ -46,6 +46,7 @@ pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check
 pub use registry::PeerState;
 pub use session::{BulkSender, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
 pub use shared::MakeHello;
+pub use socket::Wire;
 
 use self::shared::{HANDSHAKES_MAX, Shared};
 
@@ -84,12 +85,25 @@ impl Link {
         peers: Peers,
         hello: MakeHello,
     ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
+        Self::start_on(None, config, identity, peers, hello).await
+    }
+
+    /// Starts as [`Link::start`] does, on `wire` if there is one.
+    ///
+    /// Errors: [`LinkError`].
+    pub async fn start_on(
+        wire: Option<Wire>,
+        config: LinkConfig,
+        identity: Identity,
+        peers: Peers,
+        hello: MakeHello,
+    ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
         let failed = |source| LinkError::Listen { address: config.listen, source };
         let admission = Arc::new(admission::Admission::default());
         admission.set_pins(peers.list().iter().map(|peer| peer.pin));
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
         let server = shared::server_config(&tls, &config);
-        let endpoint = socket::endpoint(config.listen, &identity, server.clone()).map_err(failed)?;
+        let endpoint = socket::endpoint(config.listen, wire, &identity, server.clone()).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
         let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
         let shared = Arc::new(Shared {

@@ -4,14 +4,28 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use quinn::{Endpoint, EndpointConfig, TokioRuntime};
+use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, TokioRuntime};
 use quinn_proto::HashedConnectionIdGenerator;
 use ring::hmac;
 
 use super::identity::Identity;
 
-/// Binds `listen` and makes QUIC's endpoint of it.
-pub(super) fn endpoint(listen: SocketAddr, identity: &Identity, server: quinn::ServerConfig) -> io::Result<Endpoint> {
+/// What a link runs on where there is no real network. Its clock is tokio's, which can be simulated too.
+#[derive(Debug)]
+pub struct Wire {
+    /// In the place of a UDP socket.
+    pub socket: Arc<dyn AsyncUdpSocket>,
+    /// Seeds QUIC's choices that need not be secret.
+    pub seed: [u8; 32],
+}
+
+/// Makes QUIC's endpoint: of `wire`, or of a UDP socket bound to `listen`.
+pub(super) fn endpoint(
+    listen: SocketAddr,
+    wire: Option<Wire>,
+    identity: &Identity,
+    server: quinn::ServerConfig,
+) -> io::Result<Endpoint> {
     // The same after every start: a peer's packet for a connection from before is then answered with a
     // stateless reset that it believes, and it reconnects at once instead of waiting for silence to end.
     let reset = identity.secret_for(b"modelferry/1 stateless reset");
@@ -19,7 +33,13 @@ pub(super) fn endpoint(listen: SocketAddr, identity: &Identity, server: quinn::S
     let id_key = u64::from_le_bytes(ids[..8].try_into().expect("eight of 32 bytes"));
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
-    Endpoint::new(config, Some(server), bind(listen)?, Arc::new(TokioRuntime))
+    match wire {
+        None => Endpoint::new(config, Some(server), bind(listen)?, Arc::new(TokioRuntime)),
+        Some(Wire { socket, seed }) => {
+            config.rng_seed(Some(seed));
+            Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
+        }
+    }
 }
 
 fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {

@@ -51,6 +51,7 @@ impl Line {
     pub async fn turn(&mut self) -> Turn {
         let connected = self.peer.borrow().is_some();
         tokio::select! {
+            biased;
             changed = self.peer.changed() => {
                 if changed.is_err() {
                     // The engine is going down; nothing more will happen on this line.

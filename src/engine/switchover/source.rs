@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
@@ -13,12 +13,13 @@ use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Ignored, Outcome};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::line::{Backoff, Line, Turn};
 use super::seal;
 use crate::controller::port::{ControllerError, Errand, Export};
 use crate::engine::conversation::Conversation;
-use crate::engine::core::{Core, now_ms};
+use crate::engine::core::Core;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint;
 use crate::engine::plan;
@@ -104,7 +105,7 @@ impl SourceTask {
         }
         loop {
             if command == SourceCommand::Freeze {
-                if self.deadline_ms().is_some_and(|deadline_ms| now_ms() >= deadline_ms) {
+                if self.deadline_ms().is_some_and(|deadline_ms| self.core.clock_ms() >= deadline_ms) {
                     let cause = self.frozen_too_long();
                     return self.input(SourceInput::Abort(&cause), "agent").await;
                 }
@@ -122,6 +123,7 @@ impl SourceTask {
             }
             // Requests must not pile up meanwhile: in these states they are all answered with no.
             tokio::select! {
+                biased;
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,
             }
@@ -193,6 +195,7 @@ impl SourceTask {
         }
         let deadline = self.deadline_ms();
         while self.record.state == state {
+            let remaining = deadline.map(|deadline_ms| deadline_ms.saturating_sub(self.core.clock_ms()));
             tokio::select! {
                 biased;
                 Some(event) = self.mailbox.recv() => {
@@ -223,7 +226,7 @@ impl SourceTask {
                         self.wait_for_peer();
                     }
                 },
-                () = until(deadline) => {
+                () = until(remaining) => {
                     let cause = self.frozen_too_long();
                     self.input(SourceInput::Abort(&cause), "agent").await;
                 }
@@ -278,7 +281,7 @@ impl SourceTask {
     async fn transferred(&mut self, done: Result<(), Failure>) {
         match done {
             Ok(()) if matches!(self.record.state, SourceState::Offered) => {
-                let deadline_ms = now_ms().saturating_add(self.tracked.terms.freeze_ms_max);
+                let deadline_ms = self.core.clock_ms().saturating_add(self.tracked.terms.freeze_ms_max);
                 self.input(SourceInput::Ready { deadline_ms }, "agent").await;
             }
             // The line tells when the next connection is there.
@@ -406,10 +409,10 @@ fn vote_is_signed(vote: &Vote, session: &Session) -> bool {
     crate::link::verify_signature(session.peer_spki(), &signed, &vote.signature)
 }
 
-/// Waits for a moment of the wall clock, for ever if there is none.
-async fn until(deadline_ms: Option<u64>) {
-    match deadline_ms {
-        Some(deadline_ms) => tokio::time::sleep(Duration::from_millis(deadline_ms.saturating_sub(now_ms()))).await,
+/// Waits for so many milliseconds, for ever if there are none.
+async fn until(remaining_ms: Option<u64>) {
+    match remaining_ms {
+        Some(remaining_ms) => tokio::time::sleep(Duration::from_millis(remaining_ms)).await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,6 @@
 //! The source's side of a transfer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -69,7 +69,8 @@ struct Sending<'a> {
     tracked: &'a Tracked,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
-    open: HashMap<Handle, Open>,
+    /// In the order in which they were offered.
+    open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
     window: Arc<Semaphore>,
     on_hold: bool,
@@ -95,7 +96,7 @@ pub async fn send(
         tracked,
         feedback_to,
         waiting: blobs.iter().copied().collect(),
-        open: HashMap::new(),
+        open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Arc::new(Semaphore::new(kib(core.parts.settings.window_bytes) as usize)),
         on_hold: false,

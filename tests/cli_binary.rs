@@ -291,7 +291,7 @@ fn whoever_may_not_use_the_socket_is_told_who_may() {
     fs::copy(BINARY, &binary).unwrap();
     fs::set_permissions(agent.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
-        fs::set_permissions(agent.socket(), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(agent.socket(), fs::Permissions::from_mode(0o000)).unwrap();
     }
     let outside = as_another(&["status"]);
     assert_eq!(code(&outside), 1, "{}", errors(&outside));

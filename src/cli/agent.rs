@@ -13,11 +13,7 @@ use crate::config::Config;
 /// tells systemd when it is ready.
 #[derive(Debug, Args)]
 #[command(after_help = exit::SERVING)]
-pub struct AgentArgs {
-    /// Check the configuration, say where things would be, and do no more
-    #[arg(long)]
-    check: bool,
-}
+pub struct AgentArgs {}
 
 impl AgentArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -31,18 +27,12 @@ impl AgentArgs {
         if let Some(socket) = &context.socket {
             config.socket = socket.clone();
         }
-        if self.check {
-            println!("state directory: {}\nsocket: {}", config.state_dir.display(), config.socket.display());
-            return Ok(Exit::Done);
-        }
         match crate::agent::run(config, &context.environment) {
             Ok(()) => Ok(Exit::Done),
             Err(error) => {
                 let failure = Failure::new(FailureKind::Refused, crate::agent::causes(&error)).hint(error.hint());
-                Ok(match (context.fail(&failure), error.is_config()) {
-                    (_, true) => Exit::BadConfig,
-                    (exit, false) => exit,
-                })
+                let exit = context.fail(&failure);
+                Ok(if error.is_config() { Exit::BadConfig } else { exit })
             }
         }
     }

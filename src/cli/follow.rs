@@ -69,6 +69,7 @@ fn watch(context: &Context, id: &str) -> Result<Client, Failure> {
 }
 
 /// Reaches an agent that went away, again and again.
+#[expect(clippy::disallowed_methods, reason = "a command feeds no watchdog, and no event tells that an agent is back")]
 fn again(context: &Context, id: &str, deadline: Instant) -> Result<Client, Failure> {
     loop {
         match watch(context, id) {
@@ -197,4 +198,42 @@ fn progress(view: &MigrationView) -> String {
         String::new()
     };
     format!("{}/{}{reused}{rate} · ", byte_count(bytes.held), byte_count(bytes.total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::status::tests::migration;
+    use crate::engine::view::Bytes;
+
+    #[test]
+    fn progress_tells_what_is_held_reused_and_left() {
+        let bytes = Bytes { total: 64 << 20, held: 16 << 20, reused: 4 << 20, rate: 8e6, ..Bytes::default() };
+        let view = MigrationView { bytes, ..migration(Stand::Running) };
+        assert_eq!(progress(&view), "16 MiB/64 MiB (4 MiB reused) 7.6 MiB/s, 6.3 s left · ");
+        let stalled = Bytes { rate: 0.0, reused: 0, ..bytes };
+        assert_eq!(progress(&MigrationView { bytes: stalled, ..view.clone() }), "16 MiB/64 MiB · ");
+        let whole = Bytes { held: bytes.total, ..bytes };
+        assert_eq!(progress(&MigrationView { bytes: whole, ..view }), "");
+    }
+
+    #[test]
+    fn a_doubt_says_what_is_true_and_what_to_type() {
+        let failure = in_doubt(&migration(Stand::Undecided));
+        assert_eq!(Exit::of(&failure), Exit::InDoubt);
+        assert!(failure.message.contains("the link to \"west\" is down"), "{failure:?}");
+        assert!(failure.state.contains("the model stays frozen here"), "{failure:?}");
+        assert!(failure.hint.contains("modelferry wait 3850c8cc-0cd0-4d53-8a6d-591b63024141:0"), "{failure:?}");
+    }
+
+    #[test]
+    fn how_a_migration_stands_decides_the_exit_code() {
+        for (stand, exit) in
+            [(Stand::Moved, Exit::Done), (Stand::Reverted, Exit::Reverted), (Stand::Running, Exit::TimedOut)]
+        {
+            assert_eq!(Exit::of_migration(&migration(stand)), exit);
+        }
+        let attention = MigrationView { cause: Some("reap failed".into()), ..migration(Stand::Moved) };
+        assert_eq!(Exit::of_migration(&attention), Exit::Attention);
+    }
 }

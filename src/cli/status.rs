@@ -254,7 +254,8 @@ pub(super) mod tests {
         assert_eq!(note(&"x".repeat(120)), "x".repeat(120));
     }
 
-    fn migration(stand: Stand) -> MigrationView {
+    /// A migration that waits for its link.
+    pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         MigrationView {
             id: "3850c8cc-0cd0-4d53-8a6d-591b63024141:0".into(),
             mid: "00".repeat(16),

@@ -1,9 +1,11 @@
 //! Counts a migration's bytes while they move, and tells the rate.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use modelferry_protocol::ids::Hash;
 
 use super::view::Bytes;
 
@@ -18,6 +20,8 @@ pub struct Counters {
     reused: AtomicU64,
     sent: AtomicU64,
     sent_wire: AtomicU64,
+    /// Blobs that this migration has met: what is held of them later, it may have sent itself.
+    met: Mutex<HashSet<Hash>>,
     /// When how many bytes had been sent: what was there at the start of a resume is no speed.
     samples: Mutex<VecDeque<(Instant, u64)>>,
 }
@@ -42,6 +46,13 @@ impl Counters {
     /// Counts bytes that were found on the target and need not travel.
     pub fn add_reused(&self, bytes: u64) {
         self.reused.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts what the target holds of a blob that this migration meets for the first time: it was there before.
+    pub fn meet(&self, blob: Hash, bytes_held: u64) {
+        if self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(blob) {
+            self.add_reused(bytes_held);
+        }
     }
 
     /// Counts a chunk that was sent: its plain bytes, and those on the wire.
@@ -75,5 +86,21 @@ impl Counters {
             sent_wire: self.sent_wire.load(Relaxed),
             rate,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_blob_has_when_it_is_met_again_was_not_there_before() {
+        let counters = Counters::default();
+        counters.meet(Hash([1; 32]), 10);
+        counters.meet(Hash([2; 32]), 0);
+        // After a cut the target holds what this migration has sent, and says so.
+        counters.meet(Hash([1; 32]), 10);
+        counters.meet(Hash([2; 32]), 500);
+        assert_eq!(counters.bytes().reused, 10);
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Journey {
     pub(super) migration: MigrationView,
     /// Plain bytes of all chunks that were sent, over all lives of the source's agent.
     pub(super) sent: u64,
+    /// Bytes that were on the destination before.
+    pub(super) reused: u64,
     /// How many agents were killed.
     pub(super) kills: usize,
 }
@@ -91,12 +93,12 @@ pub(super) async fn travel(
                 watch.total = migration.bytes.total;
                 narration.begin_transfer(watch.total);
             }
-            narration.progress(migration.bytes.held, migration.bytes.rate);
+            narration.progress(watch.arrived, migration.bytes.rate);
             if matches!(migration.stand, Stand::Moved | Stand::Reverted) {
                 break migration;
             }
-            if let Some(kill) = watch.due(&migration) {
-                perform(kill, stage, &migration, narration).await?;
+            if let Some(kill) = watch.due() {
+                perform(kill, stage, &watch, narration).await?;
                 if watch.killed == 1 {
                     narration.run(&stage.src, &["status", "-m", &model], Show::First(2)).await?;
                 }
@@ -123,7 +125,14 @@ pub(super) async fn travel(
     })
     .await;
     sleep(AFTERMATH).await;
-    Ok(Journey { took, sent: watch.sent(), kills: watch.killed, migration })
+    let notes = users.notes();
+    narration.remark(format_args!(
+        "cut over: frozen for {} as its users saw it; reads failed: {}, writes refused: {}",
+        notes.freeze_window().map_or("no time".into(), |window| format!("{} ms", window.as_millis())),
+        notes.reads_failed,
+        notes.writes_refused
+    ));
+    Ok(Journey { took, sent: watch.sent(), reused: watch.reused(), kills: watch.killed, migration })
 }
 
 async fn newest(stage: &Stage) -> Result<String, Trouble> {
@@ -150,6 +159,9 @@ struct Watch {
     total: u64,
     /// What agents counted that have been killed since.
     sent_before: u64,
+    reused_before: Option<u64>,
+    /// Bytes that have arrived: whatever is being asked and counted anew, they stay there.
+    arrived: u64,
     last: Bytes,
     state: String,
     arrived_at: Option<Instant>,
@@ -163,6 +175,8 @@ impl Watch {
             killed: 0,
             total: 0,
             sent_before: 0,
+            reused_before: None,
+            arrived: 0,
             last: Bytes::default(),
             state: String::new(),
             arrived_at: None,
@@ -175,11 +189,14 @@ impl Watch {
         // A counter that has gone back is that of an agent that has been killed and counts from nothing.
         if bytes.sent < self.last.sent {
             self.sent_before += self.last.sent;
+            // The new one cannot tell what was there before from what the old one has sent.
+            self.reused_before.get_or_insert(self.last.reused);
         }
+        self.arrived = self.arrived.max(bytes.held);
         if bytes.held != self.last.held || bytes.sent != self.last.sent || migration.state != self.state {
             self.changed_at = Instant::now();
         }
-        if bytes.total > 0 && bytes.held >= bytes.total {
+        if bytes.total > 0 && self.arrived >= bytes.total {
             self.arrived_at.get_or_insert_with(Instant::now);
         }
         self.last = bytes;
@@ -190,11 +207,15 @@ impl Watch {
         self.sent_before + self.last.sent
     }
 
+    fn reused(&self) -> u64 {
+        self.reused_before.unwrap_or(self.last.reused)
+    }
+
     /// Returns the kill that is due, once.
-    fn due(&mut self, migration: &MigrationView) -> Option<Kill> {
-        let bytes = migration.bytes;
+    fn due(&mut self) -> Option<Kill> {
+        let (arrived, total) = (self.arrived, self.total);
         let is_due = |kill: &Kill| match kill.moment {
-            Moment::Share(share) => bytes.total > 0 && bytes.held as f64 >= share * bytes.total as f64,
+            Moment::Share(share) => total > 0 && arrived as f64 >= share * total as f64,
             Moment::AfterTransfer(after) => self.arrived_at.is_some_and(|arrived| arrived.elapsed() >= after),
         };
         let kill = *self.kills.front().filter(|kill| is_due(kill))?;
@@ -206,24 +227,19 @@ impl Watch {
     }
 }
 
-async fn perform(
-    kill: Kill,
-    stage: &mut Stage,
-    migration: &MigrationView,
-    narration: &Narration,
-) -> Result<(), Trouble> {
+async fn perform(kill: Kill, stage: &mut Stage, watch: &Watch, narration: &Narration) -> Result<(), Trouble> {
     let agent = match kill.side {
         Side::Source => &mut stage.src,
         Side::Destination => &mut stage.dst,
     };
     let id = agent.id().unwrap_or_default();
-    let share = migration.bytes.held * 100 / migration.bytes.total.max(1);
     agent.kill().await?;
     narration.line(format_args!(
-        "  {}$ kill -9 {id}    at {share} %, {} of {} had arrived",
+        "  {}$ kill -9 {id}    at {} %, {} of {} had arrived",
         agent.name,
-        byte_count(migration.bytes.held),
-        byte_count(migration.bytes.total)
+        watch.arrived * 100 / watch.total.max(1),
+        byte_count(watch.arrived),
+        byte_count(watch.total)
     ));
     let back = agent.start().await?;
     narration.remark(format_args!("{} is back after {:.2} s and goes on where it was", agent.name, back.as_secs_f64()));

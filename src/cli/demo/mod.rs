@@ -95,12 +95,16 @@ impl DemoArgs {
         let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error.into()))?;
         let played = runtime.block_on(async {
             tokio::select! {
+                // The play is asked first: with --keep, Ctrl-C is its end and no interruption.
+                biased;
                 played = play(&self, scratch.path()) => played,
-                interrupted = interruption() => interrupted,
+                interrupted = interruption() => interrupted.and(Err(Trouble::Interrupted)),
             }
         });
         match played {
             Ok(()) => Ok(()),
+            // What never began has no agents to end, and no logs to keep.
+            Err(trouble) if !scratch.path().join("src").exists() => Err(failed(&trouble)),
             Err(Trouble::Interrupted) => Err(failed(&Trouble::Interrupted).state("both agents have been ended")),
             Err(trouble) => {
                 let kept = scratch.keep();
@@ -112,13 +116,14 @@ impl DemoArgs {
     }
 }
 
+/// Waits for somebody to end the demo.
 async fn interruption() -> Result<(), Trouble> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed?,
         _ = terminate.recv() => {}
     }
-    Err(Trouble::Interrupted)
+    Ok(())
 }
 
 async fn play(args: &DemoArgs, scratch: &Path) -> Result<(), Trouble> {
@@ -154,7 +159,9 @@ async fn keep(stage: &Stage, narration: &Narration) -> Result<(), Trouble> {
     ] {
         narration.remark(format_args!("{} --socket {} {command}", program.display(), agent.socket.display()));
     }
-    std::future::pending().await
+    interruption().await?;
+    narration.line("\nBoth agents have been ended.");
+    Ok(())
 }
 
 /// Reads a size such as `64MiB`.

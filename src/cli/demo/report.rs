@@ -34,10 +34,15 @@ impl Report<'_> {
         let by_agent = journey.migration.frozen_ms.map_or("unknown".into(), |ms| format!("{ms} ms"));
         vec![
             ("model and binaries", format!("{} in {} binaries", byte_count(bytes.total), proof.blob_count)),
-            ("reused", format!("{} ({:.1} %) were on dst already", byte_count(bytes.reused), share(bytes.reused))),
+            ("reused", format!("{} ({:.1} %) were on dst already", byte_count(journey.reused), share(journey.reused))),
             (
                 "sent again",
-                format!("{} ({:.1} %), {} kills", byte_count(self.repeated()), share(self.repeated()), journey.kills),
+                format!(
+                    "{} ({:.1} %): what was under way at {}",
+                    byte_count(self.repeated()),
+                    share(self.repeated()),
+                    counted(journey.kills, "kill")
+                ),
             ),
             (
                 "on the wire",
@@ -61,8 +66,8 @@ impl Report<'_> {
 
     /// Returns the plain bytes that were sent more than once.
     fn repeated(&self) -> u64 {
-        let bytes = self.journey.migration.bytes;
-        self.journey.sent.saturating_sub(bytes.total.saturating_sub(bytes.reused))
+        let Journey { migration, sent, reused, .. } = self.journey;
+        sent.saturating_sub(migration.bytes.total.saturating_sub(*reused))
     }
 
     /// Tells whether everything that the demo claims is true.
@@ -89,4 +94,8 @@ impl Report<'_> {
 
 fn delayed(count: u64) -> String {
     if count == 0 { String::new() } else { format!(", waited for a killed agent: {count}") }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -103,7 +103,7 @@ impl Receiving {
             Ok(Some(incoming)) => incoming,
             Ok(None) => {
                 tracked.counters.add_held(blob.bytes);
-                tracked.counters.add_reused(blob.bytes);
+                tracked.counters.meet(blob.hash, blob.bytes);
                 let state = BlobState { handle, held: true, pages: 0, bytes_held: blob.bytes };
                 return Core::say(&self.session, Message::BlobState(state)).await;
             }
@@ -112,6 +112,7 @@ impl Receiving {
         let slot = Arc::new(Slot { handle, incoming, tracked: tracked.clone(), state: Mutex::default() });
         let (pages, bytes_held) = (slot.incoming.pages(), slot.incoming.bytes_held());
         tracked.counters.add_held(bytes_held);
+        tracked.counters.meet(blob.hash, bytes_held);
         self.slots().insert(handle, slot.clone());
         let state = BlobState { handle, held: false, pages, bytes_held };
         Core::say(&self.session, Message::BlobState(state)).await;

@@ -285,11 +285,12 @@ impl Sending<'_> {
         let Some(blob) = self.open.get(&state.handle).map(|open| open.blob) else { return Ok(()) };
         if state.held {
             self.tracked.counters.add_held(blob.bytes);
-            self.tracked.counters.add_reused(blob.bytes);
+            self.tracked.counters.meet(blob.hash, blob.bytes);
             self.done(state.handle);
             return Ok(());
         }
         self.tracked.counters.add_held(state.bytes_held.min(blob.bytes));
+        self.tracked.counters.meet(blob.hash, state.bytes_held.min(blob.bytes));
         // All pages may be known there already; then the page after the last does not exist.
         let all_known = match state.pages.checked_sub(1) {
             Some(last_known) => self.load_page(blob, last_known).await?.last,

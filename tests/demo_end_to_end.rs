@@ -1,0 +1,74 @@
+//! The demo as a newcomer runs it, only smaller: it judges itself, and fails if anything it claims is untrue.
+
+use std::process::{Command, Output};
+
+use modelferry::cli::demo::sample::Sample;
+
+fn demo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_modelferry")).arg("demo").args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+#[track_caller]
+fn says(printed: &str, claims: &[&str]) {
+    for claim in claims {
+        assert!(printed.contains(claim), "`{claim}` is missing in:\n{printed}");
+    }
+}
+
+#[test]
+fn a_model_moves_though_the_destination_is_killed_and_a_user_is_missing() {
+    let printed = succeeded(&demo(&["--size", "16MiB", "--link", "100mbit,20ms"]));
+    says(
+        &printed,
+        &[
+            "users granted access to the model do not exist",
+            "dst$ modelferry embedded user add bob",
+            "dst$ kill -9",
+            "migrating: ",
+            "Model \"admin/shop-eu\" has been migrated to controller \"dst\"",
+            "binaries: 8/8 identical",
+            "description: identical, byte for byte",
+            "reads failed: 0",
+            "lost: 0",
+        ],
+    );
+}
+
+#[test]
+fn a_model_moves_though_each_agent_is_killed_at_random() {
+    for seed in ["1", "2", "3"] {
+        let printed = succeeded(&demo(&["--size", "8MiB", "--link", "200mbit,10ms", "--interrupt", "--seed", seed]));
+        assert_eq!(printed.matches("kill -9").count(), 3, "{printed}");
+        says(&printed, &["binaries: 8/8 identical", "lost: 0"]);
+    }
+}
+
+#[test]
+fn a_model_of_the_users_own_moves_with_made_up_binaries() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = Sample { name: "mine".into(), document: 14, machines: 2, ..Sample::default() };
+    let files = own.write(dir.path()).unwrap();
+    let description = files.description.to_str().unwrap();
+    let printed = succeeded(&demo(&["--description", description, "--size", "4MiB", "--link", "none"]));
+    says(&printed, &["No binaries were given", "admin/mine", "binaries: 8/8 identical", "lost: 0"]);
+
+    let blobs = files.blobs.to_str().unwrap();
+    let printed = succeeded(&demo(&["--description", description, "--blobs", blobs, "--link", "none"]));
+    assert!(!printed.contains("made up"), "{printed}");
+}
+
+#[test]
+fn a_description_that_is_none_stops_the_demo_before_it_begins() {
+    let output = demo(&["--description", file!()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("modelferry agent"), "no agent is started for it");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the description cannot be used"), "{said}");
+}

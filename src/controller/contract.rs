@@ -32,6 +32,7 @@ pub(crate) trait Rig: Sized {
 
 const FIRST: MigrationId = MigrationId([1; 16]);
 const SECOND: MigrationId = MigrationId([2; 16]);
+const THIRD: MigrationId = MigrationId([3; 16]);
 
 /// A source with a model, and a target.
 pub(crate) struct Pair<R> {
@@ -317,20 +318,21 @@ pub(crate) async fn a_model_handed_over_redirects_and_never_comes_back_by_itself
 
 pub(crate) async fn a_model_can_come_home<R: Rig>() {
     let pair = Pair::<R>::start().moved().await;
-    let back = pair.other();
-    pair.target.port().freeze(back).await.unwrap();
-    let export = pair.target.port().export(back).await.unwrap();
-    carry(&pair.target, &pair.source, &export);
-    let stage = async || {
+    let stage = async |back: Errand| {
+        pair.target.port().freeze(back).await.unwrap();
+        let export = pair.target.port().export(back).await.unwrap();
+        carry(&pair.target, &pair.source, &export);
         for call in &export.calls {
             pair.source.port().perform(back, call).await.unwrap();
         }
     };
-    stage().await;
+    let (given_up, back) = (pair.other(), Errand { mid: THIRD, model: pair.model });
+    stage(given_up).await;
     assert!(moved(pair.source.write(pair.model)), "it is still owned elsewhere");
-    pair.source.port().perform(back, &Call::Abort).await.unwrap();
+    pair.source.port().perform(given_up, &Call::Abort).await.unwrap();
     assert!(moved(pair.source.write(pair.model)), "an abort has lost the redirect");
-    stage().await;
+    pair.target.port().thaw(given_up).await.unwrap();
+    stage(back).await;
     pair.source.port().perform(back, &Call::Activate).await.unwrap();
     pair.source.write(pair.model).unwrap();
     // What is left of the migration that took it away changes nothing any more.

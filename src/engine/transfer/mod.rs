@@ -8,6 +8,7 @@
 pub mod pack;
 pub mod receive;
 pub mod send;
+mod window;
 
 use crate::link::SessionClosed;
 use crate::store::StoreError;

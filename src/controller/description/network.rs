@@ -41,4 +41,7 @@ pub struct Subnet {
     pub space_name: String,
 }
 
-listed!(Space = "spaces", Subnet = "subnets");
+listed!(
+    Space = "spaces" by |space| &space.name,
+    Subnet = "subnets" by |subnet| &subnet.cidr,
+);

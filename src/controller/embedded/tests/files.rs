@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-
 use super::*;
 
 /// Returns what is under `dir`: relative paths and contents.

@@ -20,7 +20,7 @@ use crate::switch::{Cause, Head, Root};
 /// What stands before the signed bytes, so that no other signature of this key is taken for a proof.
 pub const CONTEXT: &[u8] = b"modelferry/1 proof\0";
 /// DER of a SubjectPublicKeyInfo up to the 32 bytes of its Ed25519 key (RFC 8410).
-const SPKI_BEGIN: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+pub const ED25519_SPKI_BEGIN: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 wire_enum! {
     /// What was decided.
@@ -122,7 +122,7 @@ pub enum ProofRefused {
 
 /// Returns the pin of an Ed25519 key.
 pub fn pin_of_key(key: &[u8; 32]) -> Pin {
-    let spki = [&SPKI_BEGIN[..], key].concat();
+    let spki = [&ED25519_SPKI_BEGIN[..], key].concat();
     Pin(digest(&SHA256, &spki).as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 

@@ -39,6 +39,8 @@ pub struct ModelFacts {
     pub storage_pools: Bounded<Name, 256>,
     /// Charms without a manifest.
     pub charms_without_manifest: Bounded<Name, 256>,
+    /// The setting by which the model uses fan networking, empty where it does not.
+    pub fan: Text<1024>,
     /// Version of the source controller.
     pub controller_version: Name,
     /// Identity provider of the source controller, empty where there is none.

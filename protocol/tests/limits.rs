@@ -55,6 +55,7 @@ fn facts() -> ModelFacts {
         secret_backends: full(text()),
         storage_pools: full(text()),
         charms_without_manifest: full(text()),
+        fan: text(),
         controller_version: text(),
         identity_url: text(),
         bytes_total: u64::MAX,

@@ -77,6 +77,14 @@ pub enum EngineError {
     /// Only the source can do that.
     #[error("migration {0} can only be aborted by its source agent; the model is on its way here")]
     NotSource(String),
+    /// Nothing can be said of what arrived before it has.
+    #[error("migration {id} has brought no model here yet: {state}")]
+    NotArrived {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+    },
     /// The controller said no.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -93,7 +101,7 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
-            Self::Peer { .. } => ErrorKind::Refused,
+            Self::Peer { .. } | Self::NotArrived { .. } => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
             Self::Controller(_) => ErrorKind::Refused,

@@ -57,6 +57,7 @@ fn facts() -> ModelFacts {
         secret_backends: list(vec![name("internal")]),
         storage_pools: list(vec![name("fast:lxd")]),
         charms_without_manifest: list(vec![name("ch:old-1")]),
+        fan: Text::default(),
         controller_version: name("3.6.9"),
         identity_url: Text::new("https://id.example").unwrap(),
         bytes_total: 1 << 33,

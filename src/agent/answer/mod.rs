@@ -1,5 +1,6 @@
 //! What the agent answers, each part in a file: models and controllers, migrations, peers, the embedded controller.
 
+mod arrival;
 mod embedded;
 mod migrations;
 mod models;
@@ -84,6 +85,8 @@ impl Desk {
             Request::Migrations {} => Ok(Response::Migrations(self.engine()?.migrations())),
             Request::ShowMigration { id } => self.show_migration(&id).await,
             Request::Precheck { model, peer } => self.precheck(&model, &peer).await,
+            Request::Verify { id } => self.verify(&id).await,
+            Request::Checklist { id } => self.checklist(&id).await,
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
             other => unreachable!("{other:?} changes something or is watched"),

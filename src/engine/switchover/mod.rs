@@ -5,6 +5,6 @@
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
 pub mod line;
-mod seal;
+pub mod seal;
 pub mod source;
 pub mod target;

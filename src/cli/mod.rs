@@ -2,6 +2,7 @@
 
 mod abort;
 mod agent;
+mod checklist;
 mod client;
 mod completion;
 mod controllers;
@@ -15,9 +16,11 @@ mod migrate;
 mod migrations;
 mod model_tables;
 mod models;
+mod models_named;
 mod output;
 mod pair;
 mod peers;
+mod plan_text;
 mod precheck;
 mod redirect;
 mod show_controller;
@@ -25,6 +28,7 @@ mod show_migration;
 mod show_model;
 mod status;
 mod unpair;
+mod verify;
 mod wait;
 
 use std::io::{IsTerminal, Write};
@@ -86,6 +90,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
     Wait(wait::WaitArgs),
+    Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
     #[command(subcommand)]
@@ -196,6 +201,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
+        Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
         Command::Embedded(command) => command.run(&context),

@@ -5,7 +5,9 @@
 //! call means is Juju's; who may ask for the ones that change the owner is `engine::switchover` alone.
 //!
 //! Every effect is idempotent, and conditional on the migration: with another migration's id it changes
-//! nothing, so that a call which timed out and lands late, even during a later migration, is harmless.
+//! nothing, so that a call which timed out and lands late, even during a later migration, is harmless. For
+//! the same reason a controller remembers which migrations have ended there: after a thaw, reap, activation
+//! or abort of a migration, a freeze or an import of it is refused for ever.
 
 use async_trait::async_trait;
 use modelferry_protocol::codec::Text;
@@ -126,7 +128,7 @@ pub trait Departure: Send + Sync {
 pub enum Presence {
     /// Nothing, or a redirect.
     Absent,
-    /// A copy of this migration, not yet complete: it is to be aborted and imported anew.
+    /// A copy of this migration, not yet complete: the calls that stage it are repeated from the first.
     Importing,
     /// A complete copy of this migration that nobody can use.
     Staged,

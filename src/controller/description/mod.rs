@@ -51,7 +51,7 @@ pub enum DescriptionError {
     #[error("cannot read the model description")]
     Io(#[from] std::io::Error),
     /// More bytes than a description may have.
-    #[error("a model description has at most {DESCRIPTION_BYTES_MAX} bytes, this one has more")]
+    #[error("a model description has at most {} MiB, this one has more", DESCRIPTION_BYTES_MAX >> 20)]
     TooLarge,
     /// The bytes are no text.
     #[error("not a model description: byte {at} is not UTF-8; is this a compressed file?")]

@@ -75,4 +75,7 @@ impl Description {
     }
 }
 
-listed!(Space = "spaces", Subnet = "subnets");
+listed!(
+    Space = "spaces" by |space| &space.name,
+    Subnet = "subnets" by |subnet| &subnet.cidr,
+);

@@ -179,6 +179,7 @@ impl Inner {
             self.check_import(errand, &description)?;
         }
         self.database.write(|tables| {
+            tables.refuse_ended(errand.mid)?;
             let known = tables.model(errand.model)?;
             let before = match known.map(|known| (known.description, known.state)) {
                 None => None,
@@ -296,6 +297,7 @@ impl Inner {
                 }
                 Copy::Staged(mut record) => {
                     // THE MODEL GOES LIVE HERE, once this transaction is on the disk.
+                    tables.end(errand.mid)?;
                     record.set_state(State::Live { came: Some(Mid(errand.mid)) });
                     tables.put_model(&record)
                 }
@@ -314,10 +316,11 @@ impl Inner {
 
     fn abort(&self, errand: Errand) -> Result<(), ControllerError> {
         self.database.write(|tables| {
-            let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
+            let Some(mut record) = tables.model(errand.model)? else { return tables.end(errand.mid) };
             if record.came() == Some(errand.mid) {
                 return Err(ControllerError::NotImporting);
             }
+            tables.end(errand.mid)?;
             match &record.state {
                 State::Importing { mid, before } | State::Staged { mid, before } if mid.0 == errand.mid => {
                     let Some(departed) = before.clone() else { return tables.remove_model(errand.model) };

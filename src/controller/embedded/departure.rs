@@ -37,7 +37,7 @@ impl Departure for Embedded {
     }
 
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
-        self.changing(errand, move |record| match &record.state {
+        self.changing(errand, true, move |record| match &record.state {
             State::Live { .. } if record.controller => Err(ControllerError::Refused(source::CONTROLLER.to_owned())),
             State::Live { came } => Ok(Some(State::Frozen { mid: Mid(errand.mid), came: *came, redirect: None })),
             State::Frozen { .. } => ours(record, errand).map(|()| None),
@@ -64,6 +64,7 @@ impl Departure for Embedded {
     async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write(|tables| {
+                tables.end(errand.mid)?;
                 // Unknown, frozen by another migration, or live already: nothing of this migration is left to undo.
                 let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
                 match &record.state {
@@ -85,7 +86,7 @@ impl Departure for Embedded {
 
     async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError> {
         let to = Redirect::new(to);
-        self.changing(errand, move |record| match &record.state {
+        self.changing(errand, false, move |record| match &record.state {
             State::Frozen { mid, came, .. } => {
                 ours(record, errand)?;
                 Ok(Some(State::Frozen { mid: *mid, came: *came, redirect: Some(to) }))
@@ -110,6 +111,7 @@ impl Departure for Embedded {
                             ControllerError::Refused(format!("model \"{}\" has no redirect yet", record.path()))
                         })?;
                         let mid = *mid;
+                        tables.end(errand.mid)?;
                         tables.remove_content(record.uuid)?;
                         record.description = None;
                         record.set_state(State::Gone(Departed { mid, redirect }));
@@ -155,14 +157,19 @@ impl Embedded {
         }
     }
 
-    /// Puts the model into the state that `next` yields, if it yields one.
+    /// Puts the model into the state that `next` yields, if it yields one. `begins`: refused once the
+    /// migration has ended here.
     async fn changing(
         &self,
         errand: Errand,
+        begins: bool,
         next: impl FnOnce(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
     ) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write(|tables| {
+                if begins {
+                    tables.refuse_ended(errand.mid)?;
+                }
                 let Some(mut record) = tables.model(errand.model)? else {
                     return Err(ControllerError::ModelNotFound(errand.model.to_string()));
                 };

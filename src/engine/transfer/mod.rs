@@ -9,6 +9,7 @@ pub mod pack;
 pub mod rate;
 pub mod receive;
 pub mod send;
+mod window;
 
 use crate::link::SessionClosed;
 use crate::store::StoreError;

@@ -111,7 +111,7 @@ impl Departure for Shelf {
             owner: Name::cut("admin"),
             ..ModelFacts::default()
         };
-        Ok(Examination { facts, findings: Vec::new() })
+        Ok(Examination { facts, ..Examination::default() })
     }
 
     async fn preview(&self, _: ModelUuid) -> Result<Export, ControllerError> {

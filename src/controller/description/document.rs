@@ -73,7 +73,7 @@ struct Document {
 
 listed!(User = "users" by |user| &user.name);
 
-/// The four of a model's settings that are looked at.
+/// Those of a model's settings that are looked at.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct ModelConfig {
@@ -82,6 +82,10 @@ struct ModelConfig {
     #[serde(rename = "type")]
     cloud_type: String,
     agent_version: String,
+    #[serde(deserialize_with = "or_default")]
+    fan_config: String,
+    #[serde(deserialize_with = "or_default")]
+    container_networking_method: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,6 +93,9 @@ struct ModelConfig {
 struct Sla {
     level: String,
 }
+
+/// The container networking method that Juju 4 has given up.
+const FAN: &str = "fan";
 
 /// The one field that is looked for in a document that cannot be read otherwise.
 #[derive(Deserialize)]
@@ -218,7 +225,13 @@ impl Document {
             sequences: self.sequences,
             status: self.status,
             sla: self.sla.level,
+            fan: String::new(),
             wanted: Vec::new(),
+        };
+        description.fan = match (self.config.fan_config.as_str(), self.config.container_networking_method.as_str()) {
+            ("", FAN) => format!("container-networking-method \"{FAN}\""),
+            ("", _) => String::new(),
+            (config, _) => format!("fan-config \"{config}\""),
         };
         check_names(&description)?;
         description.wanted = wanted::of(&description);

@@ -13,7 +13,9 @@ use super::entries::usable;
 use super::import::key;
 use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
 use super::{Embedded, Inner};
+use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};
+use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export};
 
@@ -187,7 +189,9 @@ impl Inner {
             usable(&record)?;
         }
         let Some(blob) = record.description else {
-            return Ok(Examination { facts: ModelFacts::default(), findings: vec![source::controller_model()] });
+            let (name, owner) = (Name::cut(&record.name), Name::cut(&record.owner));
+            let facts = ModelFacts { uuid: model, mid, name, owner, ..ModelFacts::default() };
+            return Ok(Examination { facts, findings: vec![source::controller_model()], ..Examination::default() });
         };
         let description = self.description_of(blob)?;
         let credential = description.credential.as_ref();
@@ -204,6 +208,7 @@ impl Inner {
             description: &description,
             standing,
             incomplete: record.incomplete,
+            damaged: self.damaged(&record, &description)?,
             credential_revoked: revoked,
         });
         let mut facts = description.facts().map_err(|error| ControllerError::Refused(error.to_string()))?;
@@ -217,7 +222,25 @@ impl Inner {
         let calls = self.binary_calls(&record)?;
         let entries = self.database.entry_totals(model)?.1;
         facts.bytes_total = blob.bytes + entries + distinct_blobs(&calls).iter().map(|blob| blob.bytes).sum::<u64>();
-        Ok(Examination { facts, findings })
+        Ok(Examination { facts, findings, networks: NetworkTable::of(&description) })
+    }
+
+    /// Tells which of a model's binaries are missing here, or not whole. Their bytes are proven when they travel.
+    fn damaged(&self, record: &ModelRecord, description: &Description) -> Result<Vec<String>, ControllerError> {
+        let held: HashMap<String, Blob> = self.database.binaries(record.uuid)?.into_iter().collect();
+        let mut damaged = Vec::new();
+        for wanted in description.wanted() {
+            let Some(blob) = held.get(&key(wanted)) else {
+                damaged.push(format!("{wanted} is missing"));
+                continue;
+            };
+            match self.store.size(blob.hash).map_err(ControllerError::storage)? {
+                Some(bytes) if bytes == blob.bytes => {}
+                Some(bytes) => damaged.push(format!("{wanted} has {bytes} bytes instead of {}", blob.bytes)),
+                None => damaged.push(format!("{wanted} is missing")),
+            }
+        }
+        Ok(damaged)
     }
 
     /// Yields the calls that stage a model. What they name is in the store; the same model makes the same calls.
@@ -233,7 +256,7 @@ impl Inner {
         Ok(Export { name: record.name.clone(), owner: record.owner.clone(), complete: !record.incomplete, calls })
     }
 
-    fn binary_calls(&self, record: &ModelRecord) -> Result<Vec<Call>, ControllerError> {
+    pub(super) fn binary_calls(&self, record: &ModelRecord) -> Result<Vec<Call>, ControllerError> {
         let Some(description) = record.description else { return Ok(Vec::new()) };
         let held: HashMap<String, Blob> = self.database.binaries(record.uuid)?.into_iter().collect();
         let description = self.description_of(description)?;

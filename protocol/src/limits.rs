@@ -66,6 +66,13 @@ pub const CIDR_BYTES_MAX: usize = 64;
 pub const ADDRESSES_MAX: usize = 16;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
 pub const EPOCH_MAX: u64 = 1 << 62;
+/// What an operator's last resort adds to the epoch, so that the side that was taken for destroyed loses, however
+/// often the model was moved meanwhile: more than any model is.
+pub const EPOCH_FORCED_STEP: u64 = 1 << 32;
+/// Bytes in a proof's text: it is pasted into a mail, a chat, a ticket.
+pub const PROOF_BYTES_MAX: usize = 1 << 10;
+/// Bytes of text in which a proof is looked for: a mail with its headers, quoted a few times.
+pub const PROOF_MAIL_BYTES_MAX: usize = 64 << 10;
 /// Bytes in one journal record. The longest is a migration's terms with every address of a controller;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;

@@ -2,12 +2,15 @@
 
 mod abort;
 mod agent;
+mod audit;
 mod checklist;
 mod client;
 mod completion;
 mod controllers;
 pub mod demo;
+mod doubt;
 mod embedded;
+mod events;
 mod exit;
 mod follow;
 mod identity;
@@ -23,6 +26,7 @@ mod peers;
 mod plan_text;
 mod precheck;
 mod redirect;
+mod resolve;
 mod show_controller;
 mod show_migration;
 mod show_model;
@@ -93,6 +97,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
+    Resolve(resolve::ResolveArgs),
+    Events(events::EventsArgs),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -204,6 +212,9 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
+        Command::Resolve(args) => args.run(&context),
+        Command::Events(args) => args.run(&context),
+        Command::Audit(command) => command.run(&context),
         Command::Embedded(command) => command.run(&context),
         Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),

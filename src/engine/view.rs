@@ -87,6 +87,10 @@ pub struct MigrationView {
     pub frozen_ms: Option<u64>,
     /// What is handed over, hexadecimal, once it is sealed.
     pub root: Option<String>,
+    /// The source agent's pin.
+    pub source_pin: String,
+    /// The target agent's pin.
+    pub target_pin: String,
     /// Its bytes.
     pub bytes: Bytes,
 }
@@ -98,10 +102,27 @@ pub struct EventView {
     pub sequence: u64,
     /// Unix milliseconds.
     pub time_ms: u64,
+    /// The migration it belongs to.
+    pub migration: String,
     /// Who asked for it.
     pub actor: String,
     /// What happened.
     pub text: String,
+}
+
+/// A journal that was read again and found whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditView {
+    /// The journal's id.
+    pub journal: String,
+    /// Its records, each chained to the one before; the first to the journal's id.
+    pub records: u64,
+    /// The last record's checksum: it stands for all of them.
+    pub last: String,
+    /// Migrations that the records are about.
+    pub migrations: u64,
+    /// Of those, not at rest.
+    pub unfinished: u64,
 }
 
 /// One thing that was checked.

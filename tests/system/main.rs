@@ -2,8 +2,11 @@
 #![allow(clippy::disallowed_methods, reason = "a process of its own can only be asked again, a moment later")]
 
 mod bad_input;
+mod endurance;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
 mod interrupted;
 mod moved;
+mod plan;
 mod refused;
+mod verify;

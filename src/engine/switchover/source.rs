@@ -55,8 +55,8 @@ impl From<ControllerError> for Failure {
 /// The task of one migration at its source.
 pub struct SourceTask {
     core: Arc<Core>,
-    tracked: Arc<Tracked>,
-    record: SourceRecord,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: SourceRecord,
     mailbox: mpsc::Receiver<Event>,
     line: Line,
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
@@ -303,6 +303,7 @@ impl SourceTask {
                 self.outcome(outcome, &actor, None).await;
                 let _ = reply.send(answer);
             }
+            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
         }
     }
@@ -345,7 +346,7 @@ impl SourceTask {
         self.outcome(outcome, actor, None).await;
     }
 
-    async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
+    pub(super) async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
         match outcome {
             Outcome::Record(state) => {
                 let record = self.record.with(state);

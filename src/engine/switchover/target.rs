@@ -24,8 +24,8 @@ use crate::link::Session;
 /// The task of one migration at its target.
 pub struct TargetTask {
     core: Arc<Core>,
-    tracked: Arc<Tracked>,
-    record: TargetRecord,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: TargetRecord,
     mailbox: mpsc::Receiver<Event>,
     line: Line,
     /// The snapshot that was sealed, while its blobs arrive.
@@ -183,6 +183,7 @@ impl TargetTask {
                 let outcome = target::on(&self.record, TargetInput::Heard(&message));
                 self.outcome(outcome, "peer", Some(&session)).await;
             }
+            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(TargetInput::Drop(&cause), "agent").await,
             Event::Abort { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&self.tracked.terms))));
@@ -252,7 +253,7 @@ impl TargetTask {
         self.outcome(outcome, actor, None).await;
     }
 
-    async fn outcome(&mut self, outcome: Outcome<TargetState>, actor: &str, session: Option<&Session>) {
+    pub(super) async fn outcome(&mut self, outcome: Outcome<TargetState>, actor: &str, session: Option<&Session>) {
         match outcome {
             Outcome::Record(state) => {
                 let record = self.record.with(state);

@@ -7,4 +7,6 @@ mod endurance;
 mod host;
 mod interrupted;
 mod moved;
+mod plan;
 mod refused;
+mod verify;

@@ -4,7 +4,7 @@ use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};
 
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
-use crate::engine::view::{MigrationView, Stand};
+use crate::engine::view::{AlarmView, MigrationView, Stand};
 
 /// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
 /// round trip, and only one that stays so deserves an operator.
@@ -28,6 +28,8 @@ pub struct StatusView {
     pub listen: String,
     /// Its peers.
     pub peers: Vec<PeerView>,
+    /// What an operator should know first.
+    pub alarms: Vec<AlarmView>,
     /// Migrations that are not at rest, those in doubt first.
     pub migrations: Vec<MigrationView>,
 }

@@ -1,13 +1,14 @@
 //! `modelferry migrate`: move models to another controller.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::exit::{self, Exit};
 use super::output::Format;
-use super::{Context, client, follow, plain, precheck};
-use crate::agent::control::{Failure, Request, Response};
+use super::{Context, backup, client, follow, plain, precheck};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::parse_duration;
 
 /// Move models to the controller beside a peer
@@ -29,6 +30,9 @@ pub struct MigrateArgs {
     /// Check everything that would stop the migrations, and change nothing; the same as `precheck`
     #[arg(long)]
     dry_run: bool,
+    /// Write the model into this archive first, as `backup create` does; without it nothing is begun
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    backup: Option<PathBuf>,
     /// Give a migration up when its model has been frozen for this long, such as 90s or 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     max_freeze: Option<Duration>,
@@ -38,6 +42,15 @@ impl MigrateArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.dry_run {
             return precheck::check(context, &self.models, &self.peer, false);
+        }
+        if let Some(file) = &self.backup {
+            let [model] = self.models.as_slice() else {
+                return Err(Failure::new(FailureKind::Usage, "one archive holds one model, and several are named")
+                    .state("nothing has changed")
+                    .hint("write them with `modelferry backup create --all DIR` first"));
+            };
+            // Failing here ends the command before anything has begun.
+            backup::write(context, model, file, false)?;
         }
         let mut exit = Exit::Done;
         let mut begun = Vec::new();

@@ -2,6 +2,7 @@
 
 mod abort;
 mod agent;
+mod backup;
 mod client;
 mod completion;
 mod controllers;
@@ -88,6 +89,8 @@ enum Command {
     Wait(wait::WaitArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -198,6 +201,7 @@ pub fn main() -> ExitCode {
         Command::Wait(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
+        Command::Backup(command) => command.run(&context),
         Command::Embedded(command) => command.run(&context),
         Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),

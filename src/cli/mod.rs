@@ -2,12 +2,15 @@
 
 mod abort;
 mod agent;
+mod audit;
 mod backup;
 mod client;
 mod completion;
 mod controllers;
 pub mod demo;
+mod doubt;
 mod embedded;
+mod events;
 mod exit;
 mod follow;
 mod identity;
@@ -21,6 +24,7 @@ mod pair;
 mod peers;
 mod precheck;
 mod redirect;
+mod resolve;
 mod show_controller;
 mod show_migration;
 mod show_model;
@@ -89,6 +93,10 @@ enum Command {
     Wait(wait::WaitArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
+    Resolve(resolve::ResolveArgs),
+    Events(events::EventsArgs),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Backup(backup::BackupCommand),
     #[command(subcommand)]
@@ -202,6 +210,9 @@ pub fn main() -> ExitCode {
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
         Command::Backup(command) => command.run(&context),
+        Command::Resolve(args) => args.run(&context),
+        Command::Events(args) => args.run(&context),
+        Command::Audit(command) => command.run(&context),
         Command::Embedded(command) => command.run(&context),
         Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),

@@ -12,6 +12,7 @@ mod error;
 mod incoming;
 mod kept;
 mod outgoing;
+mod rates;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use cut::CUTTER;
 pub use error::StoreError;
 pub use incoming::Incoming;
 pub use outgoing::BlobReader;
+pub use rates::Rate;
 
 use crate::disk::{Disk, DiskFile, Open};
 use cut::{chunk_ref, cut, page_of};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Desk;
+use crate::agent::control::view::PeerView;
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{self, Archive, Kept, Origin, Source};
@@ -66,10 +67,12 @@ impl Desk {
         if origin.uuid == self.embedded.controller_card().uuid {
             return Ok(());
         }
-        let peer = self.peer_of_controller(&origin.uuid.to_string());
+        let uuid = origin.uuid.to_string();
+        let beside = |peer: &PeerView| peer.controller.as_ref().is_some_and(|controller| controller.uuid == uuid);
+        let peer = self.peers().into_iter().find(beside).map(|peer| peer.name);
         let asked = match &peer {
             Some(peer) => self.ask_peer(peer, &Request::ShowModel { model: model.to_owned() }).await,
-            None => Err(Failure::new(FailureKind::Unreachable, "it is beside no peer that this agent knows")),
+            None => Err(Failure::new(FailureKind::Unreachable, "no connected peer is beside it")),
         };
         let second = |message: String, hint: String| {
             Err(Failure::new(FailureKind::Refused, message).state("nothing has changed").hint(hint))
@@ -86,7 +89,10 @@ impl Desk {
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
             Err(_) if source_lost => Ok(()),
             Err(failure) => second(
-                format!("controller \"{name}\", which this backup was taken from, cannot be asked: {}", failure.message),
+                format!(
+                    "controller \"{name}\", which this backup was taken from, cannot be asked: {}",
+                    failure.message
+                ),
                 "if the model may still be there, it would be on both; if that controller is lost for good, \
                  add --source-lost"
                     .to_owned(),

@@ -46,7 +46,7 @@ impl Desk {
             Response::Failed(mut failure) => {
                 // What the other agent knows the new controller as says nothing about what we know it as.
                 if let Some(redirect) = &mut failure.redirect {
-                    redirect.known_as = self.peer_of_controller(&redirect.controller_uuid);
+                    redirect.known_as = self.known_as(&redirect.controller_uuid, &redirect.addresses);
                 }
                 Err(*failure)
             }

@@ -201,6 +201,12 @@ impl Archive {
         Ok(Self { path: path.to_owned(), file, bytes, manifest })
     }
 
+    /// Takes another manifest than its own, as a forger would write one.
+    #[cfg(test)]
+    pub(super) fn pretend(&mut self, manifest: Manifest) {
+        self.manifest = manifest;
+    }
+
     /// Returns the archive's bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -321,7 +327,8 @@ impl Source for Archive {
             return malformed("it has a file that its manifest does not name".into());
         }
         // What is left is the tar's own end; anything else would be bytes that nothing speaks for.
-        let rest = io::copy(&mut tar.into_inner().take(TAR_END_BYTES_MAX), &mut io::sink()).map_err(broken(&self.path))?;
+        let rest =
+            io::copy(&mut tar.into_inner().take(TAR_END_BYTES_MAX), &mut io::sink()).map_err(broken(&self.path))?;
         if rest < TAR_END_BYTES_MAX { Ok(()) } else { malformed("something stands behind its last file".into()) }
     }
 }

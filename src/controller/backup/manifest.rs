@@ -109,8 +109,19 @@ impl Manifest {
     ) -> Result<Self, BackupError> {
         let id = MigrationId(*uuid::Uuid::new_v4().as_bytes());
         let (name, owner) = (name.to_owned(), owner.to_owned());
-        Self { format: FORMAT.into(), version: VERSION, id, taken: now(), controller, uuid, name, owner, complete, files }
-            .checked()
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            id,
+            taken: now(),
+            controller,
+            uuid,
+            name,
+            owner,
+            complete,
+            files,
+        }
+        .checked()
     }
 
     /// Makes the manifest of a snapshot that a peer wants to be kept. `taken_s`: when, Unix seconds.

@@ -29,7 +29,8 @@ impl Embedded {
         // Before anything is copied: a refusal should not cost an hour.
         let accept = |told: &_| self.refuse_clash(told);
         let store = &self.inner.store;
-        let intake = Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
+        let intake =
+            Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
         self.admit(intake)
     }
 }

@@ -90,7 +90,10 @@ impl Intake {
                 let told = &begun.told;
                 if (told.uuid, &told.name, &told.owner) != (manifest.uuid, &manifest.name, &manifest.owner) {
                     let path = format!("{}/{}", told.owner, told.name);
-                    return Err(malformed(format!("its manifest is of {}, its description of {path}", manifest.path())));
+                    return Err(malformed(format!(
+                        "its manifest is of {}, its description of {path}",
+                        manifest.path()
+                    )));
                 }
                 accept(told)?;
                 wanted = told.wanted().iter().map(|wanted| (key(wanted), wanted.clone())).collect();

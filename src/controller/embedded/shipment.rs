@@ -40,7 +40,10 @@ impl Embedded {
         // and what was read of it must not pass for the whole.
         let after = inner.known(record.uuid)?;
         if !after.is_here() || after.redirect().is_some() || after.description != record.description {
-            return Err(ControllerError::Refused(format!("model \"{}\" has changed meanwhile; try again", record.path())));
+            return Err(ControllerError::Refused(format!(
+                "model \"{}\" has changed meanwhile; try again",
+                record.path()
+            )));
         }
         let origin = Origin { name: inner.config.name.clone(), uuid: inner.identity.uuid };
         let model = (record.uuid, record.name.as_str(), record.owner.as_str());

@@ -3,6 +3,7 @@
 mod abort;
 mod agent;
 mod audit;
+mod backup;
 mod checklist;
 mod client;
 mod completion;
@@ -101,6 +102,8 @@ enum Command {
     Events(events::EventsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -212,6 +215,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
+        Command::Backup(command) => command.run(&context),
         Command::Resolve(args) => args.run(&context),
         Command::Events(args) => args.run(&context),
         Command::Audit(command) => command.run(&context),

@@ -39,7 +39,9 @@ impl History {
                 }
                 match &record.state {
                     SourceState::Aborting(cause) | SourceState::Aborted(cause) => self.fail(cause),
-                    SourceState::Reclaiming(reclaiming) => self.fail(&reclaiming.cause),
+                    SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => {
+                        self.fail(&reclaiming.cause)
+                    }
                     _ => {}
                 }
                 use SourceState::{Adopting, Answered, Committed};
@@ -47,12 +49,14 @@ impl History {
                 self.settle(now, undecided, record.is_at_rest());
             }
             Body::Target(record) => {
-                if let TargetState::Dropping(dropping) = &record.state {
-                    self.fail(&dropping.cause);
+                match &record.state {
+                    TargetState::Dropping(dropping) => self.fail(&dropping.cause),
+                    TargetState::Seizing(seizure) => self.fail(&seizure.cause),
+                    _ => {}
                 }
                 self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
             }
-            Body::Terms(_) | Body::Note(_) => {}
+            Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) => {}
         }
     }
 

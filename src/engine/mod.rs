@@ -1,17 +1,23 @@
 //! One migration: transfer, switchover, recovery, progress. And all of them together.
 
+mod claims;
 mod conversation;
 mod core;
 mod counters;
 mod error;
 pub mod failpoint;
+mod forecast;
 mod history;
 mod hub;
+mod keep;
 pub mod notes;
 mod plan;
+mod resolve;
 mod switchover;
 mod tracked;
+mod trail;
 mod transfer;
+mod verify;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -32,14 +38,19 @@ use self::core::{Core, entry};
 pub use self::core::{EngineParts, Process, QueryHandler, Settings};
 pub use self::error::{EngineError, ErrorKind};
 use self::history::History;
+pub use self::resolve::Resolution;
 use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
-use self::view::{EventView, MigrationView, PlanView};
+pub use self::verify::HandedOver;
+use self::view::{KeptView, MigrationView, PlanView};
 use crate::link::{NewSession, Peer, PeerState};
 
 /// How often progress is shown while bytes move.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a peer that has connected may take to tell how its journal stands.
+const MEET_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an operator may choose about a migration.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +70,8 @@ impl Engine {
     pub async fn start(parts: EngineParts, sessions: mpsc::Receiver<NewSession>) -> Result<Self, EngineError> {
         let core = Arc::new(Core::new(parts));
         recover(&core).await?;
+        claims::resume(&core);
+        tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
         Ok(Self(core))
@@ -68,9 +81,16 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if one of them cannot be asked.
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
-        let (_, conversation) = self.conversation(peer)?;
-        let name = self.0.parts.departure.examine(model, None).await?.facts.name.into_string();
-        plan::plan(&self.0, &conversation, model, name, peer).await
+        let (_, conversation) = self.conversation(peer).await?;
+        plan::plan(&self.0, &conversation, model, peer).await
+    }
+
+    /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.
+    ///
+    /// Errors: [`EngineError`] if the peer cannot be asked, or does not keep it.
+    pub async fn keep(&self, model: ModelUuid, peer: &str) -> Result<KeptView, EngineError> {
+        let (peer, conversation) = self.conversation(peer).await?;
+        keep::keep(&self.0, &peer, conversation, model).await
     }
 
     /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.
@@ -84,8 +104,9 @@ impl Engine {
         actor: &str,
     ) -> Result<MigrationView, EngineError> {
         let core = &self.0;
+        self.refuse_if_halted()?;
         self.refuse_if_busy(model)?;
-        let (peer, conversation) = self.conversation(peer)?;
+        let (peer, conversation) = self.conversation(peer).await?;
         let facts = core.parts.departure.examine(model, None).await?.facts;
         let findings = plan::findings(core, &conversation, model, None).await?;
         let failed: Vec<_> = findings.into_iter().filter(|finding| finding.level == Level::Fail).collect();
@@ -137,6 +158,7 @@ impl Engine {
     ///
     /// Errors: [`EngineError::TooLate`] after the commit point, [`EngineError::Ended`] at rest.
     pub async fn abort(&self, mid: MigrationId, actor: &str) -> Result<MigrationView, EngineError> {
+        self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
         let id = id_of(&tracked.terms);
         let ended = || EngineError::Ended { id: id.clone(), state: tracked.view().state };
@@ -185,27 +207,11 @@ impl Engine {
         found.and_then(|view| view.mid.parse().ok()).ok_or_else(|| EngineError::UnknownMigration(text.to_owned()))
     }
 
-    /// Returns what the journal holds about a migration, in order.
-    ///
-    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::Journal`].
-    pub async fn events(&self, mid: MigrationId) -> Result<Vec<EventView>, EngineError> {
-        self.tracked(mid)?;
-        let journal = self.0.parts.journal.clone();
-        let entries = Core::blocking(move || journal.entries(Some(mid))).await?;
-        let view = |(sequence, entry): (u64, modelferry_protocol::record::Entry)| EventView {
-            sequence,
-            time_ms: entry.time_ms,
-            actor: entry.actor.to_string(),
-            text: describe(&entry.body),
-        };
-        Ok(entries.into_iter().map(view).collect())
-    }
-
     /// Asks a peer's control socket something that only reads.
     ///
     /// Errors: [`EngineError`] if the peer cannot be asked, or refuses.
     pub async fn query(&self, peer: &str, json: &str) -> Result<String, EngineError> {
-        let (_, conversation) = self.conversation(peer)?;
+        let (_, conversation) = self.conversation(peer).await?;
         let failed = |text: String| EngineError::Peer { peer: peer.to_owned(), text };
         let question = Text::new(json).map_err(|error| failed(format!("the question is too long: {error}")))?;
         match conversation.ask(Question::Query(question)).await? {
@@ -213,12 +219,16 @@ impl Engine {
                 String::from_utf8(bytes.to_vec()).map_err(|_| failed("its answer is not UTF-8".into()))
             }
             Answer::Failed(text) => Err(failed(text.into_string())),
-            Answer::Findings(_) | Answer::Bytes(_) => Err(failed("it answered another question".into())),
+            _ => Err(failed("it answered another question".into())),
         }
     }
 
     fn tracked(&self, mid: MigrationId) -> Result<Arc<Tracked>, EngineError> {
         self.0.tracked(mid).ok_or_else(|| EngineError::UnknownMigration(mid.to_string()))
+    }
+
+    fn refuse_if_halted(&self) -> Result<(), EngineError> {
+        self.0.halted().map_or(Ok(()), |why| Err(EngineError::Halted(why)))
     }
 
     fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {
@@ -231,17 +241,19 @@ impl Engine {
         }
     }
 
-    fn conversation(&self, name: &str) -> Result<(Peer, Arc<Conversation>), EngineError> {
+    /// Returns the conversation with a peer; one that has only just connected is waited for.
+    async fn conversation(&self, name: &str) -> Result<(Peer, Arc<Conversation>), EngineError> {
         let link = &self.0.parts.link;
         let peer = link.peer(name).ok_or_else(|| EngineError::UnknownPeer(name.to_owned()))?;
-        let conversation = self.0.peer(peer.pin).borrow().clone();
-        match conversation {
-            Some(conversation) => Ok((peer, conversation)),
-            None => {
-                let reason = match &*link.watch(peer.pin).borrow() {
-                    PeerState::Down { reason, .. } => reason.clone(),
-                    PeerState::Up { .. } => "it has only just connected".to_owned(),
-                };
+        let mut conversations = self.0.peer(peer.pin);
+        if let PeerState::Down { reason, .. } = &*link.watch(peer.pin).borrow() {
+            return Err(EngineError::PeerDown { peer: name.to_owned(), reason: reason.clone() });
+        }
+        let met = tokio::time::timeout(MEET_WITHIN, conversations.wait_for(Option::is_some)).await;
+        match met {
+            Ok(Ok(conversation)) => Ok((peer, conversation.clone().expect("it was waited for"))),
+            _ => {
+                let reason = "it has connected, and has not told yet how it stands".to_owned();
                 Err(EngineError::PeerDown { peer: name.to_owned(), reason })
             }
         }
@@ -254,7 +266,9 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
     let entries = Core::blocking(move || journal.entries(None)).await?;
     let mut histories: BTreeMap<MigrationId, History> = BTreeMap::new();
     for (_, entry) in &entries {
-        histories.entry(entry.body.mid()).or_default().apply(entry);
+        if let Some(mid) = entry.body.mid() {
+            histories.entry(mid).or_default().apply(entry);
+        }
     }
     let known: Vec<(Terms, Standing)> = core.parts.journal.ledger(|ledger| {
         let with_terms =
@@ -293,34 +307,5 @@ async fn publish(core: Arc<Core>) {
     loop {
         tick.tick().await;
         core.all_tracked().iter().filter(|tracked| tracked.mailbox().is_some()).for_each(|tracked| tracked.publish());
-    }
-}
-
-/// Returns a journal record in words.
-fn describe(body: &Body) -> String {
-    let with_cause = |state: &str, cause: &str| format!("{state}: {cause}");
-    match body {
-        Body::Source(record) => match &record.state {
-            SourceState::Aborting(cause) | SourceState::Aborted(cause) => with_cause(record.state.name(), cause),
-            SourceState::Frozen(frozen) => format!("Frozen, root {}", frozen.root),
-            SourceState::Committed(committed) => format!("Committed, root {}", committed.root),
-            SourceState::Reclaiming(reclaiming) => with_cause("Reclaiming", &reclaiming.cause),
-            state => state.name().to_owned(),
-        },
-        Body::Target(record) => {
-            use modelferry_protocol::switch::target::TargetState;
-            match &record.state {
-                TargetState::Dropping(dropping) => with_cause("Dropping", &dropping.cause),
-                TargetState::Dropped(cause) => with_cause("Dropped", cause),
-                TargetState::Staging(root) | TargetState::Prepared(root) => {
-                    format!("{}, root {root}", record.state.name())
-                }
-                state => state.name().to_owned(),
-            }
-        }
-        Body::Terms(terms) => {
-            format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
-        }
-        Body::Note(note) => note.text.to_string(),
     }
 }

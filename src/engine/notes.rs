@@ -23,8 +23,8 @@ pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes) -> String {
         SourceState::Answered(_) => "imported, waiting for source controller to decide".into(),
         SourceState::Adopting(_) => "transferring ownership of cloud resources to target controller".into(),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => aborted(cause),
-        SourceState::Reclaiming(reclaiming) => aborted(&reclaiming.cause),
-        SourceState::Reclaimed(_) => "aborted, model given back by target controller".into(),
+        SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => aborted(&reclaiming.cause),
+        SourceState::Reclaimed(_) => "aborted, model taken back".into(),
     }
 }
 
@@ -34,8 +34,8 @@ pub fn of_target(state: &TargetState, bytes: &Bytes) -> String {
         TargetState::Receiving => format!("receiving model ({})", share(bytes)),
         TargetState::Staging(_) => "importing model".into(),
         TargetState::Prepared(_) => "imported, waiting for source controller to decide".into(),
-        TargetState::Activating(_) => "activating model".into(),
-        TargetState::Active(_) => "successful".into(),
+        TargetState::Activating(_) | TargetState::Seizing(_) => "activating model".into(),
+        TargetState::Active(_) | TargetState::Seized(_) => "successful".into(),
         TargetState::Dropping(dropping) => aborted(&dropping.cause),
         TargetState::Dropped(cause) => aborted(cause),
     }

@@ -125,7 +125,7 @@ impl Departure for Desk {
             owner: Name::cut("admin"),
             ..ModelFacts::default()
         };
-        Ok(Examination { facts, findings: Vec::new() })
+        Ok(Examination { facts, ..Examination::default() })
     }
 
     async fn preview(&self, _: ModelUuid) -> Result<Export, ControllerError> {

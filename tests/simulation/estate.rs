@@ -71,6 +71,7 @@ impl Site {
             (Effect::Freeze, _) => return refused("the model is not live"),
             (Effect::Thaw, Held::Frozen(by)) if by == mid => self.held = Held::Live(None),
             (Effect::Reap, Held::Frozen(by)) if by == mid => self.held = Held::Absent,
+            (Effect::Import(_), Held::Importing(by)) if by == mid => self.charms.clear(),
             (Effect::Import(writes), Held::Absent) => {
                 (self.held, self.writes, self.charms) = (Held::Importing(mid), writes, Vec::new());
             }
@@ -183,14 +184,17 @@ impl Inner {
     }
 
     fn perform(&mut self, host: usize, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
+        let before = self.sites[host].held;
         let done = self.sites[host].perform(mid, effect);
         let (number, name) = (self.number(mid), format!("{effect:?}"));
         let name = name.split(['(', ' ']).next().unwrap_or_default();
         let told = if done.is_ok() { "done" } else { "refused" };
         self.trace.note(format_args!("host {host}: {name} for migration {number} {told}"));
-        let other = &self.sites[1 - host];
-        if effect == Effect::Reap && self.sites[host].held == Held::Absent && !other.is_live() {
-            self.breaks(format!("I6: host {host} has deleted a model that is {:?} at the other", other.held));
+        let other = self.sites[1 - host].held;
+        let reaped = effect == Effect::Reap && before != self.sites[host].held;
+        // Frozen: its new owner is already about to give it away again.
+        if reaped && !matches!(other, Held::Live(_) | Held::Frozen(_)) {
+            self.breaks(format!("I6: host {host} has deleted a model that is {other:?} at the other"));
         }
         self.check();
         done

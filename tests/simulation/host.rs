@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use modelferry::disk::{Disk, FaultPlan, Faults};
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings};
-use modelferry::journal::Journal;
+use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
 use modelferry::store::Store;
 use modelferry_protocol::ids::Pin;
@@ -188,6 +188,7 @@ impl Host {
         let parts = EngineParts {
             journal: journal.clone(),
             store: store.clone(),
+            witness: Witness::load(path, &disk).ok()?,
             link,
             departure: desk.clone(),
             arrival: desk,

@@ -82,6 +82,18 @@ impl Host {
         host
     }
 
+    /// A host whose controller was told of nothing but `embedded`.
+    pub fn bare(name: &'static str, embedded: &str) -> Self {
+        let host = Self { name, dir: tempfile::tempdir().unwrap(), port: free_port(), agent: None };
+        let (dir, port) = (host.dir.path().display(), host.port);
+        let config = format!(
+            "state-dir = \"{dir}/state\"\nsocket = \"{dir}/ferry.sock\"\nlisten = \"127.0.0.1:{port}\"\n\n\
+             [embedded]\nname = \"{name}\"\n{embedded}\n"
+        );
+        fs::write(host.config(), config).unwrap();
+        host
+    }
+
     pub fn config(&self) -> PathBuf {
         self.dir.path().join("agent.toml")
     }
@@ -135,6 +147,26 @@ impl Host {
         let mut agent = self.agent.take().expect("a running agent");
         agent.kill().unwrap();
         agent.wait().unwrap();
+    }
+
+    /// Cuts the link of a host whose agent is down, until [`Host::rejoin`]: it comes back at another port, where
+    /// nobody looks for it, and looks for its peers where nobody is.
+    pub fn isolate(&self) {
+        for (file, from, to) in [
+            (self.config(), format!(":{}\"", self.port), format!(":{}\"", free_port())),
+            (self.dir.path().join("state/peers.toml"), "127.0.0.1:".to_owned(), "127.0.0.2:".to_owned()),
+        ] {
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(file.with_extension("linked"), &text).unwrap();
+            fs::write(&file, text.replace(&from, &to)).unwrap();
+        }
+    }
+
+    /// Lets a host whose agent is down have its link again.
+    pub fn rejoin(&self) {
+        for file in [self.config(), self.dir.path().join("state/peers.toml")] {
+            fs::rename(file.with_extension("linked"), &file).unwrap();
+        }
     }
 
     /// Runs a command against this host's agent.

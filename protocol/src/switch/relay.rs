@@ -112,7 +112,7 @@ pub fn answer(record: &SourceRecord, call: Call) -> Answer {
 
         // The states of an embedded controller, to which nobody calls.
         (Offered | Freezing(_) | Frozen(_) | Committed(_) | Reaping(_), _) => Answer::Hold,
-        (Aborting(_) | Reclaiming(_) | Reclaimed(_), _) => ended,
+        (Aborting(_) | Reclaiming(_) | Seizing(_) | Reclaimed(_), _) => ended,
     }
 }
 

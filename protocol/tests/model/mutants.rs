@@ -152,3 +152,8 @@ fn an_answer_without_a_vote_is_caught() {
 fn an_adoption_that_is_answered_before_the_target_is_live_is_caught() {
     breaks(Rules { adopted_before_active: true, ..Rules::default() }, GATEWAY, &["I6"]);
 }
+
+#[test]
+fn a_last_resort_against_a_host_that_lives_is_caught() {
+    breaks(Rules { seized_from_the_living: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}

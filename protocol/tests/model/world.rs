@@ -33,11 +33,13 @@ pub struct Bounds {
     pub journals_lost: u8,
     /// Whether an unmodified Juju controller decides at agent 0, or the agent itself.
     pub gateway: bool,
+    /// Whether a host may be destroyed, with its controller; operators then force the other side.
+    pub destroyed: bool,
 }
 
 impl Bounds {
     pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
-        Self { faults, writes, attempts, both_ways: false, journals_lost: 0, gateway: false }
+        Self { faults, writes, attempts, both_ways: false, journals_lost: 0, gateway: false, destroyed: false }
     }
 }
 
@@ -64,6 +66,7 @@ pub struct Rules {
     pub renounce_always: bool,
     pub answered_without_vote: bool,
     pub adopted_before_active: bool,
+    pub seized_from_the_living: bool,
 }
 
 impl Rules {
@@ -106,6 +109,8 @@ pub struct World {
     /// Writes acknowledged so far, by whoever was live.
     pub acknowledged: Writes,
     pub faults: u8,
+    /// The host that is no more.
+    pub destroyed: Option<AgentIndex>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +143,10 @@ pub enum Action {
     Land(AgentIndex, Call),
     /// The source starts with another journal.
     LoseJournal(AgentIndex),
+    /// The host burns down, and the controller with it: nothing there ever acts again.
+    Destroy(AgentIndex),
+    /// The operator of the other host says so: the last resort.
+    Seize(AgentIndex, Attempt),
     /// The outstanding command's result is said, and its record lost. Mutant only.
     SayOnly(AgentIndex),
     /// A message's consequence is said, and its record lost. Mutant only.
@@ -212,6 +221,7 @@ impl World {
             juju: Juju::default(),
             acknowledged: 0,
             faults: 0,
+            destroyed: None,
         }
     }
 

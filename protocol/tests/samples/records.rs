@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
-use modelferry_protocol::record::{Body, Note};
+use modelferry_protocol::record::{Alarm, Body, Conflict, Note};
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
@@ -38,6 +38,7 @@ fn source_states() -> Vec<SourceState> {
         SourceState::Relaying(relay::Relaying { root: Some(ROOT), deadline_ms: 1_767_225_600_000 }),
         SourceState::Answered(answered.clone()),
         SourceState::Adopting(answered),
+        SourceState::Seizing(source::Reclaiming { root: ROOT, cause: cause() }),
     ]
 }
 
@@ -51,6 +52,8 @@ fn target_states() -> Vec<TargetState> {
         TargetState::Dropping(target::Dropping { root: Some(ROOT), cause: cause() }),
         TargetState::Dropping(target::Dropping { root: None, cause: cause() }),
         TargetState::Dropped(cause()),
+        TargetState::Seizing(target::Seizure { root: ROOT, cause: cause() }),
+        TargetState::Seized(target::Seizure { root: ROOT, cause: cause() }),
     ]
 }
 
@@ -69,6 +72,9 @@ pub fn bodies() -> Vec<(String, Body)> {
     let note = Note { mid: MID, text: Text::new("abort asked for").unwrap() };
     let mut bodies =
         vec![("terms".to_owned(), Body::Terms(terms.clone())), ("note".to_owned(), Body::Note(note.clone()))];
+    let peer = Pin([0xaa; 32]);
+    bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
+    bodies.push(("alarm".to_owned(), Body::Alarm(Alarm { peer, text: cause() })));
     for state in source_states() {
         use SourceState::{Adopting, Answered, Relaying};
         let relays = matches!(state, Relaying(_) | Answered(_) | Adopting(_));

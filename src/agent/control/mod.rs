@@ -3,6 +3,7 @@
 //! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
+mod failure;
 pub mod server;
 pub mod view;
 pub mod wire;
@@ -11,9 +12,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use self::view::{ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+pub use self::failure::{Failure, FailureKind};
+
+use self::view::{ChecklistView, ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::view::{EventView, MigrationView, PlanView};
+use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -55,6 +59,20 @@ pub enum Request {
         /// The migration.
         id: String,
     },
+    /// What has this side decided about the migration, signed?
+    ShowProof {
+        /// The migration.
+        id: String,
+    },
+    /// Which records has the journal?
+    Events {
+        /// Begin after the record of this number.
+        after: u64,
+        /// Whether those to come are told as well.
+        follow: bool,
+    },
+    /// Is the journal whole?
+    Audit {},
     /// Tell whenever this migration changes, until it is at rest.
     Watch {
         /// The migration.
@@ -67,6 +85,16 @@ pub enum Request {
         /// The peer.
         peer: String,
     },
+    /// Is what this migration brought as it was handed over? Asked of the source, the answer is the target's.
+    Verify {
+        /// The migration.
+        id: String,
+    },
+    /// What is to be done, now that this migration has moved its model?
+    Checklist {
+        /// The migration.
+        id: String,
+    },
     /// What did somebody write to this model?
     EmbeddedGet {
         /// The model.
@@ -76,6 +104,13 @@ pub enum Request {
     },
     /// Who are the embedded controller's users?
     UserList {},
+    /// Which backups are kept here?
+    BackupList {},
+    /// Is this backup, kept here, what it was?
+    BackupVerify {
+        /// Its id, or how that begins.
+        id: String,
+    },
 
     /// Open an offer to pair.
     PairOffer {
@@ -110,6 +145,15 @@ pub enum Request {
         /// The migration.
         id: String,
     },
+    /// End a doubt that the link does not end.
+    Resolve {
+        /// The migration.
+        id: String,
+        /// How.
+        how: How,
+        /// The operator's reason, for the record; may be empty.
+        reason: String,
+    },
     /// Import a model into the embedded controller.
     EmbeddedImport {
         /// The description, an absolute path that the agent can read.
@@ -138,6 +182,34 @@ pub enum Request {
         /// Its value.
         value: String,
     },
+    /// Write a model into an archive.
+    BackupCreate {
+        /// The model.
+        model: String,
+        /// The archive, an absolute path that the agent can write.
+        file: PathBuf,
+        /// Whether a file that is there is replaced.
+        force: bool,
+    },
+    /// Let a peer keep a copy of a model.
+    BackupKeep {
+        /// The model.
+        model: String,
+        /// The peer.
+        peer: String,
+    },
+    /// Take a backup into the embedded controller, as a model.
+    BackupRestore {
+        /// Which.
+        backup: BackupRef,
+        /// Whether the controller that it was taken from is known to be lost.
+        source_lost: bool,
+    },
+    /// Keep a backup no longer.
+    BackupRemove {
+        /// Its id, or how that begins.
+        id: String,
+    },
     /// Add a user to the embedded controller.
     UserAdd {
         /// The user.
@@ -150,6 +222,16 @@ pub enum Request {
         /// The user.
         user: String,
     },
+}
+
+/// A backup, by where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupRef {
+    /// An archive, an absolute path that the agent can read.
+    File(PathBuf),
+    /// One that is kept here: its id, or how that begins.
+    Kept(String),
 }
 
 impl Request {
@@ -165,18 +247,51 @@ impl Request {
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
+            Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
+            Self::BackupList {} | Self::BackupVerify { .. } => false,
+            Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
+            Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
+            Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Migrate { .. } | Self::Abort { .. } => true,
+            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
     }
 
-    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` needs, and no more.
-    pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. })
+    /// Reports whether the answer goes on until the client hangs up or something ends.
+    pub fn is_watch(&self) -> bool {
+        matches!(self, Self::Watch { .. } | Self::Events { .. })
     }
+
+    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
+    pub fn peer_may_ask(&self) -> bool {
+        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::Verify { .. })
+    }
+}
+
+/// How a doubt is ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum How {
+    /// By the other side's proof.
+    Proof {
+        /// Its text, perhaps with an e-mail around it.
+        text: String,
+    },
+    /// The target gives the token back.
+    Renounce {},
+    /// The source takes the model back, as the target is destroyed.
+    Reclaim {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The target takes the model, as the source is destroyed.
+    ForceActivate {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
 }
 
 /// What an agent answers.
@@ -219,8 +334,25 @@ pub enum Response {
         /// Its records, oldest first.
         events: Vec<EventView>,
     },
+    /// Of [`Request::ShowProof`].
+    Proof(String),
+    /// Of [`Request::Resolve`].
+    Resolved {
+        /// The migration as it is now.
+        migration: Box<MigrationView>,
+        /// What this side proves now, if it does.
+        proof: Option<String>,
+    },
+    /// Of [`Request::Events`], oldest first. More may follow.
+    Events(Vec<EventView>),
+    /// Of [`Request::Audit`].
+    Audit(AuditView),
     /// Of [`Request::Precheck`].
     Plan(Box<PlanView>),
+    /// Of [`Request::Verify`].
+    Verified(Box<VerifyView>),
+    /// Of [`Request::Checklist`].
+    Checklist(Box<ChecklistView>),
     /// Of [`Request::EmbeddedGet`], oldest first.
     Entries(Vec<EntryView>),
     /// Of [`Request::EmbeddedSet`]: the entry's number.
@@ -231,76 +363,16 @@ pub enum Response {
     Offer(OfferView),
     /// Of [`Request::PairAccept`].
     Paired(PairedView),
-    /// Of [`Request::EmbeddedImport`].
+    /// Of [`Request::BackupList`], newest first.
+    Backups(Vec<BackupView>),
+    /// Of [`Request::BackupCreate`], [`Request::BackupVerify`].
+    Backup(Box<BackupView>),
+    /// Of [`Request::BackupKeep`].
+    Kept(KeptView),
+    /// Of [`Request::EmbeddedImport`], [`Request::BackupRestore`].
     Imported(Imported),
     /// Of [`Request::EmbeddedExport`].
     Exported(Exported),
-}
-
-/// Why something was not done, in three parts: what happened, how things stand, what to type next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Failure {
-    /// By whose fault.
-    pub kind: FailureKind,
-    /// What happened.
-    pub message: String,
-    /// What state the model, or the agent, is in; empty where the message says it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub state: String,
-    /// What to type next; empty where there is nothing to do.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub hint: String,
-    /// Where the model went, if it is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redirect: Option<Box<view::RedirectView>>,
-}
-
-/// Kinds of failure; an exit code each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// The agent, or its controller, says no. Nothing has changed.
-    Refused,
-    /// The request makes no sense.
-    Usage,
-    /// There is nothing of that name.
-    NotFound,
-    /// Who asks may not.
-    NotPermitted,
-    /// It is in doubt who owns the model, so this has to wait.
-    InDoubt,
-    /// An agent that is needed cannot be reached.
-    Unreachable,
-    /// It took too long.
-    TimedOut,
-    /// The agent itself is broken.
-    Internal,
-}
-
-impl Failure {
-    /// Makes a failure of which there is no more to say than what happened.
-    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), state: String::new(), hint: String::new(), redirect: None }
-    }
-
-    /// Adds how things stand.
-    pub fn state(mut self, state: impl Into<String>) -> Self {
-        self.state = state.into();
-        self
-    }
-
-    /// Adds what to type next.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
-        self
-    }
-}
-
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
-    }
 }
 
 #[cfg(test)]
@@ -319,6 +391,7 @@ mod tests {
             Request::Models { controller: None },
             Request::ShowModel { model: "prod".into() },
             Request::ShowController { controller: None },
+            Request::Verify { id: "prod".into() },
         ] {
             assert!(request.peer_may_ask() && !request.changes());
         }

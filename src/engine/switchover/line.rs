@@ -69,6 +69,14 @@ impl Line {
     }
 }
 
+/// Waits for so many milliseconds, for ever if there are none.
+pub async fn until(remaining_ms: Option<u64>) {
+    match remaining_ms {
+        Some(remaining_ms) => tokio::time::sleep(Duration::from_millis(remaining_ms)).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Pauses between attempts of something that fails: 1 s, doubling to 60 s.
 #[derive(Debug)]
 pub struct Backoff(Duration);

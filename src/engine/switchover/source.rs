@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
@@ -15,7 +14,7 @@ use modelferry_protocol::switch::{Cause, Ignored, Outcome};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::line::{Backoff, Line, Turn};
+use super::line::{Backoff, Line, Turn, until};
 use super::seal;
 use crate::controller::port::{ControllerError, Errand, Export};
 use crate::engine::conversation::Conversation;
@@ -24,7 +23,7 @@ use crate::engine::error::EngineError;
 use crate::engine::failpoint;
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
-use crate::engine::transfer::{TransferError, send};
+use crate::engine::transfer::{TransferError, rate};
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
@@ -55,11 +54,13 @@ impl From<ControllerError> for Failure {
 
 /// The task of one migration at its source.
 pub struct SourceTask {
-    core: Arc<Core>,
-    tracked: Arc<Tracked>,
-    record: SourceRecord,
-    mailbox: mpsc::Receiver<Event>,
+    pub(super) core: Arc<Core>,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: SourceRecord,
+    pub(super) mailbox: mpsc::Receiver<Event>,
     line: Line,
+    /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
+    pub(super) freed: bool,
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
     seals: Vec<(u64, Instant)>,
     /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
@@ -71,12 +72,15 @@ impl SourceTask {
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: SourceRecord) -> Self {
         let line = Line::new(core.peer(record.head.peer));
         let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, seals: Vec::new(), voted: false }
+        Self { core, tracked, record, mailbox, line, freed: false, seals: Vec::new(), voted: false }
     }
 
     /// Runs until the migration is at rest.
     pub async fn run(mut self) {
         while !self.record.is_at_rest() {
+            if self.stands_still().await {
+                continue;
+            }
             match source::next(&self.record) {
                 Some(command) => self.carry_out(command).await,
                 None => self.wait().await,
@@ -124,6 +128,7 @@ impl SourceTask {
             // Requests must not pile up meanwhile: in these states they are all answered with no.
             tokio::select! {
                 biased;
+                () = self.core.halting(), if !self.freed => return,
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,
             }
@@ -198,6 +203,7 @@ impl SourceTask {
             let remaining = deadline.map(|deadline_ms| deadline_ms.saturating_sub(self.core.clock_ms()));
             tokio::select! {
                 biased;
+                () = self.core.halting(), if !self.freed => return,
                 Some(event) = self.mailbox.recv() => {
                     let taken = matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
                     self.event(event).await;
@@ -261,7 +267,7 @@ impl SourceTask {
                 let errand = self.errand();
                 Some(Box::pin(async move {
                     let export = core.parts.departure.preview(errand.model).await?;
-                    send::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
+                    rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
                     recheck(&core, &conversation, errand).await
                 }))
             }
@@ -270,7 +276,7 @@ impl SourceTask {
                 Some(Box::pin(async move {
                     let (_, snapshot) =
                         seal::read(&core, root).await.map_err(|text| Failure::Final(Cause::cut(text)))?;
-                    send::send(&core, &conversation, &tracked, &snapshot.blobs()).await?;
+                    rate::send(&core, &conversation, &tracked, &snapshot.blobs()).await?;
                     Ok(())
                 }))
             }
@@ -290,7 +296,7 @@ impl SourceTask {
         }
     }
 
-    async fn event(&mut self, event: Event) {
+    pub(super) async fn event(&mut self, event: Event) {
         match event {
             Event::Heard { message, session } => self.heard(&message, &session).await,
             Event::Abort { cause, actor, reply } => {
@@ -306,6 +312,7 @@ impl SourceTask {
                 self.outcome(outcome, &actor, None).await;
                 let _ = reply.send(answer);
             }
+            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
         }
     }
@@ -348,7 +355,7 @@ impl SourceTask {
         self.outcome(outcome, actor, None).await;
     }
 
-    async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
+    pub(super) async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
         match outcome {
             Outcome::Record(state) => {
                 let record = self.record.with(state);
@@ -407,12 +414,4 @@ async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Re
 fn vote_is_signed(vote: &Vote, session: &Session) -> bool {
     let signed = Vote::signed_bytes(vote.switch, vote.root);
     crate::link::verify_signature(session.peer_spki(), &signed, &vote.signature)
-}
-
-/// Waits for so many milliseconds, for ever if there are none.
-async fn until(remaining_ms: Option<u64>) {
-    match remaining_ms {
-        Some(remaining_ms) => tokio::time::sleep(Duration::from_millis(remaining_ms)).await,
-        None => std::future::pending().await,
-    }
 }

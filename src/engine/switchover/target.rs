@@ -23,11 +23,13 @@ use crate::link::Session;
 
 /// The task of one migration at its target.
 pub struct TargetTask {
-    core: Arc<Core>,
-    tracked: Arc<Tracked>,
-    record: TargetRecord,
-    mailbox: mpsc::Receiver<Event>,
+    pub(super) core: Arc<Core>,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: TargetRecord,
+    pub(super) mailbox: mpsc::Receiver<Event>,
     line: Line,
+    /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
+    pub(super) freed: bool,
     /// The snapshot that was sealed, while its blobs arrive.
     sealed: Option<(Hash, Snapshot)>,
     /// Of the last seal heard: the vote repeats it. None is known after a restart.
@@ -39,12 +41,15 @@ impl TargetTask {
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: TargetRecord) -> Self {
         let line = Line::new(core.peer(record.head.peer));
         let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, sealed: None, nonce: 0 }
+        Self { core, tracked, record, mailbox, line, freed: false, sealed: None, nonce: 0 }
     }
 
     /// Runs until the migration is at rest.
     pub async fn run(mut self) {
         while !self.record.is_at_rest() {
+            if self.stands_still().await {
+                continue;
+            }
             match target::next(&self.record) {
                 Some(command) => self.carry_out(command).await,
                 None => self.wait().await,
@@ -88,6 +93,7 @@ impl TargetTask {
             // Requests must not pile up meanwhile.
             tokio::select! {
                 biased;
+                () = self.core.halting(), if !self.freed => return,
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,
             }
@@ -119,9 +125,9 @@ impl TargetTask {
         self.pass("stage", "before").map_err(refused)?;
         match arrival.probe(errand).await.map_err(refused)? {
             Presence::Staged => return Ok(()),
-            Presence::Absent => {}
-            // Half of an earlier attempt: what is imported twice is refused, so it begins anew.
-            Presence::Importing => arrival.perform(errand, &Call::Abort).await.map_err(refused)?,
+            // Half of it may be here from before a crash: every call can be repeated. An abort is no way to begin
+            // anew, since it ends the migration on this controller for ever.
+            Presence::Absent | Presence::Importing => {}
             Presence::Live | Presence::Other => {
                 return Err(fail(format!("model with same UUID already exists ({})", errand.model)));
             }
@@ -157,6 +163,7 @@ impl TargetTask {
         while self.record.state == state {
             tokio::select! {
                 biased;
+                () = self.core.halting(), if !self.freed => return,
                 Some(event) = self.mailbox.recv() => self.event(event).await,
                 () = tracked.blob_arrived.notified() => self.complete_if_all_is_here().await,
                 turn = self.line.turn() => match (turn, self.line.conversation()) {
@@ -175,7 +182,7 @@ impl TargetTask {
         self.tracked.set_waiting(Some(reason));
     }
 
-    async fn event(&mut self, event: Event) {
+    pub(super) async fn event(&mut self, event: Event) {
         match event {
             Event::Heard { message, session } => {
                 if let Message::Seal(seal) = &*message {
@@ -184,6 +191,7 @@ impl TargetTask {
                 let outcome = target::on(&self.record, TargetInput::Heard(&message));
                 self.outcome(outcome, "peer", Some(&session)).await;
             }
+            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(TargetInput::Drop(&cause), "agent").await,
             Event::Abort { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&self.tracked.terms))));
@@ -253,7 +261,7 @@ impl TargetTask {
         self.outcome(outcome, actor, None).await;
     }
 
-    async fn outcome(&mut self, outcome: Outcome<TargetState>, actor: &str, session: Option<&Session>) {
+    pub(super) async fn outcome(&mut self, outcome: Outcome<TargetState>, actor: &str, session: Option<&Session>) {
         match outcome {
             Outcome::Record(state) => {
                 let record = self.record.with(state);

@@ -164,13 +164,15 @@ impl Host {
             timing: timing(),
             ..LinkConfig::default()
         };
-        let (hello_journal, name) = (journal.clone(), name_of(self.index));
-        let hello = Arc::new(move |_| Hello {
+        let witness = Witness::load(path, &disk).ok()?;
+        let (hello_journal, seen, name) = (journal.clone(), witness.clone(), name_of(self.index));
+        let hello = Arc::new(move |peer| Hello {
             protocol: PROTOCOL_VERSION,
             agent: Name::cut("simulated"),
             journal: hello_journal.id(),
             sequence: hello_journal.sequence(),
-            sequence_seen: 0,
+            // A journal that lost what it had told is found out by this.
+            sequence_seen: seen.seen(peer).map_or(0, |seen| seen.sequence),
             controller: ControllerCard { name: Name::cut(name), ..ControllerCard::default() },
         });
         let wire = Wire {
@@ -188,7 +190,7 @@ impl Host {
         let parts = EngineParts {
             journal: journal.clone(),
             store: store.clone(),
-            witness: Witness::load(path, &disk).ok()?,
+            witness,
             link,
             departure: desk.clone(),
             arrival: desk,

@@ -6,3 +6,4 @@ pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
 pub mod port;
+pub mod status;

@@ -3,7 +3,6 @@
 mod embedded;
 mod migrations;
 mod models;
-mod outline;
 mod peers;
 mod refusal;
 
@@ -14,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::JournalId;
+use modelferry_protocol::limits::ANSWER_BYTES_MAX;
 
 use super::admission::Caller;
 use super::control::server::{Answer, Client};
@@ -63,7 +63,7 @@ impl Desk {
             Ok(_) => Failure::new(FailureKind::NotPermitted, "a peer may not ask that").into(),
             Err(error) => Failure::new(FailureKind::Usage, format!("the question is not understood: {error}")).into(),
         };
-        serde_json::to_string(&response).expect("responses have text for keys")
+        fitting(&response)
     }
 
     /// Answers what changes nothing.
@@ -81,6 +81,7 @@ impl Desk {
             Request::ShowController { controller } => self.show_controller(controller).await,
             Request::Models { controller } => self.models(controller).await,
             Request::ShowModel { model } => self.show_model(&model).await,
+            Request::ModelStatus { model } => self.model_status(&model).await,
             Request::Migrations {} => Ok(Response::Migrations(self.engine()?.migrations())),
             Request::ShowMigration { id } => self.show_migration(&id).await,
             Request::Precheck { model, peer } => self.precheck(&model, &peer).await,
@@ -107,6 +108,29 @@ impl Desk {
             other => unreachable!("{other:?} changes nothing"),
         }
     }
+}
+
+/// Returns a response as JSON, or if it is longer than an answer over the link may be, a failure that says so.
+fn fitting(response: &Response) -> String {
+    let told = |response: &Response| serde_json::to_string(response).expect("responses have text for keys");
+    let text = told(response);
+    if text.len() <= ANSWER_BYTES_MAX {
+        return text;
+    }
+    let message = format!(
+        "the answer has {} KiB, and over the link it may have at most {} KiB",
+        text.len() >> 10,
+        ANSWER_BYTES_MAX >> 10
+    );
+    let hint = match response {
+        Response::ModelStatus(status) => format!(
+            "run `modelferry status -m {}` on the host of controller {}, or see the model without its inside \
+             with `modelferry show-model`",
+            status.model.details.row.name, status.model.details.controller_name
+        ),
+        _ => "run the command on the host of that controller's agent".to_owned(),
+    };
+    told(&Failure::new(FailureKind::Refused, message).state("nothing is wrong with the model").hint(hint).into())
 }
 
 #[async_trait]

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use self::view::{ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use self::view::{
+    ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView, StatusView,
+};
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::view::{EventView, MigrationView, PlanView};
 
@@ -45,6 +47,11 @@ pub enum Request {
     },
     /// What is this model?
     ShowModel {
+        /// The model.
+        model: String,
+    },
+    /// What is inside this model?
+    ModelStatus {
         /// The model.
         model: String,
     },
@@ -164,6 +171,7 @@ impl Request {
         match self {
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
+            Self::ModelStatus { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
@@ -175,7 +183,10 @@ impl Request {
 
     /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` needs, and no more.
     pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. })
+        matches!(
+            self,
+            Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::ModelStatus { .. }
+        )
     }
 }
 
@@ -208,6 +219,8 @@ pub enum Response {
     },
     /// Of [`Request::ShowModel`].
     Model(Box<ModelView>),
+    /// Of [`Request::ModelStatus`].
+    ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
     /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
@@ -318,6 +331,7 @@ mod tests {
         for request in [
             Request::Models { controller: None },
             Request::ShowModel { model: "prod".into() },
+            Request::ModelStatus { model: "prod".into() },
             Request::ShowController { controller: None },
         ] {
             assert!(request.peer_may_ask() && !request.changes());

@@ -33,6 +33,11 @@ pub fn clock(time_ms: u64) -> String {
     stamp(time_ms, "%H:%M:%SZ")
 }
 
+/// Returns a date and time in UTC, as Juju's YAML has it: `29 Jan 2025 15:51:17Z`.
+pub fn date(time_ms: u64) -> String {
+    stamp(time_ms, "%d %b %Y %H:%M:%SZ")
+}
+
 fn stamp(time_ms: u64, format: &str) -> String {
     let time = i64::try_from(time_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     time.map_or_else(|| "unknown".to_owned(), |time| time.strftime(format).to_string())
@@ -75,6 +80,7 @@ mod tests {
     fn a_time_of_day_is_in_utc() {
         assert_eq!(clock(1_760_000_000_000), "08:53:20Z");
         assert_eq!(clock(u64::MAX), "unknown");
+        assert_eq!(date(1_760_000_000_000), "09 Oct 2025 08:53:20Z");
     }
 
     #[test]

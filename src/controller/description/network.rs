@@ -1,4 +1,4 @@
-//! Spaces and subnets.
+//! Spaces and subnets, network devices and their addresses.
 
 use serde::Deserialize;
 
@@ -41,4 +41,47 @@ pub struct Subnet {
     pub space_name: String,
 }
 
-listed!(Space = "spaces", Subnet = "subnets");
+/// A network device of a machine.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct LinkLayerDevice {
+    /// Its name there.
+    pub name: String,
+    /// The machine.
+    pub machine_id: String,
+    /// `ethernet`, `bridge`, `loopback`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its MAC address.
+    pub mac_address: String,
+    /// Whether it is up.
+    pub is_up: bool,
+}
+
+/// An address of a network device.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct IpAddress {
+    /// The device.
+    pub device_name: String,
+    /// The machine.
+    pub machine_id: String,
+    /// The subnet it is in.
+    pub subnet_cidr: String,
+    /// `dhcp`, `static`, `loopback`.
+    pub config_method: String,
+    /// The address.
+    pub value: String,
+    /// Name servers known by it.
+    #[serde(deserialize_with = "or_default")]
+    pub dns_servers: Vec<String>,
+    /// The way out.
+    pub gateway_address: String,
+}
+
+listed!(
+    Space = "spaces",
+    Subnet = "subnets",
+    LinkLayerDevice = "link-layer-devices",
+    IpAddress = "ip-addresses",
+);

@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Exit};
-use super::output::{Paint, Table, ago_rfc3339, now_ms};
 use super::from::FromFile;
+use super::output::{Paint, Table, ago_rfc3339, now_ms};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 use crate::controller::embedded::view::ModelRow;

@@ -86,7 +86,7 @@ mod tests {
             region: "localhost".into(),
             cloud_type: "lxd".into(),
             version: "3.6.23".into(),
-            ca_fingerprint: "93:73".into(),
+            ca_fingerprint: "93:73:AB".into(),
             ca_cert: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".into(),
             ..ControllerView::default()
         }
@@ -105,7 +105,7 @@ mod tests {
     cloud: localhost
     region: localhost
     agent-version: 3.6.23
-    ca-fingerprint: \"93:73\"
+    ca-fingerprint: 93:73:AB
     ca-cert: |
       -----BEGIN CERTIFICATE-----
       MIIB

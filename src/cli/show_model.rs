@@ -6,8 +6,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{self, Exit};
-use super::output::{Format, ago, ago_rfc3339, now_ms};
 use super::from::FromFile;
+use super::output::{Format, ago, ago_rfc3339, now_ms};
 use super::{Context, client, status};
 use crate::agent::control::view::ModelView;
 use crate::agent::control::{Failure, Request, Response};

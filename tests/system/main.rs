@@ -6,3 +6,4 @@ mod host;
 mod interrupted;
 mod moved;
 mod refused;
+mod status;

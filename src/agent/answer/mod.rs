@@ -157,3 +157,33 @@ impl QueryHandler for Questions {
         self.0.answer_query(json).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::control::view::{ModelStatusView, ModelView};
+    use crate::controller::description::Description;
+    use crate::controller::status::ModelStatus;
+    use crate::controller::status::relation::RelationLine;
+
+    /// The status of a model with so many relations.
+    fn status(relations: usize) -> Response {
+        let mut description = Description::default();
+        description.name = "prod".into();
+        let line = RelationLine { provider: "postgresql:database".into(), ..RelationLine::default() };
+        let inside = ModelStatus { relations: vec![line; relations], ..ModelStatus::default() };
+        let model = ModelView::of_description(&description, "east");
+        Response::ModelStatus(Box::new(ModelStatusView { model, inside }))
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_for_the_link_is_refused_with_what_to_do() {
+        let small = fitting(&status(3));
+        assert_eq!(serde_json::from_str::<Response>(&small).unwrap(), status(3));
+        let large = fitting(&status(10_000));
+        assert!(large.len() < 2048, "{large}");
+        let Response::Failed(failure) = serde_json::from_str(&large).unwrap() else { panic!("{large}") };
+        assert!(failure.message.contains("at most 512 KiB"), "{failure:?}");
+        assert!(failure.hint.contains("`modelferry status -m prod` on the host of controller east"), "{failure:?}");
+    }
+}

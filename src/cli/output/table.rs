@@ -105,7 +105,8 @@ mod tests {
         table.row(["b/10", "active", "2/3"]);
         let painted = table.render_in(true);
         assert!(painted.contains("\u{1b}[31merror\u{1b}[0m     "), "{painted:?}");
-        let stripped = [BOLD, RESET, "\u{1b}[31m", "\u{1b}[32m"].iter().fold(painted, |text, code| text.replace(code, ""));
+        let stripped =
+            [BOLD, RESET, "\u{1b}[31m", "\u{1b}[32m"].iter().fold(painted, |text, code| text.replace(code, ""));
         assert_eq!(stripped, table.render());
     }
 

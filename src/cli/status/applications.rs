@@ -35,12 +35,8 @@ pub(super) fn applications(inside: &ModelStatus, caas: bool) -> Table {
         columns.push("Address");
     }
     columns.extend(["Exposed", "Message"]);
-    let paints = [
-        ("Status", Paint::Status),
-        ("Scale", Paint::Scale),
-        ("Address", Paint::Address),
-        ("Exposed", Paint::Answer),
-    ];
+    let paints =
+        [("Status", Paint::Status), ("Scale", Paint::Scale), ("Address", Paint::Address), ("Exposed", Paint::Answer)];
     let mut table = Table::new(&columns).paint(&paints);
     for (name, application) in inside.applications.iter() {
         let version = version(&application.version, caas);
@@ -214,11 +210,8 @@ mod tests {
         assert_eq!(message(&unit), "(backup) ready");
         unit.juju_status.message = "running db-relation-changed hook".into();
         assert_eq!(message(&unit), "ready");
-        unit.juju_status = StatusInfo {
-            current: "allocating".into(),
-            message: "waiting for machine".into(),
-            ..StatusInfo::default()
-        };
+        unit.juju_status =
+            StatusInfo { current: "allocating".into(), message: "waiting for machine".into(), ..StatusInfo::default() };
         unit.workload_status.message.clear();
         assert_eq!(message(&unit), "waiting for machine");
     }

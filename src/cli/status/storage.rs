@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn sizes_have_two_figures_that_matter() {
-        for (mebibytes, text) in [(10, "10 MiB"), (5, "5.0 MiB"), (1024, "1.0 GiB"), (10_240, "10 GiB"), (1 << 20, "1.0 TiB")] {
+        for (mebibytes, text) in
+            [(10, "10 MiB"), (5, "5.0 MiB"), (1024, "1.0 GiB"), (10_240, "10 GiB"), (1 << 20, "1.0 TiB")]
+        {
             assert_eq!(size(mebibytes), text);
         }
     }

@@ -79,9 +79,4 @@ pub struct IpAddress {
     pub gateway_address: String,
 }
 
-listed!(
-    Space = "spaces",
-    Subnet = "subnets",
-    LinkLayerDevice = "link-layer-devices",
-    IpAddress = "ip-addresses",
-);
+listed!(Space = "spaces", Subnet = "subnets", LinkLayerDevice = "link-layer-devices", IpAddress = "ip-addresses",);

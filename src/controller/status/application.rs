@@ -166,7 +166,10 @@ impl<'a> Inside<'a> {
         Self {
             description,
             machines: description.all_machines().map(|machine| (machine.id.as_str(), machine)).collect(),
-            units: description.all_units().map(|(application, unit)| (unit.name.as_str(), (application, unit))).collect(),
+            units: description
+                .all_units()
+                .map(|(application, unit)| (unit.name.as_str(), (application, unit)))
+                .collect(),
         }
     }
 
@@ -218,7 +221,8 @@ impl<'a> Inside<'a> {
             let ends = &relation.endpoints;
             let here = ends.iter().any(|end| end.application_name == application.name && end.scope == "container");
             if here {
-                principals.extend(ends.iter().map(|end| &end.application_name).filter(|name| **name != application.name));
+                principals
+                    .extend(ends.iter().map(|end| &end.application_name).filter(|name| **name != application.name));
             }
         }
         principals.into_iter().cloned().collect()
@@ -233,8 +237,9 @@ impl<'a> Inside<'a> {
         let machine = self.machines.get(host).copied();
         let version = unit.tools.as_ref().map_or(self.description.agent_version.as_str(), |tools| &tools.tools_version);
         let ports = match machine {
-            Some(machine) => machine.opened_port_ranges.of(&unit.name),
-            None => application.opened_port_ranges.of(&unit.name),
+            Some(machine) => machine.opened_port_ranges.of(&unit.name).into_iter().map(port_range).collect(),
+            // On Kubernetes Juju tells the pod's ports, and not those that the charm asked to have opened.
+            None => container.map(|container| container.ports.clone()).unwrap_or_default(),
         };
         let subordinates = unit.subordinates.iter().filter_map(|name| self.units.get(name.as_str()));
         UnitStatus {
@@ -242,7 +247,7 @@ impl<'a> Inside<'a> {
             juju_status: StatusInfo::of_agent(&unit.agent_status, version_number(version)),
             leader: application.leader == unit.name,
             machine: if unit.principal.is_empty() { unit.machine.clone() } else { String::new() },
-            open_ports: ports.into_iter().map(port_range).collect(),
+            open_ports: ports,
             public_address: machine.map(machine::public_address).unwrap_or_default(),
             address: container
                 .filter(|_| caas)

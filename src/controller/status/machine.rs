@@ -146,11 +146,8 @@ fn interfaces(description: &Description, machine: &str) -> Named<Interface> {
     let devices = devices.filter(|device| device.machine_id == machine && device.kind != "loopback");
     let described = devices.filter_map(|device| {
         let of_device = |name: &str, of: &str| name == device.name && of == machine;
-        let mut interface = Interface {
-            mac_address: device.mac_address.clone(),
-            is_up: device.is_up,
-            ..Interface::default()
-        };
+        let mut interface =
+            Interface { mac_address: device.mac_address.clone(), is_up: device.is_up, ..Interface::default() };
         let addresses = description.ip_addresses.iter();
         let addresses = addresses.filter(|address| of_device(&address.device_name, &address.machine_id));
         for address in addresses.filter(|address| address.config_method != "loopback") {

@@ -115,8 +115,10 @@ mod tests {
 
     #[test]
     fn numbers_in_names_count_as_numbers() {
-        let named: Named<u8> =
-            ["app/10", "app/2", "app", "0/lxd/11", "0/lxd/2", "0"].map(|name| (name.to_owned(), 0)).into_iter().collect();
+        let named: Named<u8> = ["app/10", "app/2", "app", "0/lxd/11", "0/lxd/2", "0"]
+            .map(|name| (name.to_owned(), 0))
+            .into_iter()
+            .collect();
         let names: Vec<&str> = named.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["0", "0/lxd/2", "0/lxd/11", "app", "app/2", "app/10"]);
         assert_eq!(natural("a/01", "a/1"), Ordering::Less);

@@ -119,7 +119,8 @@ pub(super) fn lines(description: &Description) -> Vec<RelationLine> {
 fn line(relation: &Relation) -> RelationLine {
     let of_role = |role: &str| relation.endpoints.iter().find(|end| end.role == role || end.role == "peer");
     let (provider, requirer) = (of_role("provider"), of_role("requirer"));
-    let name = |end: Option<&Endpoint>| end.map(|end| format!("{}:{}", end.application_name, end.name)).unwrap_or_default();
+    let name =
+        |end: Option<&Endpoint>| end.map(|end| format!("{}:{}", end.application_name, end.name)).unwrap_or_default();
     let application = |end: Option<&Endpoint>| end.map(|end| end.application_name.clone());
     let kind = if scope(relation) == "container" {
         "subordinate"

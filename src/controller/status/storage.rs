@@ -205,7 +205,8 @@ pub(super) fn storage(description: &Description) -> StorageStatus {
 
 /// Returns the units that a storage is attached to.
 fn units(description: &Description, storage: &Storage) -> Named<UnitAttachment> {
-    let filesystem = description.filesystems.iter().map(|filesystem| &filesystem.0).find(|it| it.storage_id == storage.id);
+    let filesystem =
+        description.filesystems.iter().map(|filesystem| &filesystem.0).find(|it| it.storage_id == storage.id);
     let volume = description.volumes.iter().map(|volume| &volume.0).find(|it| it.storage_id == storage.id);
     let attached = storage.attachments.iter().map(|name| {
         let unit = description.all_units().find(|(_, unit)| unit.name == *name);

@@ -3,11 +3,14 @@
 mod abort;
 mod aftermath;
 mod agent;
+mod audit;
 mod client;
 mod completion;
 mod controllers;
 pub mod demo;
+mod doubt;
 mod embedded;
+mod events;
 mod exit;
 mod follow;
 mod from;
@@ -21,6 +24,7 @@ mod pair;
 mod peers;
 mod precheck;
 mod redirect;
+mod resolve;
 mod show_controller;
 mod show_migration;
 mod show_model;
@@ -89,6 +93,10 @@ enum Command {
     Wait(wait::WaitArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
+    Resolve(resolve::ResolveArgs),
+    Events(events::EventsArgs),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -203,6 +211,9 @@ pub fn main() -> ExitCode {
         Command::Wait(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
+        Command::Resolve(args) => args.run(&context),
+        Command::Events(args) => args.run(&context),
+        Command::Audit(command) => command.run(&context),
         Command::Embedded(command) => command.run(&context),
         Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),

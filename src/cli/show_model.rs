@@ -133,7 +133,7 @@ impl ShowModelArgs {
         // What is to be done is no part of the document, which scripts read.
         let path = format!("{}/{}", model.details.row.owner, model.details.row.name);
         if let Some(failed) = status::failed(&model, &path) {
-            context.remark(&format!("\n{}{}", failed.told(now), failed.next()).trim_end());
+            context.remark(format!("\n{}{}", failed.told(now), failed.next()).trim_end());
         }
         Ok(Exit::Done)
     }

@@ -1,21 +1,22 @@
 //! The agent: what is in doubt, what runs, what failed of late, its peers, what waits.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use super::cut;
 use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
 use crate::cli::aftermath::{FROZEN, Failed};
-use crate::cli::output::{Paint, Table, clock, painted, span};
-use crate::cli::{cloud_region, peers, plain};
-use crate::engine::view::MigrationView;
+use crate::cli::output::{Paint, Table, clock, painted};
+use crate::cli::{cloud_region, doubt, peers, plain};
+
+/// What a doubt begins with.
+const IN_DOUBT: &str = "IN DOUBT";
 
 pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
     let (doubtful, sure): (Vec<_>, Vec<_>) =
         status.migrations.iter().partition(|migration| is_in_doubt(migration, now_ms));
     let mut text = String::new();
     for migration in &doubtful {
-        let _ = writeln!(text, "{}\n", doubt(migration, now_ms, color));
+        let _ = writeln!(text, "{}\n", alarmed(&doubt::tell(migration, now_ms), color));
     }
     let controller = &status.controller;
     let cloud = cloud_region(&controller.cloud, &controller.region);
@@ -67,19 +68,10 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
     text
 }
 
-/// Tells of a migration in doubt: why, since when, who must act.
-fn doubt(migration: &MigrationView, now_ms: u64, color: bool) -> String {
-    let since = migration.undecided_since_ms.unwrap_or(now_ms);
-    let age = span(Duration::from_millis(now_ms.saturating_sub(since)));
-    let waiting = migration.waiting.as_deref().unwrap_or("its agent has not answered");
-    format!(
-        "{}  model \"{}/{}\", migration \"{}\", for {age}: {}\n\
-         Bring the link to \"{}\" back; the agents then settle it by themselves. The model is never on both sides.",
-        painted("IN DOUBT", Paint::Alarm, color),
-        plain(&migration.owner),
-        plain(&migration.model),
-        plain(&migration.id),
-        plain(waiting),
-        plain(&migration.peer),
-    )
+/// Paints the words that a doubt begins with.
+fn alarmed(doubt: &str, color: bool) -> String {
+    match doubt.strip_prefix(IN_DOUBT) {
+        Some(rest) => format!("{}{rest}", painted(IN_DOUBT, Paint::Alarm, color)),
+        None => doubt.to_owned(),
+    }
 }

@@ -54,6 +54,8 @@ pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         undecided_since_ms: (stand == Stand::Undecided).then_some(NOW_MS - 45_000),
         frozen_ms: None,
         root: None,
+        source_pin: "aa".repeat(32),
+        target_pin: "bb".repeat(32),
         bytes: Bytes::default(),
     }
 }
@@ -236,7 +238,10 @@ fn what_is_in_doubt_comes_first_and_then_what_runs() {
     let migrations = vec![migration(Stand::Running), migration(Stand::Undecided)];
     let text = agent::text(&StatusView { migrations, ..agent_status() }, NOW_MS, false);
     assert!(text.starts_with("IN DOUBT  model \"admin/prod\""), "{text}");
-    assert!(text.contains("for 45 s: the link to \"west\" is down"), "{text}");
+    assert!(text.contains("Committed, for 45 s: the link to \"west\" is down"), "{text}");
+    assert!(text.contains("the operator of \"west\" must act:\n  here:"), "{text}");
+    let typed = "modelferry resolve 3850c8cc-0cd0-4d53-8a6d-591b63024141:0 --proof commit.proof\n";
+    assert!(text.contains(typed), "{text}");
     let parts = [
         "IN DOUBT",
         "Model  Controller  Cloud/Region  Version  Timestamp  Notes\n",

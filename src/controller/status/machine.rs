@@ -6,6 +6,7 @@ use super::named::Named;
 use super::{Base, StatusInfo, space_name, version_number};
 use crate::controller::description::Description;
 use crate::controller::description::machine::{Address, Constraints, Instance, Machine};
+use crate::controller::description::network::Subnet;
 
 /// A machine or a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,14 +161,19 @@ fn interfaces(description: &Description, machine: &str) -> Named<Interface> {
             }
             if interface.space.is_empty() {
                 let subnet = description.subnets.iter().find(|subnet| subnet.cidr == address.subnet_cidr);
-                interface.space =
-                    subnet.map(|subnet| space_name(description, &subnet.space_id).to_owned()).unwrap_or_default();
+                interface.space = subnet.map(|subnet| space_of(description, subnet)).unwrap_or_default();
             }
         }
         // Juju leaves out what has no address.
         (!interface.ip_addresses.is_empty()).then(|| (device.name.clone(), interface))
     });
     described.collect()
+}
+
+/// Returns the name of a subnet's space, by whichever of its names the document's version tells.
+fn space_of(description: &Description, subnet: &Subnet) -> String {
+    let told = [&subnet.space_name, &subnet.space_uuid].into_iter().find(|told| !told.is_empty());
+    space_name(description, told.unwrap_or(&subnet.space_id)).to_owned()
 }
 
 /// Joins `key=value` of everything that is known.

@@ -22,6 +22,7 @@ use self::named::Named;
 use self::relation::{OfferStatus, RelationLine};
 use self::storage::StorageStatus;
 use super::description::Description;
+use super::description::network::SpaceRef;
 use super::description::status::Status;
 
 /// What is inside a model.
@@ -133,13 +134,10 @@ fn version_number(tools: &str) -> &str {
     tools.split('-').next().unwrap_or(tools)
 }
 
-/// Returns a space's name by its id, as the model has it.
-fn space_name<'a>(description: &'a Description, id: &'a str) -> &'a str {
-    let space = description.spaces.iter().find(|space| space.id == id || !space.uuid.is_empty() && space.uuid == id);
-    match space {
-        Some(space) => &space.name,
-        // The space that every model has, also where its document does not list it.
-        None if id == "0" => "alpha",
-        None => id,
+/// Returns the name of the space that a reference leads to; the reference itself where it leads nowhere.
+fn space_name<'a>(description: &'a Description, reference: &'a str) -> &'a str {
+    match description.space_of(reference) {
+        SpaceRef::Named(name) => name,
+        SpaceRef::Dangling | SpaceRef::Untold => reference,
     }
 }

@@ -3,6 +3,7 @@
 //! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
+mod failure;
 pub mod server;
 pub mod view;
 pub mod wire;
@@ -17,6 +18,8 @@ use self::view::{
 };
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::view::{AuditView, EventView, MigrationView, PlanView, VerifyView};
+
+pub use self::failure::{Failure, FailureKind};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -327,66 +330,6 @@ pub enum Response {
     Imported(Imported),
     /// Of [`Request::EmbeddedExport`].
     Exported(Exported),
-}
-
-/// Why something was not done, in three parts: what happened, how things stand, what to type next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Failure {
-    /// By whose fault.
-    pub kind: FailureKind,
-    /// What happened.
-    pub message: String,
-    /// What state the model, or the agent, is in; empty where the message says it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub state: String,
-    /// What to type next; empty where there is nothing to do.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub hint: String,
-    /// Where the model went, if it is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redirect: Option<Box<view::RedirectView>>,
-}
-
-/// Kinds of failure; an exit code each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// The agent, or its controller, says no. Nothing has changed.
-    Refused,
-    /// The request makes no sense.
-    Usage,
-    /// There is nothing of that name.
-    NotFound,
-    /// Who asks may not.
-    NotPermitted,
-    /// It is in doubt who owns the model, so this has to wait.
-    InDoubt,
-    /// An agent that is needed cannot be reached.
-    Unreachable,
-    /// It took too long.
-    TimedOut,
-    /// The agent itself is broken.
-    Internal,
-}
-
-impl Failure {
-    /// Makes a failure of which there is no more to say than what happened.
-    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), state: String::new(), hint: String::new(), redirect: None }
-    }
-
-    /// Adds how things stand.
-    pub fn state(mut self, state: impl Into<String>) -> Self {
-        self.state = state.into();
-        self
-    }
-
-    /// Adds what to type next.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
-        self
-    }
 }
 
 impl From<Failure> for Response {

@@ -4,6 +4,8 @@ mod abort;
 mod aftermath;
 mod agent;
 mod audit;
+mod backup;
+mod checklist;
 mod client;
 mod completion;
 mod controllers;
@@ -19,9 +21,11 @@ mod man;
 mod migrate;
 mod migrations;
 mod models;
+mod models_named;
 mod output;
 mod pair;
 mod peers;
+mod plan_text;
 mod precheck;
 mod redirect;
 mod resolve;
@@ -30,6 +34,7 @@ mod show_migration;
 mod show_model;
 mod status;
 mod unpair;
+mod verify;
 mod wait;
 
 use std::io::{IsTerminal, Write};
@@ -91,12 +96,15 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
     Wait(wait::WaitArgs),
+    Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
     Resolve(resolve::ResolveArgs),
     Events(events::EventsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -209,8 +217,10 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
+        Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
+        Command::Backup(command) => command.run(&context),
         Command::Resolve(args) => args.run(&context),
         Command::Events(args) => args.run(&context),
         Command::Audit(command) => command.run(&context),

@@ -1,5 +1,6 @@
 //! Controllers: the port through which a model leaves and arrives, and the adapters behind it.
 
+pub mod backup;
 pub mod checks;
 #[cfg(test)]
 pub(crate) mod contract;
@@ -7,3 +8,4 @@ pub mod description;
 pub mod embedded;
 pub mod port;
 pub mod status;
+mod text;

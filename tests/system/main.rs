@@ -7,5 +7,7 @@ mod endurance;
 mod host;
 mod interrupted;
 mod moved;
+mod plan;
 mod refused;
 mod status;
+mod verify;

@@ -1,6 +1,7 @@
 //! What the agent answers, each part in a file: models and controllers, migrations, peers, the embedded controller.
 
 mod arrival;
+mod backup;
 mod embedded;
 mod migrations;
 mod models;
@@ -93,6 +94,8 @@ impl Desk {
             Request::Checklist { id } => self.checklist(&id).await,
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
+            Request::BackupList {} => self.backup_list().await,
+            Request::BackupVerify { id } => self.backup_verify(id).await,
             other => unreachable!("{other:?} changes something or is watched"),
         }
     }
@@ -110,6 +113,10 @@ impl Desk {
             Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir).await,
             Request::EmbeddedRemove { model } => self.embedded_remove(model).await,
             Request::EmbeddedSet { model, key, value } => self.embedded_set(model, key, value).await,
+            Request::BackupCreate { model, file, force } => self.backup_create(&model, file, force).await,
+            Request::BackupKeep { model, peer } => self.backup_keep(&model, &peer).await,
+            Request::BackupRestore { backup, source_lost } => self.backup_restore(backup, source_lost).await,
+            Request::BackupRemove { id } => self.backup_remove(id).await,
             Request::UserAdd { user, access } => self.user_add(user, access).await,
             Request::UserRemove { user } => self.user_remove(user).await,
             other => unreachable!("{other:?} changes nothing"),

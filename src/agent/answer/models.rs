@@ -153,6 +153,7 @@ impl Desk {
             controller: controller.into(),
             listen: self.listen.to_string(),
             peers: self.peers(),
+            alarms: self.engine()?.alarms(),
             migrations,
             failed,
         })))

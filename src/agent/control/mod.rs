@@ -12,14 +12,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::failure::{Failure, FailureKind};
+
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
     StatusView,
 };
+use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::view::{AuditView, EventView, MigrationView, PlanView, VerifyView};
-
-pub use self::failure::{Failure, FailureKind};
+use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -111,6 +112,13 @@ pub enum Request {
     },
     /// Who are the embedded controller's users?
     UserList {},
+    /// Which backups are kept here?
+    BackupList {},
+    /// Is this backup, kept here, what it was?
+    BackupVerify {
+        /// Its id, or how that begins.
+        id: String,
+    },
 
     /// Open an offer to pair.
     PairOffer {
@@ -182,6 +190,34 @@ pub enum Request {
         /// Its value.
         value: String,
     },
+    /// Write a model into an archive.
+    BackupCreate {
+        /// The model.
+        model: String,
+        /// The archive, an absolute path that the agent can write.
+        file: PathBuf,
+        /// Whether a file that is there is replaced.
+        force: bool,
+    },
+    /// Let a peer keep a copy of a model.
+    BackupKeep {
+        /// The model.
+        model: String,
+        /// The peer.
+        peer: String,
+    },
+    /// Take a backup into the embedded controller, as a model.
+    BackupRestore {
+        /// Which.
+        backup: BackupRef,
+        /// Whether the controller that it was taken from is known to be lost.
+        source_lost: bool,
+    },
+    /// Keep a backup no longer.
+    BackupRemove {
+        /// Its id, or how that begins.
+        id: String,
+    },
     /// Add a user to the embedded controller.
     UserAdd {
         /// The user.
@@ -194,6 +230,16 @@ pub enum Request {
         /// The user.
         user: String,
     },
+}
+
+/// A backup, by where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupRef {
+    /// An archive, an absolute path that the agent can read.
+    File(PathBuf),
+    /// One that is kept here: its id, or how that begins.
+    Kept(String),
 }
 
 impl Request {
@@ -212,6 +258,9 @@ impl Request {
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
+            Self::BackupList {} | Self::BackupVerify { .. } => false,
+            Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
+            Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
             Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
@@ -326,16 +375,16 @@ pub enum Response {
     Offer(OfferView),
     /// Of [`Request::PairAccept`].
     Paired(PairedView),
-    /// Of [`Request::EmbeddedImport`].
+    /// Of [`Request::BackupList`], newest first.
+    Backups(Vec<BackupView>),
+    /// Of [`Request::BackupCreate`], [`Request::BackupVerify`].
+    Backup(Box<BackupView>),
+    /// Of [`Request::BackupKeep`].
+    Kept(KeptView),
+    /// Of [`Request::EmbeddedImport`], [`Request::BackupRestore`].
     Imported(Imported),
     /// Of [`Request::EmbeddedExport`].
     Exported(Exported),
-}
-
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
     let (doubtful, sure): (Vec<_>, Vec<_>) =
         status.migrations.iter().partition(|migration| is_in_doubt(migration, now_ms));
     let mut text = String::new();
+    for alarm in &status.alarms {
+        let head = painted("ALARM", Paint::Alarm, color);
+        let _ = writeln!(text, "{head}  {}: {}\n", plain(&alarm.kind), plain(&alarm.text));
+    }
     for migration in &doubtful {
         let _ = writeln!(text, "{}\n", alarmed(&doubt::tell(migration, now_ms), color));
     }

@@ -228,6 +228,7 @@ fn agent_status() -> StatusView {
         controller: ControllerView { name: "src".into(), cloud: "lxd".into(), ..ControllerView::default() },
         listen: "[::]:17171".into(),
         peers: vec![PeerView { name: "west".into(), ..PeerView::default() }],
+        alarms: Vec::new(),
         migrations: Vec::new(),
         failed: Vec::new(),
     }

@@ -63,3 +63,16 @@ fn every_decision_is_listed_and_has_its_three_parts() {
         }
     }
 }
+
+#[test]
+fn the_specification_has_every_close_code_and_no_other() {
+    let specification = text("protocol/SPEC.md");
+    let section = specification.split("## 14. Close codes").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let rows: BTreeSet<String> = section
+        .lines()
+        .filter(|line| line.starts_with("| 0x"))
+        .map(|line| line.split('|').take(3).collect::<Vec<_>>().join("|"))
+        .collect();
+    let codes = modelferry::link::CloseCode::CODES.iter().map(|(code, name)| format!("| {code:#04x} | {name} "));
+    assert_eq!(rows, codes.collect());
+}

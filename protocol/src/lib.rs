@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod message;
 pub mod pairing;
 pub mod plan;
+pub mod proof;
 pub mod record;
 pub mod snapshot;
 pub mod switch;

@@ -56,10 +56,23 @@ pub const ANSWER_BYTES_MAX: usize = 512 << 10;
 pub const USERS_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.
 pub const FINDINGS_MAX: usize = 240;
+/// Spaces that a controller tells about.
+pub const SPACES_MAX: usize = 256;
+/// Subnets that a controller tells about: with every name at full length they fit one answer.
+pub const SUBNETS_MAX: usize = 1024;
+/// Bytes of a subnet's CIDR: an IPv6 network in full has 43.
+pub const CIDR_BYTES_MAX: usize = 64;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
 pub const EPOCH_MAX: u64 = 1 << 62;
+/// What an operator's last resort adds to the epoch, so that the side that was taken for destroyed loses, however
+/// often the model was moved meanwhile: more than any model is.
+pub const EPOCH_FORCED_STEP: u64 = 1 << 32;
+/// Bytes in a proof's text: it is pasted into a mail, a chat, a ticket.
+pub const PROOF_BYTES_MAX: usize = 1 << 10;
+/// Bytes of text in which a proof is looked for: a mail with its headers, quoted a few times.
+pub const PROOF_MAIL_BYTES_MAX: usize = 64 << 10;
 /// Bytes in one journal record. The longest is a migration's terms with every address of a controller;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;
@@ -69,6 +82,10 @@ const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds fr
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(
+    SUBNETS_MAX * (CIDR_BYTES_MAX + 3 * NAME_BYTES_MAX + 12) + SPACES_MAX * (NAME_BYTES_MAX + 4)
+        < CONTROL_FRAME_BYTES_MAX as usize
+);
 const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + 256 < RECORD_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

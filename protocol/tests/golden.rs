@@ -1,6 +1,8 @@
 //! The bytes of every frame and record, kept for ever: another codec, compiler or machine must write
 //! the same. `BLESS=1` writes files that are missing; it never changes one.
 
+#[path = "samples/proof.rs"]
+mod proof;
 mod samples;
 
 use std::collections::BTreeSet;
@@ -154,16 +156,25 @@ fn a_vote_signs_the_same_bytes_as_ever() {
 }
 
 #[test]
+fn a_proof_is_signed_and_written_as_ever() {
+    let proof = proof::committed();
+    golden("proof-signed", &proof.statement.signed_bytes());
+    let text = golden("proof-text", proof.to_string().as_bytes());
+    assert_eq!(std::str::from_utf8(&text).unwrap().parse(), Ok(proof));
+}
+
+#[test]
 fn no_golden_file_is_left_without_its_value() {
-    let mut expected: BTreeSet<String> = ["pair-request", "pair-response", "snapshot", "snapshot-root", "vote-signed"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(samples::messages().iter().map(message_name))
-        .chain(samples::bodies().iter().map(|(name, _)| format!("entry-{name}")))
-        .chain(samples::chunk_headers().iter().map(|chunk| format!("chunk-{}", chunk.encoding.name())))
-        .chain(OWNER_CALLS.iter().map(|call| format!("call-{}", call.name())))
-        .map(|name| name.to_lowercase())
-        .collect();
+    let mut expected: BTreeSet<String> =
+        ["pair-request", "pair-response", "proof-signed", "proof-text", "snapshot", "snapshot-root", "vote-signed"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(samples::messages().iter().map(message_name))
+            .chain(samples::bodies().iter().map(|(name, _)| format!("entry-{name}")))
+            .chain(samples::chunk_headers().iter().map(|chunk| format!("chunk-{}", chunk.encoding.name())))
+            .chain(OWNER_CALLS.iter().map(|call| format!("call-{}", call.name())))
+            .map(|name| name.to_lowercase())
+            .collect();
     for entry in fs::read_dir(file("x").parent().unwrap()).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::limits::EPOCH_MAX;
+use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_MAX};
 use modelferry_protocol::message::{Commit, End, Message, Rooted, Sealed, Switch, Vote};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, Dropping, OfferRefused, TargetInput, TargetRecord, TargetState};
@@ -106,7 +106,8 @@ fn a_source_that_will_not_commit_any_more_tells_a_waiting_target() {
     for state in [
         SourceState::Aborting(cause()),
         SourceState::Aborted(cause()),
-        SourceState::Reclaiming(reclaiming),
+        SourceState::Reclaiming(reclaiming.clone()),
+        SourceState::Seizing(reclaiming),
         SourceState::Reclaimed(3),
     ] {
         for asks in [vote.clone(), Message::Progress(switch())] {
@@ -145,6 +146,42 @@ fn a_vote_for_a_juju_source_cannot_be_renounced() {
     let record = TargetRecord { head: Head { profile: Profile::Gateway, ..HEAD }, state: TargetState::Prepared(ROOT) };
     let renounced = target::on(&record, TargetInput::Renounce(&cause()));
     assert_eq!(renounced, Outcome::Ignore(Ignored::NotRevocable));
+}
+
+#[test]
+fn a_last_resort_is_taken_in_doubt_alone_and_takes_an_epoch_far_ahead() {
+    let committed = || source::Committed { root: ROOT, vote: Default::default() };
+    let why = cause();
+    let seize = |state| source::on(&SourceRecord { head: HEAD, state }, SourceInput::Seize(&why));
+    let Outcome::Record(seizing) = seize(SourceState::Committed(committed())) else { panic!("refused") };
+    for state in [SourceState::Offered, SourceState::Handed(ROOT), SourceState::Moved(ROOT), seizing.clone()] {
+        assert_eq!(seize(state), Outcome::Ignore(Ignored::NotExpected));
+    }
+    let record = SourceRecord { head: HEAD, state: seizing };
+    assert_eq!(source::next(&record), Some(source::SourceCommand::Thaw));
+    let thawed = source::on(&record, SourceInput::Done);
+    assert_eq!(thawed, Outcome::Record(SourceState::Reclaimed(HEAD.epoch_to + EPOCH_FORCED_STEP)));
+
+    let seize = |state| target::on(&target(state), TargetInput::Seize(&why));
+    let Outcome::Record(seizing) = seize(TargetState::Prepared(ROOT)) else { panic!("refused") };
+    for state in [TargetState::Receiving, TargetState::Staging(ROOT), TargetState::Active(ROOT), seizing.clone()] {
+        assert_eq!(seize(state), Outcome::Ignore(Ignored::NotExpected));
+    }
+    let record = target(seizing);
+    assert_eq!(target::next(&record), Some(target::TargetCommand::Activate));
+    let Outcome::Record(seized) = target::on(&record, TargetInput::Done) else { panic!("not recorded") };
+    let seized = target(seized);
+    assert!(seized.is_at_rest());
+    assert_eq!(seized.owned_epoch(), HEAD.epoch_to + EPOCH_FORCED_STEP);
+}
+
+#[test]
+fn a_source_that_comes_back_committed_hands_over_to_the_target_that_was_forced() {
+    let seized = TargetState::Seized(target::Seizure { root: ROOT, cause: cause() });
+    let commit = Message::Commit(Commit { switch: switch(), root: ROOT, epoch_to: 2 });
+    let Outcome::Reply(told) = target_hears(seized, &commit) else { panic!("no answer") };
+    let committed = SourceState::Committed(source::Committed { root: ROOT, vote: Default::default() });
+    assert_eq!(source_hears(committed, &told), Outcome::Record(SourceState::Handed(ROOT)));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use modelferry_protocol::frame::{Encoding, FRAME_VERSION, KIND_CHUNK};
 use modelferry_protocol::message::{Message, Switch, Vote};
 use modelferry_protocol::plan::{Answer, Level, Question};
+use modelferry_protocol::proof::{self, Verdict};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Call;
 use modelferry_protocol::switch::Profile;
@@ -56,6 +57,7 @@ fn every_tag_is_written_down_and_no_other() {
     says_the_same("7. Snapshot", "Call", Call::TAGS);
     says_the_same("9.2", "state", SourceState::TAGS);
     says_the_same("9.3", "state", TargetState::TAGS);
+    says_the_same("9.9", "Verdict", Verdict::TAGS);
     says_the_same("10. Journal", "Body", Body::TAGS);
 }
 
@@ -66,6 +68,7 @@ fn every_wire_enum_is_compared() {
         include_str!("../src/frame.rs"),
         include_str!("../src/message.rs"),
         include_str!("../src/plan.rs"),
+        include_str!("../src/proof.rs"),
         include_str!("../src/record.rs"),
         include_str!("../src/snapshot.rs"),
         include_str!("../src/switch/mod.rs"),
@@ -73,7 +76,7 @@ fn every_wire_enum_is_compared() {
         include_str!("../src/switch/target.rs"),
     ];
     let declared = sources.iter().map(|source| source.matches("\nwire_enum! {").count()).sum::<usize>();
-    assert_eq!(declared, 9, "a new enum is to be added to SPEC.md and to this test");
+    assert_eq!(declared, 10, "a new enum is to be added to SPEC.md and to this test");
 }
 
 #[test]
@@ -102,8 +105,9 @@ fn every_limit_is_written_down_with_its_value_and_no_other() {
         PROTOCOL_VERSION, PORT_DEFAULT, FRAME_HEADER_BYTES, CONTROL_FRAME_BYTES_MAX, CHUNK_HEADER_BYTES_MAX,
         CHUNK_BYTES_MAX, CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MIN, CHUNK_WIRE_BYTES_MAX, ZSTD_WINDOW_LOG_MAX,
         PAGE_CHUNKS_MAX, RANGES_MAX, BLOB_BYTES_MAX, DESCRIPTION_BYTES_MAX, CALLS_MAX, SNAPSHOT_BYTES_MAX,
-        NAME_BYTES_MAX, TEXT_BYTES_MAX, ANSWER_BYTES_MAX, USERS_MAX, FINDINGS_MAX, ADDRESSES_MAX, EPOCH_MAX,
-        RECORD_BYTES_MAX,
+        NAME_BYTES_MAX, TEXT_BYTES_MAX, ANSWER_BYTES_MAX, USERS_MAX, FINDINGS_MAX, SPACES_MAX, SUBNETS_MAX,
+        CIDR_BYTES_MAX, ADDRESSES_MAX, EPOCH_MAX, RECORD_BYTES_MAX, EPOCH_FORCED_STEP, PROOF_BYTES_MAX,
+        PROOF_MAIL_BYTES_MAX,
     ]
     .to_vec();
     coded.extend(values![pairing:
@@ -125,6 +129,7 @@ fn labels_are_written_down() {
         ("3. Pairing", limits::ALPN_PAIR),
         ("3. Pairing", pairing::EXPORTER_LABEL),
         ("5.2", signed),
+        ("9.9", &proof::CONTEXT[..proof::CONTEXT.len() - 1]),
     ] {
         let label = std::str::from_utf8(label).unwrap();
         assert!(section(title).contains(&format!("`{label}`")), "section {title} lacks {label}");

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::client::{self, Client, deadline};
 use super::exit::Exit;
 use super::output::{Format, byte_count, clock, now_ms, span};
-use super::{Context, plain};
-use crate::agent::control::view::is_in_doubt;
+use super::{Context, checklist, doubt, plain};
+use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::{Direction, MigrationView, Stand};
 
@@ -85,20 +85,35 @@ fn in_doubt(view: &MigrationView) -> Failure {
     let since = view.undecided_since_ms.map_or(0, |since| now_ms().saturating_sub(since));
     let age = span(Duration::from_millis(since));
     let waiting = view.waiting.as_deref().unwrap_or("the other agent has not answered");
-    let state = match view.direction {
-        Direction::Source => "the model stays frozen here until the other agent answers; it is never on both sides",
-        Direction::Target => "the copy here stays inactive until the other agent answers; it is never on both sides",
-    };
     Failure::new(FailureKind::InDoubt, format!("migration \"{}\" has been in doubt for {age}: {waiting}", view.id))
-        .state(state)
-        .hint(format!("bring the link to \"{0}\" back, then `modelferry wait {1} --timeout 10m`", view.peer, view.id))
+        .state(doubt::truth(view))
+        .hint(format!(
+            "bring the link to \"{}\" back, then `modelferry wait {} --timeout 10m`; or without it:\n  {}",
+            view.peer,
+            view.id,
+            doubt::commands(view).join("\n  ")
+        ))
+}
+
+/// Asks what is left to do. Whoever cannot be told that has still been told how it ended.
+fn checklist_of(context: &Context, view: &MigrationView) -> Option<Box<ChecklistView>> {
+    match context.ask(&Request::Checklist { id: view.mid.clone() }) {
+        Ok(Response::Checklist(list)) => Some(list),
+        _ => None,
+    }
 }
 
 /// Prints how it ended, and tells how the command ends.
 fn conclude(context: &Context, view: &MigrationView) -> Exit {
     let exit = Exit::of_migration(view);
+    let is_source = view.stand == Stand::Moved && view.direction == Direction::Source;
+    let checklist = if is_source { checklist_of(context, view) } else { None };
     if context.format != Format::Tabular {
-        context.print(view, String::new);
+        let mut tree = serde_json::to_value(view).unwrap_or_default();
+        if let (Some(list), Some(fields)) = (checklist, tree.as_object_mut()) {
+            fields.insert("checklist".to_owned(), serde_json::to_value(list).unwrap_or_default());
+        }
+        context.print(&tree, String::new);
         return exit;
     }
     let model = format!("{}/{}", plain(&view.owner), plain(&view.model));
@@ -118,6 +133,9 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
                 byte_count(view.bytes.total),
                 byte_count(view.bytes.reused)
             ));
+            if let Some(list) = checklist {
+                super::put(&checklist::text(&list));
+            }
             if let Some(cause) = cause {
                 context.fail(
                     &Failure::new(FailureKind::Refused, format!("something is left to do: {cause}"))
@@ -222,7 +240,7 @@ mod tests {
         let failure = in_doubt(&migration(Stand::Undecided));
         assert_eq!(Exit::of(&failure), Exit::InDoubt);
         assert!(failure.message.contains("the link to \"west\" is down"), "{failure:?}");
-        assert!(failure.state.contains("the model stays frozen here"), "{failure:?}");
+        assert!(failure.state.contains("The model is frozen here"), "{failure:?}");
         assert!(failure.hint.contains("modelferry wait 3850c8cc-0cd0-4d53-8a6d-591b63024141:0"), "{failure:?}");
     }
 

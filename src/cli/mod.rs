@@ -2,11 +2,15 @@
 
 mod abort;
 mod agent;
+mod audit;
+mod checklist;
 mod client;
 mod completion;
 mod controllers;
 pub mod demo;
+mod doubt;
 mod embedded;
+mod events;
 mod exit;
 mod follow;
 mod identity;
@@ -15,16 +19,20 @@ mod migrate;
 mod migrations;
 mod model_tables;
 mod models;
+mod models_named;
 mod output;
 mod pair;
 mod peers;
+mod plan_text;
 mod precheck;
 mod redirect;
+mod resolve;
 mod show_controller;
 mod show_migration;
 mod show_model;
 mod status;
 mod unpair;
+mod verify;
 mod wait;
 
 use std::io::{IsTerminal, Write};
@@ -86,8 +94,13 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
     Wait(wait::WaitArgs),
+    Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
+    Resolve(resolve::ResolveArgs),
+    Events(events::EventsArgs),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -196,8 +209,12 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
+        Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
+        Command::Resolve(args) => args.run(&context),
+        Command::Events(args) => args.run(&context),
+        Command::Audit(command) => command.run(&context),
         Command::Embedded(command) => command.run(&context),
         Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{self, Exit};
-use super::output::{Table, ago, byte_count, clock, now_ms, span};
+use super::output::{Table, ago, byte_count, now_ms, span, utc};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::{Direction, EventView, MigrationView};
@@ -17,10 +17,20 @@ use crate::engine::view::{Direction, EventView, MigrationView};
 pub struct ShowMigrationArgs {
     /// The migration's ID, or its model
     id: String,
+    /// Print what this side has decided, signed: to be carried to the other side where the link is dead
+    #[arg(long)]
+    proof: bool,
 }
 
 impl ShowMigrationArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.proof {
+            let Response::Proof(proof) = context.ask(&Request::ShowProof { id: self.id })? else {
+                return Err(client::unexpected());
+            };
+            context.print(&serde_json::json!({ "proof": proof }), || proof.clone());
+            return Ok(Exit::Done);
+        }
         let answer = context.ask(&Request::ShowMigration { id: self.id })?;
         let Response::History { migration, events } = answer else { return Err(client::unexpected()) };
         let tree = serde_json::json!({ "migration": migration, "events": events });
@@ -60,13 +70,15 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
         ),
     ));
     lines.extend(migration.root.clone().map(|root| ("root", root)));
+    lines.push(("source agent", migration.source_pin.clone()));
+    lines.push(("target agent", migration.target_pin.clone()));
     let mut text = lines.iter().fold(String::new(), |mut text, (key, value)| {
         let _ = writeln!(text, "{key}: {}", plain(value));
         text
     });
     let mut table = Table::new(&["Time", "Who", "What"]);
     for event in events {
-        table.row([&clock(event.time_ms), &event.actor, &event.text]);
+        table.row([&utc(event.time_ms), &event.actor, &event.text]);
     }
     let _ = write!(text, "\n{}", table.render());
     text

@@ -6,11 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Exit};
-use super::output::{Table, ago, clock, now_ms, span};
-use super::{Context, client, model_tables, peers, plain};
+use super::output::{Table, ago, clock, now_ms};
+use super::{Context, client, doubt, model_tables, peers, plain};
 use crate::agent::control::view::{ModelView, StatusView, is_in_doubt};
 use crate::agent::control::{Failure, Request, Response};
-use crate::engine::view::MigrationView;
 
 /// Characters of a note at most, as in Juju.
 const NOTE_CHARS_MAX: usize = 120;
@@ -121,7 +120,7 @@ fn agent_text(status: &StatusView, now_ms: u64) -> String {
         status.migrations.iter().partition(|migration| is_in_doubt(migration, now_ms));
     let mut text = String::new();
     for migration in doubtful {
-        let _ = writeln!(text, "{}\n", doubt(migration, now_ms));
+        let _ = writeln!(text, "{}\n", doubt::tell(migration, now_ms));
     }
     let mut table = Table::new(&["Controller", "Cloud/Region", "Version", "Agent", "Listen", "Timestamp"]);
     let controller = &status.controller;
@@ -157,27 +156,12 @@ fn agent_text(status: &StatusView, now_ms: u64) -> String {
     text
 }
 
-/// Tells of a migration in doubt: why, since when, who must act.
-fn doubt(migration: &MigrationView, now_ms: u64) -> String {
-    let since = migration.undecided_since_ms.unwrap_or(now_ms);
-    let age = span(std::time::Duration::from_millis(now_ms.saturating_sub(since)));
-    let waiting = migration.waiting.as_deref().unwrap_or("its agent has not answered");
-    format!(
-        "IN DOUBT  model \"{}/{}\", migration \"{}\", for {age}: {waiting}\n\
-         Bring the link to \"{}\" back; the agents then settle it by themselves. The model is never on both sides.",
-        plain(&migration.owner),
-        plain(&migration.model),
-        plain(&migration.id),
-        plain(&migration.peer),
-    )
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::agent::control::view::{ControllerView, ModelMigration, PeerView};
     use crate::controller::embedded::view::{ModelDetails, ModelRow, ModelState};
-    use crate::engine::view::{Bytes, Direction, Stand};
+    use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
 
     /// 2025-10-09 08:53:20 UTC.
     const NOW_MS: u64 = 1_760_000_000_000;
@@ -275,6 +259,8 @@ pub(super) mod tests {
             undecided_since_ms: (stand == Stand::Undecided).then_some(NOW_MS - 45_000),
             frozen_ms: None,
             root: None,
+            source_pin: "aa".repeat(32),
+            target_pin: "bb".repeat(32),
             bytes: Bytes::default(),
         }
     }
@@ -290,7 +276,10 @@ pub(super) mod tests {
         };
         let text = agent_text(&status, NOW_MS);
         assert!(text.starts_with("IN DOUBT  model \"admin/prod\""), "{text}");
-        assert!(text.contains("for 45 s: the link to \"west\" is down"), "{text}");
+        assert!(text.contains("Committed, for 45 s: the link to \"west\" is down"), "{text}");
+        assert!(text.contains("the operator of \"west\" must act:\n  here:"), "{text}");
+        let typed = "modelferry resolve 3850c8cc-0cd0-4d53-8a6d-591b63024141:0 --proof commit.proof\n";
+        assert!(text.contains(typed), "{text}");
         assert!(text.contains("  migrating: exporting model\n"), "{text}");
         assert!(text.contains("west  -           -             -        down  -\n"), "{text}");
         assert!(text.ends_with(

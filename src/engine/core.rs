@@ -34,7 +34,7 @@ pub trait QueryHandler: Send + Sync {
 pub struct Settings {
     /// A vote may be at most this old when the commit record is written.
     pub commit_freshness: Duration,
-    /// Plain bytes sent and not yet durable on the target, per migration. What a kill makes to be sent again.
+    /// Plain bytes sent and not yet durable on the target, per migration, at most: what a kill makes to be sent again.
     pub window_bytes: u32,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
@@ -44,8 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             commit_freshness: Duration::from_secs(5),
-            // Twice 100 Mbit/s at 150 ms, and the time that a sync takes on a slow disk.
-            window_bytes: 8 << 20,
+            // 1 Gbit/s at 150 ms, and the time that a sync takes; a slower link gets a smaller one.
+            window_bytes: 32 << 20,
             disk_reserve_bytes: 64 << 20,
         }
     }
@@ -73,6 +73,7 @@ pub(super) struct Core {
     pub parts: EngineParts,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
+    recorded: watch::Sender<u64>,
 }
 
 /// Returns the wall clock in Unix milliseconds. It is shown to people; only the freeze budget, which may
@@ -89,7 +90,8 @@ pub(super) fn entry(actor: &str, body: Body) -> Entry {
 
 impl Core {
     pub fn new(parts: EngineParts) -> Self {
-        Self { parts, migrations: Mutex::default(), conversations: Mutex::default() }
+        let recorded = watch::Sender::new(parts.journal.sequence());
+        Self { parts, migrations: Mutex::default(), conversations: Mutex::default(), recorded }
     }
 
     fn migrations(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
@@ -98,7 +100,7 @@ impl Core {
 
     /// Follows a migration from now on.
     pub fn track(&self, terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Tracked> {
-        let tracked = Tracked::new(terms, peer, standing, history);
+        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, standing, history);
         self.migrations().insert(tracked.terms.mid, tracked.clone());
         tracked
     }
@@ -145,6 +147,11 @@ impl Core {
         use_it(conversations.entry(pin).or_insert_with(|| watch::Sender::new(None)))
     }
 
+    /// Tells the sequence number of the journal's last record, and of each that follows.
+    pub fn recorded(&self) -> watch::Receiver<u64> {
+        self.recorded.subscribe()
+    }
+
     /// Runs blocking work on the journal, the store or the disk.
     pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
         match tokio::task::spawn_blocking(work).await {
@@ -162,7 +169,10 @@ impl Core {
     ) -> Result<(), E> {
         let journal = self.parts.journal.clone();
         match Self::blocking(move || journal.append_with(decide)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                self.recorded.send_replace(self.parts.journal.sequence());
+                Ok(())
+            }
             Ok(Err(refused)) => Err(refused),
             Err(error) => stop(&error),
         }
@@ -181,6 +191,7 @@ impl Core {
         if let Err(error) = Self::blocking(move || journal.append(entries)).await {
             stop(&error);
         }
+        self.recorded.send_replace(self.parts.journal.sequence());
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
         tracked.stand(standing, |history| history.apply(&entry));

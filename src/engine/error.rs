@@ -1,6 +1,8 @@
 //! What an engine answers instead of doing it.
 
+use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::plan::Finding;
+use modelferry_protocol::proof::ProofRefused;
 
 use crate::controller::port::ControllerError;
 use crate::journal::JournalError;
@@ -77,6 +79,43 @@ pub enum EngineError {
     /// Only the source can do that.
     #[error("migration {0} can only be aborted by its source agent; the model is on its way here")]
     NotSource(String),
+    /// Nothing can be said of what arrived before it has.
+    #[error("migration {id} has brought no model here yet: {state}")]
+    NotArrived {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+    },
+    /// A proof that proves nothing here.
+    #[error(transparent)]
+    Proof(#[from] ProofRefused),
+    /// This side has decided nothing that could be proved.
+    #[error("migration {id} is {state} here: this side has decided nothing yet that it could prove")]
+    NothingToProve {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+    },
+    /// A resolution that the migration's state does not take.
+    #[error("migration {id} is {state} here: {why}")]
+    Unresolvable {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+        /// Why not.
+        why: String,
+    },
+    /// The operator typed another model's UUID.
+    #[error("the migration is of model {expected}, not {typed}; type the UUID of the model that you mean in full")]
+    WrongModel {
+        /// The migration's.
+        expected: ModelUuid,
+        /// What was typed.
+        typed: ModelUuid,
+    },
     /// The controller said no.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -93,7 +132,10 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
-            Self::Peer { .. } => ErrorKind::Refused,
+            Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
+                ErrorKind::Refused
+            }
+            Self::Unresolvable { .. } | Self::WrongModel { .. } => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
             Self::Controller(_) => ErrorKind::Refused,

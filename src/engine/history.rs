@@ -39,14 +39,18 @@ impl History {
                 }
                 match &record.state {
                     SourceState::Aborting(cause) => self.fail(cause),
-                    SourceState::Reclaiming(reclaiming) => self.fail(&reclaiming.cause),
+                    SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => {
+                        self.fail(&reclaiming.cause)
+                    }
                     _ => {}
                 }
                 self.settle(now, matches!(record.state, SourceState::Committed(_)), record.is_at_rest());
             }
             Body::Target(record) => {
-                if let TargetState::Dropping(dropping) = &record.state {
-                    self.fail(&dropping.cause);
+                match &record.state {
+                    TargetState::Dropping(dropping) => self.fail(&dropping.cause),
+                    TargetState::Seizing(seizure) => self.fail(&seizure.cause),
+                    _ => {}
                 }
                 self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
             }

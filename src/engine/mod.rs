@@ -5,13 +5,17 @@ mod core;
 mod counters;
 mod error;
 pub mod failpoint;
+mod forecast;
 mod history;
 mod hub;
 pub mod notes;
 mod plan;
+mod resolve;
 mod switchover;
 mod tracked;
+mod trail;
 mod transfer;
+mod verify;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -32,10 +36,12 @@ use self::core::{Core, entry};
 pub use self::core::{EngineParts, QueryHandler, Settings};
 pub use self::error::{EngineError, ErrorKind};
 use self::history::History;
+pub use self::resolve::Resolution;
 use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
-use self::view::{EventView, MigrationView, PlanView};
+pub use self::verify::HandedOver;
+use self::view::{MigrationView, PlanView};
 use crate::link::{NewSession, Peer, PeerState};
 
 /// How often progress is shown while bytes move.
@@ -69,8 +75,7 @@ impl Engine {
     /// Errors: [`EngineError`] if one of them cannot be asked.
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
         let (_, conversation) = self.conversation(peer)?;
-        let name = self.0.parts.departure.examine(model, None).await?.facts.name.into_string();
-        plan::plan(&self.0, &conversation, model, name, peer).await
+        plan::plan(&self.0, &conversation, model, peer).await
     }
 
     /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.
@@ -185,22 +190,6 @@ impl Engine {
         found.and_then(|view| view.mid.parse().ok()).ok_or_else(|| EngineError::UnknownMigration(text.to_owned()))
     }
 
-    /// Returns what the journal holds about a migration, in order.
-    ///
-    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::Journal`].
-    pub async fn events(&self, mid: MigrationId) -> Result<Vec<EventView>, EngineError> {
-        self.tracked(mid)?;
-        let journal = self.0.parts.journal.clone();
-        let entries = Core::blocking(move || journal.entries(Some(mid))).await?;
-        let view = |(sequence, entry): (u64, modelferry_protocol::record::Entry)| EventView {
-            sequence,
-            time_ms: entry.time_ms,
-            actor: entry.actor.to_string(),
-            text: describe(&entry.body),
-        };
-        Ok(entries.into_iter().map(view).collect())
-    }
-
     /// Asks a peer's control socket something that only reads.
     ///
     /// Errors: [`EngineError`] if the peer cannot be asked, or refuses.
@@ -213,7 +202,7 @@ impl Engine {
                 String::from_utf8(bytes.to_vec()).map_err(|_| failed("its answer is not UTF-8".into()))
             }
             Answer::Failed(text) => Err(failed(text.into_string())),
-            Answer::Findings(_) | Answer::Bytes(_) => Err(failed("it answered another question".into())),
+            _ => Err(failed("it answered another question".into())),
         }
     }
 
@@ -293,34 +282,5 @@ async fn publish(core: Arc<Core>) {
     loop {
         tick.tick().await;
         core.all_tracked().iter().filter(|tracked| tracked.mailbox().is_some()).for_each(|tracked| tracked.publish());
-    }
-}
-
-/// Returns a journal record in words.
-fn describe(body: &Body) -> String {
-    let with_cause = |state: &str, cause: &str| format!("{state}: {cause}");
-    match body {
-        Body::Source(record) => match &record.state {
-            SourceState::Aborting(cause) | SourceState::Aborted(cause) => with_cause(record.state.name(), cause),
-            SourceState::Frozen(frozen) => format!("Frozen, root {}", frozen.root),
-            SourceState::Committed(committed) => format!("Committed, root {}", committed.root),
-            SourceState::Reclaiming(reclaiming) => with_cause("Reclaiming", &reclaiming.cause),
-            state => state.name().to_owned(),
-        },
-        Body::Target(record) => {
-            use modelferry_protocol::switch::target::TargetState;
-            match &record.state {
-                TargetState::Dropping(dropping) => with_cause("Dropping", &dropping.cause),
-                TargetState::Dropped(cause) => with_cause("Dropped", cause),
-                TargetState::Staging(root) | TargetState::Prepared(root) => {
-                    format!("{}, root {root}", record.state.name())
-                }
-                state => state.name().to_owned(),
-            }
-        }
-        Body::Terms(terms) => {
-            format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
-        }
-        Body::Note(note) => note.text.to_string(),
     }
 }

@@ -20,8 +20,8 @@ pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes) -> String {
         SourceState::Reaping(_) => "successful, removing model from source controller".into(),
         SourceState::Moved(_) => "successful".into(),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => aborted(cause),
-        SourceState::Reclaiming(reclaiming) => aborted(&reclaiming.cause),
-        SourceState::Reclaimed(_) => "aborted, model given back by target controller".into(),
+        SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => aborted(&reclaiming.cause),
+        SourceState::Reclaimed(_) => "aborted, model taken back".into(),
     }
 }
 
@@ -31,8 +31,8 @@ pub fn of_target(state: &TargetState, bytes: &Bytes) -> String {
         TargetState::Receiving => format!("receiving model ({})", share(bytes)),
         TargetState::Staging(_) => "importing model".into(),
         TargetState::Prepared(_) => "imported, waiting for source controller to decide".into(),
-        TargetState::Activating(_) => "activating model".into(),
-        TargetState::Active(_) => "successful".into(),
+        TargetState::Activating(_) | TargetState::Seizing(_) => "activating model".into(),
+        TargetState::Active(_) | TargetState::Seized(_) => "successful".into(),
         TargetState::Dropping(dropping) => aborted(&dropping.cause),
         TargetState::Dropped(cause) => aborted(cause),
     }

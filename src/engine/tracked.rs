@@ -15,6 +15,7 @@ use super::counters::Counters;
 use super::error::EngineError;
 use super::history::History;
 use super::notes;
+use super::resolve::Resolving;
 use super::view::{Bytes, Direction, MigrationView, Stand};
 use crate::link::Session;
 
@@ -39,6 +40,15 @@ pub enum Event {
         /// Told once it is durable, or refused.
         reply: oneshot::Sender<Result<(), EngineError>>,
     },
+    /// An operator resolves it.
+    Resolve {
+        /// What the machine is given.
+        with: Resolving,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
     /// The bytes cannot be taken: the import has to be dropped.
     Failed(Cause),
 }
@@ -47,6 +57,8 @@ pub enum Event {
 pub struct Tracked {
     /// Its facts.
     pub terms: Terms,
+    /// This agent.
+    own: Pin,
     /// The other agent.
     pub peer: Pin,
     /// Its bytes.
@@ -67,11 +79,14 @@ struct Inner {
 
 impl Tracked {
     /// Follows a migration that stands at `standing`.
-    pub fn new(terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
+    ///
+    /// `own`, `peer`: the pins of this agent and of the other.
+    pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
         let inner = Inner { standing, history, offered: false, waiting: None, mailbox: None };
-        let view = watch::Sender::new(view(&terms, &inner, Bytes::default()));
+        let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
         Arc::new(Self {
             terms,
+            own,
             peer,
             counters: Counters::default(),
             blob_arrived: Notify::new(),
@@ -136,7 +151,7 @@ impl Tracked {
 
     /// Shows what has changed since.
     pub fn publish(&self) {
-        let now = view(&self.terms, &self.inner(), self.counters.bytes());
+        let now = view(&self.terms, [self.own, self.peer], &self.inner(), self.counters.bytes());
         self.view.send_if_modified(|shown| {
             let changed = *shown != now;
             *shown = now;
@@ -150,14 +165,14 @@ pub fn id_of(terms: &Terms) -> String {
     format!("{}:{}", terms.model, terms.attempt)
 }
 
-fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
+fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
     let (direction, state, stand, root, note) = match &inner.standing {
         Standing::Source(record) => {
             use SourceState::*;
             let stand = match &record.state {
                 Offered | Freezing(_) | Frozen(_) => Stand::Running,
                 Committed(_) => Stand::Undecided,
-                Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) => Stand::Finishing,
+                Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) | Seizing(_) => Stand::Finishing,
                 Moved(_) => Stand::Moved,
                 Aborted(_) | Reclaimed(_) => Stand::Reverted,
             };
@@ -165,7 +180,7 @@ fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
                 Frozen(frozen) => Some(frozen.root),
                 Committed(committed) => Some(committed.root),
                 Handed(root) | Reaping(root) | Moved(root) => Some(*root),
-                Reclaiming(reclaiming) => Some(reclaiming.root),
+                Reclaiming(reclaiming) | Seizing(reclaiming) => Some(reclaiming.root),
                 Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
             };
             let note = notes::of_source(&record.state, inner.offered, &bytes);
@@ -176,16 +191,17 @@ fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
             let stand = match &record.state {
                 Receiving | Staging(_) => Stand::Running,
                 Prepared(_) => Stand::Undecided,
-                Activating(_) | Dropping(_) => Stand::Finishing,
-                Active(_) => Stand::Moved,
+                Activating(_) | Dropping(_) | Seizing(_) => Stand::Finishing,
+                Active(_) | Seized(_) => Stand::Moved,
                 Dropped(_) => Stand::Reverted,
             };
-            let root = match &record.state {
-                Staging(root) | Prepared(root) | Activating(root) | Active(root) => Some(*root),
-                Dropping(dropping) => dropping.root,
-                Receiving | Dropped(_) => None,
-            };
-            (Direction::Target, record.state.name(), stand, root, notes::of_target(&record.state, &bytes))
+            (
+                Direction::Target,
+                record.state.name(),
+                stand,
+                record.state.root(),
+                notes::of_target(&record.state, &bytes),
+            )
         }
     };
     let history = &inner.history;
@@ -212,6 +228,8 @@ fn view(terms: &Terms, inner: &Inner, bytes: Bytes) -> MigrationView {
         undecided_since_ms: history.undecided_since_ms,
         frozen_ms,
         root: root.map(|root| root.to_string()),
+        source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
+        target_pin: if direction == Direction::Source { peer } else { own }.to_string(),
         bytes,
     }
 }

@@ -32,6 +32,15 @@ pub const RESERVE_BYTES: u64 = 1 << 20;
 /// not done for every record.
 const EXTENDED_BYTES: u64 = RESERVE_BYTES + (256 << 10);
 
+/// A journal that was proved whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Its records.
+    pub records: u64,
+    /// The last one's checksum.
+    pub last: Hash,
+}
+
 /// An open journal. Clones share it.
 #[derive(Clone)]
 pub struct Journal {
@@ -168,6 +177,28 @@ impl Journal {
         };
         format::replay(&content, self.shared.id, 0, each).map_err(|bad| replay::refuse(path, bad))?;
         Ok(entries)
+    }
+
+    /// Reads the whole journal again and proves that its records are those that were written: each is chained to
+    /// the one before, the first to the journal's id, and the last is the one that was written last.
+    ///
+    /// Errors: [`JournalError::Corrupt`], [`JournalError::Unreadable`], [`JournalError::Io`].
+    pub fn verify(&self) -> Result<Verified, JournalError> {
+        let (end, sequence, chain) = {
+            let state = self.lock();
+            (state.end, state.sequence, state.chain)
+        };
+        let path = self.shared.file.path();
+        let mut content = vec![0; (end - HEADER_BYTES) as usize];
+        let read = self.shared.file.read_exact_at(HEADER_BYTES, &mut content);
+        read.map_err(|source| JournalError::Io { doing: "read", path: path.to_owned(), source })?;
+        let replayed = format::replay(&content, self.shared.id, sequence, |_, _| ());
+        let replayed = replayed.map_err(|bad| replay::refuse(path, bad))?;
+        if replayed.chain != chain {
+            let reason = "its last record is not the one that was written";
+            return Err(JournalError::Corrupt { path: path.to_owned(), offset: end, sequence, reason });
+        }
+        Ok(Verified { records: replayed.sequence, last: chain })
     }
 
     /// Extends both files, the spare one first, where one is less than `ahead` bytes ahead.

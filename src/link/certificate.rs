@@ -4,11 +4,10 @@
 //! clock cannot lock two agents out of each other.
 
 use modelferry_protocol::ids::Pin;
+use modelferry_protocol::proof::ED25519_SPKI_BEGIN;
 use ring::{digest, signature};
 use rustls::pki_types::CertificateDer;
 
-/// DER of every Ed25519 SubjectPublicKeyInfo up to the key's 32 bytes (RFC 8410).
-const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// Bytes of an Ed25519 public key.
 const ED25519_KEY_BYTES: usize = 32;
 
@@ -59,12 +58,12 @@ pub fn verify_signature(spki: &[u8], bytes: &[u8], signature: &[u8]) -> bool {
 }
 
 fn ed25519_key(spki: &[u8]) -> Option<&[u8]> {
-    spki.strip_prefix(&ED25519_SPKI_PREFIX).filter(|key| key.len() == ED25519_KEY_BYTES)
+    spki.strip_prefix(&ED25519_SPKI_BEGIN).filter(|key| key.len() == ED25519_KEY_BYTES)
 }
 
 /// Makes the SubjectPublicKeyInfo of an Ed25519 public key.
 pub(super) fn spki_of_key(key: &[u8]) -> Vec<u8> {
-    [&ED25519_SPKI_PREFIX[..], key].concat()
+    [&ED25519_SPKI_BEGIN[..], key].concat()
 }
 
 #[cfg(test)]

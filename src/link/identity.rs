@@ -177,6 +177,11 @@ impl Identity {
         &self.spki
     }
 
+    /// Returns the public key itself.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.key.public_key().as_ref().try_into().expect("an Ed25519 key has 32 bytes")
+    }
+
     /// Signs `bytes` with Ed25519.
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")

@@ -143,6 +143,11 @@ impl Link {
         self.0.identity.sign(bytes)
     }
 
+    /// Returns the Ed25519 key that [`Link::sign`] signs with.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.0.identity.public_key()
+    }
+
     /// Returns the paired peers.
     pub fn peers(&self) -> Vec<Peer> {
         self.0.peers().list().to_vec()

@@ -5,4 +5,5 @@
 #[path = "../system/host.rs"]
 #[allow(dead_code, reason = "the other system tests use the rest")]
 mod host;
+mod in_doubt;
 mod matrix;

@@ -18,6 +18,8 @@ enum Run {
     Moves,
     /// Migrates, and aborts as soon as the target receives.
     Aborts,
+    /// Migrates; the target misses the commit, and its operator renounces without the link.
+    Renounces,
 }
 
 /// Where the model must end.
@@ -51,7 +53,21 @@ fn survives(action: &str, side: Side, point: &str, run: Run, ends: Ends) {
     connected(&src, &dst);
 
     let id = format!("{}:0", sample.uuid);
+    if let Run::Renounces = run {
+        dst.stop();
+        dst.start_with(&[("MODELFERRY_FAILPOINT", "target.Activating.before=kill")]);
+        connected(&src, &dst);
+    }
     let started = src.run(&["migrate", &sample.name, "dst"]);
+    if let Run::Renounces = run {
+        dst.wait_for_death("the commit");
+        dst.isolate();
+        dst.start();
+        dst.run(&["resolve", &id, "--renounce"]).ok();
+        dst.stop();
+        dst.rejoin();
+        dst.start();
+    }
     if let Run::Aborts = run {
         src.run(&["abort", &id]);
     }
@@ -140,6 +156,9 @@ matrix! {
     s10_record_aborting: Source "source.Aborting" Aborts => Either, Stayed;
     s11_thaw: Source "source.thaw" Aborts => Stayed, Stayed;
     s12_record_aborted: Source "source.Aborted" Aborts => Stayed, Stayed;
+    s13_record_reclaiming: Source "source.Reclaiming" Renounces => Stayed, Stayed;
+    s14_thaw: Source "source.thaw" Renounces => Stayed, Stayed;
+    s15_record_reclaimed: Source "source.Reclaimed" Renounces => Stayed, Stayed;
     t1_record_receiving: Target "target.Receiving" Moves => Moved, Moved;
     t2_record_staging: Target "target.Staging" Moves => Moved, Moved;
     t3_stage: Target "target.stage" Moves => Moved, Moved;

@@ -137,6 +137,26 @@ impl Host {
         agent.wait().unwrap();
     }
 
+    /// Cuts the link of a host whose agent is down, until [`Host::rejoin`]: it comes back at another port, where
+    /// nobody looks for it, and looks for its peers where nobody is.
+    pub fn isolate(&self) {
+        for (file, from, to) in [
+            (self.config(), format!(":{}\"", self.port), format!(":{}\"", free_port())),
+            (self.dir.path().join("state/peers.toml"), "127.0.0.1:".to_owned(), "127.0.0.2:".to_owned()),
+        ] {
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(file.with_extension("linked"), &text).unwrap();
+            fs::write(&file, text.replace(&from, &to)).unwrap();
+        }
+    }
+
+    /// Lets a host whose agent is down have its link again.
+    pub fn rejoin(&self) {
+        for file in [self.config(), self.dir.path().join("state/peers.toml")] {
+            fs::rename(file.with_extension("linked"), &file).unwrap();
+        }
+    }
+
     /// Runs a command against this host's agent.
     pub fn run(&self, args: &[&str]) -> Told {
         let output = Command::new(env!("CARGO_BIN_EXE_modelferry"))

@@ -3,6 +3,7 @@
 use super::{Cause, Head, Ignored, Outcome, Root};
 use crate::codec::{Bytes, Decode, Encode, wire_enum};
 use crate::ids::{Epoch, JournalId};
+use crate::limits::EPOCH_FORCED_STEP;
 use crate::message::{Commit, End, Message, Sealed, Switch};
 
 /// Frozen until the snapshot is taken.
@@ -68,6 +69,8 @@ wire_enum! {
         0x0a = Reclaiming(Reclaiming),
         /// Given back; the model is live at this epoch. Kept for ever.
         0x0b = Reclaimed(Epoch),
+        /// The operator takes the model back, as the target is destroyed; the controller is told to thaw it.
+        0x0e = Seizing(Reclaiming),
     }
 }
 
@@ -111,6 +114,8 @@ pub enum SourceInput<'a> {
     },
     /// The operator, a spent budget or a failure ends the attempt.
     Abort(&'a Cause),
+    /// The operator asserts that the target is destroyed, and never acts again: the last resort.
+    Seize(&'a Cause),
     /// [`SourceCommand::Freeze`] is done; the snapshot has this root.
     FrozenAs(Root),
     /// Any other command is done.
@@ -132,7 +137,7 @@ impl SourceRecord {
     pub fn is_committed(&self) -> bool {
         use SourceState::*;
         match self.state {
-            Committed(_) | Handed(_) | Reaping(_) | Moved(_) | Reclaiming(_) | Reclaimed(_) => true,
+            Committed(_) | Handed(_) | Reaping(_) | Moved(_) | Reclaiming(_) | Reclaimed(_) | Seizing(_) => true,
             Offered | Freezing(_) | Frozen(_) | Aborting(_) | Aborted(_) => false,
         }
     }
@@ -153,7 +158,7 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
         SourceState::Freezing(_) => Some(SourceCommand::Freeze),
         SourceState::Handed(_) => Some(SourceCommand::HandOver),
         SourceState::Reaping(_) => Some(SourceCommand::Reap),
-        SourceState::Aborting(_) | SourceState::Reclaiming(_) => Some(SourceCommand::Thaw),
+        SourceState::Aborting(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) => Some(SourceCommand::Thaw),
         SourceState::Offered
         | SourceState::Frozen(_)
         | SourceState::Committed(_)
@@ -180,7 +185,9 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
             Some(Message::Abort(End { switch, cause: cause.clone() }))
         }
-        SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Reclaimed(_) => None,
+        SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
+            None
+        }
     }
 }
 
@@ -203,6 +210,15 @@ pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState>
         (Aborting(cause), SourceInput::Done) => Outcome::Record(Aborted(cause.clone())),
         // A returned token leaves the source at e + 2 where it had offered e + 1.
         (Reclaiming(_), SourceInput::Done) => Outcome::Record(Reclaimed(record.head.epoch_to.saturating_add(1))),
+        // Should the target come back after all, it is the one that loses.
+        (Seizing(_), SourceInput::Done) => {
+            Outcome::Record(Reclaimed(record.head.epoch_to.saturating_add(EPOCH_FORCED_STEP)))
+        }
+
+        (Committed(committed), SourceInput::Seize(cause)) => {
+            Outcome::Record(Seizing(self::Reclaiming { root: committed.root, cause: cause.clone() }))
+        }
+        (_, SourceInput::Seize(_)) => Outcome::Ignore(Ignored::NotExpected),
 
         (_, SourceInput::Ready { .. } | SourceInput::FrozenAs(_) | SourceInput::Done) => {
             Outcome::Ignore(Ignored::NotExpected)
@@ -224,7 +240,7 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
         // the presumed one, so that it can never contradict an earlier silence.
         (Aborting(_) | Aborted(_), Message::Prepared(_) | Message::Progress(_)) => reply(record),
         // Reclaimed on a dropped token, the target is gone; reclaimed by force, it may come back and ask.
-        (Reclaiming(_) | Reclaimed(_), Message::Prepared(_) | Message::Progress(_)) => {
+        (Reclaiming(_) | Seizing(_) | Reclaimed(_), Message::Prepared(_) | Message::Progress(_)) => {
             let cause = Cause::cut("the source has taken the model back");
             Outcome::Reply(Message::Abort(End { switch, cause }))
         }

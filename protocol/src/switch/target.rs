@@ -3,7 +3,7 @@
 use super::{Cause, Head, Ignored, Outcome, Profile, Root};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, MigrationId};
-use crate::limits::EPOCH_MAX;
+use crate::limits::{EPOCH_FORCED_STEP, EPOCH_MAX};
 use crate::message::{End, Message, Rooted, Switch, Vote};
 
 /// Why, and what for, an import was dropped.
@@ -12,6 +12,15 @@ pub struct Dropping {
     /// The snapshot, if this side has voted on it: only then may the model be live by this migration.
     pub root: Option<Root>,
     /// Why.
+    pub cause: Cause,
+}
+
+/// The model was taken without the source's word: the operator says that the source is destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Seizure {
+    /// The snapshot.
+    pub root: Root,
+    /// Who asserted that, and why.
     pub cause: Cause,
 }
 
@@ -33,6 +42,10 @@ wire_enum! {
         0x06 = Dropping(Dropping),
         /// Nothing is left. A tombstone, kept for ever: this migration is never accepted again.
         0x07 = Dropped(Cause),
+        /// The operator takes the model into service without the source's word; the controller is told to activate.
+        0x08 = Seizing(Seizure),
+        /// The model is live here, by force. Kept for ever.
+        0x09 = Seized(Seizure),
     }
 }
 
@@ -73,6 +86,8 @@ pub enum TargetInput<'a> {
     Drop(&'a Cause),
     /// The operator gives the token back.
     Renounce(&'a Cause),
+    /// The operator asserts that the source is destroyed, and never acts again: the last resort.
+    Seize(&'a Cause),
 }
 
 /// Why an offer was not accepted.
@@ -100,6 +115,18 @@ pub enum OfferRefused {
     Busy(MigrationId),
 }
 
+impl TargetState {
+    /// Returns the root of what is, or was to be, handed over, where the state knows it.
+    pub fn root(&self) -> Option<Root> {
+        match self {
+            Self::Staging(root) | Self::Prepared(root) | Self::Activating(root) | Self::Active(root) => Some(*root),
+            Self::Seizing(seizure) | Self::Seized(seizure) => Some(seizure.root),
+            Self::Dropping(dropping) => dropping.root,
+            Self::Receiving | Self::Dropped(_) => None,
+        }
+    }
+}
+
 impl TargetRecord {
     /// Returns the record that follows this one.
     pub fn with(&self, state: TargetState) -> Self {
@@ -108,7 +135,7 @@ impl TargetRecord {
 
     /// Reports whether nothing more will happen.
     pub fn is_at_rest(&self) -> bool {
-        matches!(self.state, TargetState::Active(_) | TargetState::Dropped(_))
+        matches!(self.state, TargetState::Active(_) | TargetState::Dropped(_) | TargetState::Seized(_))
     }
 
     /// Returns the epoch at which this record proves the model to have been owned; 0 if it proves none:
@@ -116,6 +143,8 @@ impl TargetRecord {
     pub fn owned_epoch(&self) -> Epoch {
         match self.state {
             TargetState::Active(_) => self.head.epoch_to,
+            // Should the source come back after all, it is the one that loses.
+            TargetState::Seized(_) => self.head.epoch_to.saturating_add(EPOCH_FORCED_STEP),
             _ => 0,
         }
     }
@@ -125,9 +154,13 @@ impl TargetRecord {
 pub fn next(record: &TargetRecord) -> Option<TargetCommand> {
     match record.state {
         TargetState::Staging(_) => Some(TargetCommand::Stage),
-        TargetState::Activating(_) => Some(TargetCommand::Activate),
+        TargetState::Activating(_) | TargetState::Seizing(_) => Some(TargetCommand::Activate),
         TargetState::Dropping(_) => Some(TargetCommand::Discard),
-        TargetState::Receiving | TargetState::Prepared(_) | TargetState::Active(_) | TargetState::Dropped(_) => None,
+        TargetState::Receiving
+        | TargetState::Prepared(_)
+        | TargetState::Active(_)
+        | TargetState::Dropped(_)
+        | TargetState::Seized(_) => None,
     }
 }
 
@@ -140,9 +173,11 @@ pub fn says(record: &TargetRecord) -> Option<Message> {
     match &record.state {
         TargetState::Receiving | TargetState::Staging(_) => Some(Message::Progress(switch)),
         TargetState::Prepared(root) => Some(Message::Prepared(Vote::unsigned(switch, *root))),
-        TargetState::Active(root) => Some(Message::Activated(Rooted { switch, root: *root })),
+        TargetState::Active(root) | TargetState::Seized(Seizure { root, .. }) => {
+            Some(Message::Activated(Rooted { switch, root: *root }))
+        }
         TargetState::Dropped(cause) => Some(Message::Dropped(End { switch, cause: cause.clone() })),
-        TargetState::Activating(_) | TargetState::Dropping(_) => None,
+        TargetState::Activating(_) | TargetState::Seizing(_) | TargetState::Dropping(_) => None,
     }
 }
 
@@ -157,6 +192,7 @@ pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState>
         (Receiving, TargetInput::Complete(root)) => Outcome::Record(Staging(root)),
         (Staging(root), TargetInput::Done) => Outcome::Record(Prepared(*root)),
         (Activating(root), TargetInput::Done) => Outcome::Record(Active(*root)),
+        (Seizing(seizure), TargetInput::Done) => Outcome::Record(Seized(seizure.clone())),
 
         (Receiving | Staging(_), TargetInput::Drop(cause)) => drop(None, cause),
 
@@ -165,6 +201,10 @@ pub fn on(record: &TargetRecord, input: TargetInput<'_>) -> Outcome<TargetState>
             // A Juju source that has recorded SUCCESS cannot take the model back.
             Profile::Gateway => Outcome::Ignore(Ignored::NotRevocable),
         },
+
+        (Prepared(root), TargetInput::Seize(cause)) => {
+            Outcome::Record(Seizing(Seizure { root: *root, cause: cause.clone() }))
+        }
 
         (Dropping(dropping), TargetInput::Discarded) => Outcome::Record(Dropped(dropping.cause.clone())),
         // An activation that was sent before the drop has landed: the model is live, so it is ours.
@@ -208,7 +248,7 @@ fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
         (Staging(_) | Prepared(_), Message::Seal(_)) => Outcome::Ignore(Ignored::OtherRoot),
         // The seal of this migration: what it names is to be completed.
         (Receiving, Message::Offer(_) | Message::Seal(_)) | (Staging(_), Message::Offer(_)) => reply(record),
-        (Active(_), Message::Commit(_)) => reply(record),
+        (Active(_) | Seized(_), Message::Commit(_)) => reply(record),
         (Dropped(_), Message::Offer(_) | Message::Seal(_) | Message::Commit(_)) => reply(record),
         _ => Outcome::Ignore(Ignored::NotExpected),
     }

@@ -20,6 +20,9 @@ impl World {
 
     pub fn deliver(&mut self, message: &Message, rules: &Rules) {
         let agent = self.hearer(message);
+        if self.destroyed == Some(agent) {
+            return;
+        }
         let attempt = attempt_of(message.switch().expect("as above").mid);
         match self.agents[agent].standing(attempt).cloned() {
             Some(Standing::Source(_)) => self.feed_source(agent, attempt, SourceInput::Heard { message, fresh: true }),

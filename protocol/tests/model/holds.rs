@@ -56,6 +56,15 @@ fn a_lost_source_journal_neither_makes_two_owners_nor_loses_a_write() {
 }
 
 #[test]
+fn a_last_resort_makes_no_second_owner_where_the_other_host_is_destroyed() {
+    // What the destroyed host alone held is lost with it, so I1 is what can be kept.
+    let bounds = Bounds { destroyed: true, ..Bounds::new(1, 0, 2) };
+    let checker = Ferry { bounds, rules: Rules::default() }.checker().threads(2).spawn_bfs().join();
+    checker.assert_no_discovery("I1");
+    println!("profile E, {bounds:?}: I1 holds in {} states", checker.unique_state_count());
+}
+
+#[test]
 #[ignore = "long bounds"]
 fn invariants_hold_with_two_crashes() {
     check(Bounds::new(2, 1, 2));

@@ -96,3 +96,8 @@ fn a_controller_that_forgets_which_migrations_ended_is_caught() {
 fn an_offer_that_takes_a_record_back_is_caught() {
     breaks(Rules { offer_resets: true, ..Rules::default() }, USUAL, &["I7"]);
 }
+
+#[test]
+fn a_last_resort_against_a_host_that_lives_is_caught() {
+    breaks(Rules { seized_from_the_living: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
+}

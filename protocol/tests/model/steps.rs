@@ -6,7 +6,7 @@ use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, Sour
 use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, TargetState};
 use stateright::{Model, Property};
 
-use crate::controller::{Call, Effect, Reply};
+use crate::controller::{Call, Effect, Held, Reply};
 use crate::network::message_at;
 use crate::properties;
 use crate::world::{Action, AgentIndex, Attempt, Ferry, MODEL, World, mid, no_cause, root, writes_in};
@@ -21,7 +21,10 @@ impl Model for Ferry {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         self.agent_actions(world, actions);
-        for agent in 0..world.agents.len() {
+        for agent in (0..world.agents.len()).filter(|agent| world.destroyed != Some(*agent)) {
+            if self.bounds.destroyed && world.destroyed.is_none() {
+                actions.push(Action::Destroy(agent));
+            }
             let attempts = world.agents[agent].standings.len() as Attempt;
             if world.agents[agent].controller.is_live() {
                 if world.acknowledged < self.bounds.writes {
@@ -34,6 +37,9 @@ impl Model for Ferry {
             for attempt in 0..attempts {
                 actions.extend([Action::Abort(agent, attempt), Action::Drop(agent, attempt)]);
                 actions.push(Action::Renounce(agent, attempt));
+                if world.destroyed.is_some() || self.rules.seized_from_the_living {
+                    actions.push(Action::Seize(agent, attempt));
+                }
                 if self.rules.reap_before_activated {
                     actions.push(Action::ReapAtOnce(agent, attempt));
                 }
@@ -75,7 +81,7 @@ impl Model for Ferry {
 impl Ferry {
     /// Lists what agents do by themselves and with the messages that arrive: no operator, timeout or fault.
     pub fn agent_actions(&self, world: &World, actions: &mut Vec<Action>) {
-        for (index, agent) in world.agents.iter().enumerate() {
+        for (index, agent) in world.agents.iter().enumerate().filter(|(index, _)| world.destroyed != Some(*index)) {
             for attempt in 0..agent.standings.len() as Attempt {
                 actions.extend([Action::Ready(index, attempt), Action::Perform(index, attempt)]);
             }
@@ -99,6 +105,15 @@ impl Ferry {
             Action::Drop(agent, attempt) => world.feed_target(agent, attempt, TargetInput::Drop(&no_cause()), rules),
             Action::Renounce(agent, attempt) => {
                 world.feed_target(agent, attempt, TargetInput::Renounce(&no_cause()), rules);
+            }
+            Action::Destroy(agent) => {
+                world.destroyed = Some(agent);
+                world.agents[agent].controller.held = Held::Absent;
+                world.agents[agent].late.clear();
+            }
+            Action::Seize(agent, attempt) => {
+                world.feed_source(agent, attempt, SourceInput::Seize(&no_cause()));
+                world.feed_target(agent, attempt, TargetInput::Seize(&no_cause()), rules);
             }
             Action::Ready(agent, attempt) => {
                 let progress = Message::Progress(Switch { mid: mid(attempt), journal: world.journal(agent) });

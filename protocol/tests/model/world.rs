@@ -30,11 +30,13 @@ pub struct Bounds {
     pub both_ways: bool,
     /// Times the source's journal may be replaced.
     pub journals_lost: u8,
+    /// Whether a host may be destroyed, with its controller; operators then force the other side.
+    pub destroyed: bool,
 }
 
 impl Bounds {
     pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
-        Self { faults, writes, attempts, both_ways: false, journals_lost: 0 }
+        Self { faults, writes, attempts, both_ways: false, journals_lost: 0, destroyed: false }
     }
 }
 
@@ -54,6 +56,7 @@ pub struct Rules {
     pub lost_journal_aborts: bool,
     pub ended_forgotten: bool,
     pub offer_resets: bool,
+    pub seized_from_the_living: bool,
 }
 
 impl Rules {
@@ -94,6 +97,8 @@ pub struct World {
     /// Writes acknowledged so far, by whoever was live.
     pub acknowledged: Writes,
     pub faults: u8,
+    /// The host that is no more.
+    pub destroyed: Option<AgentIndex>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +131,10 @@ pub enum Action {
     Land(AgentIndex, Call),
     /// The source starts with another journal.
     LoseJournal(AgentIndex),
+    /// The host burns down, and the controller with it: nothing there ever acts again.
+    Destroy(AgentIndex),
+    /// The operator of the other host says so: the last resort.
+    Seize(AgentIndex, Attempt),
     /// The outstanding command's result is said, and its record lost. Mutant only.
     SayOnly(AgentIndex),
     /// A message's consequence is said, and its record lost. Mutant only.
@@ -197,6 +206,7 @@ impl World {
             sources: Vec::new(),
             acknowledged: 0,
             faults: 0,
+            destroyed: None,
         }
     }
 

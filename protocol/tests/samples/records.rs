@@ -31,6 +31,7 @@ fn source_states() -> Vec<SourceState> {
         SourceState::Aborted(cause()),
         SourceState::Reclaiming(source::Reclaiming { root: ROOT, cause: cause() }),
         SourceState::Reclaimed(3),
+        SourceState::Seizing(source::Reclaiming { root: ROOT, cause: cause() }),
     ]
 }
 
@@ -44,6 +45,8 @@ fn target_states() -> Vec<TargetState> {
         TargetState::Dropping(target::Dropping { root: Some(ROOT), cause: cause() }),
         TargetState::Dropping(target::Dropping { root: None, cause: cause() }),
         TargetState::Dropped(cause()),
+        TargetState::Seizing(target::Seizure { root: ROOT, cause: cause() }),
+        TargetState::Seized(target::Seizure { root: ROOT, cause: cause() }),
     ]
 }
 

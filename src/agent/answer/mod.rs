@@ -1,11 +1,13 @@
 //! What the agent answers, each part in a file: models and controllers, migrations, peers, the embedded controller.
 
+mod arrival;
 mod embedded;
 mod migrations;
 mod models;
 mod outline;
 mod peers;
 mod refusal;
+mod resolve;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -83,7 +85,11 @@ impl Desk {
             Request::ShowModel { model } => self.show_model(&model).await,
             Request::Migrations {} => Ok(Response::Migrations(self.engine()?.migrations())),
             Request::ShowMigration { id } => self.show_migration(&id).await,
+            Request::ShowProof { id } => self.show_proof(&id).await,
+            Request::Audit {} => self.audit().await,
             Request::Precheck { model, peer } => self.precheck(&model, &peer).await,
+            Request::Verify { id } => self.verify(&id).await,
+            Request::Checklist { id } => self.checklist(&id).await,
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
             other => unreachable!("{other:?} changes something or is watched"),
@@ -98,6 +104,7 @@ impl Desk {
             Request::Unpair { peer } => self.unpair(&peer).await,
             Request::Migrate { model, peer, freeze_ms_max } => self.migrate(&model, &peer, freeze_ms_max, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
+            Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
             Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs).await,
             Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir).await,
             Request::EmbeddedRemove { model } => self.embedded_remove(model).await,
@@ -114,6 +121,7 @@ impl Answer for Desk {
     async fn answer(&self, request: Request, caller: Caller, client: &mut Client) -> Response {
         let answered = match request {
             Request::Watch { id } => self.watch(&id, client).await,
+            Request::Events { after, follow } => self.events(after, follow, client).await,
             request if request.changes() => {
                 tracing::info!(caller = caller.actor(), verb = request.verb(), "asked");
                 self.change(request, &caller.actor()).await

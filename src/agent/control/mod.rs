@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use self::view::{ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use self::view::{ChecklistView, ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::view::{EventView, MigrationView, PlanView};
+use crate::engine::view::{AuditView, EventView, MigrationView, PlanView, VerifyView};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -55,6 +55,20 @@ pub enum Request {
         /// The migration.
         id: String,
     },
+    /// What has this side decided about the migration, signed?
+    ShowProof {
+        /// The migration.
+        id: String,
+    },
+    /// Which records has the journal?
+    Events {
+        /// Begin after the record of this number.
+        after: u64,
+        /// Whether those to come are told as well.
+        follow: bool,
+    },
+    /// Is the journal whole?
+    Audit {},
     /// Tell whenever this migration changes, until it is at rest.
     Watch {
         /// The migration.
@@ -66,6 +80,16 @@ pub enum Request {
         model: String,
         /// The peer.
         peer: String,
+    },
+    /// Is what this migration brought as it was handed over? Asked of the source, the answer is the target's.
+    Verify {
+        /// The migration.
+        id: String,
+    },
+    /// What is to be done, now that this migration has moved its model?
+    Checklist {
+        /// The migration.
+        id: String,
     },
     /// What did somebody write to this model?
     EmbeddedGet {
@@ -109,6 +133,15 @@ pub enum Request {
     Abort {
         /// The migration.
         id: String,
+    },
+    /// End a doubt that the link does not end.
+    Resolve {
+        /// The migration.
+        id: String,
+        /// How.
+        how: How,
+        /// The operator's reason, for the record; may be empty.
+        reason: String,
     },
     /// Import a model into the embedded controller.
     EmbeddedImport {
@@ -165,18 +198,48 @@ impl Request {
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
+            Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
+            Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Migrate { .. } | Self::Abort { .. } => true,
+            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
     }
 
-    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` needs, and no more.
-    pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. })
+    /// Reports whether the answer goes on until the client hangs up or something ends.
+    pub fn is_watch(&self) -> bool {
+        matches!(self, Self::Watch { .. } | Self::Events { .. })
     }
+
+    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
+    pub fn peer_may_ask(&self) -> bool {
+        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::Verify { .. })
+    }
+}
+
+/// How a doubt is ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum How {
+    /// By the other side's proof.
+    Proof {
+        /// Its text, perhaps with an e-mail around it.
+        text: String,
+    },
+    /// The target gives the token back.
+    Renounce {},
+    /// The source takes the model back, as the target is destroyed.
+    Reclaim {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The target takes the model, as the source is destroyed.
+    ForceActivate {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
 }
 
 /// What an agent answers.
@@ -219,8 +282,25 @@ pub enum Response {
         /// Its records, oldest first.
         events: Vec<EventView>,
     },
+    /// Of [`Request::ShowProof`].
+    Proof(String),
+    /// Of [`Request::Resolve`].
+    Resolved {
+        /// The migration as it is now.
+        migration: Box<MigrationView>,
+        /// What this side proves now, if it does.
+        proof: Option<String>,
+    },
+    /// Of [`Request::Events`], oldest first. More may follow.
+    Events(Vec<EventView>),
+    /// Of [`Request::Audit`].
+    Audit(AuditView),
     /// Of [`Request::Precheck`].
     Plan(Box<PlanView>),
+    /// Of [`Request::Verify`].
+    Verified(Box<VerifyView>),
+    /// Of [`Request::Checklist`].
+    Checklist(Box<ChecklistView>),
     /// Of [`Request::EmbeddedGet`], oldest first.
     Entries(Vec<EntryView>),
     /// Of [`Request::EmbeddedSet`]: the entry's number.
@@ -319,6 +399,7 @@ mod tests {
             Request::Models { controller: None },
             Request::ShowModel { model: "prod".into() },
             Request::ShowController { controller: None },
+            Request::Verify { id: "prod".into() },
         ] {
             assert!(request.peer_may_ask() && !request.changes());
         }

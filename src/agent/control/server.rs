@@ -158,7 +158,7 @@ async fn serve_client(stream: UnixStream, answer: &dyn Answer, admission: &Admis
     };
     let response = match request.and_then(|request| admission.admit(caller, &request).map(|()| request)) {
         // Whoever hung up is not answered: a watcher that nobody reads would otherwise stay for ever.
-        Ok(request) if matches!(request, Request::Watch { .. }) => tokio::select! {
+        Ok(request) if request.is_watch() => tokio::select! {
             response = answer.answer(request, caller, &mut client) => response,
             () = hung_up(&mut reader) => return Ok(()),
         },

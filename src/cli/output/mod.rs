@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub use table::Table;
 pub use text::{byte_count, plain};
-pub use time::{ago, ago_rfc3339, clock, now_ms, span};
+pub use time::{ago, ago_rfc3339, clock, now_ms, span, utc};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -33,6 +33,11 @@ pub fn clock(time_ms: u64) -> String {
     stamp(time_ms, "%H:%M:%SZ")
 }
 
+/// Returns a time in UTC in full: `2025-10-09T08:53:20.123Z`.
+pub fn utc(time_ms: u64) -> String {
+    stamp(time_ms, "%Y-%m-%dT%H:%M:%S%.3fZ")
+}
+
 fn stamp(time_ms: u64, format: &str) -> String {
     let time = i64::try_from(time_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     time.map_or_else(|| "unknown".to_owned(), |time| time.strftime(format).to_string())

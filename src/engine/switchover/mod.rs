@@ -5,6 +5,7 @@
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
 pub mod line;
-mod seal;
+mod resolve;
+pub mod seal;
 pub mod source;
 pub mod target;

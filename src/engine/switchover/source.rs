@@ -23,7 +23,7 @@ use crate::engine::error::EngineError;
 use crate::engine::failpoint;
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
-use crate::engine::transfer::{TransferError, send};
+use crate::engine::transfer::{TransferError, rate};
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
@@ -55,8 +55,8 @@ impl From<ControllerError> for Failure {
 /// The task of one migration at its source.
 pub struct SourceTask {
     core: Arc<Core>,
-    tracked: Arc<Tracked>,
-    record: SourceRecord,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: SourceRecord,
     mailbox: mpsc::Receiver<Event>,
     line: Line,
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
@@ -258,7 +258,7 @@ impl SourceTask {
                 let errand = self.errand();
                 Some(Box::pin(async move {
                     let export = core.parts.departure.preview(errand.model).await?;
-                    send::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
+                    rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
                     recheck(&core, &conversation, errand).await
                 }))
             }
@@ -267,7 +267,7 @@ impl SourceTask {
                 Some(Box::pin(async move {
                     let (_, snapshot) =
                         seal::read(&core, root).await.map_err(|text| Failure::Final(Cause::cut(text)))?;
-                    send::send(&core, &conversation, &tracked, &snapshot.blobs()).await?;
+                    rate::send(&core, &conversation, &tracked, &snapshot.blobs()).await?;
                     Ok(())
                 }))
             }
@@ -303,6 +303,7 @@ impl SourceTask {
                 self.outcome(outcome, &actor, None).await;
                 let _ = reply.send(answer);
             }
+            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
         }
     }
@@ -345,7 +346,7 @@ impl SourceTask {
         self.outcome(outcome, actor, None).await;
     }
 
-    async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
+    pub(super) async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
         match outcome {
             Outcome::Record(state) => {
                 let record = self.record.with(state);

@@ -24,8 +24,8 @@ use crate::link::Session;
 /// The task of one migration at its target.
 pub struct TargetTask {
     core: Arc<Core>,
-    tracked: Arc<Tracked>,
-    record: TargetRecord,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: TargetRecord,
     mailbox: mpsc::Receiver<Event>,
     line: Line,
     /// The snapshot that was sealed, while its blobs arrive.
@@ -118,9 +118,9 @@ impl TargetTask {
         self.pass("stage", "before").map_err(refused)?;
         match arrival.probe(errand).await.map_err(refused)? {
             Presence::Staged => return Ok(()),
-            Presence::Absent => {}
-            // Half of an earlier attempt: what is imported twice is refused, so it begins anew.
-            Presence::Importing => arrival.perform(errand, &Call::Abort).await.map_err(refused)?,
+            // Half of it may be here from before a crash: every call can be repeated. An abort is no way to begin
+            // anew, since it ends the migration on this controller for ever.
+            Presence::Absent | Presence::Importing => {}
             Presence::Live | Presence::Other => {
                 return Err(fail(format!("model with same UUID already exists ({})", errand.model)));
             }
@@ -183,6 +183,7 @@ impl TargetTask {
                 let outcome = target::on(&self.record, TargetInput::Heard(&message));
                 self.outcome(outcome, "peer", Some(&session)).await;
             }
+            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(TargetInput::Drop(&cause), "agent").await,
             Event::Abort { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&self.tracked.terms))));
@@ -252,7 +253,7 @@ impl TargetTask {
         self.outcome(outcome, actor, None).await;
     }
 
-    async fn outcome(&mut self, outcome: Outcome<TargetState>, actor: &str, session: Option<&Session>) {
+    pub(super) async fn outcome(&mut self, outcome: Outcome<TargetState>, actor: &str, session: Option<&Session>) {
         match outcome {
             Outcome::Record(state) => {
                 let record = self.record.with(state);

@@ -1,0 +1,238 @@
+//! Proofs: a decision as signed text, so that a person can carry what the link does not.
+//!
+//! Carrying a proof is the same as delivering the message: it is checked, turned into the message, and
+//! given to the machine. Nothing is trusted but the signature and the pins.
+
+mod armour;
+
+use ring::digest::{SHA256, digest};
+use ring::signature::{ED25519, UnparsedPublicKey};
+
+pub use self::armour::BadArmour;
+use crate::codec::{Decode, Encode, encode, wire_enum};
+use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
+use crate::ledger::Standing;
+use crate::message::{Commit, End, Message, Rooted, Switch};
+use crate::switch::source::{Committed, SourceRecord, SourceState};
+use crate::switch::target::{Seizure, TargetRecord, TargetState};
+use crate::switch::{Cause, Head, Root};
+
+/// What stands before the signed bytes, so that no other signature of this key is taken for a proof.
+pub const CONTEXT: &[u8] = b"modelferry/1 proof\0";
+/// DER of a SubjectPublicKeyInfo up to the 32 bytes of its Ed25519 key (RFC 8410).
+pub const ED25519_SPKI_BEGIN: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+wire_enum! {
+    /// What was decided.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Verdict {
+        /// The source has given the model away.
+        0x01 = Commit,
+        /// The source keeps the model.
+        0x02 = Abort,
+        /// The model is live on the target.
+        0x03 = Activated,
+        /// Nothing is left on the target; the token is given back.
+        0x04 = Dropped,
+    }
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 4] = [Self::Commit, Self::Abort, Self::Activated, Self::Dropped];
+
+    /// Reports whether the source says it; the target says the others.
+    pub fn is_from_source(self) -> bool {
+        matches!(self, Self::Commit | Self::Abort)
+    }
+
+    /// Reports whether a statement of it names the root.
+    pub fn has_root(self) -> bool {
+        matches!(self, Self::Commit | Self::Activated)
+    }
+}
+
+/// What a proof states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Statement {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// The migration.
+    pub mid: MigrationId,
+    /// The model.
+    pub model: ModelUuid,
+    /// The epoch at which the target owns the model, if it does.
+    pub epoch_to: Epoch,
+    /// What is handed over, where the verdict names it.
+    pub root: Option<Root>,
+    /// The source's pin.
+    pub source: Pin,
+    /// The target's pin.
+    pub target: Pin,
+    /// The source's journal.
+    pub journal: JournalId,
+    /// When it was decided, Unix milliseconds. For people: nothing is decided by it.
+    pub time_ms: u64,
+}
+
+/// A signed statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// What it states.
+    pub statement: Statement,
+    /// The signer's Ed25519 key.
+    pub key: [u8; 32],
+    /// Over [`Statement::signed_bytes`].
+    pub signature: [u8; 64],
+}
+
+/// A proof that proves nothing about the migration it was given for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofRefused {
+    /// The signature is not the key's.
+    #[error("the proof's signature is wrong: the text was changed, or copied incompletely")]
+    Signature,
+    /// Somebody else has signed it.
+    #[error("the proof is signed by {actual}, and this migration's other agent is {expected}")]
+    Signer {
+        /// The record's peer.
+        expected: Pin,
+        /// Whose key it is.
+        actual: Pin,
+    },
+    /// It says what only the side that it was given to can decide.
+    #[error("a proof of `{}` is the {said_by}'s word, and is of use on the other side alone", .verdict.name().to_lowercase())]
+    OwnSide {
+        /// What it says.
+        verdict: Verdict,
+        /// Who says such things.
+        said_by: &'static str,
+    },
+    /// It is about something else.
+    #[error("the proof is of another {what}: {actual}, not {expected}")]
+    Other {
+        /// What differs.
+        what: &'static str,
+        /// What the record has.
+        expected: String,
+        /// What the proof has.
+        actual: String,
+    },
+}
+
+/// Returns the pin of an Ed25519 key.
+pub fn pin_of_key(key: &[u8; 32]) -> Pin {
+    let spki = [&ED25519_SPKI_BEGIN[..], key].concat();
+    Pin(digest(&SHA256, &spki).as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
+fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
+    match &record.state {
+        SourceState::Committed(Committed { root, .. })
+        | SourceState::Handed(root)
+        | SourceState::Reaping(root)
+        | SourceState::Moved(root) => Some((Verdict::Commit, Some(*root))),
+        // What the machine answers to a target that still asks is what it proves as well.
+        SourceState::Aborting(_)
+        | SourceState::Aborted(_)
+        | SourceState::Reclaiming(_)
+        | SourceState::Seizing(_)
+        | SourceState::Reclaimed(_) => Some((Verdict::Abort, None)),
+        SourceState::Offered | SourceState::Freezing(_) | SourceState::Frozen(_) => None,
+    }
+}
+
+fn of_target(record: &TargetRecord) -> Option<(Verdict, Option<Root>)> {
+    match &record.state {
+        TargetState::Active(root) | TargetState::Seized(Seizure { root, .. }) => {
+            Some((Verdict::Activated, Some(*root)))
+        }
+        TargetState::Dropped(_) => Some((Verdict::Dropped, None)),
+        TargetState::Receiving
+        | TargetState::Staging(_)
+        | TargetState::Prepared(_)
+        | TargetState::Activating(_)
+        | TargetState::Seizing(_)
+        | TargetState::Dropping(_) => None,
+    }
+}
+
+impl Statement {
+    /// Returns what a record proves to the other side, if it decides anything.
+    ///
+    /// `own`: the pin of the agent whose record it is. `time_ms`: when the record was made.
+    pub fn of(standing: &Standing, own: Pin, time_ms: u64) -> Option<Self> {
+        let (head, (verdict, root), source, target) = match standing {
+            Standing::Source(record) => (record.head, of_source(record)?, own, record.head.peer),
+            Standing::Target(record) => (record.head, of_target(record)?, record.head.peer, own),
+        };
+        let Head { mid, model, epoch_to, journal, .. } = head;
+        Some(Self { verdict, mid, model, epoch_to, root, source, target, journal, time_ms })
+    }
+
+    /// Returns the bytes that are signed.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        [CONTEXT, &encode(self)].concat()
+    }
+
+    /// Returns the pin of the side that says it.
+    pub fn signer(&self) -> Pin {
+        if self.verdict.is_from_source() { self.source } else { self.target }
+    }
+
+    fn message(&self) -> Option<Message> {
+        let switch = Switch { mid: self.mid, journal: self.journal };
+        Some(match self.verdict {
+            Verdict::Commit => Message::Commit(Commit { switch, root: self.root?, epoch_to: self.epoch_to }),
+            Verdict::Activated => Message::Activated(Rooted { switch, root: self.root? }),
+            Verdict::Abort => {
+                Message::Abort(End { switch, cause: Cause::cut("the source keeps the model, as a carried proof says") })
+            }
+            Verdict::Dropped => Message::Dropped(End {
+                switch,
+                cause: Cause::cut("the target gave the model back, as a carried proof says"),
+            }),
+        })
+    }
+}
+
+impl Proof {
+    /// Checks the proof against the record of the agent that it was carried to, and returns the message that it
+    /// stands for: to be treated as if the peer had said it.
+    ///
+    /// `own`: that agent's pin.
+    /// Errors: [`ProofRefused`].
+    pub fn check(&self, standing: &Standing, own: Pin) -> Result<Message, ProofRefused> {
+        let statement = &self.statement;
+        let (head, is_source, root) = match standing {
+            Standing::Source(record) => (&record.head, true, of_source(record).and_then(|(_, root)| root)),
+            Standing::Target(record) => (&record.head, false, record.state.root()),
+        };
+        let same = |what, expected: &dyn ToString, actual: &dyn ToString| {
+            let (expected, actual) = (expected.to_string(), actual.to_string());
+            if expected == actual { Ok(()) } else { Err(ProofRefused::Other { what, expected, actual }) }
+        };
+        same("migration", &head.mid, &statement.mid)?;
+        if statement.verdict.is_from_source() == is_source {
+            let said_by = if is_source { "source" } else { "target" };
+            return Err(ProofRefused::OwnSide { verdict: statement.verdict, said_by });
+        }
+        let actual = pin_of_key(&self.key);
+        if actual != head.peer {
+            return Err(ProofRefused::Signer { expected: head.peer, actual });
+        }
+        let key = UnparsedPublicKey::new(&ED25519, &self.key);
+        key.verify(&statement.signed_bytes(), &self.signature).map_err(|_| ProofRefused::Signature)?;
+        let (source, target) = if is_source { (own, head.peer) } else { (head.peer, own) };
+        same("source agent", &source, &statement.source)?;
+        same("target agent", &target, &statement.target)?;
+        same("model", &head.model, &statement.model)?;
+        same("epoch", &head.epoch_to, &statement.epoch_to)?;
+        same("journal", &head.journal, &statement.journal)?;
+        if let (Some(expected), Some(actual)) = (root, statement.root) {
+            same("snapshot", &expected, &actual)?;
+        }
+        // The armour refuses a verdict without its root; one that was made otherwise is as if altered.
+        statement.message().ok_or(ProofRefused::Signature)
+    }
+}

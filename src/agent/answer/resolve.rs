@@ -1,0 +1,78 @@
+//! Migrations in doubt, and the audit trail: proofs, resolutions, every record. What is decided is the engine's.
+
+use super::Desk;
+use crate::agent::control::server::Client;
+use crate::agent::control::{Failure, FailureKind, How, Response};
+use crate::engine::{EngineError, Resolution};
+
+/// Records that travel in one response.
+const EVENTS_AT_ONCE: usize = 500;
+
+impl Desk {
+    /// Returns this side's proof of a migration.
+    pub(super) async fn show_proof(&self, id: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let mid = engine.find(id).map_err(|error| self.refusal_of_engine(&error))?;
+        let proof = engine.proof(mid).await.map_err(|error| self.refusal_of_engine(&error))?;
+        Ok(Response::Proof(proof.to_string()))
+    }
+
+    /// Resolves a migration in doubt.
+    pub(super) async fn resolve(&self, id: &str, how: How, reason: &str, actor: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let usage = |error: &dyn std::error::Error| Failure::new(FailureKind::Usage, error.to_string());
+        let resolution = match how {
+            How::Proof { text } => Resolution::Proof(Box::new(text.parse().map_err(|error| usage(&error))?)),
+            How::Renounce {} => Resolution::Renounce,
+            How::Reclaim { model } => Resolution::Reclaim { typed: model.parse().map_err(|error| usage(&error))? },
+            How::ForceActivate { model } => {
+                Resolution::ForceActivate { typed: model.parse().map_err(|error| usage(&error))? }
+            }
+        };
+        let mid = engine.find(id).map_err(|error| self.refusal_of_engine(&error))?;
+        let resolved = engine.resolve(mid, resolution, reason, actor).await;
+        let migration = resolved.map_err(|error| {
+            let failure = self.refusal_of_engine(&error);
+            match error {
+                EngineError::Unresolvable { .. } | EngineError::WrongModel { .. } | EngineError::Proof(_) => failure
+                    .state("nothing has changed")
+                    .hint(format!("see `modelferry show-migration {id}`, and docs/in-doubt.md")),
+                _ => failure,
+            }
+        })?;
+        // What the other side needs in turn, where the link stays dead.
+        let proof = engine.proof(mid).await.ok().map(|proof| proof.to_string());
+        Ok(Response::Resolved { migration: Box::new(migration), proof })
+    }
+
+    /// Proves the journal's chain.
+    pub(super) async fn audit(&self) -> Result<Response, Failure> {
+        let audit = self.engine()?.audit().await.map_err(|error| {
+            self.refusal_of_engine(&error).state("the journal is not what this agent wrote").hint(
+                "stop the agent, keep a copy of its state directory, and read docs/in-doubt.md before anything else",
+            )
+        })?;
+        Ok(Response::Audit(audit))
+    }
+
+    /// Tells a client every record after `after`; with `follow`, also those to come.
+    pub(super) async fn events(&self, after: u64, follow: bool, client: &mut Client) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let (mut recorded, mut after) = (engine.recorded(), after);
+        loop {
+            recorded.borrow_and_update();
+            let events = engine.events_after(after).await.map_err(|error| self.refusal_of_engine(&error))?;
+            after = events.last().map_or(after, |event| event.sequence);
+            for some in events.chunks(EVENTS_AT_ONCE) {
+                let gone = |_| Failure::new(FailureKind::Unreachable, "the watcher is gone");
+                client.update(&Response::Events(some.to_vec())).await.map_err(gone)?;
+            }
+            if !follow {
+                return Ok(Response::Done);
+            }
+            if recorded.changed().await.is_err() {
+                return Err(Failure::new(FailureKind::Unreachable, "the agent stops"));
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `modelferry audit`: the journal is the audit trail, and can be proved.
+
+use clap::{Args, Subcommand};
+
+use super::exit::{self, Exit};
+use super::{Context, client};
+use crate::agent::control::{Failure, Request, Response};
+
+/// Prove the audit trail
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    Verify(VerifyArgs),
+}
+
+/// Read the journal again and prove that no record was changed, removed or added
+///
+/// The journal is the audit trail: one file, no second text. Each record is chained to the one before it by its hash. The
+/// last checksum stands for all of them: noted elsewhere, it proves later that none was replaced since.
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct VerifyArgs {}
+
+impl AuditCommand {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Self::Verify(VerifyArgs {}) = self;
+        let Response::Audit(audit) = context.ask(&Request::Audit {})? else { return Err(client::unexpected()) };
+        context.print(&audit, || {
+            format!(
+                "Journal {} is whole: {} records, each chained to the one before it.\n\
+                 Last checksum: {}\nMigrations: {}, of which {} have not ended.\n",
+                audit.journal, audit.records, audit.last, audit.migrations, audit.unfinished
+            )
+        });
+        Ok(Exit::Done)
+    }
+}

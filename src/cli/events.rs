@@ -1,0 +1,68 @@
+//! `modelferry events`: every record of the journal, and those to come.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::{Format, utc};
+use super::{Context, client, plain, put};
+use crate::agent::control::{Failure, Request, Response};
+use crate::engine::view::EventView;
+
+/// List every record of the journal, oldest first: when, which migration, who, what
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING)]
+pub struct EventsArgs {
+    /// Go on with every record that follows, until interrupted
+    #[arg(long)]
+    follow: bool,
+    /// Begin after the record of this number
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    after: u64,
+}
+
+impl EventsArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut client = context.connect()?;
+        client.send(&Request::Events { after: self.after, follow: self.follow })?;
+        loop {
+            match client.next(None)? {
+                // A line each in every format, so that a reader can take them as they come.
+                Some(Response::Events(events)) => events.iter().for_each(|event| put(&render(event, context.format))),
+                Some(Response::Done) => return Ok(Exit::Done),
+                _ => return Err(client::unexpected()),
+            }
+        }
+    }
+}
+
+fn render(event: &EventView, format: Format) -> String {
+    match format {
+        Format::Tabular => line(event),
+        // One document each.
+        Format::Yaml => format!("---\n{}", format.render(event, String::new)),
+        Format::Json => format.render(event, String::new),
+    }
+}
+
+fn line(event: &EventView) -> String {
+    let EventView { sequence, time_ms, migration, actor, text } = event;
+    format!("{}  {sequence}  {}  {}  {}\n", utc(*time_ms), plain(migration), plain(actor), plain(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_a_line_in_every_format_for_scripts() {
+        let event = EventView {
+            sequence: 7,
+            time_ms: 1_760_000_000_123,
+            migration: "3850c8cc:0".into(),
+            actor: "uid 0".into(),
+            text: "Aborting: the disk\nis full".into(),
+        };
+        assert_eq!(line(&event), "2025-10-09T08:53:20.123Z  7  3850c8cc:0  uid 0  Aborting: the disk\\nis full\n");
+        assert_eq!(render(&event, Format::Json).lines().count(), 1);
+    }
+}

@@ -1,0 +1,97 @@
+//! `modelferry resolve`: end a doubt that the link does not end.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args};
+use modelferry_protocol::limits::PROOF_MAIL_BYTES_MAX;
+
+use super::exit::{self, Exit};
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, FailureKind, How, Request, Response};
+use crate::engine::view::{Direction, MigrationView, Stand};
+
+/// End a doubt that the link does not end: by the other side's proof, by giving back, by force
+///
+/// A proof is what `modelferry show-migration ID --proof` prints on the other side's host; an e-mail around it does
+/// no harm. Giving it to this command is the same as the link delivering it.
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING, group = ArgGroup::new("how").required(true))]
+pub struct ResolveArgs {
+    /// The migration's ID, or its model
+    id: String,
+    /// What the other side has decided, as it proves; `-` reads standard input
+    #[arg(long, value_name = "FILE", group = "how")]
+    proof: Option<PathBuf>,
+    /// On the target: discard the copy here and print the proof that lets the source take the model back
+    #[arg(long, group = "how")]
+    renounce: bool,
+    /// On the source, LAST RESORT: take the model back. If the target is alive after all, there are two owners
+    #[arg(long, group = "how", requires = "target_destroyed")]
+    reclaim: bool,
+    /// The model's UUID in full: I know that the target's host is destroyed and never acts again
+    #[arg(long, value_name = "MODEL-UUID", requires = "reclaim")]
+    target_destroyed: Option<String>,
+    /// On the target, LAST RESORT: take the model into service. If the source is alive after all, there are two owners
+    #[arg(long, group = "how", requires = "source_destroyed")]
+    force_activate: bool,
+    /// The model's UUID in full: I know that the source's host is destroyed and never acts again
+    #[arg(long, value_name = "MODEL-UUID", requires = "force_activate")]
+    source_destroyed: Option<String>,
+    /// Why, for the audit trail
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+impl ResolveArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let how = match (self.proof, self.target_destroyed, self.source_destroyed) {
+            (Some(file), _, _) => How::Proof { text: read(&file)? },
+            (None, Some(model), _) => How::Reclaim { model },
+            (None, None, Some(model)) => How::ForceActivate { model },
+            (None, None, None) => How::Renounce {},
+        };
+        let answer = context.ask(&Request::Resolve { id: self.id, how, reason: self.reason })?;
+        let Response::Resolved { migration, proof } = answer else { return Err(client::unexpected()) };
+        context.remark(&outcome(&migration));
+        let tree = serde_json::json!({ "migration": migration, "proof": proof });
+        context.print(&tree, || proof.unwrap_or_default());
+        Ok(Exit::Done)
+    }
+}
+
+/// Reads a proof's file, as much of it as can matter.
+fn read(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let limit = PROOF_MAIL_BYTES_MAX as u64 + 1;
+    let outcome = if file == Path::new("-") {
+        std::io::stdin().take(limit).read_to_string(&mut text)
+    } else {
+        File::open(file).and_then(|open| open.take(limit).read_to_string(&mut text))
+    };
+    let failed = |error| Failure::new(FailureKind::Usage, format!("cannot read {}: {error}", file.display()));
+    outcome.map_err(failed)?;
+    Ok(text)
+}
+
+/// Tells what has come of it, and what the other side needs.
+fn outcome(migration: &MigrationView) -> String {
+    let model = format!("Model \"{}/{}\"", plain(&migration.owner), plain(&migration.model));
+    let (id, peer) = (plain(&migration.id), plain(&migration.peer));
+    let carry = format!(
+        "Should the link to \"{peer}\" stay dead, carry the proof below there: modelferry resolve {id} --proof FILE"
+    );
+    match (migration.direction, migration.stand) {
+        (Direction::Target, Stand::Moved) => format!("{model} is live here. {carry}"),
+        (Direction::Target, Stand::Reverted) => {
+            format!("Nothing of {model} is left here. {carry}", model = model.replacen('M', "m", 1))
+        }
+        (Direction::Source, Stand::Reverted) => format!("{model} is live here again."),
+        (Direction::Source, Stand::Moved) => format!("{model} is on \"{peer}\", and its users are sent there."),
+        _ => format!(
+            "Recorded: the migration is {} now, and goes on by itself. See `modelferry show-migration {id}`.",
+            plain(&migration.state)
+        ),
+    }
+}

@@ -1,0 +1,179 @@
+//! In doubt: the source has committed, the target was killed before it could hear of it, and the link stays
+//! dead. What a person carries ends it, and what must not end it is refused.
+
+use std::fs;
+use std::path::PathBuf;
+
+use modelferry::cli::demo::sample::Sample;
+
+use super::host::{Host, files, ready};
+
+/// A pair of hosts in doubt about a migration, without a link: the source committed, the target prepared.
+pub fn doubted(sample: &Sample) -> (Host, Host, String) {
+    let (src, mut dst, _) = ready(sample);
+    dst.stop();
+    dst.start_with(&[("MODELFERRY_FAILPOINT", "target.Activating.before=kill")]);
+    for host in [&src, &dst] {
+        host.until("peers are connected", |host| host.connected().then_some(()));
+    }
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    dst.wait_for_death("the commit");
+    dst.isolate();
+    dst.start();
+    let id = format!("{}:0", sample.uuid);
+    assert_eq!(state(&src, &id), "Committed");
+    assert_eq!(state(&dst, &id), "Prepared");
+    (src, dst, id)
+}
+
+fn state(host: &Host, id: &str) -> String {
+    host.migration(id)["migration"]["state"].as_str().unwrap().to_owned()
+}
+
+/// Writes what one host printed to a file of the other, as an e-mail would deliver it.
+fn mailed(to: &Host, proof: &str) -> PathBuf {
+    let file = to.dir.path().join("mail.txt");
+    let quoted: String = proof.lines().map(|line| format!("> {line} \r\n")).collect();
+    fs::write(&file, format!("Hello,\r\n\r\nhere it is.\r\n{quoted}\r\nRegards\r\n")).unwrap();
+    file
+}
+
+fn carry(from: &Host, to: &Host, id: &str) -> super::host::Told {
+    let proof = from.run(&["show-migration", id, "--proof"]).ok();
+    assert!(proof.len() <= 1024, "{} bytes: {proof}", proof.len());
+    to.run(&["resolve", id, "--proof", mailed(to, &proof).to_str().unwrap()])
+}
+
+#[test]
+fn a_commit_carried_by_hand_makes_the_target_live_and_its_proof_ends_the_source() {
+    let sample = Sample::default();
+    let (src, dst, id) = doubted(&sample);
+    assert!(!src.serves(&sample.name) && !dst.serves(&sample.name), "in doubt nobody serves");
+
+    let resolved = carry(&src, &dst, &id);
+    let activated = resolved.ok();
+    assert!(activated.contains("verdict: activated"), "{activated}");
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
+
+    src.run(&["resolve", &id, "--proof", mailed(&src, &activated).to_str().unwrap()]).ok();
+    src.until("the source has moved it", |src| (state(src, &id) == "Moved").then_some(()));
+    assert!(!src.serves(&sample.name));
+    let events = src.migration(&id)["events"].to_string();
+    assert!(events.contains(", by proof") && events.contains("uid "), "{events}");
+    src.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn a_renounced_copy_gives_the_model_back_whatever_the_source_had_decided() {
+    let sample = Sample::default();
+    let (src, mut dst, id) = doubted(&sample);
+    let dropped = dst.run(&["resolve", &id, "--renounce", "--reason", "the disk there is failing"]).ok();
+    assert!(dropped.contains("verdict: dropped"), "{dropped}");
+    assert!(!src.serves(&sample.name), "before the proof is there, the source stays frozen");
+    src.run(&["resolve", &id, "--proof", mailed(&src, &dropped).to_str().unwrap()]).ok();
+    assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
+    let shown = dst.migration(&id);
+    assert!(shown["migration"]["cause"].as_str().unwrap().contains("the disk there is failing"), "{shown}");
+
+    // With the link back nothing is left of it, and the model can be moved after all.
+    dst.stop();
+    dst.rejoin();
+    dst.start();
+    dst.until("peers are connected", |host| host.connected().then_some(()));
+    src.until("peers are connected", |host| host.connected().then_some(()));
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
+}
+
+#[test]
+fn the_link_s_return_ends_the_doubt_without_anybody() {
+    let sample = Sample::default();
+    let (src, mut dst, id) = doubted(&sample);
+    dst.stop();
+    dst.rejoin();
+    dst.start();
+    src.until("the source has moved it", |src| (state(src, &id) == "Moved").then_some(()));
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
+}
+
+#[test]
+fn a_source_whose_target_is_destroyed_takes_the_model_back_at_an_epoch_far_ahead() {
+    let sample = Sample::default();
+    let (src, mut dst, id) = doubted(&sample);
+    let before = src.migration(&id)["migration"]["root"].clone();
+    dst.kill();
+    let other = "00000000-0000-4000-8000-000000000001";
+    let reclaim = |model| src.run(&["resolve", &id, "--reclaim", "--target-destroyed", model, "--reason", "fire"]);
+    reclaim(other).fails(1, "type the UUID of the model that you mean in full");
+    reclaim("prod").fails(2, "a UUID such as");
+    assert_eq!(state(&src, &id), "Committed");
+    reclaim(&sample.uuid).ok();
+    assert!(src.serves(&sample.name));
+    let shown = src.migration(&id);
+    assert!(shown["migration"]["cause"].as_str().unwrap().contains("fire"), "{shown}");
+    let events = shown["events"].to_string();
+    assert!(events.contains(&before.as_str().unwrap().to_owned()), "the root stays in the trail: {events}");
+    assert!(events.contains(&format!("at epoch {}", 1 + (1_u64 << 32))), "{events}");
+}
+
+#[test]
+fn a_target_whose_source_is_destroyed_takes_the_model_into_service() {
+    let sample = Sample::default();
+    let (mut src, dst, id) = doubted(&sample);
+    src.kill();
+    let force = |model| dst.run(&["resolve", &id, "--force-activate", "--source-destroyed", model]);
+    force("00000000-0000-4000-8000-000000000001").fails(1, "nothing has changed");
+    force(&sample.uuid).ok();
+    assert!(dst.serves(&sample.name));
+    assert_eq!(state(&dst, &id), "Seized");
+}
+
+#[test]
+fn what_must_not_end_a_doubt_is_refused_and_says_what_would() {
+    let sample = Sample::default();
+    let (src, dst, id) = doubted(&sample);
+    src.run(&["abort", &id]).fails(4, "too late, committed");
+    src.run(&["resolve", &id, "--renounce"]).fails(1, "only the target can renounce");
+    src.run(&["resolve", &id, "--force-activate", "--source-destroyed", &sample.uuid])
+        .fails(1, "is for its target, and here it is `--reclaim`");
+    dst.run(&["resolve", &id, "--reclaim", "--target-destroyed", &sample.uuid])
+        .fails(1, "is for its source, and here it is `--force-activate`");
+    dst.run(&["show-migration", &id, "--proof"]).fails(1, "decided nothing yet");
+
+    let proof = src.run(&["show-migration", &id, "--proof"]).ok();
+    let own = mailed(&src, &proof);
+    src.run(&["resolve", &id, "--proof", own.to_str().unwrap()]).fails(1, "of use on the other side alone");
+    let altered = proof.replace("epoch: 1", "epoch: 2");
+    dst.run(&["resolve", &id, "--proof", mailed(&dst, &altered).to_str().unwrap()]).fails(1, "signature is wrong");
+    let cut: String = proof.lines().take(6).map(|line| format!("{line}\n")).collect();
+    dst.run(&["resolve", &id, "--proof", mailed(&dst, &cut).to_str().unwrap()]).fails(2, "the proof is cut off");
+    dst.run(&["resolve", &id]).fails(2, "--proof <FILE>");
+    dst.run(&["resolve", &id, "--reclaim"]).fails(2, "--target-destroyed");
+    assert_eq!((state(&src, &id).as_str(), state(&dst, &id).as_str()), ("Committed", "Prepared"));
+}
+
+#[test]
+fn an_aborted_source_s_proof_frees_a_target_that_waits() {
+    let sample = Sample::default();
+    let (mut src, mut dst, _) = ready(&sample);
+    let before = files(&src.export(&sample.name));
+    src.stop();
+    // The source dies with the vote in its hand, and is aborted before it can hear the vote again.
+    src.start_with(&[("MODELFERRY_FAILPOINT", "source.Committed.before=kill")]);
+    for host in [&src, &dst] {
+        host.until("peers are connected", |host| host.connected().then_some(()));
+    }
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    src.wait_for_death("the vote");
+    dst.kill();
+    dst.isolate();
+    dst.start();
+    src.start();
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["abort", &id]).ok();
+    src.until("the source has its model back", |src| (state(src, &id) == "Aborted").then_some(()));
+    carry(&src, &dst, &id).ok();
+    assert_eq!(state(&dst, &id), "Dropped");
+    assert!(!dst.serves(&sample.name));
+    assert_eq!(files(&src.export(&sample.name)), before);
+}

@@ -72,3 +72,24 @@ fn a_description_that_is_none_stops_the_demo_before_it_begins() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("the description cannot be used"), "{said}");
 }
+
+/// Returns the steps and the commands of what a demo printed; numbers, paths and codes differ from run to run.
+fn script(printed: &str) -> Vec<String> {
+    let step = |line: &str| line.starts_with(|first: char| first.is_ascii_digit()).then(|| line.to_owned());
+    let command = |line: &str| {
+        let (host, typed) = line.trim_start().split_once("$ ")?;
+        let words = typed.split_whitespace().filter(|word| !word.contains(['/', ':']) && word.len() < 16);
+        let words = words.take_while(|word| !word.starts_with('(') && *word != "at");
+        let words = words.filter(|word| !word.starts_with(|first: char| first.is_ascii_digit()));
+        Some(format!("{host}$ {}", words.collect::<Vec<_>>().join(" ")))
+    };
+    printed.lines().filter_map(|line| step(line).or_else(|| command(line))).collect()
+}
+
+#[test]
+fn the_readme_shows_the_steps_and_the_commands_that_the_demo_prints() {
+    let readme = include_str!("../README.md");
+    let shown = readme.split("<!-- demo output: begin -->").nth(1).and_then(|rest| rest.split("<!-- demo").next());
+    let printed = succeeded(&demo(&["--size", "8MiB", "--link", "100mbit,20ms"]));
+    assert_eq!(script(shown.unwrap()), script(&printed), "run scripts/readme-demo");
+}

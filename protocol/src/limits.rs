@@ -58,6 +58,12 @@ pub const USERS_MAX: usize = 1024;
 pub const FINDINGS_MAX: usize = 240;
 /// Models in one `Claims`: all that two agents have ever exchanged, or as many as one message holds.
 pub const CLAIMS_MAX: usize = 8192;
+/// Spaces that a controller tells about.
+pub const SPACES_MAX: usize = 256;
+/// Subnets that a controller tells about: with every name at full length they fit one answer.
+pub const SUBNETS_MAX: usize = 1024;
+/// Bytes of a subnet's CIDR: an IPv6 network in full has 43.
+pub const CIDR_BYTES_MAX: usize = 64;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
@@ -79,6 +85,10 @@ const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(CLAIMS_MAX * 32 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(
+    SUBNETS_MAX * (CIDR_BYTES_MAX + 3 * NAME_BYTES_MAX + 12) + SPACES_MAX * (NAME_BYTES_MAX + 4)
+        < CONTROL_FRAME_BYTES_MAX as usize
+);
 const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + 256 < RECORD_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

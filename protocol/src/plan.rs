@@ -2,7 +2,10 @@
 
 use crate::codec::{Bounded, Bytes, Decode, Encode, Text, wire_enum};
 use crate::ids::{MigrationId, ModelUuid};
-use crate::limits::{ANSWER_BYTES_MAX, CALLS_MAX, FINDINGS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX, USERS_MAX};
+use crate::limits::{
+    ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, NAME_BYTES_MAX, SPACES_MAX, SUBNETS_MAX, TEXT_BYTES_MAX,
+    USERS_MAX,
+};
 use crate::snapshot::{BlobRef, Name};
 
 /// What a target must know about a model, and about the controller it comes from, to judge it.
@@ -36,6 +39,8 @@ pub struct ModelFacts {
     pub storage_pools: Bounded<Name, 256>,
     /// Charms without a manifest.
     pub charms_without_manifest: Bounded<Name, 256>,
+    /// The setting by which the model uses fan networking, empty where it does not.
+    pub fan: Text<1024>,
     /// Version of the source controller.
     pub controller_version: Name,
     /// Identity provider of the source controller, empty where there is none.
@@ -72,18 +77,53 @@ pub struct Finding {
     pub fix: Text<TEXT_BYTES_MAX>,
 }
 
+/// A subnet that a controller's cloud has.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct NetworkSubnet {
+    /// Its addresses, such as `10.0.0.0/24`.
+    pub cidr: Text<CIDR_BYTES_MAX>,
+    /// The cloud's own id of it, empty where that is not known.
+    pub provider_id: Name,
+    /// Its availability zone, empty where there is none.
+    pub zone: Name,
+    /// The space it belongs to.
+    pub space: Name,
+}
+
+/// The spaces and subnets that a controller knows in its cloud and region.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Networks {
+    /// Whether it knows: without, nothing that is missing below says anything.
+    pub told: bool,
+    /// Names of the spaces.
+    pub spaces: Bounded<Name, SPACES_MAX>,
+    /// The subnets.
+    pub subnets: Bounded<NetworkSubnet, SUBNETS_MAX>,
+}
+
+/// How a target is placed to take some blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Room {
+    /// Bytes of them that it holds already, durable.
+    pub bytes_held: u64,
+    /// Bytes that it can still store, beyond what it keeps free.
+    pub bytes_free: u64,
+}
+
 wire_enum! {
     /// What an agent asks its peer.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum Question {
         /// Would this model be accepted? Answered by [`Answer::Findings`].
         0x01 = Prechecks(Box<ModelFacts>),
-        /// How much of these blobs is held already? Answered by [`Answer::Bytes`].
+        /// How much of these blobs is held already, and is there room for the rest? Answered by [`Answer::Room`].
         0x02 = Held(Bounded<BlobRef, CALLS_MAX>),
         /// A command of the control socket that only reads, as JSON. Answered by [`Answer::Json`].
         0x03 = Query(Text<NAME_BYTES_MAX>),
         /// Nothing but an answer: measures the round trip. Answered by [`Answer::Bytes`] of 0.
         0x04 = Ping,
+        /// Which networks does the controller know? Answered by [`Answer::Networks`].
+        0x05 = Networks,
     }
 }
 
@@ -99,5 +139,9 @@ wire_enum! {
         0x02 = Bytes(u64),
         /// What the control socket would have answered.
         0x03 = Json(Bytes<ANSWER_BYTES_MAX>),
+        /// What is held, and what there is room for.
+        0x04 = Room(Room),
+        /// What the controller knows of its networks.
+        0x05 = Networks(Box<Networks>),
     }
 }

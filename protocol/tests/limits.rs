@@ -6,7 +6,7 @@ use modelferry_protocol::limits::*;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::pairing::PairRequest;
-use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, Question};
+use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, NetworkSubnet, Networks, Question, Room};
 use modelferry_protocol::record::{Body, Entry, Note};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::switch::source::{Reclaiming, SourceRecord, SourceState};
@@ -55,6 +55,7 @@ fn facts() -> ModelFacts {
         secret_backends: full(text()),
         storage_pools: full(text()),
         charms_without_manifest: full(text()),
+        fan: text(),
         controller_version: text(),
         identity_url: text(),
         bytes_total: u64::MAX,
@@ -66,6 +67,7 @@ fn facts() -> ModelFacts {
 fn the_largest_message_of_each_shape_fits_a_control_frame() {
     let switch = Switch { mid: MID, journal: JOURNAL };
     let finding = Finding { level: Level::Fail, check: text(), text: text(), fix: text() };
+    let subnet = NetworkSubnet { cidr: text(), provider_id: text(), zone: text(), space: text() };
     let page = Page {
         index: u32::MAX,
         offset: u64::MAX,
@@ -86,6 +88,8 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
         ask(Question::Prechecks(Box::new(facts()))),
         ask(Question::Held(full(BLOB))),
         told(Answer::Findings(full(finding))),
+        told(Answer::Room(Room { bytes_held: u64::MAX, bytes_free: u64::MAX })),
+        told(Answer::Networks(Box::new(Networks { told: true, spaces: full(text()), subnets: full(subnet) }))),
         told(Answer::Json(Bytes::new(vec![0; ANSWER_BYTES_MAX]).unwrap())),
         Message::Seal(Sealed {
             switch,

@@ -3,6 +3,7 @@
 mod abort;
 mod agent;
 mod audit;
+mod checklist;
 mod client;
 mod completion;
 mod controllers;
@@ -18,9 +19,11 @@ mod migrate;
 mod migrations;
 mod model_tables;
 mod models;
+mod models_named;
 mod output;
 mod pair;
 mod peers;
+mod plan_text;
 mod precheck;
 mod redirect;
 mod resolve;
@@ -29,6 +32,7 @@ mod show_migration;
 mod show_model;
 mod status;
 mod unpair;
+mod verify;
 mod wait;
 
 use std::io::{IsTerminal, Write};
@@ -90,6 +94,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
     Wait(wait::WaitArgs),
+    Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
     Resolve(resolve::ResolveArgs),
@@ -204,6 +209,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
+        Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
         Command::Resolve(args) => args.run(&context),

@@ -5,13 +5,18 @@
 //! call means is Juju's; who may ask for the ones that change the owner is `engine::switchover` alone.
 //!
 //! Every effect is idempotent, and conditional on the migration: with another migration's id it changes
-//! nothing, so that a call which timed out and lands late, even during a later migration, is harmless.
+//! nothing, so that a call which timed out and lands late, even during a later migration, is harmless. For
+//! the same reason a controller remembers which migrations have ended there: after a thaw, reap, activation
+//! or abort of a migration, a freeze or an import of it is refused for ever.
 
 use async_trait::async_trait;
+use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
-use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::plan::{Finding, Level, ModelFacts, Networks};
 use modelferry_protocol::snapshot::Call;
+
+use super::checks::network::NetworkTable;
 
 /// A controller that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +79,8 @@ pub struct Examination {
     pub facts: ModelFacts,
     /// What the source itself has checked.
     pub findings: Vec<Finding>,
+    /// The model's networks, to be compared with the destination's.
+    pub networks: NetworkTable,
 }
 
 /// A model as it leaves.
@@ -121,7 +128,7 @@ pub trait Departure: Send + Sync {
 pub enum Presence {
     /// Nothing, or a redirect.
     Absent,
-    /// A copy of this migration, not yet complete: it is to be aborted and imported anew.
+    /// A copy of this migration, not yet complete: the calls that stage it are repeated from the first.
     Importing,
     /// A complete copy of this migration that nobody can use.
     Staged,
@@ -140,6 +147,11 @@ pub trait Arrival: Send + Sync {
     /// Judges a model that wants to come here. Changes nothing. Every check yields a finding.
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError>;
 
+    /// Tells the spaces and subnets that the controller knows in its cloud. One that cannot be asked tells nothing.
+    async fn networks(&self) -> Result<Networks, ControllerError> {
+        Ok(Networks::default())
+    }
+
     /// Performs one call. Blobs it names are in the agent's store, complete and proven.
     ///
     /// Errors: [`ControllerError::NotImporting`] for an abort of what is live by now;
@@ -148,4 +160,16 @@ pub trait Arrival: Send + Sync {
 
     /// Says what is here of the model. Changes nothing.
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError>;
+
+    /// Compares what is here of a model that has arrived with the calls that staged it. Changes nothing; every check
+    /// yields a finding. A controller that cannot be asked says so.
+    async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+        let _ = (errand, calls);
+        Ok(vec![Finding {
+            level: Level::Warn,
+            check: Text::cut("controller"),
+            text: Text::cut("this kind of controller cannot be asked what it holds of a model"),
+            fix: Text::default(),
+        }])
+    }
 }

@@ -34,7 +34,7 @@ pub trait QueryHandler: Send + Sync {
 pub struct Settings {
     /// A vote may be at most this old when the commit record is written.
     pub commit_freshness: Duration,
-    /// Plain bytes sent and not yet durable on the target, per migration. What a kill makes to be sent again.
+    /// Plain bytes sent and not yet durable on the target, per migration, at most: what a kill makes to be sent again.
     pub window_bytes: u32,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
@@ -44,8 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             commit_freshness: Duration::from_secs(5),
-            // Twice 100 Mbit/s at 150 ms, and the time that a sync takes on a slow disk.
-            window_bytes: 8 << 20,
+            // 1 Gbit/s at 150 ms, and the time that a sync takes; a slower link gets a smaller one.
+            window_bytes: 32 << 20,
             disk_reserve_bytes: 64 << 20,
         }
     }

@@ -82,6 +82,14 @@ pub enum EngineError {
     /// This agent's journal was set back.
     #[error("this agent has stopped acting: {0}")]
     Halted(String),
+    /// Nothing can be said of what arrived before it has.
+    #[error("migration {id} has brought no model here yet: {state}")]
+    NotArrived {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+    },
     /// A proof that proves nothing here.
     #[error(transparent)]
     Proof(#[from] ProofRefused),
@@ -127,7 +135,9 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
-            Self::Peer { .. } | Self::Proof(_) | Self::NothingToProve { .. } => ErrorKind::Refused,
+            Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
+                ErrorKind::Refused
+            }
             Self::Unresolvable { .. } | Self::WrongModel { .. } => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Offer, Switch, Told};
-use modelferry_protocol::plan::{Answer, Question};
+use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::{self, SourceInput};
 use modelferry_protocol::switch::target::{self, TargetInput, TargetRecord};
@@ -21,6 +21,7 @@ use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
 use crate::link::{NewSession, Session};
+use crate::store::StoreError;
 
 /// Messages about incoming blobs that wait for the disk.
 const BLOB_MESSAGES_MAX: usize = 64;
@@ -241,13 +242,21 @@ async fn answer(core: &Core, question: Question) -> Answer {
             Err(error) => failed(error.to_string()),
         },
         Question::Held(blobs) => {
-            let store = core.parts.store.clone();
-            let held = move || blobs.iter().try_fold(0, |sum, blob| Ok(sum + store.held_bytes(*blob)?));
-            match Core::blocking(held).await {
-                Ok(bytes) => Answer::Bytes(bytes),
-                Err::<_, crate::store::StoreError>(error) => failed(error.to_string()),
+            let (store, reserve) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes);
+            let room = move || {
+                let bytes_held =
+                    blobs.iter().try_fold(0, |sum, blob| Ok::<_, StoreError>(sum + store.held_bytes(*blob)?))?;
+                Ok(Room { bytes_held, bytes_free: store.free_bytes()?.saturating_sub(reserve) })
+            };
+            match Core::blocking(room).await {
+                Ok(room) => Answer::Room(room),
+                Err::<_, StoreError>(error) => failed(error.to_string()),
             }
         }
+        Question::Networks => match core.parts.arrival.networks().await {
+            Ok(networks) => Answer::Networks(Box::new(networks)),
+            Err(error) => failed(error.to_string()),
+        },
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;
             Bytes::new(told.into_bytes())

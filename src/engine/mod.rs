@@ -6,6 +6,7 @@ mod core;
 mod counters;
 mod error;
 pub mod failpoint;
+mod forecast;
 mod history;
 mod hub;
 pub mod notes;
@@ -15,6 +16,7 @@ mod switchover;
 mod tracked;
 mod trail;
 mod transfer;
+mod verify;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -39,6 +41,7 @@ pub use self::resolve::Resolution;
 use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
+pub use self::verify::HandedOver;
 use self::view::{MigrationView, PlanView};
 use crate::link::{NewSession, Peer, PeerState};
 
@@ -78,8 +81,7 @@ impl Engine {
     /// Errors: [`EngineError`] if one of them cannot be asked.
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
         let (_, conversation) = self.conversation(peer).await?;
-        let name = self.0.parts.departure.examine(model, None).await?.facts.name.into_string();
-        plan::plan(&self.0, &conversation, model, name, peer).await
+        plan::plan(&self.0, &conversation, model, peer).await
     }
 
     /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.
@@ -208,7 +210,7 @@ impl Engine {
                 String::from_utf8(bytes.to_vec()).map_err(|_| failed("its answer is not UTF-8".into()))
             }
             Answer::Failed(text) => Err(failed(text.into_string())),
-            Answer::Findings(_) | Answer::Bytes(_) => Err(failed("it answered another question".into())),
+            _ => Err(failed("it answered another question".into())),
         }
     }
 

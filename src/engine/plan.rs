@@ -2,15 +2,18 @@
 
 use std::time::Instant;
 
-use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
-use modelferry_protocol::plan::{Answer, Finding, Level, Question};
-use modelferry_protocol::snapshot::distinct_blobs;
+use modelferry_protocol::plan::{Answer, Finding, Level, Networks, Question, Room};
+use modelferry_protocol::snapshot::{BlobRef, distinct_blobs};
 
 use super::conversation::Conversation;
 use super::core::Core;
 use super::error::EngineError;
+use super::forecast;
 use super::view::{FindingView, PlanView};
+use crate::controller::checks::source;
+use crate::controller::port::Examination;
 
 /// Returns what both controllers say about moving a model over this connection, the source's first.
 ///
@@ -22,18 +25,73 @@ pub async fn findings(
     model: ModelUuid,
     mid: Option<MigrationId>,
 ) -> Result<Vec<Finding>, EngineError> {
-    let examination = core.parts.departure.examine(model, mid).await?;
-    let mut findings = examination.findings;
-    match conversation.ask(Question::Prechecks(Box::new(examination.facts))).await? {
-        Answer::Findings(there) => findings.extend(there.into_vec()),
-        Answer::Failed(text) => return Err(peer_failed(conversation, &text)),
-        Answer::Bytes(_) | Answer::Json(_) => return Err(peer_failed(conversation, "it answered another question")),
-    }
-    Ok(findings)
+    Ok(judge(core, conversation, model, mid).await?.findings)
 }
 
-fn peer_failed(conversation: &Conversation, text: &str) -> EngineError {
-    EngineError::Peer { peer: conversation.session.peer_name(), text: text.to_owned() }
+/// What both sides say, and what they were asked about.
+struct Judgement {
+    examination: Examination,
+    findings: Vec<Finding>,
+    blobs: Vec<BlobRef>,
+    room: Room,
+}
+
+async fn judge(
+    core: &Core,
+    conversation: &Conversation,
+    model: ModelUuid,
+    mid: Option<MigrationId>,
+) -> Result<Judgement, EngineError> {
+    let mut examination = core.parts.departure.examine(model, mid).await?;
+    let mut findings = std::mem::take(&mut examination.findings);
+    // There is nothing else to say about a controller's own model, and nothing to ask.
+    if findings.iter().any(|finding| finding.level == Level::Fail && &*finding.check == source::CONTROLLER_MODEL) {
+        return Ok(Judgement { examination, findings, blobs: Vec::new(), room: Room::default() });
+    }
+    match conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))).await? {
+        Answer::Findings(there) => findings.extend(there.into_vec()),
+        other => return Err(unexpected(conversation, other)),
+    }
+    let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
+    let room = match conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))).await? {
+        Answer::Room(room) => room,
+        other => return Err(unexpected(conversation, other)),
+    };
+    findings.push(space(&blobs, room));
+    Ok(Judgement { examination, findings, blobs, room })
+}
+
+fn unexpected(conversation: &Conversation, answer: Answer) -> EngineError {
+    let text = match answer {
+        Answer::Failed(text) => text.into_string(),
+        _ => "it answered another question".to_owned(),
+    };
+    EngineError::Peer { peer: conversation.session.peer_name(), text }
+}
+
+fn bytes_of(blobs: &[BlobRef]) -> u64 {
+    blobs.iter().map(|blob| blob.bytes).sum()
+}
+
+/// Tells whether the target agent's disk takes what is still to be sent.
+fn space(blobs: &[BlobRef], room: Room) -> Finding {
+    let needed = bytes_of(blobs).saturating_sub(room.bytes_held);
+    let (level, text, fix) = if needed <= room.bytes_free {
+        let text = format!("the target agent's disk has {} bytes free, {needed} are needed", room.bytes_free);
+        (Level::Pass, text, String::new())
+    } else {
+        let missing = needed - room.bytes_free;
+        let text = format!(
+            "the target agent's disk has {} bytes free, {needed} are needed: {missing} more must become free",
+            room.bytes_free
+        );
+        (
+            Level::Fail,
+            text,
+            "sudo du -xsh /var/lib/modelferry/* # on the destination, where it keeps its state".to_owned(),
+        )
+    };
+    Finding { level, check: Text::cut("disk"), text: Text::cut(text), fix: Text::cut(fix) }
 }
 
 /// Returns the whole plan.
@@ -43,45 +101,66 @@ pub async fn plan(
     core: &Core,
     conversation: &Conversation,
     model: ModelUuid,
-    name: String,
     peer: &str,
 ) -> Result<PlanView, EngineError> {
-    let findings = findings(core, conversation, model, None).await?;
-    let export = core.parts.departure.preview(model).await?;
-    let blobs = distinct_blobs(&export.calls);
-    let bytes_total = blobs.iter().map(|blob| blob.bytes).sum();
-    let bytes_held = match conversation.ask(Question::Held(Bounded::truncated(blobs))).await? {
-        Answer::Bytes(bytes) => bytes,
-        Answer::Failed(text) => return Err(peer_failed(conversation, &text)),
-        Answer::Findings(_) | Answer::Json(_) => {
-            return Err(peer_failed(conversation, "it answered another question"));
-        }
+    let Judgement { examination, mut findings, blobs, room } = judge(core, conversation, model, None).await?;
+    let (facts, mut networks) = (examination.facts, examination.networks);
+    let there: Networks = match conversation.ask(Question::Networks).await? {
+        Answer::Networks(there) => *there,
+        other => return Err(unexpected(conversation, other)),
     };
+    networks.compare(&there);
+    let target = &conversation.session.hello().controller;
+    let cloud = match &*target.region {
+        "" => target.cloud.to_string(),
+        region => format!("{}/{region}", &*target.cloud),
+    };
+    if !networks.is_empty() {
+        findings.extend(networks.findings(&there, &cloud, &facts.name));
+    }
     let asked = Instant::now();
     conversation.ask(Question::Ping).await?;
-    let rtt_ms = asked.elapsed().as_secs_f64() * 1000.0;
+    let rtt = asked.elapsed();
+    let bytes_total = bytes_of(&blobs);
+    let bytes_to_send = bytes_total.saturating_sub(room.bytes_held);
+    let rate = forecast::rate(core, conversation.session.peer()).await?;
+    let source = core.parts.arrival.card().await?;
     Ok(PlanView {
-        model: name,
-        peer: peer.to_owned(),
-        controller: conversation.session.hello().controller.name.to_string(),
         ok: findings.iter().all(|finding| finding.level != Level::Fail),
-        findings: findings.iter().map(finding_view).collect(),
+        findings: findings.iter().map(FindingView::from).collect(),
+        networks,
         bytes_total,
-        bytes_held,
-        rtt_ms,
+        bytes_held: room.bytes_held.min(bytes_total),
+        bytes_to_send,
+        rtt_ms: rtt.as_secs_f64() * 1000.0,
+        eta_ms: forecast::eta_ms(bytes_to_send, rate, rtt),
+        rate,
+        freeze: forecast::freeze(core, conversation.session.peer(), rtt, bytes_total),
+        way_back: forecast::way_back(&source, target, &format!("{}/{}", &*facts.owner, &*facts.name)),
+        model: facts.name.into_string(),
+        owner: facts.owner.into_string(),
+        model_uuid: model.to_string(),
+        peer: peer.to_owned(),
+        controller: target.name.to_string(),
     })
 }
 
-fn finding_view(finding: &Finding) -> FindingView {
-    let level = match finding.level {
-        Level::Pass => "pass",
-        Level::Warn => "warn",
-        Level::Fail => "fail",
-    };
-    FindingView {
-        level: level.to_owned(),
-        check: finding.check.to_string(),
-        text: finding.text.to_string(),
-        fix: finding.fix.to_string(),
+#[cfg(test)]
+mod tests {
+    use modelferry_protocol::ids::Hash;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_still_to_be_sent_needs_room() {
+        let blobs = [BlobRef { hash: Hash([1; 32]), bytes: 700 }, BlobRef { hash: Hash([2; 32]), bytes: 300 }];
+        assert_eq!(space(&blobs, Room { bytes_held: 0, bytes_free: 1000 }).level, Level::Pass);
+        assert_eq!(space(&blobs, Room { bytes_held: 600, bytes_free: 400 }).level, Level::Pass);
+        let full = space(&blobs, Room { bytes_held: 600, bytes_free: 100 });
+        assert_eq!(full.level, Level::Fail);
+        assert_eq!(
+            &*full.text,
+            "the target agent's disk has 100 bytes free, 400 are needed: 300 more must become free"
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! What can be seen of migrations: plain data for the control socket, built by the engine.
 
+use modelferry_protocol::plan::{Finding, Level};
 use serde::{Deserialize, Serialize};
+
+use crate::controller::checks::network::NetworkTable;
 
 /// Which side of a migration this agent is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,23 +148,107 @@ pub struct FindingView {
     pub fix: String,
 }
 
+impl From<&Finding> for FindingView {
+    fn from(finding: &Finding) -> Self {
+        let level = match finding.level {
+            Level::Pass => "pass",
+            Level::Warn => "warn",
+            Level::Fail => "fail",
+        };
+        Self {
+            level: level.to_owned(),
+            check: finding.check.to_string(),
+            text: finding.text.to_string(),
+            fix: finding.fix.to_string(),
+        }
+    }
+}
+
 /// What a migration would meet. Nothing has been changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanView {
     /// The model's name.
     pub model: String,
+    /// The model's owner.
+    pub owner: String,
+    /// The model's UUID.
+    pub model_uuid: String,
     /// The peer.
     pub peer: String,
     /// The other side's controller.
     pub controller: String,
+    /// Whether nothing stands against it.
+    pub ok: bool,
     /// Everything that was checked, on both sides.
     pub findings: Vec<FindingView>,
+    /// The model's networks, and what the other side knows of them.
+    pub networks: NetworkTable,
     /// Bytes of the description and all binaries.
     pub bytes_total: u64,
     /// Of those, on the target already.
     pub bytes_held: u64,
+    /// The rest.
+    pub bytes_to_send: u64,
     /// Round trip to the peer, milliseconds.
     pub rtt_ms: f64,
-    /// Whether nothing stands against it.
+    /// How fast bytes go to the peer; nothing if none have gone there yet.
+    pub rate: Option<RateView>,
+    /// How long sending takes at that rate, milliseconds; the model is live meanwhile. Nothing if the rate is not known.
+    pub eta_ms: Option<u64>,
+    /// How long the model would be frozen.
+    pub freeze: FreezeView,
+    /// Whether the model could come back once it has moved.
+    pub way_back: WayBackView,
+}
+
+/// A rate that was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateView {
+    /// Plain bytes per second.
+    pub bytes_per_second: u64,
+    /// When, Unix milliseconds.
+    pub measured_ms: u64,
+}
+
+/// How long a model is expected to be frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeView {
+    /// Reckoned from the round trip and the bytes, milliseconds.
+    pub expected_ms: u64,
+    /// How long the last model that moved to this peer was frozen, milliseconds.
+    pub last_ms: Option<u64>,
+}
+
+/// Whether a model can come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayBackView {
+    /// Whether it can.
+    pub exists: bool,
+    /// Why not, or under which condition.
+    pub text: String,
+    /// The command, for the host of the other agent; empty where there is no way.
+    pub command: String,
+}
+
+/// What was found of a model that has arrived, beside what was handed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerifyView {
+    /// The migration, in Juju's form.
+    pub id: String,
+    /// `owner/name` of the model.
+    pub model: String,
+    /// The model's UUID.
+    pub model_uuid: String,
+    /// What was handed over, hexadecimal.
+    pub root: String,
+    /// Whether everything is as it was handed over.
     pub ok: bool,
+    /// Blobs that were handed over.
+    pub blobs: u64,
+    /// Of those, how many hash to their names here.
+    pub blobs_proven: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Everything that was compared.
+    pub findings: Vec<FindingView>,
 }

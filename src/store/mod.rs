@@ -11,6 +11,7 @@ mod cut;
 mod error;
 mod incoming;
 mod outgoing;
+mod rates;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use cut::CUTTER;
 pub use error::StoreError;
 pub use incoming::Incoming;
 pub use outgoing::BlobReader;
+pub use rates::Rate;
 
 use crate::disk::{Disk, DiskFile, Open};
 use cut::{chunk_ref, cut, page_of};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use modelferry_protocol::codec::{decode, encode};
-use modelferry_protocol::ids::Hash;
+use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::snapshot::BlobRef;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
@@ -27,6 +27,9 @@ const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::new("partial
 const HELD: TableDefinition<PageKey, &[u8]> = TableDefinition::new("held");
 /// Chunk: a complete blob that has it, and where.
 const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
+
+/// Peer: how many bytes per second went there last, and when, Unix milliseconds.
+const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
 
 /// Memory for the database's pages.
 const CACHE_BYTES: usize = 16 << 20;
@@ -183,6 +186,17 @@ impl Rows {
     pub fn manifest(&self, hash: Hash) -> Result<Option<Manifest>, StoreError> {
         let row = self.read(MANIFESTS, |table| Ok(table.get(&hash.0)?.map(|row| row.value())))?;
         Ok(row.map(|(bytes, cutter, pages, end)| Manifest { bytes, cutter, pages, end }))
+    }
+
+    pub fn rate(&self, peer: Pin) -> Result<Option<(u64, u64)>, StoreError> {
+        self.read(RATES, |table| Ok(table.get(&peer.0)?.map(|row| row.value())))
+    }
+
+    pub fn set_rate(&self, peer: Pin, rate: (u64, u64)) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.open_table(RATES)?.insert(&peer.0, rate)?;
+            Ok(())
+        })
     }
 
     pub fn manifests(&self) -> Result<Vec<BlobRef>, StoreError> {
@@ -343,6 +357,7 @@ fn database_in(file: DiskFile) -> Outcome<Database> {
     transaction.open_table(PARTIALS)?;
     transaction.open_table(HELD)?;
     transaction.open_table(CHUNKS)?;
+    transaction.open_table(RATES)?;
     transaction.commit()?;
     Ok(database)
 }

@@ -111,7 +111,7 @@ impl Departure for Shelf {
             owner: Name::cut("admin"),
             ..ModelFacts::default()
         };
-        Ok(Examination { facts, findings: Vec::new() })
+        Ok(Examination { facts, ..Examination::default() })
     }
 
     async fn preview(&self, _: ModelUuid) -> Result<Export, ControllerError> {
@@ -183,7 +183,8 @@ impl Arrival for Shelf {
                 if let Some(text) = inner.trouble.refuse_stage.clone() {
                     return Err(ControllerError::Refused(text));
                 }
-                assert!(matches!(inner.life, Life::Absent | Life::Reaped), "import over {:?}", inner.life);
+                let again = inner.life == Life::Importing(errand.mid);
+                assert!(again || matches!(inner.life, Life::Absent | Life::Reaped), "import over {:?}", inner.life);
                 (inner.life, inner.blobs) = (Life::Importing(errand.mid), vec![*blob]);
             }
             Call::UploadCharm(charm) => inner.blobs.push(charm.blob),

@@ -7,7 +7,7 @@ use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
-use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, Question};
+use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, NetworkSubnet, Networks, Question, Room};
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
 
@@ -57,6 +57,7 @@ fn facts() -> ModelFacts {
         secret_backends: list(vec![name("internal")]),
         storage_pools: list(vec![name("fast:lxd")]),
         charms_without_manifest: list(vec![name("ch:old-1")]),
+        fan: Text::default(),
         controller_version: name("3.6.9"),
         identity_url: Text::new("https://id.example").unwrap(),
         bytes_total: 1 << 33,
@@ -70,6 +71,7 @@ pub fn questions() -> Vec<Question> {
         Question::Held(list(vec![BLOB])),
         Question::Query(Text::new("models").unwrap()),
         Question::Ping,
+        Question::Networks,
     ]
 }
 
@@ -85,6 +87,17 @@ pub fn answers() -> Vec<Answer> {
         Answer::Findings(list(vec![finding(Level::Pass), finding(Level::Warn), finding(Level::Fail)])),
         Answer::Bytes(4096),
         Answer::Json(Bytes::new(b"{}".to_vec()).unwrap()),
+        Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40 }),
+        Answer::Networks(Box::new(Networks {
+            told: true,
+            spaces: list(vec![name("alpha"), name("internal")]),
+            subnets: list(vec![NetworkSubnet {
+                cidr: Text::new("10.64.0.0/16").unwrap(),
+                provider_id: name("subnet-internal"),
+                zone: name("zone-a"),
+                space: name("internal"),
+            }]),
+        })),
     ]
 }
 

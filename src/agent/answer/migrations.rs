@@ -50,7 +50,7 @@ impl Desk {
 
     pub(super) async fn precheck(&self, model: &str, peer: &str) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
-        let plan = self.engine()?.plan(model, peer).await.map_err(|error| self.refused(error))?;
+        let plan = self.engine()?.plan(model, &self.destination(peer)).await.map_err(|error| self.refused(error))?;
         Ok(Response::Plan(Box::new(plan)))
     }
 
@@ -63,7 +63,8 @@ impl Desk {
     ) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
         let options = MigrateOptions { freeze_max: freeze_ms_max.map_or(self.freeze_max, Duration::from_millis) };
-        let begun = self.engine()?.migrate(model, peer, options, actor).await.map_err(|error| self.refused(error))?;
+        let peer = self.destination(peer);
+        let begun = self.engine()?.migrate(model, &peer, options, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(begun)))
     }
 

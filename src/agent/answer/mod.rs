@@ -1,5 +1,6 @@
 //! What the agent answers, each part in a file: models and controllers, migrations, peers, the embedded controller.
 
+mod arrival;
 mod embedded;
 mod migrations;
 mod models;
@@ -87,6 +88,8 @@ impl Desk {
             Request::ShowProof { id } => self.show_proof(&id).await,
             Request::Audit {} => self.audit().await,
             Request::Precheck { model, peer } => self.precheck(&model, &peer).await,
+            Request::Verify { id } => self.verify(&id).await,
+            Request::Checklist { id } => self.checklist(&id).await,
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
             other => unreachable!("{other:?} changes something or is watched"),

@@ -35,7 +35,7 @@ impl Desk {
     }
 
     /// Asks a peer's agent.
-    async fn ask_peer(&self, peer: &str, request: &Request) -> Result<Response, Failure> {
+    pub(super) async fn ask_peer(&self, peer: &str, request: &Request) -> Result<Response, Failure> {
         let question = serde_json::to_string(request).expect("requests have text for keys");
         let answer = self.engine()?.query(peer, &question).await.map_err(|error| self.refusal_of_engine(&error))?;
         let response: Response = serde_json::from_str(&answer).map_err(|_| {
@@ -46,7 +46,7 @@ impl Desk {
             Response::Failed(mut failure) => {
                 // What the other agent knows the new controller as says nothing about what we know it as.
                 if let Some(redirect) = &mut failure.redirect {
-                    redirect.known_as = self.peer_of_controller(&redirect.controller_uuid);
+                    redirect.known_as = self.known_as(&redirect.controller_uuid, &redirect.addresses);
                 }
                 Err(*failure)
             }

@@ -31,10 +31,27 @@ impl Desk {
         }
     }
 
-    /// Returns the peer whose controller has this UUID, as far as links are up.
-    pub(super) fn peer_of_controller(&self, uuid: &str) -> Option<String> {
-        let of = |peer: &PeerView| peer.controller.as_ref().is_some_and(|controller| controller.uuid == uuid);
-        self.peers().into_iter().find(of).map(|peer| peer.name)
+    /// Returns what the controller that a redirect names is called here, as far as links are up.
+    ///
+    /// Juju's client knows a controller again by an API address that both have, and by nothing else. A controller
+    /// without an API has no address; it is known by its UUID.
+    pub(super) fn known_as(&self, uuid: &str, addresses: &[String]) -> Option<String> {
+        self.peers().into_iter().find(|peer| is_known(peer, uuid, addresses)).map(|peer| peer.name)
+    }
+
+    /// Returns the peer that an operator means: by its name, or by that of the controller beside it.
+    pub(super) fn destination(&self, named: &str) -> String {
+        let is = |peer: &&PeerView| peer.controller.as_ref().is_some_and(|controller| controller.name == named);
+        if self.link.peer(named).is_some() {
+            return named.to_owned();
+        }
+        let peers = self.peers();
+        let mut beside = peers.iter().filter(is);
+        // Two controllers of one name are nobody in particular.
+        match (beside.next(), beside.next()) {
+            (Some(peer), None) => peer.name.clone(),
+            _ => named.to_owned(),
+        }
     }
 
     /// Opens an offer.
@@ -69,5 +86,35 @@ impl Desk {
         }
         self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error))?;
         Ok(Response::Done)
+    }
+}
+
+fn is_known(peer: &PeerView, uuid: &str, addresses: &[String]) -> bool {
+    let Some(controller) = &peer.controller else { return false };
+    if addresses.is_empty() && controller.addresses.is_empty() {
+        return controller.uuid == uuid;
+    }
+    addresses.iter().any(|address| controller.addresses.contains(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(uuid: &str, addresses: &[&str]) -> PeerView {
+        let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+        let controller = ControllerView { uuid: uuid.into(), addresses, ..ControllerView::default() };
+        PeerView { name: "west".into(), controller: Some(controller), ..PeerView::default() }
+    }
+
+    #[test]
+    fn a_controller_is_known_again_by_an_api_address_that_both_have() {
+        let redirect = ["10.0.0.1:17070".to_owned(), "10.0.0.2:17070".to_owned()];
+        assert!(is_known(&peer("other", &["10.0.0.2:17070"]), "uuid", &redirect));
+        assert!(!is_known(&peer("uuid", &["10.0.0.9:17070"]), "uuid", &redirect), "Juju does not look at UUIDs");
+        assert!(!is_known(&peer("uuid", &[]), "uuid", &redirect));
+        assert!(is_known(&peer("uuid", &[]), "uuid", &[]), "without addresses on both sides there is nothing else");
+        assert!(!is_known(&peer("other", &[]), "uuid", &[]));
+        assert!(!is_known(&PeerView::default(), "uuid", &redirect), "a peer that never linked");
     }
 }

@@ -42,9 +42,9 @@ impl Desk {
             .into_iter()
             .find(|view| format!("{}/{}", view.owner, view.model) == gone.model && view.controller == gone.controller)
             .map(|view| view.peer);
-        let known_as = self
-            .peer_of_controller(&gone.controller_uuid)
-            .or_else(|| alias.clone().filter(|alias| self.link.peer(alias).is_some()));
+        // While its link is down a peer's addresses are not known here; it is still the one that was named.
+        let is_down = |alias: &String| self.peers().iter().any(|peer| peer.name == *alias && peer.controller.is_none());
+        let known_as = self.known_as(&gone.controller_uuid, &gone.addresses).or_else(|| alias.clone().filter(is_down));
         let redirect = RedirectView {
             model: gone.model.clone(),
             alias: alias.unwrap_or_default(),

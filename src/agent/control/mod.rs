@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use self::view::{ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use self::view::{ChecklistView, ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::view::{AuditView, EventView, MigrationView, PlanView};
+use crate::engine::view::{AuditView, EventView, MigrationView, PlanView, VerifyView};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -80,6 +80,16 @@ pub enum Request {
         model: String,
         /// The peer.
         peer: String,
+    },
+    /// Is what this migration brought as it was handed over? Asked of the source, the answer is the target's.
+    Verify {
+        /// The migration.
+        id: String,
+    },
+    /// What is to be done, now that this migration has moved its model?
+    Checklist {
+        /// The migration.
+        id: String,
     },
     /// What did somebody write to this model?
     EmbeddedGet {
@@ -190,6 +200,7 @@ impl Request {
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
+            Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
             Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
@@ -202,9 +213,9 @@ impl Request {
         matches!(self, Self::Watch { .. } | Self::Events { .. })
     }
 
-    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` needs, and no more.
+    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
     pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. })
+        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::Verify { .. })
     }
 }
 
@@ -286,6 +297,10 @@ pub enum Response {
     Audit(AuditView),
     /// Of [`Request::Precheck`].
     Plan(Box<PlanView>),
+    /// Of [`Request::Verify`].
+    Verified(Box<VerifyView>),
+    /// Of [`Request::Checklist`].
+    Checklist(Box<ChecklistView>),
     /// Of [`Request::EmbeddedGet`], oldest first.
     Entries(Vec<EntryView>),
     /// Of [`Request::EmbeddedSet`]: the entry's number.
@@ -384,6 +399,7 @@ mod tests {
             Request::Models { controller: None },
             Request::ShowModel { model: "prod".into() },
             Request::ShowController { controller: None },
+            Request::Verify { id: "prod".into() },
         ] {
             assert!(request.peer_may_ask() && !request.changes());
         }

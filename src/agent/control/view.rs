@@ -3,8 +3,9 @@
 use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};
 
+use crate::controller::description::Consumer;
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
-use crate::engine::view::{AlarmView, MigrationView, Stand};
+use crate::engine::view::{AlarmView, MigrationView, Stand, WayBackView};
 
 /// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
 /// round trip, and only one that stays so deserves an operator.
@@ -270,4 +271,26 @@ pub struct RedirectView {
     pub ca_fingerprint: String,
     /// What that controller is called by the agent that answers, if it is known there.
     pub known_as: Option<String>,
+}
+
+/// What is to be done after a model has moved, for whoever uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChecklistView {
+    /// The controller it is on now, as it is called here.
+    pub controller: String,
+    /// That controller's UUID.
+    pub controller_uuid: String,
+    /// `host:port` of its API.
+    pub addresses: Vec<String>,
+    /// SHA-256 of its CA certificate, as Juju prints it.
+    pub ca_fingerprint: String,
+    /// The command that takes a client to the model.
+    pub switch: String,
+    /// Models elsewhere that consume what the model offers.
+    pub consumers: Vec<Consumer>,
+    /// The command that proves the arrival.
+    pub verify: String,
+    /// Whether, and by which command, the model can come back.
+    pub way_back: WayBackView,
 }

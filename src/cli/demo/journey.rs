@@ -117,6 +117,10 @@ pub(super) async fn travel(
         let cause = migration.cause.unwrap_or_default();
         return Err(Trouble::new(format!("the migration was given up, and the model is live on src: {cause}")));
     }
+    // The cut-over was quicker than these: they come right after it, and must change nothing either.
+    while let Some(kill) = watch.late() {
+        perform(kill, stage, &watch, narration).await?;
+    }
     // The users go on for a moment, so that there is something to see at the destination.
     let _ = timeout(STUCK_AFTER, async {
         while users.notes().writes_at_destination < 10 {
@@ -209,6 +213,13 @@ impl Watch {
 
     fn reused(&self) -> u64 {
         self.reused_before.unwrap_or(self.last.reused)
+    }
+
+    /// Returns a kill that the end of the migration has overtaken, once.
+    fn late(&mut self) -> Option<Kill> {
+        let kill = self.kills.pop_front()?;
+        self.killed += 1;
+        Some(kill)
     }
 
     /// Returns the kill that is due, once.

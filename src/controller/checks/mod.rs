@@ -2,6 +2,7 @@
 //!
 //! Every check yields a finding, also one that passes: an operator sees what was looked at.
 
+pub mod network;
 pub mod source;
 pub mod target;
 #[cfg(test)]
@@ -31,14 +32,20 @@ fn fail(check: &str, text: impl Into<String>, fix: impl Into<String>) -> Finding
     finding(Level::Fail, check, text, fix)
 }
 
+/// What speaks against it, in Juju's words, and the command that mends it.
+struct Complaint {
+    text: String,
+    fix: String,
+}
+
 /// Turns a check's complaints into findings: one for each as far as a reader goes, or the one that says all is well.
-fn findings_of(check: &str, complaints: Vec<String>, well: impl Into<String>) -> Vec<Finding> {
+fn findings_of(check: &str, complaints: Vec<Complaint>, well: impl Into<String>) -> Vec<Finding> {
     if complaints.is_empty() {
         return vec![pass(check, well)];
     }
     let more = complaints.len().saturating_sub(NAMED_MAX);
     let mut findings: Vec<Finding> =
-        complaints.into_iter().take(NAMED_MAX).map(|complaint| fail(check, complaint, "")).collect();
+        complaints.into_iter().take(NAMED_MAX).map(|complaint| fail(check, complaint.text, complaint.fix)).collect();
     if more > 0 {
         findings.push(fail(check, format!("… and {more} more of this kind"), ""));
     }

@@ -1,14 +1,15 @@
 //! What the source of a migration checks: the model itself, and the controller it leaves.
 
-use std::collections::BTreeSet;
-
 use modelferry_protocol::plan::Finding;
 
 use super::version::Version;
-use super::{fail, findings_of, pass, warn};
+use super::{Complaint, NAMED_MAX, fail, findings_of, pass, warn};
 use crate::controller::description::machine::Tools;
+use crate::controller::description::network::SpaceRef;
 use crate::controller::description::{Description, ModelKind};
 
+/// The check that a controller's own model never passes.
+pub const CONTROLLER_MODEL: &str = "controller-model";
 /// What Juju says about moving a controller's own model.
 pub const CONTROLLER: &str = "controllers can't be migrated";
 /// What Juju says about moving a model that is still coming.
@@ -33,22 +34,24 @@ pub struct Source<'a> {
     pub description: &'a Description,
     /// How it stands.
     pub standing: Standing,
-    /// Whether binaries that its description names are missing on its own controller.
+    /// Whether it was imported without the binaries that its description names.
     pub incomplete: bool,
+    /// Binaries that should be here and are not, or not whole; in words.
+    pub damaged: Vec<String>,
     /// Whether its cloud credential has been revoked.
     pub credential_revoked: bool,
 }
 
 /// Returns the one finding there is about a controller's own model.
 pub fn controller_model() -> Finding {
-    fail("controller-model", CONTROLLER, "")
+    fail(CONTROLLER_MODEL, CONTROLLER, "")
 }
 
 /// Checks a model before it leaves.
 pub fn findings(source: &Source<'_>) -> Vec<Finding> {
     let description = source.description;
     let mut findings = vec![
-        pass("controller-model", "the model is not a controller's own"),
+        pass(CONTROLLER_MODEL, "the model is not a controller's own"),
         standing(source.standing),
         credential(source.credential_revoked),
     ];
@@ -72,6 +75,11 @@ pub fn findings(source: &Source<'_>) -> Vec<Finding> {
         relation_complaints(description),
         format!("every unit has joined its relations, {} in all", description.relations.len()),
     ));
+    findings.extend(findings_of(
+        "bindings",
+        binding_complaints(description),
+        "every endpoint is bound to a space that the model has",
+    ));
     findings.push(binaries(source));
     findings.push(consumers(description));
     findings
@@ -80,7 +88,7 @@ pub fn findings(source: &Source<'_>) -> Vec<Finding> {
 fn standing(standing: Standing) -> Finding {
     match standing {
         Standing::Live => pass("migration", "no other migration of the model is under way"),
-        Standing::Importing => fail("migration", IMPORTING, ""),
+        Standing::Importing => fail("migration", IMPORTING, "modelferry migrations"),
         Standing::Migrating => fail("migration", MIGRATING, "modelferry migrations"),
     }
 }
@@ -94,52 +102,107 @@ fn credential(revoked: bool) -> Finding {
 }
 
 /// Complains of an agent of another version than the model's.
-fn tools_complaint(of: &str, tools: Option<&Tools>, model: Option<&Version>) -> Option<String> {
+fn tools_complaint(
+    of: &str,
+    tools: Option<&Tools>,
+    model: Option<&Version>,
+    description: &Description,
+) -> Option<Complaint> {
     let (number, model) = (tools?.tools_version.rsplitn(3, '-').last()?, model?);
     let agent: Version = number.parse().ok()?;
-    (agent != *model).then(|| format!("{of} agent binaries don't match model ({agent} != {model})"))
+    (agent != *model).then(|| Complaint {
+        text: format!("{of} agent binaries don't match model ({agent} != {model})"),
+        fix: format!("juju upgrade-model -m {} --agent-version {model}", description.name),
+    })
 }
 
-fn machine_complaints(description: &Description) -> Vec<String> {
-    let model = description.agent_version.parse::<Version>().ok();
+fn machine_complaints(description: &Description) -> Vec<Complaint> {
+    let (model, name) = (description.agent_version.parse::<Version>().ok(), &description.name);
     let mut complaints = Vec::new();
     for machine in description.all_machines() {
         let id = &machine.id;
         let instance = machine.instance.as_ref().map_or("", |instance| instance.status.value.as_str());
         if instance != "running" {
-            complaints.push(format!("machine {id} not running ({instance})"));
+            complaints.push(Complaint {
+                text: format!("machine {id} not running ({instance})"),
+                fix: format!("juju retry-provisioning -m {name} {id}"),
+            });
         } else if machine.status.value != "started" {
-            complaints.push(format!("machine {id} agent not functioning at this time ({})", machine.status.value));
+            let agent = id.replace('/', "-");
+            complaints.push(Complaint {
+                text: format!("machine {id} agent not functioning at this time ({})", machine.status.value),
+                fix: format!("juju ssh -m {name} {id} sudo systemctl restart jujud-machine-{agent}"),
+            });
         }
-        complaints.extend(tools_complaint(&format!("machine {id}"), machine.tools.as_ref(), model.as_ref()));
+        complaints.extend(tools_complaint(
+            &format!("machine {id}"),
+            machine.tools.as_ref(),
+            model.as_ref(),
+            description,
+        ));
     }
     complaints
 }
 
-fn application_complaints(description: &Description) -> Vec<String> {
-    let short = description.applications.iter().filter(|application| {
-        let count = application.units.len() as u64;
-        count < application.min_units
-    });
-    short.map(|application| format!("application {} is below its minimum units threshold", application.name)).collect()
+fn application_complaints(description: &Description) -> Vec<Complaint> {
+    let count = |units: usize, wanted: u64| wanted.saturating_sub(units as u64);
+    let applications = description.applications.iter();
+    let short = applications.filter(|application| count(application.units.len(), application.min_units) > 0);
+    short
+        .map(|application| Complaint {
+            text: format!("application {} is below its minimum units threshold", application.name),
+            fix: format!(
+                "juju add-unit -m {} {} -n {}",
+                description.name,
+                application.name,
+                count(application.units.len(), application.min_units)
+            ),
+        })
+        .collect()
 }
 
-fn unit_complaints(description: &Description) -> Vec<String> {
-    let model = description.agent_version.parse::<Version>().ok();
+fn unit_complaints(description: &Description) -> Vec<Complaint> {
+    let (model, name) = (description.agent_version.parse::<Version>().ok(), &description.name);
     let mut complaints = Vec::new();
     for (_, unit) in description.all_units() {
         let status = &unit.agent_status.value;
         if !matches!(status.as_str(), "idle" | "executing") {
-            complaints.push(format!("unit {} not idle or executing ({status})", unit.name));
+            // A unit in error waits for somebody; any other becomes idle, or its machine is the trouble.
+            let verb =
+                if status == "error" || unit.workload_status.value == "error" { "resolved" } else { "show-unit" };
+            complaints.push(Complaint {
+                text: format!("unit {} not idle or executing ({status})", unit.name),
+                fix: format!("juju {verb} -m {name} {}", unit.name),
+            });
         }
         if description.kind == ModelKind::Iaas {
-            complaints.extend(tools_complaint(&format!("unit {}", unit.name), unit.tools.as_ref(), model.as_ref()));
+            let of = format!("unit {}", unit.name);
+            complaints.extend(tools_complaint(&of, unit.tools.as_ref(), model.as_ref(), description));
         }
     }
     complaints
 }
 
-fn relation_complaints(description: &Description) -> Vec<String> {
+/// Complains of endpoints that are bound to a space which the model has not: Juju refuses such an import.
+fn binding_complaints(description: &Description) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for application in &description.applications {
+        for (endpoint, reference) in &application.endpoint_bindings {
+            if description.space_of(reference) == SpaceRef::Dangling {
+                let (name, model) = (&application.name, &description.name);
+                let of = if endpoint.is_empty() { "by default".to_owned() } else { format!("at endpoint {endpoint}") };
+                let bind = if endpoint.is_empty() { "alpha".to_owned() } else { format!("{endpoint}=alpha") };
+                complaints.push(Complaint {
+                    text: format!("application {name} is bound {of} to space \"{reference}\", which the model has not"),
+                    fix: format!("juju bind -m {model} {name} {bind}"),
+                });
+            }
+        }
+    }
+    complaints
+}
+
+fn relation_complaints(description: &Description) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     // Units leave a relation that is suspended. Between principals and subordinates only those of one
     // machine meet, and which ones should the description does not tell.
@@ -149,7 +212,10 @@ fn relation_complaints(description: &Description) -> Vec<String> {
             let application = description.applications.iter().find(|known| known.name == end.application_name);
             for unit in application.into_iter().flat_map(|application| &application.units) {
                 if !end.units_joined.contains(&unit.name) {
-                    complaints.push(format!("unit {} hasn't joined relation \"{}\" yet", unit.name, relation.key));
+                    complaints.push(Complaint {
+                        text: format!("unit {} hasn't joined relation \"{}\" yet", unit.name, relation.key),
+                        fix: format!("juju show-unit -m {} {}", description.name, unit.name),
+                    });
                 }
             }
         }
@@ -159,23 +225,37 @@ fn relation_complaints(description: &Description) -> Vec<String> {
 
 fn binaries(source: &Source<'_>) -> Finding {
     let count = source.description.wanted().len();
-    if !source.incomplete {
-        return pass("binaries", format!("{count} binaries are here and proven"));
+    if source.incomplete {
+        let text = format!(
+            "the model was imported without its {count} binaries: it arrives without them, and no real controller takes it"
+        );
+        return warn("binaries", text, "modelferry embedded import FILE --blobs DIR");
     }
-    let text = format!(
-        "the model was imported without its {count} binaries: it arrives without them, and no real controller takes it"
-    );
-    warn("binaries", text, "modelferry embedded import FILE --blobs DIR")
+    if source.damaged.is_empty() {
+        return pass("binaries", format!("{count} binaries are here, and are proven again on their way"));
+    }
+    let model = &source.description.name;
+    let text = format!("binaries are missing or wrong on the source controller: {}", cut(&source.damaged).join(", "));
+    fail("binaries", text, format!("modelferry embedded remove {model} && modelferry embedded import FILE --blobs DIR"))
+}
+
+fn cut(texts: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = texts.iter().take(NAMED_MAX).cloned().collect();
+    if texts.len() > NAMED_MAX {
+        named.push(format!("and {} more", texts.len() - NAMED_MAX));
+    }
+    named
 }
 
 fn consumers(description: &Description) -> Finding {
-    let own = description.uuid.to_string();
-    let connections = description.offer_connections.iter().map(|connection| connection.source_model_uuid.as_str());
-    let elsewhere: BTreeSet<&str> = connections.filter(|model| *model != own).collect();
-    if elsewhere.is_empty() {
+    let consumers = description.consumers();
+    if consumers.is_empty() {
         return pass("consumers", "no other model consumes what this one offers");
     }
-    let models = elsewhere.into_iter().collect::<Vec<_>>().join(", ");
-    let text = format!("other models consume what this one offers, and must reach its new controller: {models}");
-    warn("consumers", text, "")
+    let named: Vec<String> = consumers.iter().map(|one| format!("{} by model {}", one.offer, one.model_uuid)).collect();
+    let text = format!(
+        "other models consume what this one offers, and must reach its new controller: {}",
+        cut(&named).join(", ")
+    );
+    warn("consumers", text, format!("juju offers -m {} --format yaml", description.name))
 }

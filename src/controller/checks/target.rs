@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 
 use super::version::Version;
 use super::{fail, pass, users, warn};
@@ -41,6 +41,8 @@ pub struct Known {
     pub owner: String,
     /// How it stands.
     pub standing: Standing,
+    /// The migration that it is in, if it is in one.
+    pub mid: Option<MigrationId>,
 }
 
 /// What a target is.
@@ -51,6 +53,14 @@ pub struct Target<'a> {
     pub users: &'a BTreeSet<String>,
     /// Its models.
     pub models: &'a [Known],
+}
+
+/// Returns the first thing that stands against a model whose description is being imported, if anything does.
+///
+/// A source may have asked before or not: an import holds to the same rules. What only the source could tell,
+/// its version, its identity provider and whether machines run the model, is as it told, or is not judged.
+pub fn refusal(facts: &ModelFacts, target: &Target<'_>) -> Option<Finding> {
+    findings(facts, target).into_iter().find(|finding| finding.level == Level::Fail)
 }
 
 /// Judges a model that wants to come.
@@ -70,6 +80,7 @@ pub fn findings(facts: &ModelFacts, target: &Target<'_>) -> Vec<Finding> {
         secret_backends(facts, config),
         storage_pools(facts, config),
         manifests(facts, config),
+        fan(facts, config),
     ]
 }
 
@@ -171,7 +182,12 @@ fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
         Standing::Gone => pass(check, "the model was here before, and comes back"),
         Standing::Live => fail(check, exists, format!("modelferry embedded remove {}/{}", known.owner, known.name)),
         Standing::Leaving => fail(check, "model is being migrated out of target controller", "modelferry migrations"),
-        Standing::LeftOver => fail(check, format!("{exists}: another migration's copy of it"), "modelferry migrations"),
+        Standing::LeftOver => {
+            // Juju's own prechecks let it pass, and its import fails. Only the migration that made it can remove it.
+            let fix =
+                known.mid.map_or_else(|| "modelferry migrations".to_owned(), |mid| format!("modelferry abort {mid}"));
+            fail(check, format!("{exists}: the left-over import of another migration; abort that on its source"), fix)
+        }
     }
 }
 
@@ -263,11 +279,29 @@ fn manifests(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
         return pass(check, "every charm has a manifest.yaml");
     }
     let charms = facts.charms_without_manifest.iter().map(|charm| charm.to_string()).collect::<Vec<_>>().join(", ");
-    if config.version.parse::<Version>().is_ok_and(|version| version.major >= 4) {
+    if is_juju_4(config) {
         let text = format!(
             "all charms now require a manifest.yaml file, this model hosts charm(s) with no manifest.yaml file: {charms}"
         );
         return fail(check, text, "juju refresh APPLICATION");
     }
     warn(check, format!("charms without a manifest.yaml file, which Juju 4 does not take: {charms}"), "")
+}
+
+fn is_juju_4(config: &EmbeddedConfig) -> bool {
+    config.version.parse::<Version>().is_ok_and(|version| version.major >= 4)
+}
+
+fn fan(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+    let check = "fan-networking";
+    if facts.fan.is_empty() {
+        return pass(check, "the model uses no fan networking");
+    }
+    let setting = facts.fan.split(' ').next().unwrap_or_default();
+    let fix = format!("juju model-config -m {} --reset {setting}", &*facts.name);
+    if is_juju_4(config) {
+        let text = format!("fan networking not supported, remove {} from migrating model config", &*facts.fan);
+        return fail(check, text, fix);
+    }
+    warn(check, format!("the model uses fan networking, which Juju 4 does not support: {}", &*facts.fan), fix)
 }

@@ -57,10 +57,14 @@ fn one(findings: &[Finding]) -> (Level, &str, &str) {
     (finding.level, &finding.text, &finding.fix)
 }
 
+fn source_of(description: &Description) -> Source<'_> {
+    let standing = Standing::Live;
+    Source { description, standing, incomplete: false, damaged: Vec::new(), credential_revoked: false }
+}
+
 fn examined(sample: &Sample, change: impl FnOnce(&mut Source<'_>)) -> Vec<Finding> {
     let description = Description::parse(sample.yaml().as_bytes()).unwrap();
-    let standing = Standing::Live;
-    let mut source = Source { description: &description, standing, incomplete: false, credential_revoked: false };
+    let mut source = source_of(&description);
     change(&mut source);
     source::findings(&source).into_iter().filter(|finding| finding.level != Level::Pass).collect()
 }
@@ -139,7 +143,7 @@ fn the_cloud_and_its_type_must_be_the_same() {
 fn clashes_are_told_in_jujus_words() {
     let facts = facts(&Sample::default());
     let clash = |uuid, name: &str, owner: &str, standing| {
-        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), standing };
+        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), standing, mid: None };
         let findings = judged(&facts, &config(), &["admin", "bob"], &[known]);
         findings.into_iter().find(|finding| finding.level != Level::Pass).map(|finding| finding.text.into_string())
     };
@@ -222,9 +226,7 @@ fn machines_and_units_must_be_well() {
 fn agents_must_run_the_models_version() {
     let yaml = Sample::default().yaml().replacen("agent-version: 3.6.23", "agent-version: 3.6.24", 1);
     let description = Description::parse(yaml.as_bytes()).unwrap();
-    let standing = Standing::Live;
-    let source = Source { description: &description, standing, incomplete: false, credential_revoked: false };
-    let texts: Vec<String> = source::findings(&source)
+    let texts: Vec<String> = source::findings(&source_of(&description))
         .into_iter()
         .filter(|finding| finding.level == Level::Fail)
         .map(|finding| finding.text.into_string())
@@ -250,11 +252,65 @@ fn a_source_tells_what_else_stands_against_it() {
     assert_eq!(one(&findings).1, "failed to create migration: already in progress");
     let findings = examined(&sample, |source| source.incomplete = true);
     assert_eq!(one(&findings).0, Level::Warn);
+    let findings = examined(&sample, |source| source.damaged = vec!["charm ch:a-1 is missing".to_owned()]);
+    let (level, text, fix) = one(&findings);
+    assert_eq!(
+        (level, text),
+        (Level::Fail, "binaries are missing or wrong on the source controller: charm ch:a-1 is missing")
+    );
+    assert!(fix.contains("embedded import"), "{fix}");
+}
+
+#[test]
+fn a_binding_to_a_space_that_the_model_has_not_is_refused() {
+    let yaml = Sample::default().yaml().replace("\"\": \"1\"", "\"\": \"7\"");
+    let description = Description::parse(yaml.as_bytes()).unwrap();
+    let findings = source::findings(&source_of(&description));
+    let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.level == Level::Fail).collect();
+    assert_eq!(&*failed[0].text, "application postgresql is bound by default to space \"7\", which the model has not");
+    assert_eq!(&*failed[0].fix, "juju bind -m prod postgresql alpha");
+}
+
+#[test]
+fn only_juju_4_refuses_fan_networking() {
+    let fan = |version: &str| {
+        complaints(&Sample::default(), |facts, config| {
+            facts.fan = modelferry_protocol::codec::Text::cut("container-networking-method \"fan\"");
+            config.version = version.to_owned();
+        })
+    };
+    assert_eq!(one(&fan("3.6.23")).0, Level::Warn);
+    let findings = fan("4.0.6");
+    assert_eq!(
+        one(&findings),
+        (
+            Level::Fail,
+            "fan networking not supported, remove container-networking-method \"fan\" from migrating model config",
+            "juju model-config -m prod --reset container-networking-method"
+        )
+    );
+    let yaml = Sample::default().yaml().replacen("config:\n", "config:\n  fan-config: 10.0.0.0/16=252.0.0.0/8\n", 1);
+    let facts = Description::parse(yaml.as_bytes()).unwrap().facts().unwrap();
+    assert_eq!(&*facts.fan, "fan-config \"10.0.0.0/16=252.0.0.0/8\"");
+}
+
+#[test]
+fn every_complaint_about_a_model_names_the_command_that_mends_it() {
+    let bad = Sample {
+        unit_status: "error".to_owned(),
+        instance_status: "pending".to_owned(),
+        joined: Vec::new(),
+        ..Sample::default()
+    };
+    let findings = examined(&bad, |source| source.standing = Standing::Migrating);
+    assert!(findings.len() >= 5, "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.fix.starts_with("juju ") || finding.fix.starts_with("modelferry ")));
 }
 
 #[test]
 fn a_thousand_complaints_stay_readable() {
-    let complaints = (0..1000).map(|number| format!("machine {number}")).collect();
+    let complaint = |number| super::Complaint { text: format!("machine {number}"), fix: String::new() };
+    let complaints = (0..1000).map(complaint).collect();
     let findings = super::findings_of("machines", complaints, "");
     assert_eq!(findings.len(), 11);
     assert_eq!(&*findings[10].text, "… and 990 more of this kind");

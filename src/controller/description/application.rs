@@ -194,4 +194,8 @@ pub(super) fn applications<'de, D: serde::Deserializer<'de>>(deserializer: D) ->
     list(deserializer)
 }
 
-listed!(Application = "applications", Unit = "units", Resource = "resources", Offer = "offers");
+listed!(
+    Application = "applications" by |application| &application.name,
+    Unit = "units" by |unit| &unit.name,
+    Resource = "resources" by |resource| &resource.name,
+);

@@ -15,6 +15,10 @@ use super::status::status;
 use super::wire::{list, listed, or_default, present};
 use super::*;
 
+/// Scalars, lists and maps of a document. Juju's have one for every 13 bytes or more; what is denser is made
+/// to fill memory, as a few bytes can ask for a machine.
+const NODES_MAX: usize = DESCRIPTION_BYTES_MAX as usize / 12;
+
 /// The top of a document. Every key may be missing, as whatever needs one says so in words.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -67,9 +71,9 @@ struct Document {
     meter_status: Option<IgnoredAny>,
 }
 
-listed!(User = "users");
+listed!(User = "users" by |user| &user.name);
 
-/// The four of a model's settings that are looked at.
+/// Those of a model's settings that are looked at.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct ModelConfig {
@@ -78,6 +82,10 @@ struct ModelConfig {
     #[serde(rename = "type")]
     cloud_type: String,
     agent_version: String,
+    #[serde(deserialize_with = "or_default")]
+    fan_config: String,
+    #[serde(deserialize_with = "or_default")]
+    container_networking_method: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -86,6 +94,9 @@ struct Sla {
     level: String,
 }
 
+/// The container networking method that Juju 4 has given up.
+const FAN: &str = "fan";
+
 /// The one field that is looked for in a document that cannot be read otherwise.
 #[derive(Deserialize)]
 struct Versioned {
@@ -93,14 +104,12 @@ struct Versioned {
 }
 
 fn options() -> Options {
-    // As many events as the bytes can make: what bounds the work is the document's size.
-    let events_max = DESCRIPTION_BYTES_MAX as usize;
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_events: events_max,
-            max_nodes: events_max,
-            max_total_scalar_bytes: events_max,
-            max_total_comment_bytes: events_max,
+            // Every node is one event, or two: its begin and its end.
+            max_events: 2 * NODES_MAX,
+            max_nodes: NODES_MAX,
+            max_total_scalar_bytes: DESCRIPTION_BYTES_MAX as usize,
             max_depth: DEPTH_MAX,
             max_documents: 1,
             max_anchors: 0,
@@ -129,7 +138,10 @@ pub(super) fn parse(yaml: &[u8]) -> Result<Description, DescriptionError> {
 
 /// Tells what is wrong with a document that cannot be read: its version, if it is one that may look different.
 fn misread(text: &str, error: &Error) -> DescriptionError {
-    if let Ok(Versioned { version }) = serde_saphyr::from_str_with_options(text, options())
+    // Whoever fills a document up to its bounds is not read a second time.
+    let bounded = matches!(error.without_snippet(), Error::Budget { .. });
+    if !bounded
+        && let Ok(Versioned { version }) = serde_saphyr::from_str_with_options(text, options())
         && !(DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&version)
     {
         return DescriptionError::Version(version);
@@ -140,6 +152,10 @@ fn misread(text: &str, error: &Error) -> DescriptionError {
         | Error::UnknownAnchor { .. } => DescriptionError::Alias { line, column },
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             DescriptionError::Malformed { line, column, problem: format!("nested deeper than {DEPTH_MAX} levels") }
+        }
+        Error::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
+            let problem = format!("more than {NODES_MAX} values");
+            DescriptionError::Malformed { line, column, problem }
         }
         other => DescriptionError::Malformed { line, column, problem: sentence(other) },
     }
@@ -209,7 +225,13 @@ impl Document {
             sequences: self.sequences,
             status: self.status,
             sla: self.sla.level,
+            fan: String::new(),
             wanted: Vec::new(),
+        };
+        description.fan = match (self.config.fan_config.as_str(), self.config.container_networking_method.as_str()) {
+            ("", FAN) => format!("container-networking-method \"{FAN}\""),
+            ("", _) => String::new(),
+            (config, _) => format!("fan-config \"{config}\""),
         };
         check_names(&description)?;
         description.wanted = wanted::of(&description);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use modelferry_protocol::codec::{Bounded, TooMany};
+use modelferry_protocol::codec::{Bounded, Text, TooMany};
 use modelferry_protocol::plan::ModelFacts;
 use modelferry_protocol::snapshot::Name;
 
@@ -29,6 +29,7 @@ impl Description {
             secret_backends: names("the number of secret back-ends", self.secret_backends())?,
             storage_pools: names("the number of storage pools", self.pools_used())?,
             charms_without_manifest: names("the number of charms", self.charms_without_manifest())?,
+            fan: Text::cut(&self.fan),
             ..ModelFacts::default()
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::status::{Status, status};
-use super::wire::{list, listed, or_default};
+use super::wire::{bare, list, listed, or_default};
 
 /// A machine or container.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Machine {
     /// Its agent's binary.
     pub tools: Option<Tools>,
     /// The containers in it.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "bare")]
     pub containers: Vec<Machine>,
     /// Ports that its units have opened.
     pub opened_port_ranges: OpenedPorts,
@@ -147,4 +147,4 @@ pub(super) fn machines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Res
     list(deserializer)
 }
 
-listed!(Machine = "machines");
+listed!(Machine = "machines" by |machine| &machine.id);

@@ -26,7 +26,7 @@ use std::io::Read;
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use application::{Application, Unit};
 use machine::Machine;
@@ -51,7 +51,7 @@ pub enum DescriptionError {
     #[error("cannot read the model description")]
     Io(#[from] std::io::Error),
     /// More bytes than a description may have.
-    #[error("a model description has at most {DESCRIPTION_BYTES_MAX} bytes, this one has more")]
+    #[error("a model description has at most {} MiB, this one has more", DESCRIPTION_BYTES_MAX >> 20)]
     TooLarge,
     /// The bytes are no text.
     #[error("not a model description: byte {at} is not UTF-8; is this a compressed file?")]
@@ -157,6 +157,8 @@ pub struct Description {
     pub status: Status,
     /// Its support level; empty where nobody bought one.
     pub sla: String,
+    /// The setting by which it uses fan networking, in Juju's words; empty where it does not.
+    pub fan: String,
     wanted: Vec<Wanted>,
 }
 
@@ -207,6 +209,18 @@ pub struct User {
     pub last_connection: String,
 }
 
+/// A model elsewhere that consumes an offer of this one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Consumer {
+    /// The offer's name.
+    pub offer: String,
+    /// Who consumes it.
+    pub user: String,
+    /// The consuming model.
+    pub model_uuid: String,
+}
+
 impl Description {
     /// Reads a description out of its YAML.
     ///
@@ -223,6 +237,27 @@ impl Description {
     /// Returns every machine and container.
     pub fn all_machines(&self) -> impl Iterator<Item = &Machine> {
         self.machines.iter().flat_map(Machine::with_containers)
+    }
+
+    /// Returns who elsewhere consumes what the model offers, each once: offer, user, and the consuming model's UUID.
+    pub fn consumers(&self) -> Vec<Consumer> {
+        let own = self.uuid.to_string();
+        let offers = || self.applications.iter().flat_map(|application| &application.offers);
+        let mut consumers: Vec<Consumer> = self
+            .offer_connections
+            .iter()
+            .filter(|connection| connection.source_model_uuid != own)
+            .map(|connection| Consumer {
+                offer: offers()
+                    .find(|offer| offer.offer_uuid == connection.offer_uuid)
+                    .map_or_else(|| connection.offer_uuid.clone(), |offer| offer.offer_name.clone()),
+                user: connection.user_name.clone(),
+                model_uuid: connection.source_model_uuid.clone(),
+            })
+            .collect();
+        consumers.sort();
+        consumers.dedup();
+        consumers
     }
 
     /// Returns every unit, with its application.

@@ -155,10 +155,12 @@ pub struct ExternalController {
 }
 
 listed!(
-    Relation = "relations",
-    Endpoint = "endpoints",
-    OfferConnection = "offer-connections",
-    RemoteApplication = "remote-applications",
-    RemoteEndpoint = "endpoints",
-    ExternalController = "external-controllers",
+    Relation = "relations" by |relation| &relation.key,
+    Endpoint = "endpoints" by |endpoint| &endpoint.application_name,
+    // Old offers have no UUID, and new ones may have no name but that.
+    Offer = "offers" by |offer| if offer.offer_name.is_empty() { &offer.offer_uuid } else { &offer.offer_name },
+    OfferConnection = "offer-connections" by |connection| &connection.offer_uuid,
+    RemoteApplication = "remote-applications" by |remote| &remote.name,
+    RemoteEndpoint = "endpoints" by |endpoint| &endpoint.name,
+    ExternalController = "external-controllers" by |controller| &controller.id,
 );

@@ -228,6 +228,9 @@ spaces:
   - id: \"0\"
     name: alpha
     public: false
+  - id: \"1\"
+    name: internal
+    public: false
 subnets:
   version: 6
   subnets:

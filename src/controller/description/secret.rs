@@ -35,4 +35,4 @@ pub struct ValueRef {
     pub backend_id: String,
 }
 
-listed!(Secret = "secrets");
+listed!(Secret = "secrets" by |secret| &secret.id);

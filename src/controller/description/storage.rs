@@ -106,9 +106,9 @@ impl Attachment {
 }
 
 listed!(
-    Storage = "storages",
-    StoragePool = "pools",
-    Volume = "volumes",
-    Filesystem = "filesystems",
-    Attachment = "attachments",
+    Storage = "storages" by |storage| &storage.id,
+    StoragePool = "pools" by |pool| &pool.name,
+    Volume = "volumes" by |volume| &volume.0.id,
+    Filesystem = "filesystems" by |filesystem| &filesystem.0.id,
+    Attachment = "attachments" by Attachment::host,
 );

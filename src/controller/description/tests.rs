@@ -194,3 +194,10 @@ fn names_that_would_leave_the_directory_are_refused() {
         assert!(matches!(error, DescriptionError::Value { .. }), "{error}");
     }
 }
+#[test]
+fn nothing_without_a_name_is_taken_for_a_machine() {
+    for list in ["{}, {}", "{hostname: a}"] {
+        let error = refusal(&format!("version: 12\nmachines:\n  machines: [{list}]\n"));
+        assert!(error.contains("something without a name among the machines"), "{error}");
+    }
+}

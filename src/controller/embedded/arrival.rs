@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::message::ControllerCard;
-use modelferry_protocol::plan::{Finding, ModelFacts};
-use modelferry_protocol::snapshot::{BlobRef, Call};
+use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
+use modelferry_protocol::snapshot::{BlobRef, Call, Name};
 
 use super::database::Tables;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::{check_calls, check_name, key};
 use super::record::{Mid, ModelRecord, State, Summary, now_ms};
+use super::users::UserRecord;
 use super::{Embedded, Inner};
+use crate::config::SpaceConfig;
 use crate::controller::checks::target::{self, Known, Target};
+use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::{Arrival, ControllerError, Errand, Presence};
 
@@ -24,13 +28,17 @@ impl Arrival for Embedded {
     }
 
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
-        let (embedded, facts) = (self.clone(), facts.clone());
-        self.blocking(move |inner| {
-            let users: BTreeSet<String> = embedded.users()?.into_iter().map(|user| user.name).collect();
-            let models: Vec<Known> = inner.database.models()?.iter().map(|model| known(model, facts.mid)).collect();
-            Ok(target::findings(&facts, &Target { config: &inner.config, users: &users, models: &models }))
-        })
-        .await
+        let facts = facts.clone();
+        self.blocking(move |inner| inner.judged(facts.mid, |target| target::findings(&facts, target))).await
+    }
+
+    async fn networks(&self) -> Result<Networks, ControllerError> {
+        Ok(networks(&self.inner.config.spaces))
+    }
+
+    async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+        let calls = calls.to_vec();
+        self.blocking(move |inner| inner.audit(errand.model, &calls)).await
     }
 
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
@@ -91,7 +99,7 @@ fn known(model: &ModelRecord, mid: Option<MigrationId>) -> Known {
         State::Importing { .. } | State::Staged { .. } => target::Standing::LeftOver,
         State::Gone(_) => target::Standing::Gone,
     };
-    Known { uuid: model.uuid, name: model.name.clone(), owner: model.owner.clone(), standing }
+    Known { uuid: model.uuid, name: model.name.clone(), owner: model.owner.clone(), standing, mid: model.mid() }
 }
 
 fn refused(text: impl Into<String>) -> ControllerError {
@@ -118,14 +126,60 @@ fn copy(record: Option<ModelRecord>, errand: Errand) -> Result<Copy, ControllerE
     }
 }
 
+/// Returns what the configuration tells of networks; one that names no space tells nothing.
+fn networks(spaces: &[SpaceConfig]) -> Networks {
+    let subnets = spaces.iter().flat_map(|space| space.subnets.iter().map(move |subnet| (space, subnet)));
+    Networks {
+        told: !spaces.is_empty(),
+        spaces: Bounded::truncated(spaces.iter().map(|space| Name::cut(&space.name)).collect()),
+        subnets: Bounded::truncated(
+            subnets
+                .map(|(space, subnet)| NetworkSubnet {
+                    cidr: Text::cut(&subnet.cidr),
+                    provider_id: Name::cut(&subnet.provider_id),
+                    zone: Name::cut(&subnet.zone),
+                    space: Name::cut(&space.name),
+                })
+                .collect(),
+        ),
+    }
+}
+
 impl Inner {
+    /// Judges by what the controller is now; `mid`: the migration that asks.
+    fn judged<T>(&self, mid: Option<MigrationId>, judge: impl FnOnce(&Target<'_>) -> T) -> Result<T, ControllerError> {
+        let users = self.database.users::<UserRecord>()?.into_iter().map(|(name, _)| name).collect();
+        let models: Vec<Known> = self.database.models()?.iter().map(|model| known(model, mid)).collect();
+        Ok(judge(&Target { config: &self.config, users: &users, models: &models }))
+    }
+
+    /// Holds an import to the rules that prechecks tell of, for a source that has not asked or was told long ago.
+    fn check_import(&self, errand: Errand, description: &Description) -> Result<(), ControllerError> {
+        let mut facts = description.facts().map_err(|error| refused(error.to_string()))?;
+        facts.mid = Some(errand.mid);
+        if facts.cloud_type.is_empty() {
+            facts.cloud_type = Name::cut(&self.config.cloud_type);
+        }
+        // What only the source knows is not in a description, and was judged when it was told.
+        facts.controller_version = Name::cut(&self.config.version);
+        facts.identity_url = Text::cut(&self.config.identity_url);
+        match self.judged(facts.mid, |target| target::refusal(&facts, target))? {
+            Some(finding) => Err(refused(finding.text.into_string())),
+            None => Ok(()),
+        }
+    }
+
     fn stage_description(&self, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
         let description = self.description_of(blob.into())?;
         if description.uuid != errand.model {
             return Err(refused(format!("the description is of model {}, not {}", description.uuid, errand.model)));
         }
         check_calls(&description)?;
+        if !self.is_here_by(errand)? {
+            self.check_import(errand, &description)?;
+        }
         self.database.write(|tables| {
+            tables.refuse_ended(errand.mid)?;
             let known = tables.model(errand.model)?;
             let before = match known.map(|known| (known.description, known.state)) {
                 None => None,
@@ -151,6 +205,12 @@ impl Inner {
                 summary: Summary::of(&description),
             })
         })
+    }
+
+    /// Reports whether the model is here by this very errand, so that importing it again is no new import.
+    fn is_here_by(&self, errand: Errand) -> Result<bool, ControllerError> {
+        let known = self.database.model(errand.model)?;
+        Ok(known.is_some_and(|known| known.mid() == Some(errand.mid) || known.came() == Some(errand.mid)))
     }
 
     fn stage_entries(&self, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
@@ -237,6 +297,7 @@ impl Inner {
                 }
                 Copy::Staged(mut record) => {
                     // THE MODEL GOES LIVE HERE, once this transaction is on the disk.
+                    tables.end(errand.mid)?;
                     record.set_state(State::Live { came: Some(Mid(errand.mid)) });
                     tables.put_model(&record)
                 }
@@ -255,10 +316,11 @@ impl Inner {
 
     fn abort(&self, errand: Errand) -> Result<(), ControllerError> {
         self.database.write(|tables| {
-            let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
+            let Some(mut record) = tables.model(errand.model)? else { return tables.end(errand.mid) };
             if record.came() == Some(errand.mid) {
                 return Err(ControllerError::NotImporting);
             }
+            tables.end(errand.mid)?;
             match &record.state {
                 State::Importing { mid, before } | State::Staged { mid, before } if mid.0 == errand.mid => {
                     let Some(departed) = before.clone() else { return tables.remove_model(errand.model) };

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
@@ -25,6 +25,8 @@ const BINARIES: TableDefinition<(u128, &str), &[u8]> = TableDefinition::new("bin
 const ENTRIES: TableDefinition<(u128, u64), (&str, &str)> = TableDefinition::new("entries");
 /// How many writes each model has, and their bytes.
 const ENTRY_TOTALS: TableDefinition<u128, (u64, u64)> = TableDefinition::new("entry-totals");
+/// Migrations that have ended here: a call of one that lands late must not begin it again.
+const ENDED: TableDefinition<u128, ()> = TableDefinition::new("ended");
 
 /// The database, open.
 pub(super) struct Controller(Database);
@@ -179,6 +181,7 @@ pub(super) struct Tables<'t> {
     binaries: Table<'t, (u128, &'static str), &'static [u8]>,
     entries: Table<'t, (u128, u64), (&'static str, &'static str)>,
     entry_totals: Table<'t, u128, (u64, u64)>,
+    ended: Table<'t, u128, ()>,
 }
 
 impl<'t> Tables<'t> {
@@ -190,7 +193,22 @@ impl<'t> Tables<'t> {
             binaries: transaction.open_table(BINARIES).map_err(ControllerError::storage)?,
             entries: transaction.open_table(ENTRIES).map_err(ControllerError::storage)?,
             entry_totals: transaction.open_table(ENTRY_TOTALS).map_err(ControllerError::storage)?,
+            ended: transaction.open_table(ENDED).map_err(ControllerError::storage)?,
         })
+    }
+
+    /// Remembers, for ever, that a migration has ended here.
+    pub(super) fn end(&mut self, mid: MigrationId) -> Result<(), ControllerError> {
+        self.ended.insert(u128::from_be_bytes(mid.0), ()).map_err(ControllerError::storage)?;
+        Ok(())
+    }
+
+    /// Refuses to begin what has ended: a freeze or an import that was sent before the end and lands after it.
+    pub(super) fn refuse_ended(&self, mid: MigrationId) -> Result<(), ControllerError> {
+        match self.ended.get(u128::from_be_bytes(mid.0)).map_err(ControllerError::storage)? {
+            Some(_) => Err(ControllerError::Refused(format!("migration {mid} has ended here"))),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn put_fact(&mut self, name: &str, fact: &impl Serialize) -> Result<(), ControllerError> {

@@ -13,7 +13,9 @@ use super::entries::usable;
 use super::import::key;
 use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
 use super::{Embedded, Inner};
+use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};
+use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export};
 
@@ -35,7 +37,7 @@ impl Departure for Embedded {
     }
 
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
-        self.changing(errand, move |record| match &record.state {
+        self.changing(errand, true, move |record| match &record.state {
             State::Live { .. } if record.controller => Err(ControllerError::Refused(source::CONTROLLER.to_owned())),
             State::Live { came } => Ok(Some(State::Frozen { mid: Mid(errand.mid), came: *came, redirect: None })),
             State::Frozen { .. } => ours(record, errand).map(|()| None),
@@ -62,6 +64,7 @@ impl Departure for Embedded {
     async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write(|tables| {
+                tables.end(errand.mid)?;
                 // Unknown, frozen by another migration, or live already: nothing of this migration is left to undo.
                 let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
                 match &record.state {
@@ -83,7 +86,7 @@ impl Departure for Embedded {
 
     async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError> {
         let to = Redirect::new(to);
-        self.changing(errand, move |record| match &record.state {
+        self.changing(errand, false, move |record| match &record.state {
             State::Frozen { mid, came, .. } => {
                 ours(record, errand)?;
                 Ok(Some(State::Frozen { mid: *mid, came: *came, redirect: Some(to) }))
@@ -108,6 +111,7 @@ impl Departure for Embedded {
                             ControllerError::Refused(format!("model \"{}\" has no redirect yet", record.path()))
                         })?;
                         let mid = *mid;
+                        tables.end(errand.mid)?;
                         tables.remove_content(record.uuid)?;
                         record.description = None;
                         record.set_state(State::Gone(Departed { mid, redirect }));
@@ -153,14 +157,19 @@ impl Embedded {
         }
     }
 
-    /// Puts the model into the state that `next` yields, if it yields one.
+    /// Puts the model into the state that `next` yields, if it yields one. `begins`: refused once the
+    /// migration has ended here.
     async fn changing(
         &self,
         errand: Errand,
+        begins: bool,
         next: impl FnOnce(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
     ) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write(|tables| {
+                if begins {
+                    tables.refuse_ended(errand.mid)?;
+                }
                 let Some(mut record) = tables.model(errand.model)? else {
                     return Err(ControllerError::ModelNotFound(errand.model.to_string()));
                 };
@@ -180,7 +189,9 @@ impl Inner {
             usable(&record)?;
         }
         let Some(blob) = record.description else {
-            return Ok(Examination { facts: ModelFacts::default(), findings: vec![source::controller_model()] });
+            let (name, owner) = (Name::cut(&record.name), Name::cut(&record.owner));
+            let facts = ModelFacts { uuid: model, mid, name, owner, ..ModelFacts::default() };
+            return Ok(Examination { facts, findings: vec![source::controller_model()], ..Examination::default() });
         };
         let description = self.description_of(blob)?;
         let credential = description.credential.as_ref();
@@ -197,6 +208,7 @@ impl Inner {
             description: &description,
             standing,
             incomplete: record.incomplete,
+            damaged: self.damaged(&record, &description)?,
             credential_revoked: revoked,
         });
         let mut facts = description.facts().map_err(|error| ControllerError::Refused(error.to_string()))?;
@@ -210,7 +222,25 @@ impl Inner {
         let calls = self.binary_calls(&record)?;
         let entries = self.database.entry_totals(model)?.1;
         facts.bytes_total = blob.bytes + entries + distinct_blobs(&calls).iter().map(|blob| blob.bytes).sum::<u64>();
-        Ok(Examination { facts, findings })
+        Ok(Examination { facts, findings, networks: NetworkTable::of(&description) })
+    }
+
+    /// Tells which of a model's binaries are missing here, or not whole. Their bytes are proven when they travel.
+    fn damaged(&self, record: &ModelRecord, description: &Description) -> Result<Vec<String>, ControllerError> {
+        let held: HashMap<String, Blob> = self.database.binaries(record.uuid)?.into_iter().collect();
+        let mut damaged = Vec::new();
+        for wanted in description.wanted() {
+            let Some(blob) = held.get(&key(wanted)) else {
+                damaged.push(format!("{wanted} is missing"));
+                continue;
+            };
+            match self.store.size(blob.hash).map_err(ControllerError::storage)? {
+                Some(bytes) if bytes == blob.bytes => {}
+                Some(bytes) => damaged.push(format!("{wanted} has {bytes} bytes instead of {}", blob.bytes)),
+                None => damaged.push(format!("{wanted} is missing")),
+            }
+        }
+        Ok(damaged)
     }
 
     /// Yields the calls that stage a model. What they name is in the store; the same model makes the same calls.
@@ -226,7 +256,7 @@ impl Inner {
         Ok(Export { name: record.name.clone(), owner: record.owner.clone(), complete: !record.incomplete, calls })
     }
 
-    fn binary_calls(&self, record: &ModelRecord) -> Result<Vec<Call>, ControllerError> {
+    pub(super) fn binary_calls(&self, record: &ModelRecord) -> Result<Vec<Call>, ControllerError> {
         let Some(description) = record.description else { return Ok(Vec::new()) };
         let held: HashMap<String, Blob> = self.database.binaries(record.uuid)?.into_iter().collect();
         let description = self.description_of(description)?;

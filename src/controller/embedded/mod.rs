@@ -7,6 +7,7 @@
 //! The methods here block on the disk. Async callers use the port, or `spawn_blocking`.
 
 mod arrival;
+mod audit;
 mod database;
 mod departure;
 mod entries;

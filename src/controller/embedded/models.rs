@@ -178,7 +178,7 @@ fn is(known: &CredentialConfig, owner: &str, name: &str) -> bool {
 }
 
 /// Counts what a model has, in the order in which people ask.
-fn counts(description: &Description) -> Vec<(String, u64)> {
+pub(super) fn counts(description: &Description) -> Vec<(String, u64)> {
     let offers = description.applications.iter().map(|application| application.offers.len()).sum();
     [
         ("machines", description.machines.len()),

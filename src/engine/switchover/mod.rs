@@ -6,6 +6,6 @@
 
 pub mod line;
 mod resolve;
-mod seal;
+pub mod seal;
 pub mod source;
 pub mod target;

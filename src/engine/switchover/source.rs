@@ -23,7 +23,7 @@ use crate::engine::error::EngineError;
 use crate::engine::failpoint;
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
-use crate::engine::transfer::{TransferError, send};
+use crate::engine::transfer::{TransferError, rate};
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
@@ -265,7 +265,7 @@ impl SourceTask {
                 let errand = self.errand();
                 Some(Box::pin(async move {
                     let export = core.parts.departure.preview(errand.model).await?;
-                    send::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
+                    rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
                     recheck(&core, &conversation, errand).await
                 }))
             }
@@ -274,7 +274,7 @@ impl SourceTask {
                 Some(Box::pin(async move {
                     let (_, snapshot) =
                         seal::read(&core, root).await.map_err(|text| Failure::Final(Cause::cut(text)))?;
-                    send::send(&core, &conversation, &tracked, &snapshot.blobs()).await?;
+                    rate::send(&core, &conversation, &tracked, &snapshot.blobs()).await?;
                     Ok(())
                 }))
             }

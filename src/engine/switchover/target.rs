@@ -124,9 +124,9 @@ impl TargetTask {
         self.pass("stage", "before").map_err(refused)?;
         match arrival.probe(errand).await.map_err(refused)? {
             Presence::Staged => return Ok(()),
-            Presence::Absent => {}
-            // Half of an earlier attempt: what is imported twice is refused, so it begins anew.
-            Presence::Importing => arrival.perform(errand, &Call::Abort).await.map_err(refused)?,
+            // Half of it may be here from before a crash: every call can be repeated. An abort is no way to begin
+            // anew, since it ends the migration on this controller for ever.
+            Presence::Absent | Presence::Importing => {}
             Presence::Live | Presence::Other => {
                 return Err(fail(format!("model with same UUID already exists ({})", errand.model)));
             }

@@ -2,12 +2,14 @@
 //!
 //! The source offers a blob and sends its manifest page by page; the target answers each page with the
 //! chunks it needs; the source sends those within a window; the target acknowledges what is durable.
-//! Nothing about a transfer is remembered by the source: after any interruption it offers again, and
+//! Nothing about a transfer is remembered by the source, but for its rate: after any interruption it offers again, and
 //! the target's durable held sets say what is still to be sent.
 
 pub mod pack;
+pub mod rate;
 pub mod receive;
 pub mod send;
+mod window;
 
 use crate::link::SessionClosed;
 use crate::store::StoreError;

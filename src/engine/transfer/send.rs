@@ -1,18 +1,20 @@
 //! The source's side of a transfer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page};
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Message};
 use modelferry_protocol::snapshot::BlobRef;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::TransferError;
 use super::pack::pack;
+use super::window::Window;
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
@@ -51,8 +53,8 @@ struct OpenPage {
     /// Whether the target saw this page on this connection first, so that a chunk which it holds without
     /// having been sent it was found there.
     is_new: bool,
-    /// Window that the chunks sent and not yet held take up.
-    sent: HashMap<usize, OwnedSemaphorePermit>,
+    /// Chunks sent and not yet held: they take up window.
+    sent: HashSet<usize>,
 }
 
 /// Chunks of one page that the target asked for and that are not read yet.
@@ -71,7 +73,7 @@ struct Sending<'a> {
     waiting: VecDeque<BlobRef>,
     open: HashMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
-    window: Arc<Semaphore>,
+    window: Window,
     on_hold: bool,
 }
 
@@ -97,7 +99,7 @@ pub async fn send(
         waiting: blobs.iter().copied().collect(),
         open: HashMap::new(),
         wanted: VecDeque::new(),
-        window: Arc::new(Semaphore::new(kib(core.parts.settings.window_bytes) as usize)),
+        window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now()),
         on_hold: false,
     };
     sending.run(&mut feedback).await
@@ -122,7 +124,6 @@ impl Sending<'_> {
                 return Ok(());
             }
             let next = if self.on_hold { None } else { self.next_wanted().await? };
-            let window = self.window.clone();
             tokio::select! {
                 biased;
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
@@ -130,14 +131,13 @@ impl Sending<'_> {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
                 },
-                // The window is taken before the chunk is read, so that what waits here stays small.
-                permit = window.acquire_many_owned(next.map_or(0, |chunk| kib(chunk.bytes))), if next.is_some() => {
-                    let permit = permit.expect("the window is never closed");
+                // Where it does not fit, only an acknowledgement helps.
+                () = std::future::ready(()), if next.is_some_and(|chunk| self.window.fits(chunk.bytes)) => {
                     if streams.len() < STREAMS {
                         let bulk = self.conversation.session.open_bulk().await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
-                    let Some(job) = self.next_job(permit).await? else { continue };
+                    let Some(job) = self.next_job().await? else { continue };
                     let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
@@ -192,7 +192,7 @@ impl Sending<'_> {
                 let held = ChunkSet::empty(page.chunks.len());
                 // The one page of an empty blob has nothing to be held.
                 if !held.is_full() {
-                    open.pages.insert(index, OpenPage { page, held, is_new: true, sent: HashMap::new() });
+                    open.pages.insert(index, OpenPage { page, held, is_new: true, sent: HashSet::new() });
                 }
             }
             self.tell(feedback, message).await?;
@@ -223,7 +223,7 @@ impl Sending<'_> {
                 let asked = wanted.chunks.iter().filter(|chunk| **chunk < page.chunks.len());
                 let mut lacking = ChunkSet::empty(page.chunks.len());
                 asked.for_each(|chunk| lacking.insert(*chunk));
-                let (held, sent) = (lacking.complement(), HashMap::new());
+                let (held, sent) = (lacking.complement(), HashSet::new());
                 if let Some(open) = self.open.get_mut(&handle) {
                     open.pages.insert(index, OpenPage { page, held, is_new: false, sent });
                 }
@@ -238,7 +238,7 @@ impl Sending<'_> {
     }
 
     /// Reads and packs the chunk that [`Sending::next_wanted`] named.
-    async fn next_job(&mut self, permit: OwnedSemaphorePermit) -> Result<Option<Job>, TransferError> {
+    async fn next_job(&mut self) -> Result<Option<Job>, TransferError> {
         let Some(wanted) = self.wanted.front_mut() else { return Ok(None) };
         let (handle, page) = (wanted.handle, wanted.page);
         let (Some(index), Some(open)) = (wanted.chunks.pop_front(), self.open.get_mut(&handle)) else {
@@ -255,8 +255,10 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        open_page.sent.insert(index, permit);
         let plain_bytes = chunk.bytes;
+        if open_page.sent.insert(index) {
+            self.window.sent(plain_bytes);
+        }
         let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes).map(pack)).await?;
         let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
         let header = ChunkHeader { handle, page, index: index as u32, wire_bytes, encoding };
@@ -307,7 +309,9 @@ impl Sending<'_> {
         let needed = ChunkSet::from_ranges(&chunks.ranges, PAGE_CHUNKS_MAX)?;
         if let Some(open_page) = open.pages.get_mut(&chunks.page) {
             // Asked again: they arrived damaged. What they took of the window is free.
-            needed.iter().for_each(|index| drop(open_page.sent.remove(&index)));
+            for index in needed.iter().filter(|index| open_page.sent.remove(index)) {
+                self.window.freed(open_page.page.chunks.get(index).map_or(0, |chunk| chunk.bytes));
+            }
         }
         self.wanted.push_back(Wanted { handle: chunks.handle, page: chunks.page, chunks: needed.iter().collect() });
         Ok(())
@@ -317,15 +321,20 @@ impl Sending<'_> {
         let Some(open) = self.open.get_mut(&chunks.handle) else { return Ok(()) };
         let Some(open_page) = open.pages.get_mut(&chunks.page) else { return Ok(()) };
         let held = ChunkSet::from_ranges(&chunks.ranges, open_page.page.chunks.len())?;
+        let mut arrived = 0;
         for index in held.iter().filter(|index| !open_page.held.contains(*index)).collect::<Vec<_>>() {
-            let bytes = u64::from(open_page.page.chunks[index].bytes);
+            let chunk_bytes = open_page.page.chunks[index].bytes;
+            let bytes = u64::from(chunk_bytes);
             open_page.held.insert(index);
             self.tracked.counters.add_held(bytes);
-            // The window that the chunk took up is free again.
-            if open_page.sent.remove(&index).is_none() && open_page.is_new {
+            if open_page.sent.remove(&index) {
+                self.window.freed(chunk_bytes);
+                arrived += bytes;
+            } else if open_page.is_new {
                 self.tracked.counters.add_reused(bytes);
             }
         }
+        self.window.held(arrived, self.conversation.session.rtt(), Instant::now());
         if open_page.held.is_full() {
             open.pages.remove(&chunks.page);
         }
@@ -333,7 +342,11 @@ impl Sending<'_> {
     }
 
     fn done(&mut self, handle: Handle) {
-        self.open.remove(&handle);
+        let pages = self.open.remove(&handle).into_iter().flat_map(|open| open.pages.into_values());
+        for page in pages {
+            let on_the_way = page.sent.iter().filter_map(|index| page.page.chunks.get(*index));
+            on_the_way.for_each(|chunk| self.window.freed(chunk.bytes));
+        }
         self.wanted.retain(|wanted| wanted.handle != handle);
         self.conversation.forget(handle);
     }
@@ -346,9 +359,4 @@ async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Job>>>
         let Some(job) = job else { return Ok(()) };
         bulk.send(job.header, job.wire).await?;
     }
-}
-
-/// Window that a chunk takes up, in the semaphore's units.
-fn kib(plain_bytes: u32) -> u32 {
-    plain_bytes.div_ceil(1024)
 }

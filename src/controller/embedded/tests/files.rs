@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
-
 use super::*;
 
 /// Returns what is under `dir`: relative paths and contents.
@@ -125,7 +123,7 @@ fn a_description_of_200_megabytes_is_refused_without_being_read() {
         let file = fs::File::create(files.join("model.yaml")).unwrap();
         file.set_len(200 << 20).unwrap();
     });
-    assert!(error.contains(&format!("at most {DESCRIPTION_BYTES_MAX} bytes")), "{error}");
+    assert!(error.contains("at most 48 MiB"), "{error}");
 }
 
 #[test]

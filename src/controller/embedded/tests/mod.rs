@@ -1,6 +1,7 @@
 //! The embedded controller: the port's contract, and what only this adapter has.
 
 mod files;
+mod rules;
 mod use_of_models;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use modelferry_protocol::ids::ModelUuid;
 use tempfile::TempDir;
 
+use super::view::Access;
 use super::{Blobs, Embedded};
 use crate::config::EmbeddedConfig;
 use crate::controller::contract::{Rig, controller_contract};
@@ -55,6 +57,8 @@ impl Rig for EmbeddedRig {
     fn start(name: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let (embedded, store) = open(&dir, name);
+        // The sample model's other user.
+        embedded.add_user("bob", Access::Login).unwrap();
         Self { dir, name: name.to_owned(), embedded, store }
     }
 

@@ -1,0 +1,61 @@
+//! After a migration: the proof of its arrival, and what is left for people to do.
+
+use super::Desk;
+use crate::agent::control::view::ChecklistView;
+use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::controller::description::Description;
+use crate::controller::embedded::view::fingerprint;
+use crate::engine::view::{Direction, Stand};
+
+impl Desk {
+    /// Compares what a migration brought with what was handed over, on the side where the model is.
+    pub(super) async fn verify(&self, id: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let refused = |error| self.refusal_of_engine(&error);
+        let mid = engine.find(id).map_err(refused)?;
+        let Some(view) = engine.migration(mid) else { return Err(Failure::new(FailureKind::NotFound, id)) };
+        if view.direction == Direction::Target {
+            return Ok(Response::Verified(Box::new(engine.verify(mid).await.map_err(refused)?)));
+        }
+        if !matches!(view.stand, Stand::Moved | Stand::Finishing) || view.cause.is_some() && view.stand != Stand::Moved
+        {
+            let message = format!("migration \"{}\" has not moved its model: {}", view.id, view.note);
+            return Err(Failure::new(FailureKind::Refused, message)
+                .state("nothing was handed over, so there is nothing to compare")
+                .hint(format!("see `modelferry show-migration {}`", view.id)));
+        }
+        // Only the target has what arrived. Its own name for the migration may differ; the id does not.
+        match self.ask_peer(&view.peer, &Request::Verify { id: view.mid }).await? {
+            verified @ Response::Verified(_) => Ok(verified),
+            _ => {
+                let message = format!("the agent of \"{}\" answered another question", view.peer);
+                Err(Failure::new(FailureKind::Unreachable, message))
+            }
+        }
+    }
+
+    /// Tells what is left to do after a model has moved.
+    pub(super) async fn checklist(&self, id: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let refused = |error| self.refusal_of_engine(&error);
+        let mid = engine.find(id).map_err(refused)?;
+        let handed = engine.handed_over(mid).await.map_err(refused)?;
+        let Some(view) = engine.migration(mid) else { return Err(Failure::new(FailureKind::NotFound, id)) };
+        // It was parsed before it left; nothing is lost if it cannot be any more but the list of consumers.
+        let consumers = Description::parse(&handed.description).map(|told| told.consumers()).unwrap_or_default();
+        let controller = match view.direction {
+            Direction::Source => view.peer,
+            Direction::Target => self.embedded.controller_card().name.to_string(),
+        };
+        Ok(Response::Checklist(Box::new(ChecklistView {
+            switch: format!("juju switch {controller}:{}/{}", view.owner, view.model),
+            controller,
+            controller_uuid: handed.to.uuid.to_string(),
+            addresses: handed.to.addresses.iter().map(ToString::to_string).collect(),
+            ca_fingerprint: fingerprint(&handed.to.ca_fingerprint),
+            consumers,
+            verify: format!("modelferry verify {}", view.id),
+            way_back: handed.way_back,
+        })))
+    }
+}

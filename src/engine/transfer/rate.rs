@@ -1,0 +1,35 @@
+//! Sending, and remembering how fast it went.
+
+use std::time::Instant;
+
+use modelferry_protocol::snapshot::BlobRef;
+
+use super::{TransferError, send};
+use crate::engine::conversation::Conversation;
+use crate::engine::core::{Core, now_ms};
+use crate::engine::tracked::Tracked;
+use crate::store::Rate;
+
+/// Bytes that have to go for a rate to be worth remembering. 1 MiB: fewer tell of round trips only.
+const MEASURED_BYTES_MIN: u64 = 1 << 20;
+
+/// Makes the target hold all of `blobs`; see [`send::send`].
+pub async fn send(
+    core: &Core,
+    conversation: &Conversation,
+    tracked: &Tracked,
+    blobs: &[BlobRef],
+) -> Result<(), TransferError> {
+    let (begun, before) = (Instant::now(), tracked.counters.bytes().sent);
+    send::send(core, conversation, tracked, blobs).await?;
+    let (seconds, sent) = (begun.elapsed().as_secs_f64(), tracked.counters.bytes().sent - before);
+    if sent >= MEASURED_BYTES_MIN && seconds > 0.0 {
+        let (store, peer) = (core.parts.store.clone(), tracked.peer);
+        let rate = Rate { bytes_per_second: (sent as f64 / seconds) as u64, time_ms: now_ms() };
+        // A plan without it says that the rate is not known; that is no reason to end a migration.
+        if let Err(error) = Core::blocking(move || store.remember_rate(peer, rate)).await {
+            tracing::warn!("the rate to the peer cannot be remembered: {error}");
+        }
+    }
+    Ok(())
+}

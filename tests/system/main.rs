@@ -8,3 +8,4 @@ mod host;
 mod interrupted;
 mod moved;
 mod refused;
+mod trail;

@@ -9,4 +9,5 @@ mod interrupted;
 mod moved;
 mod plan;
 mod refused;
+mod trail;
 mod verify;

@@ -167,7 +167,7 @@ mod tests {
             ..LinkSettings::default()
         };
         let caps = Caps::new(settings);
-        let (south, east) = (Pin::from_bytes([1; 32]), Pin::from_bytes([2; 32]));
+        let (south, east) = (Pin([1; 32]), Pin([2; 32]));
         let peers = [(south, "south".to_owned()), (east, "east".to_owned())];
         assert_eq!(now(&caps, &peers, 5, 9), [Some(rate("100mbit")), Some(rate("20mbit")), None]);
         assert!(!*caps.paused(south).borrow());

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_link_is_remembered_across_a_start() {
         let dir = tempfile::tempdir().unwrap();
-        let (north, south) = (Pin::from_bytes([1; 32]), Pin::from_bytes([2; 32]));
+        let (north, south) = (Pin([1; 32]), Pin([2; 32]));
         let known = Capacity { rate: 12_500_000.0, rtt: Duration::from_millis(150) };
         let memory = Memory::load(dir.path(), &Disk::real());
         memory.set(north, known);
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_damaged_memory_is_no_memory() {
         let dir = tempfile::tempdir().unwrap();
-        let pin = Pin::from_bytes([1; 32]);
+        let pin = Pin([1; 32]);
         for text in [
             "nonsense".to_owned(),
             format!("[[peer]]\npin = \"{pin}\"\nbytes_per_second = nan\nrtt_ms = 1.0\n"),

@@ -10,5 +10,6 @@ mod interrupted;
 mod moved;
 mod plan;
 mod refused;
+mod status;
 mod trail;
 mod verify;

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::failure::{Failure, FailureKind};
 
-use self::view::{ChecklistView, ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use self::view::{
+    ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
+    StatusView,
+};
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
@@ -49,6 +52,11 @@ pub enum Request {
     },
     /// What is this model?
     ShowModel {
+        /// The model.
+        model: String,
+    },
+    /// What is inside this model?
+    ModelStatus {
         /// The model.
         model: String,
     },
@@ -246,6 +254,7 @@ impl Request {
         match self {
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
+            Self::ModelStatus { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
@@ -267,7 +276,8 @@ impl Request {
 
     /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
     pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::Verify { .. })
+        let list = matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::Verify { .. });
+        list || matches!(self, Self::ShowModel { .. } | Self::ModelStatus { .. })
     }
 }
 
@@ -323,6 +333,8 @@ pub enum Response {
     },
     /// Of [`Request::ShowModel`].
     Model(Box<ModelView>),
+    /// Of [`Request::ModelStatus`].
+    ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
     /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
@@ -390,6 +402,7 @@ mod tests {
         for request in [
             Request::Models { controller: None },
             Request::ShowModel { model: "prod".into() },
+            Request::ModelStatus { model: "prod".into() },
             Request::ShowController { controller: None },
             Request::Verify { id: "prod".into() },
         ] {

@@ -74,6 +74,8 @@ pub struct EngineParts {
 pub(super) struct Core {
     pub parts: EngineParts,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
+    /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
+    arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
     halted: watch::Sender<Option<String>>,
@@ -97,6 +99,7 @@ impl Core {
         Self {
             parts,
             migrations: Mutex::default(),
+            arriving: Mutex::default(),
             conversations: Mutex::default(),
             recorded,
             halted: watch::Sender::new(None),
@@ -122,9 +125,36 @@ impl Core {
         self.migrations().values().cloned().collect()
     }
 
-    /// Tells every migration's task that a blob has become complete.
+    fn arriving(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
+        self.arriving.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn arriving_all(&self) -> Vec<Arc<Tracked>> {
+        self.arriving().values().cloned().collect()
+    }
+
+    /// Takes what is offered under a copy's id from now on.
+    pub fn add_arriving(&self, copy: &Arc<Tracked>) {
+        self.arriving().insert(copy.terms.mid, copy.clone());
+    }
+
+    /// Takes it no longer, unless another has come under the same id.
+    pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
+        let mut arriving = self.arriving();
+        if arriving.get(&copy.terms.mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
+            arriving.remove(&copy.terms.mid);
+        }
+    }
+
+    /// Returns what a blob is for that is offered under an id: a migration, or a copy to keep.
+    pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
+        self.tracked(id).or_else(|| self.arriving().get(&id).cloned())
+    }
+
+    /// Tells everybody who waits for blobs that one has become complete.
     pub fn blob_arrived(&self) {
-        self.all_tracked().iter().for_each(|tracked| tracked.blob_arrived.notify_one());
+        let waiting = self.all_tracked().into_iter().chain(self.arriving_all());
+        waiting.for_each(|tracked| tracked.blob_arrived.notify_one());
     }
 
     /// Returns the present conversation with a peer, and when there is another.

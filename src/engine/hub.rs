@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Message, Offer, Switch, Told};
+use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::{self, SourceInput};
@@ -17,6 +17,7 @@ use super::claims;
 use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::history::History;
+use super::keep::Arriving;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
@@ -58,7 +59,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
     });
     // Before anything else is said or heard: one of the two may have been set back and not know it.
     Core::say(&session, claims::of(&core, session.peer())).await;
-    let mut answers = JoinSet::new();
+    let (mut answers, mut copies) = (JoinSet::new(), JoinSet::new());
     let mut met = false;
     while let Some(message) = inbox.recv().await {
         tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
@@ -70,6 +71,19 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                     core.peer_up(&conversation);
                     tracing::info!(peer = %session.peer_name(), "peer connected");
                 }
+            }
+            // Begun here and not in a task: its blobs are offered right behind it.
+            Message::Ask(Ask { id, question: Question::Keep(keeping) }) => {
+                let begun = Arriving::begin(&core, &session, &keeping);
+                let session = session.clone();
+                copies.spawn(async move {
+                    let answer = match begun {
+                        Ok(arriving) => arriving.finish().await,
+                        Err(text) => Answer::Failed(Text::cut(text)),
+                    };
+                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                });
+                while copies.try_join_next().is_some() {}
             }
             Message::Ask(ask) => {
                 while answers.len() >= ANSWERS_MAX {
@@ -257,6 +271,8 @@ async fn answer(core: &Core, question: Question) -> Answer {
             Ok(networks) => Answer::Networks(Box::new(networks)),
             Err(error) => failed(error.to_string()),
         },
+        // Kept apart: it lasts, and must not hold up the answers to others.
+        Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;
             Bytes::new(told.into_bytes())

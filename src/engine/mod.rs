@@ -9,6 +9,7 @@ pub mod failpoint;
 mod forecast;
 mod history;
 mod hub;
+mod keep;
 pub mod notes;
 mod plan;
 mod resolve;
@@ -42,7 +43,7 @@ use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
-use self::view::{MigrationView, PlanView};
+use self::view::{KeptView, MigrationView, PlanView};
 use crate::link::{NewSession, Peer, PeerState};
 
 /// How often progress is shown while bytes move.
@@ -82,6 +83,14 @@ impl Engine {
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
         let (_, conversation) = self.conversation(peer).await?;
         plan::plan(&self.0, &conversation, model, peer).await
+    }
+
+    /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.
+    ///
+    /// Errors: [`EngineError`] if the peer cannot be asked, or does not keep it.
+    pub async fn keep(&self, model: ModelUuid, peer: &str) -> Result<KeptView, EngineError> {
+        let (peer, conversation) = self.conversation(peer).await?;
+        keep::keep(&self.0, &peer, conversation, model).await
     }
 
     /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.

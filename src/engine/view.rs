@@ -252,3 +252,21 @@ pub struct VerifyView {
     /// Everything that was compared.
     pub findings: Vec<FindingView>,
 }
+
+/// A copy of a model that a peer keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptView {
+    /// The backup's id, there.
+    pub id: String,
+    /// `owner/name` of the model.
+    pub model: String,
+    /// The peer.
+    pub peer: String,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Of those, sent; the rest was there.
+    pub sent: u64,
+    /// Whether binaries that the description names are missing in it.
+    pub incomplete: bool,
+}

@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod follow;
 mod identity;
+mod limit;
 mod man;
 mod migrate;
 mod migrations;
@@ -90,6 +91,7 @@ enum Command {
     Models(models::ModelsArgs),
     ShowModel(show_model::ShowModelArgs),
     Status(status::StatusArgs),
+    Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
@@ -205,6 +207,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => args.run(&context),
         Command::ShowModel(args) => args.run(&context),
         Command::Status(args) => args.run(&context),
+        Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),

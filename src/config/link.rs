@@ -134,7 +134,8 @@ impl FromStr for Minute {
     fn from_str(text: &str) -> Result<Self, String> {
         let read = || {
             let (hour, minute) = text.split_once(':')?;
-            let minutes = hour.parse::<u16>().ok()?.checked_mul(60)? + minute.parse::<u16>().ok().filter(|m| *m < 60)?;
+            let minutes =
+                hour.parse::<u16>().ok()?.checked_mul(60)? + minute.parse::<u16>().ok().filter(|m| *m < 60)?;
             (minutes <= DAY_MINUTES).then_some(minutes)
         };
         read().map(Self).ok_or_else(|| format!("`{text}` is no time of day; write one from \"00:00\" to \"24:00\""))
@@ -194,8 +195,9 @@ mod tests {
         )
         .unwrap();
         let night = &read.windows[0];
-        let open: Vec<bool> =
-            [(4, 21), (4, 22), (5, 5), (5, 6), (5, 23), (6, 23), (0, 1)].map(|(day, hour)| night.is_open(day, hour * 60)).into();
+        let open: Vec<bool> = [(4, 21), (4, 22), (5, 5), (5, 6), (5, 23), (6, 23), (0, 1)]
+            .map(|(day, hour)| night.is_open(day, hour * 60))
+            .into();
         assert_eq!(open, [false, true, true, false, false, true, true]);
         let morning = &read.windows[1];
         assert_eq!(morning.days, [true, false, false, false, false, true, true]);

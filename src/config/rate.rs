@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_read_as_it_is_written() {
-        for (text, bits) in [("20mbit", 20_000_000), ("64kbit", 64_000), ("1gbit", 1_000_000_000), ("2.5Mbit", 2_500_000)] {
+        for (text, bits) in
+            [("20mbit", 20_000_000), ("64kbit", 64_000), ("1gbit", 1_000_000_000), ("2.5Mbit", 2_500_000)]
+        {
             let rate: Rate = text.parse().unwrap();
             assert_eq!(rate.bits(), bits);
             assert_eq!(rate.to_string().parse(), Ok(rate));

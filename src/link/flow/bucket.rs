@@ -63,7 +63,8 @@ mod tests {
         let mut sent = Vec::new();
         for step in 0..20_000u64 {
             // Idle now and then, late now and then.
-            now = bucket.reserve(now, 1200).max(now) + Duration::from_micros(if step % 1000 == 0 { 300_000 } else { 40 });
+            now =
+                bucket.reserve(now, 1200).max(now) + Duration::from_micros(if step % 1000 == 0 { 300_000 } else { 40 });
             sent.push(now);
         }
         for (first, at) in sent.iter().enumerate() {

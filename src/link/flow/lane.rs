@@ -60,15 +60,8 @@ impl Lane {
     pub(super) fn new(agent: SharedBucket) -> Arc<Self> {
         let now = Instant::now();
         let (pace, release) = (Bucket::new(now, PACE_CREDIT), now);
-        let state = State {
-            pace,
-            peer: None,
-            unclaimed_bytes: 0,
-            release,
-            is_capped: false,
-            remembered: None,
-            measured: None,
-        };
+        let state =
+            State { pace, peer: None, unclaimed_bytes: 0, release, is_capped: false, remembered: None, measured: None };
         Arc::new(Self { agent, state: Mutex::new(state) })
     }
 

@@ -55,8 +55,10 @@ impl Memory {
             Err(_) => Document::default(),
         };
         let links = document.peer.iter().filter_map(|entry| {
-            let is_sane = BYTES_PER_SECOND.contains(&entry.bytes_per_second) && (0.0..=60_000.0).contains(&entry.rtt_ms);
-            let capacity = || Capacity { rate: entry.bytes_per_second, rtt: Duration::from_secs_f64(entry.rtt_ms / 1e3) };
+            let is_sane =
+                BYTES_PER_SECOND.contains(&entry.bytes_per_second) && (0.0..=60_000.0).contains(&entry.rtt_ms);
+            let capacity =
+                || Capacity { rate: entry.bytes_per_second, rtt: Duration::from_secs_f64(entry.rtt_ms / 1e3) };
             Some((entry.pin.parse().ok()?, is_sane.then(capacity)?))
         });
         Self { disk: disk.clone(), links: Mutex::new(links.collect()), path }

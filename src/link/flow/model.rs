@@ -21,6 +21,8 @@ const STARTUP_WINDOW: f64 = 2.0;
 /// A start is over when the rate has not grown by a quarter in so many rounds.
 const STARTUP_GROWTH: f64 = 1.25;
 const STARTUP_ROUNDS: u32 = 3;
+/// A round trip that is so much longer than the shortest tells of a queue: the window has grown enough.
+const STARTUP_QUEUE: f64 = 1.1;
 /// The queue that a start has built is given twice its time to drain.
 const DRAIN_PACE: f64 = 0.5;
 /// One round trip of more, one of less, then some of the same: finds out whether there is more, and pays it back.
@@ -28,7 +30,13 @@ const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 /// Window in round trips' worth. The second is for acknowledgements that come late and losses not yet known.
 const CRUISE_WINDOW: f64 = 2.0;
 /// What the window has beyond one round trip's worth at least: what hosts may take to wake up.
-const WINDOW_SLACK: Duration = Duration::from_millis(5);
+const WINDOW_SLACK: f64 = 0.005;
+/// And at least: a queue too short for all of that shows by loss.
+const WINDOW_SLACK_MIN: f64 = 0.0005;
+/// Share of loss that makes the slack smaller, and that lets it grow again. Where it is but noise the slack does nothing.
+const SLACK_LOSS: f64 = 0.005;
+const SLACK_SHRINK: f64 = 0.8;
+const SLACK_GROW: f64 = 1.02;
 /// How long the greatest rate is believed: ten round trips, and not less than half a second.
 const RATE_ROUNDS: u32 = 10;
 const RATE_MEMORY_MIN: Duration = Duration::from_millis(500);
@@ -43,6 +51,8 @@ const LOSS_PACKETS_MIN: u64 = 100;
 /// How much less is sent after too much loss, and how much more after each round without.
 const LOSS_BACKOFF: f64 = 0.85;
 const LOSS_RECOVERY: f64 = 1.08;
+/// How long a peer may wait with an acknowledgement, which is no queue.
+const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Sends that are remembered. More would be in flight on no link that this crate fills.
 const FLIGHTS_MAX: usize = 1 << 16;
 
@@ -94,11 +104,16 @@ pub(super) struct Model {
     min_rtt: MinRtt,
     /// When the round trip was last about as short as ever.
     short_at: Instant,
+    /// Window of a start: grows by what has arrived, as long as there is no queue.
+    grown: u64,
+    has_queue: bool,
     full_rate: f64,
     full_rounds: u32,
     cycle: usize,
     phase_at: Instant,
     judged: Judged,
+    /// In seconds.
+    slack: f64,
     /// What loss has shown to be too much, in bytes per second.
     ceiling: Option<f64>,
 }
@@ -130,11 +145,14 @@ impl Model {
             sampled_at: now,
             min_rtt: MinRtt::default(),
             short_at: now,
+            grown: INITIAL_WINDOW_BYTES,
+            has_queue: false,
             full_rate: 0.0,
             full_rounds: 0,
             cycle: 0,
             phase_at: now,
             judged: Judged::default(),
+            slack: WINDOW_SLACK,
             ceiling: None,
         }
     }
@@ -182,6 +200,9 @@ impl Model {
         self.delivered += bytes;
         self.delivered_at = now;
         self.judged.delivered += bytes;
+        if self.phase == Phase::Startup && !self.has_queue && self.limited_until <= self.delivered {
+            self.grown += bytes;
+        }
         let at = self.flights.partition_point(|flight| flight.at < sent);
         if let Some(flight) = self.flights.get(at).filter(|flight| flight.at == sent)
             && self.newest.is_none_or(|newest| newest.at < flight.at)
@@ -205,6 +226,8 @@ impl Model {
             if shortest.is_none_or(|shortest| rtt <= shortest.mul_f64(1.05) + Duration::from_millis(1)) {
                 self.short_at = now;
             }
+            let queued = rtt.saturating_sub(ACK_DELAY).max(self.rtt()).as_secs_f64();
+            self.has_queue = queued > self.rtt().as_secs_f64() * STARTUP_QUEUE;
             if flight.delivered >= self.round_ends {
                 self.round_ends = self.delivered;
                 self.is_new_round = true;
@@ -259,7 +282,8 @@ impl Model {
         if rate >= self.full_rate * STARTUP_GROWTH {
             (self.full_rate, self.full_rounds) = (rate, 0);
         } else {
-            self.full_rounds += 1;
+            // With a queue there is no doubt where the bottleneck is.
+            self.full_rounds += if self.has_queue { 2 } else { 1 };
         }
     }
 
@@ -273,6 +297,8 @@ impl Model {
         }
         self.judged = Judged { begun: Some(now), ..Judged::default() };
         let share = lost as f64 / (lost + delivered) as f64;
+        let factor = if share > SLACK_LOSS { SLACK_SHRINK } else { SLACK_GROW };
+        self.slack = (self.slack * factor).clamp(WINDOW_SLACK_MIN, WINDOW_SLACK);
         let rate = self.rate();
         if share > LOSS_TOLERATED {
             let span = now.saturating_duration_since(begun).as_secs_f64();
@@ -350,9 +376,9 @@ impl Model {
         let least = WINDOW_PACKETS_MIN * self.mtu;
         // Where hosts take longer to wake up than packets to arrive, the window is for the hosts.
         let product = self.product();
-        let waking = product + self.rate() * WINDOW_SLACK.as_secs_f64() + least as f64;
+        let waking = product + self.rate() * self.slack + least as f64;
         let window = match self.phase {
-            Phase::Startup => (STARTUP_WINDOW * product).max(waking).max(INITIAL_WINDOW_BYTES as f64),
+            Phase::Startup => (STARTUP_WINDOW * product).max(waking).max(self.grown as f64),
             Phase::Drain | Phase::Cruise => (CRUISE_WINDOW * product).max(waking),
             Phase::ProbeRtt => 0.5 * product,
         };
@@ -363,7 +389,7 @@ impl Model {
     pub(super) fn pace(&self) -> Option<f64> {
         let rtt = self.min_rtt.get()?.max(Duration::from_millis(1)).as_secs_f64();
         let pace = match self.phase {
-            Phase::Startup => STARTUP_PACE * self.rate().max(INITIAL_WINDOW_BYTES as f64 / rtt),
+            Phase::Startup => STARTUP_PACE * self.rate().max(self.grown as f64 / rtt / 2.0),
             Phase::Drain => DRAIN_PACE * self.rate(),
             Phase::Cruise => CYCLE[self.cycle] * self.rate(),
             Phase::ProbeRtt => self.rate(),

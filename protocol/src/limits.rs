@@ -62,6 +62,8 @@ pub const SPACES_MAX: usize = 256;
 pub const SUBNETS_MAX: usize = 1024;
 /// Bytes of a subnet's CIDR: an IPv6 network in full has 43.
 pub const CIDR_BYTES_MAX: usize = 64;
+/// Models in one `Claims`: all that two agents have ever exchanged, or as many as one message holds.
+pub const CLAIMS_MAX: usize = 8192;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
@@ -81,6 +83,7 @@ const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVER
 const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(CLAIMS_MAX * 32 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(
     SUBNETS_MAX * (CIDR_BYTES_MAX + 3 * NAME_BYTES_MAX + 12) + SPACES_MAX * (NAME_BYTES_MAX + 4)

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::client::{self, Client, deadline};
 use super::exit::Exit;
 use super::output::{Format, byte_count, clock, now_ms, span};
-use super::{Context, doubt, plain};
-use crate::agent::control::view::is_in_doubt;
+use super::{Context, checklist, doubt, plain};
+use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::{Direction, MigrationView, Stand};
 
@@ -95,11 +95,25 @@ fn in_doubt(view: &MigrationView) -> Failure {
         ))
 }
 
+/// Asks what is left to do. Whoever cannot be told that has still been told how it ended.
+fn checklist_of(context: &Context, view: &MigrationView) -> Option<Box<ChecklistView>> {
+    match context.ask(&Request::Checklist { id: view.mid.clone() }) {
+        Ok(Response::Checklist(list)) => Some(list),
+        _ => None,
+    }
+}
+
 /// Prints how it ended, and tells how the command ends.
 fn conclude(context: &Context, view: &MigrationView) -> Exit {
     let exit = Exit::of_migration(view);
+    let is_source = view.stand == Stand::Moved && view.direction == Direction::Source;
+    let checklist = if is_source { checklist_of(context, view) } else { None };
     if context.format != Format::Tabular {
-        context.print(view, String::new);
+        let mut tree = serde_json::to_value(view).unwrap_or_default();
+        if let (Some(list), Some(fields)) = (checklist, tree.as_object_mut()) {
+            fields.insert("checklist".to_owned(), serde_json::to_value(list).unwrap_or_default());
+        }
+        context.print(&tree, String::new);
         return exit;
     }
     let model = format!("{}/{}", plain(&view.owner), plain(&view.model));
@@ -119,6 +133,9 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
                 byte_count(view.bytes.total),
                 byte_count(view.bytes.reused)
             ));
+            if let Some(list) = checklist {
+                super::put(&checklist::text(&list));
+            }
             if let Some(cause) = cause {
                 context.fail(
                     &Failure::new(FailureKind::Refused, format!("something is left to do: {cause}"))

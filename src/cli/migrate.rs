@@ -7,29 +7,33 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::output::Format;
-use super::{Context, backup, client, follow, plain, precheck};
+use super::{Context, backup, client, follow, models_named, plain, precheck};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::parse_duration;
 
 /// Move models to the controller beside a peer
 ///
 /// The models stay live while their binaries travel, and are frozen only for the last step. The command ends
-/// as soon as the migrations have begun; `wait` or --wait follows them.
+/// as soon as the migrations have begun; `wait` or --wait follows them. Juju's own is `juju migrate`.
 #[derive(Debug, Args)]
-#[command(after_help = exit::FOLLOWING)]
+#[command(after_help = exit::FOLLOWING, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
+    modelferry migrate [OPTIONS] --all <DEST>")]
 pub struct MigrateArgs {
-    /// The models: name, owner/name or UUID
-    #[arg(value_name = "MODEL", required = true, num_args = 1..)]
-    models: Vec<String>,
-    /// The peer whose controller they go to
-    #[arg(value_name = "DEST")]
-    peer: String,
+    /// The models (name, owner/name or UUID), and then the peer whose controller they go to
+    #[arg(value_name = "MODEL... DEST", required = true, num_args = 1..)]
+    names: Vec<String>,
+    /// All models of this controller
+    #[arg(long)]
+    all: bool,
     /// Follow the migrations to their end
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
     /// Check everything that would stop the migrations, and change nothing; the same as `precheck`
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: also refuse what only deserves a warning
+    #[arg(long, requires = "dry_run")]
+    strict: bool,
     /// Write the model into this archive first, as `backup create` does; without it nothing is begun
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     backup: Option<PathBuf>,
@@ -41,23 +45,25 @@ pub struct MigrateArgs {
 impl MigrateArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.dry_run {
-            return precheck::check(context, &self.models, &self.peer, false);
+            return precheck::check(context, self.names, self.all, self.strict);
         }
+        let (models, peer) = models_named::resolve(context, self.names, self.all)?;
         if let Some(file) = &self.backup {
-            let [model] = self.models.as_slice() else {
+            let [model] = models.as_slice() else {
                 return Err(Failure::new(FailureKind::Usage, "one archive holds one model, and several are named")
                     .state("nothing has changed")
                     .hint("write them with `modelferry backup create --all DIR` first"));
             };
             // Failing here ends the command before anything has begun.
-            backup::write(context, model, file, false)?;
+            let made = backup::archive(context, model, file, false)?;
+            context.remark(&backup::said(&made));
         }
         let mut exit = Exit::Done;
         let mut begun = Vec::new();
-        for model in &self.models {
+        for model in models {
             let request = Request::Migrate {
-                model: model.clone(),
-                peer: self.peer.clone(),
+                model,
+                peer: peer.clone(),
                 freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
             };
             match context.ask(&request) {

@@ -4,6 +4,7 @@ mod abort;
 mod agent;
 mod audit;
 mod backup;
+mod checklist;
 mod client;
 mod completion;
 mod controllers;
@@ -19,9 +20,11 @@ mod migrate;
 mod migrations;
 mod model_tables;
 mod models;
+mod models_named;
 mod output;
 mod pair;
 mod peers;
+mod plan_text;
 mod precheck;
 mod redirect;
 mod resolve;
@@ -30,6 +33,7 @@ mod show_migration;
 mod show_model;
 mod status;
 mod unpair;
+mod verify;
 mod wait;
 
 use std::io::{IsTerminal, Write};
@@ -91,6 +95,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
     Wait(wait::WaitArgs),
+    Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
     ShowMigration(show_migration::ShowMigrationArgs),
     Resolve(resolve::ResolveArgs),
@@ -207,6 +212,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
+        Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),
         Command::ShowMigration(args) => args.run(&context),
         Command::Backup(command) => command.run(&context),

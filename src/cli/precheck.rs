@@ -1,60 +1,100 @@
 //! `modelferry precheck`: everything that would stop a migration, and nothing changed.
 
-use std::fmt::Write;
-
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::exit::{self, Exit};
-use super::output::{Table, byte_count};
-use super::{Context, client, plain};
+use super::exit::Exit;
+use super::output::Format;
+use super::{Context, client, models_named, plan_text};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::PlanView;
 
 /// Check everything that would stop a migration; nothing changes
+///
+/// Both controllers are asked. Every finding is printed, with the command that mends it, and so is what the
+/// migration would cost: bytes to send, time, freeze, and whether there is a way back. The same as
+/// `migrate --dry-run`; Juju's own is `juju migrate --dry-run`.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_help = HELP, override_usage = "modelferry precheck [OPTIONS] <MODEL>... <DEST>\n       \
+    modelferry precheck [OPTIONS] --all <DEST>")]
 pub struct PrecheckArgs {
-    /// The models: name, owner/name or UUID
-    #[arg(value_name = "MODEL", required = true, num_args = 1..)]
-    models: Vec<String>,
-    /// The peer whose controller they would go to
-    #[arg(value_name = "DEST")]
-    peer: String,
+    /// The models (name, owner/name or UUID), and then the peer whose controller they would go to
+    #[arg(value_name = "MODEL... DEST", required = true, num_args = 1..)]
+    names: Vec<String>,
+    /// All models of this controller
+    #[arg(long)]
+    all: bool,
     /// Also refuse what only deserves a warning
     #[arg(long)]
     strict: bool,
 }
 
+const HELP: &str = concat!(
+    "EXAMPLES:\n",
+    "  modelferry precheck shop-eu west\n",
+    "  modelferry precheck --all west --format json\n\n",
+    "EXIT STATUS:\n",
+    "  0  nothing stands against it, though there may be warnings\n",
+    "  1  something does, or with --strict a warning; nothing has changed\n",
+    "  2  the command line makes no sense\n",
+    "  5  the agent cannot be reached"
+);
+
 impl PrecheckArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        check(context, &self.models, &self.peer, self.strict)
+        check(context, self.names, self.all, self.strict)
     }
 }
 
-/// Prechecks each model, prints what was found, and tells how the command ends.
-pub(super) fn check(context: &Context, models: &[String], peer: &str, strict: bool) -> Result<Exit, Failure> {
-    let mut exit = Exit::Done;
+/// Prechecks models, prints what was found, and tells how the command ends.
+pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bool) -> Result<Exit, Failure> {
+    let (models, peer) = models_named::resolve(context, names, all)?;
+    // A list stays a list, also when a controller has one model only.
+    let is_list = all || models.len() > 1;
+    let (mut exit, mut plans, mut trees) = (Exit::Done, Vec::new(), Vec::new());
     for model in models {
-        let plan = context.ask(&Request::Precheck { model: model.clone(), peer: peer.to_owned() });
+        let plan = context.ask(&Request::Precheck { model: model.clone(), peer: peer.clone() });
         let ended = match plan {
-            Ok(Response::Plan(plan)) => report(context, &plan, strict),
+            Ok(Response::Plan(plan)) => {
+                if context.format == Format::Tabular {
+                    super::put(&plan_text::text(&plan, super::output::now_ms()));
+                } else {
+                    trees.push(serde_json::to_value(&plan).unwrap_or_default());
+                }
+                let ended = verdict(context, &plan, strict);
+                plans.push(plan);
+                ended
+            }
             Ok(_) => return Err(client::unexpected()),
+            Err(failure) if context.format != Format::Tabular && is_list => {
+                trees.push(json!({ "model": model, "ok": false, "error": failure }));
+                Exit::of(&failure)
+            }
             Err(failure) => context.fail(&failure),
         };
         exit = exit.graver(ended);
     }
+    if context.format != Format::Tabular {
+        match (is_list, trees.pop()) {
+            (true, last) => context.print(&trees.into_iter().chain(last).collect::<Vec<Value>>(), String::new),
+            (false, Some(only)) => context.print(&only, String::new),
+            (false, None) => {}
+        }
+    } else if is_list {
+        super::put(&plan_text::summary(&plans));
+    }
     Ok(exit)
 }
 
-fn report(context: &Context, plan: &PlanView, strict: bool) -> Exit {
+/// Says how the plan of one model ends.
+fn verdict(context: &Context, plan: &PlanView, strict: bool) -> Exit {
     let against = |level: &str| level == "fail" || strict && level == "warn";
     let causes: Vec<_> = plan.findings.iter().filter(|finding| against(&finding.level)).collect();
-    if context.format != super::output::Format::Tabular {
-        context.print(plan, String::new);
-        return if plan.ok && causes.is_empty() { Exit::Done } else { Exit::Refused };
+    let stands = !plan.ok || !causes.is_empty();
+    if context.format != Format::Tabular {
+        return if stands { Exit::Refused } else { Exit::Done };
     }
-    super::put(&text(plan));
-    if plan.ok && causes.is_empty() {
+    if !stands {
         context.remark("Dry run successful: migration can proceed");
         return Exit::Done;
     }
@@ -66,28 +106,4 @@ fn report(context: &Context, plan: &PlanView, strict: bool) -> Exit {
         failure = failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")));
     }
     context.fail(&failure)
-}
-
-fn text(plan: &PlanView) -> String {
-    let mut table = Table::new(&["Check", "Result", "Finding"]);
-    for finding in &plan.findings {
-        // Juju breaks some of these into lines; a table has one for each.
-        let text: Vec<&str> = finding.text.split_whitespace().collect();
-        table.row([finding.check.as_str(), &finding.level, &text.join(" ")]);
-    }
-    let mut text = format!(
-        "Model \"{}\" to controller \"{}\" of peer \"{}\"\n\n{}\n",
-        plain(&plan.model),
-        plain(&plan.controller),
-        plain(&plan.peer),
-        table.render()
-    );
-    let _ = writeln!(
-        text,
-        "To move: {}, of which {} are there already; round trip {:.0} ms",
-        byte_count(plan.bytes_total),
-        byte_count(plan.bytes_held),
-        plan.rtt_ms
-    );
-    text
 }

@@ -119,6 +119,9 @@ fn agent_text(status: &StatusView, now_ms: u64) -> String {
     let (doubtful, sure): (Vec<_>, Vec<_>) =
         status.migrations.iter().partition(|migration| is_in_doubt(migration, now_ms));
     let mut text = String::new();
+    for alarm in &status.alarms {
+        let _ = writeln!(text, "ALARM  {}: {}\n", plain(&alarm.kind), plain(&alarm.text));
+    }
     for migration in doubtful {
         let _ = writeln!(text, "{}\n", doubt::tell(migration, now_ms));
     }
@@ -272,6 +275,7 @@ pub(super) mod tests {
             controller: ControllerView { name: "src".into(), cloud: "lxd".into(), ..ControllerView::default() },
             listen: "[::]:17171".into(),
             peers: vec![PeerView { name: "west".into(), ..PeerView::default() }],
+            alarms: Vec::new(),
             migrations: vec![migration(Stand::Running), migration(Stand::Undecided)],
         };
         let text = agent_text(&status, NOW_MS);

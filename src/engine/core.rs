@@ -18,7 +18,7 @@ use super::failpoint;
 use super::history::History;
 use super::tracked::Tracked;
 use crate::controller::port::{Arrival, Departure};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
 use crate::store::Store;
 
@@ -55,6 +55,8 @@ impl Default for Settings {
 pub struct EngineParts {
     /// Opened, replayed.
     pub journal: Journal,
+    /// Loaded.
+    pub witness: Witness,
     /// Opened.
     pub store: Store,
     /// Started.
@@ -76,6 +78,7 @@ pub(super) struct Core {
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
+    halted: watch::Sender<Option<String>>,
 }
 
 /// Returns the wall clock in Unix milliseconds. It is shown to people; only the freeze budget, which may
@@ -99,6 +102,7 @@ impl Core {
             arriving: Mutex::default(),
             conversations: Mutex::default(),
             recorded,
+            halted: watch::Sender::new(None),
         }
     }
 
@@ -182,6 +186,41 @@ impl Core {
         use_it(conversations.entry(pin).or_insert_with(|| watch::Sender::new(None)))
     }
 
+    /// Stops every migration: this journal was set back, so what it says may have been decided otherwise.
+    pub fn halt(&self, why: String) {
+        tracing::error!("HALTED: {why}");
+        self.halted.send_replace(Some(why));
+    }
+
+    /// Returns why nothing is done any more, if that is so.
+    pub fn halted(&self) -> Option<String> {
+        self.halted.borrow().clone()
+    }
+
+    /// Waits until nothing is to be done any more.
+    pub async fn halting(&self) {
+        let mut halted = self.halted.subscribe();
+        // The sender lives as long as this core.
+        let _ = halted.wait_for(Option::is_some).await;
+    }
+
+    /// Makes a record durable that no migration's machine has made.
+    pub async fn append(&self, entry: Entry) {
+        let journal = self.parts.journal.clone();
+        if let Err(error) = Self::blocking(move || journal.append(vec![entry])).await {
+            stop(&error);
+        }
+        self.recorded.send_replace(self.parts.journal.sequence());
+    }
+
+    /// Tells a peer how far this journal is, and who serves what, if the peer is there.
+    pub async fn tell(&self, peer: Pin) {
+        let conversation = self.peer(peer).borrow().clone();
+        if let Some(conversation) = conversation {
+            Self::say(&conversation.session, super::claims::of(self, peer)).await;
+        }
+    }
+
     /// Tells the sequence number of the journal's last record, and of each that follows.
     pub fn recorded(&self) -> watch::Receiver<u64> {
         self.recorded.subscribe()
@@ -230,6 +269,7 @@ impl Core {
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
         tracked.stand(standing, |history| history.apply(&entry));
+        self.tell(tracked.peer).await;
     }
 
     /// Passes the failpoint beside a record.

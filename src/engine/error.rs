@@ -87,6 +87,9 @@ pub enum EngineError {
         /// Its state.
         state: String,
     },
+    /// This agent's journal was set back.
+    #[error("this agent has stopped acting: {0}")]
+    Halted(String),
     /// A proof that proves nothing here.
     #[error(transparent)]
     Proof(#[from] ProofRefused),
@@ -141,7 +144,7 @@ impl EngineError {
             Self::Controller(_) => ErrorKind::Refused,
             Self::UnknownPeer(_) | Self::UnknownMigration(_) => ErrorKind::NotFound,
             Self::PeerDown { .. } | Self::Unanswered(_) => ErrorKind::PeerDown,
-            Self::TooLate(_) => ErrorKind::InDoubt,
+            Self::TooLate(_) | Self::Halted(_) => ErrorKind::InDoubt,
         }
     }
 }

@@ -42,7 +42,7 @@ pub fn eta_ms(bytes: u64, rate: Option<RateView>, rtt: Duration) -> Option<u64> 
     }
     let rate = rate?.bytes_per_second.max(1);
     let sending = Duration::try_from_secs_f64(bytes as f64 / rate as f64).unwrap_or(Duration::MAX);
-    u64::try_from(sending.saturating_add(rtt).as_millis()).ok()
+    Some(u64::try_from(sending.saturating_add(rtt).as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Returns how long a model of `bytes` would be frozen on its way to a peer.
@@ -112,7 +112,8 @@ mod tests {
         assert_eq!(eta_ms(10 << 20, rate, rtt), Some(10_080));
         assert_eq!(eta_ms(10 << 20, None, rtt), None);
         assert_eq!(eta_ms(0, None, rtt), Some(0));
-        assert_eq!(eta_ms(u64::MAX, Some(RateView { bytes_per_second: 0, measured_ms: 0 }), rtt).is_some(), true);
+        let standing = Some(RateView { bytes_per_second: 0, measured_ms: 0 });
+        assert_eq!(eta_ms(u64::MAX, standing, rtt), Some(u64::MAX), "too long is no overflow");
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl History {
                 }
                 self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
             }
-            Body::Terms(_) | Body::Note(_) => {}
+            Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) => {}
         }
     }
 

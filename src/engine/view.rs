@@ -110,6 +110,15 @@ pub struct EventView {
     pub text: String,
 }
 
+/// Something that an operator should know whatever else happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmView {
+    /// A stable word for scripts: `halted`, `conflict`, `peer`.
+    pub kind: String,
+    /// What it is, and where to read on.
+    pub text: String,
+}
+
 /// A journal that was read again and found whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditView {

@@ -82,6 +82,18 @@ impl Host {
         host
     }
 
+    /// A host whose controller was told of nothing but `embedded`.
+    pub fn bare(name: &'static str, embedded: &str) -> Self {
+        let host = Self { name, dir: tempfile::tempdir().unwrap(), port: free_port(), agent: None };
+        let (dir, port) = (host.dir.path().display(), host.port);
+        let config = format!(
+            "state-dir = \"{dir}/state\"\nsocket = \"{dir}/ferry.sock\"\nlisten = \"127.0.0.1:{port}\"\n\n\
+             [embedded]\nname = \"{name}\"\n{embedded}\n"
+        );
+        fs::write(host.config(), config).unwrap();
+        host
+    }
+
     pub fn config(&self) -> PathBuf {
         self.dir.path().join("agent.toml")
     }

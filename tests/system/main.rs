@@ -8,4 +8,6 @@ mod endurance;
 mod host;
 mod interrupted;
 mod moved;
+mod plan;
 mod refused;
+mod verify;

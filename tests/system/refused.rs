@@ -87,7 +87,7 @@ fn a_destination_that_is_down_is_refused_and_nothing_changes() {
     let (src, mut dst, _) = ready(&sample);
     dst.stop();
     src.until("loses its peer", |src| (!src.connected()).then_some(()));
-    src.run(&["migrate", &sample.name, "dst"]).fails(1, "not connected");
+    src.run(&["migrate", &sample.name, "dst"]).fails(5, "not connected");
     assert!(src.serves(&sample.name));
 }
 

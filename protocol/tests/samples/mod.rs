@@ -135,6 +135,11 @@ pub fn messages() -> Vec<Message> {
             sequence_seen: 65_536,
             controller: card(),
         }),
+        Message::Claims(Claims {
+            sequence: 251,
+            seen: Some(Seen { journal: JOURNAL, sequence: 65_536 }),
+            claims: list(vec![Claim { model: MODEL, epoch: 2, live: true }]),
+        }),
         Message::Offer(offer(Profile::Embedded)),
         Message::Offer(offer(Profile::Gateway)),
         Message::Progress(SWITCH),

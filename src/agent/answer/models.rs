@@ -120,6 +120,7 @@ impl Desk {
             controller,
             listen: self.listen.to_string(),
             peers: self.peers(),
+            alarms: self.engine()?.alarms(),
             migrations,
         })))
     }

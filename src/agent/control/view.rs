@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::controller::description::Consumer;
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
-use crate::engine::view::{MigrationView, Stand, WayBackView};
+use crate::engine::view::{AlarmView, MigrationView, Stand, WayBackView};
 
 /// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
 /// round trip, and only one that stays so deserves an operator.
@@ -29,6 +29,8 @@ pub struct StatusView {
     pub listen: String,
     /// Its peers.
     pub peers: Vec<PeerView>,
+    /// What an operator should know first.
+    pub alarms: Vec<AlarmView>,
     /// Migrations that are not at rest, those in doubt first.
     pub migrations: Vec<MigrationView>,
 }

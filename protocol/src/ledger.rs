@@ -1,12 +1,12 @@
 //! What a journal amounts to: the last record of every migration, and who owned what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{Epoch, MigrationId, ModelUuid};
-use crate::record::Body;
+use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
+use crate::record::{Alarm, Body, Conflict};
 use crate::switch::Terms;
-use crate::switch::source::SourceRecord;
-use crate::switch::target::TargetRecord;
+use crate::switch::source::{SourceRecord, SourceState};
+use crate::switch::target::{TargetRecord, TargetState};
 
 /// The last record of a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +34,36 @@ impl Standing {
         }
     }
 
+    /// Returns the migration.
+    pub fn mid(&self) -> MigrationId {
+        match self {
+            Self::Source(record) => record.head.mid,
+            Self::Target(record) => record.head.mid,
+        }
+    }
+
+    /// Returns the agent on the other side.
+    pub fn peer(&self) -> Pin {
+        match self {
+            Self::Source(record) => record.head.peer,
+            Self::Target(record) => record.head.peer,
+        }
+    }
+
+    /// Reports whether the model is in service here once this is recorded; nothing where the record does not tell: a
+    /// copy that comes and goes changes nothing about what was here before.
+    fn is_live(&self) -> Option<bool> {
+        match self {
+            Self::Source(record) => {
+                Some(matches!(record.state, SourceState::Offered | SourceState::Aborted(_) | SourceState::Reclaimed(_)))
+            }
+            Self::Target(record) => match record.state {
+                TargetState::Active(_) | TargetState::Seized(_) => Some(true),
+                _ => None,
+            },
+        }
+    }
+
     fn owned_epoch(&self) -> Epoch {
         match self {
             Self::Source(record) => record.owned_epoch(),
@@ -42,12 +72,23 @@ impl Standing {
     }
 }
 
+/// What an agent has of a model, as its journal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Holding {
+    /// The largest epoch at which the model is known to have been owned.
+    pub epoch: Epoch,
+    /// Whether it is in service here.
+    pub live: bool,
+}
+
 /// A fold of journal records, in order. The same at run time and after a crash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
     standings: BTreeMap<MigrationId, Standing>,
     terms: BTreeMap<MigrationId, Terms>,
-    epochs: BTreeMap<ModelUuid, Epoch>,
+    holdings: BTreeMap<ModelUuid, Holding>,
+    conflicts: BTreeMap<ModelUuid, Conflict>,
+    alarms: Vec<Alarm>,
 }
 
 impl Ledger {
@@ -61,10 +102,29 @@ impl Ledger {
                 return;
             }
             Body::Note(_) => return,
+            Body::Conflict(conflict) => {
+                self.holdings.entry(conflict.model).or_default().live = false;
+                self.conflicts.insert(conflict.model, conflict.clone());
+                return;
+            }
+            Body::Alarm(alarm) => {
+                // The last one of a peer tells all that is still of use.
+                self.alarms.retain(|known| known.peer != alarm.peer);
+                self.alarms.push(alarm.clone());
+                return;
+            }
         };
-        let epoch = self.epochs.entry(standing.model()).or_default();
-        *epoch = (*epoch).max(standing.owned_epoch());
-        self.standings.insert(body.mid(), standing);
+        let holding = self.holdings.entry(standing.model()).or_default();
+        holding.epoch = holding.epoch.max(standing.owned_epoch());
+        if let Some(live) = standing.is_live() {
+            // A model in conflict is frozen, whatever an attempt that was under way comes to.
+            let came = matches!(standing, Standing::Target(_));
+            if came {
+                self.conflicts.remove(&standing.model());
+            }
+            holding.live = live && !self.conflicts.contains_key(&standing.model());
+        }
+        self.standings.insert(standing.mid(), standing);
     }
 
     /// Returns the last record of a migration.
@@ -84,7 +144,24 @@ impl Ledger {
 
     /// Returns the largest epoch at which a model is known to have been owned; 0 where nothing is known.
     pub fn epoch(&self, model: ModelUuid) -> Epoch {
-        self.epochs.get(&model).copied().unwrap_or_default()
+        self.holdings.get(&model).map_or(0, |holding| holding.epoch)
+    }
+
+    /// Returns what this agent has of each model that it ever exchanged with `peer`, or tried to.
+    pub fn shared_with(&self, peer: Pin) -> impl Iterator<Item = (ModelUuid, Holding)> {
+        let with = self.standings.values().filter(move |standing| standing.peer() == peer);
+        let models: BTreeSet<ModelUuid> = with.map(Standing::model).collect();
+        models.into_iter().filter_map(|model| Some((model, *self.holdings.get(&model)?)))
+    }
+
+    /// Returns the models that were met live on both sides, and are frozen here since.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts.values()
+    }
+
+    /// Returns the last alarm about each peer, oldest first.
+    pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
+        self.alarms.iter()
     }
 
     /// Returns the unfinished migration of a model, in whichever direction. There is at most one.

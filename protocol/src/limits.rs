@@ -56,6 +56,8 @@ pub const ANSWER_BYTES_MAX: usize = 512 << 10;
 pub const USERS_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.
 pub const FINDINGS_MAX: usize = 240;
+/// Models in one `Claims`: all that two agents have ever exchanged, or as many as one message holds.
+pub const CLAIMS_MAX: usize = 8192;
 /// Spaces that a controller tells about.
 pub const SPACES_MAX: usize = 256;
 /// Subnets that a controller tells about: with every name at full length they fit one answer.
@@ -81,6 +83,7 @@ const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVER
 const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(CLAIMS_MAX * 32 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(
     SUBNETS_MAX * (CIDR_BYTES_MAX + 3 * NAME_BYTES_MAX + 12) + SPACES_MAX * (NAME_BYTES_MAX + 4)

@@ -51,6 +51,37 @@ pub struct Hello {
     pub controller: ControllerCard,
 }
 
+/// What was seen of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Seen {
+    /// The journal.
+    pub journal: JournalId,
+    /// Its last sequence number that was seen.
+    pub sequence: u64,
+}
+
+/// What an agent has of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Claim {
+    /// The model.
+    pub model: ModelUuid,
+    /// The largest epoch at which it is known to have been owned.
+    pub epoch: Epoch,
+    /// Whether it is in service there.
+    pub live: bool,
+}
+
+/// How far an agent's journal is, and what it has of the models that it ever exchanged with the peer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Claims {
+    /// The last sequence number of its journal.
+    pub sequence: u64,
+    /// The last it has seen of the peer's journal, if it has seen any.
+    pub seen: Option<Seen>,
+    /// The models.
+    pub claims: Bounded<Claim, CLAIMS_MAX>,
+}
+
 /// Names the migration that a switchover message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Switch {
@@ -276,6 +307,8 @@ messages! {
     0x03 = Ask(Ask),
     /// Both ways: its answer.
     0x04 = Told(Told),
+    /// Both ways, first after Hello and after every record that the peer shares: journals and owners.
+    0x05 = Claims(Claims),
 
     /// Source to target: a model is offered.
     0x10 = Offer(Offer),
@@ -327,7 +360,7 @@ impl Message {
             Self::Activated(rooted) => Some(rooted.switch),
             Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
             Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.switch),
-            Self::Hello(_) | Self::Ask(_) | Self::Told(_) => None,
+            Self::Hello(_) | Self::Ask(_) | Self::Told(_) | Self::Claims(_) => None,
             Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
             Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
         }

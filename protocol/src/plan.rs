@@ -1,10 +1,10 @@
 //! What is asked before anything changes: the facts about a model, and what speaks against moving it.
 
 use crate::codec::{Bounded, Bytes, Decode, Encode, Text, wire_enum};
-use crate::ids::{MigrationId, ModelUuid};
+use crate::ids::{Hash, MigrationId, ModelUuid};
 use crate::limits::{
-    ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, NAME_BYTES_MAX, SPACES_MAX, SUBNETS_MAX, TEXT_BYTES_MAX,
-    USERS_MAX,
+    ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX,
+    SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
 };
 use crate::snapshot::{BlobRef, Name};
 
@@ -110,6 +110,17 @@ pub struct Room {
     pub bytes_free: u64,
 }
 
+/// A copy of a model that a peer is to keep.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Keeping {
+    /// When it was taken, Unix seconds.
+    pub taken_s: u64,
+    /// BLAKE3 of the snapshot's bytes.
+    pub root: Hash,
+    /// What is in it. Its migration's id is the copy's, under which its blobs are offered; its epoch is 0.
+    pub snapshot: Bytes<SNAPSHOT_BYTES_MAX>,
+}
+
 wire_enum! {
     /// What an agent asks its peer.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +135,9 @@ wire_enum! {
         0x04 = Ping,
         /// Which networks does the controller know? Answered by [`Answer::Networks`].
         0x05 = Networks,
+        /// Keep a copy of this model until somebody removes it. Its blobs are offered right behind the question, and
+        /// the answer, [`Answer::Bytes`] of all of them, comes when they and the copy are durable.
+        0x06 = Keep(Keeping),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a journal holds: the two machines' records, and the facts that people ask for.
 
 use crate::codec::{Decode, Encode, wire_enum};
-use crate::ids::MigrationId;
+use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use crate::snapshot::Name;
 use crate::switch::source::SourceRecord;
 use crate::switch::target::TargetRecord;
@@ -13,6 +13,28 @@ pub struct Note {
     /// The migration.
     pub mid: MigrationId,
     /// What happened.
+    pub text: Cause,
+}
+
+/// A model was live on both sides, and is frozen here, where its epoch is the smaller one.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Conflict {
+    /// The model.
+    pub model: ModelUuid,
+    /// The agent on the other side.
+    pub peer: Pin,
+    /// The epoch here.
+    pub epoch: Epoch,
+    /// The epoch there.
+    pub peer_epoch: Epoch,
+}
+
+/// Something that an operator should know about a peer. It decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Alarm {
+    /// The peer.
+    pub peer: Pin,
+    /// What it is.
     pub text: Cause,
 }
 
@@ -28,17 +50,22 @@ wire_enum! {
         0x03 = Terms(Terms),
         /// A remark.
         0x04 = Note(Note),
+        /// Two owners were met.
+        0x05 = Conflict(Conflict),
+        /// An alarm.
+        0x06 = Alarm(Alarm),
     }
 }
 
 impl Body {
-    /// Returns the migration that the record is about.
-    pub fn mid(&self) -> MigrationId {
+    /// Returns the migration that the record is about, if it is about one.
+    pub fn mid(&self) -> Option<MigrationId> {
         match self {
-            Self::Source(record) => record.head.mid,
-            Self::Target(record) => record.head.mid,
-            Self::Terms(terms) => terms.mid,
-            Self::Note(note) => note.mid,
+            Self::Source(record) => Some(record.head.mid),
+            Self::Target(record) => Some(record.head.mid),
+            Self::Terms(terms) => Some(terms.mid),
+            Self::Note(note) => Some(note.mid),
+            Self::Conflict(_) | Self::Alarm(_) => None,
         }
     }
 }

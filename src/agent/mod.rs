@@ -24,7 +24,7 @@ use crate::config::{Config, Environment};
 use crate::controller::embedded::Embedded;
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineParts, Settings};
-use crate::journal::Journal;
+use crate::journal::{Journal, Witness};
 use crate::link::{Identity, Link, LinkConfig, MakeHello, Peers};
 use crate::store::Store;
 
@@ -50,6 +50,7 @@ pub fn run(config: Config, environment: &Environment) -> Result<(), AgentError> 
 /// The parts of an agent that are on disk.
 struct Opened {
     journal: Journal,
+    witness: Witness,
     store: Store,
     embedded: Embedded,
     identity: Identity,
@@ -69,22 +70,23 @@ fn open(config: &Config) -> Result<Opened, AgentError> {
     if let Some(bytes) = found.truncated_bytes {
         tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
     }
+    let witness = Witness::load(dir, &disk)?;
     let store = Store::open(dir, disk.clone())?;
     let embedded = Embedded::open(dir, config.embedded.clone(), store.clone())?;
     let identity = Identity::load_or_create(dir, &disk)?;
     let peers = Peers::load(dir, &disk)?;
-    Ok(Opened { journal, store, embedded, identity, peers })
+    Ok(Opened { journal, witness, store, embedded, identity, peers })
 }
 
 /// Makes what the link says first on every connection.
-fn hello(embedded: &Embedded, journal: &Journal) -> MakeHello {
-    let (embedded, journal) = (embedded.clone(), journal.clone());
-    Arc::new(move |_peer| Hello {
+fn hello(embedded: &Embedded, journal: &Journal, witness: &Witness) -> MakeHello {
+    let (embedded, journal, witness) = (embedded.clone(), journal.clone(), witness.clone());
+    Arc::new(move |peer| Hello {
         protocol: PROTOCOL_VERSION,
         agent: Name::cut(env!("CARGO_PKG_VERSION")),
         journal: journal.id(),
         sequence: journal.sequence(),
-        sequence_seen: 0,
+        sequence_seen: witness.seen(peer).map_or(0, |seen| seen.sequence),
         controller: embedded.controller_card(),
     })
 }
@@ -98,14 +100,18 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     let server_socket = config.socket.clone();
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening));
-    let Opened { journal, store, embedded, identity, peers } = match opened.await {
+    let Opened { journal, witness, store, embedded, identity, peers } = match opened.await {
         Ok(opened) => opened?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let server = Server::bind(&server_socket, admission)?;
-    let link_config =
-        LinkConfig { listen: config.listen, own_name: config.embedded.name.clone(), ..LinkConfig::default() };
-    let (link, sessions) = Link::start(link_config, identity, peers, hello(&embedded, &journal)).await?;
+    let link_config = LinkConfig {
+        listen: config.listen,
+        own_name: config.embedded.name.clone(),
+        settings: config.link.clone(),
+        ..LinkConfig::default()
+    };
+    let (link, sessions) = Link::start(link_config, identity, peers, hello(&embedded, &journal, &witness)).await?;
     let desk = Arc::new(Desk {
         embedded: embedded.clone(),
         link: link.clone(),
@@ -117,6 +123,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     });
     let parts = EngineParts {
         journal,
+        witness,
         store,
         link: link.clone(),
         departure: Arc::new(embedded.clone()),

@@ -1,13 +1,14 @@
 //! `modelferry migrate`: move models to another controller.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::exit::{self, Exit};
 use super::output::Format;
-use super::{Context, client, follow, models_named, plain, precheck};
-use crate::agent::control::{Failure, Request, Response};
+use super::{Context, backup, client, follow, models_named, plain, precheck};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::parse_duration;
 
 /// Move models to the controller beside a peer
@@ -33,6 +34,9 @@ pub struct MigrateArgs {
     /// With --dry-run: also refuse what only deserves a warning
     #[arg(long, requires = "dry_run")]
     strict: bool,
+    /// Write the model into this archive first, as `backup create` does; without it nothing is begun
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    backup: Option<PathBuf>,
     /// Give a migration up when its model has been frozen for this long, such as 90s or 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     max_freeze: Option<Duration>,
@@ -44,6 +48,15 @@ impl MigrateArgs {
             return precheck::check(context, self.names, self.all, self.strict);
         }
         let (models, peer) = models_named::resolve(context, self.names, self.all)?;
+        if let Some(file) = &self.backup {
+            let [model] = models.as_slice() else {
+                return Err(Failure::new(FailureKind::Usage, "one archive holds one model, and several are named")
+                    .state("nothing has changed")
+                    .hint("write them with `modelferry backup create --all DIR` first"));
+            };
+            // Failing here ends the command before anything has begun.
+            backup::write(context, model, file, false)?;
+        }
         let mut exit = Exit::Done;
         let mut begun = Vec::new();
         for model in models {

@@ -1,8 +1,11 @@
 //! Controllers: the port through which a model leaves and arrives, and the adapters behind it.
 
+pub mod backup;
 pub mod checks;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
 pub mod port;
+pub mod status;
+mod text;

@@ -18,7 +18,7 @@ use super::failpoint;
 use super::history::History;
 use super::tracked::Tracked;
 use crate::controller::port::{Arrival, Departure};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
 use crate::store::Store;
 
@@ -55,6 +55,8 @@ impl Default for Settings {
 pub struct EngineParts {
     /// Opened, replayed.
     pub journal: Journal,
+    /// Loaded.
+    pub witness: Witness,
     /// Opened.
     pub store: Store,
     /// Started.
@@ -72,8 +74,11 @@ pub struct EngineParts {
 pub(super) struct Core {
     pub parts: EngineParts,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
+    /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
+    arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
+    halted: watch::Sender<Option<String>>,
 }
 
 /// Returns the wall clock in Unix milliseconds. It is shown to people; only the freeze budget, which may
@@ -91,7 +96,14 @@ pub(super) fn entry(actor: &str, body: Body) -> Entry {
 impl Core {
     pub fn new(parts: EngineParts) -> Self {
         let recorded = watch::Sender::new(parts.journal.sequence());
-        Self { parts, migrations: Mutex::default(), conversations: Mutex::default(), recorded }
+        Self {
+            parts,
+            migrations: Mutex::default(),
+            arriving: Mutex::default(),
+            conversations: Mutex::default(),
+            recorded,
+            halted: watch::Sender::new(None),
+        }
     }
 
     fn migrations(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
@@ -113,9 +125,36 @@ impl Core {
         self.migrations().values().cloned().collect()
     }
 
-    /// Tells every migration's task that a blob has become complete.
+    fn arriving(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
+        self.arriving.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn arriving_all(&self) -> Vec<Arc<Tracked>> {
+        self.arriving().values().cloned().collect()
+    }
+
+    /// Takes what is offered under a copy's id from now on.
+    pub fn add_arriving(&self, copy: &Arc<Tracked>) {
+        self.arriving().insert(copy.terms.mid, copy.clone());
+    }
+
+    /// Takes it no longer, unless another has come under the same id.
+    pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
+        let mut arriving = self.arriving();
+        if arriving.get(&copy.terms.mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
+            arriving.remove(&copy.terms.mid);
+        }
+    }
+
+    /// Returns what a blob is for that is offered under an id: a migration, or a copy to keep.
+    pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
+        self.tracked(id).or_else(|| self.arriving().get(&id).cloned())
+    }
+
+    /// Tells everybody who waits for blobs that one has become complete.
     pub fn blob_arrived(&self) {
-        self.all_tracked().iter().for_each(|tracked| tracked.blob_arrived.notify_one());
+        let waiting = self.all_tracked().into_iter().chain(self.arriving_all());
+        waiting.for_each(|tracked| tracked.blob_arrived.notify_one());
     }
 
     /// Returns the present conversation with a peer, and when there is another.
@@ -145,6 +184,41 @@ impl Core {
     fn conversation<R>(&self, pin: Pin, use_it: impl FnOnce(&watch::Sender<Option<Arc<Conversation>>>) -> R) -> R {
         let mut conversations = self.conversations.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         use_it(conversations.entry(pin).or_insert_with(|| watch::Sender::new(None)))
+    }
+
+    /// Stops every migration: this journal was set back, so what it says may have been decided otherwise.
+    pub fn halt(&self, why: String) {
+        tracing::error!("HALTED: {why}");
+        self.halted.send_replace(Some(why));
+    }
+
+    /// Returns why nothing is done any more, if that is so.
+    pub fn halted(&self) -> Option<String> {
+        self.halted.borrow().clone()
+    }
+
+    /// Waits until nothing is to be done any more.
+    pub async fn halting(&self) {
+        let mut halted = self.halted.subscribe();
+        // The sender lives as long as this core.
+        let _ = halted.wait_for(Option::is_some).await;
+    }
+
+    /// Makes a record durable that no migration's machine has made.
+    pub async fn append(&self, entry: Entry) {
+        let journal = self.parts.journal.clone();
+        if let Err(error) = Self::blocking(move || journal.append(vec![entry])).await {
+            stop(&error);
+        }
+        self.recorded.send_replace(self.parts.journal.sequence());
+    }
+
+    /// Tells a peer how far this journal is, and who serves what, if the peer is there.
+    pub async fn tell(&self, peer: Pin) {
+        let conversation = self.peer(peer).borrow().clone();
+        if let Some(conversation) = conversation {
+            Self::say(&conversation.session, super::claims::of(self, peer)).await;
+        }
     }
 
     /// Tells the sequence number of the journal's last record, and of each that follows.
@@ -195,6 +269,7 @@ impl Core {
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
         tracked.stand(standing, |history| history.apply(&entry));
+        self.tell(tracked.peer).await;
     }
 
     /// Passes the failpoint beside a record.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Message, Offer, Switch, Told};
+use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::{self, SourceInput};
@@ -13,9 +13,11 @@ use modelferry_protocol::switch::{Cause, Head, Outcome, Terms};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::claims;
 use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::history::History;
+use super::keep::Arriving;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
@@ -55,13 +57,34 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
             }
         }
     });
-    core.peer_up(&conversation);
-    tracing::info!(peer = %session.peer_name(), "peer connected");
-    let mut answers = JoinSet::new();
+    // Before anything else is said or heard: one of the two may have been set back and not know it.
+    Core::say(&session, claims::of(&core, session.peer())).await;
+    let (mut answers, mut copies) = (JoinSet::new(), JoinSet::new());
+    let mut met = false;
     while let Some(message) = inbox.recv().await {
         tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
         match message {
             Message::Hello(_) => {}
+            Message::Claims(told) => {
+                claims::heard(&core, &session, &told).await;
+                if core.halted().is_none() && !std::mem::replace(&mut met, true) {
+                    core.peer_up(&conversation);
+                    tracing::info!(peer = %session.peer_name(), "peer connected");
+                }
+            }
+            // Begun here and not in a task: its blobs are offered right behind it.
+            Message::Ask(Ask { id, question: Question::Keep(keeping) }) => {
+                let begun = Arriving::begin(&core, &session, &keeping);
+                let session = session.clone();
+                copies.spawn(async move {
+                    let answer = match begun {
+                        Ok(arriving) => arriving.finish().await,
+                        Err(text) => Answer::Failed(Text::cut(text)),
+                    };
+                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                });
+                while copies.try_join_next().is_some() {}
+            }
             Message::Ask(ask) => {
                 while answers.len() >= ANSWERS_MAX {
                     answers.join_next().await;
@@ -81,7 +104,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
             Message::Need(ref chunks) | Message::Held(ref chunks) => conversation.feed(chunks.handle, message).await,
             Message::Hold(_) => conversation.feed_all(message).await,
             message => {
-                if let Some(switch) = message.switch() {
+                if let Some(switch) = message.switch().filter(|_| met) {
                     heard(&core, switch, message, &session).await;
                 }
             }
@@ -95,6 +118,10 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
 
 /// Takes a message about a migration to its task, or answers it from the record.
 async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Session) {
+    if core.halted().is_some() {
+        // What is missing from a journal that was set back proves nothing.
+        return;
+    }
     let standing = core.parts.journal.ledger(|ledger| ledger.standing(switch.mid).cloned());
     let partner = match &standing {
         Some(Standing::Source(record)) => Some(record.head.peer),
@@ -244,6 +271,8 @@ async fn answer(core: &Core, question: Question) -> Answer {
             Ok(networks) => Answer::Networks(Box::new(networks)),
             Err(error) => failed(error.to_string()),
         },
+        // Kept apart: it lasts, and must not hold up the answers to others.
+        Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;
             Bytes::new(told.into_bytes())

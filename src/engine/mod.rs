@@ -1,5 +1,6 @@
 //! One migration: transfer, switchover, recovery, progress. And all of them together.
 
+mod claims;
 mod conversation;
 mod core;
 mod counters;
@@ -8,6 +9,7 @@ pub mod failpoint;
 mod forecast;
 mod history;
 mod hub;
+mod keep;
 pub mod notes;
 mod plan;
 mod resolve;
@@ -41,11 +43,14 @@ use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
-use self::view::{MigrationView, PlanView};
+use self::view::{KeptView, MigrationView, PlanView};
 use crate::link::{NewSession, Peer, PeerState};
 
 /// How often progress is shown while bytes move.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a peer that has connected may take to tell how its journal stands.
+const MEET_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an operator may choose about a migration.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +70,8 @@ impl Engine {
     pub async fn start(parts: EngineParts, sessions: mpsc::Receiver<NewSession>) -> Result<Self, EngineError> {
         let core = Arc::new(Core::new(parts));
         recover(&core).await?;
+        claims::resume(&core);
+        tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
         Ok(Self(core))
@@ -74,8 +81,16 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if one of them cannot be asked.
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
-        let (_, conversation) = self.conversation(peer)?;
+        let (_, conversation) = self.conversation(peer).await?;
         plan::plan(&self.0, &conversation, model, peer).await
+    }
+
+    /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.
+    ///
+    /// Errors: [`EngineError`] if the peer cannot be asked, or does not keep it.
+    pub async fn keep(&self, model: ModelUuid, peer: &str) -> Result<KeptView, EngineError> {
+        let (peer, conversation) = self.conversation(peer).await?;
+        keep::keep(&self.0, &peer, conversation, model).await
     }
 
     /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.
@@ -89,8 +104,9 @@ impl Engine {
         actor: &str,
     ) -> Result<MigrationView, EngineError> {
         let core = &self.0;
+        self.refuse_if_halted()?;
         self.refuse_if_busy(model)?;
-        let (peer, conversation) = self.conversation(peer)?;
+        let (peer, conversation) = self.conversation(peer).await?;
         let facts = core.parts.departure.examine(model, None).await?.facts;
         let findings = plan::findings(core, &conversation, model, None).await?;
         let failed: Vec<_> = findings.into_iter().filter(|finding| finding.level == Level::Fail).collect();
@@ -142,6 +158,7 @@ impl Engine {
     ///
     /// Errors: [`EngineError::TooLate`] after the commit point, [`EngineError::Ended`] at rest.
     pub async fn abort(&self, mid: MigrationId, actor: &str) -> Result<MigrationView, EngineError> {
+        self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
         let id = id_of(&tracked.terms);
         let ended = || EngineError::Ended { id: id.clone(), state: tracked.view().state };
@@ -194,7 +211,7 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if the peer cannot be asked, or refuses.
     pub async fn query(&self, peer: &str, json: &str) -> Result<String, EngineError> {
-        let (_, conversation) = self.conversation(peer)?;
+        let (_, conversation) = self.conversation(peer).await?;
         let failed = |text: String| EngineError::Peer { peer: peer.to_owned(), text };
         let question = Text::new(json).map_err(|error| failed(format!("the question is too long: {error}")))?;
         match conversation.ask(Question::Query(question)).await? {
@@ -210,6 +227,10 @@ impl Engine {
         self.0.tracked(mid).ok_or_else(|| EngineError::UnknownMigration(mid.to_string()))
     }
 
+    fn refuse_if_halted(&self) -> Result<(), EngineError> {
+        self.0.halted().map_or(Ok(()), |why| Err(EngineError::Halted(why)))
+    }
+
     fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {
         let busy = self.0.parts.journal.ledger(|ledger| ledger.busy(model));
         match busy.and_then(|mid| self.0.tracked(mid)) {
@@ -220,17 +241,19 @@ impl Engine {
         }
     }
 
-    fn conversation(&self, name: &str) -> Result<(Peer, Arc<Conversation>), EngineError> {
+    /// Returns the conversation with a peer; one that has only just connected is waited for.
+    async fn conversation(&self, name: &str) -> Result<(Peer, Arc<Conversation>), EngineError> {
         let link = &self.0.parts.link;
         let peer = link.peer(name).ok_or_else(|| EngineError::UnknownPeer(name.to_owned()))?;
-        let conversation = self.0.peer(peer.pin).borrow().clone();
-        match conversation {
-            Some(conversation) => Ok((peer, conversation)),
-            None => {
-                let reason = match &*link.watch(peer.pin).borrow() {
-                    PeerState::Down { reason, .. } => reason.clone(),
-                    PeerState::Up { .. } => "it has only just connected".to_owned(),
-                };
+        let mut conversations = self.0.peer(peer.pin);
+        if let PeerState::Down { reason, .. } = &*link.watch(peer.pin).borrow() {
+            return Err(EngineError::PeerDown { peer: name.to_owned(), reason: reason.clone() });
+        }
+        let met = tokio::time::timeout(MEET_WITHIN, conversations.wait_for(Option::is_some)).await;
+        match met {
+            Ok(Ok(conversation)) => Ok((peer, conversation.clone().expect("it was waited for"))),
+            _ => {
+                let reason = "it has connected, and has not told yet how it stands".to_owned();
                 Err(EngineError::PeerDown { peer: name.to_owned(), reason })
             }
         }
@@ -243,7 +266,9 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
     let entries = Core::blocking(move || journal.entries(None)).await?;
     let mut histories: BTreeMap<MigrationId, History> = BTreeMap::new();
     for (_, entry) in &entries {
-        histories.entry(entry.body.mid()).or_default().apply(entry);
+        if let Some(mid) = entry.body.mid() {
+            histories.entry(mid).or_default().apply(entry);
+        }
     }
     let known: Vec<(Terms, Standing)> = core.parts.journal.ledger(|ledger| {
         let with_terms =

@@ -54,12 +54,16 @@ impl Engine {
         Ok(entries.into_iter().filter(|(sequence, _)| *sequence > after).map(|entry| self.event(entry)).collect())
     }
 
+    fn name_of(&self, mid: MigrationId) -> String {
+        self.0.tracked(mid).map_or_else(|| mid.to_string(), |tracked| id_of(&tracked.terms))
+    }
+
     fn event(&self, (sequence, entry): (u64, Entry)) -> EventView {
         let mid = entry.body.mid();
         EventView {
             sequence,
             time_ms: entry.time_ms,
-            migration: self.0.tracked(mid).map_or_else(|| mid.to_string(), |tracked| id_of(&tracked.terms)),
+            migration: mid.map_or_else(|| "-".to_owned(), |mid| self.name_of(mid)),
             actor: entry.actor.to_string(),
             text: describe(&entry.body),
         }
@@ -98,5 +102,10 @@ fn describe(body: &Body) -> String {
             format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
         }
         Body::Note(note) => note.text.to_string(),
+        Body::Conflict(conflict) => format!(
+            "Conflict: model {} is live at epoch {} here and at epoch {} on {}; frozen here",
+            conflict.model, conflict.epoch, conflict.peer_epoch, conflict.peer
+        ),
+        Body::Alarm(alarm) => format!("Alarm: {}", &*alarm.text),
     }
 }

@@ -110,6 +110,15 @@ pub struct EventView {
     pub text: String,
 }
 
+/// Something that an operator should know whatever else happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmView {
+    /// A stable word for scripts: `halted`, `conflict`, `peer`.
+    pub kind: String,
+    /// What it is, and where to read on.
+    pub text: String,
+}
+
 /// A journal that was read again and found whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditView {
@@ -242,4 +251,22 @@ pub struct VerifyView {
     pub bytes: u64,
     /// Everything that was compared.
     pub findings: Vec<FindingView>,
+}
+
+/// A copy of a model that a peer keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptView {
+    /// The backup's id, there.
+    pub id: String,
+    /// `owner/name` of the model.
+    pub model: String,
+    /// The peer.
+    pub peer: String,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Of those, sent; the rest was there.
+    pub sent: u64,
+    /// Whether binaries that the description names are missing in it.
+    pub incomplete: bool,
 }

@@ -9,6 +9,7 @@ mod format;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::convert::Infallible;
 use std::io;
@@ -22,6 +23,7 @@ use modelferry_protocol::record::Entry;
 
 pub use error::JournalError;
 pub use replay::{Opened, UnreplayedJournal};
+pub use witness::Witness;
 
 use crate::disk::{DirLock, Disk, DiskFile};
 use format::{HEADER_BYTES, Replayed, encode_batch};
@@ -169,7 +171,7 @@ impl Journal {
         let read = self.shared.file.read_exact_at(HEADER_BYTES, &mut content);
         read.map_err(|source| JournalError::Io { doing: "read", path: path.to_owned(), source })?;
         let mut entries = Vec::new();
-        let wanted = |entry: &Entry| mid.is_none_or(|mid| entry.body.mid() == mid);
+        let wanted = |entry: &Entry| mid.is_none_or(|mid| entry.body.mid() == Some(mid));
         let each = |sequence, entry| {
             if wanted(&entry) {
                 entries.push((sequence, entry))

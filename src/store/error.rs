@@ -104,6 +104,15 @@ pub enum StoreError {
     /// A sync failed, or the bytes turned out wrong: begin again with `Store::incoming`.
     #[error("receiving blob {0} failed before; it has to be begun again")]
     Broken(Hash),
+    /// Nothing is kept under that id.
+    #[error("no backup {0} is kept here")]
+    NotKept(String),
+    /// A document that is kept is not what was written.
+    #[error("`{}` is damaged: it does not hash to what its first line says", .0.display())]
+    KeptDamaged(PathBuf),
+    /// Too much is kept already.
+    #[error("{0} backups are kept here already; remove some with `modelferry backup remove`")]
+    KeptMany(usize),
     /// Reading what is to be stored failed.
     #[error("cannot read what is to be stored")]
     Source(#[source] io::Error),

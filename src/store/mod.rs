@@ -10,6 +10,7 @@ mod backend;
 mod cut;
 mod error;
 mod incoming;
+mod kept;
 mod outgoing;
 mod rates;
 mod rows;
@@ -54,6 +55,7 @@ pub struct Store {
 struct Inner {
     blobs: PathBuf,
     partial: PathBuf,
+    kept: PathBuf,
     disk: Disk,
     rows: Rows,
     temporaries: AtomicU64,
@@ -152,13 +154,13 @@ impl Store {
     ///
     /// Errors: [`StoreError::Locked`], [`StoreError::Damaged`] for `state.redb`, [`StoreError::Io`].
     pub fn open(state_dir: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let (blobs, partial) = (state_dir.join("blobs"), state_dir.join("partial"));
-        for dir in [state_dir, &blobs, &partial] {
+        let (blobs, partial, kept) = (state_dir.join("blobs"), state_dir.join("partial"), state_dir.join("kept"));
+        for dir in [state_dir, &blobs, &partial, &kept] {
             disk.create_dir(dir).map_err(|source| StoreError::io("make the directory", dir, source))?;
         }
         let rows = Rows::open(&state_dir.join("state.redb"), disk.clone())?;
         let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        let inner = Inner { blobs, partial, disk, rows, temporaries, live, cutting };
+        let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting };
         inner.tidy()?;
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -177,3 +177,72 @@ fn an_aborted_source_s_proof_frees_a_target_that_waits() {
     assert!(!dst.serves(&sample.name));
     assert_eq!(files(&src.export(&sample.name)), before);
 }
+
+#[test]
+fn a_model_that_a_last_resort_gave_two_owners_is_frozen_where_its_epoch_is_smaller() {
+    let sample = Sample::default();
+    let (src, mut dst, id) = doubted(&sample);
+    let proof = src.run(&["show-migration", &id, "--proof"]).ok();
+    // The target is not destroyed at all, and then somebody finds the proof from before.
+    src.run(&["resolve", &id, "--reclaim", "--target-destroyed", &sample.uuid]).ok();
+    dst.run(&["resolve", &id, "--proof", mailed(&dst, &proof).to_str().unwrap()]).ok();
+    assert!(src.serves(&sample.name) && dst.serves(&sample.name), "the assertion was false, so there are two");
+
+    dst.stop();
+    dst.rejoin();
+    dst.start();
+    dst.until("the smaller epoch is frozen", |dst| (!dst.serves(&sample.name)).then_some(()));
+    assert!(src.serves(&sample.name));
+    let status = dst.run(&["status"]).ok();
+    assert!(status.starts_with("ALARM  conflict: "), "{status}");
+    let events = dst.run(&["events"]).ok();
+    assert!(events.contains("Conflict: model"), "{events}");
+    // Nothing is deleted, and a restart does not thaw it.
+    assert!(files(&dst.export(&sample.name)).len() > 1);
+    dst.stop();
+    dst.start();
+    assert!(!dst.serves(&sample.name));
+}
+
+fn journals(host: &Host) -> [PathBuf; 2] {
+    ["state/journal.0", "state/journal.1"].map(|name| host.dir.path().join(name))
+}
+
+#[test]
+fn an_agent_whose_journal_was_set_back_is_told_so_and_stops_acting() {
+    let sample = Sample::default();
+    let (mut src, mut dst, _) = ready(&sample);
+    src.stop();
+    let backup = journals(&src).map(|file| fs::read(file).unwrap());
+    src.start();
+    src.until("peers are connected", |host| host.connected().then_some(()));
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    src.stop();
+    // What was seen is on the other side's disk.
+    dst.stop();
+    journals(&src).iter().zip(&backup).for_each(|(file, bytes)| fs::write(file, bytes).unwrap());
+    dst.start();
+    src.start();
+    let status = src.until("it is told", |src| {
+        let status = src.run(&["status"]).ok();
+        status.starts_with("ALARM  halted: \"dst\" has seen record").then_some(status)
+    });
+    assert!(status.contains("the journal was set back"), "{status}");
+    src.import(&Sample { name: "other".into(), uuid: "5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f800".into(), ..sample });
+    src.run(&["migrate", "other", "dst"]).fails(4, "this agent has stopped acting");
+}
+
+#[test]
+fn a_peer_with_another_journal_raises_an_alarm_that_a_restart_does_not_silence() {
+    let sample = Sample::default();
+    let (mut src, mut dst, _) = ready(&sample);
+    src.stop();
+    journals(&src).iter().for_each(|file| fs::remove_file(file).unwrap());
+    src.start();
+    let alarm =
+        |dst: &Host| dst.run(&["status"]).ok().contains("ALARM  peer: the agent of \"src\" has another journal");
+    dst.until("the alarm is raised", |dst| alarm(dst).then_some(()));
+    dst.stop();
+    dst.start();
+    assert!(alarm(&dst));
+}

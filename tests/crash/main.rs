@@ -7,3 +7,4 @@
 mod host;
 mod in_doubt;
 mod matrix;
+mod transcripts;

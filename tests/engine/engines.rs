@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
-use modelferry::journal::Journal;
+use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
 use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
@@ -76,6 +76,7 @@ impl Host {
         let shelf = Arc::new(self.shelf.clone());
         let parts = EngineParts {
             journal,
+            witness: Witness::load(path, &Disk::real()).unwrap(),
             store: self.store.clone(),
             link: link.clone(),
             departure: shelf.clone(),

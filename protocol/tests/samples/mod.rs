@@ -7,7 +7,7 @@ use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
-use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, NetworkSubnet, Networks, Question, Room};
+use modelferry_protocol::plan::{Answer, Finding, Keeping, Level, ModelFacts, NetworkSubnet, Networks, Question, Room};
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
 
@@ -72,6 +72,7 @@ pub fn questions() -> Vec<Question> {
         Question::Query(Text::new("models").unwrap()),
         Question::Ping,
         Question::Networks,
+        Question::Keep(Keeping { taken_s: 1_767_225_600, root: ROOT, snapshot: Bytes::new(vec![0xaa; 40]).unwrap() }),
     ]
 }
 
@@ -133,6 +134,11 @@ pub fn messages() -> Vec<Message> {
             sequence: 251,
             sequence_seen: 65_536,
             controller: card(),
+        }),
+        Message::Claims(Claims {
+            sequence: 251,
+            seen: Some(Seen { journal: JOURNAL, sequence: 65_536 }),
+            claims: list(vec![Claim { model: MODEL, epoch: 2, live: true }]),
         }),
         Message::Offer(offer(Profile::Embedded)),
         Message::Offer(offer(Profile::Gateway)),

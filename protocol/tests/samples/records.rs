@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
-use modelferry_protocol::record::{Body, Note};
+use modelferry_protocol::record::{Alarm, Body, Conflict, Note};
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
@@ -65,6 +65,9 @@ pub fn bodies() -> Vec<(String, Body)> {
     let note = Note { mid: MID, text: Text::new("abort asked for").unwrap() };
     let mut bodies =
         vec![("terms".to_owned(), Body::Terms(terms.clone())), ("note".to_owned(), Body::Note(note.clone()))];
+    let peer = Pin([0xaa; 32]);
+    bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
+    bodies.push(("alarm".to_owned(), Body::Alarm(Alarm { peer, text: cause() })));
     for state in source_states() {
         bodies.push((format!("source-{}", state.name()), Body::Source(SourceRecord { head: HEAD, state })));
     }

@@ -24,7 +24,7 @@ fn is_at_rest(view: &MigrationView) -> bool {
 
 impl Desk {
     /// Returns the model that an operator means; it must be here.
-    async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
+    pub(super) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
         let own = self.embedded.controller_card().name;
         let model = match named.split_once(':') {
             None => named.to_owned(),

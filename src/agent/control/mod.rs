@@ -3,6 +3,7 @@
 //! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
+mod failure;
 pub mod server;
 pub mod view;
 pub mod wire;
@@ -11,9 +12,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use self::view::{ChecklistView, ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+pub use self::failure::{Failure, FailureKind};
+
+use self::view::{
+    ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
+    StatusView,
+};
+use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::view::{AuditView, EventView, MigrationView, PlanView, VerifyView};
+use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -31,6 +38,8 @@ pub enum Request {
     Identity {},
     /// Whom is it paired with?
     Peers {},
+    /// What may be sent now?
+    Limits {},
     /// Which controllers does it know?
     Controllers {},
     /// What is this controller; the agent's own if none is named?
@@ -45,6 +54,11 @@ pub enum Request {
     },
     /// What is this model?
     ShowModel {
+        /// The model.
+        model: String,
+    },
+    /// What is inside this model?
+    ModelStatus {
         /// The model.
         model: String,
     },
@@ -100,6 +114,13 @@ pub enum Request {
     },
     /// Who are the embedded controller's users?
     UserList {},
+    /// Which backups are kept here?
+    BackupList {},
+    /// Is this backup, kept here, what it was?
+    BackupVerify {
+        /// Its id, or how that begins.
+        id: String,
+    },
 
     /// Open an offer to pair.
     PairOffer {
@@ -114,6 +135,13 @@ pub enum Request {
         address: String,
         /// What the peer will be called here, if not as it calls itself.
         name: Option<String>,
+    },
+    /// Change what may be sent.
+    Limit {
+        /// To whom; by the whole agent if nobody is named.
+        peer: Option<String>,
+        /// How much, such as `20mbit`; 0 is a pause, any amount if it is absent.
+        rate: Option<String>,
     },
     /// Forget a peer.
     Unpair {
@@ -171,6 +199,34 @@ pub enum Request {
         /// Its value.
         value: String,
     },
+    /// Write a model into an archive.
+    BackupCreate {
+        /// The model.
+        model: String,
+        /// The archive, an absolute path that the agent can write.
+        file: PathBuf,
+        /// Whether a file that is there is replaced.
+        force: bool,
+    },
+    /// Let a peer keep a copy of a model.
+    BackupKeep {
+        /// The model.
+        model: String,
+        /// The peer.
+        peer: String,
+    },
+    /// Take a backup into the embedded controller, as a model.
+    BackupRestore {
+        /// Which.
+        backup: BackupRef,
+        /// Whether the controller that it was taken from is known to be lost.
+        source_lost: bool,
+    },
+    /// Keep a backup no longer.
+    BackupRemove {
+        /// Its id, or how that begins.
+        id: String,
+    },
     /// Add a user to the embedded controller.
     UserAdd {
         /// The user.
@@ -185,6 +241,16 @@ pub enum Request {
     },
 }
 
+/// A backup, by where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupRef {
+    /// An archive, an absolute path that the agent can read.
+    File(PathBuf),
+    /// One that is kept here: its id, or how that begins.
+    Kept(String),
+}
+
 impl Request {
     /// Returns the verb as it stands on the wire, for logs: requests may hold pairing codes.
     pub fn verb(&self) -> String {
@@ -195,12 +261,18 @@ impl Request {
     /// Reports whether this changes anything, and so needs more than a connection.
     pub fn changes(&self) -> bool {
         match self {
+            Self::Limits {} => false,
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
+            Self::ModelStatus { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
+            Self::BackupList {} | Self::BackupVerify { .. } => false,
+            Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
+            Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
+            Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
             Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
@@ -215,7 +287,8 @@ impl Request {
 
     /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
     pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::Verify { .. })
+        let list = matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::Verify { .. });
+        list || matches!(self, Self::ShowModel { .. } | Self::ModelStatus { .. })
     }
 }
 
@@ -258,6 +331,8 @@ pub enum Response {
     Identity(IdentityView),
     /// Of [`Request::Peers`].
     Peers(Vec<PeerView>),
+    /// Of [`Request::Limits`] and [`Request::Limit`]; the agent's own comes first.
+    Limits(Vec<view::CapView>),
     /// Of [`Request::Controllers`]; the agent's own comes first.
     Controllers(Vec<ControllerView>),
     /// Of [`Request::ShowController`].
@@ -271,6 +346,8 @@ pub enum Response {
     },
     /// Of [`Request::ShowModel`].
     Model(Box<ModelView>),
+    /// Of [`Request::ModelStatus`].
+    ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
     /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
@@ -311,76 +388,16 @@ pub enum Response {
     Offer(OfferView),
     /// Of [`Request::PairAccept`].
     Paired(PairedView),
-    /// Of [`Request::EmbeddedImport`].
+    /// Of [`Request::BackupList`], newest first.
+    Backups(Vec<BackupView>),
+    /// Of [`Request::BackupCreate`], [`Request::BackupVerify`].
+    Backup(Box<BackupView>),
+    /// Of [`Request::BackupKeep`].
+    Kept(KeptView),
+    /// Of [`Request::EmbeddedImport`], [`Request::BackupRestore`].
     Imported(Imported),
     /// Of [`Request::EmbeddedExport`].
     Exported(Exported),
-}
-
-/// Why something was not done, in three parts: what happened, how things stand, what to type next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Failure {
-    /// By whose fault.
-    pub kind: FailureKind,
-    /// What happened.
-    pub message: String,
-    /// What state the model, or the agent, is in; empty where the message says it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub state: String,
-    /// What to type next; empty where there is nothing to do.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub hint: String,
-    /// Where the model went, if it is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redirect: Option<Box<view::RedirectView>>,
-}
-
-/// Kinds of failure; an exit code each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// The agent, or its controller, says no. Nothing has changed.
-    Refused,
-    /// The request makes no sense.
-    Usage,
-    /// There is nothing of that name.
-    NotFound,
-    /// Who asks may not.
-    NotPermitted,
-    /// It is in doubt who owns the model, so this has to wait.
-    InDoubt,
-    /// An agent that is needed cannot be reached.
-    Unreachable,
-    /// It took too long.
-    TimedOut,
-    /// The agent itself is broken.
-    Internal,
-}
-
-impl Failure {
-    /// Makes a failure of which there is no more to say than what happened.
-    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), state: String::new(), hint: String::new(), redirect: None }
-    }
-
-    /// Adds how things stand.
-    pub fn state(mut self, state: impl Into<String>) -> Self {
-        self.state = state.into();
-        self
-    }
-
-    /// Adds what to type next.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
-        self
-    }
-}
-
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
-    }
 }
 
 #[cfg(test)]
@@ -398,6 +415,7 @@ mod tests {
         for request in [
             Request::Models { controller: None },
             Request::ShowModel { model: "prod".into() },
+            Request::ModelStatus { model: "prod".into() },
             Request::ShowController { controller: None },
             Request::Verify { id: "prod".into() },
         ] {

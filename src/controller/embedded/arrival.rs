@@ -11,7 +11,8 @@ use modelferry_protocol::snapshot::{BlobRef, Call, Name};
 
 use super::database::Tables;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
-use super::import::{check_calls, check_name, key};
+use super::import::{check_name, key};
+use super::intake::check_calls;
 use super::record::{Mid, ModelRecord, State, Summary, now_ms};
 use super::users::UserRecord;
 use super::{Embedded, Inner};

@@ -5,21 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::limits::{CALLS_MAX, DESCRIPTION_BYTES_MAX};
-use modelferry_protocol::snapshot::BlobRef;
+use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 
-use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
-use super::record::{Blob, ModelRecord, State, Summary, now_ms};
+use super::intake::Intake;
+use super::record::{ModelRecord, State, Summary, now_ms};
 use super::view::Imported;
 use super::{Embedded, Inner};
+use crate::controller::backup::ENTRIES_FILE;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, DescriptionError, read_bytes};
 use crate::controller::port::ControllerError;
 
-/// The file of a model's entries in the directory that an export writes.
-pub(super) const ENTRIES_FILE: &str = "entries.json";
-/// Calls of a snapshot besides its binaries: description, entries, check.
-const CALLS_BESIDES: usize = 3;
 /// Missing files that an error names; more would not fit on a screen.
 const MISSING_NAMED_MAX: usize = 20;
 
@@ -46,16 +42,25 @@ impl Embedded {
     /// Errors: [`ControllerError::Refused`] for a description that is none or too large, for binaries that
     /// are missing or wrong, and for a model that is here already, by UUID or by name and owner.
     pub fn import(&self, description: &Path, blobs: &Blobs) -> Result<Imported, ControllerError> {
-        let bytes = read_description(description)?;
-        let told = Description::parse(&bytes).map_err(|error| not_understood(description, &error))?;
-        check_calls(&told)?;
+        let mut intake = Intake::begin(read_description(description)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour.
-        check_clash(&self.inner.database.models()?, told.uuid, &told.name, &told.owner)?;
-        let (binaries, entries) = match blobs {
-            Blobs::Dir(dir) => (self.inner.take_binaries(&told, dir)?, read_entries(dir)?),
-            Blobs::Without => (Vec::new(), Vec::new()),
-        };
-        let blob = self.inner.store.put_bytes(&bytes).map_err(ControllerError::storage)?;
+        self.refuse_clash(&intake.told)?;
+        if let Blobs::Dir(dir) = blobs {
+            self.inner.take_binaries(&mut intake, dir)?;
+            take_entries(&mut intake, dir)?;
+        }
+        self.admit(intake)
+    }
+
+    /// Refuses a model that is here already.
+    pub(super) fn refuse_clash(&self, told: &Description) -> Result<(), ControllerError> {
+        check_clash(&self.inner.database.models()?, told.uuid, &told.name, &told.owner)
+    }
+
+    /// Takes what has come in into service: the one step that makes it a model.
+    pub(super) fn admit(&self, intake: Intake) -> Result<Imported, ControllerError> {
+        let Intake { told, description, binaries, entries } = intake;
+        let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
             uuid: told.uuid,
             name: told.name.clone(),
@@ -88,10 +93,10 @@ impl Embedded {
 }
 
 impl Inner {
-    /// Copies every binary that `told` names into the store, or none if a file is missing.
-    fn take_binaries(&self, told: &Description, dir: &Path) -> Result<Vec<(String, Blob)>, ControllerError> {
-        let missing: Vec<String> = told
-            .wanted()
+    /// Copies every binary that the description names into the store, or none if a file is missing.
+    fn take_binaries(&self, intake: &mut Intake, dir: &Path) -> Result<(), ControllerError> {
+        let named = intake.told.wanted().to_vec();
+        let missing: Vec<String> = named
             .iter()
             .filter(|wanted| !fs::metadata(dir.join(wanted.path())).is_ok_and(|found| found.is_file()))
             .map(|wanted| format!("{} for {wanted}", dir.join(wanted.path()).display()))
@@ -108,33 +113,18 @@ impl Inner {
             text.push_str("; put them there, or import the description alone with --without-blobs");
             return Err(refused(text));
         }
-        told.wanted()
-            .iter()
-            .map(|wanted| Ok((key(wanted), self.take(wanted, &dir.join(wanted.path()))?.into())))
-            .collect()
-    }
-
-    fn take(&self, wanted: &Wanted, path: &Path) -> Result<BlobRef, ControllerError> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let mut proving = wanted.proving(file);
-        let blob = self.store.put(&mut proving).map_err(ControllerError::storage)?;
-        proving.finish().map_err(|error| refused(format!("{}: {error}", path.display())))?;
-        Ok(blob)
+        named.iter().try_for_each(|wanted| {
+            let path = dir.join(wanted.path());
+            let mut file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+            let put = |bytes: &mut dyn io::Read| self.store.put(bytes).map_err(ControllerError::storage);
+            intake.binary(wanted, &mut file, &path.display().to_string(), put)
+        })
     }
 }
 
 /// Returns the key under which a binary is stored: its path below an export's directory.
 pub(super) fn key(wanted: &Wanted) -> String {
     wanted.path().to_string_lossy().into_owned()
-}
-
-/// Refuses a model with more binaries than a snapshot has calls: it could never leave again.
-pub(super) fn check_calls(told: &Description) -> Result<(), ControllerError> {
-    let count = told.wanted().len();
-    if count + CALLS_BESIDES <= CALLS_MAX {
-        return Ok(());
-    }
-    Err(refused(format!("the model has {count} binaries, at most {} can be moved", CALLS_MAX - CALLS_BESIDES)))
 }
 
 /// Refuses a model of the same UUID, or of the same name and owner. One that left stands in nobody's way by name.
@@ -175,26 +165,15 @@ fn read_description(path: &Path) -> Result<Vec<u8>, ControllerError> {
     }
     read_bytes(&mut file).map_err(|error| match &error {
         DescriptionError::Io(cause) => unreadable(path, cause),
-        _ => not_understood(path, &error),
+        _ => refused(format!("{}: {error}", path.display())),
     })
 }
 
-fn not_understood(path: &Path, error: &DescriptionError) -> ControllerError {
-    refused(format!("{}: {error}", path.display()))
-}
-
-fn read_entries(dir: &Path) -> Result<Vec<(String, String)>, ControllerError> {
+fn take_entries(intake: &mut Intake, dir: &Path) -> Result<(), ControllerError> {
     let path = dir.join(ENTRIES_FILE);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(&path, &error)),
-    };
-    let mut document = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, ENTRIES_DOCUMENT_BYTES_MAX + 1), &mut document)
-        .map_err(|error| unreadable(&path, &error))?;
-    if document.len() as u64 > ENTRIES_DOCUMENT_BYTES_MAX {
-        return Err(refused(format!("{}: more entries than a model holds", path.display())));
+    match File::open(&path) {
+        Ok(mut file) => intake.entries(&mut file, &path.display().to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unreadable(&path, &error)),
     }
-    parse_entries(&document)
 }

@@ -8,14 +8,17 @@
 
 mod arrival;
 mod audit;
+mod backup;
 mod database;
 mod departure;
 mod entries;
 mod export;
 mod identity;
 mod import;
+mod intake;
 mod models;
 mod record;
+mod shipment;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -31,6 +34,7 @@ use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
 
+pub use backup::verify;
 pub use import::Blobs;
 
 use self::database::Controller;
@@ -128,6 +132,11 @@ impl Embedded {
         let models = self.inner.database.models()?;
         let descriptions = models.iter().filter_map(|model| model.description);
         Ok(descriptions.chain(self.inner.database.all_binaries()?).map(|blob| blob.hash).collect())
+    }
+
+    /// Returns the store that the controller's blobs are in.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::conversation::Conversation;
+use crate::engine::core::now_ms;
 
 /// After the first second without change, what was said is said again.
 const REPEAT_FIRST: Duration = Duration::from_secs(1);
@@ -65,6 +66,14 @@ impl Line {
                 Turn::Repeat
             }
         }
+    }
+}
+
+/// Waits for a moment of the wall clock, for ever if there is none.
+pub async fn until(deadline_ms: Option<u64>) {
+    match deadline_ms {
+        Some(deadline_ms) => tokio::time::sleep(Duration::from_millis(deadline_ms.saturating_sub(now_ms()))).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
@@ -14,7 +14,7 @@ use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, Sour
 use modelferry_protocol::switch::{Cause, Ignored, Outcome};
 use tokio::sync::mpsc;
 
-use super::line::{Backoff, Line, Turn};
+use super::line::{Backoff, Line, Turn, until};
 use super::seal;
 use crate::controller::port::{ControllerError, Errand, Export};
 use crate::engine::conversation::Conversation;
@@ -54,11 +54,13 @@ impl From<ControllerError> for Failure {
 
 /// The task of one migration at its source.
 pub struct SourceTask {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     pub(super) tracked: Arc<Tracked>,
     pub(super) record: SourceRecord,
-    mailbox: mpsc::Receiver<Event>,
+    pub(super) mailbox: mpsc::Receiver<Event>,
     line: Line,
+    /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
+    pub(super) freed: bool,
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
     seals: Vec<(u64, Instant)>,
     /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
@@ -70,12 +72,15 @@ impl SourceTask {
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: SourceRecord) -> Self {
         let line = Line::new(core.peer(record.head.peer));
         let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, seals: Vec::new(), voted: false }
+        Self { core, tracked, record, mailbox, line, freed: false, seals: Vec::new(), voted: false }
     }
 
     /// Runs until the migration is at rest.
     pub async fn run(mut self) {
         while !self.record.is_at_rest() {
+            if self.stands_still().await {
+                continue;
+            }
             match source::next(&self.record) {
                 Some(command) => self.carry_out(command).await,
                 None => self.wait().await,
@@ -122,6 +127,7 @@ impl SourceTask {
             }
             // Requests must not pile up meanwhile: in these states they are all answered with no.
             tokio::select! {
+                () = self.core.halting(), if !self.freed => return,
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,
             }
@@ -195,6 +201,7 @@ impl SourceTask {
         while self.record.state == state {
             tokio::select! {
                 biased;
+                () = self.core.halting(), if !self.freed => return,
                 Some(event) = self.mailbox.recv() => {
                     let taken = matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
                     self.event(event).await;
@@ -287,7 +294,7 @@ impl SourceTask {
         }
     }
 
-    async fn event(&mut self, event: Event) {
+    pub(super) async fn event(&mut self, event: Event) {
         match event {
             Event::Heard { message, session } => self.heard(&message, &session).await,
             Event::Abort { cause, actor, reply } => {
@@ -311,10 +318,11 @@ impl SourceTask {
     fn too_late(&self) -> EngineError {
         let id = id_of(&self.tracked.terms);
         EngineError::TooLate(match self.record.state {
-            SourceState::Committed(_) => format!(
-                "the model has been handed over and the target has not answered yet; it is frozen here until it does. \
-                 See `modelferry show-migration {id}`"
-            ),
+            SourceState::Committed(_) => {
+                "the model has been handed over and the target has not answered yet; it is frozen here until it does; \
+                 `modelferry status` says who must act, and what to type, should the link stay dead"
+                    .to_owned()
+            }
             _ => format!("the target owns the model. See `modelferry show-migration {id}`"),
         })
     }
@@ -405,12 +413,4 @@ async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Re
 fn vote_is_signed(vote: &Vote, session: &Session) -> bool {
     let signed = Vote::signed_bytes(vote.switch, vote.root);
     crate::link::verify_signature(session.peer_spki(), &signed, &vote.signature)
-}
-
-/// Waits for a moment of the wall clock, for ever if there is none.
-async fn until(deadline_ms: Option<u64>) {
-    match deadline_ms {
-        Some(deadline_ms) => tokio::time::sleep(Duration::from_millis(deadline_ms.saturating_sub(now_ms()))).await,
-        None => std::future::pending().await,
-    }
 }

@@ -23,11 +23,13 @@ use crate::link::Session;
 
 /// The task of one migration at its target.
 pub struct TargetTask {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     pub(super) tracked: Arc<Tracked>,
     pub(super) record: TargetRecord,
-    mailbox: mpsc::Receiver<Event>,
+    pub(super) mailbox: mpsc::Receiver<Event>,
     line: Line,
+    /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
+    pub(super) freed: bool,
     /// The snapshot that was sealed, while its blobs arrive.
     sealed: Option<(Hash, Snapshot)>,
     /// Of the last seal heard: the vote repeats it. None is known after a restart.
@@ -39,12 +41,15 @@ impl TargetTask {
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: TargetRecord) -> Self {
         let line = Line::new(core.peer(record.head.peer));
         let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, sealed: None, nonce: 0 }
+        Self { core, tracked, record, mailbox, line, freed: false, sealed: None, nonce: 0 }
     }
 
     /// Runs until the migration is at rest.
     pub async fn run(mut self) {
         while !self.record.is_at_rest() {
+            if self.stands_still().await {
+                continue;
+            }
             match target::next(&self.record) {
                 Some(command) => self.carry_out(command).await,
                 None => self.wait().await,
@@ -87,6 +92,7 @@ impl TargetTask {
             self.tracked.set_waiting(Some(format!("controller: {error}; trying again")));
             // Requests must not pile up meanwhile.
             tokio::select! {
+                () = self.core.halting(), if !self.freed => return,
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,
             }
@@ -156,6 +162,7 @@ impl TargetTask {
         while self.record.state == state {
             tokio::select! {
                 biased;
+                () = self.core.halting(), if !self.freed => return,
                 Some(event) = self.mailbox.recv() => self.event(event).await,
                 () = tracked.blob_arrived.notified() => self.complete_if_all_is_here().await,
                 turn = self.line.turn() => match (turn, self.line.conversation()) {
@@ -174,7 +181,7 @@ impl TargetTask {
         self.tracked.set_waiting(Some(reason));
     }
 
-    async fn event(&mut self, event: Event) {
+    pub(super) async fn event(&mut self, event: Event) {
         match event {
             Event::Heard { message, session } => {
                 if let Message::Seal(seal) = &*message {

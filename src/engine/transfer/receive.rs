@@ -87,7 +87,7 @@ impl Receiving {
     /// Takes in a [`Message::BlobOffer`].
     pub async fn offered(&self, offer: BlobOffer) {
         let BlobOffer { handle, mid, blob, cutter } = offer;
-        let tracked = self.core.tracked(mid).filter(|tracked| tracked.peer == self.session.peer());
+        let tracked = self.core.receiver(mid).filter(|tracked| tracked.peer == self.session.peer());
         let Some(tracked) = tracked else {
             tracing::warn!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
             return;

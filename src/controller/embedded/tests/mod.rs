@@ -1,5 +1,6 @@
 //! The embedded controller: the port's contract, and what only this adapter has.
 
+mod backup;
 mod files;
 mod rules;
 mod use_of_models;

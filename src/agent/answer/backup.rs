@@ -1,0 +1,114 @@
+//! Backups: archives, and copies kept for peers.
+
+use std::path::PathBuf;
+
+use super::Desk;
+use crate::agent::control::view::PeerView;
+use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
+use crate::controller::backup::view::BackupView;
+use crate::controller::backup::{self, Archive, Kept, Origin, Source};
+use crate::controller::embedded::{Embedded, verify};
+use crate::controller::port::ControllerError;
+
+impl Desk {
+    pub(super) async fn backup_create(&self, model: &str, file: PathBuf, force: bool) -> Result<Response, Failure> {
+        let model = self.model_here(model).await?.to_string();
+        let made = self.blocking(move |embedded| embedded.back_up(&model, &file, force)).await?;
+        Ok(Response::Backup(Box::new(made)))
+    }
+
+    pub(super) async fn backup_keep(&self, model: &str, peer: &str) -> Result<Response, Failure> {
+        let model = self.model_here(model).await?;
+        let kept = self.engine()?.keep(model, peer).await.map_err(|error| self.refusal_of_engine(&error))?;
+        Ok(Response::Kept(kept))
+    }
+
+    pub(super) async fn backup_list(&self) -> Result<Response, Failure> {
+        let kept = self.blocking(|embedded| backup::list(embedded.store())).await?;
+        let mut views: Vec<BackupView> = kept
+            .into_iter()
+            .map(|(id, kept)| match kept {
+                Ok(kept) => BackupView::new(&kept.manifest, kept.peer, None),
+                Err(error) => BackupView::damaged(id, String::new(), error.to_string()),
+            })
+            .collect();
+        views.sort_by(|a, b| (&b.taken, &a.model).cmp(&(&a.taken, &b.model)));
+        Ok(Response::Backups(views))
+    }
+
+    pub(super) async fn backup_verify(&self, id: String) -> Result<Response, Failure> {
+        let verified = self.blocking(move |embedded| {
+            let kept = kept(embedded, &id)?;
+            let view = BackupView::new(&kept.manifest, kept.peer.clone(), None);
+            verify(&mut kept.open(embedded.store().clone()))?;
+            Ok(view)
+        });
+        Ok(Response::Backup(Box::new(verified.await?)))
+    }
+
+    pub(super) async fn backup_remove(&self, id: String) -> Result<Response, Failure> {
+        self.blocking(move |embedded| backup::forget(embedded.store(), &backup::find(embedded.store(), &id)?)).await?;
+        Ok(Response::Done)
+    }
+
+    pub(super) async fn backup_restore(&self, backup: BackupRef, source_lost: bool) -> Result<Response, Failure> {
+        let mut source = self.blocking(move |embedded| open(embedded, &backup)).await?;
+        let manifest = source.manifest();
+        self.refuse_second_owner(&manifest.controller, &manifest.uuid.to_string(), source_lost).await?;
+        Ok(Response::Imported(self.blocking(move |embedded| embedded.restore(source.as_mut())).await?))
+    }
+
+    /// Refuses to restore a model that its own controller may still have: nothing may make two owners of it.
+    ///
+    /// What `source_lost` says is believed only where that controller cannot be asked.
+    async fn refuse_second_owner(&self, origin: &Origin, model: &str, source_lost: bool) -> Result<(), Failure> {
+        let name = &origin.name;
+        // Of what is here the controller itself knows.
+        if origin.uuid == self.embedded.controller_card().uuid {
+            return Ok(());
+        }
+        let uuid = origin.uuid.to_string();
+        let beside = |peer: &PeerView| peer.controller.as_ref().is_some_and(|controller| controller.uuid == uuid);
+        let peer = self.peers().into_iter().find(beside).map(|peer| peer.name);
+        let asked = match &peer {
+            Some(peer) => self.ask_peer(peer, &Request::ShowModel { model: model.to_owned() }).await,
+            None => Err(Failure::new(FailureKind::Unreachable, "no connected peer is beside it")),
+        };
+        let second = |message: String, hint: String| {
+            Err(Failure::new(FailureKind::Refused, message).state("nothing has changed").hint(hint))
+        };
+        match asked {
+            Ok(_) => second(
+                format!("the model is on controller \"{name}\", which this backup was taken from; it would be on both"),
+                format!("migrate it from there; or remove it there first: `modelferry embedded remove {model}`"),
+            ),
+            Err(failure) if failure.redirect.is_some() => second(
+                format!("the model has left controller \"{name}\", and is elsewhere: {}", failure.message),
+                "it would be on two controllers; migrate it from where it is".to_owned(),
+            ),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
+            Err(_) if source_lost => Ok(()),
+            Err(failure) => second(
+                format!(
+                    "controller \"{name}\", which this backup was taken from, cannot be asked: {}",
+                    failure.message
+                ),
+                "if the model may still be there, it would be on both; if that controller is lost for good, \
+                 add --source-lost"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+fn kept(embedded: &Embedded, id: &str) -> Result<Kept, ControllerError> {
+    let store = embedded.store();
+    Kept::read(store, &backup::find(store, id)?)
+}
+
+fn open(embedded: &Embedded, backup: &BackupRef) -> Result<Box<dyn Source + Send>, ControllerError> {
+    Ok(match backup {
+        BackupRef::File(path) => Box::new(Archive::open(path)?),
+        BackupRef::Kept(id) => Box::new(kept(embedded, id)?.open(embedded.store().clone())),
+    })
+}

@@ -1,0 +1,375 @@
+//! `modelferry backup`: copies of models, in archives or kept by peers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::exit::{self, Exit};
+use super::output::{Table, byte_count};
+use super::{Context, client, plain};
+use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
+use crate::controller::backup::view::BackupView;
+use crate::controller::backup::{Archive, BackupError, Source, read_manifest};
+use crate::controller::embedded::verify;
+
+/// Characters of an id that a table shows: enough to tell any two apart, and to be typed.
+const ID_SHOWN: usize = 12;
+/// What the name of an archive ends with that is named by the model.
+const SUFFIX: &str = ".tar.zst";
+
+/// Back models up: into archives, or with a peer that keeps them
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Back up a model, which stays live meanwhile
+    ///
+    /// FILE is one self-contained archive, for its owner's eyes alone: description, entries and binaries, each with
+    /// its hash. The agent writes it. PEER keeps the copy in its own store, where what it has already is not sent
+    /// again, until `backup remove` there. A word that is no peer's name and has neither a slash nor a dot in it is
+    /// refused; write ./FILE for a file that is called like that.
+    ///
+    /// EXAMPLES:
+    ///   modelferry backup create prod prod.tar.zst
+    ///   modelferry backup create prod east
+    ///   modelferry backup create --all /var/lib/modelferry/backups
+    #[command(
+        after_help = exit::ASKING,
+        verbatim_doc_comment,
+        override_usage = "modelferry backup create <MODEL> <FILE|PEER>\n       modelferry backup create --all <DIR|PEER>"
+    )]
+    Create {
+        /// The model: name, owner/name or UUID; then the archive to write, or the peer that keeps the copy
+        #[arg(value_names = ["MODEL", "FILE|PEER"], required = true, num_args = 1..=2)]
+        args: Vec<String>,
+        /// Every model; the archives go to DIR, which must exist, as <owner>_<model>.tar.zst
+        #[arg(long)]
+        all: bool,
+        /// Replace archives that are there
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the backups that this agent keeps for its peers, or those in files
+    ///
+    /// Files are read by this command itself, which needs no agent then. Listing proves nothing: see `verify`.
+    ///
+    /// EXAMPLES:
+    ///   modelferry backup list
+    ///   modelferry backup list /var/lib/modelferry/backups
+    #[command(after_help = exit::ASKING, verbatim_doc_comment)]
+    List {
+        /// Archives, or directories of them
+        #[arg(value_name = "FILE|DIR")]
+        places: Vec<PathBuf>,
+    },
+    /// Prove a backup: every byte of it, every hash, and that the description is one
+    ///
+    /// A file is read by this command itself, which needs no agent then.
+    ///
+    /// EXAMPLES:
+    ///   modelferry backup verify prod.tar.zst
+    ///   modelferry backup verify 9f3c0b7e21aa
+    #[command(after_help = exit::ASKING, verbatim_doc_comment)]
+    Verify {
+        /// The archive, or the id of a backup that this agent keeps
+        #[arg(value_name = "FILE|ID")]
+        backup: String,
+    },
+    /// Bring a model back: live, on the embedded controller, as it was
+    ///
+    /// Refused if the model is here, and if it is, or may be, on the controller that the backup was taken from.
+    ///
+    /// EXAMPLES:
+    ///   modelferry backup restore prod.tar.zst
+    ///   modelferry backup restore 9f3c0b7e21aa --source-lost
+    #[command(after_help = exit::ASKING, verbatim_doc_comment)]
+    Restore {
+        /// The archive, or the id of a backup that this agent keeps
+        #[arg(value_name = "FILE|ID")]
+        backup: String,
+        /// Go ahead although the controller that the backup was taken from cannot be asked: it is lost for good
+        #[arg(long)]
+        source_lost: bool,
+    },
+    /// Keep a backup no longer that this agent keeps for a peer
+    #[command(after_help = exit::ASKING)]
+    Remove {
+        /// Its id, or how that begins
+        id: String,
+    },
+}
+
+impl BackupCommand {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Create { args, all, force } => create(context, &args, all, force),
+            Self::List { places } => list(context, &places),
+            Self::Verify { backup } => prove(context, &backup),
+            Self::Restore { backup, source_lost } => restore(context, &backup, source_lost),
+            Self::Remove { id } => {
+                let Response::Done = context.ask(&Request::BackupRemove { id: id.clone() })? else {
+                    return Err(client::unexpected());
+                };
+                let said = format!("Backup {} removed.", plain(&id));
+                context.print(&serde_json::json!({ "done": said }), || format!("{said}\n"));
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+/// Where a backup goes.
+enum Target {
+    Path(PathBuf),
+    Peer(String),
+}
+
+impl Target {
+    fn of(context: &Context, text: &str) -> Result<Self, Failure> {
+        if !text.contains('/') {
+            let Response::Peers(peers) = context.ask(&Request::Peers {})? else { return Err(client::unexpected()) };
+            if peers.iter().any(|peer| peer.name == text) {
+                return Ok(Self::Peer(text.to_owned()));
+            }
+            if !text.contains('.') {
+                return Err(Failure::new(FailureKind::NotFound, format!("\"{text}\" is no peer, and no path"))
+                    .state("nothing has changed")
+                    .hint(format!("see `modelferry peers`; for a file write ./{text}")));
+            }
+        }
+        Ok(Self::Path(text.into()))
+    }
+}
+
+fn create(context: &Context, args: &[String], all: bool, force: bool) -> Result<Exit, Failure> {
+    match (args, all) {
+        ([model, target], false) => {
+            match Target::of(context, target)? {
+                Target::Path(file) => write(context, model, &file, force)?,
+                Target::Peer(peer) => keep(context, model, &peer)?,
+            }
+            Ok(Exit::Done)
+        }
+        ([target], true) => create_all(context, &Target::of(context, target)?, force),
+        (_, true) => Err(Failure::new(FailureKind::Usage, "--all takes no model, and one directory or peer")),
+        (_, false) => Err(Failure::new(FailureKind::Usage, "name the model, and the archive to write or the peer")),
+    }
+}
+
+fn create_all(context: &Context, target: &Target, force: bool) -> Result<Exit, Failure> {
+    let Response::Models { models, .. } = context.ask(&Request::Models { controller: None })? else {
+        return Err(client::unexpected());
+    };
+    let mut exit = Exit::Done;
+    for model in models.iter().filter(|model| !model.is_controller) {
+        let made = match target {
+            Target::Path(dir) => {
+                let name = file_name(&format!("{}_{}", model.owner, model.name));
+                write(context, &model.uuid, &dir.join(name), force)
+            }
+            Target::Peer(peer) => keep(context, &model.uuid, peer),
+        };
+        // One that fails keeps none of the others from being backed up.
+        if let Err(failure) = made {
+            context.remark(&format!("model \"{}/{}\":", plain(&model.owner), plain(&model.name)));
+            exit = exit.graver(context.fail(&failure));
+        }
+    }
+    Ok(exit)
+}
+
+/// Returns an archive's name of a model's: plain, whatever the model is called.
+fn file_name(model: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '@' | '+' | '.');
+    let name: String = model.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    format!("{}{SUFFIX}", name.trim_start_matches(['.', '-']))
+}
+
+/// Lets the agent write an archive, and tells what is in it.
+pub(super) fn write(context: &Context, model: &str, file: &Path, force: bool) -> Result<(), Failure> {
+    // The agent would take a relative path from its own working directory.
+    let file = std::path::absolute(file)
+        .map_err(|error| Failure::new(FailureKind::Usage, format!("{} is no path: {error}", file.display())))?;
+    let Response::Backup(made) = context.ask(&Request::BackupCreate { model: model.to_owned(), file, force })? else {
+        return Err(client::unexpected());
+    };
+    context.print(&made, || {
+        format!(
+            "Model \"{}\" backed up to {}: {} files of {} in {}{}.\n",
+            plain(&made.model),
+            plain(&made.place),
+            made.files,
+            byte_count(made.bytes),
+            byte_count(made.archive_bytes.unwrap_or_default()),
+            incomplete(made.incomplete)
+        )
+    });
+    Ok(())
+}
+
+fn incomplete(it_is: bool) -> &'static str {
+    if it_is { "; the model is incomplete" } else { "" }
+}
+
+fn keep(context: &Context, model: &str, peer: &str) -> Result<(), Failure> {
+    let request = Request::BackupKeep { model: model.to_owned(), peer: peer.to_owned() };
+    let Response::Kept(kept) = context.ask(&request)? else { return Err(client::unexpected()) };
+    context.print(&kept, || {
+        format!(
+            "Model \"{}\" backed up with \"{}\": {}, of which {} had to be sent{}. ID there: {}\n",
+            plain(&kept.model),
+            plain(&kept.peer),
+            byte_count(kept.bytes),
+            byte_count(kept.sent),
+            incomplete(kept.incomplete),
+            plain(&kept.id)
+        )
+    });
+    Ok(())
+}
+
+fn list(context: &Context, places: &[PathBuf]) -> Result<Exit, Failure> {
+    let backups = if places.is_empty() {
+        match context.ask(&Request::BackupList {})? {
+            Response::Backups(backups) => backups,
+            _ => return Err(client::unexpected()),
+        }
+    } else {
+        archives(places)?
+    };
+    context.print(&backups, || match table(&backups) {
+        table if table.is_empty() && places.is_empty() => {
+            "No backups are kept here. Name files or directories to list archives.\n".to_owned()
+        }
+        table if table.is_empty() => "No backups there.\n".to_owned(),
+        table => table.render(),
+    });
+    let damaged = backups.iter().any(|backup| backup.trouble.is_some());
+    Ok(if damaged { Exit::Refused } else { Exit::Done })
+}
+
+fn archives(places: &[PathBuf]) -> Result<Vec<BackupView>, Failure> {
+    let mut views = Vec::new();
+    for place in places {
+        let failed = |error| not_read(&BackupError::Unreadable { path: place.clone(), source: error });
+        let listed = place.is_dir();
+        let mut files = vec![place.clone()];
+        if listed {
+            let entries = fs::read_dir(place).map_err(failed)?;
+            files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)?;
+            files.retain(|file| file.is_file());
+            files.sort();
+        }
+        for file in files {
+            let shown = file.display().to_string();
+            match read_manifest(&file) {
+                Ok((manifest, bytes)) => views.push(BackupView::new(&manifest, shown, Some(bytes))),
+                // A directory may hold other things.
+                Err(BackupError::NotABackup { .. }) if listed => {}
+                Err(error) => views.push(BackupView::damaged(String::new(), shown, error.to_string())),
+            }
+        }
+    }
+    Ok(views)
+}
+
+fn table(backups: &[BackupView]) -> Table {
+    let mut table = Table::new(&["ID", "Model", "Taken", "Controller", ">Files", ">Size", "Place"]);
+    for backup in backups {
+        let id: String = backup.id.chars().take(ID_SHOWN).collect();
+        let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let place = match &backup.trouble {
+            Some(trouble) => trouble.clone(),
+            None => backup.place.clone(),
+        };
+        table.row([
+            or_none(&id),
+            or_none(&backup.model),
+            or_none(&backup.taken),
+            or_none(&backup.controller),
+            backup.files.to_string(),
+            byte_count(backup.archive_bytes.unwrap_or(backup.bytes)),
+            place,
+        ]);
+    }
+    table
+}
+
+/// Returns the archive that `text` names, or nothing if it can only be an id.
+fn as_file(text: &str) -> Option<PathBuf> {
+    let path = Path::new(text);
+    (text.contains(['/', '.']) || path.exists()).then(|| path.to_owned())
+}
+
+fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {
+    let view = match as_file(backup) {
+        Some(path) => {
+            let mut archive = Archive::open(&path).map_err(|error| not_read(&error))?;
+            verify(&mut archive).map_err(|error| not_read(&error))?;
+            Box::new(BackupView::new(archive.manifest(), path.display().to_string(), Some(archive.bytes())))
+        }
+        None => match context.ask(&Request::BackupVerify { id: backup.to_owned() })? {
+            Response::Backup(view) => view,
+            _ => return Err(client::unexpected()),
+        },
+    };
+    context.print(&view, || {
+        format!(
+            "Backup of model \"{}\", taken {} on controller \"{}\", is whole: {} files of {}{}.\n",
+            plain(&view.model),
+            plain(&view.taken),
+            plain(&view.controller),
+            view.files,
+            byte_count(view.bytes),
+            incomplete(view.incomplete)
+        )
+    });
+    Ok(Exit::Done)
+}
+
+fn not_read(error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureKind::Refused, crate::agent::causes(error))
+}
+
+fn restore(context: &Context, backup: &str, source_lost: bool) -> Result<Exit, Failure> {
+    let backup = match as_file(backup) {
+        Some(path) => BackupRef::File(path.canonicalize().map_err(|error| {
+            Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
+                .state("nothing has changed")
+        })?),
+        None => BackupRef::Kept(backup.to_owned()),
+    };
+    let Response::Imported(restored) = context.ask(&Request::BackupRestore { backup, source_lost })? else {
+        return Err(client::unexpected());
+    };
+    context.print(&restored, || {
+        format!(
+            "Model \"{}\" ({}) restored: a description of {}, {} binaries of {}, {} entries{}.\n",
+            plain(&restored.model),
+            restored.uuid,
+            byte_count(restored.description_bytes),
+            restored.binaries,
+            byte_count(restored.binaries_bytes),
+            restored.entries,
+            incomplete(restored.incomplete)
+        )
+    });
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_named_plainly_whatever_the_model_is_called() {
+        assert_eq!(file_name("admin_prod"), "admin_prod.tar.zst");
+        assert_eq!(file_name("carol@external_prod"), "carol@external_prod.tar.zst");
+        assert_eq!(file_name("../etc_x/y"), "_etc_x_y.tar.zst");
+    }
+
+    #[test]
+    fn an_id_is_no_file_and_a_path_is_no_id() {
+        assert!(as_file("9f3c0b7e21aa").is_none());
+        assert!(as_file("./9f3c0b7e21aa").is_some() && as_file("prod.tar.zst").is_some());
+    }
+}

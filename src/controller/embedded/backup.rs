@@ -1,0 +1,47 @@
+//! Backups of the controller's models: written, checked, and taken in again.
+
+use std::io;
+use std::path::Path;
+
+use super::Embedded;
+use super::intake::Intake;
+use super::view::Imported;
+use crate::controller::backup::view::BackupView;
+use crate::controller::backup::{self, Source};
+use crate::controller::port::ControllerError;
+
+impl Embedded {
+    /// Writes a model into an archive: whole, durable, for its owner's eyes alone, or not at all. The model goes
+    /// on meanwhile. `force`: whether a file that is there is replaced.
+    ///
+    /// Errors: as [`Embedded::export`]; [`ControllerError::Refused`] for a file that is there, or cannot be written.
+    pub fn back_up(&self, named: &str, path: &Path, force: bool) -> Result<BackupView, ControllerError> {
+        let shipment = self.shipment(named)?;
+        let manifest = &shipment.manifest;
+        let bytes = backup::create(path, force, manifest, &mut |file| self.inner.open(&shipment, file))?;
+        Ok(BackupView::new(manifest, path.display().to_string(), Some(bytes)))
+    }
+
+    /// Takes a model in, live, as it was when it was backed up. Nothing of it is here before all of it is proven.
+    ///
+    /// Errors: [`ControllerError::Refused`] for a backup that is not what it says; as [`Embedded::import`].
+    pub fn restore(&self, source: &mut dyn Source) -> Result<Imported, ControllerError> {
+        // Before anything is copied: a refusal should not cost an hour.
+        let accept = |told: &_| self.refuse_clash(told);
+        let store = &self.inner.store;
+        let intake =
+            Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
+        self.admit(intake)
+    }
+}
+
+/// Reads a backup to its end and proves it: every file against the manifest, and against the description.
+///
+/// Errors: [`ControllerError::Refused`] for a backup that is not what it says.
+pub fn verify(source: &mut dyn Source) -> Result<(), ControllerError> {
+    let look = |file: &backup::File, bytes: &mut dyn io::Read| {
+        io::copy(bytes, &mut io::sink()).map_err(ControllerError::storage)?;
+        Ok(file.blob())
+    };
+    Intake::of_backup(source, &|_| Ok(()), &look).map(drop)
+}

@@ -1,0 +1,127 @@
+//! What has been taken of a model that comes in as files: from a directory, an archive, or a kept backup.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use modelferry_protocol::limits::CALLS_MAX;
+use modelferry_protocol::snapshot::BlobRef;
+
+use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use super::import::key;
+use super::record::Blob;
+use crate::controller::backup::{BackupError, ENTRIES_FILE, File, Source};
+use crate::controller::description::wanted::Wanted;
+use crate::controller::description::{Description, read_bytes};
+use crate::controller::port::ControllerError;
+
+/// Calls of a snapshot besides its binaries: description, entries, check.
+const CALLS_BESIDES: usize = 3;
+
+/// Stores bytes, or only looks at them, and tells which they were.
+pub(super) type Put<'a> = dyn Fn(&File, &mut dyn Read) -> Result<BlobRef, ControllerError> + 'a;
+
+/// A model's content, each part proven as far as the description tells.
+pub(super) struct Intake {
+    pub told: Description,
+    pub description: Vec<u8>,
+    pub binaries: Vec<(String, Blob)>,
+    pub entries: Vec<(String, String)>,
+}
+
+impl Intake {
+    /// Begins with the description. `shown`: where it is from.
+    ///
+    /// Errors: [`ControllerError::Refused`] for one that is not understood, or names more than can travel.
+    pub(super) fn begin(description: Vec<u8>, shown: &str) -> Result<Self, ControllerError> {
+        let told = Description::parse(&description);
+        let told = told.map_err(|error| ControllerError::Refused(format!("{shown}: {error}")))?;
+        check_calls(&told)?;
+        Ok(Self { told, description, binaries: Vec::new(), entries: Vec::new() })
+    }
+
+    /// Takes a binary in. `shown`: where it is from.
+    ///
+    /// Errors: [`ControllerError::Refused`] if it is not what the description names.
+    pub(super) fn binary(
+        &mut self,
+        wanted: &Wanted,
+        source: &mut dyn Read,
+        shown: &str,
+        put: impl FnOnce(&mut dyn Read) -> Result<BlobRef, ControllerError>,
+    ) -> Result<(), ControllerError> {
+        let mut proving = wanted.proving(source);
+        let blob = put(&mut proving)?;
+        proving.finish().map_err(|error| ControllerError::Refused(format!("{shown}: {error}")))?;
+        self.binaries.push((key(wanted), blob.into()));
+        Ok(())
+    }
+
+    /// Takes in what was written to the model. `shown`: where it is from.
+    ///
+    /// Errors: [`ControllerError::Refused`] for entries that no model has.
+    pub(super) fn entries(&mut self, source: &mut dyn Read, shown: &str) -> Result<(), ControllerError> {
+        let unreadable = |error| ControllerError::Refused(format!("cannot read {shown}: {error}"));
+        let mut document = Vec::new();
+        source.take(ENTRIES_DOCUMENT_BYTES_MAX + 1).read_to_end(&mut document).map_err(unreadable)?;
+        if document.len() as u64 > ENTRIES_DOCUMENT_BYTES_MAX {
+            return Err(ControllerError::Refused(format!("{shown}: more entries than a model holds")));
+        }
+        self.entries = parse_entries(&document)?;
+        Ok(())
+    }
+
+    /// Takes in a backup. `accept` judges the model before any binary is read.
+    ///
+    /// Errors: [`ControllerError::Refused`] for a backup that is not what it says; whatever the others answer.
+    pub(super) fn of_backup(
+        source: &mut dyn Source,
+        accept: &dyn Fn(&Description) -> Result<(), ControllerError>,
+        put: &Put<'_>,
+    ) -> Result<Self, ControllerError> {
+        let malformed = |what: String| ControllerError::from(BackupError::Malformed(what));
+        let manifest = source.manifest().clone();
+        let mut intake: Option<Self> = None;
+        let mut wanted: HashMap<String, Wanted> = HashMap::new();
+        source.each(&mut |file, bytes| match &mut intake {
+            None => {
+                let description =
+                    read_bytes(bytes).map_err(|error| ControllerError::Refused(format!("{}: {error}", file.path)))?;
+                let begun = Self::begin(description, &file.path)?;
+                let told = &begun.told;
+                if (told.uuid, &told.name, &told.owner) != (manifest.uuid, &manifest.name, &manifest.owner) {
+                    let path = format!("{}/{}", told.owner, told.name);
+                    return Err(malformed(format!(
+                        "its manifest is of {}, its description of {path}",
+                        manifest.path()
+                    )));
+                }
+                accept(told)?;
+                wanted = told.wanted().iter().map(|wanted| (key(wanted), wanted.clone())).collect();
+                intake = Some(begun);
+                Ok(())
+            }
+            Some(intake) if file.path == ENTRIES_FILE => intake.entries(bytes, ENTRIES_FILE),
+            Some(intake) => {
+                let wanted = wanted.get(&file.path);
+                let wanted = wanted.ok_or_else(|| malformed(format!("its description does not name {}", file.path)))?;
+                intake.binary(wanted, bytes, &file.path, |bytes| put(file, bytes))
+            }
+        })?;
+        let intake = intake.ok_or_else(|| malformed("it has no files".to_owned()))?;
+        if manifest.complete != (intake.binaries.len() == wanted.len()) {
+            let (count, named) = (intake.binaries.len(), wanted.len());
+            return Err(malformed(format!("it has {count} of {named} binaries, and its manifest says otherwise")));
+        }
+        Ok(intake)
+    }
+}
+
+/// Refuses a model with more binaries than a snapshot has calls: it could never leave again.
+pub(super) fn check_calls(told: &Description) -> Result<(), ControllerError> {
+    let count = told.wanted().len();
+    if count + CALLS_BESIDES <= CALLS_MAX {
+        return Ok(());
+    }
+    let text = format!("the model has {count} binaries, at most {} can be moved", CALLS_MAX - CALLS_BESIDES);
+    Err(ControllerError::Refused(text))
+}

@@ -1,0 +1,62 @@
+//! A model as files on their way out: to a directory, or into an archive.
+
+use std::io::{Cursor, Read};
+
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::snapshot::BlobRef;
+
+use super::{Embedded, Inner};
+use crate::controller::backup::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
+use crate::controller::port::ControllerError;
+
+/// What is written of a model.
+pub(super) struct Shipment {
+    pub manifest: Manifest,
+    entries: Vec<u8>,
+}
+
+impl Embedded {
+    /// Lists a model's files as they are now. The model stays as it is.
+    ///
+    /// Errors: [`ControllerError::Moved`], [`ControllerError::Refused`] for a model that is not in service.
+    pub(super) fn shipment(&self, named: &str) -> Result<Shipment, ControllerError> {
+        let inner = &self.inner;
+        let record = inner.known(self.find(named)?)?;
+        if let Some(redirect) = record.redirect() {
+            return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
+        }
+        let description = record.description.filter(|_| record.is_here()).ok_or_else(|| {
+            ControllerError::Refused(format!("model \"{}\" has no description to export", record.path()))
+        })?;
+        let mut files = vec![File::new(DESCRIPTION_FILE, description.into())];
+        let entries = inner.entries_document(record.uuid)?;
+        if !entries.is_empty() {
+            let blob = BlobRef { hash: Hash::of(&entries), bytes: entries.len() as u64 };
+            files.push(File::new(ENTRIES_FILE, blob));
+        }
+        let binaries = inner.database.binaries(record.uuid)?;
+        files.extend(binaries.into_iter().map(|(path, blob)| File::new(path, blob.into())));
+        // Each part was read in a transaction of its own. A model that has left meanwhile has lost its binaries,
+        // and what was read of it must not pass for the whole.
+        let after = inner.known(record.uuid)?;
+        if !after.is_here() || after.redirect().is_some() || after.description != record.description {
+            return Err(ControllerError::Refused(format!(
+                "model \"{}\" has changed meanwhile; try again",
+                record.path()
+            )));
+        }
+        let origin = Origin { name: inner.config.name.clone(), uuid: inner.identity.uuid };
+        let model = (record.uuid, record.name.as_str(), record.owner.as_str());
+        Ok(Shipment { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries })
+    }
+}
+
+impl Inner {
+    /// Opens one of a shipment's files. What is read is still to be proven.
+    pub(super) fn open(&self, shipment: &Shipment, file: &File) -> Result<Box<dyn Read>, ControllerError> {
+        if file.path == ENTRIES_FILE {
+            return Ok(Box::new(Cursor::new(shipment.entries.clone())));
+        }
+        Ok(Box::new(self.store.open_blob(file.blake3).map_err(ControllerError::storage)?))
+    }
+}

@@ -1,0 +1,73 @@
+//! Documents about blobs that somebody wants to be kept: small files under `kept/`, each proven by its first line.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use modelferry_protocol::ids::Hash;
+
+use super::{Store, StoreError, files};
+
+/// Documents kept at most. 4096: eleven years of one a day.
+const KEPT_MAX: usize = 4096;
+
+impl Store {
+    /// Keeps `document` under `id`, which is a plain word; durable when this returns.
+    ///
+    /// Errors: [`StoreError::KeptMany`], [`StoreError::Full`], [`StoreError::Io`].
+    pub fn keep(&self, id: &str, document: &[u8]) -> Result<(), StoreError> {
+        let path = self.kept_path(id);
+        if !path.exists() && self.kept()?.len() >= KEPT_MAX {
+            return Err(StoreError::KeptMany(KEPT_MAX));
+        }
+        let content = [Hash::of(document).to_string().as_bytes(), b"\n", document].concat();
+        let replaced = self.inner.disk.replace(&path, &content);
+        replaced.map_err(|source| self.inner.not_written(&path, content.len(), source))
+    }
+
+    /// Returns the ids of all documents kept, in order.
+    ///
+    /// Errors: [`StoreError::Io`].
+    pub fn kept(&self) -> Result<Vec<String>, StoreError> {
+        let names = files(&self.inner.kept)?.into_iter();
+        let mut ids: Vec<String> =
+            names.filter_map(|path| Some(path.file_name()?.to_str()?.strip_suffix(SUFFIX)?.to_owned())).collect();
+        // What a crash has left of a document is hidden, and replaced by the next of its id.
+        ids.retain(|id| !id.starts_with('.'));
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Returns the document kept under `id`, proven.
+    ///
+    /// Errors: [`StoreError::NotKept`], [`StoreError::KeptDamaged`], [`StoreError::Io`].
+    pub fn kept_document(&self, id: &str) -> Result<Vec<u8>, StoreError> {
+        let path = self.kept_path(id);
+        let content = fs::read(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => StoreError::NotKept(id.to_owned()),
+            _ => StoreError::io("read", &path, source),
+        })?;
+        let damaged = || StoreError::KeptDamaged(path.clone());
+        let at = content.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+        let (hash, document) = (&content[..at], &content[at + 1..]);
+        if hash == Hash::of(document).to_string().as_bytes() { Ok(document.to_vec()) } else { Err(damaged()) }
+    }
+
+    /// Forgets the document kept under `id`. The blobs it names stay until the store is pruned.
+    ///
+    /// Errors: [`StoreError::NotKept`], [`StoreError::Io`].
+    pub fn forget_kept(&self, id: &str) -> Result<(), StoreError> {
+        let path = self.kept_path(id);
+        if !path.exists() {
+            return Err(StoreError::NotKept(id.to_owned()));
+        }
+        self.inner.disk.remove(&path).map_err(|source| StoreError::io("remove", &path, source))
+    }
+
+    fn kept_path(&self, id: &str) -> PathBuf {
+        assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "an id is no path");
+        self.inner.kept.join(format!("{id}{SUFFIX}"))
+    }
+}
+
+const SUFFIX: &str = ".kept";

@@ -17,6 +17,7 @@ mod exit;
 mod follow;
 mod from;
 mod identity;
+mod limit;
 mod man;
 mod migrate;
 mod migrations;
@@ -92,6 +93,7 @@ enum Command {
     Models(models::ModelsArgs),
     ShowModel(show_model::ShowModelArgs),
     Status(status::StatusArgs),
+    Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
@@ -213,6 +215,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => args.run(&context),
         Command::ShowModel(args) => args.run(&context),
         Command::Status(args) => args.run(&context),
+        Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),

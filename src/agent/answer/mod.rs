@@ -3,6 +3,7 @@
 mod arrival;
 mod backup;
 mod embedded;
+mod limits;
 mod migrations;
 mod models;
 mod peers;
@@ -79,6 +80,7 @@ impl Desk {
                 listen: self.listen.to_string(),
                 state_dir: self.state_dir.display().to_string(),
             })),
+            Request::Limits {} => Ok(self.limits()),
             Request::Peers {} => Ok(Response::Peers(self.peers())),
             Request::Controllers {} => self.controllers().await,
             Request::ShowController { controller } => self.show_controller(controller).await,
@@ -105,6 +107,7 @@ impl Desk {
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
+            Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()),
             Request::Unpair { peer } => self.unpair(&peer).await,
             Request::Migrate { model, peer, freeze_ms_max } => self.migrate(&model, &peer, freeze_ms_max, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,

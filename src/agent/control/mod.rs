@@ -38,6 +38,8 @@ pub enum Request {
     Identity {},
     /// Whom is it paired with?
     Peers {},
+    /// What may be sent now?
+    Limits {},
     /// Which controllers does it know?
     Controllers {},
     /// What is this controller; the agent's own if none is named?
@@ -133,6 +135,13 @@ pub enum Request {
         address: String,
         /// What the peer will be called here, if not as it calls itself.
         name: Option<String>,
+    },
+    /// Change what may be sent.
+    Limit {
+        /// To whom; by the whole agent if nobody is named.
+        peer: Option<String>,
+        /// How much, such as `20mbit`; 0 is a pause, any amount if it is absent.
+        rate: Option<String>,
     },
     /// Forget a peer.
     Unpair {
@@ -252,6 +261,7 @@ impl Request {
     /// Reports whether this changes anything, and so needs more than a connection.
     pub fn changes(&self) -> bool {
         match self {
+            Self::Limits {} => false,
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
             Self::ModelStatus { .. } => false,
@@ -262,6 +272,7 @@ impl Request {
             Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
             Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
+            Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
             Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
@@ -320,6 +331,8 @@ pub enum Response {
     Identity(IdentityView),
     /// Of [`Request::Peers`].
     Peers(Vec<PeerView>),
+    /// Of [`Request::Limits`] and [`Request::Limit`]; the agent's own comes first.
+    Limits(Vec<view::CapView>),
     /// Of [`Request::Controllers`]; the agent's own comes first.
     Controllers(Vec<ControllerView>),
     /// Of [`Request::ShowController`].

@@ -59,6 +59,18 @@ pub struct IdentityView {
     pub state_dir: String,
 }
 
+/// What may be sent, now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CapView {
+    /// To whom; by the whole agent if nobody is named.
+    pub peer: Option<String>,
+    /// How much, such as `20mbit`; `0` is a pause, any amount if it is absent.
+    pub rate: Option<String>,
+    /// Whether it was set by hand since the agent's start.
+    pub by_hand: bool,
+}
+
 /// A peer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -56,14 +56,14 @@ pub const ANSWER_BYTES_MAX: usize = 512 << 10;
 pub const USERS_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.
 pub const FINDINGS_MAX: usize = 240;
+/// Models in one `Claims`: all that two agents have ever exchanged, or as many as one message holds.
+pub const CLAIMS_MAX: usize = 8192;
 /// Spaces that a controller tells about.
 pub const SPACES_MAX: usize = 256;
 /// Subnets that a controller tells about: with every name at full length they fit one answer.
 pub const SUBNETS_MAX: usize = 1024;
 /// Bytes of a subnet's CIDR: an IPv6 network in full has 43.
 pub const CIDR_BYTES_MAX: usize = 64;
-/// Models in one `Claims`: all that two agents have ever exchanged, or as many as one message holds.
-pub const CLAIMS_MAX: usize = 8192;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
 /// Bytes in the arguments of Juju's `Activate` call: the source controller's CA certificate, its addresses,

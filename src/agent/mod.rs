@@ -105,8 +105,12 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let server = Server::bind(&server_socket, admission)?;
-    let link_config =
-        LinkConfig { listen: config.listen, own_name: config.embedded.name.clone(), ..LinkConfig::default() };
+    let link_config = LinkConfig {
+        listen: config.listen,
+        own_name: config.embedded.name.clone(),
+        settings: config.link.clone(),
+        ..LinkConfig::default()
+    };
     let (link, sessions) = Link::start(link_config, identity, peers, hello(&embedded, &journal, &witness)).await?;
     let desk = Arc::new(Desk {
         embedded: embedded.clone(),

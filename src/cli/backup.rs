@@ -184,26 +184,35 @@ fn file_name(model: &str) -> String {
     format!("{}{SUFFIX}", name.trim_start_matches(['.', '-']))
 }
 
-/// Lets the agent write an archive, and tells what is in it.
-pub(super) fn write(context: &Context, model: &str, file: &Path, force: bool) -> Result<(), Failure> {
+/// Lets the agent write an archive, and prints what is in it.
+fn write(context: &Context, model: &str, file: &Path, force: bool) -> Result<(), Failure> {
+    let made = archive(context, model, file, force)?;
+    context.print(&made, || format!("{}\n", said(&made)));
+    Ok(())
+}
+
+/// Returns a sentence about an archive that has been written.
+pub(super) fn said(made: &BackupView) -> String {
+    format!(
+        "Model \"{}\" backed up to {}: {} files of {} in {}{}.",
+        plain(&made.model),
+        plain(&made.place),
+        made.files,
+        byte_count(made.bytes),
+        byte_count(made.archive_bytes.unwrap_or_default()),
+        incomplete(made.incomplete)
+    )
+}
+
+/// Lets the agent write an archive.
+pub(super) fn archive(context: &Context, model: &str, file: &Path, force: bool) -> Result<Box<BackupView>, Failure> {
     // The agent would take a relative path from its own working directory.
     let file = std::path::absolute(file)
         .map_err(|error| Failure::new(FailureKind::Usage, format!("{} is no path: {error}", file.display())))?;
-    let Response::Backup(made) = context.ask(&Request::BackupCreate { model: model.to_owned(), file, force })? else {
-        return Err(client::unexpected());
-    };
-    context.print(&made, || {
-        format!(
-            "Model \"{}\" backed up to {}: {} files of {} in {}{}.\n",
-            plain(&made.model),
-            plain(&made.place),
-            made.files,
-            byte_count(made.bytes),
-            byte_count(made.archive_bytes.unwrap_or_default()),
-            incomplete(made.incomplete)
-        )
-    });
-    Ok(())
+    match context.ask(&Request::BackupCreate { model: model.to_owned(), file, force })? {
+        Response::Backup(made) => Ok(made),
+        _ => Err(client::unexpected()),
+    }
 }
 
 fn incomplete(it_is: bool) -> &'static str {

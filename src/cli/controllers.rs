@@ -1,6 +1,7 @@
 //! `modelferry controllers`: the agent's own controller, and those of its peers.
 
 use clap::Args;
+use serde_json::json;
 
 use super::exit::{self, Exit};
 use super::output::Table;
@@ -20,12 +21,43 @@ impl ControllersArgs {
         let Response::Controllers(controllers) = context.ask(&Request::Controllers {})? else {
             return Err(client::unexpected());
         };
-        context.print(&controllers, || table(&controllers));
+        context.print(&tree(&controllers), || table(&controllers, context.paint));
         Ok(Exit::Done)
     }
 }
 
-fn table(controllers: &[ControllerView]) -> String {
+/// Returns the controllers in Juju's layout, each by the name that DEST means.
+fn tree(controllers: &[ControllerView]) -> serde_json::Value {
+    let mut shown = serde_json::Map::new();
+    let mut current = None;
+    for controller in controllers {
+        let mut fields = serde_json::Map::new();
+        let mut put = |key: &str, value: serde_json::Value| {
+            if !matches!(&value, serde_json::Value::String(text) if text.is_empty()) {
+                fields.insert(key.to_owned(), value);
+            }
+        };
+        if controller.peer.is_none() {
+            put("access", json!("superuser"));
+            current = Some(&controller.name);
+        }
+        put("controller-uuid", json!(controller.uuid));
+        put("api-endpoints", json!(controller.addresses));
+        put("ca-cert", json!(controller.ca_cert));
+        put("cloud", json!(controller.cloud));
+        put("region", json!(controller.region));
+        put("agent-version", json!(controller.version));
+        if let Some(count) = controller.model_count {
+            put("model-count", json!(count));
+        }
+        put("ca-fingerprint", json!(controller.ca_fingerprint));
+        let name = controller.peer.as_ref().unwrap_or(&controller.name);
+        shown.insert(name.clone(), serde_json::Value::Object(fields));
+    }
+    json!({ "controllers": shown, "current-controller": current })
+}
+
+fn table(controllers: &[ControllerView], color: bool) -> String {
     let columns = ["Controller", "Model", "User", "Access", "Cloud/Region", ">Models", ">Nodes", ">HA", "Version"];
     let mut table = Table::new(&columns);
     for controller in controllers {
@@ -36,7 +68,7 @@ fn table(controllers: &[ControllerView]) -> String {
         let cells = [&name, "-", "-", access, &cloud, &models, "-", "-", &controller.version];
         table.row(cells);
     }
-    table.render()
+    table.render_in(color)
 }
 
 #[cfg(test)]
@@ -55,7 +87,7 @@ mod tests {
         };
         let other = ControllerView { peer: Some("west".into()), model_count: None, ..own.clone() };
         assert_eq!(
-            table(&[own, other]),
+            table(&[own, other], false),
             "Controller  Model  User  Access     Cloud/Region         Models  Nodes  HA  Version\n\
              src*        -      -     superuser  localhost/localhost       2      -   -  3.6.23\n\
              west        -      -     -          localhost/localhost       -      -   -  3.6.23\n"

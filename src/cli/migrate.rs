@@ -55,7 +55,8 @@ impl MigrateArgs {
                     .hint("write them with `modelferry backup create --all DIR` first"));
             };
             // Failing here ends the command before anything has begun.
-            backup::write(context, model, file, false)?;
+            let made = backup::archive(context, model, file, false)?;
+            context.remark(&backup::said(&made));
         }
         let mut exit = Exit::Done;
         let mut begun = Vec::new();

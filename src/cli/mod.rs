@@ -1,6 +1,7 @@
 //! The command line: a command, a file; each speaks to the control socket and prints.
 
 mod abort;
+mod aftermath;
 mod agent;
 mod audit;
 mod backup;
@@ -14,11 +15,12 @@ mod embedded;
 mod events;
 mod exit;
 mod follow;
+mod from;
 mod identity;
+mod limit;
 mod man;
 mod migrate;
 mod migrations;
-mod model_tables;
 mod models;
 mod models_named;
 mod output;
@@ -91,6 +93,7 @@ enum Command {
     Models(models::ModelsArgs),
     ShowModel(show_model::ShowModelArgs),
     Status(status::StatusArgs),
+    Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
@@ -117,6 +120,8 @@ pub(crate) struct Context {
     format: Format,
     /// Whether standard error may be coloured.
     color: bool,
+    /// Whether tables may be coloured.
+    paint: bool,
     /// The configuration file named on the command line.
     config: Option<PathBuf>,
     socket: Option<PathBuf>,
@@ -195,8 +200,10 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let Globals { socket, config, format, color, no_color } = cli.globals;
-    let color = color || !no_color && !environment.no_color && std::io::stderr().is_terminal();
-    let context = Context { format, color, config, socket, environment };
+    let may = |terminal: bool| color || !no_color && !environment.no_color && terminal;
+    let paint = may(std::io::stdout().is_terminal());
+    let color = may(std::io::stderr().is_terminal());
+    let context = Context { format, color, paint, config, socket, environment };
     let run = match cli.command {
         Command::Agent(args) => args.run(&context),
         Command::Pair(command) => command.run(&context),
@@ -208,6 +215,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => args.run(&context),
         Command::ShowModel(args) => args.run(&context),
         Command::Status(args) => args.run(&context),
+        Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),

@@ -1,9 +1,11 @@
 //! `modelferry models`: the models of a controller.
 
 use clap::Args;
+use serde_json::json;
 
 use super::exit::{self, Exit};
-use super::output::{Table, ago_rfc3339, now_ms};
+use super::from::FromFile;
+use super::output::{Paint, Table, ago_rfc3339, now_ms};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 use crate::controller::embedded::view::ModelRow;
@@ -11,37 +13,88 @@ use crate::controller::embedded::view::ModelRow;
 /// The owner whose models Juju names without their owner.
 const OWN_USER: &str = "admin";
 
+const EXAMPLES: &str = "\
+EXAMPLES:
+  modelferry models
+  modelferry models -c east --format yaml
+  modelferry models --from dump.yaml
+
+In Juju: juju models
+
+";
+
 /// List the models of the agent's controller, or of a peer's
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_help = format!("{EXAMPLES}{}", exit::ASKING))]
 pub struct ModelsArgs {
     /// The agent's own controller, or a peer; the agent's own by default
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "from")]
     controller: Option<String>,
+    #[command(flatten)]
+    from: FromFile,
 }
 
 impl ModelsArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let answer = context.ask(&Request::Models { controller: self.controller })?;
-        let Response::Models { controller, models } = answer else { return Err(client::unexpected()) };
-        context.print(&models, || table(&controller, &models, now_ms()));
+        let (controller, models) = match self.from.model()? {
+            Some(model) => (model.details.controller_name, vec![model.details.row]),
+            None => match context.ask(&Request::Models { controller: self.controller })? {
+                Response::Models { controller, models } => (controller, models),
+                _ => return Err(client::unexpected()),
+            },
+        };
+        let now = now_ms();
+        context.print(&tree(&controller, &models, now), || table(&controller, &models, now, context.paint));
         Ok(Exit::Done)
     }
 }
 
-fn table(controller: &str, models: &[ModelRow], now_ms: u64) -> String {
+/// Returns the models in Juju's layout. What is ours, and what Juju counts in its table alone, comes last.
+fn tree(controller: &str, models: &[ModelRow], now_ms: u64) -> serde_json::Value {
+    let models = models.iter().map(|model| {
+        let mut shown = json!({
+            "name": format!("{}/{}", model.owner, model.name),
+            "short-name": model.name,
+            "model-uuid": model.uuid,
+            "model-type": model.model_type,
+            "controller-name": controller,
+            "is-controller": model.is_controller,
+            "owner": model.owner,
+            "cloud": model.cloud,
+        });
+        if !model.region.is_empty() {
+            shown["region"] = json!(model.region);
+        }
+        shown["type"] = json!(model.cloud_type);
+        shown["life"] = json!("alive");
+        shown["status"] = json!({ "current": model.status });
+        shown["access"] = json!(model.access);
+        shown["last-connection"] = json!(last_connection(model, now_ms));
+        shown["machines"] = json!(model.machines);
+        shown["units"] = json!(model.units);
+        shown["state"] = json!(model.state);
+        shown["incomplete"] = json!(model.incomplete);
+        shown
+    });
+    json!({ "models": models.collect::<Vec<_>>() })
+}
+
+fn last_connection(model: &ModelRow, now_ms: u64) -> String {
+    model.last_connection.as_deref().map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms))
+}
+
+fn table(controller: &str, models: &[ModelRow], now_ms: u64, color: bool) -> String {
     let columns = ["Model", "Cloud/Region", "Type", "Status", ">Machines", ">Units", "Access", "Last connection"];
-    let mut table = Table::new(&columns);
+    let mut table = Table::new(&columns).paint(&[("Status", Paint::Status)]);
     for model in models {
         let name = if model.owner == OWN_USER { model.name.clone() } else { format!("{}/{}", model.owner, model.name) };
         let units = if model.units == 0 { "-".to_owned() } else { model.units.to_string() };
         let cloud = super::cloud_region(&model.cloud, &model.region);
         let machines = model.machines.to_string();
-        let seen =
-            model.last_connection.as_deref().map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms));
+        let seen = last_connection(model, now_ms);
         table.row([&name, &cloud, &model.cloud_type, &model.status, &machines, &units, &model.access, &seen]);
     }
-    format!("Controller: {}\n\n{}", plain(controller), table.render())
+    format!("Controller: {}\n\n{}", plain(controller), table.render_in(color))
 }
 
 #[cfg(test)]
@@ -74,7 +127,7 @@ mod tests {
         let seen = Some("2025-10-09T08:52:20Z".to_owned());
         let controller = ModelRow { machines: 1, units: 1, last_connection: seen, ..row("controller", "admin") };
         assert_eq!(
-            table("localhost-localhost", &[controller, row("test", "bob")], 1_760_000_000_000),
+            table("localhost-localhost", &[controller, row("test", "bob")], 1_760_000_000_000, false),
             "Controller: localhost-localhost\n\n\
              Model       Cloud/Region         Type  Status     Machines  Units  Access  Last connection\n\
              controller  localhost/localhost  lxd   available         1      1  admin   1 minute ago\n\

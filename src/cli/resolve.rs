@@ -55,8 +55,10 @@ impl ResolveArgs {
         let answer = context.ask(&Request::Resolve { id: self.id, how, reason: self.reason })?;
         let Response::Resolved { migration, proof } = answer else { return Err(client::unexpected()) };
         context.remark(&outcome(&migration));
-        let tree = serde_json::json!({ "migration": migration, "proof": proof });
-        context.print(&tree, || proof.unwrap_or_default());
+        let tree = serde_json::json!({ "migration": migration, "proof": &proof });
+        // A source that was told has nothing more to tell.
+        let carried = proof.filter(|_| migration.direction == Direction::Target);
+        context.print(&tree, || carried.unwrap_or_default());
         Ok(Exit::Done)
     }
 }
@@ -77,18 +79,16 @@ fn read(file: &Path) -> Result<String, Failure> {
 
 /// Tells what has come of it, and what the other side needs.
 fn outcome(migration: &MigrationView) -> String {
-    let model = format!("Model \"{}/{}\"", plain(&migration.owner), plain(&migration.model));
+    let model = format!("\"{}/{}\"", plain(&migration.owner), plain(&migration.model));
     let (id, peer) = (plain(&migration.id), plain(&migration.peer));
     let carry = format!(
-        "Should the link to \"{peer}\" stay dead, carry the proof below there: modelferry resolve {id} --proof FILE"
+        "Should the link to \"{peer}\" stay dead, carry this proof there: modelferry resolve {id} --proof FILE"
     );
     match (migration.direction, migration.stand) {
-        (Direction::Target, Stand::Moved) => format!("{model} is live here. {carry}"),
-        (Direction::Target, Stand::Reverted) => {
-            format!("Nothing of {model} is left here. {carry}", model = model.replacen('M', "m", 1))
-        }
-        (Direction::Source, Stand::Reverted) => format!("{model} is live here again."),
-        (Direction::Source, Stand::Moved) => format!("{model} is on \"{peer}\", and its users are sent there."),
+        (Direction::Target, Stand::Moved) => format!("Model {model} is live here.\n{carry}"),
+        (Direction::Target, Stand::Reverted) => format!("Nothing of model {model} is left here.\n{carry}"),
+        (Direction::Source, Stand::Reverted) => format!("Model {model} is live here again."),
+        (Direction::Source, Stand::Moved) => format!("Model {model} is on \"{peer}\", and its users are sent there."),
         _ => format!(
             "Recorded: the migration is {} now, and goes on by itself. See `modelferry show-migration {id}`.",
             plain(&migration.state)

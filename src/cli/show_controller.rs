@@ -20,14 +20,16 @@ pub struct ShowControllerArgs {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Details<'a> {
-    controller_uuid: &'a str,
+    // Juju calls it one thing in YAML and another in JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controller_uuid: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     api_endpoints: &'a [String],
     cloud: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     region: &'a str,
-    #[serde(rename = "type")]
-    cloud_type: &'a str,
     agent_version: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     identity_url: &'a str,
@@ -45,24 +47,86 @@ impl ShowControllerArgs {
         let Response::Controller(controller) = answer else { return Err(client::unexpected()) };
         // Juju has no table for this either: what it prints is YAML.
         let format = if context.format == Format::Json { Format::Json } else { Format::Yaml };
-        super::put(&format.render(&tree(&controller), String::new));
+        super::put(&format.render(&tree(&controller, format), String::new));
         Ok(Exit::Done)
     }
 }
 
-fn tree(controller: &ControllerView) -> serde_json::Value {
+fn tree(controller: &ControllerView, format: Format) -> serde_json::Value {
     let name = controller.peer.as_ref().unwrap_or(&controller.name);
     let details = Details {
-        controller_uuid: &controller.uuid,
+        uuid: (format == Format::Json).then_some(&controller.uuid),
+        controller_uuid: (format != Format::Json).then_some(&controller.uuid),
         api_endpoints: &controller.addresses,
         cloud: &controller.cloud,
         region: &controller.region,
-        cloud_type: &controller.cloud_type,
         agent_version: &controller.version,
         identity_url: &controller.identity_url,
         ca_fingerprint: &controller.ca_fingerprint,
         ca_cert: &controller.ca_cert,
         note: &controller.note,
     };
-    serde_json::json!({ name: { "details": details } })
+    let mut shown = serde_json::json!({ "details": details });
+    if controller.peer.is_none() {
+        shown["account"] = serde_json::json!({ "user": "admin", "access": "superuser" });
+    }
+    serde_json::json!({ name: shown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn controller() -> ControllerView {
+        ControllerView {
+            name: "src".into(),
+            uuid: "f06afa86-3461-42bb-86ed-6c2f5d7b0ac7".into(),
+            addresses: vec!["10.0.0.1:17070".into()],
+            cloud: "localhost".into(),
+            region: "localhost".into(),
+            cloud_type: "lxd".into(),
+            version: "3.6.23".into(),
+            ca_fingerprint: "93:73:AB".into(),
+            ca_cert: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".into(),
+            ..ControllerView::default()
+        }
+    }
+
+    #[test]
+    fn a_controller_is_shown_as_juju_shows_it_to_the_byte() {
+        let shown = Format::Yaml.render(&tree(&controller(), Format::Yaml), String::new);
+        assert_eq!(
+            shown,
+            "src:
+  details:
+    controller-uuid: f06afa86-3461-42bb-86ed-6c2f5d7b0ac7
+    api-endpoints:
+    - 10.0.0.1:17070
+    cloud: localhost
+    region: localhost
+    agent-version: 3.6.23
+    ca-fingerprint: 93:73:AB
+    ca-cert: |
+      -----BEGIN CERTIFICATE-----
+      MIIB
+      -----END CERTIFICATE-----
+  account:
+    user: admin
+    access: superuser
+"
+        );
+    }
+
+    #[test]
+    fn json_calls_the_uuid_as_juju_does_there() {
+        let shown = tree(&controller(), Format::Json);
+        assert_eq!(shown["src"]["details"]["uuid"], "f06afa86-3461-42bb-86ed-6c2f5d7b0ac7");
+        assert!(shown["src"]["details"]["controller-uuid"].is_null());
+    }
+
+    #[test]
+    fn a_peers_controller_goes_by_the_peers_name_and_has_no_account() {
+        let shown = tree(&ControllerView { peer: Some("west".into()), ..controller() }, Format::Yaml);
+        assert!(shown["west"]["account"].is_null() && shown["west"]["details"].is_object(), "{shown}");
+    }
 }

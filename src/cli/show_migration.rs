@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::aftermath::{FROZEN, Failed};
 use super::exit::{self, Exit};
 use super::output::{Table, ago, byte_count, now_ms, span, utc};
 use super::{Context, client, plain};
+use crate::agent::control::view::is_freezing;
 use crate::agent::control::{Failure, Request, Response};
-use crate::engine::view::{Direction, EventView, MigrationView};
+use crate::engine::view::{Direction, EventView, MigrationView, Stand};
 
 /// Show a migration and how it came to be where it is
 #[derive(Debug, Args)]
@@ -57,6 +59,9 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
     lines.extend(migration.cause.clone().map(|cause| ("cause", cause)));
     lines.push(("started", ago(migration.started_ms, now_ms)));
     lines.extend(migration.ended_ms.map(|ended| ("ended", ago(ended, now_ms))));
+    if is_freezing(migration) {
+        lines.push(("meanwhile", format!("model is {FROZEN}")));
+    }
     lines.extend(migration.frozen_ms.map(|ms| ("frozen for", span(Duration::from_millis(ms)))));
     lines.push((
         "bytes",
@@ -76,6 +81,14 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
         let _ = writeln!(text, "{key}: {}", plain(value));
         text
     });
+    if let (Stand::Reverted, Direction::Source, Some(ended_ms)) =
+        (migration.stand, migration.direction, migration.ended_ms)
+    {
+        let model = format!("{}/{}", migration.owner, migration.model);
+        let cause = migration.cause.as_deref();
+        let failed = Failed { id: &migration.id, model: &model, peer: &migration.peer, cause, ended_ms };
+        let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.again());
+    }
     let mut table = Table::new(&["Time", "Who", "What"]);
     for event in events {
         table.row([&utc(event.time_ms), &event.actor, &event.text]);

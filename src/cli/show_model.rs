@@ -6,18 +6,32 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{self, Exit};
+use super::from::FromFile;
 use super::output::{Format, ago, ago_rfc3339, now_ms};
-use super::{Context, client};
+use super::{Context, client, status};
 use crate::agent::control::view::ModelView;
 use crate::agent::control::{Failure, Request, Response};
+use crate::controller::status::named::Named;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  modelferry show-model shop-eu
+  modelferry show-model east:shop-eu --format json
+  modelferry show-model --from dump.yaml
+
+In Juju: juju show-model
+
+";
 
 /// Show a model
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_help = format!("{EXAMPLES}{}", exit::ASKING))]
 pub struct ShowModelArgs {
-    /// The model: name, owner/name or UUID; of a peer's controller with PEER: before it
-    #[arg(value_name = "[PEER:]MODEL")]
-    model: String,
+    /// The model: name, owner/name or UUID; of another controller with CONTROLLER: before it
+    #[arg(value_name = "[CONTROLLER:]MODEL", required_unless_present = "from", conflicts_with = "from")]
+    model: Option<String>,
+    #[command(flatten)]
+    from: FromFile,
 }
 
 /// Juju's fields in Juju's order; `incomplete` alone is ours.
@@ -28,10 +42,12 @@ struct Shown<'a> {
     short_name: &'a str,
     model_uuid: &'a str,
     model_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     controller_uuid: &'a str,
     controller_name: &'a str,
     is_controller: bool,
-    owner: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
     cloud: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     region: &'a str,
@@ -42,7 +58,10 @@ struct Shown<'a> {
     incomplete: Option<String>,
     status: Status<'a>,
     users: BTreeMap<&'a str, User<'a>>,
-    sla: &'a str,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    machines: Named<Machine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sla: Option<&'a str>,
     agent_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<Credential<'a>>,
@@ -55,6 +74,8 @@ struct Status<'a> {
     current: &'a str,
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +93,11 @@ struct User<'a> {
     display_name: &'a str,
     access: &'a str,
     last_connection: String,
+}
+
+#[derive(Serialize)]
+struct Machine {
+    cores: u64,
 }
 
 #[derive(Serialize)]
@@ -93,11 +119,22 @@ struct Feature<'a> {
 
 impl ShowModelArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let answer = context.ask(&Request::ShowModel { model: self.model })?;
-        let Response::Model(model) = answer else { return Err(client::unexpected()) };
+        let model = match (self.from.model()?, self.model) {
+            (Some(model), _) => model,
+            (None, model) => match context.ask(&Request::ShowModel { model: model.unwrap_or_default() })? {
+                Response::Model(model) => *model,
+                _ => return Err(client::unexpected()),
+            },
+        };
+        let now = now_ms();
         // Juju has no table for this either: what it prints is YAML.
         let format = if context.format == Format::Json { Format::Json } else { Format::Yaml };
-        super::put(&format.render(&tree(&model, now_ms()), String::new));
+        super::put(&format.render(&tree(&model, now), String::new));
+        // What is to be done is no part of the document, which scripts read.
+        let path = format!("{}/{}", model.details.row.owner, model.details.row.name);
+        if let Some(failed) = status::failed(&model, &path) {
+            context.remark(format!("\n{}{}", failed.told(now), failed.next()).trim_end());
+        }
         Ok(Exit::Done)
     }
 }
@@ -120,7 +157,7 @@ fn tree(model: &ModelView, now_ms: u64) -> serde_json::Value {
         controller_uuid: &details.controller_uuid,
         controller_name: &details.controller_name,
         is_controller: row.is_controller,
-        owner: &row.owner,
+        owner: status::has_owner(model).then_some(&row.owner),
         cloud: &row.cloud,
         region: &row.region,
         cloud_type: &row.cloud_type,
@@ -130,14 +167,16 @@ fn tree(model: &ModelView, now_ms: u64) -> serde_json::Value {
             .then(|| format!("{missing} of {} binaries that the description names are not here", details.binaries)),
         status: Status {
             current: &row.status,
-            message: super::status::message(model),
-            since: Some(ago(details.since_ms, now_ms)),
+            message: status::message(model),
+            reason: status::reason(model),
+            since: (details.since_ms > 0).then(|| ago(details.since_ms, now_ms)),
             migration: migration.map(|migration| migration.note.as_str()),
             migration_start: migration.map(|migration| ago(migration.started_ms, now_ms)),
             migration_end: migration.and_then(|migration| migration.ended_ms).map(|end| ago(end, now_ms)),
         },
         users: users.collect(),
-        sla: super::status::sla(model),
+        machines: details.cores.iter().map(|(id, cores)| (id.to_owned(), Machine { cores: *cores })).collect(),
+        sla: status::has_owner(model).then(|| status::sla(model)),
         agent_version: &details.agent_version,
         credential: details.credential.as_ref().map(|credential| Credential {
             name: &credential.name,
@@ -239,10 +278,9 @@ mod tests {
         model.details.since_ms = NOW_MS - 300_000;
         model.details.row.status = "busy".into();
         model.migration = Some(ModelMigration {
-            id: String::new(),
             note: "validating, waiting for agents to report back".into(),
             started_ms: NOW_MS - 10_000,
-            ended_ms: None,
+            ..ModelMigration::default()
         });
         assert!(shown(&model).contains(
             "  status:
@@ -261,10 +299,10 @@ mod tests {
                      failed to migrate binaries: cannot upload charms: EOF";
         let mut model = model();
         model.migration = Some(ModelMigration {
-            id: String::new(),
             note: cause.into(),
             started_ms: NOW_MS - 60_000,
             ended_ms: Some(NOW_MS - 30_000),
+            ..ModelMigration::default()
         });
         let shown = shown(&model);
         assert!(shown.contains(&format!("    message: 'migrating: {cause}'\n    since: 5 hours ago\n")), "{shown}");

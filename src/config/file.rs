@@ -8,6 +8,7 @@ use modelferry_protocol::limits::NAME_BYTES_MAX;
 use serde::Deserialize;
 
 use super::embedded::EmbeddedTable;
+use super::link::LinkTable;
 use super::{COMMIT_FRESHNESS_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, parse_duration};
 
 /// The whole file.
@@ -21,6 +22,7 @@ pub(super) struct File {
     pub(super) admin_group: Option<Named>,
     pub(super) listen: Option<Address>,
     pub(super) embedded: Option<EmbeddedTable>,
+    pub(super) link: Option<LinkTable>,
     pub(super) migration: Option<MigrationTable>,
     pub(super) log: Option<LogTable>,
 }

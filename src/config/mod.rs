@@ -7,6 +7,8 @@ mod embedded;
 mod environment;
 mod error;
 mod file;
+mod link;
+mod rate;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ pub use duration::parse_duration;
 pub use embedded::{CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use link::{Congestion, LinkSettings, Window};
+pub use rate::{BadRate, Rate};
 
 /// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
 const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
@@ -48,6 +52,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The embedded controller.
     pub embedded: EmbeddedConfig,
+    /// Links to peers.
+    pub link: LinkSettings,
     /// Migrations.
     pub migration: MigrationConfig,
     /// Directives of tracing's `EnvFilter`.
@@ -99,6 +105,7 @@ impl Config {
             admin_group: file.admin_group.map(|group| group.0),
             listen: file.listen.map_or(LISTEN_DEFAULT, |listen| listen.0),
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
+            link: file.link.unwrap_or_default().into_settings(),
             migration: file.migration.unwrap_or_default().into_config(),
             log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
         }

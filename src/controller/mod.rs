@@ -7,4 +7,5 @@ pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
 pub mod port;
+pub mod status;
 mod text;

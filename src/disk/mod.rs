@@ -18,11 +18,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 pub use faults::{FaultPlan, Faults};
 pub use real::DirLock;
 
 /// Zeros, written where a file is preallocated.
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
+/// Runs work that waits for a disk where it holds nobody else up.
+pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    // On one thread, which is what tests run on, nothing else could go on meanwhile; and where the clock is
+    // simulated, another thread would be outside of it.
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
 
 /// How a file is opened. Always for reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,6 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
@@ -247,15 +246,7 @@ impl Core {
 
     /// Runs blocking work on the journal, the store or the disk.
     pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-        // On one thread, which is what tests run on, nothing else could go on meanwhile; and where the clock is
-        // simulated, another thread would be outside of it.
-        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-            return work();
-        }
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        crate::disk::blocking(work).await
     }
 
     /// Makes entries durable if `decide` still wants them, seeing what the journal amounts to.

@@ -79,6 +79,9 @@ pub enum EngineError {
     /// Only the source can do that.
     #[error("migration {0} can only be aborted by its source agent; the model is on its way here")]
     NotSource(String),
+    /// This agent's journal was set back.
+    #[error("this agent has stopped acting: {0}")]
+    Halted(String),
     /// Nothing can be said of what arrived before it has.
     #[error("migration {id} has brought no model here yet: {state}")]
     NotArrived {
@@ -87,9 +90,6 @@ pub enum EngineError {
         /// Its state.
         state: String,
     },
-    /// This agent's journal was set back.
-    #[error("this agent has stopped acting: {0}")]
-    Halted(String),
     /// A proof that proves nothing here.
     #[error(transparent)]
     Proof(#[from] ProofRefused),

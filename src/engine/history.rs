@@ -69,3 +69,31 @@ impl History {
         self.ended_ms = at_rest.then(|| self.ended_ms.unwrap_or(now));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid, Pin};
+    use modelferry_protocol::snapshot::Name;
+    use modelferry_protocol::switch::source::SourceRecord;
+    use modelferry_protocol::switch::{Cause, Head, Profile};
+
+    #[test]
+    fn the_first_cause_is_never_overwritten() {
+        let head = Head {
+            mid: MigrationId([1; 16]),
+            model: ModelUuid([2; 16]),
+            epoch_to: 1,
+            peer: Pin([3; 32]),
+            journal: JournalId([4; 16]),
+            profile: Profile::Embedded,
+        };
+        let mut history = History::default();
+        for cause in ["the disk is full", "aborted by operator"] {
+            let state = SourceState::Aborting(Cause::cut(cause));
+            let body = Body::Source(SourceRecord { head, state });
+            history.apply(&Entry { time_ms: 1, actor: Name::default(), body });
+        }
+        assert_eq!(history.cause.as_deref(), Some("the disk is full"));
+    }
+}

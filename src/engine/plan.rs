@@ -73,23 +73,21 @@ fn bytes_of(blobs: &[BlobRef]) -> u64 {
     blobs.iter().map(|blob| blob.bytes).sum()
 }
 
-/// Tells whether the target agent's disk takes what is still to be sent.
+/// Tells whether the target agent's disk takes what is still to be sent, in MiB: what is needed rounded up, what is
+/// free rounded down.
 fn space(blobs: &[BlobRef], room: Room) -> Finding {
     let needed = bytes_of(blobs).saturating_sub(room.bytes_held);
-    let (level, text, fix) = if needed <= room.bytes_free {
-        let text = format!("the target agent's disk has {} bytes free, {needed} are needed", room.bytes_free);
-        (Level::Pass, text, String::new())
-    } else {
-        let missing = needed - room.bytes_free;
-        let text = format!(
-            "the target agent's disk has {} bytes free, {needed} are needed: {missing} more must become free",
-            room.bytes_free
-        );
-        (
-            Level::Fail,
-            text,
-            "sudo du -xsh /var/lib/modelferry/* # on the destination, where it keeps its state".to_owned(),
-        )
+    let text = format!(
+        "the target agent's disk has {} MiB free, {} MiB are needed",
+        room.bytes_free >> 20,
+        needed.div_ceil(1 << 20)
+    );
+    let (level, text, fix) = match needed.checked_sub(room.bytes_free) {
+        None | Some(0) => (Level::Pass, text, ""),
+        Some(missing) => {
+            let text = format!("{text}: {} MiB more must become free", missing.div_ceil(1 << 20));
+            (Level::Fail, text, "sudo du -xsh /var/lib/modelferry/* # on the destination, where it keeps its state")
+        }
     };
     Finding { level, check: Text::cut("disk"), text: Text::cut(text), fix: Text::cut(fix) }
 }
@@ -153,14 +151,16 @@ mod tests {
 
     #[test]
     fn only_what_is_still_to_be_sent_needs_room() {
-        let blobs = [BlobRef { hash: Hash([1; 32]), bytes: 700 }, BlobRef { hash: Hash([2; 32]), bytes: 300 }];
-        assert_eq!(space(&blobs, Room { bytes_held: 0, bytes_free: 1000 }).level, Level::Pass);
-        assert_eq!(space(&blobs, Room { bytes_held: 600, bytes_free: 400 }).level, Level::Pass);
-        let full = space(&blobs, Room { bytes_held: 600, bytes_free: 100 });
+        let blob = |byte, mib: u64| BlobRef { hash: Hash([byte; 32]), bytes: mib << 20 };
+        let room = |held: u64, free: u64| Room { bytes_held: held << 20, bytes_free: free << 20 };
+        let blobs = [blob(1, 700), blob(2, 300)];
+        assert_eq!(space(&blobs, room(0, 1000)).level, Level::Pass);
+        assert_eq!(space(&blobs, room(600, 400)).level, Level::Pass);
+        let full = space(&blobs, room(600, 100));
         assert_eq!(full.level, Level::Fail);
         assert_eq!(
             &*full.text,
-            "the target agent's disk has 100 bytes free, 400 are needed: 300 more must become free"
+            "the target agent's disk has 100 MiB free, 400 MiB are needed: 300 MiB more must become free"
         );
     }
 }

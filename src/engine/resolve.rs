@@ -43,7 +43,7 @@ pub enum Resolution {
 #[derive(Debug)]
 pub enum Resolving {
     /// What a proof stands for.
-    Carried(Message),
+    Carried(Box<Message>),
     /// The target gives the token back.
     Renounce(Cause),
     /// The other side is destroyed.
@@ -129,9 +129,10 @@ impl Engine {
         }
         let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
         let (with, actor) = match &resolution {
-            Resolution::Proof(proof) => {
-                (Resolving::Carried(proof.check(&standing, self.0.parts.link.pin())?), format!("{actor}, by proof"))
-            }
+            Resolution::Proof(proof) => (
+                Resolving::Carried(Box::new(proof.check(&standing, self.0.parts.link.pin())?)),
+                format!("{actor}, by proof"),
+            ),
             Resolution::Renounce => {
                 may_renounce(&standing, &id)?;
                 (Resolving::Renounce(Cause::cut(format!("renounced by operator ({by})"))), actor.to_owned())

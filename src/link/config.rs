@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::limits::PORT_DEFAULT;
-use quinn::congestion::CubicConfig;
 use quinn::{AckFrequencyConfig, TransportConfig, VarInt};
+
+use super::flow::Flow;
+use crate::config::LinkSettings;
 
 /// Bytes of one stream in flight to this agent. 2.5 MB fill a long link with eight streams; one stream of
 /// a much larger window dies of its gaps (quinn keeps at most 1,024 pieces per stream).
@@ -15,8 +17,8 @@ const STREAM_WINDOW_BYTES: u32 = 2_500_000;
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 /// Streams that a peer may have open, of each kind.
 pub(super) const STREAMS_MAX: u32 = 8;
-/// Bytes sent before the first acknowledgement. Gains 3 to 10 % on long links.
-const INITIAL_WINDOW_BYTES: u64 = 128 << 10;
+/// Bytes of datagrams that wait here. They are signs of life and nobody reads them; quinn drops the oldest.
+const DATAGRAMS_BYTES: usize = 1 << 10;
 /// Ack-eliciting packets after which the peer acknowledges. 10 cut the traffic back to a fifth, at no cost.
 const ACK_THRESHOLD: u32 = 10;
 
@@ -31,6 +33,8 @@ pub struct LinkConfig {
     pub advertise_port: Option<u16>,
     /// The clocks.
     pub timing: Timing,
+    /// How to send, and how much at most.
+    pub settings: LinkSettings,
 }
 
 impl Default for LinkConfig {
@@ -40,6 +44,7 @@ impl Default for LinkConfig {
             own_name: String::new(),
             advertise_port: None,
             timing: Timing::default(),
+            settings: LinkSettings::default(),
         }
     }
 }
@@ -89,11 +94,9 @@ impl Timing {
 
 /// Returns QUIC's settings for a connection whose peer is still a stranger: it may open one stream, and
 /// [`open_up`] allows the rest once it has proven to be a peer.
-pub(super) fn transport(timing: &Timing) -> Arc<TransportConfig> {
+pub(super) fn transport(timing: &Timing, flow: Flow) -> Arc<TransportConfig> {
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD));
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(INITIAL_WINDOW_BYTES);
     let idle_ms = VarInt::try_from(timing.idle.as_millis() as u64).unwrap_or(VarInt::MAX);
     let mut transport = TransportConfig::default();
     transport
@@ -102,11 +105,11 @@ pub(super) fn transport(timing: &Timing) -> Arc<TransportConfig> {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
         .send_window(CONNECTION_WINDOW_BYTES.into())
-        .datagram_receive_buffer_size(None)
+        .datagram_receive_buffer_size(Some(DATAGRAMS_BYTES))
         .max_idle_timeout(Some(idle_ms.into()))
         .keep_alive_interval(Some(timing.keep_alive))
         .ack_frequency_config(Some(acks))
-        .congestion_controller_factory(Arc::new(cubic));
+        .congestion_controller_factory(Arc::new(flow));
     Arc::new(transport)
 }
 

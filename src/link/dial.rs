@@ -89,7 +89,7 @@ async fn dial_peer(shared: &Shared, peer: Pin) -> Result<Line, String> {
             continue;
         }
         tried.push(address);
-        match dial(shared, address, shared.tls.client(peer)).await {
+        match dial(shared, address, Some(peer), shared.tls.client(peer)).await {
             Ok(line) => return Ok(line),
             Err(error) => reason = Some(format!("{address}: {error}")),
         }
@@ -118,16 +118,20 @@ impl std::fmt::Display for DialError {
     }
 }
 
-/// Dials `address`.
+/// Dials `address`, where `peer` is expected, if it is known who.
 pub(super) async fn dial(
     shared: &Shared,
     address: SocketAddr,
+    peer: Option<Pin>,
     crypto: Arc<QuicClientConfig>,
 ) -> Result<Line, DialError> {
-    let config = shared.client_config(crypto);
+    let (config, lane) = shared.client_config(crypto);
+    if let Some(peer) = peer {
+        shared.claim(&lane, peer);
+    }
     let connecting = shared.endpoint.connect_with(config, address, SERVER_NAME).map_err(DialError::Address)?;
     match timeout(shared.config.timing.handshake, connecting).await {
-        Ok(Ok(connection)) => Ok(Line::new(connection, true)),
+        Ok(Ok(connection)) => Ok(Line::new(connection, true, lane)),
         Ok(Err(error)) => Err(DialError::Connection(error)),
         Err(_) => Err(DialError::TooSlow),
     }

@@ -7,6 +7,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::certificate::spki_of_chain;
 use super::close::CloseCode;
+use super::flow::Lane;
 
 /// Base of the transport error codes that stand for TLS alerts.
 const CRYPTO_ERROR: u64 = 0x100;
@@ -64,13 +65,15 @@ pub(super) struct Line {
     pub connection: Connection,
     /// Whether this agent dialled it.
     pub dialled: bool,
+    /// How fast it sends.
+    pub lane: Arc<Lane>,
     own_reason: Arc<OnceLock<String>>,
 }
 
 impl Line {
     /// Takes a connection; `dialled` tells whether this agent dialled it.
-    pub fn new(connection: Connection, dialled: bool) -> Self {
-        Self { connection, dialled, own_reason: Arc::default() }
+    pub fn new(connection: Connection, dialled: bool, lane: Arc<Lane>) -> Self {
+        Self { connection, dialled, lane, own_reason: Arc::default() }
     }
 
     /// Reports whether both are the same connection.

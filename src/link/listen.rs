@@ -32,7 +32,8 @@ pub(super) async fn listen(shared: Arc<Shared>) {
 
 async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphorePermit) {
     let ticket = shared.admission.offer_is_open().then(|| PairTicket::new(shared.admission.clone()));
-    let connecting = match incoming.accept_with(shared.server_config(ticket.clone())) {
+    let (config, lane) = shared.server_config(ticket.clone());
+    let connecting = match incoming.accept_with(config) {
         Ok(connecting) => connecting,
         Err(error) => return shared.complaints.warn(None, "handshake", &describe(&error)),
     };
@@ -48,7 +49,7 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphoreP
         }
     };
     drop(permit);
-    let line = Line::new(connection, false);
+    let line = Line::new(connection, false, lane);
     let pairs = ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
     match line.alpn().as_deref() {
         Some(ALPN_PAIR) if pairs => offering::offering(&shared, line).await,

@@ -11,6 +11,7 @@ mod close;
 mod complaints;
 mod config;
 mod dial;
+mod flow;
 mod frames;
 mod identity;
 mod line;
@@ -40,20 +41,25 @@ use tokio_util::sync::CancellationToken;
 pub use certificate::{CertificateError, pin_of, verify_signature};
 pub use close::CloseCode;
 pub use config::{LinkConfig, Timing};
+pub use flow::CapView;
 pub use identity::{Identity, IdentityError};
 pub use pair::PairError;
 pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
 pub use registry::PeerState;
-pub use session::{BulkSender, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
+pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
 pub use shared::MakeHello;
 pub use socket::Wire;
 
 use self::shared::{HANDSHAKES_MAX, Shared};
+use crate::config::Rate;
 
 /// Sessions that wait to be taken.
 const SESSIONS_QUEUED_MAX: usize = 16;
 /// How long an end is told to the peers before the process goes.
 const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// How often the caps are looked up in the week. A window opens within that of its minute.
+const WEEK_STEP: Duration = Duration::from_secs(1);
 
 /// A link that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -102,8 +108,11 @@ impl Link {
         let admission = Arc::new(admission::Admission::default());
         admission.set_pins(peers.list().iter().map(|peer| peer.pin));
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
-        let server = shared::server_config(&tls, &config);
-        let endpoint = socket::endpoint(config.listen, wire, &identity, server.clone()).map_err(failed)?;
+        let server = shared::server_config(&tls);
+        let (caps, announced) = (flow::Caps::new(config.settings.clone()), flow::Announced::default());
+        let memory = flow::Memory::load(peers.dir(), peers.disk());
+        let wire = wire.map_or_else(|| Wire::bind(config.listen), Ok).map_err(failed)?;
+        let endpoint = socket::endpoint(wire, &identity, server.clone(), &caps, &announced).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
         let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
         let shared = Arc::new(Shared {
@@ -118,10 +127,15 @@ impl Link {
             sessions,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             stop: CancellationToken::new(),
+            caps,
+            memory,
+            announced,
             server,
             peers: Mutex::new(peers),
             changing: tokio::sync::Mutex::new(()),
         });
+        shared.apply_caps();
+        tokio::spawn(follow_the_week(shared.clone()));
         tokio::spawn(listen::listen(shared.clone()));
         for pin in pins {
             dial::start(&shared, pin, Duration::ZERO);
@@ -206,7 +220,31 @@ impl Link {
             .await?;
         if let Some(pin) = gone {
             self.0.registry.forget(pin);
+            self.0.caps.forget(pin);
+            self.0.memory.forget(pin);
         }
+        Ok(())
+    }
+
+    /// Returns what may be sent now: by the whole agent, then to each peer.
+    pub fn caps(&self) -> Vec<CapView> {
+        self.0.apply_caps()
+    }
+
+    /// Sets what may be sent, in the place of what the configuration says, until the agent ends: to a peer, or by the
+    /// whole agent without `peer`. Windows of the configuration hold all the same.
+    ///
+    /// Errors: [`PairError::UnknownPeer`].
+    pub fn limit(&self, peer: Option<&str>, rate: Option<Rate>) -> Result<(), PairError> {
+        let pin = match peer {
+            None => None,
+            Some(name) => {
+                let known = self.peer(name).ok_or_else(|| PairError::UnknownPeer { name: name.to_owned() })?;
+                Some(known.pin)
+            }
+        };
+        self.0.caps.set(pin, rate);
+        self.0.apply_caps();
         Ok(())
     }
 
@@ -215,5 +253,14 @@ impl Link {
         self.0.stop.cancel();
         self.0.endpoint.close(CloseCode::Shutdown.into(), b"");
         let _ = tokio::time::timeout(SHUTDOWN, self.0.endpoint.wait_idle()).await;
+    }
+}
+
+/// Opens and closes the windows of the week.
+async fn follow_the_week(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(WEEK_STEP);
+    while !shared.stop.is_cancelled() {
+        tick.tick().await;
+        shared.apply_caps();
     }
 }

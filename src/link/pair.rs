@@ -143,7 +143,7 @@ async fn dial_stranger(shared: &Shared, address: &str) -> Result<Line, PairError
     let resolved = tokio::net::lookup_host(address).await.map_err(|error| bad(error.to_string()))?;
     let mut failure = bad("the name has no address".to_owned());
     for candidate in resolved {
-        match dial::dial(shared, candidate, shared.tls.pairing_client()).await {
+        match dial::dial(shared, candidate, None, shared.tls.pairing_client()).await {
             Ok(line) => return Ok(line),
             Err(DialError::Connection(error)) => failure = refused(address, &error),
             Err(other) => {

@@ -136,6 +136,16 @@ impl Peers {
         Ok(Self { disk: disk.clone(), path, list })
     }
 
+    /// Returns the state directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Returns the disk that they are kept on.
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     /// Returns the peers, in the order in which they were first paired.
     pub fn list(&self) -> &[Peer] {
         &self.list

@@ -44,6 +44,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
         return Served::Refused("the peer presents no key".to_owned());
     };
     let peer = pin_of(&spki);
+    shared.claim(&line.lane, peer);
     let id = match keep(shared, peer, &line).await {
         Ok(id) => id,
         Err(CloseCode::Duplicate) => {
@@ -71,7 +72,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     open_up(&line.connection);
     let peer_name = shared.peers().by_pin(peer).map(|peer| peer.name.clone()).unwrap_or_default();
     let greeted = Greeted { id, line: line.clone(), peer, peer_name, peer_spki: spki, hello, control };
-    let (new, drive) = greeted.begin(shared.config.timing.frame, &shared.complaints);
+    let (new, drive) = greeted.begin(shared.config.timing.frame, &shared.complaints, shared.caps.paused(peer));
     tracing::info!(peer = %new.session.peer_name(), address = %line.connection.remote_address(), "connected");
     if shared.registry.up(peer, id, new.session.clone()) {
         tokio::select! {
@@ -85,6 +86,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     }
     let reason = line.ended().await;
     drive.stop().await;
+    shared.remember(&line.lane, peer).await;
     tracing::info!(peer = %peer, reason, "disconnected");
     shared.registry.over(peer, id, reason);
     Served::Session

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::{ChunkHeader, Hello, Message};
 use quinn::{RecvStream, SendStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::close::CloseCode;
 use super::complaints::Complaints;
+use super::flow::SIGN_OF_LIFE;
 use super::frames::{ReadFailure, read_chunk, read_message};
 use super::line::Line;
 
@@ -43,6 +44,7 @@ struct Inner {
     peer_spki: Vec<u8>,
     hello: Hello,
     control: mpsc::Sender<Message>,
+    is_paused: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for Session {
@@ -143,7 +145,20 @@ impl Session {
         let stream = self.0.line.connection.open_uni().await.map_err(|_| self.0.line.lost())?;
         // Fails on a stream that is over only, and then the first write tells.
         let _ = stream.set_priority(BULK_PRIORITY);
-        Ok(BulkSender { stream, line: self.0.line.clone(), inside_chunk: false })
+        Ok(BulkSender { stream, line: self.0.line.clone(), is_paused: self.0.is_paused.clone(), inside_chunk: false })
+    }
+
+    /// Says that a transfer runs, until what is returned is dropped. Meanwhile the peer gets a sign of life four times
+    /// a second, so that a link which was cut is found to be mended as soon as it is.
+    pub fn busy(&self) -> Busy {
+        let connection = self.0.line.connection.clone();
+        Busy(tokio::spawn(async move {
+            let mut tick = tokio::time::interval(SIGN_OF_LIFE);
+            // A datagram nobody reads; a peer that takes none can do without.
+            while connection.close_reason().is_none() && connection.send_datagram(Bytes::new()).is_ok() {
+                tick.tick().await;
+            }
+        }))
     }
 
     /// Closes the connection; the peer is told `code` and `reason`. Both sides will connect again.
@@ -168,22 +183,35 @@ impl Line {
     }
 }
 
+/// A transfer that runs.
+#[derive(Debug)]
+pub struct Busy(tokio::task::JoinHandle<()>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// One stream of chunks. Dropped between two chunks it ends well; dropped inside one it is given up.
 #[derive(Debug)]
 pub struct BulkSender {
     stream: SendStream,
     line: Line,
+    is_paused: watch::Receiver<bool>,
     inside_chunk: bool,
 }
 
 impl BulkSender {
-    /// Sends a chunk; waits while the peer's window is full.
+    /// Sends a chunk; waits while the peer's window is full, and while a cap of 0 pauses what is sent to it.
     ///
     /// After a call that was dropped half-way the sender cannot be used again.
     ///
     /// Errors: [`SessionClosed`].
     pub async fn send(&mut self, header: ChunkHeader, bytes: Bytes) -> Result<(), SessionClosed> {
         debug_assert_eq!(header.wire_bytes as usize, bytes.len(), "the header tells the chunk's length");
+        // A peer that was forgotten changes no more; its connection tells its own end.
+        let _ = self.is_paused.wait_for(|is_paused| !is_paused).await;
         self.inside_chunk = true;
         let mut parts = [Bytes::from(header.to_frame()), bytes];
         self.stream.write_all_chunks(&mut parts).await.map_err(|_| self.line.lost())?;
@@ -217,7 +245,12 @@ pub(super) struct Drive(JoinSet<()>);
 
 impl Greeted {
     /// Begins the session; it lives as long as the connection and the [`Drive`].
-    pub fn begin(self, frame: Duration, complaints: &Arc<Complaints>) -> (NewSession, Drive) {
+    pub fn begin(
+        self,
+        frame: Duration,
+        complaints: &Arc<Complaints>,
+        is_paused: watch::Receiver<bool>,
+    ) -> (NewSession, Drive) {
         let (control, queued) = mpsc::channel(MESSAGES_QUEUED_MAX);
         let (messages, inbox) = mpsc::channel(MESSAGES_QUEUED_MAX);
         let (chunks, chunk_inbox) = mpsc::channel(CHUNKS_QUEUED_MAX);
@@ -236,6 +269,7 @@ impl Greeted {
             peer_spki: self.peer_spki,
             hello: self.hello,
             control,
+            is_paused,
         }));
         (NewSession { session, inbox: Inbox(inbox), chunks: ChunkInbox(chunk_inbox) }, Drive(tasks))
     }

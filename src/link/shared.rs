@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::admission::{Admission, PairTicket};
 use super::complaints::Complaints;
 use super::config::{LinkConfig, transport};
+use super::flow::{Announced, CapView, Caps, Flow, Lane, Memory};
 use super::identity::Identity;
 use super::peers::{Peers, PeersError};
 use super::registry::Registry;
 use super::session::NewSession;
 use super::tls::Tls;
+use crate::disk::blocking;
 
 /// Makes this agent's `Hello` to the peer of a pin.
 pub type MakeHello = Arc<dyn Fn(Pin) -> Hello + Send + Sync>;
@@ -40,6 +42,12 @@ pub(super) struct Shared {
     pub sessions: mpsc::Sender<NewSession>,
     pub handshakes: Arc<Semaphore>,
     pub stop: CancellationToken,
+    /// What may be sent.
+    pub caps: Caps,
+    /// What is known of the links to peers.
+    pub memory: Memory,
+    /// Where the socket learns of a new connection's lane.
+    pub announced: Announced,
     /// Settings for accepting, but for the TLS part, which is made anew while an offer is open.
     pub server: quinn::ServerConfig,
     pub peers: Mutex<Peers>,
@@ -68,34 +76,69 @@ impl Shared {
         let _changing = self.changing.lock().await;
         let next = change(&self.peers())?;
         let saved = next.clone();
-        tokio::task::spawn_blocking(move || saved.save()).await.expect("saving does not panic")?;
+        blocking(move || saved.save()).await?;
         self.admission.set_pins(next.list().iter().map(|peer| peer.pin));
         *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
 
-    /// Makes the settings for accepting one connection.
-    pub fn server_config(&self, ticket: Option<Arc<PairTicket>>) -> Arc<quinn::ServerConfig> {
+    /// Makes the settings for accepting one connection, and its lane.
+    pub fn server_config(&self, ticket: Option<Arc<PairTicket>>) -> (Arc<quinn::ServerConfig>, Arc<Lane>) {
         let mut config = self.server.clone();
+        let (flow, lane) = self.flow();
+        config.transport_config(transport(&self.config.timing, flow));
         if ticket.is_some() {
             config.crypto = self.tls.server(ticket);
         }
-        Arc::new(config)
+        (Arc::new(config), lane)
     }
 
-    /// Makes the settings for dialling.
-    pub fn client_config(&self, crypto: Arc<quinn::crypto::rustls::QuicClientConfig>) -> quinn::ClientConfig {
+    /// Makes the settings for dialling once, and the connection's lane.
+    pub fn client_config(
+        &self,
+        crypto: Arc<quinn::crypto::rustls::QuicClientConfig>,
+    ) -> (quinn::ClientConfig, Arc<Lane>) {
         let mut config = quinn::ClientConfig::new(crypto);
-        config.transport_config(transport(&self.config.timing));
-        config
+        let (flow, lane) = self.flow();
+        config.transport_config(transport(&self.config.timing, flow));
+        (config, lane)
+    }
+
+    fn flow(&self) -> (Flow, Arc<Lane>) {
+        let lane = self.caps.lane();
+        (Flow::new(self.config.settings.congestion, lane.clone(), self.announced.clone()), lane)
+    }
+
+    /// Puts a connection that has turned out to lead to `peer` under that peer's cap, and lets it begin with what is
+    /// known of the link.
+    pub fn claim(&self, lane: &Lane, peer: Pin) {
+        lane.claim(self.caps.bucket(peer), self.memory.get(peer));
+    }
+
+    /// Makes the caps hold that belong to this moment, and returns them.
+    pub fn apply_caps(&self) -> Vec<CapView> {
+        let peers: Vec<(Pin, String)> = self.peers().list().iter().map(|peer| (peer.pin, peer.name.clone())).collect();
+        let now = jiff::Zoned::now();
+        let day = now.weekday().to_monday_zero_offset() as usize;
+        self.caps.apply(&peers, day, now.hour() as u16 * 60 + now.minute() as u16)
+    }
+
+    /// Keeps what a connection has learned of the link to `peer` for the next one.
+    pub async fn remember(self: &Arc<Self>, lane: &Lane, peer: Pin) {
+        let Some(measured) = lane.measured() else { return };
+        self.memory.set(peer, measured);
+        let shared = self.clone();
+        // Only an advice: an agent that cannot write it finds out again.
+        if let Err(error) = blocking(move || shared.memory.save()).await {
+            tracing::warn!(%error, "cannot keep what was measured of the link");
+        }
     }
 }
 
 /// Makes the settings for accepting pinned keys.
-pub(super) fn server_config(tls: &Tls, config: &LinkConfig) -> quinn::ServerConfig {
+pub(super) fn server_config(tls: &Tls) -> quinn::ServerConfig {
     let mut server = quinn::ServerConfig::with_crypto(tls.server(None));
     server
-        .transport_config(transport(&config.timing))
         .max_incoming(HANDSHAKES_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);

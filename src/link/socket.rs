@@ -4,27 +4,36 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, TokioRuntime};
+use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime};
 use quinn_proto::HashedConnectionIdGenerator;
 use ring::hmac;
 
+use super::flow::{Announced, Caps, PacedSocket};
 use super::identity::Identity;
 
-/// What a link runs on where there is no real network. Its clock is tokio's, which can be simulated too.
+/// What a link runs on. Its clock is tokio's, so that both can be simulated.
 #[derive(Debug)]
 pub struct Wire {
-    /// In the place of a UDP socket.
+    /// Carries datagrams.
     pub socket: Arc<dyn AsyncUdpSocket>,
-    /// Seeds QUIC's choices that need not be secret.
-    pub seed: [u8; 32],
+    /// Seeds QUIC's choices that need not be secret; without it they are random.
+    pub seed: Option<[u8; 32]>,
 }
 
-/// Makes QUIC's endpoint: of `wire`, or of a UDP socket bound to `listen`.
+impl Wire {
+    /// Binds a UDP socket to `listen`.
+    pub(super) fn bind(listen: SocketAddr) -> io::Result<Self> {
+        Ok(Self { socket: TokioRuntime.wrap_udp_socket(bind(listen)?)?, seed: None })
+    }
+}
+
+/// Makes QUIC's endpoint of `wire`.
 pub(super) fn endpoint(
-    listen: SocketAddr,
-    wire: Option<Wire>,
+    wire: Wire,
     identity: &Identity,
     server: quinn::ServerConfig,
+    caps: &Caps,
+    announced: &Announced,
 ) -> io::Result<Endpoint> {
     // The same after every start: a peer's packet for a connection from before is then answered with a
     // stateless reset that it believes, and it reconnects at once instead of waiting for silence to end.
@@ -33,13 +42,9 @@ pub(super) fn endpoint(
     let id_key = u64::from_le_bytes(ids[..8].try_into().expect("eight of 32 bytes"));
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
-    match wire {
-        None => Endpoint::new(config, Some(server), bind(listen)?, Arc::new(TokioRuntime)),
-        Some(Wire { socket, seed }) => {
-            config.rng_seed(Some(seed));
-            Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
-        }
-    }
+    config.rng_seed(wire.seed);
+    let socket = PacedSocket::new(wire.socket, announced.clone(), caps.segments());
+    Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
 }
 
 fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {

@@ -177,7 +177,7 @@ impl Host {
         });
         let wire = Wire {
             socket: self.region.network.socket(self.index, process),
-            seed: *blake3::hash(&seed.to_le_bytes()).as_bytes(),
+            seed: Some(*blake3::hash(&seed.to_le_bytes()).as_bytes()),
         };
         let (link, sessions) = Link::start_on(Some(wire), config, identity, peers, hello).await.ok()?;
         let desk = Arc::new(Desk {

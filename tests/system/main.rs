@@ -1,6 +1,7 @@
 //! The shipped binary, as an operator uses it: agents as processes, commands as commands.
 #![allow(clippy::disallowed_methods, reason = "a process of its own can only be asked again, a moment later")]
 
+mod backup;
 mod bad_input;
 mod endurance;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
@@ -9,4 +10,6 @@ mod interrupted;
 mod moved;
 mod plan;
 mod refused;
+mod status;
+mod trail;
 mod verify;

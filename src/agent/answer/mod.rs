@@ -3,9 +3,9 @@
 mod arrival;
 mod backup;
 mod embedded;
+mod limits;
 mod migrations;
 mod models;
-mod outline;
 mod peers;
 mod refusal;
 mod resolve;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::JournalId;
+use modelferry_protocol::limits::ANSWER_BYTES_MAX;
 
 use super::admission::Caller;
 use super::control::server::{Answer, Client};
@@ -66,7 +67,7 @@ impl Desk {
             Ok(_) => Failure::new(FailureKind::NotPermitted, "a peer may not ask that").into(),
             Err(error) => Failure::new(FailureKind::Usage, format!("the question is not understood: {error}")).into(),
         };
-        serde_json::to_string(&response).expect("responses have text for keys")
+        fitting(&response)
     }
 
     /// Answers what changes nothing.
@@ -79,11 +80,13 @@ impl Desk {
                 listen: self.listen.to_string(),
                 state_dir: self.state_dir.display().to_string(),
             })),
+            Request::Limits {} => Ok(self.limits()),
             Request::Peers {} => Ok(Response::Peers(self.peers())),
             Request::Controllers {} => self.controllers().await,
             Request::ShowController { controller } => self.show_controller(controller).await,
             Request::Models { controller } => self.models(controller).await,
             Request::ShowModel { model } => self.show_model(&model).await,
+            Request::ModelStatus { model } => self.model_status(&model).await,
             Request::Migrations {} => Ok(Response::Migrations(self.engine()?.migrations())),
             Request::ShowMigration { id } => self.show_migration(&id).await,
             Request::ShowProof { id } => self.show_proof(&id).await,
@@ -104,6 +107,7 @@ impl Desk {
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
+            Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()),
             Request::Unpair { peer } => self.unpair(&peer).await,
             Request::Migrate { model, peer, freeze_ms_max } => self.migrate(&model, &peer, freeze_ms_max, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
@@ -121,6 +125,29 @@ impl Desk {
             other => unreachable!("{other:?} changes nothing"),
         }
     }
+}
+
+/// Returns a response as JSON, or if it is longer than an answer over the link may be, a failure that says so.
+fn fitting(response: &Response) -> String {
+    let told = |response: &Response| serde_json::to_string(response).expect("responses have text for keys");
+    let text = told(response);
+    if text.len() <= ANSWER_BYTES_MAX {
+        return text;
+    }
+    let message = format!(
+        "the answer has {} KiB, and over the link it may have at most {} KiB",
+        text.len() >> 10,
+        ANSWER_BYTES_MAX >> 10
+    );
+    let hint = match response {
+        Response::ModelStatus(status) => format!(
+            "run `modelferry status -m {}` on the host of controller {}, or see the model without its inside \
+             with `modelferry show-model`",
+            status.model.details.row.name, status.model.details.controller_name
+        ),
+        _ => "run the command on the host of that controller's agent".to_owned(),
+    };
+    told(&Failure::new(FailureKind::Refused, message).state("nothing is wrong with the model").hint(hint).into())
 }
 
 #[async_trait]
@@ -146,5 +173,35 @@ pub(super) struct Questions(pub Arc<Desk>);
 impl QueryHandler for Questions {
     async fn answer(&self, json: &str) -> String {
         self.0.answer_query(json).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::control::view::{ModelStatusView, ModelView};
+    use crate::controller::description::Description;
+    use crate::controller::status::ModelStatus;
+    use crate::controller::status::relation::RelationLine;
+
+    /// The status of a model with so many relations.
+    fn status(relations: usize) -> Response {
+        let mut description = Description::default();
+        description.name = "prod".into();
+        let line = RelationLine { provider: "postgresql:database".into(), ..RelationLine::default() };
+        let inside = ModelStatus { relations: vec![line; relations], ..ModelStatus::default() };
+        let model = ModelView::of_description(&description, "east");
+        Response::ModelStatus(Box::new(ModelStatusView { model, inside }))
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_for_the_link_is_refused_with_what_to_do() {
+        let small = fitting(&status(3));
+        assert_eq!(serde_json::from_str::<Response>(&small).unwrap(), status(3));
+        let large = fitting(&status(10_000));
+        assert!(large.len() < 2048, "{large}");
+        let Response::Failed(failure) = serde_json::from_str(&large).unwrap() else { panic!("{large}") };
+        assert!(failure.message.contains("at most 512 KiB"), "{failure:?}");
+        assert!(failure.hint.contains("`modelferry status -m prod` on the host of controller east"), "{failure:?}");
     }
 }

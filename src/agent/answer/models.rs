@@ -1,10 +1,19 @@
 //! Models and controllers: the agent's own, and over the link those of its peers.
 
+use std::collections::BTreeSet;
+
 use super::Desk;
-use super::outline::outline;
-use crate::agent::control::view::{ControllerView, ModelMigration, ModelView, StatusView, is_in_doubt};
+use crate::agent::control::view::{
+    ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
+};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::controller::embedded::view::{ModelDetails, ModelRow};
+use crate::controller::status::ModelStatus;
 use crate::engine::view::{Direction, MigrationView, Stand};
+
+/// Milliseconds for which a failed migration is shown without being asked for: whoever comes in the morning
+/// must see what went wrong at night.
+const FAILED_SHOWN_MS: u64 = 24 * 3_600_000;
 
 /// Where a name leads.
 enum Place {
@@ -85,43 +94,68 @@ impl Desk {
 
     /// Shows a model.
     pub(super) async fn show_model(&self, named: &str) -> Result<Response, Failure> {
+        match self.model_place(named)? {
+            (Place::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model }).await,
+            (Place::Here, model) => {
+                let details = self.blocking(move |embedded| embedded.model(&model)).await?;
+                Ok(Response::Model(Box::new(self.with_migration(details))))
+            }
+        }
+    }
+
+    /// Shows a model with everything inside.
+    pub(super) async fn model_status(&self, named: &str) -> Result<Response, Failure> {
+        let (place, model) = self.model_place(named)?;
+        if let Place::Peer(peer) = place {
+            return self.ask_peer(&peer, &Request::ModelStatus { model }).await;
+        }
+        let (details, inside) = self
+            .blocking(move |embedded| {
+                let details = embedded.model(&model)?;
+                // The controller's own model has no description, and nothing inside.
+                let inside = if details.row.is_controller {
+                    ModelStatus::default()
+                } else {
+                    ModelStatus::of(&*embedded.description(embedded.find(&model)?)?)
+                };
+                Ok((details, inside))
+            })
+            .await?;
+        Ok(Response::ModelStatus(Box::new(ModelStatusView { model: self.with_migration(details), inside })))
+    }
+
+    /// Splits `[CONTROLLER:]MODEL` into where that is, and what it is called there.
+    fn model_place(&self, named: &str) -> Result<(Place, String), Failure> {
         let (controller, model) = match named.split_once(':') {
             Some((controller, model)) => (Some(controller), model),
             None => (None, named),
         };
-        let model = model.to_owned();
-        if let Place::Peer(peer) = self.place(controller)? {
-            return self.ask_peer(&peer, &Request::ShowModel { model }).await;
-        }
-        let (details, description) = self
-            .blocking(move |embedded| {
-                let details = embedded.model(&model)?;
-                let uuid = embedded.find(&model)?;
-                // The controller's own model has no description.
-                Ok((details, embedded.description(uuid).ok()))
-            })
-            .await?;
+        Ok((self.place(controller)?, model.to_owned()))
+    }
+
+    /// Adds what only the agent knows of a model.
+    fn with_migration(&self, details: ModelDetails) -> ModelView {
         let migrations = self.engine.get().map(|engine| engine.migrations()).unwrap_or_default();
         let last = migrations.iter().find(|view| view.model_uuid == details.row.uuid);
-        let migration = last.and_then(migration_of);
-        let (applications, units, machines) = description.as_deref().map(outline).unwrap_or_default();
-        Ok(Response::Model(Box::new(ModelView { details, migration, applications, units, machines })))
+        ModelView { migration: last.and_then(migration_of), details }
     }
 
     /// Shows the agent.
     pub(super) async fn status(&self) -> Result<Response, Failure> {
-        let controller = self.blocking(|embedded| embedded.view()).await?.into();
+        let (controller, models) = self.blocking(|embedded| Ok((embedded.view()?, embedded.models()?))).await?;
         let now = super::migrations::now_ms();
         let mut migrations = self.engine()?.migrations();
+        let failed = failed_of_late(&migrations, &models, now);
         migrations.retain(|view| view.ended_ms.is_none());
         migrations.sort_by_key(|view| !is_in_doubt(view, now));
         Ok(Response::Status(Box::new(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            controller,
+            controller: controller.into(),
             listen: self.listen.to_string(),
             peers: self.peers(),
             alarms: self.engine()?.alarms(),
             migrations,
+            failed,
         })))
     }
 }
@@ -136,5 +170,23 @@ fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
         }
         Stand::Reverted | Stand::Moved => return None,
     };
-    Some(ModelMigration { id: view.id.clone(), note, started_ms: view.started_ms, ended_ms: view.ended_ms })
+    Some(ModelMigration {
+        id: view.id.clone(),
+        note,
+        started_ms: view.started_ms,
+        ended_ms: view.ended_ms,
+        frozen: is_freezing(view),
+        cause: view.cause.clone(),
+        peer: view.peer.clone(),
+    })
+}
+
+/// Returns the last migrations of models that are here, where those failed within the last day.
+fn failed_of_late(migrations: &[MigrationView], models: &[ModelRow], now_ms: u64) -> Vec<MigrationView> {
+    let mut seen = BTreeSet::new();
+    // Newest first, so that of each model only the last attempt counts.
+    let last = migrations.iter().filter(|view| seen.insert(&view.model_uuid));
+    let of_late = |view: &&MigrationView| view.ended_ms.is_some_and(|end| now_ms.saturating_sub(end) < FAILED_SHOWN_MS);
+    let failed = last.filter(|view| view.stand == Stand::Reverted && view.direction == Direction::Source);
+    failed.filter(of_late).filter(|view| models.iter().any(|model| model.uuid == view.model_uuid)).cloned().collect()
 }

@@ -5,6 +5,8 @@
 
 mod failure;
 pub mod server;
+#[cfg(test)]
+mod tests;
 pub mod view;
 pub mod wire;
 
@@ -14,7 +16,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::failure::{Failure, FailureKind};
 
-use self::view::{ChecklistView, ControllerView, IdentityView, ModelView, OfferView, PairedView, PeerView, StatusView};
+use self::view::{
+    ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
+    StatusView,
+};
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
@@ -35,6 +40,8 @@ pub enum Request {
     Identity {},
     /// Whom is it paired with?
     Peers {},
+    /// What may be sent now?
+    Limits {},
     /// Which controllers does it know?
     Controllers {},
     /// What is this controller; the agent's own if none is named?
@@ -49,6 +56,11 @@ pub enum Request {
     },
     /// What is this model?
     ShowModel {
+        /// The model.
+        model: String,
+    },
+    /// What is inside this model?
+    ModelStatus {
         /// The model.
         model: String,
     },
@@ -125,6 +137,13 @@ pub enum Request {
         address: String,
         /// What the peer will be called here, if not as it calls itself.
         name: Option<String>,
+    },
+    /// Change what may be sent.
+    Limit {
+        /// To whom; by the whole agent if nobody is named.
+        peer: Option<String>,
+        /// How much, such as `20mbit`; 0 is a pause, any amount if it is absent.
+        rate: Option<String>,
     },
     /// Forget a peer.
     Unpair {
@@ -244,8 +263,10 @@ impl Request {
     /// Reports whether this changes anything, and so needs more than a connection.
     pub fn changes(&self) -> bool {
         match self {
+            Self::Limits {} => false,
             Self::Status {} | Self::Identity {} | Self::Peers {} | Self::Controllers {} => false,
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
+            Self::ModelStatus { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
@@ -253,6 +274,7 @@ impl Request {
             Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
             Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
+            Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
             Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
@@ -267,7 +289,8 @@ impl Request {
 
     /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
     pub fn peer_may_ask(&self) -> bool {
-        matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } | Self::Verify { .. })
+        let list = matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::Verify { .. });
+        list || matches!(self, Self::ShowModel { .. } | Self::ModelStatus { .. })
     }
 }
 
@@ -310,6 +333,8 @@ pub enum Response {
     Identity(IdentityView),
     /// Of [`Request::Peers`].
     Peers(Vec<PeerView>),
+    /// Of [`Request::Limits`] and [`Request::Limit`]; the agent's own comes first.
+    Limits(Vec<view::CapView>),
     /// Of [`Request::Controllers`]; the agent's own comes first.
     Controllers(Vec<ControllerView>),
     /// Of [`Request::ShowController`].
@@ -323,6 +348,8 @@ pub enum Response {
     },
     /// Of [`Request::ShowModel`].
     Model(Box<ModelView>),
+    /// Of [`Request::ModelStatus`].
+    ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
     /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
@@ -373,29 +400,4 @@ pub enum Response {
     Imported(Imported),
     /// Of [`Request::EmbeddedExport`].
     Exported(Exported),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_with_a_field_too_many_is_refused() {
-        let text = r#"{"verb":"abort","id":"x","force":true}"#;
-        assert!(serde_json::from_str::<Request>(text).unwrap_err().to_string().contains("force"));
-    }
-
-    #[test]
-    fn a_peer_can_ask_for_nothing_that_changes_anything() {
-        for request in [
-            Request::Models { controller: None },
-            Request::ShowModel { model: "prod".into() },
-            Request::ShowController { controller: None },
-            Request::Verify { id: "prod".into() },
-        ] {
-            assert!(request.peer_may_ask() && !request.changes());
-        }
-        assert!(!Request::Abort { id: "prod".into() }.peer_may_ask());
-        assert!(!Request::Identity {}.peer_may_ask());
-    }
 }

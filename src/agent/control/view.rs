@@ -3,9 +3,10 @@
 use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};
 
-use crate::controller::description::Consumer;
+use crate::controller::description::{Consumer, Description};
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
-use crate::engine::view::{AlarmView, MigrationView, Stand, WayBackView};
+use crate::controller::status::{ModelStatus, file};
+use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, WayBackView};
 
 /// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
 /// round trip, and only one that stays so deserves an operator.
@@ -15,6 +16,12 @@ pub const IN_DOUBT_MS: u64 = 30_000;
 pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
     migration.stand == Stand::Undecided
         && migration.undecided_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= IN_DOUBT_MS)
+}
+
+/// Reports whether a migration holds its model frozen, here on its source.
+pub fn is_freezing(migration: &MigrationView) -> bool {
+    let held = matches!(migration.state.as_str(), "Freezing" | "Frozen" | "Committed");
+    migration.direction == Direction::Source && held
 }
 
 /// The agent as a whole.
@@ -33,6 +40,9 @@ pub struct StatusView {
     pub alarms: Vec<AlarmView>,
     /// Migrations that are not at rest, those in doubt first.
     pub migrations: Vec<MigrationView>,
+    /// Models here whose last migration failed within the last day, each by that migration.
+    #[serde(default)]
+    pub failed: Vec<MigrationView>,
 }
 
 /// Who the agent is.
@@ -47,6 +57,18 @@ pub struct IdentityView {
     pub listen: String,
     /// Its state directory.
     pub state_dir: String,
+}
+
+/// What may be sent, now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CapView {
+    /// To whom; by the whole agent if nobody is named.
+    pub peer: Option<String>,
+    /// How much, such as `20mbit`; `0` is a pause, any amount if it is absent.
+    pub rate: Option<String>,
+    /// Whether it was set by hand since the agent's start.
+    pub by_hand: bool,
 }
 
 /// A peer.
@@ -147,16 +169,10 @@ pub struct ModelView {
     pub details: ModelDetails,
     /// Its migration, if it is in one, or the last one failed.
     pub migration: Option<ModelMigration>,
-    /// Its applications.
-    pub applications: Vec<ApplicationView>,
-    /// Their units, subordinates last.
-    pub units: Vec<UnitView>,
-    /// Its machines, containers among them.
-    pub machines: Vec<MachineView>,
 }
 
 /// A model's migration, as the model shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ModelMigration {
     /// In Juju's form.
@@ -167,70 +183,34 @@ pub struct ModelMigration {
     pub started_ms: u64,
     /// When it failed, Unix milliseconds.
     pub ended_ms: Option<u64>,
+    /// Whether it holds the model frozen.
+    #[serde(default)]
+    pub frozen: bool,
+    /// The first cause, if it failed.
+    #[serde(default)]
+    pub cause: Option<String>,
+    /// The other agent, as it is called where the model is.
+    #[serde(default)]
+    pub peer: String,
 }
 
-/// An application of a model.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A model with everything inside: what `status -m` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ApplicationView {
-    /// Its name.
-    pub name: String,
-    /// The workload's version.
-    pub version: String,
-    /// Its status, one word.
-    pub status: String,
-    /// What the status adds, in words.
-    pub message: String,
-    /// Its units.
-    pub scale: u64,
-    /// Its charm's name.
-    pub charm: String,
-    /// The channel it came from.
-    pub channel: String,
-    /// The charm's revision.
-    pub revision: i64,
-    /// Whether it is exposed.
-    pub exposed: bool,
+pub struct ModelStatusView {
+    /// The model by itself.
+    pub model: ModelView,
+    /// What is inside.
+    pub inside: ModelStatus,
 }
 
-/// A unit of an application.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct UnitView {
-    /// Its name.
-    pub name: String,
-    /// Whether it leads its application.
-    pub leader: bool,
-    /// The workload's status, one word.
-    pub workload: String,
-    /// The agent's status, one word.
-    pub agent: String,
-    /// The machine it is on, empty where there is none.
-    pub machine: String,
-    /// Its address, empty where it is not known.
-    pub address: String,
-    /// What the workload's status adds, in words.
-    pub message: String,
-}
-
-/// A machine or a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct MachineView {
-    /// Its id: `0`, `0/lxd/1`.
-    pub id: String,
-    /// Its status, one word.
-    pub state: String,
-    /// Its address, empty where it is not known.
-    pub address: String,
-    /// What the cloud calls it.
-    pub instance: String,
-    /// Its base: `ubuntu@24.04`.
-    pub base: String,
-    /// Its availability zone.
-    pub zone: String,
-    /// What the instance's status adds, in words.
-    pub message: String,
+impl ModelView {
+    /// Makes the view of a model that is known from its description alone.
+    ///
+    /// `from`: what stands where its controller's name would.
+    pub fn of_description(description: &Description, from: &str) -> Self {
+        Self { details: file::details(description, from), migration: None }
+    }
 }
 
 /// An open offer to pair.

@@ -1,5 +1,6 @@
 //! What commands print: Juju's tables, Juju's YAML, JSON.
 
+mod paint;
 mod table;
 mod text;
 mod time;
@@ -8,9 +9,10 @@ mod yaml;
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub use paint::{Paint, painted};
 pub use table::Table;
 pub use text::{byte_count, plain};
-pub use time::{ago, ago_rfc3339, clock, now_ms, span, utc};
+pub use time::{ago, ago_rfc3339, clock, date, now_ms, span, utc};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

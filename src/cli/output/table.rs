@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::paint::{BOLD, Paint, RESET};
 use super::plain;
 
 /// Which way a column's cells lean.
@@ -17,6 +18,7 @@ enum Align {
 #[derive(Debug)]
 pub struct Table {
     aligns: Vec<Align>,
+    paints: Vec<Option<Paint>>,
     rows: Vec<Vec<String>>,
 }
 
@@ -25,7 +27,17 @@ impl Table {
     pub fn new(columns: &[&str]) -> Self {
         let align = |column: &&str| if column.starts_with('>') { Align::Right } else { Align::Left };
         let head = columns.iter().map(|column| column.trim_start_matches('>').to_owned()).collect();
-        Self { aligns: columns.iter().map(align).collect(), rows: vec![head] }
+        let paints = vec![None; columns.len()];
+        Self { aligns: columns.iter().map(align).collect(), paints, rows: vec![head] }
+    }
+
+    /// Gives the cells of the columns with these headings their colour, where colours are wanted.
+    pub fn paint(mut self, paints: &[(&str, Paint)]) -> Self {
+        for (column, head) in self.rows[0].iter().enumerate() {
+            let paint = paints.iter().find(|(painted, _)| painted == head);
+            self.paints[column] = paint.map(|(_, paint)| *paint);
+        }
+        self
     }
 
     /// Adds a row, escaping what a terminal would obey.
@@ -38,20 +50,29 @@ impl Table {
         self.rows.len() == 1
     }
 
-    /// Returns the table's lines, each ended.
+    /// Returns the table's lines, each ended, without colour.
     pub fn render(&self) -> String {
+        self.render_in(false)
+    }
+
+    /// Returns the table's lines, each ended, in colour if `color` says so.
+    pub fn render_in(&self, color: bool) -> String {
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
         let mut text = String::new();
-        for row in &self.rows {
+        for (line, row) in self.rows.iter().enumerate() {
             for (column, cell) in row.iter().enumerate() {
                 let last = column + 1 == row.len();
+                let begin = if line == 0 { Some(BOLD) } else { self.paints[column].and_then(|paint| paint.of(cell)) };
+                let (begin, end) = begin.filter(|_| color).map_or(("", ""), |begin| (begin, RESET));
+                let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
+                let gap = if last { "" } else { "  " };
                 let _ = match self.aligns[column] {
-                    Align::Left if last => write!(text, "{cell}"),
-                    Align::Left => write!(text, "{cell:<0$}  ", widths[column]),
-                    Align::Right => write!(text, "{cell:>0$}{1}", widths[column], if last { "" } else { "  " }),
+                    Align::Left if last => write!(text, "{begin}{cell}{end}"),
+                    Align::Left => write!(text, "{begin}{cell}{end}{pad}{gap}"),
+                    Align::Right => write!(text, "{pad}{begin}{cell}{end}{gap}"),
                 };
             }
             text.push('\n');
@@ -75,6 +96,18 @@ mod tests {
              controller      1  admin   1 minute ago\n\
              größe*          -  admin   \n"
         );
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colours() {
+        let mut table = Table::new(&["Unit", "Workload", ">Scale"]).paint(&[("Workload", Paint::Status)]);
+        table.row(["a/0", "error", "1"]);
+        table.row(["b/10", "active", "2/3"]);
+        let painted = table.render_in(true);
+        assert!(painted.contains("\u{1b}[31merror\u{1b}[0m     "), "{painted:?}");
+        let stripped =
+            [BOLD, RESET, "\u{1b}[31m", "\u{1b}[32m"].iter().fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(stripped, table.render());
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub fn clock(time_ms: u64) -> String {
     stamp(time_ms, "%H:%M:%SZ")
 }
 
+/// Returns a date and time in UTC, as Juju's YAML has it: `29 Jan 2025 15:51:17Z`.
+pub fn date(time_ms: u64) -> String {
+    stamp(time_ms, "%d %b %Y %H:%M:%SZ")
+}
+
 /// Returns a time in UTC in full: `2025-10-09T08:53:20.123Z`.
 pub fn utc(time_ms: u64) -> String {
     stamp(time_ms, "%Y-%m-%dT%H:%M:%S%.3fZ")
@@ -80,6 +85,7 @@ mod tests {
     fn a_time_of_day_is_in_utc() {
         assert_eq!(clock(1_760_000_000_000), "08:53:20Z");
         assert_eq!(clock(u64::MAX), "unknown");
+        assert_eq!(date(1_760_000_000_000), "09 Oct 2025 08:53:20Z");
     }
 
     #[test]

@@ -120,8 +120,18 @@ fn is_another_type(text: &str) -> bool {
         || matches!(lower.trim_start_matches(['+', '-']), ".inf" | ".nan")
         || lower.replace('_', "").parse::<f64>().is_ok_and(|_| !matches!(lower.as_str(), "inf" | "nan" | "infinity"))
         || ["0x", "0o", "0b"].iter().any(|prefix| lower.starts_with(prefix))
+        || is_base_60(&lower)
         || lower.parse::<jiff::civil::Date>().is_ok()
         || lower.to_ascii_uppercase().parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Whether a reader of YAML 1.1 would take it for a number in base 60, as it would some MAC addresses.
+fn is_base_60(text: &str) -> bool {
+    let mut parts = text.trim_start_matches(['+', '-']).split(':');
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let first = parts.next().is_some_and(|part| digits(part) && !part.starts_with('0'));
+    let mut rest = parts.peekable();
+    first && rest.peek().is_some() && rest.all(|part| digits(part) && part.parse::<u8>().is_ok_and(|part| part < 60))
 }
 
 fn may_be_plain(text: &str) -> bool {
@@ -157,6 +167,14 @@ mod tests {
              migration: 'aborted, x: \"y\" it''s'\n  users: {}\n  agent-version: 3.1.0\n  supported-features:\n  \
              - name: juju\n    version: 3.1.0\n  - name: k\n    list:\n    - a\n    - b\n"
         );
+    }
+
+    #[test]
+    fn what_yaml_1_1_reads_as_a_number_in_base_60_is_quoted() {
+        assert_eq!(quoted("10:20:30:40:50:55"), "\"10:20:30:40:50:55\"");
+        for plain in ["fa:16:3e:73:15:c8", "10:20:30:40:50:60", "0:1", "08:53:20Z", "10.0.0.1:17070"] {
+            assert_eq!(quoted(plain), plain);
+        }
     }
 
     #[test]

@@ -59,10 +59,13 @@ pub fn forget(store: &Store, id: &str) -> Result<(), ControllerError> {
     store.forget_kept(id).map_err(said)
 }
 
+/// An id, and what is kept under it, or why that cannot be read.
+pub type Listed = (String, Result<Kept, ControllerError>);
+
 /// Lists what is kept: every id, with what is kept under it, or why that cannot be read.
 ///
 /// Errors: [`ControllerError::Storage`] if the store cannot be listed.
-pub fn list(store: &Store) -> Result<Vec<(String, Result<Kept, ControllerError>)>, ControllerError> {
+pub fn list(store: &Store) -> Result<Vec<Listed>, ControllerError> {
     let ids = store.kept().map_err(ControllerError::storage)?;
     Ok(ids.into_iter().map(|id| (id.clone(), Kept::read(store, &id))).collect())
 }

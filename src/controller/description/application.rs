@@ -57,7 +57,28 @@ pub struct Application {
     /// What it offers to other models.
     #[serde(deserialize_with = "list")]
     pub offers: Vec<Offer>,
+    charm_metadata: Option<Metadata>,
     charm_manifest: Option<Manifest>,
+}
+
+/// What is looked at of a charm's `metadata.yaml`: what it can be related by.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    #[serde(deserialize_with = "or_default")]
+    provides: BTreeMap<String, CharmEndpoint>,
+    #[serde(deserialize_with = "or_default")]
+    requires: BTreeMap<String, CharmEndpoint>,
+}
+
+/// An endpoint, as a charm declares it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct CharmEndpoint {
+    /// `provider` or `requirer`.
+    pub role: String,
+    /// What is spoken over it.
+    pub interface: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -68,6 +89,12 @@ struct Manifest {
 }
 
 impl Application {
+    /// Returns what its charm declares of an endpoint that others can be related to.
+    pub fn charm_endpoint(&self, name: &str) -> Option<&CharmEndpoint> {
+        let metadata = self.charm_metadata.as_ref()?;
+        metadata.provides.get(name).or_else(|| metadata.requires.get(name))
+    }
+
     /// Reports whether its charm came with a `manifest.yaml`, which Juju 4 demands.
     pub fn has_manifest(&self) -> bool {
         self.charm_manifest.as_ref().is_some_and(|manifest| !manifest.bases.is_empty())

@@ -46,6 +46,10 @@ struct Document {
     spaces: Vec<Space>,
     #[serde(deserialize_with = "list")]
     subnets: Vec<Subnet>,
+    #[serde(deserialize_with = "list")]
+    link_layer_devices: Vec<LinkLayerDevice>,
+    #[serde(deserialize_with = "list")]
+    ip_addresses: Vec<IpAddress>,
     #[serde(deserialize_with = "status")]
     status: Status,
     #[serde(deserialize_with = "or_default")]
@@ -216,6 +220,8 @@ impl Document {
             external_controllers: self.external_controllers,
             spaces: self.spaces,
             subnets: self.subnets,
+            link_layer_devices: self.link_layer_devices,
+            ip_addresses: self.ip_addresses,
             storages: self.storages,
             storage_pools: self.storage_pools,
             volumes,

@@ -60,6 +60,29 @@ impl Description {
         used.filter(|pool| !pool.is_empty()).map(|pool| format!("{pool}:{}", provider(pool))).collect()
     }
 
+    /// Counts what the model has, in the order in which people ask.
+    pub fn counts(&self) -> Vec<(String, u64)> {
+        let offers = self.applications.iter().map(|application| application.offers.len()).sum();
+        [
+            ("machines", self.machines.len()),
+            ("containers", self.all_machines().count() - self.machines.len()),
+            ("applications", self.applications.len()),
+            ("units", self.all_units().count()),
+            ("relations", self.relations.len()),
+            ("offers", offers),
+            ("saas", self.remote_applications.iter().filter(|remote| !remote.is_consumer_proxy).count()),
+            ("spaces", self.spaces.len()),
+            ("subnets", self.subnets.len()),
+            ("storage", self.storages.len()),
+            ("volumes", self.volumes.len()),
+            ("filesystems", self.filesystems.len()),
+            ("secrets", self.secrets.len()),
+            ("users", self.users.len()),
+        ]
+        .map(|(what, count)| (what.to_owned(), count as u64))
+        .to_vec()
+    }
+
     /// Returns the URLs of the charms without a `manifest.yaml`.
     fn charms_without_manifest(&self) -> BTreeSet<String> {
         let without = self.applications.iter().filter(|application| !application.has_manifest());

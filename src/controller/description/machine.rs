@@ -31,6 +31,9 @@ pub struct Machine {
     /// All that the cloud knows of its addresses.
     #[serde(deserialize_with = "or_default")]
     pub provider_addresses: Vec<Address>,
+    /// All that the machine itself knows of them.
+    #[serde(deserialize_with = "or_default")]
+    pub machine_addresses: Vec<Address>,
     /// Its agent's binary.
     pub tools: Option<Tools>,
     /// The containers in it.
@@ -38,6 +41,44 @@ pub struct Machine {
     pub containers: Vec<Machine>,
     /// Ports that its units have opened.
     pub opened_port_ranges: OpenedPorts,
+    /// What it was asked to be.
+    #[serde(deserialize_with = "or_default")]
+    pub constraints: Constraints,
+}
+
+/// What a machine was asked to be; what is empty or 0 was not asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Constraints {
+    /// Processor architecture.
+    pub architecture: String,
+    /// Kind of container.
+    pub container: String,
+    /// Cores.
+    pub cores: u64,
+    /// Processor power, in the cloud's own measure.
+    pub cpu_power: u64,
+    /// The cloud's name for a size of machine.
+    pub instance_type: String,
+    /// Memory, MiB.
+    pub memory: u64,
+    /// Root disk, MiB.
+    pub root_disk: u64,
+    /// Where the root disk comes from.
+    pub root_disk_source: String,
+    /// Tags, understood by some clouds.
+    #[serde(deserialize_with = "or_default")]
+    pub tags: Vec<String>,
+    /// Spaces it must, or with a `^` must not, be in.
+    #[serde(deserialize_with = "or_default")]
+    pub spaces: Vec<String>,
+    /// Kind of virtualization.
+    pub virt_type: String,
+    /// Availability zones it may be in.
+    #[serde(deserialize_with = "or_default")]
+    pub zones: Vec<String>,
+    /// The image it starts from.
+    pub image_id: String,
 }
 
 /// What a cloud says about a machine.
@@ -51,6 +92,9 @@ pub struct Instance {
     /// The cloud's status of it.
     #[serde(deserialize_with = "status")]
     pub status: Status,
+    /// Whether changes asked for were applied.
+    #[serde(deserialize_with = "status")]
+    pub modification_status: Status,
     /// Where in the region it stands.
     pub availability_zone: String,
     /// Its processor architecture.
@@ -61,6 +105,15 @@ pub struct Instance {
     pub memory: u64,
     /// Its root disk, MiB.
     pub root_disk: u64,
+    /// Where the root disk came from.
+    pub root_disk_source: String,
+    /// Processor power, in the cloud's own measure.
+    pub cpu_power: u64,
+    /// Tags, on some clouds.
+    #[serde(deserialize_with = "or_default")]
+    pub tags: Vec<String>,
+    /// Kind of virtualization.
+    pub virt_type: String,
 }
 
 /// A network address.

@@ -22,7 +22,9 @@ mod tests;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
@@ -30,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use application::{Application, Unit};
 use machine::Machine;
-use network::{Space, Subnet};
+use network::{IpAddress, LinkLayerDevice, Space, Subnet};
 use relation::{ExternalController, OfferConnection, Relation, RemoteApplication};
 use secret::Secret;
 use status::Status;
@@ -139,6 +141,10 @@ pub struct Description {
     pub spaces: Vec<Space>,
     /// Its subnets.
     pub subnets: Vec<Subnet>,
+    /// Network devices of its machines.
+    pub link_layer_devices: Vec<LinkLayerDevice>,
+    /// Their addresses.
+    pub ip_addresses: Vec<IpAddress>,
     /// Its storage.
     pub storages: Vec<Storage>,
     /// Its storage pools.
@@ -264,6 +270,13 @@ impl Description {
     pub fn all_units(&self) -> impl Iterator<Item = (&Application, &Unit)> {
         self.applications.iter().flat_map(|application| application.units.iter().map(move |unit| (application, unit)))
     }
+}
+
+/// Reads the model in a file: a description as it travels, or as `juju dump-model` prints it.
+///
+/// Errors: [`DescriptionError`].
+pub fn from_file(path: &Path) -> Result<Description, DescriptionError> {
+    Description::parse(&read_bytes(&mut File::open(path)?)?)
 }
 
 /// Reads a description's bytes, and not one more than it may have.

@@ -1,4 +1,4 @@
-//! Spaces and subnets.
+//! Spaces and subnets, network devices and their addresses.
 
 use serde::Deserialize;
 
@@ -44,6 +44,44 @@ pub struct Subnet {
     pub space_name: String,
 }
 
+/// A network device of a machine.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct LinkLayerDevice {
+    /// Its name there.
+    pub name: String,
+    /// The machine.
+    pub machine_id: String,
+    /// `ethernet`, `bridge`, `loopback`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its MAC address.
+    pub mac_address: String,
+    /// Whether it is up.
+    pub is_up: bool,
+}
+
+/// An address of a network device.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct IpAddress {
+    /// The device.
+    pub device_name: String,
+    /// The machine.
+    pub machine_id: String,
+    /// The subnet it is in.
+    pub subnet_cidr: String,
+    /// `dhcp`, `static`, `loopback`.
+    pub config_method: String,
+    /// The address.
+    pub value: String,
+    /// Name servers known by it.
+    #[serde(deserialize_with = "or_default")]
+    pub dns_servers: Vec<String>,
+    /// The way out.
+    pub gateway_address: String,
+}
+
 /// The name of the space that every model has.
 pub const ALPHA: &str = "alpha";
 /// Its number, in documents that number spaces.
@@ -78,4 +116,6 @@ impl Description {
 listed!(
     Space = "spaces" by |space| &space.name,
     Subnet = "subnets" by |subnet| &subnet.cidr,
+    LinkLayerDevice = "link-layer-devices" by |device| &device.name,
+    IpAddress = "ip-addresses" by |address| &address.value,
 );

@@ -54,9 +54,17 @@ pub struct Disk {
     pub id: String,
     /// The storage it serves.
     pub storage_id: String,
-    /// The volume under a filesystem.
+    /// Of a filesystem, the number of the volume under it; of a volume, the cloud's name for it.
     #[serde(rename = "volume-id")]
     pub volume: String,
+    /// The cloud's name for a filesystem.
+    pub filesystem_id: String,
+    /// What the hardware calls a volume.
+    pub hardware_id: String,
+    /// A volume's world-wide name.
+    pub wwn: String,
+    /// Whether a volume outlives what it is attached to.
+    pub persistent: bool,
     /// Whether the cloud has made it.
     pub provisioned: bool,
     /// MiB.
@@ -91,6 +99,12 @@ pub struct Attachment {
     host_unit_id: String,
     /// Where it is mounted.
     pub mount_point: String,
+    /// Of a volume, its device below `/dev`.
+    pub device_name: String,
+    /// Likewise, a link to it.
+    pub device_link: String,
+    /// Likewise, where it is on its bus.
+    pub bus_address: String,
     /// Whether it can only be read.
     pub read_only: bool,
 }

@@ -7,7 +7,6 @@ use modelferry_protocol::snapshot::{BlobRef, Call};
 
 use super::Inner;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
-use super::models::counts;
 use super::record::{ModelRecord, State, Summary};
 use crate::controller::port::ControllerError;
 
@@ -74,8 +73,8 @@ impl Inner {
                 known.0, known.1, expected.machines, expected.units
             )
         });
-        let here = held.and_then(|held| self.description_of(held.into()).ok()).map(|here| counts(&here));
-        let wanted = counts(&told);
+        let here = held.and_then(|held| self.description_of(held.into()).ok()).map(|here| here.counts());
+        let wanted = told.counts();
         let differing = here.as_ref().map_or_else(Vec::new, |here| {
             let differs = |((what, here), (_, wanted)): (&(String, u64), &(String, u64))| {
                 (here != wanted).then(|| format!("{here} {what} instead of {wanted}"))

@@ -4,11 +4,12 @@ use modelferry_protocol::ids::ModelUuid;
 
 use super::record::{ModelRecord, State};
 use super::users::ADMIN;
-use super::view::{CredentialView, ModelDetails, ModelRow, ModelState, ModelUserView, RedirectView};
+use super::view::{CredentialView, ModelDetails, ModelRow, ModelState, RedirectView};
 use super::{Embedded, Inner};
 use crate::config::CredentialConfig;
 use crate::controller::description::{Credential, Description};
 use crate::controller::port::ControllerError;
+use crate::controller::status::file;
 
 impl ModelRecord {
     /// Reports whether the model can be seen here: it has not left, and is more than a migration's copy.
@@ -133,17 +134,10 @@ impl Inner {
             controller_uuid: self.identity.uuid.to_string(),
             agent_version: description.map_or_else(|| self.config.version.clone(), |told| told.agent_version.clone()),
             sla: told.sla.clone(),
+            message: told.status.message.clone(),
             since_ms: record.since_ms,
-            users: told
-                .users
-                .iter()
-                .map(|user| ModelUserView {
-                    name: user.name.clone(),
-                    display_name: user.display_name.clone(),
-                    access: user.access.clone(),
-                    last_connection: Some(user.last_connection.clone()).filter(|at| !at.is_empty()),
-                })
-                .collect(),
+            users: file::users(told),
+            cores: file::cores(told),
             credential: told.credential.as_ref().map(|credential| self.credential_view(credential)),
             document_version: told.document_version,
             description_bytes: record.description.map_or(0, |blob| blob.bytes),
@@ -151,7 +145,7 @@ impl Inner {
             binaries: told.wanted().len() as u64,
             binaries_held: self.database.binaries(record.uuid)?.len() as u64,
             entries: self.database.entry_totals(record.uuid)?.0,
-            counts: description.map(counts).unwrap_or_default(),
+            counts: description.map(Description::counts).unwrap_or_default(),
             mid: record.mid().map(|mid| mid.to_string()),
         })
     }
@@ -175,29 +169,6 @@ impl Inner {
 
 fn is(known: &CredentialConfig, owner: &str, name: &str) -> bool {
     known.owner == owner && known.name == name
-}
-
-/// Counts what a model has, in the order in which people ask.
-pub(super) fn counts(description: &Description) -> Vec<(String, u64)> {
-    let offers = description.applications.iter().map(|application| application.offers.len()).sum();
-    [
-        ("machines", description.machines.len()),
-        ("containers", description.all_machines().count() - description.machines.len()),
-        ("applications", description.applications.len()),
-        ("units", description.all_units().count()),
-        ("relations", description.relations.len()),
-        ("offers", offers),
-        ("saas", description.remote_applications.iter().filter(|remote| !remote.is_consumer_proxy).count()),
-        ("spaces", description.spaces.len()),
-        ("subnets", description.subnets.len()),
-        ("storage", description.storages.len()),
-        ("volumes", description.volumes.len()),
-        ("filesystems", description.filesystems.len()),
-        ("secrets", description.secrets.len()),
-        ("users", description.users.len()),
-    ]
-    .map(|(what, count)| (what.to_owned(), count as u64))
-    .to_vec()
 }
 
 fn row(record: &ModelRecord) -> ModelRow {

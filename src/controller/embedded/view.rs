@@ -6,6 +6,8 @@
 use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};
 
+use crate::controller::status::named::Named;
+
 /// The controller: what `show-controller` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControllerView {
@@ -144,10 +146,16 @@ pub struct ModelDetails {
     pub agent_version: String,
     /// Its support level; empty where there is none.
     pub sla: String,
+    /// What its own status adds, in words: why it is suspended.
+    #[serde(default)]
+    pub message: String,
     /// Since when it has been in its state, Unix milliseconds.
     pub since_ms: u64,
     /// Its users.
     pub users: Vec<ModelUserView>,
+    /// Cores of its machines, by id; containers not counted.
+    #[serde(default)]
+    pub cores: Named<u64>,
     /// Its credential.
     pub credential: Option<CredentialView>,
     /// Version of its description's document; 0 for the controller model, which has none.

@@ -320,10 +320,11 @@ impl SourceTask {
     fn too_late(&self) -> EngineError {
         let id = id_of(&self.tracked.terms);
         EngineError::TooLate(match self.record.state {
-            SourceState::Committed(_) => format!(
-                "the model has been handed over and the target has not answered yet; it is frozen here until it does. \
-                 See `modelferry show-migration {id}`"
-            ),
+            SourceState::Committed(_) => {
+                "the model has been handed over and the target has not answered yet; it is frozen here until it does; \
+                 `modelferry status` says who must act, and what to type, should the link stay dead"
+                    .to_owned()
+            }
             _ => format!("the target owns the model. See `modelferry show-migration {id}`"),
         })
     }

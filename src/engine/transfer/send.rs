@@ -91,6 +91,7 @@ pub async fn send(
     blobs: &[BlobRef],
 ) -> Result<(), TransferError> {
     let (feedback_to, mut feedback) = Conversation::feedback();
+    let _busy = conversation.session.busy();
     tracked.counters.set(blobs.iter().map(|blob| blob.bytes).sum(), 0);
     let mut sending = Sending {
         store: core.parts.store.clone(),

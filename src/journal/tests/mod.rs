@@ -243,3 +243,25 @@ fn no_journal_is_made_on_a_full_disk() {
     assert!(matches!(refused, Err(JournalError::ReserveLow { .. })));
     assert!(assert_holds(dir.path(), &[]).created);
 }
+
+#[test]
+fn a_journal_is_proved_whole_until_a_record_is_changed_under_it() {
+    let dir = TempDir::new().unwrap();
+    let (journal, _) = open(dir.path()).unwrap();
+    story().into_iter().for_each(|entry| journal.append(vec![entry]).unwrap());
+    let before = journal.verify().unwrap();
+    assert_eq!(before.records, 6);
+    journal.append(vec![note(2, "one more")]).unwrap();
+    assert_ne!(journal.verify().unwrap().last, before.last);
+
+    // Whoever changes the disk under a running agent, and mends nothing.
+    for name in NAMES {
+        let mut bytes = fs::read(dir.path().join(name)).unwrap();
+        let at = bytes.windows(8).position(|window| window == b"operator");
+        if let Some(at) = at {
+            bytes[at] = b'O';
+            fs::write(dir.path().join(name), bytes).unwrap();
+        }
+    }
+    assert!(matches!(journal.verify(), Err(JournalError::Corrupt { sequence: 3, .. })));
+}

@@ -163,7 +163,7 @@ impl NetworkTable {
         for space in &mut self.spaces {
             space.there = space_there(&space.name);
             space.means = match space.there {
-                There::Yes if space.name == ALPHA => "every model has it; an import keeps the destination's own",
+                There::Yes if space.name == ALPHA => "every model has it, so an import makes none",
                 There::Yes => "an import makes it again under the same id",
                 There::No => {
                     "an import makes it again all the same; a unit that asks for it afterwards finds no network of it there"

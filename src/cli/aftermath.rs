@@ -1,0 +1,49 @@
+//! What to say of a model whose migration failed, or holds it frozen: how things stand, and what to do.
+
+use super::output::ago;
+use super::plain;
+
+/// What is true while a model is frozen.
+pub(super) const FROZEN: &str =
+    "frozen for its migration: applications keep running; hooks and changes wait until it has ended";
+
+/// A migration that failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed<'a> {
+    /// In Juju's form.
+    pub id: &'a str,
+    /// `owner/name`.
+    pub model: &'a str,
+    /// Where it was to go.
+    pub peer: &'a str,
+    /// The first cause.
+    pub cause: Option<&'a str>,
+    /// When, Unix milliseconds.
+    pub ended_ms: u64,
+}
+
+impl Failed<'_> {
+    /// Tells cause and time, and how the model is: on two lines.
+    pub(super) fn told(&self, now_ms: u64) -> String {
+        format!(
+            "Migration \"{}\" failed {}: {}\nModel \"{}\" is live on its source, as it was.\n",
+            plain(self.id),
+            ago(self.ended_ms, now_ms),
+            plain(self.cause.unwrap_or("no cause was recorded")),
+            plain(self.model),
+        )
+    }
+
+    /// Tells where more is told of it, and what to do about it: on two lines.
+    pub(super) fn next(&self) -> String {
+        format!("What happened: `modelferry show-migration {}`.\n{}", plain(self.id), self.again())
+    }
+
+    /// Tells what to do about it, on one line.
+    pub(super) fn again(&self) -> String {
+        let (model, peer) = (plain(self.model), plain(self.peer));
+        format!(
+            "What stands in the way: `modelferry precheck {model} {peer}`. Once more: `modelferry migrate {model} {peer}`.\n"
+        )
+    }
+}

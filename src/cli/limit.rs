@@ -1,0 +1,59 @@
+//! `modelferry limit`: what may be sent.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::output::Table;
+use super::{Context, client};
+use crate::agent::control::view::CapView;
+use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::config::Rate;
+
+/// Show what may be sent, or change it while the agent runs
+///
+/// RATE is such as 20mbit or 500kbit; 0 pauses what is sent, `none` takes the limit away. It counts UDP payload, with
+/// repeats and handshakes, and all migrations share it. With PEER it is for that peer alone, without for all together.
+/// It holds in the place of `bwlimit` in the configuration until the agent ends; windows of the configuration hold as
+/// well.
+#[derive(Debug, Args)]
+#[command(after_help = exit::ASKING, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none]")]
+pub struct LimitArgs {
+    /// The peer, if the limit is for one; then the rate
+    #[arg(value_name = "PEER RATE|none", num_args = 0..=2)]
+    arguments: Vec<String>,
+}
+
+impl LimitArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let request = match self.arguments.as_slice() {
+            [] => Request::Limits {},
+            [rate] => Request::Limit { peer: None, rate: parse(rate)? },
+            [peer, rate, ..] => Request::Limit { peer: Some(peer.clone()), rate: parse(rate)? },
+        };
+        let Response::Limits(caps) = context.ask(&request)? else { return Err(client::unexpected()) };
+        context.print(&caps, || table(&caps).render());
+        Ok(Exit::Done)
+    }
+}
+
+fn parse(text: &str) -> Result<Option<String>, Failure> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let usage = |error: crate::config::BadRate| Failure::new(FailureKind::Usage, error.to_string());
+    Ok(Some(text.parse::<Rate>().map_err(usage)?.to_string()))
+}
+
+fn table(caps: &[CapView]) -> Table {
+    let mut table = Table::new(&["Peer", "Limit", "Set"]);
+    for cap in caps {
+        let limit = match cap.rate.as_deref() {
+            None => "none",
+            Some("0") => "0 (paused)",
+            Some(rate) => rate,
+        };
+        let set = if cap.by_hand { "by hand" } else { "-" };
+        table.row([cap.peer.clone().unwrap_or_else(|| "(all)".to_owned()), limit.to_owned(), set.to_owned()]);
+    }
+    table
+}

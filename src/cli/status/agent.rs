@@ -1,0 +1,81 @@
+//! The agent: what is in doubt, what runs, what failed of late, its peers, what waits.
+
+use std::fmt::Write;
+
+use super::cut;
+use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
+use crate::cli::aftermath::{FROZEN, Failed};
+use crate::cli::output::{Paint, Table, clock, painted};
+use crate::cli::{cloud_region, doubt, peers, plain};
+
+/// What a doubt begins with.
+const IN_DOUBT: &str = "IN DOUBT";
+
+pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
+    let (doubtful, sure): (Vec<_>, Vec<_>) =
+        status.migrations.iter().partition(|migration| is_in_doubt(migration, now_ms));
+    let mut text = String::new();
+    for alarm in &status.alarms {
+        let head = painted("ALARM", Paint::Alarm, color);
+        let _ = writeln!(text, "{head}  {}: {}\n", plain(&alarm.kind), plain(&alarm.text));
+    }
+    for migration in &doubtful {
+        let _ = writeln!(text, "{}\n", alarmed(&doubt::tell(migration, now_ms), color));
+    }
+    let controller = &status.controller;
+    let cloud = cloud_region(&controller.cloud, &controller.region);
+    let time = clock(now_ms);
+    if !status.migrations.is_empty() {
+        let columns = ["Model", "Controller", "Cloud/Region", "Version", "Timestamp", "Notes"];
+        let mut table = Table::new(&columns);
+        for migration in doubtful.iter().chain(&sure) {
+            let note = cut(&format!("migrating: {}", migration.note));
+            table.row([&migration.model, &controller.name, &cloud, &controller.version, &time, &note]);
+        }
+        let _ = writeln!(text, "{}", table.render_in(color));
+    }
+    for migration in status.migrations.iter().filter(|migration| is_freezing(migration)) {
+        let _ = writeln!(text, "Model \"{}/{}\" is {FROZEN}.\n", plain(&migration.owner), plain(&migration.model));
+    }
+    let mut table = Table::new(&["Controller", "Cloud/Region", "Version", "Agent", "Listen", "Timestamp"]);
+    table.row([&controller.name, &cloud, &controller.version, &status.version, &status.listen, &time]);
+    text.push_str(&table.render_in(color));
+    match peers::table(&status.peers) {
+        peers if peers.is_empty() => {
+            text.push_str("\nNo peers. Pair with `modelferry pair offer` on one host.\n");
+        }
+        peers => {
+            let peers = peers.paint(&[("Link", Paint::Status)]);
+            let _ = write!(text, "\n{}", peers.render_in(color));
+        }
+    }
+    let mut table = Table::new(&["Waiting", "ID", "Reason"]);
+    for migration in sure {
+        if let Some(reason) = &migration.waiting {
+            table.row([&migration.model, &migration.id, reason]);
+        }
+    }
+    if !table.is_empty() {
+        let _ = write!(text, "\n{}", table.render_in(color));
+    }
+    for migration in &status.failed {
+        let model = format!("{}/{}", migration.owner, migration.model);
+        let failed = Failed {
+            id: &migration.id,
+            model: &model,
+            peer: &migration.peer,
+            cause: migration.cause.as_deref(),
+            ended_ms: migration.ended_ms.unwrap_or(now_ms),
+        };
+        let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.next());
+    }
+    text
+}
+
+/// Paints the words that a doubt begins with.
+fn alarmed(doubt: &str, color: bool) -> String {
+    match doubt.strip_prefix(IN_DOUBT) {
+        Some(rest) => format!("{}{rest}", painted(IN_DOUBT, Paint::Alarm, color)),
+        None => doubt.to_owned(),
+    }
+}

@@ -1,0 +1,115 @@
+//! `modelferry status`: the agent, or a model in Juju's layout.
+
+mod agent;
+mod applications;
+mod machines;
+mod model;
+mod related;
+mod storage;
+#[cfg(test)]
+pub(super) mod tests;
+mod watch;
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::from::FromFile;
+use super::output::{Format, now_ms};
+use super::{Context, client};
+use crate::agent::control::{Failure, Request, Response};
+use crate::config::parse_duration;
+use model::Sections;
+
+pub(super) use model::{failed, has_owner, message, reason, sla};
+
+/// Characters of a note, or of a message in a table, at most: as in Juju.
+const MESSAGE_CHARS_MAX: usize = 120;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  modelferry status
+  modelferry status -m shop-eu --relations --storage
+  modelferry status -m east:shop-eu --format yaml
+  modelferry status -m shop-eu --watch 5
+  modelferry status --from dump.yaml
+  watch --color -n 1 modelferry status --color
+
+In Juju: juju status
+
+";
+
+/// Show the agent: what is in doubt, what runs, its peers; or a model
+///
+/// With -m, or --from, this is what `juju status` prints: the model's line, with Notes while it migrates, its
+/// applications, units, machines and offers. Without, it is about the agent: what is in doubt comes first.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{EXAMPLES}{}", exit::ASKING))]
+pub struct StatusArgs {
+    /// A model instead: name, owner/name or UUID; of another controller with CONTROLLER: before it
+    #[arg(short, long, value_name = "[CONTROLLER:]MODEL", conflicts_with = "from")]
+    model: Option<String>,
+    #[command(flatten)]
+    from: FromFile,
+    /// Show the model's relations in the tables; YAML and JSON have them always
+    #[arg(long, visible_alias = "integrations")]
+    relations: bool,
+    /// Show the model's storage in the tables; YAML and JSON have it always
+    #[arg(long)]
+    storage: bool,
+    /// Show it again and again, this many seconds apart
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = interval)]
+    watch: Option<Duration>,
+}
+
+/// Reads an interval, a number of seconds or a duration with its unit.
+fn interval(text: &str) -> Result<Duration, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { parse_duration(&format!("{text}s")) } else { parse_duration(text) }
+}
+
+impl StatusArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self.watch {
+            Some(interval) => watch::watch(interval, || self.text(context)),
+            None => {
+                super::put(&self.text(context)?);
+                Ok(Exit::Done)
+            }
+        }
+    }
+
+    fn text(&self, context: &Context) -> Result<String, Failure> {
+        let now = now_ms();
+        let status = match (self.from.status()?, &self.model) {
+            (Some(status), _) => status,
+            (None, Some(model)) => match context.ask(&Request::ModelStatus { model: model.clone() })? {
+                Response::ModelStatus(status) => *status,
+                _ => return Err(client::unexpected()),
+            },
+            (None, None) => {
+                let Response::Status(status) = context.ask(&Request::Status {})? else {
+                    return Err(client::unexpected());
+                };
+                return Ok(context.format.render(&status, || agent::text(&status, now, context.paint)));
+            }
+        };
+        // Trees are made only where they are printed: a large model's takes as long as its tables.
+        Ok(match context.format {
+            Format::Tabular => {
+                let sections = Sections { relations: self.relations, storage: self.storage };
+                model::text(&status, sections, now, context.paint)
+            }
+            format => format.render(&model::tree(&status, now), String::new),
+        })
+    }
+}
+
+/// Cuts a note or a message as Juju does.
+fn cut(text: &str) -> String {
+    if text.chars().count() <= MESSAGE_CHARS_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(MESSAGE_CHARS_MAX - 3).chain("...".chars()).collect()
+}

@@ -1,0 +1,167 @@
+//! The model behind quinn's congestion seam, and quinn's own controller with our accounting.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
+use quinn_proto::RttEstimator;
+
+use super::lane::Lane;
+use super::model::{INITIAL_WINDOW_BYTES, Model};
+use super::pace::Announced;
+use crate::config::Congestion;
+
+/// Between two packets that are sent into a silence. Without them a sender whose window is full would only learn from
+/// quinn's probes, whose pauses double, that a link which was cut has come back.
+pub(in crate::link) const SIGN_OF_LIFE: Duration = Duration::from_millis(250);
+
+/// Makes the controller of one connection, and tells the socket of its lane.
+pub(in crate::link) struct Flow {
+    congestion: Congestion,
+    lane: Arc<Lane>,
+    announced: Announced,
+    is_announced: AtomicBool,
+}
+
+impl Flow {
+    pub(in crate::link) fn new(congestion: Congestion, lane: Arc<Lane>, announced: Announced) -> Self {
+        Self { congestion, lane, announced, is_announced: AtomicBool::new(false) }
+    }
+}
+
+impl ControllerFactory for Flow {
+    fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
+        // Once: a connection that moves to another address gets another controller, but keeps its poller.
+        if !self.is_announced.swap(true, Ordering::Relaxed) {
+            *self.announced.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.lane.clone());
+        }
+        match self.congestion {
+            Congestion::Ferry => {
+                let (model, lane) = (Model::new(now, mtu.into()), self.lane.clone());
+                Box::new(Ferry { model, lane, heard: now, in_flight: 0 })
+            }
+            Congestion::Cubic => {
+                let mut cubic = CubicConfig::default();
+                cubic.initial_window(INITIAL_WINDOW_BYTES);
+                Box::new(Accounted { inner: Arc::new(cubic).build(now, mtu), lane: self.lane.clone() })
+            }
+        }
+    }
+}
+
+/// Our own.
+#[derive(Clone)]
+struct Ferry {
+    model: Model,
+    lane: Arc<Lane>,
+    /// When the peer was last heard to have got something.
+    heard: Instant,
+    in_flight: u64,
+}
+
+impl Controller for Ferry {
+    fn on_sent(&mut self, now: Instant, bytes: u64, _last_packet_number: u64) {
+        if let Some(known) = self.lane.take_remembered() {
+            self.model.remember(now, known);
+            self.lane.set_pace(now, self.model.pace());
+        }
+        if self.in_flight == 0 {
+            self.heard = now;
+        }
+        self.in_flight += bytes;
+        let is_capped = self.lane.reserve(now, bytes);
+        self.model.sent(now, bytes, is_capped);
+    }
+
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _app_limited: bool, _rtt: &RttEstimator) {
+        self.model.acked(now, sent, bytes);
+    }
+
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, _largest: Option<u64>) {
+        (self.heard, self.in_flight) = (now, in_flight);
+        self.model.acks_end(now, in_flight, app_limited);
+        self.lane.set_pace(now, self.model.pace());
+        if let Some(measured) = self.model.measured() {
+            self.lane.set_measured(measured);
+        }
+    }
+
+    fn on_congestion_event(&mut self, _now: Instant, _sent: Instant, is_persistent: bool, lost_bytes: u64) {
+        self.in_flight = self.in_flight.saturating_sub(lost_bytes);
+        self.model.lost(lost_bytes, is_persistent);
+    }
+
+    fn on_mtu_update(&mut self, mtu: u16) {
+        self.model.set_mtu(mtu.into());
+    }
+
+    fn window(&self) -> u64 {
+        let window = self.model.window();
+        let silent = self.heard.elapsed();
+        // One packet more for each quarter of a second of silence, beyond what is out there already.
+        if self.in_flight + 2048 >= window && silent > 2 * SIGN_OF_LIFE {
+            let signs = silent.as_millis() / SIGN_OF_LIFE.as_millis();
+            return window + 2048 * signs as u64;
+        }
+        window
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        Box::new(self.clone())
+    }
+
+    fn initial_window(&self) -> u64 {
+        INITIAL_WINDOW_BYTES
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// A controller of quinn's, which what is sent is accounted for all the same.
+struct Accounted {
+    inner: Box<dyn Controller>,
+    lane: Arc<Lane>,
+}
+
+impl Controller for Accounted {
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.lane.reserve(now, bytes);
+        self.inner.on_sent(now, bytes, last_packet_number);
+    }
+
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
+        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
+    }
+
+    fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
+        self.inner.on_end_acks(now, in_flight, app_limited, largest);
+    }
+
+    fn on_congestion_event(&mut self, now: Instant, sent: Instant, is_persistent: bool, lost_bytes: u64) {
+        self.inner.on_congestion_event(now, sent, is_persistent, lost_bytes);
+    }
+
+    fn on_mtu_update(&mut self, mtu: u16) {
+        self.inner.on_mtu_update(mtu);
+    }
+
+    fn window(&self) -> u64 {
+        self.inner.window()
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        Box::new(Self { inner: self.inner.clone_box(), lane: self.lane.clone() })
+    }
+
+    fn initial_window(&self) -> u64 {
+        self.inner.initial_window()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

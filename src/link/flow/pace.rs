@@ -1,0 +1,118 @@
+//! The UDP socket that lets a connection send when its lane is due.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{AsyncUdpSocket, UdpPoller};
+use tokio::time::Sleep;
+
+use super::lane::Lane;
+
+/// What is due within this is due: a timer would wake later than that.
+const SLACK: Duration = Duration::from_micros(500);
+/// Datagrams handed to the kernel at once when nothing is capped.
+const SEGMENTS_MAX: usize = 64;
+
+/// The lane of the connection that is being made.
+///
+/// quinn makes a connection's controller and then its poller, under one lock of the endpoint. This is how the second
+/// learns of the first.
+pub(in crate::link) type Announced = Arc<Mutex<Option<Arc<Lane>>>>;
+
+/// A socket that is written to at the pace of lanes.
+#[derive(Debug)]
+pub(in crate::link) struct PacedSocket {
+    inner: Arc<dyn AsyncUdpSocket>,
+    announced: Announced,
+    segments: Arc<AtomicUsize>,
+}
+
+impl PacedSocket {
+    /// Wraps `inner`. `segments`: datagrams that may be handed over at once, so that a low cap is not overdrawn by one.
+    pub(in crate::link) fn new(
+        inner: Arc<dyn AsyncUdpSocket>,
+        announced: Announced,
+        segments: Arc<AtomicUsize>,
+    ) -> Arc<Self> {
+        Arc::new(Self { inner, announced, segments })
+    }
+}
+
+impl AsyncUdpSocket for PacedSocket {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        let lane = self.announced.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(PacedPoller { inner: self.inner.clone().create_io_poller(), lane, timer: None })
+    }
+
+    fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
+        self.inner.try_send(transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context,
+        buffers: &mut [io::IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.inner.poll_recv(cx, buffers, meta)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        self.inner.max_transmit_segments().min(self.segments.load(Ordering::Relaxed))
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.inner.max_receive_segments()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.inner.may_fragment()
+    }
+}
+
+/// Returns how many datagrams may be handed over at once under a cap, in bytes per second: at most a twentieth of a
+/// second's worth.
+pub(super) fn segments_under(cap: Option<u64>, datagram_bytes: u64) -> usize {
+    cap.map_or(SEGMENTS_MAX, |cap| ((cap / 20 / datagram_bytes) as usize).clamp(1, SEGMENTS_MAX))
+}
+
+struct PacedPoller {
+    inner: Pin<Box<dyn UdpPoller>>,
+    lane: Option<Arc<Lane>>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl std::fmt::Debug for PacedPoller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PacedPoller").field("lane", &self.lane).finish_non_exhaustive()
+    }
+}
+
+impl UdpPoller for PacedPoller {
+    fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while let Some(release) = this.lane.as_ref().map(|lane| lane.release()) {
+            if release <= super::now() + SLACK {
+                break;
+            }
+            let at = tokio::time::Instant::from_std(release);
+            let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
+            }
+            // One that has rung is not polled again: what comes next has another moment, or may go now.
+            ready!(timer.as_mut().poll(cx));
+        }
+        this.inner.as_mut().poll_writable(cx)
+    }
+}

@@ -1,0 +1,56 @@
+//! The audit trail, as scripts and people read it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use modelferry::cli::demo::sample::Sample;
+use serde_json::Value;
+
+use super::host::ready;
+
+#[test]
+fn every_record_is_followed_as_it_comes_with_time_actor_and_migration() {
+    let sample = Sample::default();
+    let (src, _dst, _) = ready(&sample);
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_modelferry"))
+        .arg("--config")
+        .arg(src.config())
+        .args(["events", "--follow", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    let mut states = Vec::new();
+    for line in BufReader::new(follower.stdout.take().unwrap()).lines() {
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        assert_eq!(event["migration"], format!("{}:0", sample.uuid));
+        assert!(event["time_ms"].as_u64().unwrap() > 1_700_000_000_000);
+        assert_eq!(event["sequence"], states.len() as u64 + 1);
+        assert!(["uid", "agent", "peer"].contains(&event["actor"].as_str().unwrap().split(' ').next().unwrap()));
+        states.push(event["text"].as_str().unwrap().split([',', ' ']).next().unwrap().to_owned());
+        if states.last().is_some_and(|state| state == "Moved") {
+            break;
+        }
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    assert_eq!(states, ["migration", "Offered", "Freezing", "Frozen", "Committed", "Handed", "Reaping", "Moved"]);
+    assert_eq!(src.run(&["events", "--after", "7"]).ok().lines().count(), 1);
+}
+
+#[test]
+fn both_sides_prove_their_trail_and_name_the_same_pins_and_root() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    let (here, there) = (src.migration(&sample.name), dst.migration(&sample.name));
+    for field in ["mid", "root", "source_pin", "target_pin"] {
+        assert_eq!(here["migration"][field], there["migration"][field], "{field}");
+        assert!(here["migration"][field].as_str().unwrap().len() >= 32, "{field}");
+    }
+    let shown = src.run(&["show-migration", &sample.name]).ok();
+    assert!(shown.contains("target agent: ") && shown.contains(".") && shown.contains("Committed, root "), "{shown}");
+    let audit = src.run(&["audit", "verify", "--format", "json"]).json();
+    assert_eq!((audit["records"].as_u64(), audit["unfinished"].as_u64()), (Some(8), Some(0)), "{audit}");
+    assert!(dst.run(&["audit", "verify"]).ok().contains("is whole: "));
+}

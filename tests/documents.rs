@@ -25,7 +25,7 @@ fn paths_named(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_path_that_a_document_names_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/in-doubt.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/in-doubt.md", "docs/performance.md"] {
         for path in paths_named(&text(document)) {
             assert!(root().join(&path).exists(), "{document} names {path}, which is not there");
         }

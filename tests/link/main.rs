@@ -1,5 +1,6 @@
 //! The link over real UDP on loopback: pairing, sessions, and peers that mean harm.
 
+mod caps;
 mod files;
 mod hostile;
 mod pairing;

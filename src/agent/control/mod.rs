@@ -5,6 +5,8 @@
 
 mod failure;
 pub mod server;
+#[cfg(test)]
+mod tests;
 pub mod view;
 pub mod wire;
 
@@ -399,6 +401,3 @@ pub enum Response {
     /// Of [`Request::EmbeddedExport`].
     Exported(Exported),
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! Who may ask for what, and in which words.
+//! What may be asked, and by whom.
 
 use super::*;
 

@@ -1,0 +1,90 @@
+//! Caps: what operators allow is never exceeded, and a pause lets nothing through.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use modelferry::link::Session;
+use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
+
+use crate::support::{Agent, joined, paired, soon};
+
+const CHUNK_BYTES: u32 = 50_000;
+
+async fn send_chunks(session: &Session, count: u32) {
+    let mut bulk = session.open_bulk().await.unwrap();
+    for index in 0..count {
+        let header = ChunkHeader { handle: 1, page: 0, index, wire_bytes: CHUNK_BYTES, encoding: Encoding::Stored };
+        bulk.send(header, Bytes::from(vec![7; CHUNK_BYTES as usize])).await.unwrap();
+    }
+}
+
+async fn move_chunks(east: &mut Agent, west: &mut Agent, count: u32) {
+    let (left, mut right) = joined(east, west).await;
+    let received = async {
+        for _ in 0..count {
+            right.chunks.recv().await.unwrap();
+        }
+    };
+    soon(async { tokio::join!(send_chunks(&left.session, count), received) }).await;
+    left.session.close(modelferry::link::CloseCode::Shutdown, "");
+}
+
+#[tokio::test]
+async fn a_cap_holds_also_across_connections() {
+    let (mut east, mut west) = paired().await;
+    east.link.limit(None, Some("4mbit".parse().unwrap())).unwrap();
+    let begun = Instant::now();
+    for _ in 0..2 {
+        move_chunks(&mut east, &mut west, 10).await;
+    }
+    // A megabyte at half a megabyte each second; less what a cap may be late for, and one batch.
+    assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_peers_cap_is_for_that_peer_alone() {
+    let (mut east, mut west) = paired().await;
+    east.link.limit(Some("west"), Some("4mbit".parse().unwrap())).unwrap();
+    let begun = Instant::now();
+    move_chunks(&mut east, &mut west, 20).await;
+    assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
+    let caps = east.link.caps();
+    assert_eq!((caps[0].now, caps[1].now.map(|rate| rate.to_string())), (None, Some("4mbit".to_owned())));
+    assert!(east.link.limit(Some("south"), None).is_err());
+}
+
+#[tokio::test]
+async fn a_pause_stops_chunks_and_lets_messages_through() {
+    let (mut east, mut west) = paired().await;
+    let (left, mut right) = joined(&mut east, &mut west).await;
+    east.link.limit(None, Some("0".parse().unwrap())).unwrap();
+    let session = left.session.clone();
+    let sending = tokio::spawn(async move { send_chunks(&session, 1).await });
+    left.session.send(Message::BlobDone(7)).await.unwrap();
+    assert_eq!(soon(right.inbox.recv()).await, Some(Message::BlobDone(7)));
+    assert!(!sending.is_finished());
+    east.link.limit(None, None).unwrap();
+    assert_eq!(soon(right.chunks.recv()).await.unwrap().1.len(), CHUNK_BYTES as usize);
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_connection_has_learned_of_a_link_is_kept() {
+    let (mut east, mut west) = paired().await;
+    // Enough for the start to be over on a link as short as loopback.
+    let (left, mut right) = joined(&mut east, &mut west).await;
+    let received = async {
+        for _ in 0..600 {
+            right.chunks.recv().await.unwrap();
+        }
+    };
+    soon(async { tokio::join!(send_chunks(&left.session, 600), received) }).await;
+    left.session.close(modelferry::link::CloseCode::Shutdown, "");
+    let path = east.dir.path().join("capacities.toml");
+    soon(async {
+        while !std::fs::read_to_string(&path).is_ok_and(|text| text.contains(&west.link.pin().to_string())) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

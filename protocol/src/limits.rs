@@ -66,6 +66,9 @@ pub const SUBNETS_MAX: usize = 1024;
 pub const CIDR_BYTES_MAX: usize = 64;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
+/// Bytes in the arguments of Juju's `Activate` call: the source controller's CA certificate, its addresses,
+/// and the models on the other side of relations.
+pub const ACTIVATE_BYTES_MAX: usize = 4096;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
 pub const EPOCH_MAX: u64 = 1 << 62;
 /// What an operator's last resort adds to the epoch, so that the side that was taken for destroyed loses, however
@@ -91,4 +94,5 @@ const _: () = assert!(
 );
 const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + 256 < RECORD_BYTES_MAX);
+const _: () = assert!(ACTIVATE_BYTES_MAX + NAME_BYTES_MAX + 512 < RECORD_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

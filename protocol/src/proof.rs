@@ -132,6 +132,7 @@ fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
         | SourceState::Handed(root)
         | SourceState::Reaping(root)
         | SourceState::Moved(root) => Some((Verdict::Commit, Some(*root))),
+        SourceState::Adopting(adopting) => Some((Verdict::Commit, Some(adopting.root))),
         // What the machine answers to a target that still asks is what it proves as well.
         SourceState::Aborting(_)
         | SourceState::Aborted(_)
@@ -139,6 +140,8 @@ fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
         | SourceState::Seizing(_)
         | SourceState::Reclaimed(_) => Some((Verdict::Abort, None)),
         SourceState::Offered | SourceState::Freezing(_) | SourceState::Frozen(_) => None,
+        // A Juju controller has not shown yet what it decides.
+        SourceState::Relaying(_) | SourceState::Answered(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One live connection to a peer, as the engine sees it: who waits for which of its messages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -33,7 +33,7 @@ pub struct Conversation {
 #[derive(Default)]
 struct Waiting {
     over: bool,
-    senders: HashMap<Handle, mpsc::Sender<Message>>,
+    senders: BTreeMap<Handle, mpsc::Sender<Message>>,
     asked: HashMap<u64, oneshot::Sender<Answer>>,
 }
 

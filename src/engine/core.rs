@@ -11,6 +11,7 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
@@ -38,6 +39,24 @@ pub struct Settings {
     pub window_bytes: u32,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
+    /// The process around the engine.
+    pub process: Process,
+}
+
+/// What an engine takes from the process it runs in, so that a simulation can put another in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Process {
+    /// Returns the wall clock in Unix milliseconds. Only the freeze budget is decided by it, which may end early
+    /// or late without harm.
+    pub clock: fn() -> u64,
+    /// Ends the process because the journal failed.
+    pub stop: fn(&JournalError) -> !,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self { clock: now_ms, stop }
+    }
 }
 
 impl Default for Settings {
@@ -47,6 +66,7 @@ impl Default for Settings {
             // 1 Gbit/s at 150 ms, and the time that a sync takes; a slower link gets a smaller one.
             window_bytes: 32 << 20,
             disk_reserve_bytes: 64 << 20,
+            process: Process::default(),
         }
     }
 }
@@ -81,8 +101,7 @@ pub(super) struct Core {
     halted: watch::Sender<Option<String>>,
 }
 
-/// Returns the wall clock in Unix milliseconds. It is shown to people; only the freeze budget, which may
-/// end early or late without harm, is decided by it.
+/// Returns the wall clock in Unix milliseconds, for people to read.
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -208,7 +227,7 @@ impl Core {
     pub async fn append(&self, entry: Entry) {
         let journal = self.parts.journal.clone();
         if let Err(error) = Self::blocking(move || journal.append(vec![entry])).await {
-            stop(&error);
+            (self.parts.settings.process.stop)(&error);
         }
         self.recorded.send_replace(self.parts.journal.sequence());
     }
@@ -228,6 +247,11 @@ impl Core {
 
     /// Runs blocking work on the journal, the store or the disk.
     pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+        // On one thread, which is what tests run on, nothing else could go on meanwhile; and where the clock is
+        // simulated, another thread would be outside of it.
+        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return work();
+        }
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -248,7 +272,7 @@ impl Core {
                 Ok(())
             }
             Ok(Err(refused)) => Err(refused),
-            Err(error) => stop(&error),
+            Err(error) => (self.parts.settings.process.stop)(&error),
         }
     }
 
@@ -263,13 +287,18 @@ impl Core {
         self.fail_at(tracked.peer, side, state, "before");
         let (journal, entries) = (self.parts.journal.clone(), vec![entry.clone()]);
         if let Err(error) = Self::blocking(move || journal.append(entries)).await {
-            stop(&error);
+            (self.parts.settings.process.stop)(&error);
         }
         self.recorded.send_replace(self.parts.journal.sequence());
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
         tracked.stand(standing, |history| history.apply(&entry));
         self.tell(tracked.peer).await;
+    }
+
+    /// Returns the wall clock in Unix milliseconds.
+    pub fn clock_ms(&self) -> u64 {
+        (self.parts.settings.process.clock)()
     }
 
     /// Passes the failpoint beside a record.
@@ -301,7 +330,7 @@ const EXIT_JOURNAL: i32 = 74;
 
 /// Ends the process. After a failed sync nothing on this disk can be believed until a restart has read it
 /// again: no retry, no further message.
-pub(super) fn stop(error: &JournalError) -> ! {
+fn stop(error: &JournalError) -> ! {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     tracing::error!("the journal failed, stopping at once: {error}{source}");
     std::process::exit(EXIT_JOURNAL);

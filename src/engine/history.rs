@@ -38,13 +38,15 @@ impl History {
                     _ => {}
                 }
                 match &record.state {
-                    SourceState::Aborting(cause) => self.fail(cause),
+                    SourceState::Aborting(cause) | SourceState::Aborted(cause) => self.fail(cause),
                     SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => {
                         self.fail(&reclaiming.cause)
                     }
                     _ => {}
                 }
-                self.settle(now, matches!(record.state, SourceState::Committed(_)), record.is_at_rest());
+                use SourceState::{Adopting, Answered, Committed};
+                let undecided = matches!(record.state, Committed(_) | Answered(_) | Adopting(_));
+                self.settle(now, undecided, record.is_at_rest());
             }
             Body::Target(record) => {
                 match &record.state {

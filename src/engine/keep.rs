@@ -205,6 +205,7 @@ impl Arriving {
                 break;
             }
             tokio::select! {
+                biased;
                 () = self.tracked.blob_arrived.notified() => {}
                 event = self.mailbox.recv() => if let Some(Event::Failed(cause)) = event {
                     return Err(cause.into_string());

@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::conversation::Conversation;
 use self::core::{Core, entry};
-pub use self::core::{EngineParts, QueryHandler, Settings};
+pub use self::core::{EngineParts, Process, QueryHandler, Settings};
 pub use self::error::{EngineError, ErrorKind};
 use self::history::History;
 pub use self::resolve::Resolution;

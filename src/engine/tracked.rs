@@ -170,8 +170,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         Standing::Source(record) => {
             use SourceState::*;
             let stand = match &record.state {
-                Offered | Freezing(_) | Frozen(_) => Stand::Running,
-                Committed(_) => Stand::Undecided,
+                Offered | Freezing(_) | Frozen(_) | Relaying(_) => Stand::Running,
+                Committed(_) | Answered(_) | Adopting(_) => Stand::Undecided,
                 Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) | Seizing(_) => Stand::Finishing,
                 Moved(_) => Stand::Moved,
                 Aborted(_) | Reclaimed(_) => Stand::Reverted,
@@ -181,6 +181,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
                 Committed(committed) => Some(committed.root),
                 Handed(root) | Reaping(root) | Moved(root) => Some(*root),
                 Reclaiming(reclaiming) | Seizing(reclaiming) => Some(reclaiming.root),
+                Relaying(relaying) => relaying.root,
+                Answered(answered) | Adopting(answered) => Some(answered.root),
                 Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
             };
             let note = notes::of_source(&record.state, inner.offered, &bytes);

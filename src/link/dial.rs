@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
 use quinn::crypto::rustls::QuicClientConfig;
-use ring::rand::SecureRandom;
 use tokio::time::timeout;
 
 use super::line::{Line, describe};
@@ -26,7 +25,11 @@ pub(super) fn start(shared: &Arc<Shared>, peer: Pin, pause: Duration) {
 async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
     let stop = shared.stop.clone();
     let dialling = async {
-        let mut failures = 0;
+        let (mut failures, mut dials) = (0, 0);
+        let mut with_jitter = |pause| {
+            dials += 1;
+            shortened(pause, shared.own(), dials)
+        };
         let mut held = shared.registry.held(peer);
         loop {
             if *held.borrow_and_update() {
@@ -55,6 +58,7 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
         }
     };
     tokio::select! {
+        biased;
         () = dialling => {}
         () = stop.cancelled() => {}
     }
@@ -133,10 +137,10 @@ pub(super) async fn dial(
     }
 }
 
-/// Shortens `pause` by up to a half, so that two agents that lost each other do not dial in step.
-fn with_jitter(pause: Duration) -> Duration {
-    let mut byte = [0];
-    // Without randomness there is no jitter, which is no reason to stop dialling.
-    let _ = ring::rand::SystemRandom::new().fill(&mut byte);
-    pause - pause / 2 * u32::from(byte[0]) / 255
+/// Shortens the pause before a dial by up to a half, so that two agents that lost each other do not dial in
+/// step. By how much follows from this agent's key and the number of the dial: it need not be random, only not
+/// the same on both sides.
+fn shortened(pause: Duration, own: Pin, dial: u32) -> Duration {
+    let hash = blake3::hash(&[&own.0[..], &dial.to_le_bytes()].concat());
+    pause - pause / 2 * u32::from(hash.as_bytes()[0]) / 255
 }

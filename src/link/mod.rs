@@ -48,6 +48,7 @@ pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check
 pub use registry::PeerState;
 pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
 pub use shared::MakeHello;
+pub use socket::Wire;
 
 use self::shared::{HANDSHAKES_MAX, Shared};
 use crate::config::Rate;
@@ -90,6 +91,19 @@ impl Link {
         peers: Peers,
         hello: MakeHello,
     ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
+        Self::start_on(None, config, identity, peers, hello).await
+    }
+
+    /// Starts as [`Link::start`] does, on `wire` if there is one.
+    ///
+    /// Errors: [`LinkError`].
+    pub async fn start_on(
+        wire: Option<Wire>,
+        config: LinkConfig,
+        identity: Identity,
+        peers: Peers,
+        hello: MakeHello,
+    ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
         let failed = |source| LinkError::Listen { address: config.listen, source };
         let admission = Arc::new(admission::Admission::default());
         admission.set_pins(peers.list().iter().map(|peer| peer.pin));
@@ -97,7 +111,8 @@ impl Link {
         let server = shared::server_config(&tls);
         let (caps, announced) = (flow::Caps::new(config.settings.clone()), flow::Announced::default());
         let memory = flow::Memory::load(peers.dir(), peers.disk());
-        let endpoint = socket::endpoint(config.listen, &identity, server.clone(), &caps, &announced).map_err(failed)?;
+        let endpoint =
+            socket::endpoint(config.listen, wire, &identity, server.clone(), &caps, &announced).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
         let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
         let shared = Arc::new(Shared {

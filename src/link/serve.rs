@@ -76,6 +76,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     tracing::info!(peer = %new.session.peer_name(), address = %line.connection.remote_address(), "connected");
     if shared.registry.up(peer, id, new.session.clone()) {
         tokio::select! {
+            biased;
             taken = shared.sessions.send(new) => if taken.is_err() {
                 line.close(CloseCode::Shutdown, "");
             },

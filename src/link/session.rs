@@ -335,6 +335,7 @@ async fn accept_bulk(chunks: mpsc::Sender<(ChunkHeader, Bytes)>, guard: Guard) {
     let mut streams = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
             accepted = guard.line.connection.accept_uni() => match accepted {
                 Ok(stream) => { streams.spawn(read_bulk(stream, chunks.clone(), guard.clone())); }
                 Err(_) => return,

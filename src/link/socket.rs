@@ -4,16 +4,26 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use quinn::{Endpoint, EndpointConfig, Runtime, TokioRuntime};
+use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime};
 use quinn_proto::HashedConnectionIdGenerator;
 use ring::hmac;
 
 use super::flow::{Announced, Caps, PacedSocket};
 use super::identity::Identity;
 
-/// Binds `listen` and makes QUIC's endpoint of it.
+/// What a link runs on where there is no real network. Its clock is tokio's, which can be simulated too.
+#[derive(Debug)]
+pub struct Wire {
+    /// In the place of a UDP socket.
+    pub socket: Arc<dyn AsyncUdpSocket>,
+    /// Seeds QUIC's choices that need not be secret.
+    pub seed: [u8; 32],
+}
+
+/// Makes QUIC's endpoint: of `wire`, or of a UDP socket bound to `listen`.
 pub(super) fn endpoint(
     listen: SocketAddr,
+    wire: Option<Wire>,
     identity: &Identity,
     server: quinn::ServerConfig,
     caps: &Caps,
@@ -26,7 +36,13 @@ pub(super) fn endpoint(
     let id_key = u64::from_le_bytes(ids[..8].try_into().expect("eight of 32 bytes"));
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
-    let socket = TokioRuntime.wrap_udp_socket(bind(listen)?)?;
+    let socket = match wire {
+        None => TokioRuntime.wrap_udp_socket(bind(listen)?)?,
+        Some(Wire { socket, seed }) => {
+            config.rng_seed(Some(seed));
+            socket
+        }
+    };
     let socket = PacedSocket::new(socket, announced.clone(), caps.segments());
     Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
 }

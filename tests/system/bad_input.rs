@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use modelferry::cli::demo::sample::{Sample, SampleFiles};
 
@@ -18,7 +18,7 @@ fn host() -> (Host, SampleFiles) {
 
 /// Imports a description with the sample's binaries, expects a refusal that says `text`, and that no model is here.
 #[track_caller]
-fn refused(host: &Host, description: &PathBuf, blobs: &PathBuf, text: &str) {
+fn refused(host: &Host, description: &Path, blobs: &Path, text: &str) {
     let told = host.run(&["embedded", "import", description.to_str().unwrap(), "--blobs", blobs.to_str().unwrap()]);
     told.fails(1, text);
     let models = host.run(&["models", "--format", "json"]).ok();

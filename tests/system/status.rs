@@ -84,7 +84,8 @@ fn a_failed_migration_is_told_with_its_cause_and_what_to_do() {
     let agent = src.run(&["status"]).ok();
     let history = src.run(&["show-migration", &id]).ok();
     for text in [&tables, &agent, &history] {
-        assert!(text.contains(&cause) && text.contains(&again) && text.contains(" ago"), "{text}");
+        let when = format!("{id}\" failed ");
+        assert!(text.contains(&cause) && text.contains(&again) && text.contains(&when), "{text}");
     }
     let model = src.run(&["show-model", &sample.name]);
     assert!(model.err.contains(&again), "{model:?}");

@@ -6,6 +6,7 @@
 //!
 //! The design, its promises and its invariants: `SPEC.md`, "Switchover".
 
+pub mod relay;
 pub mod source;
 pub mod target;
 

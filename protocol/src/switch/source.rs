@@ -71,6 +71,12 @@ wire_enum! {
         0x0b = Reclaimed(Epoch),
         /// The operator takes the model back, as the target is destroyed; the controller is told to thaw it.
         0x0e = Seizing(Reclaiming),
+        /// A Juju controller decides; its calls are taken in and passed on. This, `Answered` and `Adopting`: [`super::relay`].
+        0x0c = Relaying(super::relay::Relaying),
+        /// The controller was told that the target is ready; its decision is awaited.
+        0x0d = Answered(super::relay::Answered),
+        /// The controller has decided for the target. The gateway's `Committed`.
+        0x0f = Adopting(super::relay::Answered),
     }
 }
 
@@ -137,8 +143,9 @@ impl SourceRecord {
     pub fn is_committed(&self) -> bool {
         use SourceState::*;
         match self.state {
-            Committed(_) | Handed(_) | Reaping(_) | Moved(_) | Reclaiming(_) | Reclaimed(_) | Seizing(_) => true,
-            Offered | Freezing(_) | Frozen(_) | Aborting(_) | Aborted(_) => false,
+            Committed(_) | Adopting(_) | Handed(_) | Reaping(_) | Moved(_) => true,
+            Reclaiming(_) | Reclaimed(_) | Seizing(_) => true,
+            Offered | Freezing(_) | Frozen(_) | Relaying(_) | Answered(_) | Aborting(_) | Aborted(_) => false,
         }
     }
 
@@ -164,7 +171,10 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
         | SourceState::Committed(_)
         | SourceState::Moved(_)
         | SourceState::Aborted(_)
-        | SourceState::Reclaimed(_) => None,
+        | SourceState::Reclaimed(_)
+        | SourceState::Relaying(_)
+        | SourceState::Answered(_)
+        | SourceState::Adopting(_) => None,
     }
 }
 
@@ -185,6 +195,7 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
             Some(Message::Abort(End { switch, cause: cause.clone() }))
         }
+        SourceState::Relaying(_) | SourceState::Answered(_) | SourceState::Adopting(_) => super::relay::says(record),
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
             None
         }

@@ -25,6 +25,9 @@ impl World {
         }
         let attempt = attempt_of(message.switch().expect("as above").mid);
         match self.agents[agent].standing(attempt).cloned() {
+            Some(Standing::Source(record)) if record.head.profile == Profile::Gateway => {
+                self.relay_hears(attempt, message);
+            }
             Some(Standing::Source(_)) => self.feed_source(agent, attempt, SourceInput::Heard { message, fresh: true }),
             Some(Standing::Target(record)) => match message {
                 Message::Offer(_) if rules.offer_resets => self.offered(agent, message, None, rules),
@@ -126,6 +129,18 @@ impl World {
                 }
             }
             Outcome::Ignore(_) => {}
+        }
+    }
+
+    pub fn renounce(&mut self, agent: AgentIndex, attempt: Attempt, rules: &Rules) {
+        let Some(Standing::Target(record)) = self.agents[agent].standing(attempt) else { return };
+        let head = record.head;
+        let mut asked = record.clone();
+        if rules.renounce_always {
+            asked.head.profile = Profile::Embedded;
+        }
+        if let Outcome::Record(state) = target::on(&asked, TargetInput::Renounce(&no_cause())) {
+            self.target_enters(agent, attempt, TargetRecord { head, state }, rules);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::SourceState;
 use stateright::Model;
 
@@ -99,7 +100,8 @@ fn undecided(world: &World) -> impl Iterator<Item = (AgentIndex, Attempt)> + use
     let sources = world.sources.iter().enumerate();
     sources.map(|(attempt, source)| (*source, attempt as Attempt)).filter(|(source, attempt)| {
         let standing = world.agents[*source].standing(*attempt);
-        matches!(standing, Some(Standing::Source(record)) if !record.is_committed() && !record.is_at_rest())
+        matches!(standing, Some(Standing::Source(record))
+            if record.head.profile == Profile::Embedded && !record.is_committed() && !record.is_at_rest())
     })
 }
 

@@ -11,6 +11,7 @@
 mod controller;
 mod deliver;
 mod holds;
+mod juju;
 mod liveness;
 mod mutants;
 mod network;

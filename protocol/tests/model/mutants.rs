@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use crate::liveness;
 use crate::world::{Bounds, Ferry, Rules};
 
 /// Fails unless the checker finds each of `broken` within `bounds`.
@@ -19,6 +20,13 @@ fn breaks(rules: Rules, bounds: Bounds, broken: &[&'static str]) {
     let missed: Vec<_> = expected.difference(&found).collect();
     assert!(missed.is_empty(), "{missed:?} hold all the same in {} states", checker.unique_state_count());
     println!("{broken:?} broken within {} states without: {}", checker.unique_state_count(), rules.missing());
+}
+
+/// Fails unless the pass finds a run that does not end, or ends unsettled.
+fn gets_stuck(rules: Rules, bounds: Bounds) {
+    let broken = liveness::pass(&Ferry { bounds, rules }).expect_err("L1 holds all the same");
+    assert!(broken.starts_with("L1"), "{broken}");
+    println!("L1 broken without: {}", rules.missing());
 }
 
 const USUAL: Bounds = Bounds::new(1, 1, 2);
@@ -95,6 +103,54 @@ fn a_controller_that_forgets_which_migrations_ended_is_caught() {
 #[test]
 fn an_offer_that_takes_a_record_back_is_caught() {
     breaks(Rules { offer_resets: true, ..Rules::default() }, USUAL, &["I7"]);
+}
+
+/// A Juju controller decides.
+const GATEWAY: Bounds = Bounds { gateway: true, ..Bounds::new(2, 1, 2) };
+
+#[test]
+fn an_activation_that_is_forwarded_when_it_is_called_is_caught() {
+    let rules = Rules { activate_forwarded: true, ..Rules::default() };
+    breaks(rules, GATEWAY, &["I1", "I3", "I4"]);
+    gets_stuck(rules, GATEWAY);
+}
+
+#[test]
+fn an_answer_without_a_record_is_caught() {
+    let rules = Rules { no_answered_record: true, ..Rules::default() };
+    breaks(rules, GATEWAY, &["I7"]);
+    gets_stuck(rules, GATEWAY);
+}
+
+#[test]
+fn an_abort_of_our_own_after_the_answer_is_caught() {
+    let rules = Rules { abort_when_answered: true, ..Rules::default() };
+    breaks(rules, GATEWAY, &["I7"]);
+    gets_stuck(rules, GATEWAY);
+}
+
+#[test]
+fn an_abort_that_is_not_polled_for_is_caught() {
+    gets_stuck(Rules { abort_not_polled: true, ..Rules::default() }, GATEWAY);
+}
+
+#[test]
+fn a_vote_for_a_juju_controller_that_is_renounced_is_caught() {
+    let rules = Rules { renounce_always: true, ..Rules::default() };
+    breaks(rules, GATEWAY, &["I7"]);
+    gets_stuck(rules, GATEWAY);
+}
+
+#[test]
+fn an_answer_without_a_vote_is_caught() {
+    let rules = Rules { answered_without_vote: true, ..Rules::default() };
+    breaks(rules, GATEWAY, &["I7"]);
+    gets_stuck(rules, GATEWAY);
+}
+
+#[test]
+fn an_adoption_that_is_answered_before_the_target_is_live_is_caught() {
+    breaks(Rules { adopted_before_active: true, ..Rules::default() }, GATEWAY, &["I6"]);
 }
 
 #[test]

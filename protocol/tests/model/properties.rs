@@ -1,4 +1,4 @@
-//! The invariants I1 to I7 of profile E. Each is to hold in every reachable state.
+//! The invariants I1 to I7, of both profiles. Each is to hold in every reachable state.
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::switch::source::SourceState;
@@ -6,7 +6,7 @@ use modelferry_protocol::switch::target::TargetState;
 use stateright::Property;
 
 use crate::controller::Held;
-use crate::world::{Attempt, Ferry, World};
+use crate::world::{Attempt, Ferry, World, attempt_of};
 
 pub fn all() -> Vec<Property<Ferry>> {
     vec![
@@ -46,9 +46,12 @@ fn holds_all(world: &World, held: Held) -> bool {
     }
 }
 
-/// I4: what a migration made live, its source has committed and not taken back.
+/// I4: what a migration made live, its source has committed and not taken back; a Juju one is at SUCCESS.
 fn live_was_committed(world: &World, held: Held) -> bool {
     let Held::Live { by: Some(attempt), .. } = held else { return true };
+    if let Some(phase) = world.juju.phase(attempt) {
+        return phase.is_success();
+    }
     match world.agents[world.sources[attempt as usize]].standing(attempt) {
         Some(Standing::Source(record)) => {
             let taken_back = matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_));
@@ -58,10 +61,13 @@ fn live_was_committed(world: &World, held: Held) -> bool {
     }
 }
 
-/// I5: whoever gave up a migration last has the model live.
+/// I5: whoever gave up a migration last has the model live; a Juju one has not, and will not have, decided otherwise.
 fn given_up_is_live(world: &World, agent: usize) -> bool {
     match world.agents[agent].standings.iter().flatten().last() {
         Some(Standing::Source(record)) => {
+            if let Some(phase) = world.juju.phase(attempt_of(record.head.mid)) {
+                return !matches!(record.state, SourceState::Aborted(_)) || !phase.is_success();
+            }
             let given_up = matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_));
             !given_up || world.agents[agent].controller.is_live()
         }
@@ -77,9 +83,14 @@ fn reaped_is_live_elsewhere(world: &World) -> bool {
     })
 }
 
-/// I7: a source that has committed has a target with the copy, or one that has durably dropped it.
+/// I7: a source that has committed has a target with the copy, or one that has durably dropped it. A Juju one
+/// cannot take the model back, so its target must hold the copy.
 fn committed_is_held(world: &World, attempt: Attempt) -> bool {
-    if !matches!(source_state(world, attempt), Some(SourceState::Committed(_))) {
+    let committed = match world.juju.phase(attempt) {
+        Some(phase) => phase.is_success(),
+        None => matches!(source_state(world, attempt), Some(SourceState::Committed(_))),
+    };
+    if !committed {
         return true;
     }
     let target = &world.agents[1 - world.sources[attempt as usize]];
@@ -87,7 +98,7 @@ fn committed_is_held(world: &World, attempt: Attempt) -> bool {
         Some(Standing::Target(record)) => matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_)),
         _ => false,
     };
-    dropped
+    (dropped && world.juju.phase(attempt).is_none())
         || match target.controller.held {
             Held::Staged { by, .. } => by == attempt,
             Held::Live { by, .. } => by == Some(attempt),

@@ -2,6 +2,7 @@
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Switch};
+use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, TargetState};
 use stateright::{Model, Property};
@@ -21,6 +22,7 @@ impl Model for Ferry {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         self.agent_actions(world, actions);
+        self.juju_actions(world, actions);
         for agent in (0..world.agents.len()).filter(|agent| world.destroyed != Some(*agent)) {
             if self.bounds.destroyed && world.destroyed.is_none() {
                 actions.push(Action::Destroy(agent));
@@ -30,7 +32,7 @@ impl Model for Ferry {
                 if world.acknowledged < self.bounds.writes {
                     actions.push(Action::Write(agent));
                 }
-                if agent == 0 || self.bounds.both_ways {
+                if !self.bounds.gateway && (agent == 0 || self.bounds.both_ways) {
                     actions.push(Action::Migrate(agent));
                 }
             }
@@ -91,6 +93,7 @@ impl Ferry {
             actions.extend(agent.late.iter().map(|call| Action::Land(index, *call)));
         }
         actions.extend(world.said.places().map(Action::Deliver));
+        self.juju_steps(world, actions);
     }
 
     fn take(&self, world: &mut World, action: Action) {
@@ -104,7 +107,7 @@ impl Ferry {
             Action::Abort(agent, attempt) => self.abort(world, agent, attempt),
             Action::Drop(agent, attempt) => world.feed_target(agent, attempt, TargetInput::Drop(&no_cause()), rules),
             Action::Renounce(agent, attempt) => {
-                world.feed_target(agent, attempt, TargetInput::Renounce(&no_cause()), rules);
+                world.renounce(agent, attempt, rules);
             }
             Action::Destroy(agent) => {
                 world.destroyed = Some(agent);
@@ -163,6 +166,7 @@ impl Ferry {
                     (world.said, world.faults) = (ahead.said, world.faults + 1);
                 }
             }
+            Action::Juju(step, attempt) => self.juju(world, step, attempt),
             Action::ReapAtOnce(agent, attempt) => {
                 if let Some(Standing::Source(record)) = world.agents[agent].standing(attempt)
                     && let SourceState::Committed(committed) = &record.state
@@ -177,7 +181,7 @@ impl Ferry {
     fn migrate(&self, world: &mut World, agent: AgentIndex) {
         let attempt = world.sources.len() as Attempt;
         if attempt < self.bounds.attempts && world.agents[agent].ledger().busy(MODEL).is_none() {
-            let head = world.head(attempt, agent);
+            let head = world.head(attempt, agent, Profile::Embedded);
             world.sources.push(agent);
             world.append(agent, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
         }
@@ -185,6 +189,9 @@ impl Ferry {
 
     fn abort(&self, world: &mut World, agent: AgentIndex, attempt: Attempt) {
         let Some(Standing::Source(record)) = world.agents[agent].standing(attempt) else { return };
+        if record.head.profile == Profile::Gateway {
+            return self.abort_relayed(world, attempt);
+        }
         if self.rules.abort_when_committed && matches!(record.state, SourceState::Committed(_)) {
             let record = record.with(SourceState::Aborting(no_cause()));
             world.append(agent, attempt, Standing::Source(record));

@@ -10,6 +10,7 @@ use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::{Cause, Head, Profile, Root};
 
 use crate::controller::{Call, Controller, Held, Reply, Writes};
+use crate::juju::{Juju, Step};
 use crate::network::Said;
 
 /// Counts migrations from 0; stands for their ids.
@@ -30,13 +31,15 @@ pub struct Bounds {
     pub both_ways: bool,
     /// Times the source's journal may be replaced.
     pub journals_lost: u8,
+    /// Whether an unmodified Juju controller decides at agent 0, or the agent itself.
+    pub gateway: bool,
     /// Whether a host may be destroyed, with its controller; operators then force the other side.
     pub destroyed: bool,
 }
 
 impl Bounds {
     pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
-        Self { faults, writes, attempts, both_ways: false, journals_lost: 0, destroyed: false }
+        Self { faults, writes, attempts, both_ways: false, journals_lost: 0, gateway: false, destroyed: false }
     }
 }
 
@@ -56,6 +59,13 @@ pub struct Rules {
     pub lost_journal_aborts: bool,
     pub ended_forgotten: bool,
     pub offer_resets: bool,
+    pub activate_forwarded: bool,
+    pub no_answered_record: bool,
+    pub abort_when_answered: bool,
+    pub abort_not_polled: bool,
+    pub renounce_always: bool,
+    pub answered_without_vote: bool,
+    pub adopted_before_active: bool,
     pub seized_from_the_living: bool,
 }
 
@@ -94,6 +104,8 @@ pub struct World {
     pub said: Said,
     /// Source of each migration so far.
     pub sources: Vec<AgentIndex>,
+    /// The Juju controller beside agent 0, if one decides.
+    pub juju: Juju,
     /// Writes acknowledged so far, by whoever was live.
     pub acknowledged: Writes,
     pub faults: u8,
@@ -139,6 +151,8 @@ pub enum Action {
     SayOnly(AgentIndex),
     /// A message's consequence is said, and its record lost. Mutant only.
     SayOnlyAfter(u8),
+    /// The Juju controller, or what talks to it.
+    Juju(Step, Attempt),
     /// The source takes its commit for the end. Mutant only.
     ReapAtOnce(AgentIndex, Attempt),
 }
@@ -204,6 +218,7 @@ impl World {
             agents: [Agent::new(Held::Live { by: None, writes: 0 }), Agent::new(Held::Absent)],
             said: Said::default(),
             sources: Vec::new(),
+            juju: Juju::default(),
             acknowledged: 0,
             faults: 0,
             destroyed: None,
@@ -219,14 +234,14 @@ impl World {
     }
 
     /// Returns the head of a migration that `source` begins now.
-    pub fn head(&self, attempt: Attempt, source: AgentIndex) -> Head {
+    pub fn head(&self, attempt: Attempt, source: AgentIndex, profile: Profile) -> Head {
         Head {
             mid: mid(attempt),
             model: MODEL,
             epoch_to: self.agents[source].ledger().epoch(MODEL) + 1,
             peer: Self::pin(1 - source),
             journal: self.journal(source),
-            profile: Profile::Embedded,
+            profile,
         }
     }
 

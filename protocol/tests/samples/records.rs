@@ -4,6 +4,7 @@ use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::{Alarm, Body, Conflict, Note};
+use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
@@ -19,11 +20,13 @@ fn cause() -> Cause {
 
 fn source_states() -> Vec<SourceState> {
     let vote = Bytes::new(vec![0x99; 64]).unwrap();
+    let arguments = Bytes::new(br#"{"controller-tag":"controller-1"}"#.to_vec()).unwrap();
+    let answered = relay::Answered { root: ROOT, vote: vote.clone(), arguments };
     vec![
         SourceState::Offered,
         SourceState::Freezing(source::Freezing { deadline_ms: 1_767_225_600_000 }),
         SourceState::Frozen(source::Frozen { root: ROOT, deadline_ms: 1_767_225_600_000 }),
-        SourceState::Committed(source::Committed { root: ROOT, vote }),
+        SourceState::Committed(source::Committed { root: ROOT, vote: vote.clone() }),
         SourceState::Handed(ROOT),
         SourceState::Reaping(ROOT),
         SourceState::Moved(ROOT),
@@ -31,6 +34,10 @@ fn source_states() -> Vec<SourceState> {
         SourceState::Aborted(cause()),
         SourceState::Reclaiming(source::Reclaiming { root: ROOT, cause: cause() }),
         SourceState::Reclaimed(3),
+        SourceState::Relaying(relay::Relaying { root: None, deadline_ms: 1_767_225_600_000 }),
+        SourceState::Relaying(relay::Relaying { root: Some(ROOT), deadline_ms: 1_767_225_600_000 }),
+        SourceState::Answered(answered.clone()),
+        SourceState::Adopting(answered),
         SourceState::Seizing(source::Reclaiming { root: ROOT, cause: cause() }),
     ]
 }
@@ -69,7 +76,13 @@ pub fn bodies() -> Vec<(String, Body)> {
     bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
     bodies.push(("alarm".to_owned(), Body::Alarm(Alarm { peer, text: cause() })));
     for state in source_states() {
-        bodies.push((format!("source-{}", state.name()), Body::Source(SourceRecord { head: HEAD, state })));
+        use SourceState::{Adopting, Answered, Relaying};
+        let relays = matches!(state, Relaying(_) | Answered(_) | Adopting(_));
+        let profile = if relays { Profile::Gateway } else { Profile::Embedded };
+        let unsealed = matches!(&state, Relaying(relaying) if relaying.root.is_none());
+        let suffix = if unsealed { "-unsealed" } else { "" };
+        let record = SourceRecord { head: Head { profile, ..HEAD }, state };
+        bodies.push((format!("source-{}{suffix}", record.state.name()), Body::Source(record)));
     }
     for state in target_states() {
         let rootless = matches!(&state, TargetState::Dropping(dropping) if dropping.root.is_none());

@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::conversation::Conversation;
-use crate::engine::core::now_ms;
 
 /// After the first second without change, what was said is said again.
 const REPEAT_FIRST: Duration = Duration::from_secs(1);
@@ -52,6 +51,7 @@ impl Line {
     pub async fn turn(&mut self) -> Turn {
         let connected = self.peer.borrow().is_some();
         tokio::select! {
+            biased;
             changed = self.peer.changed() => {
                 if changed.is_err() {
                     // The engine is going down; nothing more will happen on this line.
@@ -69,10 +69,10 @@ impl Line {
     }
 }
 
-/// Waits for a moment of the wall clock, for ever if there is none.
-pub async fn until(deadline_ms: Option<u64>) {
-    match deadline_ms {
-        Some(deadline_ms) => tokio::time::sleep(Duration::from_millis(deadline_ms.saturating_sub(now_ms()))).await,
+/// Waits for so many milliseconds, for ever if there are none.
+pub async fn until(remaining_ms: Option<u64>) {
+    match remaining_ms {
+        Some(remaining_ms) => tokio::time::sleep(Duration::from_millis(remaining_ms)).await,
         None => std::future::pending().await,
     }
 }

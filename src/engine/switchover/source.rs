@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
@@ -13,12 +12,13 @@ use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Ignored, Outcome};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::line::{Backoff, Line, Turn, until};
 use super::seal;
 use crate::controller::port::{ControllerError, Errand, Export};
 use crate::engine::conversation::Conversation;
-use crate::engine::core::{Core, now_ms};
+use crate::engine::core::Core;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint;
 use crate::engine::plan;
@@ -109,7 +109,7 @@ impl SourceTask {
         }
         loop {
             if command == SourceCommand::Freeze {
-                if self.deadline_ms().is_some_and(|deadline_ms| now_ms() >= deadline_ms) {
+                if self.deadline_ms().is_some_and(|deadline_ms| self.core.clock_ms() >= deadline_ms) {
                     let cause = self.frozen_too_long();
                     return self.input(SourceInput::Abort(&cause), "agent").await;
                 }
@@ -127,6 +127,7 @@ impl SourceTask {
             }
             // Requests must not pile up meanwhile: in these states they are all answered with no.
             tokio::select! {
+                biased;
                 () = self.core.halting(), if !self.freed => return,
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,
@@ -199,6 +200,7 @@ impl SourceTask {
         }
         let deadline = self.deadline_ms();
         while self.record.state == state {
+            let remaining = deadline.map(|deadline_ms| deadline_ms.saturating_sub(self.core.clock_ms()));
             tokio::select! {
                 biased;
                 () = self.core.halting(), if !self.freed => return,
@@ -230,7 +232,7 @@ impl SourceTask {
                         self.wait_for_peer();
                     }
                 },
-                () = until(deadline) => {
+                () = until(remaining) => {
                     let cause = self.frozen_too_long();
                     self.input(SourceInput::Abort(&cause), "agent").await;
                 }
@@ -285,7 +287,7 @@ impl SourceTask {
     async fn transferred(&mut self, done: Result<(), Failure>) {
         match done {
             Ok(()) if matches!(self.record.state, SourceState::Offered) => {
-                let deadline_ms = now_ms().saturating_add(self.tracked.terms.freeze_ms_max);
+                let deadline_ms = self.core.clock_ms().saturating_add(self.tracked.terms.freeze_ms_max);
                 self.input(SourceInput::Ready { deadline_ms }, "agent").await;
             }
             // The line tells when the next connection is there.

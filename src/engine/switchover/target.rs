@@ -92,6 +92,7 @@ impl TargetTask {
             self.tracked.set_waiting(Some(format!("controller: {error}; trying again")));
             // Requests must not pile up meanwhile.
             tokio::select! {
+                biased;
                 () = self.core.halting(), if !self.freed => return,
                 () = backoff.pause() => {}
                 Some(event) = self.mailbox.recv() => self.event(event).await,

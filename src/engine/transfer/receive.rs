@@ -1,6 +1,6 @@
 //! The target's side of a transfer: one receiver for each connection.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Slot {
 pub struct Receiving {
     core: Arc<Core>,
     session: Session,
-    slots: Mutex<HashMap<Handle, Arc<Slot>>>,
+    slots: Mutex<BTreeMap<Handle, Arc<Slot>>>,
     dirty: Notify,
     dirty_much: Notify,
 }
@@ -76,7 +76,7 @@ impl Receiving {
         Arc::new(Self { core, session, slots, dirty, dirty_much })
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<Handle, Arc<Slot>>> {
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<Handle, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -258,6 +258,7 @@ impl Receiving {
         loop {
             self.dirty.notified().await;
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(SYNC_DELAY) => {}
                 () = self.dirty_much.notified() => {}
             }
@@ -274,7 +275,7 @@ impl Receiving {
 
     /// Makes durable what was written before the connection ended, so that it need not be sent again.
     pub async fn close(&self) {
-        let slots: Vec<Arc<Slot>> = self.slots().drain().map(|(_, slot)| slot).collect();
+        let slots: Vec<Arc<Slot>> = std::mem::take(&mut *self.slots()).into_values().collect();
         for slot in slots {
             let incoming = slot.incoming.clone();
             if let Err(error) = Core::blocking(move || incoming.sync()).await {

@@ -1,8 +1,7 @@
 //! The source's side of a transfer.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
@@ -11,6 +10,7 @@ use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, 
 use modelferry_protocol::snapshot::BlobRef;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::TransferError;
 use super::pack::pack;
@@ -71,7 +71,8 @@ struct Sending<'a> {
     tracked: &'a Tracked,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
-    open: HashMap<Handle, Open>,
+    /// In the order in which they were offered.
+    open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
     window: Window,
     on_hold: bool,
@@ -98,9 +99,9 @@ pub async fn send(
         tracked,
         feedback_to,
         waiting: blobs.iter().copied().collect(),
-        open: HashMap::new(),
+        open: BTreeMap::new(),
         wanted: VecDeque::new(),
-        window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now()),
+        window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
         on_hold: false,
     };
     sending.run(&mut feedback).await
@@ -335,7 +336,7 @@ impl Sending<'_> {
                 self.tracked.counters.add_reused(bytes);
             }
         }
-        self.window.held(arrived, self.conversation.session.rtt(), Instant::now());
+        self.window.held(arrived, self.conversation.session.rtt(), Instant::now().into_std());
         if open_page.held.is_full() {
             open.pages.remove(&chunks.page);
         }

@@ -1,0 +1,198 @@
+//! The source's machine where an unmodified Juju controller decides (profile Gateway).
+//!
+//! The agent answers the controller's migration master as the target would. Two pure functions of the last
+//! durable record share the work: [`on`] tells what an input leads to, [`answer`] what a call is told. A
+//! reply is derived from the durable record alone, so nothing is promised to the controller that a crash
+//! could take back: `Answered` is on disk before `Activate` succeeds, and `Handed` before `AdoptResources`.
+//!
+//! There is no command: the controller freezes, thaws and reaps by itself.
+
+use super::source::{Signature, SourceRecord, SourceState};
+use super::{Cause, Ignored, Outcome, Root};
+use crate::codec::{Bytes, Decode, Encode};
+use crate::limits::ACTIVATE_BYTES_MAX;
+use crate::message::{Commit, End, Message, Sealed, Switch, Vote};
+
+/// The arguments of the controller's `Activate` call, verbatim: the target's controller is told the same.
+pub type Arguments = Bytes<ACTIVATE_BYTES_MAX>;
+
+/// The controller's calls are taken in and passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Relaying {
+    /// What is handed over, once the controller has sent all of it.
+    pub root: Option<Root>,
+    /// Unix milliseconds at which this side gives up, so that the controller does.
+    pub deadline_ms: u64,
+}
+
+/// The controller was told that the target is ready, or is about to be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Answered {
+    /// What is handed over.
+    pub root: Root,
+    /// The target's signed vote. Empty if the controller decided without having been answered.
+    pub vote: Signature,
+    /// What the target's controller is to be told.
+    pub arguments: Arguments,
+}
+
+/// A call of the source controller's migration master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// Any that brings a part of the model, or checks what was brought.
+    Stage,
+    /// The last before the controller decides.
+    Activate,
+    /// `AdoptResources`: the first after it has decided for the target.
+    Adopt,
+    /// The controller has decided against it.
+    Abort,
+}
+
+/// What a call is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// Nothing yet: the call waits until the outcome is certain.
+    Hold,
+    /// It has failed, for this reason.
+    Failed(&'static str),
+}
+
+/// What the controller has shown to be recorded on its side, by a call or by the status of its migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// SUCCESS: there is no way back for it.
+    Success,
+    /// ABORT: the model is, or will be, back in its service.
+    Abort,
+    /// DONE: it has deleted its copy.
+    Done,
+}
+
+/// What happens to a relaying source.
+#[derive(Debug, Clone, Copy)]
+pub enum RelayInput<'a> {
+    /// The target said something.
+    Heard(&'a Message),
+    /// The controller has sent everything; the snapshot has this root.
+    Sealed(Root),
+    /// The controller calls `Activate`. `vote`: the target's, checked and fresh, if it is held.
+    Activate {
+        /// The call's arguments.
+        arguments: &'a Arguments,
+        /// The vote.
+        vote: Option<&'a Vote>,
+    },
+    /// The controller has decided.
+    Shown(Evidence),
+    /// The operator, or a spent budget, ends the attempt.
+    Abort(&'a Cause),
+}
+
+/// Returns what the controller's call is told in the state of `record`, once [`on`] leads to no other.
+pub fn answer(record: &SourceRecord, call: Call) -> Answer {
+    use SourceState::*;
+    let ended = Answer::Failed("the migration was aborted");
+    let decided = Answer::Failed("the migration has succeeded, it cannot be aborted any more");
+    match (&record.state, call) {
+        (Relaying(relaying), Call::Stage) if relaying.root.is_none() => Answer::Done,
+        (Aborted(_), Call::Abort) => Answer::Done,
+        (Aborted(_), _) => ended,
+        (_, Call::Stage) => Answer::Failed("the migration takes nothing more in"),
+
+        (Relaying(_), _) => Answer::Hold,
+        (Answered(_) | Adopting(_) | Handed(_), Call::Activate) => Answer::Done,
+        (Answered(_) | Adopting(_), Call::Adopt) | (Answered(_), Call::Abort) => Answer::Hold,
+        (Handed(_) | Moved(_), Call::Adopt) => Answer::Done,
+        (Adopting(_) | Handed(_), Call::Abort) => decided,
+        (Moved(_), Call::Abort) => Answer::Done,
+        (Moved(_), Call::Activate) => Answer::Failed("the migration is done"),
+
+        // The states of an embedded controller, to which nobody calls.
+        (Offered | Freezing(_) | Frozen(_) | Committed(_) | Reaping(_), _) => Answer::Hold,
+        (Aborting(_) | Reclaiming(_) | Seizing(_) | Reclaimed(_), _) => ended,
+    }
+}
+
+/// Returns the message to say in a state that only a relaying source has.
+pub(super) fn says(record: &SourceRecord) -> Option<Message> {
+    let switch = Switch::of(&record.head);
+    match &record.state {
+        SourceState::Relaying(Relaying { root: None, .. }) => Some(Message::offer_of(&record.head)),
+        SourceState::Relaying(Relaying { root: Some(root), .. }) | SourceState::Answered(Answered { root, .. }) => {
+            Some(Message::Seal(Sealed::asking(switch, *root)))
+        }
+        SourceState::Adopting(Answered { root, .. }) => {
+            Some(Message::Commit(Commit { switch, root: *root, epoch_to: record.head.epoch_to }))
+        }
+        _ => None,
+    }
+}
+
+/// Returns what `input` leads to in the state of `record`.
+pub fn on(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceState> {
+    use SourceState::*;
+    match (&record.state, input) {
+        (_, RelayInput::Heard(message)) => heard(record, message),
+
+        (Relaying(relaying), RelayInput::Sealed(root)) if relaying.root.is_none() => {
+            Outcome::Record(Relaying(self::Relaying { root: Some(root), ..relaying.clone() }))
+        }
+        (Relaying(self::Relaying { root: Some(root), .. }), RelayInput::Activate { arguments, vote: Some(vote) }) => {
+            if vote.switch != Switch::of(&record.head) {
+                Outcome::Ignore(Ignored::OtherMigration)
+            } else if vote.root != *root {
+                Outcome::Ignore(Ignored::OtherRoot)
+            } else {
+                let (vote, arguments) = (vote.signature.clone(), arguments.clone());
+                Outcome::Record(Answered(self::Answered { root: *root, vote, arguments }))
+            }
+        }
+
+        (Answered(answered), RelayInput::Shown(Evidence::Success)) => Outcome::Record(Adopting(answered.clone())),
+        // No answer of ours led to it, so there is no vote; it is decided all the same, and not here.
+        (Relaying(self::Relaying { root: Some(root), .. }), RelayInput::Shown(Evidence::Success)) => {
+            let (vote, arguments) = (Signature::default(), Arguments::default());
+            Outcome::Record(Adopting(self::Answered { root: *root, vote, arguments }))
+        }
+        (Relaying(_) | Answered(_), RelayInput::Shown(Evidence::Abort)) => {
+            Outcome::Record(Aborted(Cause::cut("aborted by the source controller")))
+        }
+        (Handed(root), RelayInput::Shown(Evidence::Done)) => Outcome::Record(Moved(*root)),
+        (Adopting(_) | Handed(_), RelayInput::Shown(Evidence::Abort)) => Outcome::Ignore(Ignored::Committed),
+
+        (Relaying(_), RelayInput::Abort(cause)) => Outcome::Record(Aborted(cause.clone())),
+        // The controller has been answered: it may have recorded SUCCESS already, and cannot take that back.
+        (Answered(_), RelayInput::Abort(_)) => Outcome::Ignore(Ignored::NotRevocable),
+        (Adopting(_) | Handed(_) | Moved(_), RelayInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
+
+        _ => Outcome::Ignore(Ignored::NotExpected),
+    }
+}
+
+fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
+    use SourceState::*;
+    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
+    if switch.mid != record.head.mid {
+        return Outcome::Ignore(Ignored::OtherMigration);
+    }
+    if switch.journal != record.head.journal {
+        return Outcome::Ignore(Ignored::OtherJournal);
+    }
+    let said = || super::source::says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
+    match (&record.state, message) {
+        (Relaying(_), Message::Dropped(end) | Message::Refused(end)) => Outcome::Record(Aborted(end.cause.clone())),
+        (Adopting(_), Message::Prepared(_)) => said(),
+        (Adopting(adopting), Message::Activated(activated)) if activated.root == adopting.root => {
+            Outcome::Record(Handed(adopting.root))
+        }
+        (Adopting(_), Message::Activated(_)) => Outcome::Ignore(Ignored::OtherRoot),
+        (Handed(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
+        (Aborted(cause), Message::Prepared(_) | Message::Progress(_)) => {
+            Outcome::Reply(Message::Abort(End { switch, cause: cause.clone() }))
+        }
+        _ => Outcome::Ignore(Ignored::NotExpected),
+    }
+}

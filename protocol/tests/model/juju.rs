@@ -1,0 +1,242 @@
+//! An unmodified Juju controller that decides at agent 0, and the gateway that answers it through the
+//! shipped functions of `relay`.
+//!
+//! Its migration master goes through its phases by itself. A reply may be lost, with the call taken in or
+//! not; then it aborts, as it does after any error, unless it has recorded SUCCESS: from there it only repeats.
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::Message;
+use modelferry_protocol::switch::relay::{self, Answer, Arguments, Evidence, RelayInput, Relaying};
+use modelferry_protocol::switch::source::{SourceRecord, SourceState};
+use modelferry_protocol::switch::{Outcome, Profile};
+
+use crate::controller::{Call, Effect, Held};
+use crate::world::{Action, Attempt, Ferry, MODEL, World, no_cause, root};
+
+/// The agent beside the controller.
+const GATEWAY: usize = 0;
+
+/// Where the controller's migration is, as its own database has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// QUIESCE to IMPORT: the model is frozen, its parts are being sent.
+    Import,
+    /// VALIDATION, up to the answer to `Activate`.
+    Validation,
+    /// SUCCESS, and what is left up to the answer to `AdoptResources`.
+    Success,
+    /// The model is deleted.
+    Done,
+    /// ABORT.
+    Abort,
+    /// ABORTDONE: the model is back in service.
+    Aborted,
+}
+
+impl Phase {
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Success | Self::Done)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Juju {
+    /// Of each migration so far; none where an agent decides.
+    phases: Vec<Phase>,
+    /// The migration of which the gateway holds the target's vote. A crash forgets it.
+    vote: Option<Attempt>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The operator asks the controller to migrate.
+    Begin,
+    /// The controller sends the model's parts.
+    Stage,
+    /// It calls `Activate`.
+    Activate,
+    /// The gateway's answer to `Activate` arrives.
+    Answered,
+    /// The controller calls `AdoptResources`, again and again.
+    Adopt,
+    /// It calls `Abort`, once, and thaws the model.
+    Abort,
+    /// The same, and the call is lost.
+    AbortUnheard,
+    /// The connection breaks, or the gateway dies, inside a call.
+    Break,
+    /// The gateway asks for the migration's status.
+    Poll,
+}
+
+impl Juju {
+    pub fn phase(&self, attempt: Attempt) -> Option<Phase> {
+        self.phases.get(attempt as usize).copied()
+    }
+}
+
+impl Ferry {
+    /// Lists what an operator and faults do to the controller.
+    pub fn juju_actions(&self, world: &World, actions: &mut Vec<Action>) {
+        if !self.bounds.gateway {
+            return;
+        }
+        if world.agents[GATEWAY].controller.is_live() && (world.juju.phases.len() as Attempt) < self.bounds.attempts {
+            actions.push(Action::Juju(Step::Begin, world.juju.phases.len() as Attempt));
+        }
+        if world.faults < self.bounds.faults {
+            for attempt in 0..world.juju.phases.len() as Attempt {
+                actions.extend([Step::Break, Step::AbortUnheard].map(|step| Action::Juju(step, attempt)));
+            }
+        }
+    }
+
+    /// Lists what the controller and the gateway do by themselves.
+    pub fn juju_steps(&self, world: &World, actions: &mut Vec<Action>) {
+        for attempt in 0..world.juju.phases.len() as Attempt {
+            let steps = [Step::Stage, Step::Activate, Step::Answered, Step::Adopt, Step::Abort, Step::Poll];
+            actions.extend(steps.map(|step| Action::Juju(step, attempt)));
+        }
+    }
+
+    pub fn juju(&self, world: &mut World, step: Step, attempt: Attempt) {
+        let phase = world.juju.phase(attempt);
+        let next = match (step, phase) {
+            (Step::Begin, None) => {
+                let freeze = Call { by: attempt, effect: Effect::Freeze };
+                world.agents[GATEWAY].controller.perform(freeze, &self.rules);
+                world.sources.push(GATEWAY);
+                world.juju.phases.push(Phase::Import);
+                return;
+            }
+            (Step::Stage, Some(Phase::Import)) if world.begin_to_relay(attempt) => Phase::Validation,
+            (Step::Stage, Some(Phase::Import)) => Phase::Abort,
+            (Step::Activate, Some(Phase::Validation)) => return self.activate_called(world, attempt),
+            (Step::Answered, Some(Phase::Validation)) => match self.answer(world, attempt, relay::Call::Activate) {
+                Answer::Done => Phase::Success,
+                Answer::Failed(_) => Phase::Abort,
+                Answer::Hold => return,
+            },
+            (Step::Adopt, Some(Phase::Success)) => {
+                world.feed_relay(attempt, RelayInput::Shown(Evidence::Success));
+                if self.answer(world, attempt, relay::Call::Adopt) != Answer::Done {
+                    return;
+                }
+                let reap = Call { by: attempt, effect: Effect::Reap };
+                world.agents[GATEWAY].controller.perform(reap, &self.rules);
+                Phase::Done
+            }
+            (Step::Abort | Step::AbortUnheard, Some(Phase::Abort)) => {
+                if step == Step::Abort {
+                    world.feed_relay(attempt, RelayInput::Shown(Evidence::Abort));
+                } else {
+                    world.faults += 1;
+                }
+                let thaw = Call { by: attempt, effect: Effect::Thaw };
+                world.agents[GATEWAY].controller.perform(thaw, &self.rules);
+                Phase::Aborted
+            }
+            (Step::Break, Some(Phase::Import | Phase::Validation)) => {
+                world.juju.vote = None;
+                world.faults += 1;
+                Phase::Abort
+            }
+            (Step::Poll, Some(phase)) => return self.poll(world, attempt, phase),
+            _ => return,
+        };
+        world.juju.phases[attempt as usize] = next;
+    }
+
+    fn poll(&self, world: &mut World, attempt: Attempt, phase: Phase) {
+        let shown = match phase {
+            Phase::Import | Phase::Validation => return,
+            Phase::Success => Evidence::Success,
+            Phase::Done => Evidence::Done,
+            Phase::Abort | Phase::Aborted if self.rules.abort_not_polled => return,
+            Phase::Abort | Phase::Aborted => Evidence::Abort,
+        };
+        world.feed_relay(attempt, RelayInput::Shown(shown));
+    }
+
+    fn activate_called(&self, world: &mut World, attempt: Attempt) {
+        if self.rules.activate_forwarded {
+            let activate = Call { by: attempt, effect: Effect::Activate };
+            world.agents[1 - GATEWAY].controller.perform(activate, &self.rules);
+        }
+        let Some(record) = world.relay(attempt).cloned() else { return };
+        let votes = world.juju.vote == Some(attempt);
+        let SourceState::Relaying(Relaying { root: Some(root), .. }) = record.state else { return };
+        if self.rules.no_answered_record || !(votes || self.rules.answered_without_vote) {
+            return;
+        }
+        let vote =
+            modelferry_protocol::message::Vote::unsigned(modelferry_protocol::message::Switch::of(&record.head), root);
+        let arguments = Arguments::default();
+        world.feed_relay(attempt, RelayInput::Activate { arguments: &arguments, vote: Some(&vote) });
+    }
+
+    fn answer(&self, world: &World, attempt: Attempt, call: relay::Call) -> Answer {
+        let Some(record) = world.relay(attempt) else { return Answer::Failed("no such migration") };
+        let voted = world.juju.vote == Some(attempt);
+        match (call, &record.state) {
+            (relay::Call::Activate, SourceState::Relaying(_)) if self.rules.no_answered_record && voted => Answer::Done,
+            (relay::Call::Adopt, SourceState::Adopting(_)) if self.rules.adopted_before_active => Answer::Done,
+            _ => relay::answer(record, call),
+        }
+    }
+
+    /// The gateway's operator, or its budget, ends an attempt.
+    pub fn abort_relayed(&self, world: &mut World, attempt: Attempt) {
+        let Some(record) = world.relay(attempt) else { return };
+        if self.rules.abort_when_answered && matches!(record.state, SourceState::Answered(_)) {
+            let record = record.with(SourceState::Aborted(no_cause()));
+            world.append(GATEWAY, attempt, Standing::Source(record));
+        } else {
+            world.feed_relay(attempt, RelayInput::Abort(&no_cause()));
+        }
+    }
+}
+
+impl World {
+    fn relay(&self, attempt: Attempt) -> Option<&SourceRecord> {
+        match self.agents[GATEWAY].standing(attempt) {
+            Some(Standing::Source(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Takes the controller's first call; false if another migration of the model is unfinished here.
+    fn begin_to_relay(&mut self, attempt: Attempt) -> bool {
+        let Held::Frozen { writes, .. } = self.agents[GATEWAY].controller.held else { return false };
+        if self.agents[GATEWAY].ledger().busy(MODEL).is_some() {
+            return false;
+        }
+        let head = self.head(attempt, GATEWAY, Profile::Gateway);
+        let state = SourceState::Relaying(Relaying { root: None, deadline_ms: 0 });
+        self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state }));
+        self.feed_relay(attempt, RelayInput::Sealed(root(attempt, writes)));
+        true
+    }
+
+    pub fn relay_hears(&mut self, attempt: Attempt, message: &Message) {
+        if let (Message::Prepared(vote), Some(record)) = (message, self.relay(attempt))
+            && let SourceState::Relaying(Relaying { root: Some(root), .. }) = &record.state
+            && vote.root == *root
+        {
+            self.juju.vote = Some(attempt);
+        }
+        self.feed_relay(attempt, RelayInput::Heard(message));
+    }
+
+    fn feed_relay(&mut self, attempt: Attempt, input: RelayInput<'_>) {
+        let Some(record) = self.relay(attempt) else { return };
+        match relay::on(record, input) {
+            Outcome::Record(state) => {
+                let standing = Standing::Source(record.with(state));
+                self.append(GATEWAY, attempt, standing);
+            }
+            Outcome::Reply(message) => self.said.insert(&message),
+            Outcome::Ignore(_) => {}
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Single steps of the machine that relays for a Juju controller, and its answers against the specification.
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::message::{End, Message, Rooted, Switch, Vote};
+use modelferry_protocol::switch::relay::{self, Answer, Answered, Arguments, Call, Evidence, RelayInput, Relaying};
+use modelferry_protocol::switch::source::{Signature, SourceRecord, SourceState};
+use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
+
+const ROOT: Hash = Hash([4; 32]);
+const HEAD: Head = Head {
+    mid: MigrationId([1; 16]),
+    model: ModelUuid([3; 16]),
+    epoch_to: 2,
+    peer: Pin([9; 32]),
+    journal: JournalId([2; 16]),
+    profile: Profile::Gateway,
+};
+
+fn record(state: SourceState) -> SourceRecord {
+    SourceRecord { head: HEAD, state }
+}
+
+fn cause() -> Cause {
+    Text::new("no longer wanted").unwrap()
+}
+
+fn relaying(root: Option<Hash>) -> SourceState {
+    SourceState::Relaying(Relaying { root, deadline_ms: 5 })
+}
+
+fn answered() -> Answered {
+    let signature = Signature::new(vec![7; 64]).unwrap();
+    Answered { root: ROOT, vote: signature, arguments: Arguments::new(b"{}".to_vec()).unwrap() }
+}
+
+/// The states, in the order of the specification's table of calls.
+fn states() -> [SourceState; 6] {
+    [
+        relaying(Some(ROOT)),
+        SourceState::Answered(answered()),
+        SourceState::Adopting(answered()),
+        SourceState::Handed(ROOT),
+        SourceState::Moved(ROOT),
+        SourceState::Aborted(cause()),
+    ]
+}
+
+#[test]
+fn every_call_is_answered_as_the_specification_says() {
+    let spec = include_str!("../SPEC.md");
+    let row = |begin: &str| {
+        let line = spec.lines().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("no row {begin}"));
+        line.split('|').skip(2).map(|cell| cell.trim().to_owned()).take(6).collect::<Vec<_>>()
+    };
+    let calls = [("| whatever brings", Call::Stage), ("| `Activate` |", Call::Activate)];
+    for (begin, call) in calls.into_iter().chain([("| `AdoptResources` |", Call::Adopt), ("| `Abort` |", Call::Abort)])
+    {
+        for (state, written) in states().into_iter().zip(row(begin)) {
+            let answer = relay::answer(&record(state.clone()), call);
+            let fits = match written.trim_end_matches(", alarm") {
+                "ok" => answer == Answer::Done,
+                "error" => matches!(answer, Answer::Failed(_)),
+                // Everything is there already; the row's "ok" is of the state before.
+                "ok until sealed" => {
+                    matches!(answer, Answer::Failed(_)) && relay::answer(&record(relaying(None)), call) == Answer::Done
+                }
+                // The call leads to another state first.
+                "no reply yet" | "–" => answer == Answer::Hold,
+                other => panic!("{other} is no answer"),
+            };
+            assert!(fits, "{call:?} in {}: {answer:?}, written is {written:?}", state.name());
+        }
+    }
+}
+
+#[test]
+fn activate_succeeds_only_once_the_vote_is_on_disk() {
+    let sealed = record(relaying(Some(ROOT)));
+    assert_eq!(relay::answer(&sealed, Call::Activate), Answer::Hold);
+    let Answered { vote: signature, arguments, .. } = answered();
+    let vote = |root| Vote { signature: signature.clone(), ..Vote::unsigned(Switch::of(&HEAD), root) };
+    let activate = |vote: Option<&Vote>| relay::on(&sealed, RelayInput::Activate { arguments: &arguments, vote });
+    assert_eq!(activate(None), Outcome::Ignore(Ignored::NotExpected));
+    assert_eq!(activate(Some(&vote(Hash([5; 32])))), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(activate(Some(&vote(ROOT))), Outcome::Record(SourceState::Answered(answered())));
+}
+
+#[test]
+fn what_the_controller_was_told_cannot_be_aborted_here() {
+    let cause = cause();
+    let abort = |state| relay::on(&record(state), RelayInput::Abort(&cause));
+    assert_eq!(abort(relaying(None)), Outcome::Record(SourceState::Aborted(cause.clone())));
+    assert_eq!(abort(SourceState::Answered(answered())), Outcome::Ignore(Ignored::NotRevocable));
+    assert_eq!(abort(SourceState::Adopting(answered())), Outcome::Ignore(Ignored::Committed));
+    // Nor by the target, which has no way to give back what it has promised.
+    let dropped = Message::Dropped(End { switch: Switch::of(&HEAD), cause: cause.clone() });
+    for state in [SourceState::Answered(answered()), SourceState::Adopting(answered())] {
+        assert_eq!(relay::on(&record(state), RelayInput::Heard(&dropped)), Outcome::Ignore(Ignored::NotExpected));
+    }
+}
+
+#[test]
+fn success_that_is_shown_without_an_answer_of_ours_is_final_all_the_same() {
+    let shown = relay::on(&record(relaying(Some(ROOT))), RelayInput::Shown(Evidence::Success));
+    assert!(matches!(shown, Outcome::Record(SourceState::Adopting(adopting)) if adopting.root == ROOT));
+}
+
+#[test]
+fn an_activation_of_another_snapshot_hands_nothing_over() {
+    let activated = |root| Message::Activated(Rooted { switch: Switch::of(&HEAD), root });
+    let heard = |root| relay::on(&record(SourceState::Adopting(answered())), RelayInput::Heard(&activated(root)));
+    assert_eq!(heard(Hash([5; 32])), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(heard(ROOT), Outcome::Record(SourceState::Handed(ROOT)));
+}

@@ -1,0 +1,108 @@
+//! What the journals must agree about, with each other and with the controllers.
+
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::switch::source::{SourceRecord, SourceState};
+use modelferry_protocol::switch::target::TargetState;
+
+use super::estate::{Estate, Held, MODEL};
+use super::host::Host;
+
+fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)> {
+    ledger.standings().filter_map(|(mid, standing)| match standing {
+        Standing::Source(record) => Some((mid, record)),
+        Standing::Target(_) => None,
+    })
+}
+
+/// I4, I5 and I7, of the agents that run.
+pub fn check(hosts: &[Host; 2], estate: &Estate) {
+    let mut broken = Vec::new();
+    for (index, host) in hosts.iter().enumerate() {
+        let other = &hosts[1 - index];
+        let (own, theirs) = {
+            let inner = estate.inner();
+            (inner.sites[index].held, inner.sites[1 - index].held)
+        };
+        host.ledger(|ledger| {
+            let last = sources(ledger).max_by_key(|(mid, _)| ledger.terms(*mid).map(|terms| terms.attempt));
+            if let Some((_, record)) = last {
+                let given_up = matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_));
+                if given_up && !matches!(own, Held::Live(_)) {
+                    broken.push(format!("I5: host {index} gave up, its model is {own:?}"));
+                }
+            }
+            for (mid, record) in sources(ledger) {
+                let committed = matches!(record.state, SourceState::Committed(_));
+                let holds = [Held::Staged(mid), Held::Live(Some(mid))].contains(&theirs);
+                let dropped = other.ledger(|ledger| match ledger.standing(mid) {
+                    Some(Standing::Target(record)) => {
+                        matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
+                    }
+                    _ => false,
+                });
+                if committed && !holds && dropped == Some(false) {
+                    broken.push(format!("I7: host {index} has committed, the target is {theirs:?}"));
+                }
+                let undone = matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_));
+                if theirs == Held::Live(Some(mid)) && (!record.is_committed() || undone) {
+                    broken.push(format!("I4: live at the target, host {index} is {}", record.state.name()));
+                }
+            }
+        });
+    }
+    if let Some(first) = broken.into_iter().next() {
+        estate.inner().breaks(first);
+    }
+}
+
+/// Whether every run has ended: both journals at rest, one controller live.
+pub fn is_settled(hosts: &[Host; 2], estate: &Estate) -> bool {
+    let live = estate.inner().sites.iter().filter(|site| site.is_live()).count();
+    live == 1 && hosts.iter().all(Host::is_at_rest)
+}
+
+/// What both journals say about each migration, once they are at rest.
+pub fn check_journals(hosts: &[Host; 2], estate: &Estate) {
+    let mut broken = Vec::new();
+    let mut epochs = [0; 2];
+    for (index, host) in hosts.iter().enumerate() {
+        let other = &hosts[1 - index];
+        host.ledger(|ledger| {
+            epochs[index] = ledger.epoch(MODEL);
+            for (mid, record) in sources(ledger) {
+                let target = other.ledger(|ledger| ledger.standing(mid).cloned()).flatten();
+                let arrived =
+                    matches!(&target, Some(Standing::Target(record)) if matches!(record.state, TargetState::Active(_)));
+                let left = matches!(record.state, SourceState::Moved(_));
+                if arrived != left {
+                    broken.push(format!("{mid}: {} at host {index}, the other has {target:?}", record.state.name()));
+                }
+            }
+        });
+    }
+    let live = estate.inner().sites.iter().position(|site| site.is_live());
+    if let Some(live) = live.filter(|live| epochs[*live] < epochs[1 - *live]) {
+        broken.push(format!(
+            "host {live} is live, its journal says epoch {}, the other's {}",
+            epochs[live],
+            epochs[1 - live]
+        ));
+    }
+    if let Some(first) = broken.into_iter().next() {
+        estate.inner().breaks(first);
+    }
+}
+
+/// Returns how many migrations ended at their target, and how many back at their source.
+pub fn ends(hosts: &[Host; 2]) -> (u32, u32) {
+    let count = |left: bool| {
+        let of = |host: &Host| {
+            host.ledger(|ledger| {
+                sources(ledger).filter(|(_, record)| matches!(record.state, SourceState::Moved(_)) == left).count()
+            })
+        };
+        hosts.iter().filter_map(of).sum::<usize>() as u32
+    };
+    (count(true), count(false))
+}

@@ -1,0 +1,77 @@
+//! Both agents in one process, with real engines, journals, stores and QUIC, over a virtual network, clock and
+//! disk: everything goes wrong for a while, and then nothing does.
+//!
+//! A run follows from its seed: what is lost, delayed, doubled or overtaken on the network; partitions; crashes
+//! of either agent between any two steps, with the loss of any part of what was not synced; failed syncs, short
+//! writes and full disks; controllers that fail, or do late what they were asked; wrong clocks; operators. At
+//! every step no invariant may be broken, and in the calm at the end everything must come to rest.
+//!
+//! `SIM_SEED=n` runs one seed and prints what happened, `SIM_SEEDS=n` so many.
+
+mod desk;
+mod estate;
+mod host;
+mod invariants;
+mod network;
+mod process;
+mod run;
+mod trace;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use self::run::{Ran, run};
+
+/// Seeds that are run unless `SIM_SEEDS` tells otherwise.
+const SEEDS: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Returns what is printed about a seed that fails.
+fn report(seed: u64, broken: &str, lines: &str) -> String {
+    format!("{lines}\nseed {seed}: {broken}\nto see it again: SIM_SEED={seed} cargo test --test simulation\n")
+}
+
+#[test]
+fn whatever_happens_the_model_has_one_owner_and_every_write() {
+    if let Some(seed) = number("SIM_SEED") {
+        let ran = run(seed).unwrap_or_else(|report| panic!("{report}"));
+        println!("seed {seed}: {ran:?}");
+        return;
+    }
+    let (seeds, began) = (number("SIM_SEEDS").unwrap_or(SEEDS), Instant::now());
+    let (next, failed, sum) = (AtomicU64::new(0), Mutex::new(Vec::new()), Mutex::new(Ran::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, |count| count.get().min(8)) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= seeds || !failed.lock().unwrap().is_empty() {
+                        return;
+                    }
+                    match run(seed) {
+                        Ok(ran) => sum.lock().unwrap().add(&ran),
+                        Err(report) => failed.lock().unwrap().push(report),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let sum = sum.into_inner().unwrap();
+    println!("{seeds} seeds in {:.1?}: {sum:?}", began.elapsed());
+    assert!(sum.moved > 0 && sum.reverted > 0 && sum.kills > 0, "nothing happened: {sum:?}");
+}
+
+#[test]
+fn a_seed_leads_to_the_same_run_again() {
+    for seed in [3, 4, 5] {
+        let [first, again] = [(); 2].map(|()| run(seed).unwrap_or_else(|report| panic!("{report}")).trace);
+        assert_eq!(first, again, "seed {seed}");
+    }
+}

@@ -37,13 +37,16 @@ pub(super) fn endpoint(
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
     let socket = match wire {
-        None => TokioRuntime.wrap_udp_socket(bind(listen)?)?,
+        None => {
+            let socket = TokioRuntime.wrap_udp_socket(bind(listen)?)?;
+            PacedSocket::new(socket, announced.clone(), caps.segments())
+        }
+        // Not paced: a bucket fills with the real time, and a simulation has its own.
         Some(Wire { socket, seed }) => {
             config.rng_seed(Some(seed));
             socket
         }
     };
-    let socket = PacedSocket::new(socket, announced.clone(), caps.segments());
     Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use modelferry::config::{Congestion, LinkSettings};
 use modelferry::disk::{Disk, FaultPlan, Faults};
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings};
 use modelferry::journal::{Journal, Witness};
@@ -162,6 +163,7 @@ impl Host {
             listen: address(self.index),
             own_name: name_of(self.index).into(),
             timing: timing(),
+            settings: LinkSettings { congestion: Congestion::Cubic, ..LinkSettings::default() },
             ..LinkConfig::default()
         };
         let witness = Witness::load(path, &disk).ok()?;

@@ -7,13 +7,15 @@ use clap::Args;
 use crate::agent::causes;
 use crate::agent::control::view::{ModelStatusView, ModelView};
 use crate::agent::control::{Failure, FailureKind};
+use crate::controller::backup::{Archive, BackupError};
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
 
 /// Where a model is read from, if not from the agent.
 #[derive(Debug, Args)]
 pub(super) struct FromFile {
-    /// Show the model in this file, and ask no agent: a model description, or what `juju dump-model` printed
+    /// Show the model in this file, and ask no agent: a model description, what `juju dump-model` printed,
+    /// or a backup
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 }
@@ -40,6 +42,16 @@ fn name(file: &Path) -> String {
 }
 
 fn read(file: &Path) -> Result<Description, Failure> {
+    let refused = |error: &dyn std::error::Error| Failure::new(FailureKind::Refused, causes(error));
+    match Archive::open(file) {
+        Ok(archive) => {
+            let description = archive.description().map_err(|error| refused(&error))?;
+            return Description::parse(&description).map_err(|error| refused(&error));
+        }
+        // Then it is a description, or nothing that could be read.
+        Err(BackupError::NotABackup { .. } | BackupError::Unreadable { .. }) => {}
+        Err(damaged) => return Err(refused(&damaged)),
+    }
     description::from_file(file).map_err(|error| {
         Failure::new(FailureKind::Refused, format!("{}: {}", file.display(), causes(&error)))
             .hint("write one with `juju dump-model MODEL > FILE` or `modelferry embedded export MODEL DIR`")

@@ -26,11 +26,14 @@ pub struct Weather {
     pub cut: [bool; 2],
 }
 
+/// When it arrives, its number, where, and what it carries; the earliest first.
+type Flight = (u64, u64, usize, Vec<u8>);
+
 struct Inner {
     rng: fastrand::Rng,
     weather: Weather,
     /// Due time, number, receiver, bytes.
-    flights: BinaryHeap<Reverse<(u64, u64, usize, Vec<u8>)>>,
+    flights: BinaryHeap<Reverse<Flight>>,
     sent: u64,
     sockets: [Option<Arc<Socket>>; 2],
 }

@@ -53,12 +53,20 @@ fn an_archive_is_verified_and_listed_without_an_agent() {
     host.stop();
     assert!(host.run(&["backup", "verify", text(&file)]).ok().contains("is whole"));
     host.run(&["backup", "list", text(&file)]).ok();
+    // And looked into, as the description by itself is.
+    let described = host.dir.path().join(&sample.name).join("model.yaml");
+    for command in ["models", "show-model", "status"] {
+        let shown = |file: &Path| host.run(&[command, "--from", text(file), "--format", "json"]).ok();
+        let named = |shown: String, file: &Path| shown.replace(file.file_name().unwrap().to_str().unwrap(), "FILE");
+        assert_eq!(named(shown(&file), &file), named(shown(&described), &described));
+    }
 
     let mut bytes = fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
     host.run(&["backup", "verify", text(&file)]).fails(1, "is damaged");
+    host.run(&["status", "--from", text(&file)]).fails(1, "is damaged");
     fs::write(&file, &bytes[..middle]).unwrap();
     host.run(&["backup", "verify", text(&file)]).fails(1, "was cut short");
     assert_eq!(host.run(&["backup", "list", text(&file)]).code, 1);

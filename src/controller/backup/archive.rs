@@ -207,6 +207,20 @@ impl Archive {
         self.manifest = manifest;
     }
 
+    /// Reads the model's description, and nothing behind it.
+    ///
+    /// Errors: [`ControllerError::Refused`] for an archive that is not as its manifest says.
+    pub fn description(&self) -> Result<Vec<u8>, ControllerError> {
+        let mut tar = unpack(&self.file, self.bytes).map_err(broken(&self.path))?;
+        let entry = tar.entries().and_then(|mut entries| entries.nth(1).transpose()).map_err(broken(&self.path))?;
+        let (Some(entry), Some(file)) = (entry, self.manifest.files.first()) else {
+            return Err(BackupError::Malformed("it has no description".into()).into());
+        };
+        let (mut proving, mut description) = (Proving::new(file, entry), Vec::new());
+        proving.read_to_end(&mut description).map_err(broken(&self.path))?;
+        proving.finish().map(|()| description)
+    }
+
     /// Returns the archive's bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -139,6 +139,11 @@ impl Tracked {
         self.publish();
     }
 
+    /// Says that it waits for its peer.
+    pub fn wait_for_peer(&self) {
+        self.set_waiting(Some(format!("waiting for the agent of {} to connect", self.terms.peer)));
+    }
+
     /// Returns it as it is now.
     pub fn view(&self) -> MigrationView {
         self.view.borrow().clone()

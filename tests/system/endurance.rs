@@ -32,7 +32,7 @@ fn shows(host: &Host, model: &str) -> bool {
 }
 
 #[test]
-#[ignore = "takes about 40 minutes with KILLS=500"]
+#[ignore = "takes minutes with KILLS=500"]
 fn endurance_of_one_owner_under_random_kills() {
     let (kills, seed) = (number("KILLS", 20), number("SEED", 1));
     let mut dice = Dice(seed);

@@ -196,7 +196,7 @@ impl SourceTask {
                     transfer = self.transfer(&conversation);
                 }
             }
-            None => self.wait_for_peer(),
+            None => self.tracked.wait_for_peer(),
         }
         let deadline = self.deadline_ms();
         while self.record.state == state {
@@ -229,7 +229,7 @@ impl SourceTask {
                     (Turn::Repeat, _) => {}
                     (Turn::Up | Turn::Down, _) => {
                         transfer = None;
-                        self.wait_for_peer();
+                        self.tracked.wait_for_peer();
                     }
                 },
                 () = until(remaining) => {
@@ -252,11 +252,6 @@ impl SourceTask {
     fn frozen_too_long(&self) -> Cause {
         let seconds = self.tracked.terms.freeze_ms_max as f64 / 1000.0;
         Cause::cut(format!("the model was frozen for longer than {seconds} s (--max-freeze)"))
-    }
-
-    fn wait_for_peer(&self) {
-        let reason = format!("waiting for the agent of {} to connect", self.tracked.terms.peer);
-        self.tracked.set_waiting(Some(reason));
     }
 
     /// Begins the transfer that belongs to the present state.

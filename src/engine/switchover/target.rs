@@ -157,7 +157,7 @@ impl TargetTask {
         self.line.reset();
         match self.line.conversation() {
             Some(conversation) => self.say(&conversation).await,
-            None => self.wait_for_peer(),
+            None => self.tracked.wait_for_peer(),
         }
         let tracked = self.tracked.clone();
         while self.record.state == state {
@@ -171,15 +171,10 @@ impl TargetTask {
                         self.tracked.set_waiting(None);
                         self.say(&conversation).await;
                     }
-                    _ => self.wait_for_peer(),
+                    _ => self.tracked.wait_for_peer(),
                 },
             }
         }
-    }
-
-    fn wait_for_peer(&self) {
-        let reason = format!("waiting for the agent of {} to connect", self.tracked.terms.peer);
-        self.tracked.set_waiting(Some(reason));
     }
 
     pub(super) async fn event(&mut self, event: Event) {

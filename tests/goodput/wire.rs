@@ -194,7 +194,10 @@ impl AsyncUdpSocket for Socket {
                 }
                 let mut count = 0;
                 for (buffer, meta) in bufs.iter_mut().zip(meta.iter_mut()) {
-                    let Some((_, bytes)) = direction.on_way.pop_front_if(|(due, _)| *due <= now) else { break };
+                    if direction.on_way.front().is_none_or(|(due, _)| *due > now) {
+                        break;
+                    }
+                    let Some((_, bytes)) = direction.on_way.pop_front() else { break };
                     buffer[..bytes.len()].copy_from_slice(&bytes);
                     let (len, addr) = (bytes.len(), address(1 - self.host));
                     *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip: None };

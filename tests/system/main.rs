@@ -10,6 +10,7 @@ mod host;
 mod interrupted;
 mod moved;
 mod nearest;
+mod parity;
 mod plan;
 mod refused;
 mod status;

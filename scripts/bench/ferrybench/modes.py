@@ -125,6 +125,6 @@ def freeze(binary, seed, mib=1024, link_mbit=20):
                     agents.ask("src", "embedded", "set", name, "bench=changed")
 
             _, view = agents.migrate(name, mib << 20, seen)
-            return view["frozen-ms"] / 1e3, slow.is_set()
+            return view["frozen_ms"] / 1e3, slow.is_set()
         finally:
             agents.stop()

@@ -9,12 +9,10 @@ use super::exit::{self, Exit};
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
-use crate::controller::backup::view::BackupView;
+use crate::controller::backup::view::{BackupView, ID_SHOWN};
 use crate::controller::backup::{Archive, BackupError, Source, read_manifest};
 use crate::controller::embedded::verify;
 
-/// Characters of an id that a table shows: enough to tell any two apart, and to be typed.
-const ID_SHOWN: usize = 12;
 /// What the name of an archive ends with that is named by the model.
 const SUFFIX: &str = ".tar.zst";
 
@@ -77,6 +75,7 @@ pub enum BackupCommand {
     /// Bring a model back: live, on the embedded controller, as it was
     ///
     /// Refused if the model is here, and if it is, or may be, on the controller that the backup was taken from.
+    /// A controller of Juju itself takes no model out of a backup: `juju create-backup` is what backs one up.
     ///
     /// EXAMPLES:
     ///   modelferry backup restore prod.tar.zst
@@ -89,6 +88,9 @@ pub enum BackupCommand {
         /// Go ahead although the controller that the backup was taken from cannot be asked: it is lost for good
         #[arg(long)]
         source_lost: bool,
+        /// The controller that takes the model: the one in this agent, which is the default; no other can
+        #[arg(short, long, value_name = "NAME")]
+        controller: Option<String>,
     },
     /// Keep a backup no longer that this agent keeps for a peer
     #[command(after_help = exit::ASKING)]
@@ -104,7 +106,7 @@ impl BackupCommand {
             Self::Create { args, all, force } => create(context, &args, all, force),
             Self::List { places } => list(context, &places),
             Self::Verify { backup } => prove(context, &backup),
-            Self::Restore { backup, source_lost } => restore(context, &backup, source_lost),
+            Self::Restore { backup, source_lost, controller } => restore(context, &backup, source_lost, controller),
             Self::Remove { id } => {
                 let Response::Done = context.ask(&Request::BackupRemove { id: id.clone() })? else {
                     return Err(client::unexpected());
@@ -303,10 +305,13 @@ fn table(backups: &[BackupView]) -> Table {
     table
 }
 
-/// Returns the archive that `text` names, or nothing if it can only be an id.
+/// Reports whether `text` names a file; otherwise it can only be the id of a kept backup.
+pub(super) fn names_a_file(text: &str) -> bool {
+    text.contains(['/', '.']) || Path::new(text).exists()
+}
+
 fn as_file(text: &str) -> Option<PathBuf> {
-    let path = Path::new(text);
-    (text.contains(['/', '.']) || path.exists()).then(|| path.to_owned())
+    names_a_file(text).then(|| text.into())
 }
 
 fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {
@@ -339,7 +344,7 @@ fn not_read(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::Refused, crate::agent::causes(error))
 }
 
-fn restore(context: &Context, backup: &str, source_lost: bool) -> Result<Exit, Failure> {
+fn restore(context: &Context, backup: &str, source_lost: bool, controller: Option<String>) -> Result<Exit, Failure> {
     let backup = match as_file(backup) {
         Some(path) => BackupRef::File(path.canonicalize().map_err(|error| {
             Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
@@ -347,7 +352,7 @@ fn restore(context: &Context, backup: &str, source_lost: bool) -> Result<Exit, F
         })?),
         None => BackupRef::Kept(backup.to_owned()),
     };
-    let Response::Imported(restored) = context.ask(&Request::BackupRestore { backup, source_lost })? else {
+    let Response::Imported(restored) = context.ask(&Request::BackupRestore { backup, source_lost, controller })? else {
         return Err(client::unexpected());
     };
     context.print(&restored, || {

@@ -97,6 +97,7 @@ impl Desk {
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
             Request::BackupList {} => self.backup_list().await,
+            Request::BackupShow { id } => self.backup_show(id).await,
             Request::BackupVerify { id } => self.backup_verify(id).await,
             other => unreachable!("{other:?} changes something or is watched"),
         }
@@ -118,7 +119,9 @@ impl Desk {
             Request::EmbeddedSet { model, key, value } => self.embedded_set(model, key, value).await,
             Request::BackupCreate { model, file, force } => self.backup_create(&model, file, force).await,
             Request::BackupKeep { model, peer } => self.backup_keep(&model, &peer).await,
-            Request::BackupRestore { backup, source_lost } => self.backup_restore(backup, source_lost).await,
+            Request::BackupRestore { backup, source_lost, controller } => {
+                self.backup_restore(backup, source_lost, controller.as_deref()).await
+            }
             Request::BackupRemove { id } => self.backup_remove(id).await,
             Request::UserAdd { user, access } => self.user_add(user, access).await,
             Request::UserRemove { user } => self.user_remove(user).await,

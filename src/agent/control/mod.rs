@@ -118,6 +118,11 @@ pub enum Request {
     UserList {},
     /// Which backups are kept here?
     BackupList {},
+    /// What is the model in this backup, kept here?
+    BackupShow {
+        /// Its id, or how that begins.
+        id: String,
+    },
     /// Is this backup, kept here, what it was?
     BackupVerify {
         /// Its id, or how that begins.
@@ -223,6 +228,8 @@ pub enum Request {
         backup: BackupRef,
         /// Whether the controller that it was taken from is known to be lost.
         source_lost: bool,
+        /// Which controller is to have it; the embedded one if none is named, and no other can.
+        controller: Option<String>,
     },
     /// Keep a backup no longer.
     BackupRemove {
@@ -270,7 +277,7 @@ impl Request {
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
-            Self::BackupList {} | Self::BackupVerify { .. } => false,
+            Self::BackupList {} | Self::BackupShow { .. } | Self::BackupVerify { .. } => false,
             Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
             Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
@@ -348,7 +355,7 @@ pub enum Response {
     },
     /// Of [`Request::ShowModel`].
     Model(Box<ModelView>),
-    /// Of [`Request::ModelStatus`].
+    /// Of [`Request::ModelStatus`] and [`Request::BackupShow`].
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),

@@ -2,6 +2,8 @@
 
 mod agent;
 mod applications;
+#[cfg(test)]
+mod golden;
 mod machines;
 mod model;
 mod related;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{self, Exit};
-use super::from::FromFile;
+use super::from::From;
 use super::output::{Format, now_ms};
 use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
@@ -51,7 +53,7 @@ pub struct StatusArgs {
     #[arg(short, long, value_name = "[CONTROLLER:]MODEL", conflicts_with = "from")]
     model: Option<String>,
     #[command(flatten)]
-    from: FromFile,
+    from: From,
     /// Show the model's relations in the tables; YAML and JSON have them always
     #[arg(long, visible_alias = "integrations")]
     relations: bool,
@@ -82,7 +84,7 @@ impl StatusArgs {
 
     fn text(&self, context: &Context) -> Result<String, Failure> {
         let now = now_ms();
-        let status = match (self.from.status()?, &self.model) {
+        let status = match (self.from.status(context)?, &self.model) {
             (Some(status), _) => status,
             (None, Some(model)) => match context.ask(&Request::ModelStatus { model: model.clone() })? {
                 Response::ModelStatus(status) => *status,

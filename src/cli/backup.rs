@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
+use super::files::{Named, existing};
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
 use crate::controller::backup::view::{BackupView, ID_SHOWN};
-use crate::controller::backup::{Archive, BackupError, Source, read_manifest};
+use crate::controller::backup::{Archive, BackupError, Draft, Source, read_manifest};
 use crate::controller::embedded::verify;
 
 /// What the name of an archive ends with that is named by the model.
@@ -22,14 +23,14 @@ pub enum BackupCommand {
     /// Back up a model, which stays live meanwhile
     ///
     /// FILE is one self-contained archive, for its owner's eyes alone: description, entries and binaries, each with
-    /// its hash. The agent writes it. PEER keeps the copy in its own store, where what it has already is not sent
+    /// its hash. PEER keeps the copy in its own store, where what it has already is not sent
     /// again, until `backup remove` there. A word that is no peer's name and has neither a slash nor a dot in it is
     /// refused; write ./FILE for a file that is called like that.
     ///
     /// EXAMPLES:
     ///   modelferry backup create prod prod.tar.zst
     ///   modelferry backup create prod east
-    ///   modelferry backup create --all /var/lib/modelferry/backups
+    ///   modelferry backup create --all backups
     #[command(
         after_help = exit::ASKING,
         verbatim_doc_comment,
@@ -52,7 +53,7 @@ pub enum BackupCommand {
     ///
     /// EXAMPLES:
     ///   modelferry backup list
-    ///   modelferry backup list /var/lib/modelferry/backups
+    ///   modelferry backup list backups
     #[command(after_help = exit::ASKING, verbatim_doc_comment)]
     List {
         /// Archives, or directories of them
@@ -206,13 +207,20 @@ pub(super) fn said(made: &BackupView) -> String {
     )
 }
 
+fn not_written(error: &BackupError) -> Failure {
+    Failure::new(FailureKind::Refused, crate::agent::causes(error)).state("nothing has changed")
+}
+
 /// Lets the agent write an archive.
 pub(super) fn archive(context: &Context, model: &str, file: &Path, force: bool) -> Result<Box<BackupView>, Failure> {
-    // The agent would take a relative path from its own working directory.
     let file = std::path::absolute(file)
         .map_err(|error| Failure::new(FailureKind::Usage, format!("{} is no path: {error}", file.display())))?;
-    match context.ask(&Request::BackupCreate { model: model.to_owned(), file, force })? {
-        Response::Backup(made) => Ok(made),
+    let mut draft = Draft::begin(&file, force).map_err(|error| not_written(&error))?;
+    match context.ask_handing(&Request::BackupCreate { model: model.to_owned(), file }, &mut draft)? {
+        Response::Backup(made) => {
+            draft.place().map_err(|error| not_written(&error))?;
+            Ok(made)
+        }
         _ => Err(client::unexpected()),
     }
 }
@@ -345,14 +353,12 @@ fn not_read(error: &dyn std::error::Error) -> Failure {
 }
 
 fn restore(context: &Context, backup: &str, source_lost: bool, controller: Option<String>) -> Result<Exit, Failure> {
-    let backup = match as_file(backup) {
-        Some(path) => BackupRef::File(path.canonicalize().map_err(|error| {
-            Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
-                .state("nothing has changed")
-        })?),
-        None => BackupRef::Kept(backup.to_owned()),
-    };
-    let Response::Imported(restored) = context.ask(&Request::BackupRestore { backup, source_lost, controller })? else {
+    let file = as_file(backup).map(|path| existing(&path)).transpose()?;
+    let mut files = Named::new(file.clone());
+    let backup = file.map_or_else(|| BackupRef::Kept(backup.to_owned()), BackupRef::File);
+    let Response::Imported(restored) =
+        context.ask_handing(&Request::BackupRestore { backup, source_lost, controller }, &mut files)?
+    else {
         return Err(client::unexpected());
     };
     context.print(&restored, || {

@@ -16,9 +16,7 @@ fn held(sample: &Sample, point: &str) -> (Host, Host, String) {
     }
     src.run(&["migrate", &sample.name, "dst"]).ok();
     dst.wait_for_death(point);
-    let id = format!("{}:0", sample.uuid);
-    src.until("the source notices", |src| src.migration(&id)["migration"]["waiting"].as_str().map(drop));
-    (src, dst, id)
+    (src, dst, format!("{}:0", sample.uuid))
 }
 
 #[test]
@@ -26,6 +24,7 @@ fn while_a_model_is_frozen_everything_says_that_its_applications_run_on_and_why_
     let sample = Sample::default();
     let (src, _dst, id) = held(&sample, "target.Staging.after");
     let model = sample.name.as_str();
+    src.until("the source notices", |src| src.migration(&id)["migration"]["waiting"].as_str().map(drop));
     assert_eq!(src.migration(&id)["migration"]["state"], "Frozen");
     let waits = "migrating: waiting for the agent of dst to connect; importing model into target controller";
 

@@ -4,19 +4,26 @@ use std::path::PathBuf;
 
 use super::Desk;
 use crate::agent::causes;
+use crate::agent::control::server::Client;
 use crate::agent::control::view::{ModelStatusView, ModelView, PeerView};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
 use crate::controller::backup::view::{BackupView, ID_SHOWN};
-use crate::controller::backup::{self, Archive, Kept, Origin, Source};
+use crate::controller::backup::{self, Archive, BackupError, Kept, Origin, Source};
 use crate::controller::description::Description;
 use crate::controller::embedded::{Embedded, verify};
+use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 
 impl Desk {
-    pub(super) async fn backup_create(&self, model: &str, file: PathBuf, force: bool) -> Result<Response, Failure> {
+    pub(super) async fn backup_create(
+        &self,
+        model: &str,
+        file: PathBuf,
+        client: &mut Client,
+    ) -> Result<Response, Failure> {
         let model = self.model_here(model).await?.to_string();
-        let made = self.blocking(move |embedded| embedded.back_up(&model, &file, force)).await?;
+        let made = self.with_files(client, move |embedded, files| embedded.back_up(&model, &file, files)).await?;
         Ok(Response::Backup(Box::new(made)))
     }
 
@@ -71,9 +78,10 @@ impl Desk {
         backup: BackupRef,
         source_lost: bool,
         controller: Option<&str>,
+        client: &mut Client,
     ) -> Result<Response, Failure> {
         self.refuse_other_controller(controller)?;
-        let mut source = self.blocking(move |embedded| open(embedded, &backup)).await?;
+        let mut source = self.with_files(client, move |embedded, files| open(embedded, &backup, files)).await?;
         let manifest = source.manifest();
         self.refuse_second_owner(&manifest.controller, &manifest.uuid.to_string(), source_lost).await?;
         Ok(Response::Imported(self.blocking(move |embedded| embedded.restore(source.as_mut())).await?))
@@ -152,9 +160,16 @@ fn kept(embedded: &Embedded, id: &str) -> Result<Kept, ControllerError> {
     Kept::read(store, &backup::find(store, id)?)
 }
 
-fn open(embedded: &Embedded, backup: &BackupRef) -> Result<Box<dyn Source + Send>, ControllerError> {
+fn open(
+    embedded: &Embedded,
+    backup: &BackupRef,
+    files: &mut dyn Files,
+) -> Result<Box<dyn Source + Send>, ControllerError> {
     Ok(match backup {
-        BackupRef::File(path) => Box::new(Archive::open(path)?),
+        BackupRef::File(path) => {
+            let unreadable = |source| BackupError::Unreadable { path: path.clone(), source };
+            Box::new(Archive::of(files.open(path).map_err(unreadable)?, path)?)
+        }
         BackupRef::Kept(id) => Box::new(kept(embedded, id)?.open(embedded.store().clone())),
     })
 }

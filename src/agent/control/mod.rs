@@ -4,6 +4,7 @@
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
+pub mod handing;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -180,16 +181,16 @@ pub enum Request {
     },
     /// Import a model into the embedded controller.
     EmbeddedImport {
-        /// The description, an absolute path that the agent can read.
+        /// The description, an absolute path; the client hands it over.
         file: PathBuf,
-        /// Its binaries, likewise; none are imported if it is absent.
+        /// Its binaries, a directory, likewise; none are imported if it is absent.
         blobs: Option<PathBuf>,
     },
     /// Export a model of the embedded controller.
     EmbeddedExport {
         /// The model.
         model: String,
-        /// The directory to write, an absolute path; it must be empty or missing.
+        /// The directory that the files go to, an absolute path; the client makes them.
         dir: PathBuf,
     },
     /// Remove a model from the embedded controller.
@@ -210,10 +211,8 @@ pub enum Request {
     BackupCreate {
         /// The model.
         model: String,
-        /// The archive, an absolute path that the agent can write.
+        /// The archive, an absolute path; the client makes it.
         file: PathBuf,
-        /// Whether a file that is there is replaced.
-        force: bool,
     },
     /// Let a peer keep a copy of a model.
     BackupKeep {
@@ -254,7 +253,7 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupRef {
-    /// An archive, an absolute path that the agent can read.
+    /// An archive, an absolute path; the client hands it over.
     File(PathBuf),
     /// One that is kept here: its id, or how that begins.
     Kept(String),
@@ -332,6 +331,8 @@ pub enum Response {
     Failed(Box<Failure>),
     /// To a watcher: the migration as it is now. More follows.
     Update(Box<MigrationView>),
+    /// The agent wants this file handed over, open, and goes on then. More follows.
+    Wanted(handing::Wanted),
     /// It is done, and there is nothing to tell.
     Done,
     /// Of [`Request::Status`].

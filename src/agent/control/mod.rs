@@ -5,6 +5,7 @@
 
 mod failure;
 pub mod handing;
+mod nearest;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::failure::{Failure, FailureKind};
+pub use self::failure::{Failure, FailureKind, Missing};
+pub use self::nearest::nearest;
 
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,

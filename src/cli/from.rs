@@ -51,13 +51,9 @@ fn kept(from: &Path) -> Option<&str> {
 
 /// Asks the agent for the model in a backup that it keeps.
 fn ask(context: &Context, id: &str) -> Result<Box<ModelStatusView>, Failure> {
-    match context.ask(&Request::BackupShow { id: id.to_owned() }) {
-        Ok(Response::ModelStatus(status)) => Ok(status),
-        Ok(_) => Err(client::unexpected()),
-        Err(failure) if failure.kind == FailureKind::Refused => Err(failure.hint(format!(
-            "see `modelferry backup list` on the host of the agent that keeps it; for a file write ./{id}"
-        ))),
-        Err(failure) => Err(failure),
+    match context.ask(&Request::BackupShow { id: id.to_owned() })? {
+        Response::ModelStatus(status) => Ok(status),
+        _ => Err(client::unexpected()),
     }
 }
 

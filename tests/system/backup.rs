@@ -168,7 +168,7 @@ fn a_peer_keeps_a_live_model_and_the_next_day_only_what_is_new_is_sent() {
     }
     let described = dst.run(&["show-model", "--from", newer]).ok();
     assert!(described.starts_with(&format!("{model}:\n  name: admin/{model}\n")), "{described}");
-    dst.run(&["status", "--from", "0123456789ab"]).fails(1, "for a file write ./0123456789ab");
+    dst.run(&["status", "--from", "0123456789ab"]).fails(1, "a path such as ./0123456789ab");
     dst.run(&["backup", "remove", older]).ok();
     dst.run(&["backup", "verify", older]).fails(1, "is kept here");
     dst.until("peers are connected", |host| host.connected().then_some(()));

@@ -100,7 +100,9 @@ fn obey(control: &UdpSocket, directions: &mut [Direction; 2]) {
         let words: Vec<&str> = text.split_whitespace().collect();
         let answer = match words.as_slice() {
             ["cut"] => directions.iter_mut().map(|direction| direction.cut(true)).fold(String::from("ok"), |ok, ()| ok),
-            ["mend"] => directions.iter_mut().map(|direction| direction.cut(false)).fold(String::from("ok"), |ok, ()| ok),
+            ["mend"] => {
+                directions.iter_mut().map(|direction| direction.cut(false)).fold(String::from("ok"), |ok, ()| ok)
+            }
             ["rate", bits] => match bits.parse() {
                 Ok(bits) => {
                     directions.iter_mut().for_each(|direction| direction.set_rate(bits));

@@ -9,8 +9,6 @@ import sys
 import time
 import uuid
 
-from .link import FIRST, SECOND
-
 PATIENCE = 900
 
 
@@ -52,7 +50,7 @@ class Agents:
     def __init__(self, binary, link, scratch, congestion, further=""):
         self.binary, self.link, self.scratch = binary, link, scratch
         self.processes = []
-        for side, (name, address) in enumerate((("src", FIRST), ("dst", SECOND))):
+        for side, (name, address) in enumerate(zip(("src", "dst"), link.ends)):
             os.makedirs(f"{scratch}/{name}")
             with open(self.config(name), "w") as file:
                 file.write(
@@ -69,7 +67,7 @@ class Agents:
         self.until(lambda: all(self.ask(name, "status") for name in ("src", "dst")))
         offer = self.ask("dst", "pair", "offer", "--as", "src")
         code = next(word for word in offer.split() if len(word) == 21 and word.count("-") == 4)
-        assert self.ask("src", "pair", "accept", code, SECOND, "--as", "dst")
+        assert self.ask("src", "pair", "accept", code, link.ends[1], "--as", "dst")
         self.until(lambda: all(peer["connected"] for peer in json.loads(self.ask("src", "peers", "--format", "json"))))
         time.sleep(1)
 

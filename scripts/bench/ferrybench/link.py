@@ -10,6 +10,8 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+# Where the programs of scripts/bench are built.
+BENCH = f"{ROOT}/scripts/bench/target/release"
 LINKS = {
     # name: (Mbit/s, RTT ms, loss %, further settings)
     "lan": (500, 1, 0, {}),
@@ -36,8 +38,33 @@ def run(*command, **kwargs):
     return subprocess.run(command, check=True, capture_output=True, text=True, **kwargs).stdout
 
 
+class Loopback:
+    """One namespace in which both ends are at home, and no emulator."""
+
+    mbit, ends = None, ("127.0.0.1", "127.0.0.2")
+
+    def __init__(self):
+        self.space = f"ferry{os.getpid() % 10000}l"
+
+    def __enter__(self):
+        run("ip", "netns", "add", self.space)
+        run("ip", "-n", self.space, "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "del", self.space], capture_output=True)
+
+    def inside(self, _side, *command):
+        return ["ip", "netns", "exec", self.space, *command]
+
+    def disturb(self):
+        """Nothing happens to it."""
+
+
 class Link:
     """Two namespaces and the emulated link between them."""
+
+    ends = (FIRST, SECOND)
 
     def __init__(self, name, seed):
         self.mbit, self.rtt, self.loss, self.extra = LINKS[name]
@@ -72,7 +99,7 @@ class Link:
         spec = {"rate": self.mbit * 1_000_000, "rtt": self.rtt, "loss": self.loss, "seed": self.seed, "control": port}
         spec.update({key: value for key, value in self.extra.items() if key not in ("outage", "shift", "hole")})
         self.emulator = subprocess.Popen(
-            ["nice", "-n", "-10", f"{ROOT}/scripts/bench/target/release/emulated-link", *(f"{k}={v}" for k, v in spec.items())],
+            ["nice", "-n", "-10", f"{BENCH}/emulated-link", *(f"{k}={v}" for k, v in spec.items())],
             stdin=self.devices[0],
             stdout=self.devices[1],
         )

@@ -1,5 +1,6 @@
 """Measurements that are no ratio of a rate: fairness, a cap, the freeze window."""
 
+import os
 import random
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import time
 
 from .agents import Agents, payload
-from .link import HEADER_BYTES, SECOND, Link
+from .link import BENCH, HEADER_BYTES, SECOND, Link, Loopback, run
 
 # One TCP flow of a congestion control, for some seconds; the receiver prints how many bytes came.
 SINK = """
@@ -128,3 +129,44 @@ def freeze(binary, seed, mib=1024, link_mbit=20):
             return view["frozen_ms"] / 1e3, slow.is_set()
         finally:
             agents.stop()
+
+
+def bare_stream(link, scratch, size):
+    """Returns seconds, and processor seconds of both sides, of one QUIC stream that carries `size` bytes."""
+    address, certificate = f"{link.ends[1]}:17172", f"{scratch}/bare.der"
+    server = subprocess.Popen(link.inside(1, f"{BENCH}/bare", "serve", address, certificate), stdout=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 10
+        while not os.path.exists(certificate):
+            if server.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("the bare stream's server does not start")
+            time.sleep(0.02)
+        took, busy = map(float, run(*link.inside(0, f"{BENCH}/bare", "send", address, certificate, str(size))).split())
+        return took, busy + float(server.communicate(timeout=60)[0])
+    finally:
+        server.kill()
+        server.wait()
+
+
+def loopback(binary, kind, seed, mib):
+    """Returns what both ways take without a link between them, and the processor seconds of the parts.
+
+    In a dictionary: seconds of the agents and of the bare stream, bytes of the payload and as it travels, and processor seconds
+    of the agents, the bare stream, and each part.
+    """
+    with Loopback() as link, tempfile.TemporaryDirectory(prefix="ferry-bench-", dir="/var/tmp") as scratch:
+        content = payload(kind, mib << 20, seed)
+        agents = Agents(binary, link, scratch, None)
+        try:
+            name = agents.prepare(0, content)
+            before = agents.cpu_seconds()
+            took, view = agents.migrate(name, len(content))
+            busy = agents.cpu_seconds() - before
+        finally:
+            agents.stop()
+        wire = view["bytes"]["sent_wire"]
+        bare, bare_busy = bare_stream(link, scratch, wire)
+        with open(f"{scratch}/content", "wb") as file:
+            file.write(content)
+        parts = dict(zip(("BLAKE3", "FastCDC", "zstd"), map(float, run(f"{BENCH}/bare", "parts", f"{scratch}/content").split())))
+        return {"took": took, "bare": bare, "size": len(content), "wire": wire, "busy": busy, "bare_busy": bare_busy, "parts": parts}

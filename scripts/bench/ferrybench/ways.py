@@ -1,6 +1,7 @@
 """Ways to carry bytes over a link: agents, and what else there is."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,16 @@ def ferry(binary, link, scratch, congestion, content):
         return results
     finally:
         agents.stop()
+
+
+def installed(way):
+    """Returns whether the program of a way is here; those of the others always are."""
+    return not way.startswith(("rsync-", "sendme")) or bool(program(way.partition("-")[0]))
+
+
+def program(name):
+    """Returns where a peer's program is: what SENDME or RSYNC names, or on the PATH."""
+    return shutil.which(os.environ.get(name.upper(), name))
 
 
 PUT_SERVER = """
@@ -88,7 +99,7 @@ def rsync(link, scratch, algorithm, content):
     os.makedirs(f"{scratch}/there")
     with open(f"{scratch}/rsyncd.conf", "w") as file:
         file.write(RSYNCD.format(path=f"{scratch}/there"))
-    server = subprocess.Popen(link.inside(1, "rsync", "--daemon", "--no-detach", f"--config={scratch}/rsyncd.conf"))
+    server = subprocess.Popen(link.inside(1, program("rsync"), "--daemon", "--no-detach", f"--config={scratch}/rsyncd.conf"))
     try:
         results = []
         time.sleep(1)
@@ -97,9 +108,35 @@ def rsync(link, scratch, algorithm, content):
                 file.write(bytes_)
             link.disturb()
             before, begun = link.stats(), time.monotonic()
-            run(*link.inside(0, "rsync", "-z", "--whole-file", f"{scratch}/payload", f"rsync://{SECOND}:8730/there/"))
+            run(*link.inside(0, program("rsync"), "-z", "--whole-file", f"{scratch}/payload", f"rsync://{SECOND}:8730/there/"))
             results.append((time.monotonic() - begun, before, link.stats(), None, None))
         return results
     finally:
         server.terminate()
         server.wait()
+
+
+def sendme(link, scratch, content):
+    """sendme without relays and directories: its ticket names the addresses. From the start of the receiver to its end."""
+    results = []
+    for number, bytes_ in enumerate(content):
+        here, there = f"{scratch}/here-{number}", f"{scratch}/there-{number}"
+        os.makedirs(here)
+        os.makedirs(there)
+        with open(f"{here}/payload", "wb") as file:
+            file.write(bytes_)
+        command = [program("sendme"), "send", "--no-progress", "--relay", "disabled", "--ticket-type", "addresses", "payload"]
+        quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        sender = subprocess.Popen(link.inside(0, *command), cwd=here, stdout=subprocess.PIPE, text=True, **quiet)
+        try:
+            ticket = next(line.split()[-1] for line in sender.stdout if line.startswith("sendme receive "))
+            link.disturb()
+            before, begun = link.stats(), time.monotonic()
+            command = [program("sendme"), "receive", "--no-progress", "--relay", "disabled", ticket]
+            subprocess.run(link.inside(1, *command), cwd=there, stdout=subprocess.DEVNULL, check=True, timeout=900, **quiet)
+            results.append((time.monotonic() - begun, before, link.stats(), None, None))
+            assert os.path.getsize(f"{there}/payload") == len(bytes_)
+        finally:
+            sender.kill()
+            sender.wait()
+    return results

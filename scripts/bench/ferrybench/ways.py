@@ -52,6 +52,7 @@ server = http.server.HTTPServer((sys.argv[1], 8443), Put)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[2])
 server.socket = context.wrap_socket(server.socket, server_side=True)
+print("ready", flush=True)
 server.serve_forever()
 """
 
@@ -64,10 +65,12 @@ def put(link, scratch, algorithm, content):
               "-subj", "/CN=ferry", "-keyout", "-", "-out", "-")
     with open(pem, "w") as file:
         file.write(key)
-    server = subprocess.Popen(link.inside(1, sys.executable, "-c", PUT_SERVER, SECOND, pem, f"{scratch}/arrived"))
+    command = link.inside(1, sys.executable, "-c", PUT_SERVER, SECOND, pem, f"{scratch}/arrived")
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         results = []
-        time.sleep(1)
+        if server.stdout.readline() != "ready\n":
+            raise RuntimeError("the server of the PUT does not start")
         for bytes_ in content:
             with open(source, "wb") as file:
                 file.write(bytes_)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
+use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page};
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Message};
 use modelferry_protocol::snapshot::BlobRef;
@@ -19,7 +19,7 @@ use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
 use crate::link::{BulkSender, SessionClosed};
-use crate::store::{BlobReader, CUTTER, Store};
+use crate::store::{BlobReader, CUTTER, Store, StoreError};
 
 /// Streams that carry chunks. Several, since one stream with a large window can die of gaps
 /// (`too many gaps in stream buffer`), and so that one lost packet holds up only its own stream.
@@ -33,6 +33,8 @@ const EAGER_PAGES: usize = 2;
 const PAGES_OPEN_MAX: usize = 4;
 /// Chunks read and compressed ahead of the streams.
 const JOBS_MAX: usize = 2 * STREAMS;
+/// Plain bytes that are read and packed at once: a change of threads for each chunk of 32 KiB takes as long as packing it.
+const BATCH_BYTES_MAX: u32 = CHUNK_BYTES_MAX;
 
 struct Job {
     header: ChunkHeader,
@@ -147,12 +149,12 @@ impl Sending<'_> {
                         let bulk = self.conversation.session.open_bulk().await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
-                    let Some(job) = self.next_job().await? else { continue };
-                    let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
-                    let jobs = jobs.clone();
-                    self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
-                    self.window.packed(plain, wire);
-                    self.tracked.counters.add_sent(plain, wire);
+                    for job in self.next_jobs().await? {
+                        let (plain, wire, jobs) = (u64::from(job.plain_bytes), job.wire.len() as u64, jobs.clone());
+                        self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
+                        self.window.packed(plain, wire);
+                        self.tracked.counters.add_sent(plain, wire);
+                    }
                 }
             }
         }
@@ -252,16 +254,12 @@ impl Sending<'_> {
         Ok(None)
     }
 
-    /// Reads and packs the chunk that [`Sending::next_wanted`] named.
-    async fn next_job(&mut self) -> Result<Option<Job>, TransferError> {
-        let Some(wanted) = self.wanted.front_mut() else { return Ok(None) };
-        let (handle, page) = (wanted.handle, wanted.page);
-        let (Some(index), Some(open)) = (wanted.chunks.pop_front(), self.open.get_mut(&handle)) else {
-            return Ok(None);
-        };
-        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(None) };
-        let chunk = open_page.page.chunks.get(index).copied();
-        let (Some(chunk), Some(offset)) = (chunk, open_page.page.chunk_offset(index)) else { return Ok(None) };
+    /// Reads and packs the chunk that [`Sending::next_wanted`] named, and those that follow it as far as they fit.
+    async fn next_jobs(&mut self) -> Result<Vec<Job>, TransferError> {
+        let Some(wanted) = self.wanted.front_mut() else { return Ok(Vec::new()) };
+        let (handle, page, mut batch, mut batch_bytes) = (wanted.handle, wanted.page, Vec::new(), 0);
+        let Some(open) = self.open.get_mut(&handle) else { return Ok(Vec::new()) };
+        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(Vec::new()) };
         let reader = match &open.reader {
             Some(reader) => reader.clone(),
             None => {
@@ -270,14 +268,26 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        let plain_bytes = chunk.bytes;
-        if open_page.sent.insert(index) {
-            self.window.sent(plain_bytes);
+        while let Some(index) = wanted.chunks.front().copied() {
+            let chunk = open_page.page.chunks.get(index).copied();
+            let (Some(chunk), Some(offset)) = (chunk, open_page.page.chunk_offset(index)) else { break };
+            if !batch.is_empty() && (batch_bytes + chunk.bytes > BATCH_BYTES_MAX || !self.window.fits(chunk.bytes)) {
+                break;
+            }
+            batch_bytes += chunk.bytes;
+            wanted.chunks.pop_front();
+            if open_page.sent.insert(index) {
+                self.window.sent(chunk.bytes);
+            }
+            batch.push((index as u32, offset, chunk.bytes));
         }
-        let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes).map(pack)).await?;
-        let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
-        let header = ChunkHeader { handle, page, index: index as u32, wire_bytes, encoding };
-        Ok(Some(Job { header, plain_bytes, wire: wire.into() }))
+        let pack_one = move |(index, offset, plain_bytes)| {
+            let (encoding, wire) = pack(reader.read_at(offset, plain_bytes)?);
+            let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
+            let header = ChunkHeader { handle, page, index, wire_bytes, encoding };
+            Ok::<_, StoreError>(Job { header, plain_bytes, wire: wire.into() })
+        };
+        Ok(Core::blocking(move || batch.into_iter().map(pack_one).collect::<Result<_, _>>()).await?)
     }
 
     async fn heard(&mut self, message: Message) -> Result<(), TransferError> {

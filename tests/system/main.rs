@@ -7,6 +7,7 @@ mod endurance;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
 mod interrupted;
+mod memory;
 mod moved;
 mod plan;
 mod refused;

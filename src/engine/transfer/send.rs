@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
+use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page};
-use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Message};
+use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, Chunks, Encoding, Handle, Message};
 use modelferry_protocol::snapshot::BlobRef;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::TransferError;
-use super::pack::pack;
+use super::batch::{Batch, Packed, Packing};
+use super::effort::{Effort, Gauge};
 use super::window::Window;
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
@@ -26,16 +26,14 @@ use crate::store::{BlobReader, CUTTER, Store};
 const STREAMS: usize = 4;
 /// Blobs offered and not yet complete. More would only make the target's answers longer.
 const BLOBS_OPEN_MAX: usize = 32;
-/// Pages in memory, their chunks on their way: about 128 MiB of blob ahead of what is durable.
-const PAGES_OPEN_MAX: usize = 4;
-/// Chunks read and compressed ahead of the streams.
+/// Pages in memory, their chunks on their way, whatever these have: about 128 MiB of blob ahead of what is durable.
+const PAGES_OPEN_MIN: usize = 4;
+/// Pages likewise, as long as they are few bytes: those of an archive of small files.
+const PAGES_OPEN_MAX: usize = 16;
+/// Frames read and compressed ahead of the streams.
 const JOBS_MAX: usize = 2 * STREAMS;
-
-struct Job {
-    header: ChunkHeader,
-    plain_bytes: u32,
-    wire: Bytes,
-}
+/// How hard it is tried before the link has shown its rate.
+const EFFORT_AT_FIRST: Effort = Effort::Level(3);
 
 /// A blob that the target does not hold yet.
 struct Open {
@@ -44,6 +42,8 @@ struct Open {
     /// The next page to be sent; nothing before the target has answered, nor after the last page.
     next_page: Option<u32>,
     pages: HashMap<u32, OpenPage>,
+    /// Whether the last frame of it did not compress.
+    doubtful: bool,
 }
 
 /// A page with chunks on their way.
@@ -75,6 +75,8 @@ struct Sending<'a> {
     open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
     window: Window,
+    gauge: Gauge,
+    packing: Packing,
     on_hold: bool,
 }
 
@@ -102,6 +104,8 @@ pub async fn send(
         open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
+        gauge: Gauge::default(),
+        packing: Packing::default(),
         on_hold: false,
     };
     sending.run(&mut feedback).await
@@ -126,6 +130,11 @@ impl Sending<'_> {
                 return Ok(());
             }
             let next = if self.on_hold { None } else { self.next_wanted().await? };
+            let fits = next.is_some_and(|chunk| self.window.fits(chunk.bytes));
+            if next.is_some() && !fits {
+                // Only an acknowledgement helps.
+                self.window.is_full();
+            }
             tokio::select! {
                 biased;
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
@@ -133,18 +142,18 @@ impl Sending<'_> {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
                 },
-                // Where it does not fit, only an acknowledgement helps.
-                () = std::future::ready(()), if next.is_some_and(|chunk| self.window.fits(chunk.bytes)) => {
+                packed = self.packing.next(), if !self.packing.is_empty() => {
                     if streams.len() < STREAMS {
                         let bulk = self.conversation.session.open_bulk().await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
-                    let Some(job) = self.next_job().await? else { continue };
-                    let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
+                    let packed = self.packed(packed?);
+                    let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
                     let jobs = jobs.clone();
-                    self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
+                    self.while_listening(feedback, async move { jobs.send(packed).await.map_err(|_| over()) }).await?;
                     self.tracked.counters.add_sent(plain, wire);
                 }
+                () = std::future::ready(()), if fits && self.packing.has_room() => self.pack_next().await?,
             }
         }
     }
@@ -175,7 +184,8 @@ impl Sending<'_> {
         while self.open.len() < BLOBS_OPEN_MAX {
             let Some(blob) = self.waiting.pop_front() else { break };
             let handle = self.conversation.number(&self.feedback_to);
-            self.open.insert(handle, Open { blob, reader: None, next_page: None, pages: HashMap::new() });
+            self.open
+                .insert(handle, Open { blob, reader: None, next_page: None, pages: HashMap::new(), doubtful: false });
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
             self.tell(feedback, Message::BlobOffer(offer)).await?;
         }
@@ -184,7 +194,7 @@ impl Sending<'_> {
 
     /// Sends pages ahead of the chunks, as far as memory on both sides allows.
     async fn page_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
-        while self.pages_open() < PAGES_OPEN_MAX {
+        while self.may_open_page() {
             let due = |(handle, open): (&Handle, &Open)| Some((*handle, open.blob, open.next_page?));
             let Some((handle, blob, index)) = self.open.iter().find_map(due) else { break };
             let page = self.load_page(blob, index).await?;
@@ -202,8 +212,15 @@ impl Sending<'_> {
         Ok(())
     }
 
-    fn pages_open(&self) -> usize {
-        self.open.values().map(|open| open.pages.len()).sum()
+    /// Reports whether another page may be sent. Many small ones would be no more bytes ahead than few large ones,
+    /// and on a slow link pages must not get in the way of everything else.
+    fn may_open_page(&self) -> bool {
+        let pages = || self.open.values().flat_map(|open| open.pages.values());
+        let bytes = || pages().map(|open| open.page.end() - open.page.offset).sum::<u64>();
+        match pages().count() {
+            open if open < PAGES_OPEN_MIN => true,
+            open => open < PAGES_OPEN_MAX && bytes() < 2 * self.window.bytes(),
+        }
     }
 
     async fn load_page(&self, blob: BlobRef, index: u32) -> Result<Page, TransferError> {
@@ -239,16 +256,29 @@ impl Sending<'_> {
         Ok(None)
     }
 
-    /// Reads and packs the chunk that [`Sending::next_wanted`] named.
-    async fn next_job(&mut self) -> Result<Option<Job>, TransferError> {
-        let Some(wanted) = self.wanted.front_mut() else { return Ok(None) };
+    /// Takes the chunk that [`Sending::next_wanted`] named, and what fits in a frame with it, to be packed.
+    async fn pack_next(&mut self) -> Result<(), TransferError> {
+        let Some(wanted) = self.wanted.front_mut() else { return Ok(()) };
         let (handle, page) = (wanted.handle, wanted.page);
-        let (Some(index), Some(open)) = (wanted.chunks.pop_front(), self.open.get_mut(&handle)) else {
-            return Ok(None);
-        };
-        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(None) };
-        let chunk = open_page.page.chunks.get(index).copied();
-        let (Some(chunk), Some(offset)) = (chunk, open_page.page.chunk_offset(index)) else { return Ok(None) };
+        let Some(open) = self.open.get_mut(&handle) else { return Ok(()) };
+        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(()) };
+        let mut batch = Batch { handle, page, chunks: Vec::new(), plain_bytes: 0 };
+        let bytes_max = self.window.share().min(CHUNK_BYTES_MAX);
+        while let Some(index) = wanted.chunks.front().copied() {
+            let chunk = open_page.page.chunks.get(index).zip(open_page.page.chunk_offset(index));
+            // One that does not exist is refused when its turn comes.
+            let Some((chunk, offset)) = chunk else { break };
+            let more = !batch.chunks.is_empty();
+            if more && (batch.plain_bytes + chunk.bytes > bytes_max || !self.window.fits(chunk.bytes)) {
+                break;
+            }
+            wanted.chunks.pop_front();
+            if open_page.sent.insert(index) {
+                self.window.sent(chunk.bytes);
+            }
+            batch.plain_bytes += chunk.bytes;
+            batch.chunks.push((index as u32, offset, chunk.bytes));
+        }
         let reader = match &open.reader {
             Some(reader) => reader.clone(),
             None => {
@@ -257,14 +287,22 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        let plain_bytes = chunk.bytes;
-        if open_page.sent.insert(index) {
-            self.window.sent(plain_bytes);
+        let effort = match self.window.rate() {
+            Some(rate) => self.gauge.choose(self.gauge.wire(rate)),
+            None => EFFORT_AT_FIRST,
+        };
+        self.packing.begin(reader, batch, effort, open.doubtful);
+        Ok(())
+    }
+
+    /// Learns from a frame how well its blob compresses, and how fast.
+    fn packed(&mut self, packed: Packed) -> Packed {
+        let wire_bytes = packed.wire.len();
+        self.gauge.packed(packed.effort, packed.plain_bytes as usize, wire_bytes, packed.took);
+        if let Some(open) = self.open.get_mut(&packed.header.handle) {
+            open.doubtful = packed.header.encoding == Encoding::Stored;
         }
-        let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes).map(pack)).await?;
-        let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
-        let header = ChunkHeader { handle, page, index: index as u32, wire_bytes, encoding };
-        Ok(Some(Job { header, plain_bytes, wire: wire.into() }))
+        packed
     }
 
     async fn heard(&mut self, message: Message) -> Result<(), TransferError> {
@@ -355,7 +393,7 @@ impl Sending<'_> {
 }
 
 /// Feeds one stream from the queue that all streams share.
-async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) -> Result<(), SessionClosed> {
+async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Packed>>>) -> Result<(), SessionClosed> {
     loop {
         let job = jobs.lock().await.recv().await;
         let Some(job) = job else { return Ok(()) };

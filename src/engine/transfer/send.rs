@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::TransferError;
 use super::batch::{Batch, Packed, Packing};
-use super::effort::{Effort, Gauge};
+use super::effort::Gauge;
 use super::window::Window;
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
@@ -32,8 +32,9 @@ const PAGES_OPEN_MIN: usize = 4;
 const PAGES_OPEN_MAX: usize = 16;
 /// Frames read and compressed ahead of the streams.
 const JOBS_MAX: usize = 2 * STREAMS;
-/// How hard it is tried before the link has shown its rate.
-const EFFORT_AT_FIRST: Effort = Effort::Level(3);
+/// Bytes per second for which a link is taken before it has shown its rate: 20 Mbit/s. Little is sent until then, and
+/// often, where the target has the rest, nothing more.
+const LINK_AT_FIRST: f64 = 2.5e6;
 
 /// A blob that the target does not hold yet.
 struct Open {
@@ -287,10 +288,8 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        let effort = match self.window.rate() {
-            Some(rate) => self.gauge.choose(self.gauge.wire(rate)),
-            None => EFFORT_AT_FIRST,
-        };
+        let link = self.window.rate().map_or(LINK_AT_FIRST, |rate| self.gauge.wire(rate));
+        let effort = self.gauge.choose(link);
         self.packing.begin(reader, batch, effort, open.doubtful);
         Ok(())
     }

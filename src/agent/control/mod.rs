@@ -4,6 +4,7 @@
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
+mod nearest;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::failure::{Failure, FailureKind};
+pub use self::failure::{Failure, FailureKind, Missing};
+pub use self::nearest::nearest;
 
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use modelferry_protocol::message::{ChunkHeader, Handle};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::effort::Effort;
 use super::pack::pack;
 use crate::engine::core::Core;
+use crate::link::{BulkSender, SessionClosed};
 use crate::store::{BlobReader, StoreError};
 
 /// Frames that are read and compressed at once: as many as the smallest host has cores.
@@ -86,4 +88,13 @@ fn packed(reader: &BlobReader, batch: &Batch, effort: Effort, doubtful: bool) ->
     let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
     let header = ChunkHeader::of(batch.handle, batch.page, &places, wire_bytes, encoding);
     Ok(Packed { header, plain_bytes: batch.plain_bytes, wire: wire.into(), effort, took })
+}
+
+/// Feeds one stream from the queue that all streams share.
+pub async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Packed>>>) -> Result<(), SessionClosed> {
+    loop {
+        let job = jobs.lock().await.recv().await;
+        let Some(job) = job else { return Ok(()) };
+        bulk.send(job.header, job.wire).await?;
+    }
 }

@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod effort;
+mod open;
 pub mod pack;
 pub mod rate;
 pub mod receive;

@@ -1,6 +1,6 @@
 //! The source's side of a transfer.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
@@ -12,20 +12,24 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::TransferError;
-use super::batch::{Batch, Packed, Packing};
+use super::batch::{Batch, Packed, Packing, feed_stream};
 use super::effort::Gauge;
-use super::window::Window;
+use super::open::{Open, OpenPage, Wanted};
+use super::window::{Reach, Window};
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
-use crate::link::{BulkSender, SessionClosed};
-use crate::store::{BlobReader, CUTTER, Store};
+use crate::link::SessionClosed;
+use crate::store::{CUTTER, Store};
 
 /// Streams that carry chunks. Several, since one stream with a large window can die of gaps
 /// (`too many gaps in stream buffer`), and so that one lost packet holds up only its own stream.
 const STREAMS: usize = 4;
 /// Blobs offered and not yet complete. More would only make the target's answers longer.
 const BLOBS_OPEN_MAX: usize = 32;
+/// Blobs whose first page goes with their offer, so that the answer to both comes after one round trip. It is in vain
+/// for those that the target knows: 36 KiB at most for each.
+const EAGER_PAGES: usize = 2;
 /// Pages in memory, their chunks on their way, whatever these have: about 128 MiB of blob ahead of what is durable.
 const PAGES_OPEN_MIN: usize = 4;
 /// Pages likewise, as long as they are few bytes: those of an archive of small files.
@@ -36,35 +40,6 @@ const JOBS_MAX: usize = 2 * STREAMS;
 /// often, where the target has the rest, nothing more.
 const LINK_AT_FIRST: f64 = 2.5e6;
 
-/// A blob that the target does not hold yet.
-struct Open {
-    blob: BlobRef,
-    reader: Option<Arc<BlobReader>>,
-    /// The next page to be sent; nothing before the target has answered, nor after the last page.
-    next_page: Option<u32>,
-    pages: HashMap<u32, OpenPage>,
-    /// Whether the last frame of it did not compress.
-    doubtful: bool,
-}
-
-/// A page with chunks on their way.
-struct OpenPage {
-    page: Page,
-    held: ChunkSet,
-    /// Whether the target saw this page on this connection first, so that a chunk which it holds without
-    /// having been sent it was found there.
-    is_new: bool,
-    /// Chunks sent and not yet held: they take up window.
-    sent: HashSet<usize>,
-}
-
-/// Chunks of one page that the target asked for and that are not read yet.
-struct Wanted {
-    handle: Handle,
-    page: u32,
-    chunks: VecDeque<usize>,
-}
-
 /// Sends blobs to the target of one migration, over one connection.
 struct Sending<'a> {
     store: Store,
@@ -72,6 +47,7 @@ struct Sending<'a> {
     tracked: &'a Tracked,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
+    eager_pages: usize,
     /// In the order in which they were offered.
     open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
@@ -102,6 +78,7 @@ pub async fn send(
         tracked,
         feedback_to,
         waiting: blobs.iter().copied().collect(),
+        eager_pages: EAGER_PAGES,
         open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
@@ -152,6 +129,7 @@ impl Sending<'_> {
                     let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(packed).await.map_err(|_| over()) }).await?;
+                    self.window.packed(plain, wire);
                     self.tracked.counters.add_sent(plain, wire);
                 }
                 () = std::future::ready(()), if fits && self.packing.has_room() => self.pack_next().await?,
@@ -185,8 +163,9 @@ impl Sending<'_> {
         while self.open.len() < BLOBS_OPEN_MAX {
             let Some(blob) = self.waiting.pop_front() else { break };
             let handle = self.conversation.number(&self.feedback_to);
-            self.open
-                .insert(handle, Open { blob, reader: None, next_page: None, pages: HashMap::new(), doubtful: false });
+            let next_page = (self.eager_pages > 0).then_some(0);
+            self.eager_pages = self.eager_pages.saturating_sub(1);
+            self.open.insert(handle, Open::new(blob, next_page));
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
             self.tell(feedback, Message::BlobOffer(offer)).await?;
         }
@@ -201,7 +180,8 @@ impl Sending<'_> {
             let page = self.load_page(blob, index).await?;
             let message = Message::BlobPage(BlobPage { handle, page: page.clone() });
             if let Some(open) = self.open.get_mut(&handle) {
-                open.next_page = (!page.last).then_some(index + 1);
+                open.pages_sent = index + 1;
+                open.next_page = (!page.last && open.is_answered).then_some(index + 1);
                 let held = ChunkSet::empty(page.chunks.len());
                 // The one page of an empty blob has nothing to be held.
                 if !held.is_full() {
@@ -332,13 +312,20 @@ impl Sending<'_> {
         }
         self.tracked.counters.add_held(state.bytes_held.min(blob.bytes));
         self.tracked.counters.meet(blob.hash, state.bytes_held.min(blob.bytes));
+        let sent = self.open.get(&state.handle).map_or(0, |open| open.pages_sent);
+        let known = state.pages.max(sent);
         // All pages may be known there already; then the page after the last does not exist.
-        let all_known = match state.pages.checked_sub(1) {
+        let all_known = match known.checked_sub(1) {
             Some(last_known) => self.load_page(blob, last_known).await?.last,
             None => false,
         };
         if let Some(open) = self.open.get_mut(&state.handle) {
-            open.next_page = (!all_known).then_some(state.pages);
+            open.is_answered = true;
+            open.next_page = (!all_known).then_some(known);
+            if state.pages > 0 {
+                // The first page went in vain, if it went: what is lacking of it is asked for as of the others.
+                open.pages.remove(&0);
+            }
         }
         Ok(())
     }
@@ -373,7 +360,13 @@ impl Sending<'_> {
                 self.tracked.counters.add_reused(bytes);
             }
         }
-        self.window.held(arrived, self.conversation.session.rtt(), Instant::now().into_std());
+        let session = &self.conversation.session;
+        let reach = Reach { rtt: session.rtt(), bytes: session.window_bytes() };
+        self.window.held(arrived, reach, Instant::now().into_std());
+        if self.tracked.counters.is_all_held() {
+            // The last durable acknowledgement: proving the whole comes after it, and takes its own time.
+            self.tracked.publish();
+        }
         if open_page.held.is_full() {
             open.pages.remove(&chunks.page);
         }
@@ -388,14 +381,5 @@ impl Sending<'_> {
         }
         self.wanted.retain(|wanted| wanted.handle != handle);
         self.conversation.forget(handle);
-    }
-}
-
-/// Feeds one stream from the queue that all streams share.
-async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Packed>>>) -> Result<(), SessionClosed> {
-    loop {
-        let job = jobs.lock().await.recv().await;
-        let Some(job) = job else { return Ok(()) };
-        bulk.send(job.header, job.wire).await?;
     }
 }

@@ -7,7 +7,6 @@ use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
-use modelferry_protocol::plan::Level;
 use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
@@ -24,6 +23,7 @@ use crate::engine::plan;
 use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
 use crate::engine::transfer::{TransferError, rate};
+use crate::engine::view::FindingView;
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
@@ -378,8 +378,8 @@ async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Re
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
         Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
     };
-    match findings.into_iter().find(|finding| finding.level == Level::Fail) {
-        Some(finding) => Err(Failure::Final(Cause::cut(finding.text.into_string()))),
+    match findings.into_iter().find(FindingView::is_failure) {
+        Some(finding) => Err(Failure::Final(Cause::cut(finding.complaint()))),
         None => Ok(()),
     }
 }

@@ -163,8 +163,10 @@ impl Sending<'_> {
         while self.open.len() < BLOBS_OPEN_MAX {
             let Some(blob) = self.waiting.pop_front() else { break };
             let handle = self.conversation.number(&self.feedback_to);
-            let next_page = (self.eager_pages > 0).then_some(0);
-            self.eager_pages = self.eager_pages.saturating_sub(1);
+            // A target that has told of it knows its first page by now.
+            let is_eager = self.eager_pages > 0 && !self.tracked.counters.has_met(blob.hash);
+            self.eager_pages -= usize::from(is_eager);
+            let next_page = is_eager.then_some(0);
             self.open.insert(handle, Open::new(blob, next_page));
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
             self.tell(feedback, Message::BlobOffer(offer)).await?;

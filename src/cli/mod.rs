@@ -9,6 +9,7 @@ mod checklist;
 mod client;
 mod completion;
 mod controllers;
+mod cutover;
 pub mod demo;
 mod doubt;
 mod embedded;
@@ -23,13 +24,16 @@ mod migrate;
 mod migrations;
 mod models;
 mod models_named;
+mod moment;
 mod output;
 mod pair;
+mod pause;
 mod peers;
 mod plan_text;
 mod precheck;
 mod redirect;
 mod resolve;
+mod resume;
 mod show_controller;
 mod show_migration;
 mod show_model;
@@ -96,6 +100,9 @@ enum Command {
     Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
     Migrate(migrate::MigrateArgs),
+    Pause(pause::PauseArgs),
+    Resume(resume::ResumeArgs),
+    Cutover(cutover::CutoverArgs),
     Abort(abort::AbortArgs),
     Wait(wait::WaitArgs),
     Verify(verify::VerifyArgs),
@@ -218,6 +225,9 @@ pub fn main() -> ExitCode {
         Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
+        Command::Pause(args) => args.run(&context),
+        Command::Resume(args) => args.run(&context),
+        Command::Cutover(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
         Command::Verify(args) => args.run(&context),

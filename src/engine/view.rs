@@ -75,6 +75,9 @@ pub struct MigrationView {
     pub note: String,
     /// Why it waits, if it does.
     pub waiting: Option<String>,
+    /// What operators want of it while its model is live, if they have said anything.
+    #[serde(default)]
+    pub orders: Option<OrdersView>,
     /// The first cause, if it failed.
     pub cause: Option<String>,
     /// Unix milliseconds of its first record.
@@ -93,6 +96,23 @@ pub struct MigrationView {
     pub target_pin: String,
     /// Its bytes.
     pub bytes: Bytes,
+}
+
+/// What operators want of a migration while its model is live.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrdersView {
+    /// Unix milliseconds from which on the model may be frozen, if it waits for an hour.
+    pub cutover_at_ms: Option<u64>,
+    /// Whether it waits for `cutover`.
+    pub held: bool,
+    /// Unix milliseconds after which it is given up.
+    pub until_ms: Option<u64>,
+    /// What may be sent for it, such as `20mbit`.
+    pub bwlimit: Option<String>,
+    /// Who has paused it, if somebody has.
+    pub paused_by: Option<String>,
+    /// Since when, Unix milliseconds.
+    pub paused_since_ms: Option<u64>,
 }
 
 /// A record of a migration, for people.

@@ -6,6 +6,7 @@ mod bad_input;
 mod endurance;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
+mod hour;
 mod interrupted;
 mod moved;
 mod plan;

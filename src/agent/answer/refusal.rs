@@ -89,6 +89,8 @@ impl Desk {
             EngineError::Busy { id, .. } => failure
                 .state(UNCHANGED)
                 .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
+            EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),
+            EngineError::NoSuchOrder { .. } => failure.state(UNCHANGED),
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),
             _ => failure,
         }

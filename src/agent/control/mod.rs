@@ -4,6 +4,7 @@
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
+mod orders;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::failure::{Failure, FailureKind};
+pub use self::orders::{Order, Schedule};
 
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
@@ -142,7 +144,7 @@ pub enum Request {
     Limit {
         /// To whom; by the whole agent if nobody is named.
         peer: Option<String>,
-        /// How much, such as `20mbit`; 0 is a pause, any amount if it is absent.
+        /// How much, such as `20mbit`; 0 is a pause, `default` what is configured, any amount if it is absent.
         rate: Option<String>,
     },
     /// Forget a peer.
@@ -158,6 +160,16 @@ pub enum Request {
         peer: String,
         /// How long the model may stay frozen, milliseconds.
         freeze_ms_max: Option<u64>,
+        /// When it may be cut over, and how fast it may go.
+        #[serde(default)]
+        schedule: Schedule,
+    },
+    /// Change what is wanted of a migration whose model is live.
+    Order {
+        /// The migration.
+        id: String,
+        /// What.
+        order: Order,
     },
     /// Give a migration up.
     Abort {
@@ -276,7 +288,7 @@ impl Request {
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
+            Self::Order { .. } | Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
@@ -352,7 +364,7 @@ pub enum Response {
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
-    /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
+    /// Of [`Request::Migrate`], [`Request::Order`], [`Request::Abort`], and the end of [`Request::Watch`].
     Migration(Box<MigrationView>),
     /// Of [`Request::ShowMigration`].
     History {

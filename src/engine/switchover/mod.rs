@@ -4,6 +4,7 @@
 //! record calls for, or waits. After a crash it begins again from the last durable record, by the same code.
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
+mod ahead;
 pub mod line;
 mod resolve;
 pub mod seal;

@@ -7,8 +7,7 @@ use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
-use modelferry_protocol::plan::Level;
-use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
+use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Ignored, Outcome};
 use tokio::sync::mpsc;
@@ -21,16 +20,16 @@ use crate::engine::conversation::Conversation;
 use crate::engine::core::Core;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint;
-use crate::engine::plan;
+use crate::engine::queue::Place;
 use crate::engine::tracked::{Event, Tracked, id_of};
 use crate::engine::transfer::{TransferError, rate};
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
-type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+pub(super) type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// Why a transfer did not succeed.
-enum Failure {
+pub(super) enum Failure {
     /// The connection ended; the next one goes on.
     Closed,
     /// It will not get better: the attempt ends.
@@ -58,7 +57,9 @@ pub struct SourceTask {
     pub(super) tracked: Arc<Tracked>,
     pub(super) record: SourceRecord,
     pub(super) mailbox: mpsc::Receiver<Event>,
-    line: Line,
+    pub(super) line: Line,
+    /// Its place in the queue, until it is at rest or has to wait for something else.
+    pub(super) place: Option<Place>,
     /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
     pub(super) freed: bool,
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
@@ -72,7 +73,7 @@ impl SourceTask {
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: SourceRecord) -> Self {
         let line = Line::new(core.peer(record.head.peer));
         let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, freed: false, seals: Vec::new(), voted: false }
+        Self { core, tracked, record, mailbox, line, place: None, freed: false, seals: Vec::new(), voted: false }
     }
 
     /// Runs until the migration is at rest.
@@ -83,6 +84,7 @@ impl SourceTask {
             }
             match source::next(&self.record) {
                 Some(command) => self.carry_out(command).await,
+                None if self.record.state == SourceState::Offered => self.ahead().await,
                 None => self.wait().await,
             }
         }
@@ -94,7 +96,7 @@ impl SourceTask {
         self.tracked.publish();
     }
 
-    fn errand(&self) -> Errand {
+    pub(super) fn errand(&self) -> Errand {
         Errand { mid: self.record.head.mid, model: self.record.head.model }
     }
 
@@ -187,14 +189,11 @@ impl SourceTask {
     async fn wait(&mut self) {
         let state = self.record.state.clone();
         self.line.reset();
-        let mut accepted = !matches!(state, SourceState::Offered);
         let mut transfer: Option<Transfer> = None;
         match self.line.conversation() {
             Some(conversation) => {
                 self.say(&conversation).await;
-                if accepted {
-                    transfer = self.transfer(&conversation);
-                }
+                transfer = self.transfer(&conversation);
             }
             None => self.tracked.wait_for_peer(),
         }
@@ -204,15 +203,7 @@ impl SourceTask {
             tokio::select! {
                 biased;
                 () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => {
-                    let taken = matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
-                    self.event(event).await;
-                    if taken && !accepted && self.record.state == state {
-                        accepted = true;
-                        self.tracked.set_offered();
-                        transfer = self.line.conversation().and_then(|conversation| self.transfer(&conversation));
-                    }
-                }
+                Some(event) = self.mailbox.recv() => self.event(event).await,
                 done = async { match &mut transfer { Some(transfer) => transfer.await, None => std::future::pending().await } } => {
                     transfer = None;
                     self.transferred(done).await;
@@ -221,9 +212,7 @@ impl SourceTask {
                     (Turn::Up, Some(conversation)) => {
                         self.tracked.set_waiting(None);
                         self.say(&conversation).await;
-                        // A target that has been offered the model says so again before bytes flow.
-                        accepted = !matches!(state, SourceState::Offered);
-                        transfer = if accepted { self.transfer(&conversation) } else { None };
+                        transfer = self.transfer(&conversation);
                     }
                     (Turn::Repeat, Some(conversation)) if transfer.is_none() => self.say(&conversation).await,
                     (Turn::Repeat, _) => {}
@@ -258,14 +247,6 @@ impl SourceTask {
     fn transfer(&self, conversation: &Arc<Conversation>) -> Option<Transfer> {
         let (core, tracked, conversation) = (self.core.clone(), self.tracked.clone(), conversation.clone());
         match &self.record.state {
-            SourceState::Offered => {
-                let errand = self.errand();
-                Some(Box::pin(async move {
-                    let export = core.parts.departure.preview(errand.model).await?;
-                    rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
-                    recheck(&core, &conversation, errand).await
-                }))
-            }
             SourceState::Frozen(frozen) => {
                 let root = frozen.root;
                 Some(Box::pin(async move {
@@ -281,10 +262,6 @@ impl SourceTask {
 
     async fn transferred(&mut self, done: Result<(), Failure>) {
         match done {
-            Ok(()) if matches!(self.record.state, SourceState::Offered) => {
-                let deadline_ms = self.core.clock_ms().saturating_add(self.tracked.terms.freeze_ms_max);
-                self.input(SourceInput::Ready { deadline_ms }, "agent").await;
-            }
             // The line tells when the next connection is there.
             Ok(()) | Err(Failure::Closed) => {}
             Err(Failure::Final(cause)) => self.input(SourceInput::Abort(&cause), "agent").await,
@@ -307,12 +284,16 @@ impl SourceTask {
                 self.outcome(outcome, &actor, None).await;
                 let _ = reply.send(answer);
             }
+            Event::Order { change, actor, reply } => {
+                let answer = self.order(change, &actor).await;
+                let _ = reply.send(answer);
+            }
             Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
         }
     }
 
-    fn too_late(&self) -> EngineError {
+    pub(super) fn too_late(&self) -> EngineError {
         let id = id_of(&self.tracked.terms);
         EngineError::TooLate(match self.record.state {
             SourceState::Committed(_) => {
@@ -346,7 +327,7 @@ impl SourceTask {
         }
     }
 
-    async fn input(&mut self, input: SourceInput<'_>, actor: &str) {
+    pub(super) async fn input(&mut self, input: SourceInput<'_>, actor: &str) {
         let outcome = source::on(&self.record, input);
         self.outcome(outcome, actor, None).await;
     }
@@ -370,7 +351,7 @@ impl SourceTask {
     }
 
     /// Says what the record says, completed with what no record repeats.
-    async fn say(&mut self, conversation: &Conversation) {
+    pub(super) async fn say(&mut self, conversation: &Conversation) {
         let Some(mut message) = source::says(&self.record) else { return };
         match &mut message {
             Message::Offer(offer) => {
@@ -391,19 +372,6 @@ impl SourceTask {
             _ => {}
         }
         Core::say(&conversation.session, message).await;
-    }
-}
-
-/// Checks once more, just before the freeze, what was checked at the start: hours may lie between.
-async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Result<(), Failure> {
-    let findings = match plan::findings(core, conversation, errand.model, Some(errand.mid)).await {
-        Ok(findings) => findings,
-        Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
-        Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
-    };
-    match findings.into_iter().find(|finding| finding.level == Level::Fail) {
-        Some(finding) => Err(Failure::Final(Cause::cut(finding.text.into_string()))),
-        None => Ok(()),
     }
 }
 

@@ -188,7 +188,7 @@ impl TargetTask {
             }
             Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
             Event::Failed(cause) => self.input(TargetInput::Drop(&cause), "agent").await,
-            Event::Abort { reply, .. } => {
+            Event::Abort { reply, .. } | Event::Order { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&self.tracked.terms))));
             }
         }

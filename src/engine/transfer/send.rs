@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
@@ -14,7 +15,9 @@ use tokio::time::Instant;
 
 use super::TransferError;
 use super::pack::pack;
+use super::share::Pace;
 use super::window::Window;
+use crate::config::Rate;
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
@@ -75,6 +78,7 @@ struct Sending<'a> {
     open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
     window: Window,
+    pace: Pace,
     on_hold: bool,
 }
 
@@ -92,6 +96,8 @@ pub async fn send(
 ) -> Result<(), TransferError> {
     let (feedback_to, mut feedback) = Conversation::feedback();
     let _busy = conversation.session.busy();
+    let cap = tracked.orders().bits_per_second_max.map(Rate::of_bits);
+    let _share = core.shares.take(&core.parts.link, tracked.peer, cap);
     tracked.counters.set(blobs.iter().map(|blob| blob.bytes).sum(), 0);
     let mut sending = Sending {
         store: core.parts.store.clone(),
@@ -102,6 +108,7 @@ pub async fn send(
         open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
+        pace: Pace::new(cap, Instant::now().into_std()),
         on_hold: false,
     };
     sending.run(&mut feedback).await
@@ -134,13 +141,14 @@ impl Sending<'_> {
                     _ => return Err(over().into()),
                 },
                 // Where it does not fit, only an acknowledgement helps.
-                () = std::future::ready(()), if next.is_some_and(|chunk| self.window.fits(chunk.bytes)) => {
+                () = pause(self.pace.wait(Instant::now().into_std())), if next.is_some_and(|chunk| self.window.fits(chunk.bytes)) => {
                     if streams.len() < STREAMS {
                         let bulk = self.conversation.session.open_bulk().await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
                     let Some(job) = self.next_job().await? else { continue };
                     let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
+                    self.pace.sent(wire, Instant::now().into_std());
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
                     self.tracked.counters.add_sent(plain, wire);
@@ -351,6 +359,13 @@ impl Sending<'_> {
         }
         self.wanted.retain(|wanted| wanted.handle != handle);
         self.conversation.forget(handle);
+    }
+}
+
+/// Waits as long as a cap demands; not at all without.
+async fn pause(wait: Option<Duration>) {
+    if let Some(wait) = wait {
+        tokio::time::sleep(wait).await;
     }
 }
 

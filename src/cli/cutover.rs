@@ -4,19 +4,23 @@ use clap::Args;
 use jiff::Zoned;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, follow, moment, plain};
 use crate::agent::control::{Failure, FailureKind, Order, Request, Response};
+
+const HELP: Help = Help {
+    examples: &["modelferry cutover shop-eu", "modelferry cutover shop-eu --until +30m --wait"],
+    exits: exit::FOLLOWING,
+    juju: None,
+};
 
 /// Let a migration that waits freeze its model and move it
 ///
 /// For what was begun with `migrate --hold`, or with `--at` and should not wait for its hour. Both sides check once
 /// more, the link must be up and everything must have travelled ahead; what is lacking is tried again until --until, or
 /// for an hour. If it is still lacking then, nothing has been frozen, and the migration ends with the cause.
-///
-/// Example:
-///   modelferry cutover shop-eu --wait
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_help = exit::FOLLOWING)]
+#[command(after_long_help = HELP)]
 pub struct CutoverArgs {
     /// The migration's ID, or its model
     id: String,

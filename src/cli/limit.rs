@@ -3,20 +3,33 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Table;
 use super::{Context, client};
 use crate::agent::control::view::CapView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::Rate;
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry limit",
+        "modelferry limit 20mbit",
+        "modelferry limit west 500kbit",
+        "modelferry limit west none",
+        "modelferry limit west default",
+    ],
+    exits: exit::ASKING,
+    juju: None,
+};
+
 /// Show what may be sent, or change it while the agent runs
 ///
 /// RATE is such as 20mbit or 500kbit; 0 pauses what is sent, `none` takes the limit away. It counts UDP payload, with
 /// repeats and handshakes, and all migrations share it. With PEER it is for that peer alone, without for all together.
 /// It holds in the place of `bwlimit` in the configuration, also after a restart, until `default` gives that its place
-/// back; windows of the configuration hold as well.
+/// back; windows of the configuration hold as well. For one migration alone there is `migrate --bwlimit`.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none|default]")]
+#[command(after_long_help = HELP, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none|default]")]
 pub struct LimitArgs {
     /// The peer, if the limit is for one; then the rate
     #[arg(value_name = "PEER RATE|none|default", num_args = 0..=2)]

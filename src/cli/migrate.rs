@@ -7,6 +7,7 @@ use clap::Args;
 use jiff::Zoned;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Format;
 use super::{Context, backup, client, follow, models_named, moment, plain, precheck};
 use crate::agent::control::{Failure, FailureKind, Request, Response, Schedule};
@@ -14,12 +15,28 @@ use crate::config::{Rate, parse_duration};
 use crate::engine::orders::local;
 use crate::engine::view::OrdersView;
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry migrate shop-eu west",
+        "modelferry migrate shop-eu west --wait --max-freeze 90s",
+        "modelferry migrate shop-eu west --backup shop-eu.tar.zst",
+        "modelferry migrate --all west --bwlimit 20mbit",
+        "modelferry migrate shop-eu west --at 22:00 --until 06:00",
+        "modelferry migrate shop-eu west --hold",
+        "modelferry migrate shop-eu west --dry-run",
+    ],
+    exits: exit::FOLLOWING,
+    juju: Some("juju migrate MODEL CONTROLLER"),
+};
+
 /// Move models to the controller beside a peer
 ///
 /// The models stay live while their binaries travel, and are frozen only for the last step. The command ends
-/// as soon as the migrations have begun; `wait` or --wait follows them. Juju's own is `juju migrate`.
+/// as soon as the migrations have begun; `wait` or --wait follows them. Of many, `max-parallel` in the configuration (2)
+/// copy at once, and the rest is queued. TIME is such as 22:00 (the next, local time), 2026-11-23T02:00Z, or +2h. Of several models, the gravest exit code
+/// counts: 4, 7, 3, 6, 1.
 #[derive(Debug, Args)]
-#[command(after_help = exit::FOLLOWING, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
+#[command(after_long_help = HELP, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
     modelferry migrate [OPTIONS] --all <DEST>")]
 pub struct MigrateArgs {
     /// The models (name, owner/name or UUID), and then the peer whose controller they go to

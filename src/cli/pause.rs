@@ -3,18 +3,18 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Order, Request, Response};
+
+const HELP: Help = Help { examples: &["modelferry pause shop-eu"], exits: exit::DECIDING, juju: None };
 
 /// Stop a migration's transfer for a while; its model is live
 ///
 /// What has arrived stays on the other side. It goes on with `resume`, and stays paused across restarts until then; a
 /// cutover that is due meanwhile waits for it. Once the model is frozen this is refused.
-///
-/// Example:
-///   modelferry pause shop-eu
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct PauseArgs {
     /// The migration's ID, or its model
     id: String,

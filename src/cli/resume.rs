@@ -3,17 +3,17 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Order, Request, Response};
+
+const HELP: Help = Help { examples: &["modelferry resume shop-eu"], exits: exit::DECIDING, juju: None };
 
 /// Go on with a migration that was paused
 ///
 /// Nothing that has arrived is sent again.
-///
-/// Example:
-///   modelferry resume shop-eu
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct ResumeArgs {
     /// The migration's ID, or its model
     id: String,

@@ -315,7 +315,7 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
                 let tracked = core.track(terms, record.head.peer, standing, history);
                 tracked.set_orders(orders);
                 if !at_rest {
-                    tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());
+                    tokio::spawn(SourceTask::resumed(core.clone(), tracked, record).run());
                 }
             }
             Standing::Target(record) => {

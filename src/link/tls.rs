@@ -44,7 +44,7 @@ impl Tls {
     pub fn server(&self, ticket: Option<Arc<PairTicket>>) -> Arc<QuicServerConfig> {
         let mut alpn = vec![ALPN_LINK.to_vec()];
         alpn.extend(ticket.is_some().then(|| ALPN_PAIR.to_vec()));
-        let verifier = Arc::new(ClientCerts { admission: self.admission.clone(), ticket: ticket.clone() });
+        let verifier = Arc::new(PeerCert::Dialling { admission: self.admission.clone(), ticket: ticket.clone() });
         let builder = rustls::ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider speaks TLS 1.3")
@@ -74,7 +74,7 @@ impl Tls {
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider speaks TLS 1.3")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(ServerCerts { expected }))
+            .with_custom_certificate_verifier(Arc::new(PeerCert::Dialled { expected }))
             .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(self.key.clone())));
         config.alpn_protocols = vec![alpn.to_vec()];
         config.resumption = Resumption::disabled();
@@ -93,19 +93,62 @@ fn sole_pin(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>
     Ok(pin_of(&spki))
 }
 
-/// The same for a key that is not pinned and for one that was: no hint which pins exist.
-fn not_admitted() -> rustls::Error {
-    rustls::CertificateError::ApplicationVerificationFailure.into()
-}
-
-/// Looks at the certificates of those who dial.
+/// Whose certificate is looked at.
 #[derive(Debug)]
-struct ClientCerts {
-    admission: Arc<Admission>,
-    ticket: Option<Arc<PairTicket>>,
+enum PeerCert {
+    /// Of who dials: pinned, or a stranger that takes the ticket.
+    Dialling { admission: Arc<Admission>, ticket: Option<Arc<PairTicket>> },
+    /// Of who was dialled: by its pin; by none when pairing, where the proofs cover the key instead.
+    Dialled { expected: Option<Pin> },
 }
 
-impl ClientCertVerifier for ClientCerts {
+impl PeerCert {
+    fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<(), rustls::Error> {
+        let pin = sole_pin(end_entity, intermediates)?;
+        let admitted = match self {
+            Self::Dialling { admission, ticket } => {
+                ticket.as_ref().is_some_and(|ticket| ticket.is_taken()) || admission.is_pinned(pin)
+            }
+            Self::Dialled { expected } => expected.is_none_or(|expected| expected == pin),
+        };
+        // The same for a key that is not pinned and for one that was: no hint which pins exist.
+        let refused = rustls::CertificateError::ApplicationVerificationFailure;
+        if admitted { Ok(()) } else { Err(refused.into()) }
+    }
+}
+
+/// Checks signatures, the same for both ends: rustls asks each for a trait of its own.
+macro_rules! ed25519_in_tls13 {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _message: &[u8],
+            _cert: &CertificateDer<'_>,
+            _dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Err(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig.into())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            verify_tls13_signature(message, cert, dss, &ALGORITHMS)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ED25519]
+        }
+    };
+}
+
+impl ClientCertVerifier for PeerCert {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -116,42 +159,13 @@ impl ClientCertVerifier for ClientCerts {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let pin = sole_pin(end_entity, intermediates)?;
-        let pairs = self.ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
-        if pairs || self.admission.is_pinned(pin) { Ok(ClientCertVerified::assertion()) } else { Err(not_admitted()) }
+        self.check(end_entity, intermediates).map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &ALGORITHMS)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
+    ed25519_in_tls13!();
 }
 
-/// Looks at the certificate of who was dialled.
-#[derive(Debug)]
-struct ServerCerts {
-    /// The peer's pin; nothing when pairing, where the proofs cover the key instead.
-    expected: Option<Pin>,
-}
-
-impl ServerCertVerifier for ServerCerts {
+impl ServerCertVerifier for PeerCert {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -160,34 +174,10 @@ impl ServerCertVerifier for ServerCerts {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let pin = sole_pin(end_entity, intermediates)?;
-        if self.expected.is_some_and(|expected| expected != pin) {
-            return Err(not_admitted());
-        }
-        Ok(ServerCertVerified::assertion())
+        self.check(end_entity, intermediates).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &ALGORITHMS)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
+    ed25519_in_tls13!();
 }
 
 /// Presents the certificate, and lets whoever asks for a pairing take the ticket first: the verifier of

@@ -8,10 +8,11 @@ use modelferry_protocol::plan::{Answer, Level, Question};
 use modelferry_protocol::record::{Body, Note, Orders, When};
 use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::Cause;
-use modelferry_protocol::switch::source::{SourceInput, SourceState};
+use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 
 use super::line::{Turn, until};
-use super::source::{Failure, SourceTask, Transfer};
+use super::source::{Failure, Source, SourceTask, Transfer};
+use super::task::Side;
 use crate::controller::port::{Errand, Export};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, entry};
@@ -25,6 +26,8 @@ use crate::engine::transfer::rate;
 const REFRESH_MS: u64 = 600_000;
 /// The longest sleep. A clock that is set meanwhile is noticed within that.
 const SLEEP_MS_MAX: u64 = 30_000;
+/// How long a peer may be away before its migration lets others go first.
+const AWAY_MS_MAX: u64 = 10_000;
 /// Pauses between attempts to cut over: the first, doubling to the longest.
 const RETRY_MS: std::ops::RangeInclusive<u64> = 1_000..=60_000;
 
@@ -48,6 +51,8 @@ struct Ahead {
     trouble: Option<Cause>,
     retry_ms: u64,
     retry_pause_ms: u64,
+    /// Since when the peer has not been there, Unix milliseconds.
+    away_ms: Option<u64>,
 }
 
 impl Ahead {
@@ -63,12 +68,21 @@ impl Ahead {
 }
 
 impl SourceTask {
+    /// Goes on with a migration after a start of the agent. Those that are begun in order stand in the queue in order.
+    pub fn resumed(core: Arc<Core>, tracked: Arc<Tracked>, record: SourceRecord) -> Self {
+        let mut task = Self::new(core, tracked, record);
+        if task.record.state == SourceState::Offered && task.tracked.orders().paused.is_none() {
+            task.queued();
+        }
+        task
+    }
+
     /// Waits while the model is live: for its turn, the copy, the hour, the checks.
     pub(super) async fn ahead(&mut self) {
         let mut ahead = Ahead::default();
         self.line.reset();
         match self.line.conversation() {
-            Some(conversation) => self.say(&conversation).await,
+            Some(conversation) => self.say_to(&conversation).await,
             None => self.tracked.wait_for_peer(),
         }
         while self.record.state == SourceState::Offered {
@@ -78,7 +92,7 @@ impl SourceTask {
                 () = self.core.halting(), if !self.freed => return,
                 Some(event) = self.mailbox.recv() => {
                     let taken = matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
-                    self.event(event).await;
+                    Source::event(self, event).await;
                     if taken && !ahead.accepted {
                         ahead.accepted = true;
                         self.tracked.set_offered();
@@ -93,9 +107,9 @@ impl SourceTask {
                         ahead.stop();
                         // A target that has been offered the model says so again before bytes flow.
                         ahead.accepted = false;
-                        self.say(&conversation).await;
+                        self.say_to(&conversation).await;
                     }
-                    (Turn::Repeat, Some(conversation)) if ahead.work.is_none() => self.say(&conversation).await,
+                    (Turn::Repeat, Some(conversation)) if ahead.work.is_none() => self.say_to(&conversation).await,
                     (Turn::Repeat, _) => {}
                     (Turn::Up | Turn::Down, _) => {
                         ahead.stop();
@@ -103,7 +117,7 @@ impl SourceTask {
                         self.tracked.wait_for_peer();
                     }
                 },
-                () = async { match &mut self.place { Some(place) => place.moved().await, None => std::future::pending().await } } => {}
+                () = async { match &mut self.side.place { Some(place) => place.moved().await, None => std::future::pending().await } } => {}
                 () = until(wake_ms) => {}
             }
         }
@@ -117,7 +131,7 @@ impl SourceTask {
         if let Some(until_ms) = orders.until_ms.filter(|until_ms| now_ms >= *until_ms) {
             let why = ahead.trouble.take().map_or_else(|| self.unmet(&orders), Cause::into_string);
             let cause = Cause::cut(format!("not cut over until {}: {why}", local(until_ms)));
-            self.input(SourceInput::Abort(&cause), "agent").await;
+            self.input(SourceInput::Abort(&cause)).await;
             return None;
         }
         let due_ms = match orders.freeze {
@@ -132,13 +146,18 @@ impl SourceTask {
         });
         let connected = self.line.conversation().filter(|_| ahead.accepted);
         let mut phase = None;
+        let is_away = self.line.conversation().is_none();
+        ahead.away_ms = is_away.then(|| ahead.away_ms.unwrap_or(now_ms));
+        let leave_ms = ahead.away_ms.map(|away_ms| away_ms + AWAY_MS_MAX).filter(|_| self.side.place.is_some());
         if let Some(pause) = &orders.paused {
             ahead.stop();
-            self.place = None;
+            self.side.place = None;
             let id = id_of(&self.tracked.terms);
             phase = Some(format!("{}; resume with `modelferry resume {id}`", orders::paused(pause)));
-        } else if self.line.conversation().is_none() {
-            self.place = None;
+        } else if is_away {
+            if leave_ms.is_some_and(|leave_ms| now_ms >= leave_ms) {
+                self.side.place = None;
+            }
         } else if let (Some(conversation), true) = (connected, ahead.work.is_none() && now_ms >= ahead.retry_ms) {
             if is_copied && is_due {
                 let (core, errand) = (self.core.clone(), self.errand());
@@ -160,11 +179,11 @@ impl SourceTask {
             phase = Some(self.ready(&orders));
             if is_copied && ahead.work.is_none() {
                 // Others need not wait for its hour.
-                self.place = None;
+                self.side.place = None;
             }
         }
         if is_scheduled && is_due {
-            if orders.paused.is_some() || self.line.conversation().is_none() || ahead.copied_ms.is_none() {
+            if orders.paused.is_some() || is_away || ahead.copied_ms.is_none() {
                 let unmet = self.unmet(&orders);
                 self.put_off(ahead, Cause::cut(unmet)).await;
             }
@@ -175,7 +194,8 @@ impl SourceTask {
         let retry_ms = (now_ms < ahead.retry_ms).then_some(ahead.retry_ms);
         let refresh_ms = ahead.copied_ms.filter(|_| is_scheduled && is_copied).map(|copied_ms| copied_ms + REFRESH_MS);
         let due_ms = due_ms.filter(|_| !is_due);
-        let next_ms = [orders.until_ms, due_ms, retry_ms, refresh_ms].into_iter().flatten().min();
+        let leave_ms = leave_ms.filter(|_| self.side.place.is_some());
+        let next_ms = [orders.until_ms, due_ms, retry_ms, refresh_ms, leave_ms].into_iter().flatten().min();
         Some(next_ms.map(|next_ms| next_ms.saturating_sub(now_ms).clamp(1, SLEEP_MS_MAX)))
     }
 
@@ -183,7 +203,7 @@ impl SourceTask {
     fn queued(&mut self) -> Option<usize> {
         let (queue, mid) = (&self.core.queue, self.record.head.mid);
         let started_ms = self.tracked.view().started_ms;
-        self.place.get_or_insert_with(|| queue.join(started_ms, mid)).ahead()
+        self.side.place.get_or_insert_with(|| queue.join(started_ms, mid)).ahead()
     }
 
     fn ready(&self, orders: &Orders) -> String {
@@ -205,6 +225,9 @@ impl SourceTask {
             return format!("the agent of {} was not connected", &*self.tracked.terms.peer);
         }
         let bytes = self.tracked.counters.bytes();
+        if bytes.total == 0 {
+            return "its binaries had not begun to travel".to_owned();
+        }
         format!("{} of {} bytes had travelled ahead", bytes.held, bytes.total)
     }
 
@@ -223,13 +246,13 @@ impl SourceTask {
             (Ok(()), Work::Copy(begun_ms)) => (ahead.copied_ms, ahead.retry_pause_ms) = (Some(begun_ms), 0),
             (Ok(()), Work::Check) => {
                 let deadline_ms = self.core.clock_ms().saturating_add(self.tracked.terms.freeze_ms_max);
-                self.input(SourceInput::Ready { deadline_ms }, "agent").await;
+                self.input(SourceInput::Ready { deadline_ms }).await;
             }
             // The line tells when the next connection is there.
             (Err(Failure::Closed), _) => ahead.accepted = false,
             (Err(Failure::Final(cause)), _) => {
                 if self.tracked.orders().freeze == When::Ready {
-                    return self.input(SourceInput::Abort(&cause), "agent").await;
+                    return self.input(SourceInput::Abort(&cause)).await;
                 }
                 ahead.retry_later(self.core.clock_ms());
                 self.put_off(ahead, cause).await;

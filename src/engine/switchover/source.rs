@@ -9,19 +9,19 @@ use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
 use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::{Cause, Ignored, Outcome};
-use tokio::sync::mpsc;
+use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
 use tokio::time::Instant;
 
-use super::line::{Backoff, Line, Turn, until};
+use super::line::{Turn, until};
 use super::seal;
-use crate::controller::port::{ControllerError, Errand, Export};
+use super::task::{Side, Task};
+use crate::controller::port::{ControllerError, Export};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::Core;
 use crate::engine::error::EngineError;
-use crate::engine::failpoint;
 use crate::engine::queue::Place;
-use crate::engine::tracked::{Event, Tracked, id_of};
+use crate::engine::resolve::Resolving;
+use crate::engine::tracked::{Event, id_of};
 use crate::engine::transfer::{TransferError, rate};
 use crate::link::Session;
 
@@ -51,113 +51,151 @@ impl From<ControllerError> for Failure {
     }
 }
 
-/// The task of one migration at its source.
-pub struct SourceTask {
-    pub(super) core: Arc<Core>,
-    pub(super) tracked: Arc<Tracked>,
-    pub(super) record: SourceRecord,
-    pub(super) mailbox: mpsc::Receiver<Event>,
-    pub(super) line: Line,
-    /// Its place in the queue, until it is at rest or has to wait for something else.
-    pub(super) place: Option<Place>,
-    /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
-    pub(super) freed: bool,
+/// What a source keeps in mind beside its record.
+#[derive(Default)]
+pub struct Source {
     /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
     seals: Vec<(u64, Instant)>,
     /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
     voted: bool,
+    /// Its place in the queue, until it is at rest or has to wait for something else.
+    pub(super) place: Option<Place>,
+}
+
+/// The task of one migration at its source.
+pub type SourceTask = Task<Source>;
+
+impl Side for Source {
+    type Record = SourceRecord;
+    type State = SourceState;
+    type Command = SourceCommand;
+
+    const NAME: &str = "source";
+
+    fn head(record: &SourceRecord) -> &Head {
+        &record.head
+    }
+
+    fn state_name(record: &SourceRecord) -> &'static str {
+        record.state.name()
+    }
+
+    fn is_at_rest(record: &SourceRecord) -> bool {
+        record.is_at_rest()
+    }
+
+    fn next(record: &SourceRecord) -> Option<SourceCommand> {
+        source::next(record)
+    }
+
+    fn follow(record: &SourceRecord, state: SourceState) -> SourceRecord {
+        record.with(state)
+    }
+
+    fn standing(record: &SourceRecord) -> Standing {
+        Standing::Source(record.clone())
+    }
+
+    fn resolve(record: &SourceRecord, with: &Resolving) -> Outcome<SourceState> {
+        with.at_source().map_or(Outcome::Ignore(Ignored::NotExpected), |input| source::on(record, input))
+    }
+
+    async fn says(task: &mut SourceTask) -> Option<Message> {
+        let mut message = source::says(&task.record)?;
+        match &mut message {
+            Message::Offer(offer) => {
+                let terms = &task.tracked.terms;
+                (offer.attempt, offer.name, offer.owner) = (terms.attempt, terms.name.clone(), terms.owner.clone());
+            }
+            Message::Seal(seal) => {
+                seal.nonce = uuid::Uuid::new_v4().as_u64_pair().0;
+                task.side.seals.push((seal.nonce, Instant::now()));
+                if !task.side.voted {
+                    match seal::read(&task.core, seal.root).await {
+                        Ok((bytes, _)) => seal.snapshot = bytes,
+                        // The transfer of this state reads it as well, fails, and ends the attempt.
+                        Err(text) => tracing::error!("{text}"),
+                    }
+                }
+            }
+            _ => {}
+        }
+        Some(message)
+    }
+
+    fn complete(_: &SourceTask, reply: Message) -> Message {
+        reply
+    }
+
+    async fn attempt(task: &mut SourceTask, command: SourceCommand) -> Result<Outcome<SourceState>, ControllerError> {
+        match command {
+            SourceCommand::Freeze => {
+                let spent = task.deadline_ms().is_some_and(|deadline_ms| task.core.clock_ms() >= deadline_ms);
+                let frozen = if spent { Err(task.frozen_too_long()) } else { task.freeze().await };
+                return Ok(match &frozen {
+                    Ok(root) => source::on(&task.record, SourceInput::FrozenAs(*root)),
+                    Err(cause) => source::on(&task.record, SourceInput::Abort(cause)),
+                });
+            }
+            // The target need not keep what it has while the model goes back into service here.
+            SourceCommand::Thaw => task.say().await,
+            SourceCommand::HandOver | SourceCommand::Reap => {}
+        }
+        task.effect(command).await?;
+        Ok(source::on(&task.record, SourceInput::Done))
+    }
+
+    async fn wait(task: &mut SourceTask) {
+        if task.record.state == SourceState::Offered {
+            task.ahead().await;
+        } else {
+            task.wait().await;
+        }
+    }
+
+    async fn event(task: &mut SourceTask, event: Event) {
+        match event {
+            Event::Heard { message, session } => task.heard(&message, &session).await,
+            Event::Abort { cause, actor, reply } => {
+                let outcome = source::on(&task.record, SourceInput::Abort(&cause));
+                let answer = match &outcome {
+                    Outcome::Record(_) => Ok(()),
+                    Outcome::Ignore(Ignored::Committed) => Err(task.too_late()),
+                    Outcome::Ignore(_) | Outcome::Reply(_) => Err(EngineError::Ended {
+                        id: id_of(&task.tracked.terms),
+                        state: task.record.state.name().to_owned(),
+                    }),
+                };
+                task.outcome(outcome, &actor, None).await;
+                let _ = reply.send(answer);
+            }
+            Event::Failed(cause) => task.input(SourceInput::Abort(&cause)).await,
+            Event::Order { change, actor, reply } => {
+                let answer = task.order(change, &actor).await;
+                let _ = reply.send(answer);
+            }
+            Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,
+        }
+    }
 }
 
 impl SourceTask {
-    /// Goes on with a migration from its last durable record.
-    pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: SourceRecord) -> Self {
-        let line = Line::new(core.peer(record.head.peer));
-        let mailbox = tracked.open_mailbox();
-        Self { core, tracked, record, mailbox, line, place: None, freed: false, seals: Vec::new(), voted: false }
-    }
-
-    /// Runs until the migration is at rest.
-    pub async fn run(mut self) {
-        while !self.record.is_at_rest() {
-            if self.stands_still().await {
-                continue;
-            }
-            match source::next(&self.record) {
-                Some(command) => self.carry_out(command).await,
-                None if self.record.state == SourceState::Offered => self.ahead().await,
-                None => self.wait().await,
-            }
-        }
-        // Said once more at rest; whoever missed it asks, and is answered from the record.
-        if let Some(conversation) = self.line.conversation() {
-            self.say(&conversation).await;
-        }
-        self.tracked.close_mailbox();
-        self.tracked.publish();
-    }
-
-    pub(super) fn errand(&self) -> Errand {
-        Errand { mid: self.record.head.mid, model: self.record.head.model }
-    }
-
-    /// Carries out the one command that the record calls for, as often as it takes.
-    async fn carry_out(&mut self, command: SourceCommand) {
-        let mut backoff = Backoff::new();
-        if command == SourceCommand::Thaw {
-            // The target need not keep what it has while the model goes back into service here.
-            if let Some(conversation) = self.line.conversation() {
-                self.say(&conversation).await;
-            }
-        }
-        loop {
-            if command == SourceCommand::Freeze {
-                if self.deadline_ms().is_some_and(|deadline_ms| self.core.clock_ms() >= deadline_ms) {
-                    let cause = self.frozen_too_long();
-                    return self.input(SourceInput::Abort(&cause), "agent").await;
-                }
-                return match self.freeze().await {
-                    Ok(root) => self.input(SourceInput::FrozenAs(root), "agent").await,
-                    Err(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
-                };
-            }
-            match self.effect(command).await {
-                Ok(()) => return self.input(SourceInput::Done, "agent").await,
-                Err(error) => {
-                    tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {error}");
-                    self.tracked.set_waiting(Some(format!("controller: {error}; trying again")));
-                }
-            }
-            // Requests must not pile up meanwhile: in these states they are all answered with no.
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return,
-                () = backoff.pause() => {}
-                Some(event) = self.mailbox.recv() => self.event(event).await,
-            }
-        }
-    }
-
     async fn effect(&self, command: SourceCommand) -> Result<(), ControllerError> {
         let (departure, errand) = (&self.core.parts.departure, self.errand());
-        self.pass(command, "before")?;
-        match command {
-            SourceCommand::Freeze => departure.freeze(errand).await,
-            SourceCommand::Thaw => departure.thaw(errand).await,
-            SourceCommand::HandOver => departure.redirect(errand, &self.tracked.terms.controller).await,
-            SourceCommand::Reap => departure.reap(errand).await,
-        }?;
-        self.pass(command, "after")
-    }
-
-    fn pass(&self, command: SourceCommand, when: &str) -> Result<(), ControllerError> {
         let name = match command {
             SourceCommand::Freeze => "freeze",
             SourceCommand::Thaw => "thaw",
             SourceCommand::HandOver => "redirect",
             SourceCommand::Reap => "reap",
         };
-        let conversation = self.line.conversation();
-        failpoint::pass("source", name, when, conversation.as_ref().map(|conversation| &conversation.session))
+        self.pass(name, "before")?;
+        match command {
+            SourceCommand::Freeze => departure.freeze(errand).await,
+            SourceCommand::Thaw => departure.thaw(errand).await,
+            SourceCommand::HandOver => departure.redirect(errand, &self.tracked.terms.controller).await,
+            SourceCommand::Reap => departure.reap(errand).await,
+        }?;
+        self.pass(name, "after")
     }
 
     /// Freezes the model, takes and seals its snapshot, and keeps the sealed bytes.
@@ -188,11 +226,15 @@ impl SourceTask {
     /// Waits in a state without a command: for the transfer, the peer, the operator, the clock.
     async fn wait(&mut self) {
         let state = self.record.state.clone();
+        if !matches!(state, SourceState::Frozen(_)) {
+            // Nothing is sent any more, and whoever is waited for may take long.
+            self.side.place = None;
+        }
         self.line.reset();
         let mut transfer: Option<Transfer> = None;
         match self.line.conversation() {
             Some(conversation) => {
-                self.say(&conversation).await;
+                self.say_to(&conversation).await;
                 transfer = self.transfer(&conversation);
             }
             None => self.tracked.wait_for_peer(),
@@ -203,7 +245,7 @@ impl SourceTask {
             tokio::select! {
                 biased;
                 () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => self.event(event).await,
+                Some(event) = self.mailbox.recv() => Source::event(self, event).await,
                 done = async { match &mut transfer { Some(transfer) => transfer.await, None => std::future::pending().await } } => {
                     transfer = None;
                     self.transferred(done).await;
@@ -211,10 +253,10 @@ impl SourceTask {
                 turn = self.line.turn() => match (turn, self.line.conversation()) {
                     (Turn::Up, Some(conversation)) => {
                         self.tracked.set_waiting(None);
-                        self.say(&conversation).await;
+                        self.say_to(&conversation).await;
                         transfer = self.transfer(&conversation);
                     }
-                    (Turn::Repeat, Some(conversation)) if transfer.is_none() => self.say(&conversation).await,
+                    (Turn::Repeat, Some(conversation)) if transfer.is_none() => self.say_to(&conversation).await,
                     (Turn::Repeat, _) => {}
                     (Turn::Up | Turn::Down, _) => {
                         transfer = None;
@@ -223,7 +265,7 @@ impl SourceTask {
                 },
                 () = until(remaining) => {
                     let cause = self.frozen_too_long();
-                    self.input(SourceInput::Abort(&cause), "agent").await;
+                    self.input(SourceInput::Abort(&cause)).await;
                 }
             }
         }
@@ -264,32 +306,7 @@ impl SourceTask {
         match done {
             // The line tells when the next connection is there.
             Ok(()) | Err(Failure::Closed) => {}
-            Err(Failure::Final(cause)) => self.input(SourceInput::Abort(&cause), "agent").await,
-        }
-    }
-
-    pub(super) async fn event(&mut self, event: Event) {
-        match event {
-            Event::Heard { message, session } => self.heard(&message, &session).await,
-            Event::Abort { cause, actor, reply } => {
-                let outcome = source::on(&self.record, SourceInput::Abort(&cause));
-                let answer = match &outcome {
-                    Outcome::Record(_) => Ok(()),
-                    Outcome::Ignore(Ignored::Committed) => Err(self.too_late()),
-                    Outcome::Ignore(_) | Outcome::Reply(_) => Err(EngineError::Ended {
-                        id: id_of(&self.tracked.terms),
-                        state: self.record.state.name().to_owned(),
-                    }),
-                };
-                self.outcome(outcome, &actor, None).await;
-                let _ = reply.send(answer);
-            }
-            Event::Order { change, actor, reply } => {
-                let answer = self.order(change, &actor).await;
-                let _ = reply.send(answer);
-            }
-            Event::Resolve { with, actor, reply } => self.resolve(&with, &actor, reply).await,
-            Event::Failed(cause) => self.input(SourceInput::Abort(&cause), "agent").await,
+            Err(Failure::Final(cause)) => self.input(SourceInput::Abort(&cause)).await,
         }
     }
 
@@ -312,66 +329,24 @@ impl SourceTask {
                 return;
             }
             Message::Prepared(vote) => {
-                self.voted = true;
+                self.side.voted = true;
                 let freshness = self.core.parts.settings.commit_freshness;
-                self.seals.retain(|(_, said)| said.elapsed() <= freshness);
-                self.seals.iter().any(|(nonce, _)| *nonce == vote.nonce)
+                self.side.seals.retain(|(_, said)| said.elapsed() <= freshness);
+                self.side.seals.iter().any(|(nonce, _)| *nonce == vote.nonce)
             }
             _ => false,
         };
         let outcome = source::on(&self.record, SourceInput::Heard { message, fresh });
         let stale = matches!(outcome, Outcome::Ignore(Ignored::Stale));
         self.outcome(outcome, "peer", Some(session)).await;
-        if stale && let Some(conversation) = self.line.conversation() {
-            self.say(&conversation).await;
+        if stale {
+            self.say().await;
         }
     }
 
-    pub(super) async fn input(&mut self, input: SourceInput<'_>, actor: &str) {
+    pub(super) async fn input(&mut self, input: SourceInput<'_>) {
         let outcome = source::on(&self.record, input);
-        self.outcome(outcome, actor, None).await;
-    }
-
-    pub(super) async fn outcome(&mut self, outcome: Outcome<SourceState>, actor: &str, session: Option<&Session>) {
-        match outcome {
-            Outcome::Record(state) => {
-                let record = self.record.with(state);
-                // THE COMMIT POINT, when `record` is `Committed`: the instant this returns, the model is the
-                // target's. Nothing derived from it has been said or done before.
-                self.core.record(&self.tracked, actor, Standing::Source(record.clone())).await;
-                self.record = record;
-            }
-            Outcome::Reply(message) => {
-                if let Some(session) = session {
-                    Core::say(session, message).await;
-                }
-            }
-            Outcome::Ignore(why) => tracing::debug!(state = self.record.state.name(), "ignored: {why}"),
-        }
-    }
-
-    /// Says what the record says, completed with what no record repeats.
-    pub(super) async fn say(&mut self, conversation: &Conversation) {
-        let Some(mut message) = source::says(&self.record) else { return };
-        match &mut message {
-            Message::Offer(offer) => {
-                let terms = &self.tracked.terms;
-                (offer.attempt, offer.name, offer.owner) = (terms.attempt, terms.name.clone(), terms.owner.clone());
-            }
-            Message::Seal(seal) => {
-                seal.nonce = uuid::Uuid::new_v4().as_u64_pair().0;
-                self.seals.push((seal.nonce, Instant::now()));
-                if !self.voted {
-                    match seal::read(&self.core, seal.root).await {
-                        Ok((bytes, _)) => seal.snapshot = bytes,
-                        // The transfer of this state reads it as well, fails, and ends the attempt.
-                        Err(text) => tracing::error!("{text}"),
-                    }
-                }
-            }
-            _ => {}
-        }
-        Core::say(&conversation.session, message).await;
+        self.outcome(outcome, "agent", None).await;
     }
 }
 

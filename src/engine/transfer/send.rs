@@ -116,7 +116,10 @@ pub async fn send(
 
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        self.open.keys().for_each(|handle| self.conversation.forget(*handle));
+        for (handle, open) in &self.open {
+            self.conversation.forget(*handle);
+            self.conversation.leave(open.blob.hash);
+        }
         self.tracked.publish();
     }
 }
@@ -126,7 +129,9 @@ impl Sending<'_> {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
         let queue = Arc::new(Mutex::new(queue));
         let mut streams = JoinSet::new();
+        let mut left = self.conversation.left();
         loop {
+            left.mark_unchanged();
             self.offer_more(feedback).await?;
             self.page_more(feedback).await?;
             if self.open.is_empty() && self.waiting.is_empty() {
@@ -136,6 +141,8 @@ impl Sending<'_> {
             tokio::select! {
                 biased;
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
+                // The conversation outlives every transfer over it.
+                Ok(()) = left.changed(), if !self.waiting.is_empty() && self.open.len() < BLOBS_OPEN_MAX => {}
                 ended = streams.join_next(), if !streams.is_empty() => match ended {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
@@ -181,7 +188,9 @@ impl Sending<'_> {
 
     async fn offer_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
         while self.open.len() < BLOBS_OPEN_MAX {
-            let Some(blob) = self.waiting.pop_front() else { break };
+            // A blob that another migration is sending is offered when that is over: then it is there.
+            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash)) else { break };
+            let Some(blob) = self.waiting.remove(at) else { break };
             let handle = self.conversation.number(&self.feedback_to);
             self.open.insert(handle, Open { blob, reader: None, next_page: None, pages: HashMap::new() });
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
@@ -352,7 +361,9 @@ impl Sending<'_> {
     }
 
     fn done(&mut self, handle: Handle) {
-        let pages = self.open.remove(&handle).into_iter().flat_map(|open| open.pages.into_values());
+        let open = self.open.remove(&handle);
+        open.iter().for_each(|open| self.conversation.leave(open.blob.hash));
+        let pages = open.into_iter().flat_map(|open| open.pages.into_values());
         for page in pages {
             let on_the_way = page.sent.iter().filter_map(|index| page.page.chunks.get(*index));
             on_the_way.for_each(|chunk| self.window.freed(chunk.bytes));

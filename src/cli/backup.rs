@@ -9,7 +9,7 @@ use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
-use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
+use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response, nearest};
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{Archive, BackupError, Source, read_manifest};
 use crate::controller::embedded::verify;
@@ -164,9 +164,11 @@ impl Target {
                 return Ok(Self::Peer(text.to_owned()));
             }
             if !text.contains('.') {
+                let meant = nearest(text, peers.iter().map(|peer| peer.name.as_str()));
+                let meant = meant.map_or_else(String::new, |peer| format!("did you mean \"{peer}\"?\n"));
                 return Err(Failure::new(FailureKind::NotFound, format!("\"{text}\" is no peer, and no path"))
                     .state("nothing has changed")
-                    .hint(format!("see `modelferry peers`; for a file write ./{text}")));
+                    .hint(format!("{meant}see `modelferry peers`; for a file write ./{text}")));
             }
         }
         Ok(Self::Path(text.into()))

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod checklist;
 mod client;
+mod complete;
 mod completion;
 mod controllers;
 mod cutover;
@@ -224,6 +225,9 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let environment = Environment::from_process();
+    if let Some(code) = complete::answer(&environment) {
+        return code;
+    }
     let command = command().color(if environment.no_color { ColorChoice::Never } else { ColorChoice::Auto });
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

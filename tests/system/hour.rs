@@ -256,3 +256,25 @@ fn a_migrations_own_cap_lasts_as_long_as_it() {
     assert!(least > 2.0 && begun.elapsed().as_secs_f64() > least, "{:?} for {view}", begun.elapsed());
     assert!(dst.serves(&sample.name));
 }
+
+#[test]
+fn equal_binaries_of_two_models_that_move_at_once_are_sent_once() {
+    let sample = Sample { size_bytes: 8 << 20, ..Sample::default() };
+    let (src, dst, written) = ready(&sample);
+    // The same binaries under another name.
+    let twin = "5b0d2c1e-8f34-4a67-9c1b-3e7a90d4ffff";
+    let text = fs::read_to_string(&written.description).unwrap();
+    let description = src.dir.path().join("twin.yaml");
+    fs::write(&description, text.replace(&sample.uuid, twin).replace(&sample.name, "twin")).unwrap();
+    let blobs = written.blobs.to_str().unwrap();
+    src.run(&["embedded", "import", description.to_str().unwrap(), "--blobs", blobs]).ok();
+    src.run(&["limit", "40mbit"]).ok();
+    src.run(&["migrate", &sample.name, "twin", "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name) && dst.serves("twin"));
+    let views = [view(&src, &sample.name), view(&src, "twin")];
+    let sum = |what: &str| views.iter().map(|view| view["bytes"][what].as_u64().unwrap()).sum::<u64>();
+    let (sent, total) = (sum("sent"), sum("total"));
+    assert!(sent < total * 6 / 10 && sum("reused") > total * 4 / 10, "sent {sent} of {total}: {views:?}");
+    // Both were on their way at once, or nothing is said here.
+    assert!(views[1]["started_ms"].as_u64() < views[0]["ended_ms"].as_u64(), "{views:?}");
+}

@@ -3,12 +3,15 @@
 
 mod backup;
 mod bad_input;
+mod completion;
 mod endurance;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
 mod hour;
 mod interrupted;
 mod moved;
+mod nearest;
+mod parity;
 mod plan;
 mod refused;
 mod status;

@@ -6,6 +6,7 @@ mod embedded;
 mod limits;
 mod migrations;
 mod models;
+mod nearest;
 mod peers;
 mod refusal;
 mod resolve;
@@ -63,7 +64,10 @@ impl Desk {
     /// Answers a peer's question, a read-only request as JSON.
     pub async fn answer_query(&self, json: &str) -> String {
         let response = match serde_json::from_str::<Request>(json) {
-            Ok(request) if request.peer_may_ask() => self.read(request).await.unwrap_or_else(Response::from),
+            Ok(request) if request.peer_may_ask() => match self.read(request).await {
+                Ok(response) => response,
+                Err(failure) => self.with_nearest(failure).await.into(),
+            },
             Ok(_) => Failure::new(FailureKind::NotPermitted, "a peer may not ask that").into(),
             Err(error) => Failure::new(FailureKind::Usage, format!("the question is not understood: {error}")).into(),
         };
@@ -165,7 +169,10 @@ impl Answer for Desk {
             }
             request => self.read(request).await,
         };
-        answered.unwrap_or_else(Response::from)
+        match answered {
+            Ok(response) => response,
+            Err(failure) => self.with_nearest(failure).await.into(),
+        }
     }
 }
 

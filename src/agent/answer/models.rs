@@ -6,7 +6,7 @@ use super::Desk;
 use crate::agent::control::view::{
     ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
 };
-use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::agent::control::{Failure, FailureKind, Missing, Request, Response};
 use crate::controller::embedded::view::{ModelDetails, ModelRow};
 use crate::controller::status::ModelStatus;
 use crate::engine::view::{Direction, MigrationView, Stand};
@@ -38,7 +38,8 @@ impl Desk {
             Some(peer) => Ok(Place::Peer(peer.name)),
             None => {
                 let message = format!("controller {name} not found");
-                Err(Failure::new(FailureKind::NotFound, message).hint("see `modelferry controllers`"))
+                let missing = Missing::Controller(name.to_owned());
+                Err(Failure::new(FailureKind::NotFound, message).missing(missing).hint("see `modelferry controllers`"))
             }
         }
     }

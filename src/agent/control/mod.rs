@@ -4,6 +4,7 @@
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
+mod nearest;
 mod orders;
 pub mod server;
 #[cfg(test)]
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::failure::{Failure, FailureKind};
+pub use self::failure::{Failure, FailureKind, Missing};
+pub use self::nearest::nearest;
 pub use self::orders::{Order, Schedule};
 
 use self::view::{

@@ -72,13 +72,13 @@ pub fn list(store: &Store) -> Result<Vec<Listed>, ControllerError> {
 
 /// Finds the one id that begins with `begin`.
 ///
-/// Errors: [`BackupError::Unknown`], [`BackupError::Ambiguous`].
+/// Errors: [`ControllerError::BackupNotFound`]; [`ControllerError::Refused`] if several do.
 pub fn find(store: &Store, begin: &str) -> Result<String, ControllerError> {
     let ids = store.kept().map_err(ControllerError::storage)?;
     let mut matching = ids.into_iter().filter(|id| !begin.is_empty() && id.starts_with(begin));
     match (matching.next(), matching.next()) {
         (Some(id), None) => Ok(id),
-        (None, _) => Err(BackupError::Unknown(begin.to_owned()).into()),
+        (None, _) => Err(ControllerError::BackupNotFound(begin.to_owned())),
         (Some(_), Some(_)) => Err(BackupError::Ambiguous(begin.to_owned()).into()),
     }
 }

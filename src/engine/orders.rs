@@ -10,7 +10,7 @@ use modelferry_protocol::snapshot::Name;
 use tokio::sync::oneshot;
 
 use super::tracked::{Event, id_of};
-use super::view::{MigrationView, OrdersView};
+use super::view::{Direction, MigrationView, OrdersView};
 use super::{Engine, EngineError};
 use crate::config::Rate;
 
@@ -127,6 +127,9 @@ impl Engine {
     pub async fn order(&self, mid: MigrationId, change: Change, actor: &str) -> Result<MigrationView, EngineError> {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
+        if tracked.view().direction == Direction::Target {
+            return Err(EngineError::NotSource(id_of(&tracked.terms)));
+        }
         let ended = || EngineError::Ended { id: id_of(&tracked.terms), state: tracked.view().state };
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();

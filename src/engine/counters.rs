@@ -38,6 +38,11 @@ impl Counters {
         self.held.fetch_add(bytes, Relaxed);
     }
 
+    /// Reports whether the target holds everything.
+    pub fn is_all_held(&self) -> bool {
+        self.held.load(Relaxed) >= self.total.load(Relaxed)
+    }
+
     /// Counts bytes of a blob that came to the total later.
     pub fn add_total(&self, bytes: u64) {
         self.total.fetch_add(bytes, Relaxed);

@@ -48,12 +48,17 @@ async fn judge(
     if findings.iter().any(|finding| finding.level == Level::Fail && &*finding.check == source::CONTROLLER_MODEL) {
         return Ok(Judgement { examination, findings, blobs: Vec::new(), room: Room::default() });
     }
-    match conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))).await? {
+    let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
+    // Both at once: on a long link each answer takes its time.
+    let (there, room) = tokio::try_join!(
+        conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))),
+        conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))),
+    )?;
+    match there {
         Answer::Findings(there) => findings.extend(there.into_vec()),
         other => return Err(unexpected(conversation, other)),
     }
-    let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
-    let room = match conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))).await? {
+    let room = match room {
         Answer::Room(room) => room,
         other => return Err(unexpected(conversation, other)),
     };

@@ -15,7 +15,7 @@ use crate::cli::plain;
 use crate::config::{Config, Environment};
 use crate::controller::embedded::view::ModelRow;
 
-/// How long an agent, and the peer behind it, may take: somebody's finger is on the key.
+/// How long an agent, and the peer behind it, may take for everything: somebody's finger is on the key.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The owner whose models Juju names without their owner.
 const OWN_USER: &str = "admin";
@@ -23,6 +23,7 @@ const OWN_USER: &str = "admin";
 /// Where names come from.
 pub(super) struct Names {
     sockets: Vec<PathBuf>,
+    deadline: Instant,
 }
 
 impl Names {
@@ -38,7 +39,7 @@ impl Names {
             (None, Some(file)) => configured(file).into_iter().collect(),
             (None, None) => environment.sockets(),
         };
-        Self { sockets }
+        Self { sockets, deadline: Instant::now() + PATIENCE }
     }
 
     /// Returns all names of these kinds that go on as `begun`.
@@ -71,7 +72,7 @@ impl Names {
         }
         let mut client = Client::connect(&self.sockets).ok()?;
         client.send(request).ok()?;
-        client.next(Some(Instant::now() + PATIENCE)).ok()?
+        client.next(Some(self.deadline)).ok()?
     }
 
     fn models(&self, controller: Option<&str>, with_owner: bool) -> Vec<CompletionCandidate> {

@@ -44,6 +44,8 @@ enum Work {
 struct Ahead {
     /// Whether the target has taken the offer on this connection.
     accepted: bool,
+    /// Whether this connection has failed under what was under way: the next one goes on, or the next offer.
+    failed: bool,
     work: Option<(Work, Transfer)>,
     /// When the last copy that is complete was begun, Unix milliseconds.
     copied_ms: Option<u64>,
@@ -105,8 +107,15 @@ impl SourceTask {
                     (Turn::Up, Some(conversation)) => {
                         self.tracked.set_waiting(None);
                         ahead.stop();
-                        // A target that has been offered the model says so again before bytes flow.
-                        ahead.accepted = false;
+                        // A target that has been offered the model says so again before it is frozen. Bytes follow an
+                        // offer at once, and not a round trip later; where it is not accepted they are ignored.
+                        (ahead.accepted, ahead.failed) = (false, false);
+                        self.say_to(&conversation).await;
+                    }
+                    // What followed an offer that was left unanswered was ignored, and follows the next.
+                    (Turn::Repeat, Some(conversation)) if !ahead.accepted || ahead.failed => {
+                        ahead.stop();
+                        ahead.failed = false;
                         self.say_to(&conversation).await;
                     }
                     (Turn::Repeat, Some(conversation)) if ahead.work.is_none() => self.say_to(&conversation).await,
@@ -144,7 +153,7 @@ impl SourceTask {
         let is_copied = ahead.copied_ms.is_some_and(|copied_ms| {
             now_ms < copied_ms + REFRESH_MS && due_ms.is_none_or(|due_ms| !is_due || copied_ms >= due_ms)
         });
-        let connected = self.line.conversation().filter(|_| ahead.accepted);
+        let connected = self.line.conversation().filter(|_| !ahead.failed);
         let mut phase = None;
         let is_away = self.line.conversation().is_none();
         ahead.away_ms = is_away.then(|| ahead.away_ms.unwrap_or(now_ms));
@@ -159,7 +168,7 @@ impl SourceTask {
                 self.side.place = None;
             }
         } else if let (Some(conversation), true) = (connected, ahead.work.is_none() && now_ms >= ahead.retry_ms) {
-            if is_copied && is_due {
+            if is_copied && is_due && ahead.accepted {
                 let (core, errand) = (self.core.clone(), self.errand());
                 let check: Transfer = Box::pin(async move { recheck(&core, &conversation, errand).await });
                 ahead.work = Some((Work::Check, check));
@@ -249,7 +258,7 @@ impl SourceTask {
                 self.input(SourceInput::Ready { deadline_ms }).await;
             }
             // The line tells when the next connection is there.
-            (Err(Failure::Closed), _) => ahead.accepted = false,
+            (Err(Failure::Closed), _) => ahead.failed = true,
             (Err(Failure::Final(cause)), _) => {
                 if self.tracked.orders().freeze == When::Ready {
                     return self.input(SourceInput::Abort(&cause)).await;

@@ -31,6 +31,9 @@ struct Slot {
     incoming: Arc<Incoming>,
     /// Another receiver of the same blob may write, and make durable, what this one has to tell its source.
     ear: Arc<Ear>,
+    /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.
+    pages_known: u32,
+    bytes_known: u64,
     tracked: Arc<Tracked>,
     state: Mutex<SlotState>,
 }
@@ -38,6 +41,8 @@ struct Slot {
 #[derive(Default)]
 struct SlotState {
     dirty_bytes: u64,
+    /// Plain bytes written since the offer.
+    written_bytes: u64,
     damaged: u32,
     done: bool,
 }
@@ -91,7 +96,8 @@ impl Receiving {
         let BlobOffer { handle, mid, blob, cutter } = offer;
         let tracked = self.core.receiver(mid).filter(|tracked| tracked.peer == self.session.peer());
         let Some(tracked) = tracked else {
-            tracing::warn!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
+            // It followed an offer that was refused, or left to be repeated.
+            tracing::debug!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
             return;
         };
         tracked.counters.add_total(blob.bytes);
@@ -113,8 +119,11 @@ impl Receiving {
         };
         let dirty = self.dirty.clone();
         let ear = incoming.listen(move || dirty.notify_one());
-        let slot = Arc::new(Slot { handle, incoming, ear, tracked: tracked.clone(), state: Mutex::default() });
-        let (pages, bytes_held) = (slot.incoming.pages(), slot.incoming.bytes_held());
+        let (pages, bytes_held) = (incoming.pages(), incoming.bytes_held());
+        let (tracked_here, state) = (tracked.clone(), Mutex::default());
+        let (pages_known, bytes_known) = (pages, bytes_held);
+        let slot = Slot { handle, incoming, ear, pages_known, bytes_known, tracked: tracked_here, state };
+        let slot = Arc::new(slot);
         tracked.counters.add_held(bytes_held);
         tracked.counters.meet(blob.hash, bytes_held);
         {
@@ -138,6 +147,10 @@ impl Receiving {
     pub async fn page(&self, message: BlobPage) {
         let Some(slot) = self.slot(message.handle) else { return };
         let index = message.page.index;
+        if index < slot.pages_known {
+            // It came with the offer, and what is lacking of it has been asked for.
+            return;
+        }
         let incoming = slot.incoming.clone();
         let added = self.unless_full(&slot, move || incoming.add_page(message.page.clone())).await;
         let asked = match added {
@@ -187,13 +200,16 @@ impl Receiving {
         };
         match self.unless_full(&slot, write).await {
             Ok(Ok(plain_bytes)) => {
-                let dirty_bytes = {
+                let is_much = {
                     let mut state = slot.state();
                     state.dirty_bytes += u64::from(plain_bytes);
-                    state.dirty_bytes
+                    state.written_bytes += u64::from(plain_bytes);
+                    let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
+                    // After the last chunk there is nothing to wait for.
+                    state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
                 };
                 self.dirty.notify_one();
-                if dirty_bytes >= SYNC_BYTES {
+                if is_much {
                     self.dirty_much.notify_one();
                 }
                 Ok(())

@@ -16,6 +16,7 @@ mod doubt;
 mod embedded;
 mod events;
 mod exit;
+mod files;
 mod follow;
 mod from;
 mod help;
@@ -52,6 +53,7 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::{Config, Environment};
+use crate::controller::files::Files;
 use client::Client;
 use exit::Exit;
 use help::Help;
@@ -173,6 +175,11 @@ impl Context {
     /// Asks the agent and returns the response that ends it.
     fn ask(&self, request: &Request) -> Result<Response, Failure> {
         self.connect()?.ask(request)
+    }
+
+    /// Likewise, and hands the agent the files that it asks for.
+    fn ask_handing(&self, request: &Request, files: &mut dyn Files) -> Result<Response, Failure> {
+        self.connect()?.ask_handing(request, files)
     }
 
     /// Prints a result.

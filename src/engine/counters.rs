@@ -27,10 +27,12 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Sets the bytes of all blobs, and how many of them the target holds now.
+    /// Sets the bytes of all blobs, and how many of them the target holds now, as a connection begins: the rate of the
+    /// one before, and of the time between, says nothing about it.
     pub fn set(&self, total: u64, held: u64) {
         self.total.store(total, Relaxed);
         self.held.store(held, Relaxed);
+        self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
     }
 
     /// Counts bytes that became durable on the target.
@@ -97,6 +99,7 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::notes::remaining_seconds;
 
     #[test]
     fn what_a_blob_has_when_it_is_met_again_was_not_there_before() {
@@ -107,5 +110,23 @@ mod tests {
         counters.meet(Hash([1; 32]), 10);
         counters.meet(Hash([2; 32]), 500);
         assert_eq!(counters.bytes().reused, 10);
+    }
+
+    #[test]
+    fn what_was_there_already_is_no_speed_and_shortens_no_forecast() {
+        let counters = Counters::default();
+        counters.set(1000 << 20, 900 << 20);
+        counters.meet(Hash([1; 32]), 900 << 20);
+        // A resume: nothing has been sent by this process, so there is no rate, and nothing is foretold by it.
+        assert_eq!((counters.bytes().rate, remaining_seconds(&counters.bytes())), (0.0, None));
+        counters.add_sent(1 << 20, 1 << 19);
+        counters.add_held(1 << 20);
+        let bytes = counters.bytes();
+        assert_eq!(bytes.reused, 900 << 20);
+        counters.add_sent(9 << 20, 9 << 20);
+        assert!(counters.bytes().rate > 0.0);
+        // A cut, and the next connection: the time between has slowed nothing down.
+        counters.set(1000 << 20, 910 << 20);
+        assert_eq!(counters.bytes().rate, 0.0);
     }
 }

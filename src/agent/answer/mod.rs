@@ -3,6 +3,7 @@
 mod arrival;
 mod backup;
 mod embedded;
+mod files;
 mod limits;
 mod migrations;
 mod models;
@@ -101,13 +102,14 @@ impl Desk {
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
             Request::BackupList {} => self.backup_list().await,
+            Request::BackupShow { id } => self.backup_show(id).await,
             Request::BackupVerify { id } => self.backup_verify(id).await,
             other => unreachable!("{other:?} changes something or is watched"),
         }
     }
 
     /// Answers what changes something.
-    async fn change(&self, request: Request, actor: &str) -> Result<Response, Failure> {
+    async fn change(&self, request: Request, actor: &str, client: &mut Client) -> Result<Response, Failure> {
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
@@ -119,13 +121,15 @@ impl Desk {
             Request::Order { id, order } => self.order(&id, order, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
-            Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs).await,
-            Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir).await,
+            Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs, client).await,
+            Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir, client).await,
             Request::EmbeddedRemove { model } => self.embedded_remove(model).await,
             Request::EmbeddedSet { model, key, value } => self.embedded_set(model, key, value).await,
-            Request::BackupCreate { model, file, force } => self.backup_create(&model, file, force).await,
+            Request::BackupCreate { model, file } => self.backup_create(&model, file, client).await,
             Request::BackupKeep { model, peer } => self.backup_keep(&model, &peer).await,
-            Request::BackupRestore { backup, source_lost } => self.backup_restore(backup, source_lost).await,
+            Request::BackupRestore { backup, source_lost, controller } => {
+                self.backup_restore(backup, source_lost, controller.as_deref(), client).await
+            }
             Request::BackupRemove { id } => self.backup_remove(id).await,
             Request::UserAdd { user, access } => self.user_add(user, access).await,
             Request::UserRemove { user } => self.user_remove(user).await,
@@ -165,7 +169,7 @@ impl Answer for Desk {
             Request::Events { after, follow } => self.events(after, follow, client).await,
             request if request.changes() => {
                 tracing::info!(caller = caller.actor(), verb = request.verb(), "asked");
-                self.change(request, &caller.actor()).await
+                self.change(request, &caller.actor(), client).await
             }
             request => self.read(request).await,
         };

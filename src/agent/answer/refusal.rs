@@ -75,13 +75,12 @@ impl Desk {
         let failure = Failure::new(kind, causes(error));
         match error {
             EngineError::Prechecks(findings) => {
-                let fixes: Vec<&str> =
-                    findings.iter().map(|finding| &*finding.fix).filter(|fix| !fix.is_empty()).collect();
+                let fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
                 let more = match findings.len() {
                     0 | 1 => String::new(),
                     several => format!(" (and {} more, see `modelferry precheck`)", several - 1),
                 };
-                let failure = Failure::new(kind, format!("prechecks failed: {error}{more}"))
+                let failure = Failure::new(kind, format!("{error}{more}"))
                     .state("nothing has changed; the model is live where it was");
                 if fixes.is_empty() {
                     failure

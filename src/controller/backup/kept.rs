@@ -36,6 +36,18 @@ impl Kept {
         serde_json::from_slice(&document).map_err(ControllerError::storage)
     }
 
+    /// Reads the model's description, and proves it.
+    ///
+    /// Errors: [`ControllerError::Refused`] for one that is not what was backed up, [`ControllerError::Storage`].
+    pub fn description(&self, store: &Store) -> Result<Vec<u8>, ControllerError> {
+        let missing = || BackupError::Malformed("it has no description".into());
+        let file = self.manifest.files.first().ok_or_else(missing)?;
+        let blob = store.open_blob(file.blake3).map_err(ControllerError::storage)?;
+        let (mut proving, mut description) = (Proving::new(file, blob), Vec::new());
+        proving.read_to_end(&mut description).map_err(ControllerError::storage)?;
+        proving.finish().map(|()| description)
+    }
+
     /// Makes its files readable.
     pub fn open(self, store: Store) -> impl Source {
         Stored { manifest: self.manifest, store }

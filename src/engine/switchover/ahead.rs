@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::message::Message;
-use modelferry_protocol::plan::{Answer, Level, Question};
+use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::record::{Body, Note, Orders, When};
 use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::Cause;
@@ -21,6 +21,7 @@ use crate::engine::orders::{self, Change, local};
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
 use crate::engine::transfer::rate;
+use crate::engine::view::FindingView;
 
 /// How often a model that waits for its hour is looked at again: what has changed travels ahead as well.
 const REFRESH_MS: u64 = 600_000;
@@ -325,8 +326,8 @@ async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Re
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
         Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
     };
-    match findings.into_iter().find(|finding| finding.level == Level::Fail) {
-        Some(finding) => Err(Failure::Final(Cause::cut(finding.text.into_string()))),
+    match findings.into_iter().find(FindingView::is_failure) {
+        Some(finding) => Err(Failure::Final(Cause::cut(finding.complaint()))),
         None => Ok(()),
     }
 }

@@ -41,7 +41,7 @@ async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
     let options = MigrateOptions::new(std::time::Duration::from_secs(9));
     let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
-    assert_eq!(refused.to_string(), "model named \"shelf\" already exists");
+    assert_eq!(refused.to_string(), "target prechecks failed: model named \"shelf\" already exists");
     assert_eq!(refused.kind(), ErrorKind::Refused);
     assert!(src.engine().migrations().is_empty() && dst.engine().migrations().is_empty());
     assert_eq!(src.shelf.life(), Life::Live);

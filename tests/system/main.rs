@@ -10,6 +10,7 @@ mod handed;
 mod host;
 mod hour;
 mod interrupted;
+mod memory;
 mod moved;
 mod nearest;
 mod parity;

@@ -46,6 +46,7 @@ pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         stand,
         note: "exporting model".into(),
         waiting: Some("the link to \"west\" is down".into()),
+        orders: None,
         cause: None,
         started_ms: NOW_MS - 60_000,
         ended_ms: None,

@@ -138,6 +138,10 @@ wire_enum! {
         /// Keep a copy of this model until somebody removes it. Its blobs are offered right behind the question, and
         /// the answer, [`Answer::Bytes`] of all of them, comes when they and the copy are durable.
         0x06 = Keep(Keeping),
+        /// Try whatever of this snapshot's staging can be tried before the model is frozen: above all, prove the
+        /// binaries. It is not what will be handed over, and its blobs have been sent. Answered by [`Answer::Bytes`] of
+        /// all of them.
+        0x07 = Rehearse(Bytes<SNAPSHOT_BYTES_MAX>),
     }
 }
 

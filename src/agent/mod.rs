@@ -129,7 +129,11 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         departure: Arc::new(embedded.clone()),
         arrival: Arc::new(embedded),
         query: Arc::new(Questions(desk.clone())),
-        settings: Settings { commit_freshness: config.migration.commit_freshness, ..Settings::default() },
+        settings: Settings {
+            commit_freshness: config.migration.commit_freshness,
+            parallel_max: config.migration.max_parallel,
+            ..Settings::default()
+        },
     };
     let engine = Engine::start(parts, sessions).await?;
     let _ = desk.engine.set(engine.clone());

@@ -36,6 +36,8 @@ const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
 /// How old the target's vote may be when the source decides on it. Two round trips of a bad link fit; a
 /// target that has been silent for longer is asked again first.
 const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
+/// Migrations whose binaries travel at once. Two: while one of them waits for its disk, the other fills the link.
+pub const PARALLEL_MAX_DEFAULT: usize = 2;
 /// What is logged: what an operator can act on, and nothing per chunk.
 const LOG_FILTER_DEFAULT: &str = "info";
 
@@ -67,11 +69,14 @@ pub struct MigrationConfig {
     pub max_freeze: Duration,
     /// How old the target's vote may be when the source decides on it.
     pub commit_freshness: Duration,
+    /// Migrations from here whose binaries travel at once; the others are queued.
+    pub max_parallel: usize,
 }
 
 impl Default for MigrationConfig {
     fn default() -> Self {
-        Self { max_freeze: MAX_FREEZE_DEFAULT, commit_freshness: COMMIT_FRESHNESS_DEFAULT }
+        let (max_freeze, commit_freshness) = (MAX_FREEZE_DEFAULT, COMMIT_FRESHNESS_DEFAULT);
+        Self { max_freeze, commit_freshness, max_parallel: PARALLEL_MAX_DEFAULT }
     }
 }
 

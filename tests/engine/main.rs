@@ -1,6 +1,7 @@
 //! Two engines over a real link on loopback, with a controller made for tests on each side: what the
 //! engine does when things refuse, vanish, or come twice.
 
+mod bytes;
 mod engines;
 mod moves;
 mod shelf;

@@ -31,6 +31,9 @@ pub struct Trouble {
     pub refuse_precheck: Option<String>,
     pub refuse_freeze: bool,
     pub refuse_stage: Option<String>,
+    pub refuse_rehearsal: Option<String>,
+    /// Whether an import lasts until this is taken back.
+    pub stall_stage: bool,
     /// How many activations fail before one succeeds.
     pub failing_activations: u32,
     /// How many thaws fail before one succeeds.
@@ -176,7 +179,17 @@ impl Arrival for Shelf {
         Ok(vec![Finding { level, check: Text::cut("shelf"), text: Text::cut(text), fix: Text::default() }])
     }
 
+    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+        for blob in calls.iter().filter_map(Call::blob) {
+            self.store.verify(blob).expect("every blob is here when it is tried");
+        }
+        self.inner().trouble.refuse_rehearsal.clone().map_or(Ok(()), |text| Err(ControllerError::Refused(text)))
+    }
+
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+        while matches!(call, Call::Import(_)) && self.inner().trouble.stall_stage {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         let mut inner = self.asked(call.name());
         match call {
             Call::Import(blob) => {

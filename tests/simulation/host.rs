@@ -234,7 +234,7 @@ impl Host {
         let Some(running) = &self.running else { return };
         let (engine, peer) = (running.engine.clone(), name_of(1 - self.index));
         running.runtime.spawn(async move {
-            let _ = engine.migrate(MODEL, peer, MigrateOptions { freeze_max }, "operator").await;
+            let _ = engine.migrate(MODEL, peer, MigrateOptions::new(freeze_max), "operator").await;
         });
     }
 
@@ -254,6 +254,17 @@ impl Host {
     pub fn put(&self, blobs: &[Vec<u8>]) -> Vec<BlobRef> {
         let store = &self.running.as_ref().expect("a running agent").store;
         blobs.iter().map(|bytes| store.put_bytes(bytes).expect("room for binaries")).collect()
+    }
+
+    /// Returns how much of a blob is durable here; nothing while the agent is down.
+    pub fn held(&self, blob: BlobRef) -> u64 {
+        self.running.as_ref().map_or(0, |running| running.store.held_bytes(blob).expect("a sound store"))
+    }
+
+    /// Returns the plain bytes that all migrations from here have sent since the agent started.
+    pub fn sent(&self) -> u64 {
+        let views = self.running.as_ref().map(|running| running.engine.migrations());
+        views.into_iter().flatten().map(|view| view.bytes.sent).sum()
     }
 
     /// Looks at what the journal amounts to, if the agent runs.

@@ -14,6 +14,7 @@ mod host;
 mod invariants;
 mod network;
 mod process;
+mod resume;
 mod run;
 mod trace;
 

@@ -8,7 +8,9 @@ mod endurance;
 mod handed;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
+mod hour;
 mod interrupted;
+mod memory;
 mod moved;
 mod nearest;
 mod parity;

@@ -73,6 +73,7 @@ pub fn questions() -> Vec<Question> {
         Question::Ping,
         Question::Networks,
         Question::Keep(Keeping { taken_s: 1_767_225_600, root: ROOT, snapshot: Bytes::new(vec![0xaa; 40]).unwrap() }),
+        Question::Rehearse(Bytes::new(vec![0xbb; 40]).unwrap()),
     ]
 }
 
@@ -177,9 +178,10 @@ pub fn messages() -> Vec<Message> {
 }
 
 pub fn chunk_headers() -> Vec<ChunkHeader> {
-    [Encoding::Stored, Encoding::Zstd]
-        .map(|encoding| ChunkHeader { handle: 3, page: 1, index: 1023, wire_bytes: 31_000, encoding })
-        .to_vec()
+    vec![
+        ChunkHeader::of(3, 1, &[1023], 31_000, Encoding::Stored),
+        ChunkHeader::of(3, 1, &[1, 3, 4, 1023], 31_000, Encoding::Zstd),
+    ]
 }
 
 /// Every call that stages something.

@@ -113,9 +113,12 @@ impl Desk {
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
-            Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()),
+            Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()).await,
             Request::Unpair { peer } => self.unpair(&peer).await,
-            Request::Migrate { model, peer, freeze_ms_max } => self.migrate(&model, &peer, freeze_ms_max, actor).await,
+            Request::Migrate { model, peer, freeze_ms_max, schedule } => {
+                self.migrate(&model, &peer, freeze_ms_max, &schedule, actor).await
+            }
+            Request::Order { id, order } => self.order(&id, order, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
             Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs, client).await,

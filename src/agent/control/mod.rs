@@ -6,6 +6,7 @@
 mod failure;
 pub mod handing;
 mod nearest;
+mod orders;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::failure::{Failure, FailureKind, Missing};
 pub use self::nearest::nearest;
+pub use self::orders::{Order, Schedule};
 
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
@@ -150,7 +152,7 @@ pub enum Request {
     Limit {
         /// To whom; by the whole agent if nobody is named.
         peer: Option<String>,
-        /// How much, such as `20mbit`; 0 is a pause, any amount if it is absent.
+        /// How much, such as `20mbit`; 0 is a pause, `default` what is configured, any amount if it is absent.
         rate: Option<String>,
     },
     /// Forget a peer.
@@ -166,6 +168,16 @@ pub enum Request {
         peer: String,
         /// How long the model may stay frozen, milliseconds.
         freeze_ms_max: Option<u64>,
+        /// When it may be cut over, and how fast it may go.
+        #[serde(default)]
+        schedule: Schedule,
+    },
+    /// Change what is wanted of a migration whose model is live.
+    Order {
+        /// The migration.
+        id: String,
+        /// What.
+        order: Order,
     },
     /// Give a migration up.
     Abort {
@@ -284,7 +296,7 @@ impl Request {
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
+            Self::Order { .. } | Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
@@ -362,7 +374,7 @@ pub enum Response {
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
-    /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
+    /// Of [`Request::Migrate`], [`Request::Order`], [`Request::Abort`], and the end of [`Request::Watch`].
     Migration(Box<MigrationView>),
     /// Of [`Request::ShowMigration`].
     History {

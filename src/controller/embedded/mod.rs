@@ -18,6 +18,7 @@ mod import;
 mod intake;
 mod models;
 mod record;
+mod rehearsal;
 mod shipment;
 #[cfg(test)]
 mod tests;

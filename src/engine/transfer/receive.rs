@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::ChunkSet;
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
 use modelferry_protocol::switch::Cause;
@@ -14,7 +15,7 @@ use super::pack::unpack;
 use crate::engine::core::Core;
 use crate::engine::tracked::{Event, Tracked};
 use crate::link::{ChunkInbox, Session, SessionClosed};
-use crate::store::{Incoming, StoreError};
+use crate::store::{Ear, Incoming, StoreError};
 
 /// Bytes written that are made durable at once, without waiting for more.
 const SYNC_BYTES: u64 = 4 << 20;
@@ -22,13 +23,15 @@ const SYNC_BYTES: u64 = 4 << 20;
 const SYNC_DELAY: Duration = Duration::from_millis(50);
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_secs(1);
-/// Damaged chunks of one blob, on one connection, that are asked for again.
+/// Damaged frames of one blob, on one connection, whose chunks are asked for again.
 const DAMAGED_MAX: u32 = 3;
 
 /// A blob on its way in.
 struct Slot {
     handle: Handle,
     incoming: Arc<Incoming>,
+    /// Another receiver of the same blob may write, and make durable, what this one has to tell its source.
+    ear: Arc<Ear>,
     /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.
     pages_known: u32,
     bytes_known: u64,
@@ -56,7 +59,7 @@ pub struct Receiving {
     core: Arc<Core>,
     session: Session,
     slots: Mutex<BTreeMap<Handle, Arc<Slot>>>,
-    dirty: Notify,
+    dirty: Arc<Notify>,
     dirty_much: Notify,
 }
 
@@ -77,7 +80,7 @@ impl From<SessionClosed> for Refusal {
 impl Receiving {
     /// Begins to take in what comes over `session`.
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
-        let (slots, dirty, dirty_much) = (Mutex::default(), Notify::new(), Notify::new());
+        let (slots, dirty, dirty_much) = (Mutex::default(), Arc::default(), Notify::new());
         Arc::new(Self { core, session, slots, dirty, dirty_much })
     }
 
@@ -115,13 +118,21 @@ impl Receiving {
             }
             Err(error) => return fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await,
         };
+        let dirty = self.dirty.clone();
+        let ear = incoming.listen(move || dirty.notify_one());
         let (pages, bytes_held) = (incoming.pages(), incoming.bytes_held());
         let (tracked_here, state) = (tracked.clone(), Mutex::default());
-        let slot = Slot { handle, incoming, pages_known: pages, bytes_known: bytes_held, tracked: tracked_here, state };
+        let (pages_known, bytes_known) = (pages, bytes_held);
+        let slot = Slot { handle, incoming, ear, pages_known, bytes_known, tracked: tracked_here, state };
         let slot = Arc::new(slot);
         tracked.counters.add_held(bytes_held);
         tracked.counters.meet(blob.hash, bytes_held);
-        self.slots().insert(handle, slot.clone());
+        {
+            let mut slots = self.slots();
+            // What was offered before under another number has been given up by its source.
+            slots.retain(|_, older| !(older.tracked.terms.mid == mid && older.incoming.blob() == blob));
+            slots.insert(handle, slot.clone());
+        }
         let state = BlobState { handle, held: false, pages, bytes_held };
         Core::say(&self.session, Message::BlobState(state)).await;
         for page in 0..pages {
@@ -177,40 +188,31 @@ impl Receiving {
     async fn chunk(&self, header: ChunkHeader, wire: Bytes) -> Result<(), Refusal> {
         let Some(slot) = self.slot(header.handle) else { return Ok(()) };
         let incoming = slot.incoming.clone();
-        let write = move || {
-            let plain_bytes = incoming.chunk_bytes(header.page, header.index)?;
-            match unpack(header.encoding, &wire, plain_bytes) {
-                Ok(plain) => match incoming.write(header.page, header.index, &plain) {
-                    Ok(()) => Ok(Ok(plain_bytes)),
-                    Err(damaged @ StoreError::ChunkMismatch { .. }) => Ok(Err(damaged.to_string())),
-                    Err(error) => Err(error),
-                },
-                Err(damaged) => Ok(Err(damaged.to_string())),
+        let page = header.page;
+        let write = move || write(&incoming, &header, &wire);
+        let Written { bytes, damaged } = self.unless_full(&slot, write).await?;
+        if bytes > 0 {
+            let is_much = {
+                let mut state = slot.state();
+                state.dirty_bytes += bytes;
+                state.written_bytes += bytes;
+                let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
+                // After the last chunk there is nothing to wait for.
+                state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
+            };
+            self.dirty.notify_one();
+            if is_much {
+                self.dirty_much.notify_one();
             }
-        };
-        match self.unless_full(&slot, write).await {
-            Ok(Ok(plain_bytes)) => {
-                let is_much = {
-                    let mut state = slot.state();
-                    state.dirty_bytes += u64::from(plain_bytes);
-                    state.written_bytes += u64::from(plain_bytes);
-                    let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
-                    // After the last chunk there is nothing to wait for.
-                    state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
-                };
-                self.dirty.notify_one();
-                if is_much {
-                    self.dirty_much.notify_one();
-                }
-                Ok(())
-            }
-            Ok(Err(damage)) => self.damaged(&slot, header, damage).await,
-            Err(refusal) => Err(refusal),
+        }
+        match damaged {
+            Some((chunks, damage)) => self.damaged(&slot, page, &chunks, damage).await,
+            None => Ok(()),
         }
     }
 
-    /// Asks for a chunk again that arrived damaged, but not for ever.
-    async fn damaged(&self, slot: &Arc<Slot>, header: ChunkHeader, damage: String) -> Result<(), Refusal> {
+    /// Asks for chunks again that arrived damaged, but not for ever.
+    async fn damaged(&self, slot: &Arc<Slot>, page: u32, chunks: &[u32], damage: String) -> Result<(), Refusal> {
         let damaged = {
             let mut state = slot.state();
             state.damaged += 1;
@@ -221,14 +223,9 @@ impl Receiving {
             let text = format!("{damaged} chunks of blob {} arrived damaged: {damage}", slot.incoming.blob().hash);
             return Err(Refusal::Failed(slot.clone(), text));
         }
-        self.ask_for(slot, header).await
-    }
-
-    async fn ask_for(&self, slot: &Slot, header: ChunkHeader) -> Result<(), Refusal> {
-        let mut one = ChunkSet::empty(header.index as usize + 1);
-        one.insert(header.index as usize);
-        let again = Chunks { handle: slot.handle, page: header.page, ranges: one.ranges() };
-        Ok(self.session.send(Message::Need(again)).await?)
+        let mut again = ChunkSet::empty(PAGE_CHUNKS_MAX);
+        chunks.iter().for_each(|chunk| again.insert(*chunk as usize));
+        Ok(self.session.send(Message::Need(Chunks { handle: slot.handle, page, ranges: again.ranges() })).await?)
     }
 
     /// Does `work` on the store, as often as it takes while the disk is full; the source is told to wait.
@@ -302,8 +299,8 @@ impl Receiving {
     async fn settle(&self, slot: &Arc<Slot>) -> Result<(), Refusal> {
         slot.state().dirty_bytes = 0;
         let incoming = slot.incoming.clone();
-        let synced = self.unless_full(slot, move || incoming.sync()).await?;
-        for (page, held) in synced {
+        self.unless_full(slot, move || incoming.sync()).await?;
+        for (page, held) in slot.ear.take() {
             let (incoming, set) = (slot.incoming.clone(), held.clone());
             let bytes = Core::blocking(move || incoming.bytes_of(page, &set)).await;
             slot.tracked.counters.add_held(bytes.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))?);
@@ -318,6 +315,51 @@ impl Receiving {
         }
         Ok(())
     }
+}
+
+/// What became of a frame's chunks.
+struct Written {
+    /// Plain bytes that are here now.
+    bytes: u64,
+    /// Chunks that are not, since they were not what their page says; and why.
+    damaged: Option<(Vec<u32>, String)>,
+}
+
+/// Unpacks a frame and writes its chunks, each of which is proven.
+///
+/// Errors: [`StoreError`] for what no repetition mends, and for a disk that is full.
+fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<Written, StoreError> {
+    let mut sizes = Vec::new();
+    let mut plain_bytes: u32 = 0;
+    for index in header.chunks() {
+        let bytes = incoming.chunk_bytes(header.page, index)?;
+        sizes.push((index, bytes as usize));
+        // No chunk has more than `CHUNK_BYTES_MAX`, and no page more than `PAGE_CHUNKS_MAX`.
+        plain_bytes += bytes;
+    }
+    let all = || header.chunks().collect();
+    if plain_bytes > CHUNK_BYTES_MAX {
+        let text = format!("{plain_bytes} bytes in one frame, allowed are {CHUNK_BYTES_MAX}");
+        return Ok(Written { bytes: 0, damaged: Some((all(), text)) });
+    }
+    let plain = match unpack(header.encoding, wire, plain_bytes) {
+        Ok(plain) => plain,
+        Err(damage) => return Ok(Written { bytes: 0, damaged: Some((all(), damage.to_string())) }),
+    };
+    let mut written = Written { bytes: 0, damaged: None };
+    let mut rest = plain.as_slice();
+    for (index, bytes) in sizes {
+        let (chunk, after) = rest.split_at(bytes);
+        rest = after;
+        match incoming.write(header.page, index, chunk) {
+            Ok(()) => written.bytes += bytes as u64,
+            Err(damage @ StoreError::ChunkMismatch { .. }) => {
+                written.damaged.get_or_insert_with(|| (Vec::new(), damage.to_string())).0.push(index);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
 }
 
 async fn fail(tracked: &Tracked, text: String) {

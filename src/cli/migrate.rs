@@ -40,6 +40,13 @@ pub struct MigrateArgs {
     /// Give a migration up when its model has been frozen for this long, such as 90s or 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     max_freeze: Option<Duration>,
+    /// Leave the model's log behind: the copy here is deleted as soon as the model is live over there
+    #[arg(long)]
+    skip_logs: bool,
+    /// Keep the copy here for so long after the model has moved, such as 30m or 24h; `reap` ends that early. Nobody
+    /// can use the copy, and it cannot be made live again: it is there to be looked at
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    hold_reap: Option<Duration>,
 }
 
 impl MigrateArgs {
@@ -65,6 +72,8 @@ impl MigrateArgs {
                 model,
                 peer: peer.clone(),
                 freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
+                skip_log: self.skip_logs,
+                reap_hold_ms: self.hold_reap.map_or(0, |hold| hold.as_millis() as u64),
             };
             match context.ask(&request) {
                 Ok(Response::Migration(migration)) => {

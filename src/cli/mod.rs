@@ -28,6 +28,7 @@ mod pair;
 mod peers;
 mod plan_text;
 mod precheck;
+mod reap;
 mod redirect;
 mod resolve;
 mod show_controller;
@@ -97,6 +98,7 @@ enum Command {
     Precheck(precheck::PrecheckArgs),
     Migrate(migrate::MigrateArgs),
     Abort(abort::AbortArgs),
+    Reap(reap::ReapArgs),
     Wait(wait::WaitArgs),
     Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
@@ -219,6 +221,7 @@ pub fn main() -> ExitCode {
         Command::Precheck(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
+        Command::Reap(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
         Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),

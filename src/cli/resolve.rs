@@ -88,6 +88,10 @@ fn outcome(migration: &MigrationView) -> String {
         (Direction::Target, Stand::Moved) => format!("Model {model} is live here.\n{carry}"),
         (Direction::Target, Stand::Reverted) => format!("Nothing of model {model} is left here.\n{carry}"),
         (Direction::Source, Stand::Reverted) => format!("Model {model} is live here again."),
+        (Direction::Source, Stand::Finishing) if migration.state == "Handed" => format!(
+            "Model {model} is on \"{peer}\", and its users are sent there. Its log follows when the link is back; \
+             `modelferry reap {id} --skip-logs` gives the log up and deletes the copy here."
+        ),
         (Direction::Source, Stand::Moved) => format!("Model {model} is on \"{peer}\", and its users are sent there."),
         _ => format!(
             "Recorded: the migration is {} now, and goes on by itself. See `modelferry show-migration {id}`.",

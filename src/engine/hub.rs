@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::ids::Pin;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
 use modelferry_protocol::plan::{Answer, Question, Room};
@@ -18,6 +19,7 @@ use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::history::History;
 use super::keep::Arriving;
+use super::logs;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
@@ -91,7 +93,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                 }
                 let (core, session) = (core.clone(), session.clone());
                 answers.spawn(async move {
-                    let answer = answer(&core, ask.question).await;
+                    let answer = answer(&core, session.peer(), ask.question).await;
                     Core::say(&session, Message::Told(Told { id: ask.id, answer })).await;
                 });
             }
@@ -214,6 +216,8 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
         peer: Text::cut(session.peer_name()),
         controller: session.hello().controller.clone(),
         freeze_ms_max: 0,
+        skip_log: false,
+        reap_hold_ms: 0,
     }
 }
 
@@ -247,7 +251,7 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<
     Ok(())
 }
 
-async fn answer(core: &Core, question: Question) -> Answer {
+async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     let failed = |text: String| Answer::Failed(Text::cut(text));
     match question {
         Question::Ping => Answer::Bytes(0),
@@ -271,6 +275,8 @@ async fn answer(core: &Core, question: Question) -> Answer {
             Ok(networks) => Answer::Networks(Box::new(networks)),
             Err(error) => failed(error.to_string()),
         },
+        Question::LatestLogTime(mid) => logs::latest(core, peer, mid).await,
+        Question::TakeLog(taking) => logs::take(core, peer, taking).await,
         // Kept apart: it lasts, and must not hold up the answers to others.
         Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {

@@ -40,6 +40,15 @@ pub enum Event {
         /// Told once it is durable, or refused.
         reply: oneshot::Sender<Result<(), EngineError>>,
     },
+    /// An operator wants the source's copy to be deleted now.
+    Reap {
+        /// Whether what is left of the log is given up.
+        skip_log: bool,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
     /// An operator resolves it.
     Resolve {
         /// What the machine is given.
@@ -72,6 +81,7 @@ pub struct Tracked {
 struct Inner {
     standing: Standing,
     history: History,
+    after: notes::After,
     offered: bool,
     waiting: Option<String>,
     mailbox: Option<mpsc::Sender<Event>>,
@@ -82,7 +92,8 @@ impl Tracked {
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
     pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
-        let inner = Inner { standing, history, offered: false, waiting: None, mailbox: None };
+        let after = notes::After::default();
+        let inner = Inner { standing, history, after, offered: false, waiting: None, mailbox: None };
         let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
         Arc::new(Self {
             terms,
@@ -131,6 +142,32 @@ impl Tracked {
     pub fn set_offered(&self) {
         self.inner().offered = true;
         self.publish();
+    }
+
+    /// Notes how many lines of the log the target has taken.
+    pub fn set_log_sent(&self, lines: u64) {
+        self.inner().after.log_sent = lines;
+        self.publish();
+    }
+
+    /// Notes until when the copy here is held, Unix milliseconds.
+    pub fn set_reap_due(&self, due_ms: u64) {
+        self.inner().after.reap_due_ms = Some(due_ms);
+        self.publish();
+    }
+
+    /// Returns when the target was known to have the model, Unix milliseconds.
+    pub fn handed_ms(&self) -> Option<u64> {
+        self.inner().history.handed_ms
+    }
+
+    /// Returns the same migration with counters of its own, shown to nobody.
+    pub fn apart(&self) -> Arc<Self> {
+        let (standing, history) = {
+            let inner = self.inner();
+            (inner.standing.clone(), inner.history.clone())
+        };
+        Self::new(self.terms.clone(), self.own, self.peer, standing, history)
     }
 
     /// Says what it waits for, or that it does not wait.
@@ -190,7 +227,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
                 Answered(answered) | Adopting(answered) => Some(answered.root),
                 Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
             };
-            let note = notes::of_source(&record.state, inner.offered, &bytes);
+            let note = notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
             (Direction::Source, record.state.name(), stand, root, note)
         }
         Standing::Target(record) => {
@@ -233,6 +270,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         started_ms: history.started_ms,
         ended_ms: history.ended_ms,
         undecided_since_ms: history.undecided_since_ms,
+        reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
         frozen_ms,
         root: root.map(|root| root.to_string()),
         source_pin: if direction == Direction::Source { own } else { peer }.to_string(),

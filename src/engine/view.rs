@@ -83,6 +83,9 @@ pub struct MigrationView {
     pub ended_ms: Option<u64>,
     /// Since when it has been undecided, Unix milliseconds, while it is.
     pub undecided_since_ms: Option<u64>,
+    /// Until when the source holds its copy of a model that has moved, Unix milliseconds, while it does.
+    #[serde(default)]
+    pub reap_due_ms: Option<u64>,
     /// Milliseconds for which the model was, or has been, frozen.
     pub frozen_ms: Option<u64>,
     /// What is handed over, hexadecimal, once it is sealed.
@@ -93,6 +96,18 @@ pub struct MigrationView {
     pub target_pin: String,
     /// Its bytes.
     pub bytes: Bytes,
+}
+
+impl MigrationView {
+    /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.
+    pub fn is_reap_failing(&self) -> bool {
+        self.state == "Reaping" && self.waiting.is_some()
+    }
+
+    /// Reports whether the model has moved, and the source holds its copy as it was told to.
+    pub fn is_held(&self) -> bool {
+        self.reap_due_ms.is_some()
+    }
 }
 
 /// A record of a migration, for people.

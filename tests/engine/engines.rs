@@ -97,7 +97,8 @@ impl Host {
     }
 
     pub async fn migrate(&self, to: &str) -> MigrationId {
-        let options = MigrateOptions { freeze_max: Duration::from_secs(600) };
+        let options =
+            MigrateOptions { freeze_max: Duration::from_secs(600), skip_log: false, reap_hold: Duration::ZERO };
         let view = self.engine().migrate(MODEL, to, options, "test").await.unwrap();
         view.mid.parse().unwrap()
     }

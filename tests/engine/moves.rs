@@ -1,5 +1,7 @@
 //! A migration from end to end, and what can come in between.
 
+use std::time::Duration;
+
 use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
 
@@ -38,7 +40,7 @@ async fn a_return_trip_sends_no_chunk_again() {
 async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     let (src, dst) = pair(&blobs()).await;
     dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
-    let options = MigrateOptions { freeze_max: std::time::Duration::from_secs(9) };
+    let options = MigrateOptions { freeze_max: Duration::from_secs(9), skip_log: false, reap_hold: Duration::ZERO };
     let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
     assert_eq!(refused.to_string(), "model named \"shelf\" already exists");
     assert_eq!(refused.kind(), ErrorKind::Refused);
@@ -95,7 +97,7 @@ async fn a_thaw_that_fails_is_repeated_until_the_model_is_live() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_requests_for_one_model_exactly_one_begins() {
     let (src, _dst) = pair(&blobs()).await;
-    let options = MigrateOptions { freeze_max: std::time::Duration::from_secs(60) };
+    let options = MigrateOptions { freeze_max: Duration::from_secs(60), skip_log: false, reap_hold: Duration::ZERO };
     let race = (0..100).map(|_| {
         let engine = src.engine().clone();
         tokio::spawn(async move { engine.migrate(MODEL, "dst", options, "test").await })

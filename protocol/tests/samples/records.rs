@@ -68,6 +68,8 @@ pub fn bodies() -> Vec<(String, Body)> {
         peer: name("eu"),
         controller: card(),
         freeze_ms_max: 600_000,
+        skip_log: true,
+        reap_hold_ms: 86_400_000,
     };
     let note = Note { mid: MID, text: Text::new("abort asked for").unwrap() };
     let mut bodies =

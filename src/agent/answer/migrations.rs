@@ -58,11 +58,10 @@ impl Desk {
         &self,
         model: &str,
         peer: &str,
-        freeze_ms_max: Option<u64>,
+        options: MigrateOptions,
         actor: &str,
     ) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
-        let options = MigrateOptions { freeze_max: freeze_ms_max.map_or(self.freeze_max, Duration::from_millis) };
         let peer = self.destination(peer);
         let begun = self.engine()?.migrate(model, &peer, options, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(begun)))
@@ -81,6 +80,13 @@ impl Desk {
             failure
         })?;
         Ok(Response::Migration(Box::new(aborted)))
+    }
+
+    pub(super) async fn reap(&self, id: &str, skip_log: bool, actor: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let mid = engine.find(id).map_err(|error| self.refused(error))?;
+        let reaped = engine.reap(mid, skip_log, actor).await.map_err(|error| self.refused(error))?;
+        Ok(Response::Migration(Box::new(reaped)))
     }
 
     pub(super) async fn show_migration(&self, id: &str) -> Result<Response, Failure> {

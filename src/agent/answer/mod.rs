@@ -24,7 +24,7 @@ use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::Embedded;
-use crate::engine::{Engine, QueryHandler};
+use crate::engine::{Engine, MigrateOptions, QueryHandler};
 use crate::link::Link;
 
 /// Everything that answers are made of. The engine joins last, as it answers its peers' questions through this.
@@ -109,7 +109,15 @@ impl Desk {
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
             Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()),
             Request::Unpair { peer } => self.unpair(&peer).await,
-            Request::Migrate { model, peer, freeze_ms_max } => self.migrate(&model, &peer, freeze_ms_max, actor).await,
+            Request::Migrate { model, peer, freeze_ms_max, skip_log, reap_hold_ms } => {
+                let options = MigrateOptions {
+                    freeze_max: freeze_ms_max.map_or(self.freeze_max, Duration::from_millis),
+                    skip_log,
+                    reap_hold: Duration::from_millis(reap_hold_ms),
+                };
+                self.migrate(&model, &peer, options, actor).await
+            }
+            Request::Reap { id, skip_log } => self.reap(&id, skip_log, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
             Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs).await,

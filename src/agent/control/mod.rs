@@ -158,6 +158,19 @@ pub enum Request {
         peer: String,
         /// How long the model may stay frozen, milliseconds.
         freeze_ms_max: Option<u64>,
+        /// Whether its log is left behind.
+        #[serde(default)]
+        skip_log: bool,
+        /// How long its copy here is kept afterwards, milliseconds.
+        #[serde(default)]
+        reap_hold_ms: u64,
+    },
+    /// Delete the copy of a model that has moved.
+    Reap {
+        /// The migration.
+        id: String,
+        /// Whether what is left of its log is given up.
+        skip_log: bool,
     },
     /// Give a migration up.
     Abort {
@@ -276,7 +289,7 @@ impl Request {
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
+            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } | Self::Reap { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
@@ -352,7 +365,7 @@ pub enum Response {
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
-    /// Of [`Request::Migrate`], [`Request::Abort`], and the end of [`Request::Watch`].
+    /// Of [`Request::Migrate`], [`Request::Abort`], [`Request::Reap`], and the end of [`Request::Watch`].
     Migration(Box<MigrationView>),
     /// Of [`Request::ShowMigration`].
     History {

@@ -36,6 +36,8 @@ impl Embedded {
         }
         let binaries = inner.database.binaries(record.uuid)?;
         files.extend(binaries.into_iter().map(|(path, blob)| File::new(path, blob.into())));
+        let logs = inner.database.logs(record.uuid)?;
+        files.extend(logs.iter().map(|log| File::new(log.path(), log.blob.into())));
         // Each part was read in a transaction of its own. A model that has left meanwhile has lost its binaries,
         // and what was read of it must not pass for the whole.
         let after = inner.known(record.uuid)?;

@@ -336,5 +336,7 @@ fn completion_and_manual_pages_know_the_commands() {
     let written = Command::new(BINARY).arg("man").arg(dir.path()).output().unwrap();
     assert_eq!(code(&written), 0, "{}", errors(&written));
     let page = fs::read_to_string(dir.path().join("modelferry-migrate.1")).unwrap();
-    assert!(page.contains("EXIT STATUS"), "{page}");
+    for part in ["EXAMPLES", "EXIT CODES", "IN JUJU"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }

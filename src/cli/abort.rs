@@ -3,14 +3,22 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help = Help {
+    examples: &["modelferry abort shop-eu", "modelferry abort 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0"],
+    exits: exit::DECIDING,
+    juju: None,
+};
+
 /// Give a migration up: the model stays live on its source
 ///
-/// Possible until the switchover is decided; after that it is refused.
+/// Works at once in every state before the switchover is decided, also while the peer cannot be reached, which is told
+/// later. After the decision it is refused: too late, committed.
 #[derive(Debug, Args)]
-#[command(after_help = exit::FOLLOWING)]
+#[command(after_long_help = HELP)]
 pub struct AbortArgs {
     /// The migration's ID, or its model
     id: String,

@@ -4,15 +4,22 @@ use clap::Args;
 
 use super::Context;
 use super::exit::{self, Exit};
+use super::help::Help;
 use crate::agent::control::{Failure, FailureKind};
 use crate::config::Config;
+
+const HELP: Help = Help {
+    examples: &["modelferry agent", "modelferry agent --config /etc/modelferry/modelferry.toml"],
+    exits: exit::SERVING,
+    juju: None,
+};
 
 /// Run the agent beside a controller, in the foreground
 ///
 /// Without --config it runs on defaults. It logs to the journal under systemd, else to standard error, and
 /// tells systemd when it is ready.
 #[derive(Debug, Args)]
-#[command(after_help = exit::SERVING)]
+#[command(after_long_help = HELP)]
 pub struct AgentArgs {}
 
 impl AgentArgs {

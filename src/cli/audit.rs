@@ -3,11 +3,23 @@
 use clap::{Args, Subcommand};
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help = Help { examples: &["modelferry audit verify"], exits: exit::ASKING, juju: None };
+
+const VERIFY: Help = Help {
+    examples: &["modelferry audit verify", "modelferry audit verify --format json"],
+    exits: exit::ASKING,
+    juju: None,
+};
+
 /// Prove the audit trail
+///
+/// Whatever this agent has promised, and who asked for it, is in its journal; there is no second record of it.
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = HELP)]
 pub enum AuditCommand {
     Verify(VerifyArgs),
 }
@@ -17,7 +29,7 @@ pub enum AuditCommand {
 /// The journal is the audit trail: one file, no second text. Each record is chained to the one before it by its hash. The
 /// last checksum stands for all of them: noted elsewhere, it proves later that none was replaced since.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = VERIFY)]
 pub struct VerifyArgs {}
 
 impl AuditCommand {

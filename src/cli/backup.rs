@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
@@ -18,8 +19,56 @@ const ID_SHOWN: usize = 12;
 /// What the name of an archive ends with that is named by the model.
 const SUFFIX: &str = ".tar.zst";
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry backup create prod prod.tar.zst",
+        "modelferry backup list prod.tar.zst",
+        "modelferry backup restore prod.tar.zst",
+    ],
+    exits: exit::ASKING_PEER,
+    juju: Some("juju create-backup, of a whole controller"),
+};
+
+const CREATE: Help = Help {
+    examples: &[
+        "modelferry backup create prod prod.tar.zst",
+        "modelferry backup create prod east",
+        "modelferry backup create --all /var/lib/modelferry/backups",
+    ],
+    exits: exit::ASKING_PEER,
+    juju: Some("juju create-backup, of a whole controller"),
+};
+
+const LIST: Help = Help {
+    examples: &["modelferry backup list", "modelferry backup list /var/lib/modelferry/backups"],
+    exits: exit::ASKING,
+    juju: Some("juju backups, up to 2.9"),
+};
+
+const VERIFY: Help = Help {
+    examples: &["modelferry backup verify prod.tar.zst", "modelferry backup verify 9f3c0b7e21aa"],
+    exits: exit::ASKING,
+    juju: None,
+};
+
+const RESTORE: Help = Help {
+    examples: &["modelferry backup restore prod.tar.zst", "modelferry backup restore 9f3c0b7e21aa --source-lost"],
+    exits: exit::ASKING,
+    juju: Some("juju-restore, a program beside Juju, for a whole controller"),
+};
+
+const REMOVE: Help = Help {
+    examples: &["modelferry backup remove 9f3c0b7e21aa"],
+    exits: exit::ASKING,
+    juju: Some("juju remove-backup, up to 2.9"),
+};
+
 /// Back models up: into archives, or with a peer that keeps them
+///
+/// A backup is the model's description, its entries and its binaries, each with its hash. The model stays live and as it
+/// is. `status`, `show-model` and `models` take an archive with --from and need no agent then.
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = HELP)]
 pub enum BackupCommand {
     /// Back up a model, which stays live meanwhile
     ///
@@ -27,14 +76,8 @@ pub enum BackupCommand {
     /// its hash. The agent writes it. PEER keeps the copy in its own store, where what it has already is not sent
     /// again, until `backup remove` there. A word that is no peer's name and has neither a slash nor a dot in it is
     /// refused; write ./FILE for a file that is called like that.
-    ///
-    /// EXAMPLES:
-    ///   modelferry backup create prod prod.tar.zst
-    ///   modelferry backup create prod east
-    ///   modelferry backup create --all /var/lib/modelferry/backups
     #[command(
-        after_help = exit::ASKING,
-        verbatim_doc_comment,
+        after_long_help = CREATE,
         override_usage = "modelferry backup create <MODEL> <FILE|PEER>\n       modelferry backup create --all <DIR|PEER>"
     )]
     Create {
@@ -51,11 +94,7 @@ pub enum BackupCommand {
     /// List the backups that this agent keeps for its peers, or those in files
     ///
     /// Files are read by this command itself, which needs no agent then. Listing proves nothing: see `verify`.
-    ///
-    /// EXAMPLES:
-    ///   modelferry backup list
-    ///   modelferry backup list /var/lib/modelferry/backups
-    #[command(after_help = exit::ASKING, verbatim_doc_comment)]
+    #[command(after_long_help = LIST)]
     List {
         /// Archives, or directories of them
         #[arg(value_name = "FILE|DIR")]
@@ -64,11 +103,7 @@ pub enum BackupCommand {
     /// Prove a backup: every byte of it, every hash, and that the description is one
     ///
     /// A file is read by this command itself, which needs no agent then.
-    ///
-    /// EXAMPLES:
-    ///   modelferry backup verify prod.tar.zst
-    ///   modelferry backup verify 9f3c0b7e21aa
-    #[command(after_help = exit::ASKING, verbatim_doc_comment)]
+    #[command(after_long_help = VERIFY)]
     Verify {
         /// The archive, or the id of a backup that this agent keeps
         #[arg(value_name = "FILE|ID")]
@@ -77,11 +112,7 @@ pub enum BackupCommand {
     /// Bring a model back: live, on the embedded controller, as it was
     ///
     /// Refused if the model is here, and if it is, or may be, on the controller that the backup was taken from.
-    ///
-    /// EXAMPLES:
-    ///   modelferry backup restore prod.tar.zst
-    ///   modelferry backup restore 9f3c0b7e21aa --source-lost
-    #[command(after_help = exit::ASKING, verbatim_doc_comment)]
+    #[command(after_long_help = RESTORE)]
     Restore {
         /// The archive, or the id of a backup that this agent keeps
         #[arg(value_name = "FILE|ID")]
@@ -91,7 +122,9 @@ pub enum BackupCommand {
         source_lost: bool,
     },
     /// Keep a backup no longer that this agent keeps for a peer
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// Its binaries stay in the store until that is pruned. Archives are files, and are removed as such.
+    #[command(after_long_help = REMOVE)]
     Remove {
         /// Its id, or how that begins
         id: String,

@@ -1,15 +1,26 @@
 //! `modelferry completion`: what shells need to complete our words.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::Cli;
 use super::exit::{self, Exit};
+use super::help::Help;
 use crate::agent::control::Failure;
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry completion bash > /etc/bash_completion.d/modelferry",
+        "modelferry completion fish > ~/.config/fish/completions/modelferry.fish",
+    ],
+    exits: exit::ALONE,
+    juju: None,
+};
+
 /// Print a completion script for a shell
+///
+/// It completes commands and options. Where packages put it, a shell finds it by itself.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ALONE)]
+#[command(after_long_help = HELP)]
 pub struct CompletionArgs {
     /// The shell
     shell: Shell,
@@ -18,7 +29,7 @@ pub struct CompletionArgs {
 impl CompletionArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "modelferry", &mut script);
+        clap_complete::generate(self.shell, &mut super::command(), "modelferry", &mut script);
         super::put(&String::from_utf8_lossy(&script));
         Ok(Exit::Done)
     }

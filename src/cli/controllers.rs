@@ -4,16 +4,23 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Table;
 use super::{Context, client};
 use crate::agent::control::view::ControllerView;
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help = Help {
+    examples: &["modelferry controllers", "modelferry controllers --format yaml"],
+    exits: exit::ASKING,
+    juju: Some("juju controllers"),
+};
+
 /// List the agent's controller and those of its peers
 ///
 /// A peer's controller is listed under the peer's name, which is what DEST means. The agent's own is marked.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct ControllersArgs {}
 
 impl ControllersArgs {

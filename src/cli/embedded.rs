@@ -5,15 +5,62 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 
+const HELP: Help = Help {
+    examples: &["modelferry embedded import model.yaml --blobs blobs", "modelferry embedded user add bob"],
+    exits: exit::ASKING,
+    juju: None,
+};
+
+const IMPORT: Help = Help {
+    examples: &[
+        "modelferry embedded import model.yaml --blobs blobs",
+        "modelferry embedded import model.yaml --without-blobs",
+    ],
+    exits: exit::ASKING,
+    juju: None,
+};
+
+const EXPORT: Help = Help {
+    examples: &["modelferry embedded export shop-eu copy"],
+    exits: exit::ASKING,
+    juju: Some("juju dump-model MODEL, which prints the description alone"),
+};
+
+const REMOVE: Help = Help {
+    examples: &["modelferry embedded remove shop-eu"],
+    exits: exit::ASKING,
+    juju: Some("juju destroy-model MODEL"),
+};
+
+const SET: Help = Help {
+    examples: &["modelferry embedded set shop-eu color=blue"],
+    exits: exit::ASKING,
+    juju: Some("juju config APPLICATION KEY=VALUE, and whatever else writes to a model"),
+};
+
+const GET: Help = Help {
+    examples: &["modelferry embedded get shop-eu", "modelferry embedded get shop-eu color"],
+    exits: exit::ASKING,
+    juju: Some("juju config APPLICATION KEY"),
+};
+
 /// Work with the controller in the agent's own process
+///
+/// It keeps models, users and binaries as a real controller does, and runs no machines: for evaluation, drills, and as
+/// a vault of copies.
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = HELP)]
 pub enum EmbeddedCommand {
     /// Import a model description as Juju writes it, with the binaries it names
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// The description is kept byte for byte. Every binary that it names must be there, laid out as `embedded export`
+    /// does it: charms/<charm URL, / as _>, tools/<version>, resources/<application>/<name>.
+    #[command(after_long_help = IMPORT)]
     Import {
         /// The description, YAML of versions 11 to 14
         file: PathBuf,
@@ -25,7 +72,9 @@ pub enum EmbeddedCommand {
         without_blobs: bool,
     },
     /// Export a model: its description, its entries and its binaries
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// The model stays where it is, and live. What is written is what `embedded import` reads.
+    #[command(after_long_help = EXPORT)]
     Export {
         /// The model: name, owner/name or UUID
         model: String,
@@ -33,13 +82,18 @@ pub enum EmbeddedCommand {
         dir: PathBuf,
     },
     /// Remove a model
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// For good, with everything in it, and without asking again: see `backup create`. Refused while it migrates.
+    #[command(after_long_help = REMOVE)]
     Remove {
         /// The model: name, owner/name or UUID
         model: String,
     },
     /// Write to a model, as its users would
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// What is acknowledged is durable, and is there after a migration. While the model is frozen it is refused, as
+    /// Juju refuses it.
+    #[command(after_long_help = SET)]
     Set {
         /// The model: name, owner/name or UUID
         model: String,
@@ -48,23 +102,50 @@ pub enum EmbeddedCommand {
         entry: String,
     },
     /// Read what was written to a model
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// Of a key, the last value; without a key, every entry in the order in which they were written.
+    #[command(after_long_help = GET)]
     Get {
         /// The model: name, owner/name or UUID
         model: String,
         /// The key; all of them by default
         key: Option<String>,
     },
-    /// Work with the controller's users
     #[command(subcommand)]
     User(UserCommand),
 }
 
+const USER: Help = Help {
+    examples: &["modelferry embedded user list", "modelferry embedded user add bob"],
+    exits: exit::ASKING,
+    juju: Some("juju users"),
+};
+
+const USER_ADD: Help = Help {
+    examples: &["modelferry embedded user add bob", "modelferry embedded user add carol@external --access add-model"],
+    exits: exit::ASKING,
+    juju: Some("juju add-user USER"),
+};
+
+const USER_LIST: Help =
+    Help { examples: &["modelferry embedded user list"], exits: exit::ASKING, juju: Some("juju users") };
+
+const USER_REMOVE: Help = Help {
+    examples: &["modelferry embedded user remove bob"],
+    exits: exit::ASKING,
+    juju: Some("juju remove-user USER"),
+};
+
 /// Work with the controller's users
+///
+/// All users of a model must exist on the controller that it is migrated to, as in Juju.
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = USER)]
 pub enum UserCommand {
     /// Add a user
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// The user gets no password: nobody logs in to an embedded controller.
+    #[command(after_long_help = USER_ADD)]
     Add {
         /// The user; external ones with their domain
         user: String,
@@ -73,10 +154,14 @@ pub enum UserCommand {
         access: Option<String>,
     },
     /// List the users
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// With the access that each has to the controller.
+    #[command(after_long_help = USER_LIST)]
     List {},
     /// Remove a user
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// Models keep naming the user; they cannot be migrated to here while they do and the user is not here.
+    #[command(after_long_help = USER_REMOVE)]
     Remove {
         /// The user
         user: String,

@@ -3,14 +3,24 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::{Format, utc};
 use super::{Context, client, plain, put};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::EventView;
 
+const HELP: Help = Help {
+    examples: &["modelferry events", "modelferry events --follow --format json", "modelferry events --after 120"],
+    exits: exit::ASKING,
+    juju: Some("juju show-status-log --type model, of one model"),
+};
+
 /// List every record of the journal, oldest first: when, which migration, who, what
+///
+/// The journal is what this agent has promised, on disk before it is said. A record is a line in every format, JSON as
+/// well, so that a program can read them as they come.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct EventsArgs {
     /// Go on with every record that follows, until interrupted
     #[arg(long)]

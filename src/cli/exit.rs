@@ -27,46 +27,69 @@ pub enum Exit {
     BadConfig = 78,
 }
 
-/// What every command's help ends with; some can end in more ways.
-macro_rules! exit_status {
-    ($($line:literal),*) => {
-        concat!(
-            "EXIT STATUS:\n",
-            "  0  done\n",
-            "  1  refused, nothing has changed\n",
-            "  2  the command line makes no sense\n",
-            $("  ", $line, "\n",)*
-            "  5  the agent cannot be reached"
-        )
-    };
-}
+/// A code that a command can end with, and what it means there.
+pub type Ending = (Exit, &'static str);
 
-/// Help of commands that ask the agent, or tell it something that is done at once.
-pub const ASKING: &str = exit_status!();
-/// Help of commands that follow a migration to its end.
-pub const FOLLOWING: &str = concat!(
-    "EXIT STATUS:\n",
-    "  0  done; or accepted, where nobody waits\n",
-    "  1  refused, nothing has changed\n",
-    "  2  the command line makes no sense\n",
-    "  3  reverted: the model is live on its source, as it was\n",
-    "  4  in doubt: decided, but not known on both sides\n",
-    "  5  the agent cannot be reached\n",
-    "  6  not finished in time\n",
-    "  7  moved, but somebody should look\n",
-    "Of several models, the gravest: 4, 7, 3, 6, 1."
-);
-/// Help of the daemon.
-pub const SERVING: &str = concat!(
-    "EXIT STATUS:\n",
-    "  0   stopped by SIGTERM or SIGINT\n",
-    "  1   cannot serve: the state directory, the socket or the port is not to be had\n",
-    "  2   the command line makes no sense\n",
-    "  78  the configuration is wrong"
-);
-/// Help of commands that need no agent.
-pub const ALONE: &str =
-    "EXIT STATUS:\n  0  done\n  1  refused, nothing has changed\n  2  the command line makes no sense";
+/// It is done.
+pub const DONE: Ending = (Exit::Done, "done");
+/// Somebody said no.
+pub const REFUSED: Ending = (Exit::Refused, "refused, nothing has changed");
+/// clap said no.
+pub const USAGE: Ending = (Exit::Usage, "the command line makes no sense");
+/// It failed before the decision.
+pub const REVERTED: Ending = (Exit::Reverted, "reverted: the model is live on its source, as it was");
+/// Nobody here knows yet.
+pub const IN_DOUBT: Ending = (Exit::InDoubt, "in doubt: decided, but not known on both sides");
+/// Nobody was asked.
+pub const UNREACHABLE: Ending = (Exit::Unreachable, "the agent cannot be reached");
+/// Nobody was asked, here or there.
+pub const PEER_UNREACHABLE: Ending =
+    (Exit::Unreachable, "the agent, or the peer that it has to ask, cannot be reached");
+/// It goes on.
+pub const TIMED_OUT: Ending = (Exit::TimedOut, "not finished in time");
+/// It is done, and there is more to do.
+pub const ATTENTION: Ending = (Exit::Attention, "moved, but somebody should look");
+/// The daemon does not begin.
+pub const BAD_CONFIG: Ending = (Exit::BadConfig, "the configuration is wrong");
+
+/// All that there is.
+pub const ALL: &[Ending] = &[
+    (Exit::Done, "done; or accepted, where nobody waits"),
+    REFUSED,
+    USAGE,
+    REVERTED,
+    IN_DOUBT,
+    PEER_UNREACHABLE,
+    TIMED_OUT,
+    ATTENTION,
+    BAD_CONFIG,
+];
+/// Commands that need no agent.
+pub const ALONE: &[Ending] = &[DONE, REFUSED, USAGE];
+/// Commands that ask the agent, or tell it something that is done at once.
+pub const ASKING: &[Ending] = &[DONE, REFUSED, USAGE, UNREACHABLE];
+/// Commands whose question the agent may have to pass on to a peer.
+pub const ASKING_PEER: &[Ending] = &[DONE, REFUSED, USAGE, PEER_UNREACHABLE];
+/// Commands that decide about a migration.
+pub const DECIDING: &[Ending] = &[DONE, REFUSED, USAGE, IN_DOUBT, UNREACHABLE];
+/// Commands that follow a migration to its end.
+pub const FOLLOWING: &[Ending] = &[
+    (Exit::Done, "done; or accepted, where nobody waits"),
+    REFUSED,
+    USAGE,
+    REVERTED,
+    IN_DOUBT,
+    PEER_UNREACHABLE,
+    TIMED_OUT,
+    ATTENTION,
+];
+/// The daemon.
+pub const SERVING: &[Ending] = &[
+    (Exit::Done, "stopped by SIGTERM or SIGINT"),
+    (Exit::Refused, "cannot serve: the state directory, the socket or the port is not to be had"),
+    USAGE,
+    BAD_CONFIG,
+];
 
 impl Exit {
     /// Returns how a command ends that met `failure`.

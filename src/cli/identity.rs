@@ -3,14 +3,29 @@
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help = Help { examples: &["modelferry identity show"], exits: exit::ASKING, juju: None };
+
+const SHOW: Help = Help {
+    examples: &["modelferry identity show", "modelferry identity show --format json"],
+    exits: exit::ASKING,
+    juju: None,
+};
+
 /// Show who the agent is
+///
+/// An agent is its key. Peers know it by the key's hash, the pin, and by nothing else.
 #[derive(Debug, Subcommand)]
+#[command(after_long_help = HELP)]
 pub enum IdentityCommand {
     /// Print the agent's pin, its journal and where it listens
-    #[command(after_help = exit::ASKING)]
+    ///
+    /// The pin is what the other host shows for this agent with `modelferry peers --format yaml`. The journal's id is a
+    /// new one whenever the state directory is.
+    #[command(after_long_help = SHOW)]
     Show {},
 }
 

@@ -3,11 +3,23 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Table;
 use super::{Context, client};
 use crate::agent::control::view::CapView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::Rate;
+
+const HELP: Help = Help {
+    examples: &[
+        "modelferry limit",
+        "modelferry limit 20mbit",
+        "modelferry limit west 500kbit",
+        "modelferry limit west none",
+    ],
+    exits: exit::ASKING,
+    juju: None,
+};
 
 /// Show what may be sent, or change it while the agent runs
 ///
@@ -16,7 +28,7 @@ use crate::config::Rate;
 /// It holds in the place of `bwlimit` in the configuration until the agent ends; windows of the configuration hold as
 /// well.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none]")]
+#[command(after_long_help = HELP, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none]")]
 pub struct LimitArgs {
     /// The peer, if the limit is for one; then the rate
     #[arg(value_name = "PEER RATE|none", num_args = 0..=2)]

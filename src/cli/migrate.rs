@@ -6,17 +6,31 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Format;
 use super::{Context, backup, client, follow, models_named, plain, precheck};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::parse_duration;
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry migrate shop-eu west",
+        "modelferry migrate shop-eu west --wait --max-freeze 90s",
+        "modelferry migrate shop-eu west --backup shop-eu.tar.zst",
+        "modelferry migrate --all west",
+        "modelferry migrate shop-eu west --dry-run",
+    ],
+    exits: exit::FOLLOWING,
+    juju: Some("juju migrate MODEL CONTROLLER"),
+};
+
 /// Move models to the controller beside a peer
 ///
 /// The models stay live while their binaries travel, and are frozen only for the last step. The command ends
-/// as soon as the migrations have begun; `wait` or --wait follows them. Juju's own is `juju migrate`.
+/// as soon as the migrations have begun; `wait` or --wait follows them. Of several models, the gravest exit code
+/// counts: 4, 7, 3, 6, 1.
 #[derive(Debug, Args)]
-#[command(after_help = exit::FOLLOWING, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
+#[command(after_long_help = HELP, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
     modelferry migrate [OPTIONS] --all <DEST>")]
 pub struct MigrateArgs {
     /// The models (name, owner/name or UUID), and then the peer whose controller they go to

@@ -3,14 +3,23 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::{Table, ago, now_ms};
 use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::{Direction, MigrationView};
 
+const HELP: Help = Help {
+    examples: &["modelferry migrations", "modelferry migrations --format json"],
+    exits: exit::ASKING,
+    juju: None,
+};
+
 /// List the migrations that the journal knows, newest first
+///
+/// Those that run, that have moved their model, and that have failed, with the cause; from here and to here.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct MigrationsArgs {}
 
 impl MigrationsArgs {

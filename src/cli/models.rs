@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::exit::{self, Exit};
 use super::from::FromFile;
+use super::help::Help;
 use super::output::{Paint, Table, ago_rfc3339, now_ms};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
@@ -13,19 +14,17 @@ use crate::controller::embedded::view::ModelRow;
 /// The owner whose models Juju names without their owner.
 const OWN_USER: &str = "admin";
 
-const EXAMPLES: &str = "\
-EXAMPLES:
-  modelferry models
-  modelferry models -c east --format yaml
-  modelferry models --from dump.yaml
-
-In Juju: juju models
-
-";
+const HELP: Help = Help {
+    examples: &["modelferry models", "modelferry models -c east --format yaml", "modelferry models --from dump.yaml"],
+    exits: exit::ASKING_PEER,
+    juju: Some("juju models"),
+};
 
 /// List the models of the agent's controller, or of a peer's
+///
+/// The table is Juju's. YAML and JSON tell of each model whether it is in service, frozen, or on its way here.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{EXAMPLES}{}", exit::ASKING))]
+#[command(after_long_help = HELP)]
 pub struct ModelsArgs {
     /// The agent's own controller, or a peer; the agent's own by default
     #[arg(short, long, conflicts_with = "from")]

@@ -3,14 +3,23 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Table;
 use super::{Context, client};
 use crate::agent::control::view::PeerView;
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help = Help {
+    examples: &["modelferry peers", "modelferry peers --format yaml"],
+    exits: exit::ASKING,
+    juju: Some("juju controllers"),
+};
+
 /// List the agents that this one is paired with
+///
+/// With the controller beside each, whether the link to it is up, and its round trip; or why it is down.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct PeersArgs {}
 
 impl PeersArgs {

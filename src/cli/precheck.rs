@@ -3,19 +3,31 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::exit::Exit;
+use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Format;
 use super::{Context, client, models_named, plan_text};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::PlanView;
 
+const HELP: Help = Help {
+    examples: &["modelferry precheck shop-eu west", "modelferry precheck --all west --format json"],
+    exits: &[
+        (Exit::Done, "nothing stands against it, though there may be warnings"),
+        (Exit::Refused, "something does, or with --strict a warning; nothing has changed"),
+        exit::USAGE,
+        exit::PEER_UNREACHABLE,
+    ],
+    juju: Some("juju migrate --dry-run MODEL CONTROLLER, from 3.6.13 on"),
+};
+
 /// Check everything that would stop a migration; nothing changes
 ///
 /// Both controllers are asked. Every finding is printed, with the command that mends it, and so is what the
 /// migration would cost: bytes to send, time, freeze, and whether there is a way back. The same as
-/// `migrate --dry-run`; Juju's own is `juju migrate --dry-run`.
+/// `migrate --dry-run`.
 #[derive(Debug, Args)]
-#[command(after_help = HELP, override_usage = "modelferry precheck [OPTIONS] <MODEL>... <DEST>\n       \
+#[command(after_long_help = HELP, override_usage = "modelferry precheck [OPTIONS] <MODEL>... <DEST>\n       \
     modelferry precheck [OPTIONS] --all <DEST>")]
 pub struct PrecheckArgs {
     /// The models (name, owner/name or UUID), and then the peer whose controller they would go to
@@ -28,17 +40,6 @@ pub struct PrecheckArgs {
     #[arg(long)]
     strict: bool,
 }
-
-const HELP: &str = concat!(
-    "EXAMPLES:\n",
-    "  modelferry precheck shop-eu west\n",
-    "  modelferry precheck --all west --format json\n\n",
-    "EXIT STATUS:\n",
-    "  0  nothing stands against it, though there may be warnings\n",
-    "  1  something does, or with --strict a warning; nothing has changed\n",
-    "  2  the command line makes no sense\n",
-    "  5  the agent cannot be reached"
-);
 
 impl PrecheckArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {

@@ -8,16 +8,27 @@ use clap::{ArgGroup, Args};
 use modelferry_protocol::limits::PROOF_MAIL_BYTES_MAX;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, How, Request, Response};
 use crate::engine::view::{Direction, MigrationView, Stand};
+
+const HELP: Help = Help {
+    examples: &[
+        "modelferry resolve shop-eu --proof commit.proof",
+        "modelferry resolve shop-eu --renounce > dropped.proof",
+        "modelferry resolve shop-eu --reclaim --target-destroyed 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
+    ],
+    exits: exit::DECIDING,
+    juju: None,
+};
 
 /// End a doubt that the link does not end: by the other side's proof, by giving back, by force
 ///
 /// A proof is what `modelferry show-migration ID --proof` prints on the other side's host; an e-mail around it does
 /// no harm. Giving it to this command is the same as the link delivering it.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING, group = ArgGroup::new("how").required(true))]
+#[command(after_long_help = HELP, group = ArgGroup::new("how").required(true))]
 pub struct ResolveArgs {
     /// The migration's ID, or its model
     id: String,

@@ -4,14 +4,23 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::Format;
 use super::{Context, client};
 use crate::agent::control::view::ControllerView;
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help = Help {
+    examples: &["modelferry show-controller", "modelferry show-controller west --format json"],
+    exits: exit::ASKING_PEER,
+    juju: Some("juju show-controller"),
+};
+
 /// Show a controller: the agent's own, or a peer's
+///
+/// With the addresses of its API, its certificate and the fingerprint of that, as a redirect after a migration names it.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct ShowControllerArgs {
     /// The agent's own controller, or a peer; the agent's own by default
     controller: Option<String>,

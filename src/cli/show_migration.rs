@@ -7,15 +7,29 @@ use clap::Args;
 
 use super::aftermath::{FROZEN, Failed};
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::{Table, ago, byte_count, now_ms, span, utc};
 use super::{Context, client, plain};
 use crate::agent::control::view::is_freezing;
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::{Direction, EventView, MigrationView, Stand};
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry show-migration shop-eu",
+        "modelferry show-migration 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0 --format json",
+        "modelferry show-migration shop-eu --proof > commit.proof",
+    ],
+    exits: exit::ASKING,
+    juju: Some("juju show-model MODEL, whose status tells of the last migration"),
+};
+
 /// Show a migration and how it came to be where it is
+///
+/// Its state, what it waits for, what has travelled, the cause if it failed and what to do then; and every record that
+/// the journal has of it, with who asked for it.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct ShowMigrationArgs {
     /// The migration's ID, or its model
     id: String,

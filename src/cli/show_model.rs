@@ -7,25 +7,28 @@ use serde::Serialize;
 
 use super::exit::{self, Exit};
 use super::from::FromFile;
+use super::help::Help;
 use super::output::{Format, ago, ago_rfc3339, now_ms};
 use super::{Context, client, status};
 use crate::agent::control::view::ModelView;
 use crate::agent::control::{Failure, Request, Response};
 use crate::controller::status::named::Named;
 
-const EXAMPLES: &str = "\
-EXAMPLES:
-  modelferry show-model shop-eu
-  modelferry show-model east:shop-eu --format json
-  modelferry show-model --from dump.yaml
-
-In Juju: juju show-model
-
-";
+const HELP: Help = Help {
+    examples: &[
+        "modelferry show-model shop-eu",
+        "modelferry show-model east:shop-eu --format json",
+        "modelferry show-model --from dump.yaml",
+    ],
+    exits: exit::ASKING_PEER,
+    juju: Some("juju show-model"),
+};
 
 /// Show a model
+///
+/// In Juju's layout: what it is, whose it is, who may use it, and how its migration stands, or why the last one failed.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{EXAMPLES}{}", exit::ASKING))]
+#[command(after_long_help = HELP)]
 pub struct ShowModelArgs {
     /// The model: name, owner/name or UUID; of another controller with CONTROLLER: before it
     #[arg(value_name = "[CONTROLLER:]MODEL", required_unless_present = "from", conflicts_with = "from")]

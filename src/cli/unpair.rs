@@ -3,12 +3,18 @@
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 
+const HELP: Help =
+    Help { examples: &["modelferry unpair west"], exits: exit::ASKING, juju: Some("juju unregister CONTROLLER") };
+
 /// Forget a peer: its key is trusted no longer
+///
+/// Refused while a migration with that peer has not ended. Nothing is said to the other side: unpair there as well.
 #[derive(Debug, Args)]
-#[command(after_help = exit::ASKING)]
+#[command(after_long_help = HELP)]
 pub struct UnpairArgs {
     /// The peer, as `peers` lists it
     peer: String,

@@ -2,35 +2,36 @@
 
 use clap::Args;
 
-use super::exit::Exit;
+use super::exit::{self, Exit};
+use super::help::Help;
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::VerifyView;
 
+const HELP: Help = Help {
+    examples: &["modelferry verify shop-eu", "modelferry verify 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0 --format yaml"],
+    exits: &[
+        (Exit::Done, "everything is as it was handed over"),
+        (Exit::Refused, "refused: the migration has not moved its model, or the model has left again"),
+        exit::USAGE,
+        (Exit::Unreachable, "the agent, or the peer where the model is, cannot be reached"),
+        (Exit::Attention, "something is missing or differs"),
+    ],
+    juju: None,
+};
+
 /// Prove that a model arrived as it was handed over
 ///
 /// Works on either side; the target's agent looks. It hashes every blob again, compares the model description with the
 /// one that both sides voted on, counts every kind of entity against it, and looks for every write that was
-/// acknowledged before the model moved. Nothing changes. Juju has nothing that corresponds to it.
+/// acknowledged before the model moved. Nothing changes.
 #[derive(Debug, Args)]
-#[command(after_help = HELP)]
+#[command(after_long_help = HELP)]
 pub struct VerifyArgs {
     /// The migration's ID, or its model
     id: String,
 }
-
-const HELP: &str = concat!(
-    "EXAMPLES:\n",
-    "  modelferry verify shop-eu\n",
-    "  modelferry verify 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0 --format yaml\n\n",
-    "EXIT STATUS:\n",
-    "  0  everything is as it was handed over\n",
-    "  1  refused: the migration has not moved its model, or the model has left again\n",
-    "  2  the command line makes no sense\n",
-    "  5  the agent, or the peer where the model is, cannot be reached\n",
-    "  7  something is missing or differs"
-);
 
 impl VerifyArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {

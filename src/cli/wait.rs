@@ -5,15 +5,22 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{self, Exit};
+use super::help::Help;
 use super::{Context, follow};
 use crate::agent::control::Failure;
 use crate::config::parse_duration;
+
+const HELP: Help = Help {
+    examples: &["modelferry wait shop-eu", "modelferry wait 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0 --timeout 10m"],
+    exits: exit::FOLLOWING,
+    juju: None,
+};
 
 /// Wait until a migration has ended, one way or the other
 ///
 /// Without --timeout it also ends when the migration has been in doubt for 30 seconds.
 #[derive(Debug, Args)]
-#[command(after_help = exit::FOLLOWING)]
+#[command(after_long_help = HELP)]
 pub struct WaitArgs {
     /// The migration's ID, or its model
     id: String,

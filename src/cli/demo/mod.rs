@@ -25,6 +25,8 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::control::{Failure, FailureKind};
+use crate::cli::exit::{self, Exit};
+use crate::cli::help::Help;
 use control::NoAnswer;
 use link_spec::LinkSpec;
 use narration::Narration;
@@ -32,11 +34,26 @@ use report::Report;
 use stage::{Model, Stage};
 use users::Users;
 
+const HELP: Help = Help {
+    examples: &[
+        "modelferry demo",
+        "modelferry demo --link 20mbit,100ms,1% --interrupt",
+        "modelferry demo --description model.yaml --blobs blobs --keep",
+    ],
+    exits: &[
+        (Exit::Done, "everything that was claimed is true"),
+        (Exit::Refused, "it is not, or the demo could not run"),
+        exit::USAGE,
+    ],
+    juju: None,
+};
+
 /// Watch a live model move between two agents on this host, over a thin link, with agents killed on the way
+///
+/// The agents are processes of this program, the commands shown are those that are run, and what is claimed is measured
+/// from outside. Nothing of it touches an agent that runs on this host already.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "EXIT STATUS:\n  0  everything that was claimed is true\n  1  it is not, or the demo could not run"
-)]
+#[command(after_long_help = HELP)]
 pub struct DemoArgs {
     /// The link between the agents: rate, round trip, loss; `none` for no link at all
     #[arg(long, value_name = "SPEC", default_value = "100mbit,80ms")]

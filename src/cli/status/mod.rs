@@ -16,6 +16,7 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::from::FromFile;
+use super::help::Help;
 use super::output::{Format, now_ms};
 use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
@@ -27,25 +28,25 @@ pub(super) use model::{failed, has_owner, message, reason, sla};
 /// Characters of a note, or of a message in a table, at most: as in Juju.
 const MESSAGE_CHARS_MAX: usize = 120;
 
-const EXAMPLES: &str = "\
-EXAMPLES:
-  modelferry status
-  modelferry status -m shop-eu --relations --storage
-  modelferry status -m east:shop-eu --format yaml
-  modelferry status -m shop-eu --watch 5
-  modelferry status --from dump.yaml
-  watch --color -n 1 modelferry status --color
-
-In Juju: juju status
-
-";
+const HELP: Help = Help {
+    examples: &[
+        "modelferry status",
+        "modelferry status -m shop-eu --relations --storage",
+        "modelferry status -m east:shop-eu --format yaml",
+        "modelferry status -m shop-eu --watch 5",
+        "modelferry status --from dump.yaml",
+        "watch --color -n 1 modelferry status --color",
+    ],
+    exits: exit::ASKING_PEER,
+    juju: Some("juju status"),
+};
 
 /// Show the agent: what is in doubt, what runs, its peers; or a model
 ///
 /// With -m, or --from, this is what `juju status` prints: the model's line, with Notes while it migrates, its
 /// applications, units, machines and offers. Without, it is about the agent: what is in doubt comes first.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{EXAMPLES}{}", exit::ASKING))]
+#[command(after_long_help = HELP)]
 pub struct StatusArgs {
     /// A model instead: name, owner/name or UUID; of another controller with CONTROLLER: before it
     #[arg(short, long, value_name = "[CONTROLLER:]MODEL", conflicts_with = "from")]

@@ -29,6 +29,17 @@ pub struct Conflict {
     pub peer_epoch: Epoch,
 }
 
+/// The copy of a model that had lost a conflict was deleted here.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Discarded {
+    /// The model.
+    pub model: ModelUuid,
+    /// The agent that has it.
+    pub peer: Pin,
+    /// Why, in the operator's words.
+    pub cause: Cause,
+}
+
 /// Something that an operator should know about a peer. It decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Alarm {
@@ -54,6 +65,8 @@ wire_enum! {
         0x05 = Conflict(Conflict),
         /// An alarm.
         0x06 = Alarm(Alarm),
+        /// A conflict was ended.
+        0x07 = Discarded(Discarded),
     }
 }
 
@@ -65,7 +78,7 @@ impl Body {
             Self::Target(record) => Some(record.head.mid),
             Self::Terms(terms) => Some(terms.mid),
             Self::Note(note) => Some(note.mid),
-            Self::Conflict(_) | Self::Alarm(_) => None,
+            Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
         }
     }
 }

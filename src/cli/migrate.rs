@@ -16,6 +16,7 @@ const HELP: Help = Help {
     examples: &[
         "modelferry migrate shop-eu west",
         "modelferry migrate shop-eu west --wait --max-freeze 90s",
+        "modelferry migrate shop-eu west --hold-reap 24h",
         "modelferry migrate shop-eu west --backup shop-eu.tar.zst",
         "modelferry migrate --all west",
         "modelferry migrate shop-eu west --dry-run",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::embedded::EmbeddedTable;
 use super::link::LinkTable;
-use super::{COMMIT_FRESHNESS_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, parse_duration};
+use super::{COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, parse_duration};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +33,7 @@ pub(super) struct File {
 pub(super) struct MigrationTable {
     max_freeze: Option<Span>,
     commit_freshness: Option<Span>,
+    in_doubt_after: Option<Span>,
 }
 
 impl MigrationTable {
@@ -40,6 +41,7 @@ impl MigrationTable {
         MigrationConfig {
             max_freeze: self.max_freeze.map_or(MAX_FREEZE_DEFAULT, |span| span.0),
             commit_freshness: self.commit_freshness.map_or(COMMIT_FRESHNESS_DEFAULT, |span| span.0),
+            in_doubt_after: self.in_doubt_after.map_or(IN_DOUBT_AFTER_DEFAULT, |span| span.0),
         }
     }
 }

@@ -36,6 +36,9 @@ const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
 /// How old the target's vote may be when the source decides on it. Two round trips of a bad link fit; a
 /// target that has been silent for longer is asked again first.
 const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
+/// How long a migration may be undecided before it is shown to be in doubt: every switchover is, for a round trip, and
+/// only one that stays so deserves an operator.
+pub const IN_DOUBT_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 /// What is logged: what an operator can act on, and nothing per chunk.
 const LOG_FILTER_DEFAULT: &str = "info";
 
@@ -67,11 +70,17 @@ pub struct MigrationConfig {
     pub max_freeze: Duration,
     /// How old the target's vote may be when the source decides on it.
     pub commit_freshness: Duration,
+    /// How long a migration may be undecided before it is shown to be in doubt.
+    pub in_doubt_after: Duration,
 }
 
 impl Default for MigrationConfig {
     fn default() -> Self {
-        Self { max_freeze: MAX_FREEZE_DEFAULT, commit_freshness: COMMIT_FRESHNESS_DEFAULT }
+        Self {
+            max_freeze: MAX_FREEZE_DEFAULT,
+            commit_freshness: COMMIT_FRESHNESS_DEFAULT,
+            in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::conversation::Conversation;
 use super::failpoint;
 use super::history::History;
 use super::tracked::Tracked;
+use crate::config::IN_DOUBT_AFTER_DEFAULT;
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -34,6 +35,8 @@ pub trait QueryHandler: Send + Sync {
 pub struct Settings {
     /// A vote may be at most this old when the commit record is written.
     pub commit_freshness: Duration,
+    /// How long a migration may be undecided before it is shown to be in doubt. Nothing is decided by it.
+    pub in_doubt_after: Duration,
     /// Plain bytes sent and not yet durable on the target, per migration, at most: what a kill makes to be sent again.
     pub window_bytes: u32,
     /// Free bytes that must stay on the disk beside what a migration brings.
@@ -62,6 +65,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             commit_freshness: Duration::from_secs(5),
+            in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
             // 1 Gbit/s at 150 ms, and the time that a sync takes; a slower link gets a smaller one.
             window_bytes: 32 << 20,
             disk_reserve_bytes: 64 << 20,
@@ -131,6 +135,7 @@ impl Core {
     /// Follows a migration from now on.
     pub fn track(&self, terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Tracked> {
         let tracked = Tracked::new(terms, self.parts.link.pin(), peer, standing, history);
+        tracked.doubt_after(self.parts.settings.in_doubt_after);
         self.migrations().insert(tracked.terms.mid, tracked.clone());
         tracked
     }

@@ -16,7 +16,7 @@ use super::error::EngineError;
 use super::history::History;
 use super::notes;
 use super::resolve::Resolving;
-use super::view::{Bytes, Direction, MigrationView, Stand};
+use super::view::{self, Bytes, Direction, MigrationView, Stand};
 use crate::link::Session;
 
 /// Events that wait for a migration's task.
@@ -83,6 +83,7 @@ struct Inner {
     history: History,
     after: notes::After,
     offered: bool,
+    in_doubt_after_ms: u64,
     waiting: Option<String>,
     mailbox: Option<mpsc::Sender<Event>>,
 }
@@ -93,7 +94,15 @@ impl Tracked {
     /// `own`, `peer`: the pins of this agent and of the other.
     pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
         let after = notes::After::default();
-        let inner = Inner { standing, history, after, offered: false, waiting: None, mailbox: None };
+        let inner = Inner {
+            standing,
+            history,
+            after,
+            offered: false,
+            in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
+            waiting: None,
+            mailbox: None,
+        };
         let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
         Arc::new(Self {
             terms,
@@ -108,6 +117,12 @@ impl Tracked {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Says how long it may be undecided before it is shown to be in doubt.
+    pub fn doubt_after(&self, patience: std::time::Duration) {
+        self.inner().in_doubt_after_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.publish();
     }
 
     /// Opens the mailbox of the migration's task.
@@ -270,6 +285,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         started_ms: history.started_ms,
         ended_ms: history.ended_ms,
         undecided_since_ms: history.undecided_since_ms,
+        in_doubt_after_ms: inner.in_doubt_after_ms,
         reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
         frozen_ms,
         root: root.map(|root| root.to_string()),

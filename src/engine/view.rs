@@ -3,6 +3,7 @@
 use modelferry_protocol::plan::{Finding, Level};
 use serde::{Deserialize, Serialize};
 
+use crate::config::IN_DOUBT_AFTER_DEFAULT;
 use crate::controller::checks::network::NetworkTable;
 
 /// Which side of a migration this agent is.
@@ -48,6 +49,13 @@ pub struct Bytes {
     pub rate: f64,
 }
 
+/// Milliseconds after which an undecided migration is in doubt unless the agent was told otherwise.
+pub const IN_DOUBT_AFTER_MS: u64 = IN_DOUBT_AFTER_DEFAULT.as_millis() as u64;
+
+fn in_doubt_after_ms() -> u64 {
+    IN_DOUBT_AFTER_MS
+}
+
 /// A migration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MigrationView {
@@ -83,6 +91,9 @@ pub struct MigrationView {
     pub ended_ms: Option<u64>,
     /// Since when it has been undecided, Unix milliseconds, while it is.
     pub undecided_since_ms: Option<u64>,
+    /// Milliseconds after which it is in doubt, if it is still undecided then.
+    #[serde(default = "in_doubt_after_ms")]
+    pub in_doubt_after_ms: u64,
     /// Until when the source holds its copy of a model that has moved, Unix milliseconds, while it does.
     #[serde(default)]
     pub reap_due_ms: Option<u64>,

@@ -8,11 +8,15 @@
 //!
 //! `SIM_SEED=n` runs one seed and prints what happened, `SIM_SEEDS=n` so many.
 
+#[path = "../controller/mod.rs"]
+mod controller;
 mod desk;
 mod estate;
 mod host;
 mod invariants;
 mod network;
+#[cfg(feature = "failpoints")]
+mod pairs;
 mod process;
 mod run;
 mod trace;

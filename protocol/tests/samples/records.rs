@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
-use modelferry_protocol::record::{Alarm, Body, Conflict, Note};
+use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded, Note};
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
@@ -77,6 +77,7 @@ pub fn bodies() -> Vec<(String, Body)> {
     let peer = Pin([0xaa; 32]);
     bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
     bodies.push(("alarm".to_owned(), Body::Alarm(Alarm { peer, text: cause() })));
+    bodies.push(("discarded".to_owned(), Body::Discarded(Discarded { model: MODEL, peer, cause: cause() })));
     for state in source_states() {
         use SourceState::{Adopting, Answered, Relaying};
         let relays = matches!(state, Relaying(_) | Answered(_) | Adopting(_));

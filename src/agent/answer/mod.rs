@@ -6,6 +6,7 @@ mod embedded;
 mod limits;
 mod migrations;
 mod models;
+pub(super) mod mute;
 mod peers;
 mod refusal;
 mod resolve;

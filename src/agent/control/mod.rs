@@ -323,6 +323,11 @@ pub enum How {
         /// The model's UUID, as the operator typed it.
         model: String,
     },
+    /// The copy that lost a conflict is deleted.
+    DiscardFrozen {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
     /// The target takes the model, as the source is destroyed.
     ForceActivate {
         /// The model's UUID, as the operator typed it.

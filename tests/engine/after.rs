@@ -1,0 +1,119 @@
+//! After the switchover: the log follows, the source's copy is held, and goes.
+
+use std::time::Duration;
+
+use modelferry::engine::view::Stand;
+use modelferry::engine::{EngineError, MigrateOptions};
+
+use super::controller::Held;
+use super::engines::{Host, connected, noise, pair};
+
+fn blobs() -> Vec<Vec<u8>> {
+    vec![noise(1, 100_000), b"x".to_vec()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_follows_the_model_before_the_source_s_copy_is_deleted() {
+    let (src, dst) = pair(&blobs()).await;
+    src.shelf.log(5);
+    let log = src.shelf.inner().site.log.clone();
+    let mid = src.migrate("dst").await;
+    let view = src.ends(mid, Stand::Moved).await;
+    assert_eq!(dst.shelf.inner().site.log, log);
+    assert_eq!(src.shelf.held(), Held::Absent);
+    assert_eq!(view.bytes.total, view.bytes.held, "the log is not counted among the model's bytes: {view:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_breaks_off_goes_on_where_it_was_also_after_a_restart() {
+    let (mut src, dst) = pair(&blobs()).await;
+    src.shelf.log(6);
+    let log = src.shelf.inner().site.log.clone();
+    // The fourth piece is refused for as long as the source lives.
+    dst.shelf.inner().trouble.failing_logs = 0;
+    let mid = {
+        let mid = src.migrate("dst").await;
+        src.until(mid, "the model is handed over", |view| ["Handed", "Moved"].contains(&&*view.state)).await;
+        mid
+    };
+    src.ends(mid, Stand::Moved).await;
+    assert_eq!(dst.shelf.inner().site.log, log);
+    // And back, with a controller that fails on the way.
+    src.shelf.inner().trouble.failing_logs = 2;
+    let back = dst.migrate("src").await;
+    dst.until(back, "the log is refused", |view| view.waiting.as_ref().is_some_and(|why| why.contains("the target:")))
+        .await;
+    src.restart().await;
+    connected(&src, &dst).await;
+    dst.ends(back, Stand::Moved).await;
+    assert_eq!(src.shelf.inner().site.log, log);
+    let taken = src.shelf.inner().logs_taken.clone();
+    assert!(taken.is_sorted() && taken.len() <= log.len() + 2, "at most the last piece is taken twice: {taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_skipped_stays_behind() {
+    let (src, dst) = pair(&blobs()).await;
+    src.shelf.log(5);
+    let mid = src.migrate_with("dst", MigrateOptions { skip_log: true, ..Host::options() }).await;
+    src.ends(mid, Stand::Moved).await;
+    assert!(dst.shelf.inner().site.log.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_follow_is_given_up_at_the_operator_s_wish_alone() {
+    let (src, dst) = pair(&blobs()).await;
+    src.shelf.log(3);
+    dst.shelf.inner().trouble.failing_logs = u32::MAX;
+    let mid = src.migrate("dst").await;
+    src.until(mid, "the log is refused", |view| view.waiting.is_some() && view.state == "Handed").await;
+    let refused = src.engine().reap(mid, false, "uid 7").await.unwrap_err();
+    assert!(refused.to_string().contains("--skip-logs"), "{refused}");
+    assert_eq!(src.shelf.held(), Held::Frozen(mid));
+    src.engine().reap(mid, true, "uid 7").await.unwrap();
+    src.ends(mid, Stand::Moved).await;
+    let events = src.engine().events(mid).await.unwrap();
+    let given_up = events.iter().find(|event| event.text.contains("given up")).unwrap();
+    assert_eq!(given_up.actor, "uid 7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_copy_outlives_restarts_until_the_operator_ends_the_hold() {
+    let (mut src, dst) = pair(&blobs()).await;
+    src.shelf.log(1);
+    let hold = Duration::from_secs(3600);
+    let mid = src.migrate_with("dst", MigrateOptions { reap_hold: hold, ..Host::options() }).await;
+    let held = src.until(mid, "the hold", |view| view.reap_due_ms.is_some()).await;
+    assert!(held.note.starts_with("successful, reap due at 2"), "{held:?}");
+    src.restart().await;
+    let again = src.until(mid, "the hold", |view| view.reap_due_ms.is_some()).await;
+    assert_eq!(again.reap_due_ms, held.reap_due_ms, "a restart begins no new hold");
+    assert_eq!(src.shelf.held(), Held::Frozen(mid));
+    assert!(matches!(src.engine().abort(mid, "test").await, Err(EngineError::TooLate(_))), "the copy is dead");
+    assert_eq!(src.engine().reap(mid, false, "uid 7").await.unwrap().stand, Stand::Moved);
+    assert_eq!(src.shelf.held(), Held::Absent);
+    drop(dst);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_ends_by_itself() {
+    let (src, _dst) = pair(&blobs()).await;
+    let hold = Duration::from_millis(300);
+    let mid = src.migrate_with("dst", MigrateOptions { reap_hold: hold, ..Host::options() }).await;
+    src.ends(mid, Stand::Moved).await;
+    let events = src.engine().events(mid).await.unwrap();
+    let time = |state: &str| events.iter().find(|event| event.text == state).unwrap().time_ms;
+    assert!(time("Reaping") >= time("Handed") + 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reap_that_fails_is_shown_and_repeated_until_it_is_done() {
+    let (src, _dst) = pair(&blobs()).await;
+    src.shelf.inner().trouble.failing_reaps = 1;
+    let mid = src.migrate("dst").await;
+    let failing = src.until(mid, "the reap fails", |view| view.is_reap_failing()).await;
+    assert!(failing.waiting.unwrap().starts_with("moved, reap failing: "));
+    src.engine().reap(mid, false, "uid 7").await.unwrap();
+    src.ends(mid, Stand::Moved).await;
+    assert_eq!(src.shelf.held(), Held::Absent);
+}

@@ -23,8 +23,8 @@ pub struct Trouble {
     pub failing_thaws: u32,
     /// How many deletions fail before one succeeds.
     pub failing_reaps: u32,
-    /// How many pieces of a log are refused before one is taken.
-    pub failing_logs: u32,
+    /// Pieces of a log that are refused, each as often as it is listed.
+    pub failing_logs: Vec<u64>,
 }
 
 pub struct Inner {
@@ -91,7 +91,10 @@ impl Controller for Shelf {
             Effect::Activate => fails(&mut trouble.failing_activations),
             Effect::Thaw => fails(&mut trouble.failing_thaws),
             Effect::Reap => fails(&mut trouble.failing_reaps),
-            Effect::TakeLog(..) => fails(&mut trouble.failing_logs),
+            Effect::TakeLog(until_ms, _) => match trouble.failing_logs.iter().position(|piece| *piece == until_ms) {
+                Some(place) => trouble.failing_logs.remove(place) == until_ms,
+                None => false,
+            },
             _ => false,
         };
         if down {

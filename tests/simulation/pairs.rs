@@ -46,6 +46,8 @@ const TARGET: [&str; 10] =
 const TICK_MS: u64 = 5;
 /// Virtual time in which every attempt of the script must have ended, and in the end calm come.
 const ATTEMPT_MS_MAX: u64 = 240_000;
+/// For how long a link is cut, or up again, while a vote is waited for.
+const LINK_MS: u64 = 1_500;
 /// How often the script is played before a point counts as not reached.
 const ROUNDS_MAX: u32 = 3;
 
@@ -83,7 +85,7 @@ impl Play {
         let mut inner = play.region.estate.inner();
         (inner.sites[0].charms, inner.sites[0].log, inner.log) = (blobs, log.clone(), log);
         drop(inner);
-        failpoint::hook(Some(Box::new(move |point| {
+        failpoint::hook(Some(Rc::new(move |point: &str| {
             let place = armed.borrow().iter().position(|armed| armed == point);
             if let Some(place) = place {
                 armed.borrow_mut().remove(place);
@@ -144,7 +146,7 @@ impl Play {
         let Some(from) = self.owner() else { return Err("the model has no owner at rest".into()) };
         let began = self.region.trace.now_ms();
         let before = self.stands(from)[0].map(|(mid, ..)| mid);
-        let (mut asked_ms, mut cut, mut acted) = (None, [false; 2], false);
+        let (mut asked_ms, mut cut, mut cut_ms, mut acted) = (None, [false; 2], 0, false);
         loop {
             if self.region.trace.now_ms() > began + ATTEMPT_MS_MAX {
                 return Err(format!("{attempt:?} does not end: {:?}", self.stands(from)));
@@ -160,11 +162,11 @@ impl Play {
                 self.hosts[from].migrate(Duration::from_secs(120));
                 asked_ms = Some(self.region.trace.now_ms());
             }
-            let [source, target] = stands.map(|side| side.map(|(_, name, _)| name));
+            let [source, target] = stands.map(|side| side.filter(|_| runs).map(|(_, name, _)| name));
             match attempt {
                 Attempt::Moved => {}
                 Attempt::Aborted => {
-                    if runs && target == Some("Receiving") {
+                    if target == Some("Receiving") {
                         self.hosts[from].abort();
                     }
                 }
@@ -175,9 +177,14 @@ impl Play {
                     }
                 }
                 Attempt::Renounced => {
-                    // From its vote on the target hears nothing, so that it cannot hear the commit.
-                    if runs && matches!(target, Some("Staging" | "Prepared")) {
-                        cut[from] = true;
+                    // From its vote on the target hears nothing, so that it cannot hear the commit. If it has died
+                    // meanwhile it cannot vote either: the link comes and goes.
+                    let since = self.region.trace.now_ms() - cut_ms;
+                    let votes = source == Some("Frozen") && matches!(target, Some("Staging" | "Prepared"));
+                    if cut != [false; 2] && source != Some("Committed") && since > LINK_MS {
+                        (cut, cut_ms) = ([false; 2], self.region.trace.now_ms());
+                    } else if votes && cut == [false; 2] && (since > LINK_MS || cut_ms == 0) {
+                        (cut[from], cut_ms) = (true, self.region.trace.now_ms());
                     }
                     if source == Some("Committed") && target == Some("Prepared") {
                         cut = [true; 2];

@@ -12,20 +12,28 @@ fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Returns what stands in backticks and begins like a path of this repository.
+/// Returns what stands in backticks and begins like a path of this repository; of a test in a file, the file.
 fn paths_named(text: &str) -> BTreeSet<String> {
     const TREES: [&str; 7] = ["src/", "protocol/", "tests/", "fuzz/", "scripts/", "docs/", "engine/"];
     let quoted = text.split('`').skip(1).step_by(2);
     let paths =
         quoted.filter(|quoted| TREES.iter().any(|tree| quoted.starts_with(tree)) && !quoted.contains([' ', '<']));
     paths
+        .map(|path| path.split("::").next().unwrap_or(path))
         .map(|path| path.strip_prefix("engine/").map_or(path.to_owned(), |rest| format!("src/engine/{rest}")))
         .collect()
 }
 
 #[test]
 fn every_path_that_a_document_names_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/in-doubt.md", "docs/performance.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "docs/in-doubt.md",
+        "docs/juju-parity.md",
+        "docs/performance.md",
+    ] {
         for path in paths_named(&text(document)) {
             assert!(root().join(&path).exists(), "{document} names {path}, which is not there");
         }
@@ -75,4 +83,138 @@ fn the_specification_has_every_close_code_and_no_other() {
         .collect();
     let codes = modelferry::link::CloseCode::CODES.iter().map(|(code, name)| format!("| {code:#04x} | {name} "));
     assert_eq!(rows, codes.collect());
+}
+
+const PARITY: &str = "docs/juju-parity.md";
+
+/// Returns the words behind every `modelferry` that a document shows as something to type.
+fn commands_shown(text: &str) -> Vec<Vec<String>> {
+    let mut shown = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        let typed: Vec<&str> = if fenced { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
+        for typed in typed {
+            let mut words = typed.split_whitespace().map(str::to_owned);
+            while words.by_ref().any(|word| word == "modelferry") {
+                shown.push(words.clone().collect());
+            }
+        }
+    }
+    shown
+}
+
+/// Returns what is wrong with the command that these words begin with, if something is.
+fn unknown_command(words: &[String]) -> Option<String> {
+    let mut command = modelferry::cli::command();
+    let mut words = words.iter();
+    while command.has_subcommands() {
+        let word = words.next()?;
+        if matches!(word.as_str(), "--socket" | "--config" | "--format") {
+            words.next();
+            continue;
+        }
+        // An option of every command, a placeholder, or the end of what is typed.
+        if word.starts_with(['-', '<', '[', '#', '|', '…', '(']) || word.chars().all(|c| c.is_ascii_uppercase()) {
+            return None;
+        }
+        match command.find_subcommand(word) {
+            Some(inner) => command = inner.clone(),
+            None if word == "help" => return None,
+            None => return Some(format!("`{}` has no command `{word}`", command.get_name())),
+        }
+    }
+    let globals = modelferry::cli::command();
+    let known = |word: &&String| {
+        let name = word.trim_start_matches("--").split('=').next().unwrap_or_default();
+        let mut options = command.get_arguments().chain(globals.get_arguments());
+        name == "help" || options.any(|arg| arg.get_long_and_visible_aliases().is_some_and(|all| all.contains(&name)))
+    };
+    let mut options = words.filter(|word| word.starts_with("--") && word.len() > 2);
+    let wrong = options.find(|word| !known(word))?;
+    Some(format!("`{}` has no option `{wrong}`", command.get_name()))
+}
+
+#[test]
+fn every_command_that_a_document_shows_exists() {
+    let mut documents = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), "CHANGELOG.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        documents.extend(name.ends_with(".md").then(|| format!("docs/{name}")));
+    }
+    let mut seen = 0;
+    for document in documents {
+        for words in commands_shown(&text(&document)) {
+            let wrong = unknown_command(&words);
+            assert!(wrong.is_none(), "{document}: modelferry {}: {}", words.join(" "), wrong.unwrap());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 100, "only {seen} commands were found");
+}
+
+#[test]
+fn a_command_that_does_not_exist_would_be_noticed() {
+    let shown = commands_shown(
+        "See `modelferry teleport` and `modelferry --format json backup steal`.\n```\n$ modelferry migrate a b --fast\n```\n`modelferry pair offer --as x`, group modelferry may",
+    );
+    let wrong: Vec<_> = shown.iter().map(|words| unknown_command(words)).collect();
+    assert_eq!(shown.len(), 4, "{shown:?}");
+    assert!(wrong[0].is_some() && wrong[1].is_some() && wrong[2].is_some() && wrong[3].is_none(), "{wrong:?}");
+}
+
+#[test]
+fn the_readme_lists_every_command_as_its_help_does() {
+    let readme = text("README.md");
+    let section = readme.split("## Commands").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let rows: BTreeSet<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    let command = modelferry::cli::command();
+    let shown = command.get_subcommands().filter(|inner| !inner.is_hide_set());
+    let row = |inner: &clap::Command| format!("| `{}` | {} |", inner.get_name(), inner.get_about().unwrap());
+    let expected: BTreeSet<String> = shown.map(row).collect();
+    for row in &expected {
+        assert!(rows.contains(row.as_str()), "README.md lacks the row\n{row}");
+    }
+    assert_eq!(rows.len(), expected.len(), "README.md has a row too many: {rows:?}");
+}
+
+/// Returns the rows of the page's tables, a cell each for what Juju says, what is here, and what holds it.
+fn parity() -> Vec<[String; 3]> {
+    let page = text(PARITY);
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Juju |"));
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    rows.map(|line| cells(line).try_into().unwrap_or_else(|cells| panic!("{cells:?} are not three cells"))).collect()
+}
+
+fn is_test(line: &str) -> bool {
+    matches!(line.trim_start(), "#[test]" | "#[tokio::test]") || line.trim_start().starts_with("#[tokio::test(")
+}
+
+#[test]
+fn every_sentence_of_jujus_page_is_held_by_a_test_that_exists() {
+    let (mut held, rows) = (0, parity());
+    for [juju, _, held_by] in &rows {
+        let tests: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() || held_by == "nothing to hold", "nothing holds {juju}");
+        for test in &tests {
+            let (path, name) = test.split_once("::").unwrap_or_else(|| panic!("{test} names no test"));
+            let source = text(path);
+            let at = source.find(&format!("fn {name}()")).unwrap_or_else(|| panic!("{path} has no test {name}"));
+            let before: Vec<&str> = source[..at].lines().rev().take(2).collect();
+            assert!(before.iter().any(|line| is_test(line)), "{test} is no test");
+        }
+        held += usize::from(!tests.is_empty());
+    }
+    assert!(held >= 30 && rows.len() - held <= 4, "{held} of {} sentences are held", rows.len());
+}
+
+#[test]
+fn every_sentence_of_jujus_page_has_its_command_or_its_document() {
+    for [juju, here, held_by] in parity() {
+        let shown = commands_shown(&here).len() + paths_named(&here).len();
+        assert!(shown > 0 || held_by == "nothing to hold" || here.starts_with("the same"), "{juju} has no command");
+    }
 }

@@ -6,7 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::agent::control::handing::hand;
 use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response};
+use crate::controller::files::Files;
 
 /// A connection to the agent, good for one request.
 #[derive(Debug)]
@@ -62,6 +64,19 @@ impl Client {
         match serde_json::from_slice(&line).map_err(|_| unexpected())? {
             Response::Failed(failure) => Err(*failure),
             response => Ok(Some(response)),
+        }
+    }
+
+    /// Sends the request, hands over the files that the agent asks for, and reads the response that ends it.
+    pub fn ask_handing(mut self, request: &Request, files: &mut dyn Files) -> Result<Response, Failure> {
+        self.send(request)?;
+        loop {
+            let wanted = match self.next(None)?.ok_or_else(unexpected)? {
+                Response::Wanted(wanted) => wanted,
+                response => return Ok(response),
+            };
+            let opened = if wanted.create { files.create(&wanted.path) } else { files.open(&wanted.path) };
+            hand(self.stream.get_ref(), &opened).map_err(|error| broken(&error))?;
         }
     }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use clap_complete::Shell;
 
+use super::complete;
 use super::exit::{self, Exit};
 use super::help::Help;
 use crate::agent::control::Failure;
@@ -18,7 +19,8 @@ const HELP: Help = Help {
 
 /// Print a completion script for a shell
 ///
-/// It completes commands and options. Where packages put it, a shell finds it by itself.
+/// It completes commands and options, and the names that the running agent knows: models, also those behind
+/// `CONTROLLER:`, controllers, peers, migrations and backups. Without an agent there are no names.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct CompletionArgs {
@@ -28,9 +30,7 @@ pub struct CompletionArgs {
 
 impl CompletionArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut super::command(), "modelferry", &mut script);
-        super::put(&String::from_utf8_lossy(&script));
+        super::put(&String::from_utf8_lossy(&complete::script(&self.shell.to_string())));
         Ok(Exit::Done)
     }
 }

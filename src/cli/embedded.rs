@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
+use super::files::{Named, existing, to_fill};
 use super::help::Help;
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
@@ -221,8 +222,12 @@ fn done(context: &Context, request: &Request, said: String) -> Result<(), Failur
 }
 
 fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::Path>) -> Result<(), Failure> {
-    let request = Request::EmbeddedImport { file: absolute(file)?, blobs: blobs.map(absolute).transpose()? };
-    let Response::Imported(imported) = context.ask(&request)? else { return Err(client::unexpected()) };
+    let (file, blobs) = (existing(file)?, blobs.map(existing).transpose()?);
+    let mut files = Named::new([Some(file.clone()), blobs.clone()].into_iter().flatten());
+    let request = Request::EmbeddedImport { file, blobs };
+    let Response::Imported(imported) = context.ask_handing(&request, &mut files)? else {
+        return Err(client::unexpected());
+    };
     context.print(&imported, || {
         let incomplete = if imported.incomplete { "; the model is incomplete" } else { "" };
         format!(
@@ -238,11 +243,9 @@ fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::P
 }
 
 fn export(context: &Context, model: String, dir: &std::path::Path) -> Result<(), Failure> {
-    // The agent would take a relative path from its own working directory; what does not exist yet cannot
-    // be resolved any further.
-    let dir = std::path::absolute(dir).map_err(|error| bad_path(dir, &error))?;
-    let shown = dir.display().to_string();
-    let Response::Exported(exported) = context.ask(&Request::EmbeddedExport { model, dir })? else {
+    let dir = to_fill(dir)?;
+    let (shown, mut files) = (dir.display().to_string(), Named::new([dir.clone()]));
+    let Response::Exported(exported) = context.ask_handing(&Request::EmbeddedExport { model, dir }, &mut files)? else {
         return Err(client::unexpected());
     };
     context.print(&exported, || {
@@ -284,12 +287,4 @@ fn get(context: &Context, model: String, key: Option<String>) -> Result<(), Fail
         }
     });
     Ok(())
-}
-
-fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|error| bad_path(path, &error))
-}
-
-fn bad_path(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
 }

@@ -1,38 +1,59 @@
-//! `--from FILE`: a model out of a file, without any agent.
+//! `--from FILE|BACKUP`: a model out of a file, without any agent, or out of a backup that the agent keeps.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::backup::names_a_file;
+use super::{Context, client};
 use crate::agent::causes;
 use crate::agent::control::view::{ModelStatusView, ModelView};
-use crate::agent::control::{Failure, FailureKind};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::backup::{Archive, BackupError};
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
 
-/// Where a model is read from, if not from the agent.
+/// Where a model is read from, if not from a controller.
 #[derive(Debug, Args)]
-pub(super) struct FromFile {
+pub(super) struct From {
     /// Show the model in this file, and ask no agent: a model description, what `juju dump-model` printed,
-    /// or a backup
-    #[arg(long, value_name = "FILE")]
+    /// or a backup; or the model in a backup that this agent keeps, by its id
+    #[arg(long, value_name = "FILE|BACKUP")]
     from: Option<PathBuf>,
 }
 
-impl FromFile {
-    /// Returns the model in the file, if one is named.
-    pub(super) fn model(&self) -> Result<Option<ModelView>, Failure> {
-        let Some(file) = &self.from else { return Ok(None) };
-        Ok(Some(ModelView::of_description(&read(file)?, &name(file))))
+impl From {
+    /// Returns the model there, if a place is named.
+    pub(super) fn model(&self, context: &Context) -> Result<Option<ModelView>, Failure> {
+        let Some(from) = &self.from else { return Ok(None) };
+        match kept(from) {
+            Some(id) => Ok(Some(ask(context, id)?.model)),
+            None => Ok(Some(ModelView::of_description(&read(from)?, &name(from)))),
+        }
     }
 
-    /// Returns the model in the file with everything inside, if one is named.
-    pub(super) fn status(&self) -> Result<Option<ModelStatusView>, Failure> {
-        let Some(file) = &self.from else { return Ok(None) };
-        let description = read(file)?;
-        let model = ModelView::of_description(&description, &name(file));
+    /// Returns the model there with everything inside, if a place is named.
+    pub(super) fn status(&self, context: &Context) -> Result<Option<ModelStatusView>, Failure> {
+        let Some(from) = &self.from else { return Ok(None) };
+        if let Some(id) = kept(from) {
+            return Ok(Some(*ask(context, id)?));
+        }
+        let description = read(from)?;
+        let model = ModelView::of_description(&description, &name(from));
         Ok(Some(ModelStatusView { model, inside: ModelStatus::of(&description) }))
+    }
+}
+
+/// Returns the id of a kept backup, where it can be nothing else.
+fn kept(from: &Path) -> Option<&str> {
+    from.to_str().filter(|text| !names_a_file(text))
+}
+
+/// Asks the agent for the model in a backup that it keeps.
+fn ask(context: &Context, id: &str) -> Result<Box<ModelStatusView>, Failure> {
+    match context.ask(&Request::BackupShow { id: id.to_owned() })? {
+        Response::ModelStatus(status) => Ok(status),
+        _ => Err(client::unexpected()),
     }
 }
 

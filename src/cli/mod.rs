@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod checklist;
 mod client;
+mod complete;
 mod completion;
 mod controllers;
 pub mod demo;
@@ -14,6 +15,7 @@ mod doubt;
 mod embedded;
 mod events;
 mod exit;
+mod files;
 mod follow;
 mod from;
 mod help;
@@ -48,6 +50,7 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::{Config, Environment};
+use crate::controller::files::Files;
 use client::Client;
 use exit::Exit;
 use help::Help;
@@ -169,6 +172,11 @@ impl Context {
         self.connect()?.ask(request)
     }
 
+    /// Likewise, and hands the agent the files that it asks for.
+    fn ask_handing(&self, request: &Request, files: &mut dyn Files) -> Result<Response, Failure> {
+        self.connect()?.ask_handing(request, files)
+    }
+
     /// Prints a result.
     fn print(&self, value: &impl serde::Serialize, tabular: impl FnOnce() -> String) {
         put(&self.format.render(value, tabular));
@@ -219,6 +227,9 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let environment = Environment::from_process();
+    if let Some(code) = complete::answer(&environment) {
+        return code;
+    }
     let command = command().color(if environment.no_color { ColorChoice::Never } else { ColorChoice::Auto });
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Exit};
-use super::from::FromFile;
+use super::from::From;
 use super::help::Help;
 use super::output::{Paint, Table, ago_rfc3339, now_ms};
 use super::{Context, client, plain};
@@ -30,12 +30,12 @@ pub struct ModelsArgs {
     #[arg(short, long, conflicts_with = "from")]
     controller: Option<String>,
     #[command(flatten)]
-    from: FromFile,
+    from: From,
 }
 
 impl ModelsArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let (controller, models) = match self.from.model()? {
+        let (controller, models) = match self.from.model(context)? {
             Some(model) => (model.details.controller_name, vec![model.details.row]),
             None => match context.ask(&Request::Models { controller: self.controller })? {
                 Response::Models { controller, models } => (controller, models),
@@ -49,7 +49,7 @@ impl ModelsArgs {
 }
 
 /// Returns the models in Juju's layout. What is ours, and what Juju counts in its table alone, comes last.
-fn tree(controller: &str, models: &[ModelRow], now_ms: u64) -> serde_json::Value {
+pub(super) fn tree(controller: &str, models: &[ModelRow], now_ms: u64) -> serde_json::Value {
     let models = models.iter().map(|model| {
         let mut shown = json!({
             "name": format!("{}/{}", model.owner, model.name),
@@ -82,7 +82,7 @@ fn last_connection(model: &ModelRow, now_ms: u64) -> String {
     model.last_connection.as_deref().map_or_else(|| "never connected".to_owned(), |at| ago_rfc3339(at, now_ms))
 }
 
-fn table(controller: &str, models: &[ModelRow], now_ms: u64, color: bool) -> String {
+pub(super) fn table(controller: &str, models: &[ModelRow], now_ms: u64, color: bool) -> String {
     let columns = ["Model", "Cloud/Region", "Type", "Status", ">Machines", ">Units", "Access", "Last connection"];
     let mut table = Table::new(&columns).paint(&[("Status", Paint::Status)]);
     for model in models {

@@ -29,7 +29,9 @@ pub(super) fn text(plan: &PlanView, now_ms: u64) -> String {
     let warnings: Vec<_> =
         plan.findings.iter().filter(|finding| finding.level == "warn" && !finding.fix.is_empty()).collect();
     for warning in warnings {
-        let _ = writeln!(text, "{}: {}", plain(&warning.check), plain(&warning.fix));
+        for fix in warning.fix.lines() {
+            let _ = writeln!(text, "{}: {}", plain(&warning.check), plain(fix));
+        }
     }
     text.push_str(&networks(&plan.networks));
     let _ = write!(text, "\n{}\n", forecast(plan, now_ms));
@@ -179,6 +181,7 @@ mod tests {
                 check: "spaces".into(),
                 text: "spaces of the model that are not there: dmz".into(),
                 fix: "juju spaces".into(),
+                side: None,
             }],
             networks: NetworkTable {
                 spaces: vec![SpaceRow {

@@ -99,10 +99,10 @@ fn verdict(context: &Context, plan: &PlanView, strict: bool) -> Exit {
         context.remark("Dry run successful: migration can proceed");
         return Exit::Done;
     }
-    let message = causes.first().map_or("the migration cannot proceed", |cause| cause.text.as_str());
-    let mut failure = Failure::new(FailureKind::Refused, format!("prechecks failed: {message}"))
+    let message = causes.first().map_or_else(|| "the migration cannot proceed".to_owned(), |cause| cause.complaint());
+    let mut failure = Failure::new(FailureKind::Refused, message)
         .state(format!("nothing has changed; model \"{}\" is live where it was", plan.model));
-    let fixes: Vec<&str> = causes.iter().map(|cause| cause.fix.as_str()).filter(|fix| !fix.is_empty()).collect();
+    let fixes: Vec<&str> = causes.iter().flat_map(|cause| cause.fix.lines()).collect();
     if !fixes.is_empty() {
         failure = failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")));
     }

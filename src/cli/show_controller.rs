@@ -2,12 +2,13 @@
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::json;
 
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::Format;
 use super::{Context, client};
-use crate::agent::control::view::ControllerView;
+use crate::agent::control::view::{ControllerModel, ControllerView};
 use crate::agent::control::{Failure, Request, Response};
 
 const HELP: Help = Help {
@@ -75,11 +76,28 @@ fn tree(controller: &ControllerView, format: Format) -> serde_json::Value {
         ca_cert: &controller.ca_cert,
         note: &controller.note,
     };
-    let mut shown = serde_json::json!({ "details": details });
-    if controller.peer.is_none() {
-        shown["account"] = serde_json::json!({ "user": "admin", "access": "superuser" });
+    let mut shown = json!({ "details": details });
+    if !controller.models.is_empty() {
+        shown["models"] = controller.models.iter().map(|it| (it.name.clone(), model(it, format))).collect();
     }
-    serde_json::json!({ name: shown })
+    if controller.peer.is_none() {
+        shown["account"] = json!({ "user": "admin", "access": "superuser" });
+    }
+    json!({ name: shown })
+}
+
+/// Returns a model as Juju shows it inside its controller.
+fn model(model: &ControllerModel, format: Format) -> serde_json::Value {
+    let uuid = if format == Format::Json { "uuid" } else { "model-uuid" };
+    let mut shown = serde_json::Map::from_iter([(uuid.to_owned(), json!(model.uuid))]);
+    let machines = (model.model_type != "caas").then_some(("machine-count", model.machines));
+    let units = (model.model_type == "caas").then_some(("unit-count", model.units));
+    // Juju leaves out what it does not know of, and no machine has no cores.
+    let cores = (model.cores > 0).then_some(("core-count", model.cores));
+    for (key, count) in [machines, units, cores].into_iter().flatten() {
+        shown.insert(key.to_owned(), json!(count));
+    }
+    shown.into()
 }
 
 #[cfg(test)]
@@ -97,6 +115,23 @@ mod tests {
             version: "3.6.23".into(),
             ca_fingerprint: "93:73:AB".into(),
             ca_cert: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".into(),
+            models: vec![
+                ControllerModel { name: "controller".into(), uuid: "abc".into(), ..ControllerModel::default() },
+                ControllerModel {
+                    name: "bob/my-model".into(),
+                    uuid: "def".into(),
+                    machines: 2,
+                    cores: 4,
+                    ..ControllerModel::default()
+                },
+                ControllerModel {
+                    name: "cos".into(),
+                    uuid: "ghi".into(),
+                    model_type: "caas".into(),
+                    units: 6,
+                    ..ControllerModel::default()
+                },
+            ],
             ..ControllerView::default()
         }
     }
@@ -119,6 +154,17 @@ mod tests {
       -----BEGIN CERTIFICATE-----
       MIIB
       -----END CERTIFICATE-----
+  models:
+    controller:
+      model-uuid: abc
+      machine-count: 0
+    bob/my-model:
+      model-uuid: def
+      machine-count: 2
+      core-count: 4
+    cos:
+      model-uuid: ghi
+      unit-count: 6
   account:
     user: admin
     access: superuser
@@ -131,6 +177,10 @@ mod tests {
         let shown = tree(&controller(), Format::Json);
         assert_eq!(shown["src"]["details"]["uuid"], "f06afa86-3461-42bb-86ed-6c2f5d7b0ac7");
         assert!(shown["src"]["details"]["controller-uuid"].is_null());
+        assert_eq!(
+            shown["src"]["models"]["bob/my-model"],
+            json!({ "uuid": "def", "machine-count": 2, "core-count": 4 })
+        );
     }
 
     #[test]

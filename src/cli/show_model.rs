@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{self, Exit};
-use super::from::FromFile;
+use super::from::From;
 use super::help::Help;
 use super::output::{Format, ago, ago_rfc3339, now_ms};
 use super::{Context, client, status};
@@ -34,7 +34,7 @@ pub struct ShowModelArgs {
     #[arg(value_name = "[CONTROLLER:]MODEL", required_unless_present = "from", conflicts_with = "from")]
     model: Option<String>,
     #[command(flatten)]
-    from: FromFile,
+    from: From,
 }
 
 /// Juju's fields in Juju's order; `incomplete` alone is ours.
@@ -122,7 +122,7 @@ struct Feature<'a> {
 
 impl ShowModelArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let model = match (self.from.model()?, self.model) {
+        let model = match (self.from.model(context)?, self.model) {
             (Some(model), _) => model,
             (None, model) => match context.ask(&Request::ShowModel { model: model.unwrap_or_default() })? {
                 Response::Model(model) => *model,
@@ -142,7 +142,7 @@ impl ShowModelArgs {
     }
 }
 
-fn tree(model: &ModelView, now_ms: u64) -> serde_json::Value {
+pub(super) fn tree(model: &ModelView, now_ms: u64) -> serde_json::Value {
     let details = &model.details;
     let row = &details.row;
     let migration = model.migration.as_ref();

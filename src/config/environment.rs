@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use super::{RUNTIME_DIR_ROOT, SOCKET_NAME, STATE_DIR_ROOT};
 
+/// The variable by which a shell asks for completions.
+pub const COMPLETE: &str = "MODELFERRY_COMPLETE";
+
 /// The process's environment as far as the configuration depends on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -26,6 +29,8 @@ pub struct Environment {
     pub journal_stream: bool,
     /// Whether colours are unwanted (`$NO_COLOR` is set and not empty).
     pub no_color: bool,
+    /// The shell that asks what may come next on its line ([`COMPLETE`]).
+    pub complete: Option<String>,
 }
 
 impl Environment {
@@ -41,6 +46,7 @@ impl Environment {
             home: first_path("HOME"),
             journal_stream: env::var_os("JOURNAL_STREAM").is_some(),
             no_color: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            complete: env::var(COMPLETE).ok().filter(|shell| !shell.is_empty()),
         }
     }
 

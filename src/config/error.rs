@@ -76,18 +76,7 @@ fn message(text: &str) -> String {
     }
 }
 
-/// Returns the Levenshtein distance of two keys; `_` and `-` are the same.
+/// Returns how many mistakes lead from one key to the other; `_` and `-` are the same.
 fn distance(left: &str, right: &str) -> usize {
-    let [left, right] = [left, right].map(|text| text.replace('_', "-").into_bytes());
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, have) in left.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, want) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(have != want);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
+    strsim::damerau_levenshtein(&left.replace('_', "-"), &right.replace('_', "-"))
 }

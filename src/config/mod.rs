@@ -18,7 +18,7 @@ use modelferry_protocol::limits::PORT_DEFAULT;
 
 pub use duration::parse_duration;
 pub use embedded::{CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
-pub use environment::Environment;
+pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
 pub use rate::{BadRate, Rate};

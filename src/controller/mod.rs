@@ -6,6 +6,7 @@ pub mod checks;
 pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
+pub mod files;
 pub mod port;
 pub mod status;
 mod text;

@@ -24,6 +24,9 @@ pub enum ControllerError {
     /// No model of that name or UUID.
     #[error("model {0} not found")]
     ModelNotFound(String),
+    /// No backup whose id begins like that is kept here.
+    #[error("no backup \"{0}\" is kept here; see `modelferry backup list`, or name a file by a path such as ./{0}")]
+    BackupNotFound(String),
     /// The model is frozen for a migration.
     #[error("model migration in progress")]
     MigrationInProgress,

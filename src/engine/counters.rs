@@ -38,6 +38,11 @@ impl Counters {
         self.held.fetch_add(bytes, Relaxed);
     }
 
+    /// Reports whether the target holds everything.
+    pub fn is_all_held(&self) -> bool {
+        self.held.load(Relaxed) >= self.total.load(Relaxed)
+    }
+
     /// Counts bytes of a blob that came to the total later.
     pub fn add_total(&self, bytes: u64) {
         self.total.fetch_add(bytes, Relaxed);
@@ -92,6 +97,7 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::notes::remaining_seconds;
 
     #[test]
     fn what_a_blob_has_when_it_is_met_again_was_not_there_before() {
@@ -102,5 +108,18 @@ mod tests {
         counters.meet(Hash([1; 32]), 10);
         counters.meet(Hash([2; 32]), 500);
         assert_eq!(counters.bytes().reused, 10);
+    }
+
+    #[test]
+    fn what_was_there_already_is_no_speed_and_shortens_no_forecast() {
+        let counters = Counters::default();
+        counters.set(1000 << 20, 900 << 20);
+        counters.meet(Hash([1; 32]), 900 << 20);
+        // A resume: nothing has been sent by this process, so there is no rate, and nothing is foretold by it.
+        assert_eq!((counters.bytes().rate, remaining_seconds(&counters.bytes())), (0.0, None));
+        counters.add_sent(1 << 20, 1 << 19);
+        counters.add_held(1 << 20);
+        let bytes = counters.bytes();
+        assert!(bytes.rate < (900 << 20) as f64 && bytes.reused == 900 << 20, "{bytes:?}");
     }
 }

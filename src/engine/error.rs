@@ -1,9 +1,9 @@
 //! What an engine answers instead of doing it.
 
 use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::plan::Finding;
 use modelferry_protocol::proof::ProofRefused;
 
+use super::view::FindingView;
 use crate::controller::port::ControllerError;
 use crate::journal::JournalError;
 use crate::link::SessionClosed;
@@ -28,8 +28,8 @@ pub enum ErrorKind {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Something stands against it. The first finding speaks; all of them are listed by `precheck`.
-    #[error("{}", .0.first().map_or("prechecks failed", |finding| &*finding.text))]
-    Prechecks(Vec<Finding>),
+    #[error("{}", .0.first().map_or_else(|| "prechecks failed".to_owned(), FindingView::complaint))]
+    Prechecks(Vec<FindingView>),
     /// Another migration of the model is unfinished.
     #[error("model {model:?} is being migrated already (migration {id}); see `modelferry show-migration {id}`")]
     Busy {

@@ -28,7 +28,7 @@ use std::time::Duration;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::plan::{Answer, Level, Question};
+use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
@@ -45,7 +45,7 @@ use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
-use self::view::{KeptView, MigrationView, PlanView};
+use self::view::{FindingView, KeptView, MigrationView, PlanView};
 use crate::link::{NewSession, Peer, PeerState};
 
 /// How often progress is shown while bytes move.
@@ -115,7 +115,7 @@ impl Engine {
         let (peer, conversation) = self.conversation(peer).await?;
         let facts = core.parts.departure.examine(model, None).await?.facts;
         let findings = plan::findings(core, &conversation, model, None).await?;
-        let failed: Vec<_> = findings.into_iter().filter(|finding| finding.level == Level::Fail).collect();
+        let failed: Vec<_> = findings.into_iter().filter(FindingView::is_failure).collect();
         if !failed.is_empty() {
             return Err(EngineError::Prechecks(failed));
         }

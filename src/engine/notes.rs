@@ -89,6 +89,8 @@ fn span(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use modelferry_protocol::ids::Hash;
+
     use super::*;
 
     #[test]
@@ -101,5 +103,28 @@ mod tests {
     #[test]
     fn nothing_left_has_no_remaining_time() {
         assert_eq!(remaining_seconds(&Bytes { total: 5, held: 5, rate: 9.0, ..Bytes::default() }), None);
+    }
+
+    #[test]
+    fn a_migration_steps_from_starting_to_successful() {
+        let (root, bytes) = (Hash::of(b"root"), Bytes::default());
+        let states = [
+            (SourceState::Offered, false),
+            (SourceState::Offered, true),
+            (SourceState::Handed(root), true),
+            (SourceState::Reaping(root), true),
+            (SourceState::Moved(root), true),
+        ];
+        let notes = states.map(|(state, offered)| of_source(&state, offered, &bytes, &After::default()));
+        assert_eq!(
+            notes,
+            [
+                "starting",
+                "copying binaries ahead, model is live (0 %)",
+                "successful, transferring logs to target controller (0 sent)",
+                "successful, removing model from source controller",
+                "successful",
+            ]
+        );
     }
 }

@@ -11,7 +11,7 @@ use super::conversation::Conversation;
 use super::core::Core;
 use super::error::EngineError;
 use super::forecast;
-use super::view::{FindingView, PlanView};
+use super::view::{Direction, FindingView, PlanView};
 use crate::controller::checks::source;
 use crate::controller::port::Examination;
 
@@ -24,14 +24,14 @@ pub async fn findings(
     conversation: &Conversation,
     model: ModelUuid,
     mid: Option<MigrationId>,
-) -> Result<Vec<Finding>, EngineError> {
+) -> Result<Vec<FindingView>, EngineError> {
     Ok(judge(core, conversation, model, mid).await?.findings)
 }
 
 /// What both sides say, and what they were asked about.
 struct Judgement {
     examination: Examination,
-    findings: Vec<Finding>,
+    findings: Vec<FindingView>,
     blobs: Vec<BlobRef>,
     room: Room,
 }
@@ -43,22 +43,40 @@ async fn judge(
     mid: Option<MigrationId>,
 ) -> Result<Judgement, EngineError> {
     let mut examination = core.parts.departure.examine(model, mid).await?;
-    let mut findings = std::mem::take(&mut examination.findings);
+    let here = std::mem::take(&mut examination.findings);
+    let mut findings: Vec<_> = here.iter().map(|finding| FindingView::of(Direction::Source, finding)).collect();
     // There is nothing else to say about a controller's own model, and nothing to ask.
-    if findings.iter().any(|finding| finding.level == Level::Fail && &*finding.check == source::CONTROLLER_MODEL) {
+    if findings.iter().any(|finding| finding.is_failure() && finding.check == source::CONTROLLER_MODEL) {
         return Ok(Judgement { examination, findings, blobs: Vec::new(), room: Room::default() });
     }
-    match conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))).await? {
-        Answer::Findings(there) => findings.extend(there.into_vec()),
+    let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
+    // Both at once: on a long link each answer takes its time.
+    let (there, room) = tokio::try_join!(
+        conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))),
+        conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))),
+    )?;
+    match there {
+        Answer::Findings(there) => findings.extend(there.iter().map(|finding| found_there(finding, conversation))),
         other => return Err(unexpected(conversation, other)),
     }
-    let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
-    let room = match conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))).await? {
+    let room = match room {
         Answer::Room(room) => room,
         other => return Err(unexpected(conversation, other)),
     };
-    findings.push(space(&blobs, room));
+    findings.push(FindingView::of(Direction::Target, &space(&blobs, room)));
     Ok(Judgement { examination, findings, blobs, room })
+}
+
+/// Makes the view of what the controller there has found. What this program is to be told about it has to be typed
+/// there, and says so in a way that does no harm where it is typed.
+fn found_there(finding: &Finding, conversation: &Conversation) -> FindingView {
+    let peer = conversation.session.peer_name();
+    let there = |line: &str| match line {
+        ours if ours.starts_with("modelferry ") && !ours.contains(" # ") => format!("{ours} # on the host of {peer}"),
+        other => other.to_owned(),
+    };
+    let fix = finding.fix.lines().map(there).collect::<Vec<_>>().join("\n");
+    FindingView { fix, ..FindingView::of(Direction::Target, finding) }
 }
 
 fn unexpected(conversation: &Conversation, answer: Answer) -> EngineError {
@@ -114,7 +132,7 @@ pub async fn plan(
         region => format!("{}/{region}", &*target.cloud),
     };
     if !networks.is_empty() {
-        findings.extend(networks.findings(&there, &cloud, &facts.name));
+        findings.extend(networks.findings(&there, &cloud, &facts.name).iter().map(FindingView::from));
     }
     let asked = Instant::now();
     conversation.ask(Question::Ping).await?;
@@ -124,8 +142,8 @@ pub async fn plan(
     let rate = forecast::rate(core, conversation.session.peer()).await?;
     let source = core.parts.arrival.card().await?;
     Ok(PlanView {
-        ok: findings.iter().all(|finding| finding.level != Level::Fail),
-        findings: findings.iter().map(FindingView::from).collect(),
+        ok: !findings.iter().any(FindingView::is_failure),
+        findings,
         networks,
         bytes_total,
         bytes_held: room.bytes_held.min(bytes_total),

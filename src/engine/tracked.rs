@@ -223,6 +223,8 @@ pub fn id_of(terms: &Terms) -> String {
 }
 
 fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
+    // While it waits nothing moves, and nobody knows when it will.
+    let bytes = if inner.waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
     let (direction, state, stand, root, note) = match &inner.standing {
         Standing::Source(record) => {
             use SourceState::*;
@@ -292,5 +294,46 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
         target_pin: if direction == Direction::Source { peer } else { own }.to_string(),
         bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid};
+    use modelferry_protocol::switch::source::SourceRecord;
+    use modelferry_protocol::switch::{Head, Profile};
+
+    use super::*;
+
+    #[test]
+    fn while_it_waits_no_rate_is_told_and_no_time_foretold() {
+        let (mid, model, peer) = (MigrationId([1; 16]), ModelUuid([2; 16]), Pin([3; 32]));
+        let terms = Terms {
+            mid,
+            model,
+            attempt: 0,
+            name: Default::default(),
+            owner: Default::default(),
+            peer: modelferry_protocol::codec::Text::cut("west"),
+            controller: Default::default(),
+            freeze_ms_max: 0,
+            skip_log: false,
+            reap_hold_ms: 0,
+        };
+        let head = Head { mid, model, epoch_to: 1, peer, journal: JournalId([4; 16]), profile: Profile::Embedded };
+        let standing = Standing::Source(SourceRecord { head, state: SourceState::Offered });
+        let tracked = Tracked::new(terms, Pin([5; 32]), peer, standing, History::default());
+        tracked.set_offered();
+        tracked.counters.set(100 << 20, 30 << 20);
+        tracked.counters.add_sent(1 << 20, 1 << 20);
+        tracked.counters.add_sent(9 << 20, 9 << 20);
+        tracked.publish();
+        assert!(tracked.view().bytes.rate > 0.0 && tracked.view().note.ends_with(" left)"));
+        tracked.wait_for_peer();
+        assert_eq!(tracked.view().bytes.rate, 0.0);
+        assert_eq!(
+            tracked.view().notes(),
+            "waiting for the agent of west to connect; copying binaries ahead, model is live (30 %)"
+        );
     }
 }

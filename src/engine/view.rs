@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::IN_DOUBT_AFTER_DEFAULT;
 use crate::controller::checks::network::NetworkTable;
+use crate::controller::checks::source::{self, MIGRATING};
+use crate::controller::checks::target::USERS;
 
 /// Which side of a migration this agent is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +121,15 @@ impl MigrationView {
     pub fn is_held(&self) -> bool {
         self.reap_due_ms.is_some()
     }
+
+    /// Returns what stands in Juju's column Notes behind `migrating: `: why it waits, if it does, before what it
+    /// does, as what is too long is cut at its end.
+    pub fn notes(&self) -> String {
+        match &self.waiting {
+            Some(waiting) => format!("{waiting}; {}", self.note),
+            None => self.note.clone(),
+        }
+    }
 }
 
 /// A record of a migration, for people.
@@ -169,9 +180,36 @@ pub struct FindingView {
     pub check: String,
     /// What was found.
     pub text: String,
-    /// The command that mends it.
+    /// The command that mends it; a comment behind it says on which host, where that is not this one.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub fix: String,
+    /// Which controller has checked it, where one of the two has.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub side: Option<Direction>,
+}
+
+impl FindingView {
+    /// Makes the view of what the controller on one side has found.
+    pub fn of(side: Direction, finding: &Finding) -> Self {
+        Self { side: Some(side), ..Self::from(finding) }
+    }
+
+    /// Reports whether it stands in the way.
+    pub fn is_failure(&self) -> bool {
+        self.level == "fail"
+    }
+
+    /// Returns what was found as Juju says it when it refuses: with the side whose prechecks found it, but for what
+    /// Juju tells before any prechecks are made.
+    pub fn complaint(&self) -> String {
+        let before = [source::CONTROLLER_MODEL, USERS].contains(&self.check.as_str()) || self.text == MIGRATING;
+        match self.side {
+            _ if before => self.text.clone(),
+            Some(Direction::Source) => format!("source prechecks failed: {}", self.text),
+            Some(Direction::Target) => format!("target prechecks failed: {}", self.text),
+            None => format!("prechecks failed: {}", self.text),
+        }
+    }
 }
 
 impl From<&Finding> for FindingView {
@@ -186,6 +224,7 @@ impl From<&Finding> for FindingView {
             check: finding.check.to_string(),
             text: finding.text.to_string(),
             fix: finding.fix.to_string(),
+            side: None,
         }
     }
 }

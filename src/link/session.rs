@@ -117,6 +117,11 @@ impl Session {
         self.0.line.connection.rtt()
     }
 
+    /// Returns how many bytes QUIC lets be on their way now.
+    pub fn window_bytes(&self) -> u64 {
+        self.0.line.connection.stats().path.cwnd
+    }
+
     /// Returns the bytes of all UDP datagrams sent on this connection, repeats and headers of QUIC included.
     pub fn udp_tx_bytes(&self) -> u64 {
         self.0.line.connection.stats().udp_tx.bytes

@@ -15,19 +15,19 @@ fn blobs() -> Vec<Vec<u8>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_follows_the_model_before_the_source_s_copy_is_deleted() {
     let (src, dst) = pair(&blobs()).await;
-    src.shelf.log(5);
+    src.log(5);
     let log = src.shelf.inner().site.log.clone();
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Moved).await;
     assert_eq!(dst.shelf.inner().site.log, log);
-    assert_eq!(src.shelf.held(), Held::Absent);
+    assert_eq!(src.held(), Held::Absent);
     assert_eq!(view.bytes.total, view.bytes.held, "the log is not counted among the model's bytes: {view:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_breaks_off_goes_on_where_it_was() {
     let (src, dst) = pair(&blobs()).await;
-    src.shelf.log(6);
+    src.log(6);
     let log = src.shelf.inner().site.log.clone();
     // The second piece is refused, and everything is begun anew.
     dst.shelf.inner().trouble.failing_logs = vec![2];
@@ -42,7 +42,7 @@ async fn a_log_that_breaks_off_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_skipped_stays_behind() {
     let (src, dst) = pair(&blobs()).await;
-    src.shelf.log(5);
+    src.log(5);
     let mid = src.migrate_with("dst", MigrateOptions { skip_log: true, ..Host::options() }).await;
     src.ends(mid, Stand::Moved).await;
     assert!(dst.shelf.inner().site.log.is_empty());
@@ -51,13 +51,13 @@ async fn a_log_that_is_skipped_stays_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_cannot_follow_is_given_up_at_the_operator_s_wish_alone() {
     let (src, dst) = pair(&blobs()).await;
-    src.shelf.log(3);
+    src.log(3);
     dst.shelf.inner().trouble.failing_logs = vec![1; 1000];
     let mid = src.migrate("dst").await;
     src.until(mid, "the log is refused", |view| view.waiting.is_some() && view.state == "Handed").await;
     let refused = src.engine().reap(mid, false, "uid 7").await.unwrap_err();
     assert!(refused.to_string().contains("--skip-logs"), "{refused}");
-    assert_eq!(src.shelf.held(), Held::Frozen(mid));
+    assert_eq!(src.held(), Held::Frozen(mid));
     src.engine().reap(mid, true, "uid 7").await.unwrap();
     src.ends(mid, Stand::Moved).await;
     let events = src.engine().events(mid).await.unwrap();
@@ -68,16 +68,16 @@ async fn a_log_that_cannot_follow_is_given_up_at_the_operator_s_wish_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_copy_stays_dead_until_the_operator_ends_the_hold() {
     let (src, dst) = pair(&blobs()).await;
-    src.shelf.log(1);
+    src.log(1);
     let hold = Duration::from_secs(3600);
     let mid = src.migrate_with("dst", MigrateOptions { reap_hold: hold, ..Host::options() }).await;
     let held = src.until(mid, "the hold", |view| view.reap_due_ms.is_some()).await;
     assert!(held.note.starts_with("successful, reap due at 2"), "{held:?}");
-    assert_eq!(src.shelf.held(), Held::Frozen(mid));
+    assert_eq!(src.held(), Held::Frozen(mid));
     assert!(dst.shelf.inner().site.is_live());
     assert!(matches!(src.engine().abort(mid, "test").await, Err(EngineError::TooLate(_))), "the copy is dead");
     assert_eq!(src.engine().reap(mid, false, "uid 7").await.unwrap().stand, Stand::Moved);
-    assert_eq!(src.shelf.held(), Held::Absent);
+    assert_eq!(src.held(), Held::Absent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,5 +100,5 @@ async fn a_reap_that_fails_is_shown_and_repeated_until_it_is_done() {
     assert!(failing.waiting.unwrap().starts_with("moved, reap failing: "));
     src.engine().reap(mid, false, "uid 7").await.unwrap();
     src.ends(mid, Stand::Moved).await;
-    assert_eq!(src.shelf.held(), Held::Absent);
+    assert_eq!(src.held(), Held::Absent);
 }

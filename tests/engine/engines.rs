@@ -17,7 +17,7 @@ use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
 
-use super::controller::{Desk, MODEL};
+use super::controller::{Desk, Held, MODEL};
 use super::shelf::Shelf;
 
 /// Generous: nothing is claimed about time here.
@@ -91,6 +91,16 @@ impl Host {
 
     pub fn engine(&self) -> &Engine {
         &self.running.as_ref().expect("a running agent").0
+    }
+
+    pub fn held(&self) -> Held {
+        self.shelf.inner().site.held
+    }
+
+    /// Gives the model here a log of so many pieces.
+    pub fn log(&self, pieces: u64) {
+        let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
+        self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
     }
 
     pub fn link(&self) -> &Link {

@@ -18,8 +18,8 @@ async fn a_model_moves_and_every_blob_arrives() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Moved).await;
     dst.ends(mid, Stand::Moved).await;
-    assert_eq!(src.shelf.held(), Held::Absent);
-    assert_eq!(dst.shelf.held(), Held::Live(Some(mid)));
+    assert_eq!(src.held(), Held::Absent);
+    assert_eq!(dst.held(), Held::Live(Some(mid)));
     assert_eq!(src.shelf.inner().site.charms, dst.shelf.inner().site.charms);
     assert_eq!(view.bytes.held, view.bytes.total);
 }
@@ -33,7 +33,7 @@ async fn a_return_trip_sends_no_chunk_again() {
     let back = dst.migrate("src").await;
     let view = dst.ends(back, Stand::Moved).await;
     assert_eq!(view.bytes.sent, 0, "{view:?}");
-    assert_eq!(src.shelf.held(), Held::Live(Some(back)));
+    assert_eq!(src.held(), Held::Live(Some(back)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +45,7 @@ async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     assert_eq!(refused.to_string(), "model named \"shelf\" already exists");
     assert_eq!(refused.kind(), ErrorKind::Refused);
     assert!(src.engine().migrations().is_empty() && dst.engine().migrations().is_empty());
-    assert_eq!(src.shelf.held(), Held::Live(None));
+    assert_eq!(src.held(), Held::Live(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,9 +55,9 @@ async fn a_freeze_that_is_refused_leaves_the_model_live() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.unwrap().contains("model is dying"));
-    assert_eq!(src.shelf.held(), Held::Live(None));
+    assert_eq!(src.held(), Held::Live(None));
     dst.ends(mid, Stand::Reverted).await;
-    assert_eq!(dst.shelf.held(), Held::Absent);
+    assert_eq!(dst.held(), Held::Absent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn an_import_that_is_refused_reverts_with_the_target_s_words() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.as_ref().unwrap().contains("cannot get secret backend"), "{view:?}");
-    assert_eq!(src.shelf.held(), Held::Live(None));
+    assert_eq!(src.held(), Held::Live(None));
     dst.ends(mid, Stand::Reverted).await;
     // And when the trouble is over, the model moves under a new migration.
     dst.shelf.inner().trouble.refuse_stage = None;
@@ -81,7 +81,7 @@ async fn an_activation_that_fails_is_repeated_until_it_succeeds() {
     dst.shelf.inner().trouble.failing_activations = 2;
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Moved).await;
-    assert_eq!(dst.shelf.held(), Held::Live(Some(mid)));
+    assert_eq!(dst.held(), Held::Live(Some(mid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn a_thaw_that_fails_is_repeated_until_the_model_is_live() {
     src.shelf.inner().trouble.failing_thaws = 1;
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Reverted).await;
-    assert_eq!(src.shelf.held(), Held::Live(None));
+    assert_eq!(src.held(), Held::Live(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

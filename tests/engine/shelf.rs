@@ -51,21 +51,11 @@ impl Shelf {
         self.inner.lock().unwrap()
     }
 
-    pub fn held(&self) -> Held {
-        self.inner().site.held
-    }
-
     /// Puts a model with these binaries here.
     pub fn hold(&self, charms: &[Vec<u8>]) {
         let charms = charms.iter().map(|bytes| self.store.put_bytes(bytes).unwrap()).collect();
         let mut inner = self.inner();
         (inner.site.held, inner.site.charms) = (Held::Live(None), charms);
-    }
-
-    /// Gives the model a log of so many pieces.
-    pub fn log(&self, pieces: u64) {
-        let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
-        self.inner().site.log = (1..=pieces).map(piece).collect();
     }
 }
 

@@ -100,7 +100,7 @@ impl Play {
         self.region.trace.set_time(now);
         self.region.network.deliver();
         self.region.estate.land();
-        if now % 200 == 0 {
+        if now.is_multiple_of(200) {
             self.region.estate.write();
         }
         for host in &mut self.hosts {

@@ -75,6 +75,23 @@ fn an_archive_is_verified_and_listed_without_an_agent() {
 }
 
 #[test]
+fn a_backup_is_restored_into_the_embedded_controller_beside_the_agent_and_into_no_other() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    let file = src.dir.path().join("prod.tar.zst");
+    src.run(&["backup", "create", &sample.name, text(&file)]).ok();
+    src.run(&["embedded", "remove", &sample.name]).ok();
+    let elsewhere = src.run(&["backup", "restore", text(&file), "--controller", "dst"]);
+    elsewhere.fails(1, "copy the archive to the host of dst");
+    let real = src.run(&["backup", "restore", text(&file), "--controller", "maas-prod"]);
+    let told = real.fails(1, "no controller of Juju itself takes a model out of a backup");
+    assert!(told.contains("`juju create-backup -m maas-prod:controller`"), "{told}");
+    assert!(!src.serves(&sample.name) && !dst.serves(&sample.name));
+    src.run(&["backup", "restore", text(&file), "--controller", "src"]).ok();
+    assert!(src.serves(&sample.name));
+}
+
+#[test]
 fn a_backup_that_cannot_be_made_is_refused_and_leaves_nothing() {
     let sample = Sample::default();
     let host = alone(&sample);
@@ -144,6 +161,14 @@ fn a_peer_keeps_a_live_model_and_the_next_day_only_what_is_new_is_sent() {
     assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
     let (older, newer) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
     dst.run(&["backup", "verify", newer]).ok();
+    // And looked into, by its id, as the archive would be; an id that nobody keeps is told from a file.
+    for command in ["models", "show-model", "status"] {
+        let kept = dst.run(&[command, "--from", &newer[..12], "--format", "json"]).ok();
+        assert!(kept.contains(model) && kept.contains(&newer[..12]), "{command}: {kept}");
+    }
+    let described = dst.run(&["show-model", "--from", newer]).ok();
+    assert!(described.starts_with(&format!("{model}:\n  name: admin/{model}\n")), "{described}");
+    dst.run(&["status", "--from", "0123456789ab"]).fails(1, "a path such as ./0123456789ab");
     dst.run(&["backup", "remove", older]).ok();
     dst.run(&["backup", "verify", older]).fails(1, "is kept here");
     dst.until("peers are connected", |host| host.connected().then_some(()));

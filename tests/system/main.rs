@@ -4,11 +4,15 @@
 mod after;
 mod backup;
 mod bad_input;
+mod completion;
 mod endurance;
+mod handed;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
 mod interrupted;
 mod moved;
+mod nearest;
+mod parity;
 mod plan;
 mod refused;
 mod status;

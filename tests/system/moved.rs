@@ -33,6 +33,20 @@ fn a_model_arrives_byte_for_byte_and_its_source_redirects() {
 }
 
 #[test]
+fn without_a_terminal_each_change_is_a_line_of_its_own() {
+    let sample = Sample { size_bytes: 8 << 20, ..Sample::default() };
+    let (src, _dst, _) = ready(&sample);
+    let told = src.run(&["migrate", &sample.name, "dst", "--wait"]);
+    let mut lines = told.err.lines();
+    assert_eq!(lines.next().unwrap(), format!("Migration started with ID \"{}:0\"", sample.uuid));
+    // A time of day, and then what is new: nothing is said twice in a row, and nothing is painted over.
+    let notes: Vec<&str> = lines.map(|line| line.split_once("Z ").unwrap_or_else(|| panic!("{line}")).1).collect();
+    assert!(!notes.is_empty() && notes.windows(2).all(|two| two[0] != two[1]), "{notes:?}");
+    assert!(!told.err.contains(['\r', '\u{1b}']), "{:?}", told.err);
+    told.ok();
+}
+
+#[test]
 fn a_model_comes_back_and_almost_nothing_is_sent_again() {
     let sample = Sample::default();
     let (src, dst, _) = ready(&sample);

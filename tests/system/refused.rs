@@ -15,7 +15,10 @@ fn a_missing_user_is_refused_with_juju_s_advice_until_it_is_added() {
     src.import(&sample);
     let refused = src.run(&["migrate", &sample.name, "dst"]);
     let text = refused.fails(1, "cannot initiate migration as the users granted access to the model do not exist");
-    assert!(text.contains("bob"), "{text}");
+    // Juju's own words, and then the command, with the host that it is for.
+    assert!(text.starts_with("ERROR cannot initiate migration as the users"), "{text}");
+    assert!(text.contains("\n  - bob\n"), "{text}");
+    assert!(text.ends_with("  modelferry embedded user add bob # on the host of dst\n"), "{text}");
     assert!(src.serves(&sample.name));
     dst.add_users();
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
@@ -61,7 +64,7 @@ fn an_older_destination_is_refused() {
     dst.add_users();
     src.import(&sample);
     src.run(&["migrate", &sample.name, "dst"])
-        .fails(1, "model has higher version than target controller (3.6.23 > 3.6.1)");
+        .fails(1, "ERROR target prechecks failed: model has higher version than target controller (3.6.23 > 3.6.1)");
 }
 
 #[test]

@@ -33,6 +33,20 @@ fn a_models_status_over_the_link_is_the_same_as_at_home() {
 }
 
 #[test]
+fn a_controller_is_shown_with_its_models_at_home_and_over_the_link() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    let home = src.run(&["show-controller", "--format", "json"]).json();
+    let model = &home["src"]["models"][&sample.name];
+    assert_eq!((&model["uuid"], &model["machine-count"]), (&json!(sample.uuid), &json!(sample.machines)), "{home}");
+    assert!(model["core-count"].as_u64().unwrap() > 0 && home["src"]["models"]["controller"].is_object(), "{home}");
+    let far = dst.run(&["show-controller", "src", "--format", "json"]).json();
+    assert_eq!(far["src"]["models"], home["src"]["models"]);
+    let shown = dst.run(&["show-controller", "src"]).ok();
+    assert!(shown.contains("    ca-fingerprint: ") && shown.contains("      model-uuid: "), "{shown}");
+}
+
+#[test]
 fn a_file_is_shown_without_any_agent() {
     let sample = Sample::default();
     let host = Host::new("src");

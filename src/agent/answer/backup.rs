@@ -3,17 +3,27 @@
 use std::path::PathBuf;
 
 use super::Desk;
-use crate::agent::control::view::PeerView;
+use crate::agent::causes;
+use crate::agent::control::server::Client;
+use crate::agent::control::view::{ModelStatusView, ModelView, PeerView};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
-use crate::controller::backup::view::BackupView;
-use crate::controller::backup::{self, Archive, Kept, Origin, Source};
+use crate::controller::backup::view::{BackupView, ID_SHOWN};
+use crate::controller::backup::{self, Archive, BackupError, Kept, Origin, Source};
+use crate::controller::description::Description;
 use crate::controller::embedded::{Embedded, verify};
+use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
+use crate::controller::status::ModelStatus;
 
 impl Desk {
-    pub(super) async fn backup_create(&self, model: &str, file: PathBuf, force: bool) -> Result<Response, Failure> {
+    pub(super) async fn backup_create(
+        &self,
+        model: &str,
+        file: PathBuf,
+        client: &mut Client,
+    ) -> Result<Response, Failure> {
         let model = self.model_here(model).await?.to_string();
-        let made = self.blocking(move |embedded| embedded.back_up(&model, &file, force)).await?;
+        let made = self.with_files(client, move |embedded, files| embedded.back_up(&model, &file, files)).await?;
         Ok(Response::Backup(Box::new(made)))
     }
 
@@ -51,11 +61,55 @@ impl Desk {
         Ok(Response::Done)
     }
 
-    pub(super) async fn backup_restore(&self, backup: BackupRef, source_lost: bool) -> Result<Response, Failure> {
-        let mut source = self.blocking(move |embedded| open(embedded, &backup)).await?;
+    pub(super) async fn backup_show(&self, id: String) -> Result<Response, Failure> {
+        let shown = self.blocking(move |embedded| {
+            let kept = kept(embedded, &id)?;
+            let description = kept.description(embedded.store())?;
+            let description = Description::parse(&description);
+            let description = description.map_err(|error| ControllerError::Refused(causes(&error)))?;
+            let model = ModelView::of_description(&description, &kept.manifest.id.to_string()[..ID_SHOWN]);
+            Ok(ModelStatusView { model, inside: ModelStatus::of(&description) })
+        });
+        Ok(Response::ModelStatus(Box::new(shown.await?)))
+    }
+
+    pub(super) async fn backup_restore(
+        &self,
+        backup: BackupRef,
+        source_lost: bool,
+        controller: Option<&str>,
+        client: &mut Client,
+    ) -> Result<Response, Failure> {
+        self.refuse_other_controller(controller)?;
+        let mut source = self.with_files(client, move |embedded, files| open(embedded, &backup, files)).await?;
         let manifest = source.manifest();
         self.refuse_second_owner(&manifest.controller, &manifest.uuid.to_string(), source_lost).await?;
         Ok(Response::Imported(self.blocking(move |embedded| embedded.restore(source.as_mut())).await?))
+    }
+
+    /// Refuses to restore into any controller but the one in this agent's own process.
+    fn refuse_other_controller(&self, controller: Option<&str>) -> Result<(), Failure> {
+        let refused = |message: String, hint: String| {
+            Err(Failure::new(FailureKind::Refused, message).state("nothing has changed").hint(hint))
+        };
+        match controller {
+            None => Ok(()),
+            Some(name) if name == &*self.embedded.controller_card().name => Ok(()),
+            Some(name) if self.place(Some(name)).is_ok() => refused(
+                format!("controller {name} is beside another agent, and a backup is restored by a controller's own"),
+                format!("copy the archive to the host of {name}, and run `modelferry backup restore FILE` there"),
+            ),
+            Some(name) => refused(
+                format!(
+                    "controller {name} is none that an agent hosts, and no controller of Juju itself takes a model out of \
+                     a backup: it takes one from the controller that has it, with the machines as they are now"
+                ),
+                format!(
+                    "restore it into an embedded one, see `modelferry controllers`; what backs a controller of Juju up is \
+                     `juju create-backup -m {name}:controller`"
+                ),
+            ),
+        }
     }
 
     /// Refuses to restore a model that its own controller may still have: nothing may make two owners of it.
@@ -106,9 +160,16 @@ fn kept(embedded: &Embedded, id: &str) -> Result<Kept, ControllerError> {
     Kept::read(store, &backup::find(store, id)?)
 }
 
-fn open(embedded: &Embedded, backup: &BackupRef) -> Result<Box<dyn Source + Send>, ControllerError> {
+fn open(
+    embedded: &Embedded,
+    backup: &BackupRef,
+    files: &mut dyn Files,
+) -> Result<Box<dyn Source + Send>, ControllerError> {
     Ok(match backup {
-        BackupRef::File(path) => Box::new(Archive::open(path)?),
+        BackupRef::File(path) => {
+            let unreadable = |source| BackupError::Unreadable { path: path.clone(), source };
+            Box::new(Archive::of(files.open(path).map_err(unreadable)?, path)?)
+        }
         BackupRef::Kept(id) => Box::new(kept(embedded, id)?.open(embedded.store().clone())),
     })
 }

@@ -3,18 +3,31 @@
 use std::path::PathBuf;
 
 use super::Desk;
+use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::controller::embedded::Blobs;
 use crate::controller::embedded::view::Access;
 
 impl Desk {
-    pub(super) async fn embedded_import(&self, file: PathBuf, blobs: Option<PathBuf>) -> Result<Response, Failure> {
+    pub(super) async fn embedded_import(
+        &self,
+        file: PathBuf,
+        blobs: Option<PathBuf>,
+        client: &mut Client,
+    ) -> Result<Response, Failure> {
         let blobs = blobs.map_or(Blobs::Without, Blobs::Dir);
-        Ok(Response::Imported(self.blocking(move |embedded| embedded.import(&file, &blobs)).await?))
+        let imported = self.with_files(client, move |embedded, files| embedded.import(&file, &blobs, files));
+        Ok(Response::Imported(imported.await?))
     }
 
-    pub(super) async fn embedded_export(&self, model: String, dir: PathBuf) -> Result<Response, Failure> {
-        Ok(Response::Exported(self.blocking(move |embedded| embedded.export(&model, &dir)).await?))
+    pub(super) async fn embedded_export(
+        &self,
+        model: String,
+        dir: PathBuf,
+        client: &mut Client,
+    ) -> Result<Response, Failure> {
+        let exported = self.with_files(client, move |embedded, files| embedded.export(&model, &dir, files));
+        Ok(Response::Exported(exported.await?))
     }
 
     pub(super) async fn embedded_remove(&self, model: String) -> Result<Response, Failure> {

@@ -3,10 +3,12 @@
 mod arrival;
 mod backup;
 mod embedded;
+mod files;
 mod limits;
 mod migrations;
 mod models;
 pub(super) mod mute;
+mod nearest;
 mod peers;
 mod refusal;
 mod resolve;
@@ -64,7 +66,10 @@ impl Desk {
     /// Answers a peer's question, a read-only request as JSON.
     pub async fn answer_query(&self, json: &str) -> String {
         let response = match serde_json::from_str::<Request>(json) {
-            Ok(request) if request.peer_may_ask() => self.read(request).await.unwrap_or_else(Response::from),
+            Ok(request) if request.peer_may_ask() => match self.read(request).await {
+                Ok(response) => response,
+                Err(failure) => self.with_nearest(failure).await.into(),
+            },
             Ok(_) => Failure::new(FailureKind::NotPermitted, "a peer may not ask that").into(),
             Err(error) => Failure::new(FailureKind::Usage, format!("the question is not understood: {error}")).into(),
         };
@@ -98,13 +103,14 @@ impl Desk {
             Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
             Request::UserList {} => self.user_list().await,
             Request::BackupList {} => self.backup_list().await,
+            Request::BackupShow { id } => self.backup_show(id).await,
             Request::BackupVerify { id } => self.backup_verify(id).await,
             other => unreachable!("{other:?} changes something or is watched"),
         }
     }
 
     /// Answers what changes something.
-    async fn change(&self, request: Request, actor: &str) -> Result<Response, Failure> {
+    async fn change(&self, request: Request, actor: &str, client: &mut Client) -> Result<Response, Failure> {
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
@@ -121,13 +127,15 @@ impl Desk {
             Request::Reap { id, skip_log } => self.reap(&id, skip_log, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
-            Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs).await,
-            Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir).await,
+            Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs, client).await,
+            Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir, client).await,
             Request::EmbeddedRemove { model } => self.embedded_remove(model).await,
             Request::EmbeddedSet { model, key, value } => self.embedded_set(model, key, value).await,
-            Request::BackupCreate { model, file, force } => self.backup_create(&model, file, force).await,
+            Request::BackupCreate { model, file } => self.backup_create(&model, file, client).await,
             Request::BackupKeep { model, peer } => self.backup_keep(&model, &peer).await,
-            Request::BackupRestore { backup, source_lost } => self.backup_restore(backup, source_lost).await,
+            Request::BackupRestore { backup, source_lost, controller } => {
+                self.backup_restore(backup, source_lost, controller.as_deref(), client).await
+            }
             Request::BackupRemove { id } => self.backup_remove(id).await,
             Request::UserAdd { user, access } => self.user_add(user, access).await,
             Request::UserRemove { user } => self.user_remove(user).await,
@@ -167,11 +175,14 @@ impl Answer for Desk {
             Request::Events { after, follow } => self.events(after, follow, client).await,
             request if request.changes() => {
                 tracing::info!(caller = caller.actor(), verb = request.verb(), "asked");
-                self.change(request, &caller.actor()).await
+                self.change(request, &caller.actor(), client).await
             }
             request => self.read(request).await,
         };
-        answered.unwrap_or_else(Response::from)
+        match answered {
+            Ok(response) => response,
+            Err(failure) => self.with_nearest(failure).await.into(),
+        }
     }
 }
 

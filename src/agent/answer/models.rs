@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use super::Desk;
 use crate::agent::control::view::{
-    ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
+    ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
 };
-use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::agent::control::{Failure, FailureKind, Missing, Request, Response};
+use crate::controller::embedded::Embedded;
 use crate::controller::embedded::view::{ModelDetails, ModelRow};
+use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 use crate::engine::view::{Direction, MigrationView, Stand};
 
@@ -15,8 +17,11 @@ use crate::engine::view::{Direction, MigrationView, Stand};
 /// must see what went wrong at night.
 const FAILED_SHOWN_MS: u64 = 24 * 3_600_000;
 
+/// The owner whose models Juju names without their owner, to the administrator.
+const ADMIN: &str = "admin";
+
 /// Where a name leads.
-enum Place {
+pub(super) enum Place {
     /// To the agent's own controller.
     Here,
     /// To the controller beside this peer.
@@ -25,7 +30,7 @@ enum Place {
 
 impl Desk {
     /// Returns where a controller is: the agent's own goes by its name, others by their peer's or their own.
-    fn place(&self, controller: Option<&str>) -> Result<Place, Failure> {
+    pub(super) fn place(&self, controller: Option<&str>) -> Result<Place, Failure> {
         let Some(name) = controller else { return Ok(Place::Here) };
         if name == &*self.embedded.controller_card().name {
             return Ok(Place::Here);
@@ -38,7 +43,8 @@ impl Desk {
             Some(peer) => Ok(Place::Peer(peer.name)),
             None => {
                 let message = format!("controller {name} not found");
-                Err(Failure::new(FailureKind::NotFound, message).hint("see `modelferry controllers`"))
+                let missing = Missing::Controller(name.to_owned());
+                Err(Failure::new(FailureKind::NotFound, message).missing(missing).hint("see `modelferry controllers`"))
             }
         }
     }
@@ -76,7 +82,10 @@ impl Desk {
     /// Shows a controller.
     pub(super) async fn show_controller(&self, controller: Option<String>) -> Result<Response, Failure> {
         match self.place(controller.as_deref())? {
-            Place::Here => Ok(Response::Controller(Box::new(self.blocking(|embedded| embedded.view()).await?.into()))),
+            Place::Here => {
+                let (own, models) = self.blocking(|embedded| Ok((embedded.view()?, counted(embedded)?))).await?;
+                Ok(Response::Controller(Box::new(ControllerView { models, ..own.into() })))
+            }
             Place::Peer(peer) => self.ask_peer(&peer, &Request::ShowController { controller: None }).await,
         }
     }
@@ -160,10 +169,24 @@ impl Desk {
     }
 }
 
+/// Counts what a controller's models have.
+fn counted(embedded: &Embedded) -> Result<Vec<ControllerModel>, ControllerError> {
+    let counted = embedded.models()?.into_iter().map(|row| {
+        let cores = match row.is_controller {
+            true => 0,
+            false => embedded.model(&row.uuid)?.cores.values().sum(),
+        };
+        let ModelRow { name, owner, uuid, model_type, machines, units, .. } = row;
+        let name = if owner == ADMIN { name } else { format!("{owner}/{name}") };
+        Ok(ControllerModel { name, uuid, model_type, machines, units, cores })
+    });
+    counted.collect()
+}
+
 /// Returns what a model shows of its last migration: one that runs, or that failed on the model's own side.
 fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
     let note = match view.stand {
-        Stand::Running | Stand::Undecided | Stand::Finishing => view.note.clone(),
+        Stand::Running | Stand::Undecided | Stand::Finishing => view.notes(),
         Stand::Reverted if view.direction == Direction::Source => {
             let cause = view.cause.as_deref().unwrap_or("no cause was recorded");
             format!("aborted, removing model from target controller: {cause}")

@@ -2,7 +2,7 @@
 
 use super::Desk;
 use crate::agent::control::view::RedirectView;
-use crate::agent::control::{Failure, FailureKind};
+use crate::agent::control::{Failure, FailureKind, Missing};
 use crate::agent::error::causes;
 use crate::controller::embedded::view as embedded;
 use crate::controller::port::ControllerError;
@@ -16,11 +16,14 @@ impl Desk {
     pub(super) fn refusal_of_controller(&self, error: &ControllerError) -> Failure {
         match error {
             ControllerError::ModelNotFound(model) => {
-                let model =
-                    if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
+                let path = if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
                 let own = self.embedded.controller_card().name;
-                Failure::new(FailureKind::NotFound, format!("model {own}:{model} not found"))
+                Failure::new(FailureKind::NotFound, format!("model {own}:{path} not found"))
+                    .missing(Missing::Model(model.clone()))
                     .hint("see `modelferry models`")
+            }
+            ControllerError::BackupNotFound(id) => {
+                Failure::new(FailureKind::NotFound, error.to_string()).missing(Missing::Backup(id.clone()))
             }
             ControllerError::Moved { model, to } => {
                 let gone = embedded::RedirectView::new(model.clone(), String::new(), to);
@@ -72,13 +75,12 @@ impl Desk {
         let failure = Failure::new(kind, causes(error));
         match error {
             EngineError::Prechecks(findings) => {
-                let fixes: Vec<&str> =
-                    findings.iter().map(|finding| &*finding.fix).filter(|fix| !fix.is_empty()).collect();
+                let fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
                 let more = match findings.len() {
                     0 | 1 => String::new(),
                     several => format!(" (and {} more, see `modelferry precheck`)", several - 1),
                 };
-                let failure = Failure::new(kind, format!("prechecks failed: {error}{more}"))
+                let failure = Failure::new(kind, format!("{error}{more}"))
                     .state("nothing has changed; the model is live where it was");
                 if fixes.is_empty() {
                     failure
@@ -89,6 +91,8 @@ impl Desk {
             EngineError::Busy { id, .. } => failure
                 .state(UNCHANGED)
                 .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
+            EngineError::UnknownPeer(peer) => failure.missing(Missing::Peer(peer.clone())),
+            EngineError::UnknownMigration(id) => failure.missing(Missing::Migration(id.clone())),
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),
             _ => failure,
         }
@@ -103,7 +107,11 @@ pub(super) fn refusal_of_pairing(error: &PairError) -> Failure {
         PairError::NotSaved(_) | PairError::NoRandomness => FailureKind::Internal,
         _ => FailureKind::Refused,
     };
-    Failure::new(kind, causes(error))
+    let failure = Failure::new(kind, causes(error));
+    match error {
+        PairError::UnknownPeer { name } => failure.missing(Missing::Peer(name.clone())),
+        _ => failure,
+    }
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -22,6 +22,34 @@ pub struct Failure {
     /// Where the model went, if it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Box<RedirectView>>,
+    /// What is missing, for the agent that looks for what was meant; nobody else is told.
+    #[serde(skip)]
+    pub missing: Option<Missing>,
+}
+
+/// Something that is not there, by the name that was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// A model of this controller.
+    Model(String),
+    /// A peer, by its name or by that of the controller beside it.
+    Peer(String),
+    /// A controller: this agent's, or a peer's.
+    Controller(String),
+    /// A migration.
+    Migration(String),
+    /// A backup that is kept here.
+    Backup(String),
+}
+
+impl Missing {
+    /// Returns what was typed.
+    pub fn typed(&self) -> &str {
+        match self {
+            Self::Model(typed) | Self::Peer(typed) | Self::Controller(typed) => typed,
+            Self::Migration(typed) | Self::Backup(typed) => typed,
+        }
+    }
 }
 
 /// Kinds of failure; an exit code each.
@@ -49,12 +77,18 @@ pub enum FailureKind {
 impl Failure {
     /// Makes a failure of which there is no more to say than what happened.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), state: String::new(), hint: String::new(), redirect: None }
+        Self { kind, message: message.into(), state: String::new(), hint: String::new(), redirect: None, missing: None }
     }
 
     /// Adds how things stand.
     pub fn state(mut self, state: impl Into<String>) -> Self {
         self.state = state.into();
+        self
+    }
+
+    /// Adds what is missing.
+    pub fn missing(mut self, missing: Missing) -> Self {
+        self.missing = Some(missing);
         self
     }
 

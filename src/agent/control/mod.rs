@@ -4,6 +4,8 @@
 //! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
+pub mod handing;
+mod nearest;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::failure::{Failure, FailureKind};
+pub use self::failure::{Failure, FailureKind, Missing};
+pub use self::nearest::nearest;
 
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
@@ -118,6 +121,11 @@ pub enum Request {
     UserList {},
     /// Which backups are kept here?
     BackupList {},
+    /// What is the model in this backup, kept here?
+    BackupShow {
+        /// Its id, or how that begins.
+        id: String,
+    },
     /// Is this backup, kept here, what it was?
     BackupVerify {
         /// Its id, or how that begins.
@@ -188,16 +196,16 @@ pub enum Request {
     },
     /// Import a model into the embedded controller.
     EmbeddedImport {
-        /// The description, an absolute path that the agent can read.
+        /// The description, an absolute path; the client hands it over.
         file: PathBuf,
-        /// Its binaries, likewise; none are imported if it is absent.
+        /// Its binaries, a directory, likewise; none are imported if it is absent.
         blobs: Option<PathBuf>,
     },
     /// Export a model of the embedded controller.
     EmbeddedExport {
         /// The model.
         model: String,
-        /// The directory to write, an absolute path; it must be empty or missing.
+        /// The directory that the files go to, an absolute path; the client makes them.
         dir: PathBuf,
     },
     /// Remove a model from the embedded controller.
@@ -218,10 +226,8 @@ pub enum Request {
     BackupCreate {
         /// The model.
         model: String,
-        /// The archive, an absolute path that the agent can write.
+        /// The archive, an absolute path; the client makes it.
         file: PathBuf,
-        /// Whether a file that is there is replaced.
-        force: bool,
     },
     /// Let a peer keep a copy of a model.
     BackupKeep {
@@ -236,6 +242,8 @@ pub enum Request {
         backup: BackupRef,
         /// Whether the controller that it was taken from is known to be lost.
         source_lost: bool,
+        /// Which controller is to have it; the embedded one if none is named, and no other can.
+        controller: Option<String>,
     },
     /// Keep a backup no longer.
     BackupRemove {
@@ -260,7 +268,7 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupRef {
-    /// An archive, an absolute path that the agent can read.
+    /// An archive, an absolute path; the client hands it over.
     File(PathBuf),
     /// One that is kept here: its id, or how that begins.
     Kept(String),
@@ -283,7 +291,7 @@ impl Request {
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
             Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
-            Self::BackupList {} | Self::BackupVerify { .. } => false,
+            Self::BackupList {} | Self::BackupShow { .. } | Self::BackupVerify { .. } => false,
             Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,
             Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
@@ -343,6 +351,8 @@ pub enum Response {
     Failed(Box<Failure>),
     /// To a watcher: the migration as it is now. More follows.
     Update(Box<MigrationView>),
+    /// The agent wants this file handed over, open, and goes on then. More follows.
+    Wanted(handing::Wanted),
     /// It is done, and there is nothing to tell.
     Done,
     /// Of [`Request::Status`].
@@ -366,7 +376,7 @@ pub enum Response {
     },
     /// Of [`Request::ShowModel`].
     Model(Box<ModelView>),
-    /// Of [`Request::ModelStatus`].
+    /// Of [`Request::ModelStatus`] and [`Request::BackupShow`].
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),

@@ -1,6 +1,6 @@
 //! The agent's end of the control socket.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncReadExt, BufReader};
+use tokio::io::{AsyncReadExt, BufReader, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use super::handing::{self, Wanted};
 use super::wire::{WireError, read_line, write_line};
 use super::{Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response};
 use crate::agent::AgentError;
@@ -45,7 +46,20 @@ impl Client {
     pub async fn update(&mut self, response: &Response) -> io::Result<()> {
         write_line(&mut self.0, response).await
     }
+
+    /// Has the client open a file and hand it over.
+    ///
+    /// Errors: why it cannot, as its system says; the client is gone, or takes too long.
+    pub async fn file(&mut self, wanted: Wanted) -> io::Result<File> {
+        self.update(&Response::Wanted(wanted)).await?;
+        let socket: &UnixStream = self.0.as_ref();
+        let handed = socket.async_io(Interest::READABLE, || handing::take(socket));
+        tokio::time::timeout(HANDED_WITHIN, handed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
 }
+
+/// How long a client may take to open a file. A network file system may be slow; nobody waits for one that hangs.
+const HANDED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A control socket that is heard.
 #[derive(Debug)]

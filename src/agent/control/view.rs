@@ -117,6 +117,27 @@ pub struct ControllerView {
     pub identity_url: String,
     /// What it is not, where that could surprise; empty where nothing is to be said.
     pub note: String,
+    /// Its models, where the controller is shown by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ControllerModel>,
+}
+
+/// A model, as its controller counts it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ControllerModel {
+    /// Its name; with its owner if that is not the administrator.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// `iaas` or `caas`.
+    pub model_type: String,
+    /// Its machines, containers not counted.
+    pub machines: u64,
+    /// Its units.
+    pub units: u64,
+    /// The cores of its machines.
+    pub cores: u64,
 }
 
 impl From<embedded::ControllerView> for ControllerView {
@@ -135,6 +156,7 @@ impl From<embedded::ControllerView> for ControllerView {
             model_count: Some(own.models as u64),
             identity_url: own.identity_url,
             note: own.note,
+            models: Vec::new(),
         }
     }
 }

@@ -57,7 +57,9 @@ pub(super) async fn precheck(stage: &Stage, narration: &mut Narration) -> Result
             other => return Err(Trouble::new(format!("a precheck was answered with {other:?}"))),
         };
         let fix = plan.findings.iter().filter(|finding| finding.level == "fail").map(|finding| &finding.fix);
-        let fix = fix.filter_map(|fix| fix.strip_prefix("modelferry ")).next();
+        // Behind it stands, as a shell passes over it, which host that is.
+        let command = |fix: &str| fix.split(" # ").next().unwrap_or_default().to_owned();
+        let fix = fix.filter_map(|fix| fix.strip_prefix("modelferry ").map(command)).next();
         let fix =
             fix.ok_or_else(|| Trouble::new("the precheck refuses the model and names no command that mends it"))?;
         narration.run_ok(&stage.dst, &fix.split_whitespace().collect::<Vec<_>>(), Show::All).await?;

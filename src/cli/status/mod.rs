@@ -2,6 +2,8 @@
 
 mod agent;
 mod applications;
+#[cfg(test)]
+mod golden;
 mod machines;
 mod model;
 mod related;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{self, Exit};
-use super::from::FromFile;
+use super::from::From;
 use super::help::Help;
 use super::output::{Format, now_ms};
 use super::{Context, client};
@@ -35,6 +37,7 @@ const HELP: Help = Help {
         "modelferry status -m east:shop-eu --format yaml",
         "modelferry status -m shop-eu --watch 5",
         "modelferry status --from dump.yaml",
+        "modelferry status --from 9f3c0b7e21aa",
         "watch --color -n 1 modelferry status --color",
     ],
     exits: exit::ASKING_PEER,
@@ -52,7 +55,7 @@ pub struct StatusArgs {
     #[arg(short, long, value_name = "[CONTROLLER:]MODEL", conflicts_with = "from")]
     model: Option<String>,
     #[command(flatten)]
-    from: FromFile,
+    from: From,
     /// Show the model's relations in the tables; YAML and JSON have them always
     #[arg(long, visible_alias = "integrations")]
     relations: bool,
@@ -83,7 +86,7 @@ impl StatusArgs {
 
     fn text(&self, context: &Context) -> Result<String, Failure> {
         let now = now_ms();
-        let status = match (self.from.status()?, &self.model) {
+        let status = match (self.from.status(context)?, &self.model) {
             (Some(status), _) => status,
             (None, Some(model)) => match context.ask(&Request::ModelStatus { model: model.clone() })? {
                 Response::ModelStatus(status) => *status,

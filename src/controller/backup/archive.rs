@@ -2,9 +2,8 @@
 //!
 //! The hash lies in a skippable frame, which zstd and tar pass over: `tar --zstd -xf` unpacks a backup.
 
-use std::fs::{self, File as Opened};
+use std::fs::File as Opened;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::Hash;
@@ -34,38 +33,11 @@ const TAR_END_BYTES_MAX: u64 = 64 << 10;
 /// Opens one of a backup's files.
 pub type OpenFile<'a> = dyn FnMut(&File) -> Result<Box<dyn Read>, ControllerError> + 'a;
 
-/// Writes an archive to `path`: whole, durable, for its owner's eyes alone, or not at all. Returns its bytes.
-///
-/// `force`: whether a file that is there is replaced.
-/// Errors: [`BackupError::Exists`], [`BackupError::Unwritable`], [`BackupError::File`] for a file that is not
-/// what the manifest says; whatever `open` answers.
-pub fn create(path: &Path, force: bool, manifest: &Manifest, open: &mut OpenFile<'_>) -> Result<u64, ControllerError> {
-    let exists = || BackupError::Exists(path.to_owned());
-    if !force && path.symlink_metadata().is_ok() {
-        // Asked again when it is put in its place; asked here so that a refusal costs nothing.
-        return Err(exists().into());
-    }
-    let unwritable = |source| BackupError::Unwritable { path: path.to_owned(), source };
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Under a name of its own that nobody can foresee, and removed again if it does not get its place.
-    let mut file = tempfile::Builder::new()
-        .prefix(".modelferry-backup-")
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(dir)
-        .map_err(unwritable)?;
-    let bytes = write(file.as_file_mut(), manifest, open, path)?;
-    file.as_file().sync_all().map_err(unwritable)?;
-    let placed = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    placed.map_err(|error| match error.error.kind() {
-        io::ErrorKind::AlreadyExists => exists(),
-        _ => unwritable(error.error),
-    })?;
-    Opened::open(dir).and_then(|dir| dir.sync_all()).map_err(unwritable)?;
-    Ok(bytes)
-}
-
 /// Writes an archive's bytes, and returns how many there are. `path` is only named in errors.
-pub(super) fn write(
+///
+/// Errors: [`BackupError::Unwritable`], [`BackupError::File`] for a file that is not what the manifest says; whatever
+/// `open` answers.
+pub fn write(
     to: &mut dyn Write,
     manifest: &Manifest,
     open: &mut OpenFile<'_>,
@@ -195,7 +167,14 @@ impl Archive {
     ///
     /// Errors: [`BackupError`].
     pub fn open(path: &Path) -> Result<Self, BackupError> {
-        let (file, bytes) = open_sealed(path)?;
+        Self::of(Opened::open(path).map_err(unreadable(path))?, path)
+    }
+
+    /// Likewise of a file that is open. `path` is only named in errors.
+    ///
+    /// Errors: [`BackupError`].
+    pub fn of(file: Opened, path: &Path) -> Result<Self, BackupError> {
+        let (file, bytes) = sealed(file, path)?;
         prove(&file, bytes, path)?;
         let manifest = first(&file, bytes, path)?;
         Ok(Self { path: path.to_owned(), file, bytes, manifest })
@@ -231,7 +210,7 @@ impl Archive {
 ///
 /// Errors: [`BackupError`].
 pub fn read_manifest(path: &Path) -> Result<(Manifest, u64), BackupError> {
-    let (file, bytes) = open_sealed(path)?;
+    let (file, bytes) = sealed(Opened::open(path).map_err(unreadable(path))?, path)?;
     Ok((first(&file, bytes, path)?, bytes))
 }
 
@@ -240,10 +219,9 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> BackupError {
     move |source| BackupError::Unreadable { path: path.clone(), source }
 }
 
-/// Opens a file that begins and ends as an archive does, and returns its size.
-fn open_sealed(path: &Path) -> Result<(Opened, u64), BackupError> {
+/// Looks whether a file begins and ends as an archive does, and returns it with its size.
+fn sealed(mut file: Opened, path: &Path) -> Result<(Opened, u64), BackupError> {
     let no_backup = |why| BackupError::NotABackup { path: path.to_owned(), why };
-    let mut file = Opened::open(path).map_err(unreadable(path))?;
     let metadata = file.metadata().map_err(unreadable(path))?;
     if !metadata.is_file() {
         return Err(no_backup("it is no regular file"));

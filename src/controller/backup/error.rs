@@ -72,9 +72,6 @@ pub enum BackupError {
     /// A later version of the program wrote it.
     #[error("the backup has format version {0}; version 1 is understood: use a newer modelferry")]
     Version(u64),
-    /// Nothing of that id is kept here.
-    #[error("no backup \"{0}\" is kept here; see `modelferry backup list`, or name a file by a path such as ./{0}")]
-    Unknown(String),
     /// Several ids begin like that.
     #[error("several backups begin with \"{0}\"; write more of the id, see `modelferry backup list`")]
     Ambiguous(String),

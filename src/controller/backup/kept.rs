@@ -36,6 +36,18 @@ impl Kept {
         serde_json::from_slice(&document).map_err(ControllerError::storage)
     }
 
+    /// Reads the model's description, and proves it.
+    ///
+    /// Errors: [`ControllerError::Refused`] for one that is not what was backed up, [`ControllerError::Storage`].
+    pub fn description(&self, store: &Store) -> Result<Vec<u8>, ControllerError> {
+        let missing = || BackupError::Malformed("it has no description".into());
+        let file = self.manifest.files.first().ok_or_else(missing)?;
+        let blob = store.open_blob(file.blake3).map_err(ControllerError::storage)?;
+        let (mut proving, mut description) = (Proving::new(file, blob), Vec::new());
+        proving.read_to_end(&mut description).map_err(ControllerError::storage)?;
+        proving.finish().map(|()| description)
+    }
+
     /// Makes its files readable.
     pub fn open(self, store: Store) -> impl Source {
         Stored { manifest: self.manifest, store }
@@ -72,13 +84,13 @@ pub fn list(store: &Store) -> Result<Vec<Listed>, ControllerError> {
 
 /// Finds the one id that begins with `begin`.
 ///
-/// Errors: [`BackupError::Unknown`], [`BackupError::Ambiguous`].
+/// Errors: [`ControllerError::BackupNotFound`]; [`ControllerError::Refused`] if several do.
 pub fn find(store: &Store, begin: &str) -> Result<String, ControllerError> {
     let ids = store.kept().map_err(ControllerError::storage)?;
     let mut matching = ids.into_iter().filter(|id| !begin.is_empty() && id.starts_with(begin));
     match (matching.next(), matching.next()) {
         (Some(id), None) => Ok(id),
-        (None, _) => Err(BackupError::Unknown(begin.to_owned()).into()),
+        (None, _) => Err(ControllerError::BackupNotFound(begin.to_owned())),
         (Some(_), Some(_)) => Err(BackupError::Ambiguous(begin.to_owned()).into()),
     }
 }

@@ -1,6 +1,7 @@
 //! Backups: a model as files with their hashes, in one archive or kept in a store. `docs/backup.md` is the format.
 
 mod archive;
+mod draft;
 mod error;
 mod kept;
 mod manifest;
@@ -13,7 +14,8 @@ use std::io::Read;
 use crate::controller::port::ControllerError;
 
 pub(super) use archive::Proving;
-pub use archive::{Archive, create, read_manifest};
+pub use archive::{Archive, read_manifest, write};
+pub use draft::Draft;
 pub use error::BackupError;
 pub use kept::{Kept, find, forget, list};
 pub use manifest::{DESCRIPTION_FILE, ENTRIES_FILE, File, LOG_FILES_MAX, Manifest, Origin};

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::{self, Cursor, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::{Hash, ModelUuid};
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::archive::write;
+use super::archive::OpenFile;
 use super::*;
 
 fn content(path: &str) -> Vec<u8> {
@@ -23,6 +23,12 @@ fn manifest() -> Manifest {
 
 fn open(file: &File) -> Result<Box<dyn Read>, ControllerError> {
     Ok(Box::new(Cursor::new(content(&file.path))))
+}
+
+fn create(path: &Path, force: bool, manifest: &Manifest, open: &mut OpenFile<'_>) -> Result<(), ControllerError> {
+    let draft = Draft::begin(path, force)?;
+    write(&mut draft.file().unwrap(), manifest, open, path)?;
+    Ok(draft.place()?)
 }
 
 struct Made {

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Manifest;
 
+/// Characters of an id that people are shown: enough to tell any two apart, and to be typed.
+pub const ID_SHOWN: usize = 12;
+
 /// A backup: a line of `backup list`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -15,7 +15,7 @@ pub const CONTROLLER: &str = "controllers can't be migrated";
 /// What Juju says about moving a model that is still coming.
 pub const IMPORTING: &str = "model is being imported as part of another migration";
 /// What Juju says about a second migration of a model.
-const MIGRATING: &str = "failed to create migration: already in progress";
+pub const MIGRATING: &str = "failed to create migration: already in progress";
 
 /// How the model stands on its controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Source<'a> {
 
 /// Returns the one finding there is about a controller's own model.
 pub fn controller_model() -> Finding {
-    fail(CONTROLLER_MODEL, CONTROLLER, "")
+    fail(CONTROLLER_MODEL, CONTROLLER, "modelferry migrate --all DEST # moves every other model")
 }
 
 /// Checks a model before it leaves.
@@ -65,6 +65,7 @@ pub fn findings(source: &Source<'_>) -> Vec<Finding> {
         application_complaints(description),
         format!("{} applications have the units they need", description.applications.len()),
     ));
+    findings.extend(findings_of("charms", charm_complaints(description), "no charm is from the old charm store"));
     findings.extend(findings_of(
         "units",
         unit_complaints(description),
@@ -145,20 +146,53 @@ fn machine_complaints(description: &Description) -> Vec<Complaint> {
 }
 
 fn application_complaints(description: &Description) -> Vec<Complaint> {
-    let count = |units: usize, wanted: u64| wanted.saturating_sub(units as u64);
-    let applications = description.applications.iter();
-    let short = applications.filter(|application| count(application.units.len(), application.min_units) > 0);
-    short
-        .map(|application| Complaint {
-            text: format!("application {} is below its minimum units threshold", application.name),
-            fix: format!(
-                "juju add-unit -m {} {} -n {}",
-                description.name,
-                application.name,
-                count(application.units.len(), application.min_units)
-            ),
-        })
-        .collect()
+    let model = &description.name;
+    let mut complaints = Vec::new();
+    for application in &description.applications {
+        let name = &application.name;
+        if application.charm_url.is_empty() {
+            complaints.push(Complaint {
+                text: "application charm url is nil".to_owned(),
+                fix: format!("juju refresh -m {model} {name}"),
+            });
+        }
+        if application.provisioning_state.as_ref().is_some_and(|state| state.scaling) {
+            complaints.push(Complaint {
+                text: format!("application {name} has an ongoing scale operation"),
+                fix: format!("juju wait-for application -m {model} {name}"),
+            });
+        }
+        let missing = application.min_units.saturating_sub(application.units.len() as u64);
+        if missing > 0 {
+            complaints.push(Complaint {
+                text: format!("application {name} is below its minimum units threshold"),
+                fix: format!("juju add-unit -m {model} {name} -n {missing}"),
+            });
+        }
+    }
+    complaints
+}
+
+/// Complains of charms from the old charm store, which no controller of Juju 3 or later takes.
+fn charm_complaints(description: &Description) -> Vec<Complaint> {
+    let of_store = description.applications.iter().filter(|application| application.charm_url.starts_with("cs:"));
+    let of_store: Vec<_> = of_store.collect();
+    if of_store.is_empty() {
+        return Vec::new();
+    }
+    let (owner, model) = (&description.owner, &description.name);
+    let urls: Vec<String> = of_store.iter().map(|application| application.charm_url.clone()).collect();
+    let text = format!(
+        "cannot migrate to controller due to issues:\n\"{owner}/{model}\":\n- the model hosts deprecated charm store \
+         charms(s): {}",
+        cut(&urls).join(", ")
+    );
+    let refresh = of_store.iter().take(NAMED_MAX).map(|application| {
+        let name = application.charm_url.rsplit('/').next().unwrap_or_default().trim_start_matches("cs:");
+        let name = name.rsplit_once('-').map_or(name, |(name, _)| name);
+        format!("juju refresh -m {model} {} --switch ch:{name}", application.name)
+    });
+    vec![Complaint { text, fix: refresh.collect::<Vec<_>>().join("\n") }]
 }
 
 fn unit_complaints(description: &Description) -> Vec<Complaint> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 
+pub use super::users::CHECK as USERS;
 use super::version::Version;
 use super::{fail, pass, users, warn};
 use crate::config::EmbeddedConfig;
@@ -90,7 +91,8 @@ fn live(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     }
     let text = "a live model of a real controller is not migrated into an embedded one: it runs no machines, \
         and the model's own would be without a controller";
-    fail("live-machines", text, "modelferry backup create MODEL FILE")
+    let fix = format!("modelferry backup create {} FILE # on the host of the model's own agent", &*facts.name);
+    fail("live-machines", text, fix)
 }
 
 fn document(facts: &ModelFacts) -> Finding {
@@ -99,11 +101,20 @@ fn document(facts: &ModelFacts) -> Finding {
     if version == 0 || (DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&version) {
         return pass("document", "the model description's version is understood");
     }
-    fail("document", DescriptionError::Version(version).to_string(), "")
+    let fix = if version < DOCUMENT_VERSION_MIN {
+        "juju upgrade-controller # of the model's own controller, to Juju 3 or later"
+    } else {
+        "apt-get install --only-upgrade modelferry # on both hosts: it is older than the model's controller"
+    };
+    fail("document", DescriptionError::Version(version).to_string(), fix)
 }
 
 fn set(key: &str, value: &str) -> String {
     format!("set {key} = \"{value}\" under [embedded] {CONFIGURATION}")
+}
+
+fn show(facts: &ModelFacts) -> String {
+    format!("juju show-model {}", &*facts.name)
 }
 
 fn cloud(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
@@ -130,19 +141,25 @@ fn region(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     let text = format!(
         "the model lives in region \"{theirs}\" and stays there: the target controller, in \"{ours}\", must reach it"
     );
-    warn("region", text, "")
+    let fix =
+        format!("modelferry show-controller {} # the addresses that the model's machines must reach", config.name);
+    warn("region", text, fix)
 }
 
 fn model_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     let check = "version";
     let Ok(ours) = config.version.parse::<Version>() else {
-        return fail(check, format!("unknown target controller version {}", config.version), "");
+        return fail(
+            check,
+            format!("unknown target controller version {}", config.version),
+            set("version", &facts.agent_version),
+        );
     };
     if facts.agent_version.is_empty() {
-        return warn(check, "the model description does not tell which version the model runs", "");
+        return warn(check, "the model description does not tell which version the model runs", show(facts));
     }
     let Ok(model) = facts.agent_version.parse::<Version>() else {
-        return fail(check, format!("model version \"{}\" not valid", &*facts.agent_version), "");
+        return fail(check, format!("model version \"{}\" not valid", &*facts.agent_version), show(facts));
     };
     if model > ours {
         let text = format!("model has higher version than target controller ({model} > {ours})");
@@ -152,7 +169,7 @@ fn model_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
         let text = format!(
             "model must be upgraded to at least version {UPGRADE_FROM} before being migrated to a controller with version {ours}"
         );
-        return fail(check, text, format!("juju upgrade-model --agent-version {UPGRADE_FROM}"));
+        return fail(check, text, format!("juju upgrade-model -m {} --agent-version {UPGRADE_FROM}", &*facts.name));
     }
     pass(check, format!("the model runs {model}, the target controller {ours}"))
 }
@@ -162,7 +179,7 @@ fn controller_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     let (Ok(theirs), Ok(ours)) = (facts.controller_version.parse::<Version>(), config.version.parse::<Version>())
     else {
         let text = format!("source controller version \"{}\" cannot be compared", &*facts.controller_version);
-        return warn(check, text, "");
+        return warn(check, text, "juju show-controller # of the model's own controller");
     };
     if theirs.is_later_series(&ours) {
         let text = format!("source controller has higher version than target controller ({theirs} > {ours})");
@@ -184,8 +201,10 @@ fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
         Standing::Leaving => fail(check, "model is being migrated out of target controller", "modelferry migrations"),
         Standing::LeftOver => {
             // Juju's own prechecks let it pass, and its import fails. Only the migration that made it can remove it.
-            let fix =
-                known.mid.map_or_else(|| "modelferry migrations".to_owned(), |mid| format!("modelferry abort {mid}"));
+            let fix = known.mid.map_or_else(
+                || "modelferry migrations".to_owned(),
+                |mid| format!("modelferry abort {mid} # on the host of its source"),
+            );
             fail(check, format!("{exists}: the left-over import of another migration; abort that on its source"), fix)
         }
     }
@@ -219,10 +238,17 @@ fn credential(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
         Some(known) if !known.valid => {
             let text =
                 format!("credential \"{id}\" is not valid: the model would be suspended on the target controller");
-            warn(check, text, format!("juju update-credential {cloud} {name}"))
+            warn(check, text, format!("juju update-credential -c {} {cloud} {name}", config.name))
         }
         Some(_) => pass(check, format!("credential \"{id}\" is known and valid")),
-        None => warn(check, format!("credential \"{id}\" is not known, and is made from the model description"), ""),
+        None => {
+            let text = format!("credential \"{id}\" is not known, and is made from the model description");
+            let fix = format!(
+                "if it should be known before, add {{ name = \"{name}\", owner = \"{owner}\" }} to credentials under [embedded] \
+                 {CONFIGURATION}"
+            );
+            warn(check, text, fix)
+        }
     }
 }
 
@@ -279,13 +305,14 @@ fn manifests(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
         return pass(check, "every charm has a manifest.yaml");
     }
     let charms = facts.charms_without_manifest.iter().map(|charm| charm.to_string()).collect::<Vec<_>>().join(", ");
+    let fix = format!("juju refresh -m {} APPLICATION", &*facts.name);
     if is_juju_4(config) {
         let text = format!(
             "all charms now require a manifest.yaml file, this model hosts charm(s) with no manifest.yaml file: {charms}"
         );
-        return fail(check, text, "juju refresh APPLICATION");
+        return fail(check, text, fix);
     }
-    warn(check, format!("charms without a manifest.yaml file, which Juju 4 does not take: {charms}"), "")
+    warn(check, format!("charms without a manifest.yaml file, which Juju 4 does not take: {charms}"), fix)
 }
 
 fn is_juju_4(config: &EmbeddedConfig) -> bool {

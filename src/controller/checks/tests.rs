@@ -10,6 +10,7 @@ use super::source::{self, Source, Standing};
 use super::target::{self, Known, Target};
 use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
 use crate::controller::description::Description;
+use crate::controller::description::application::ProvisioningState;
 use crate::controller::description::sample::Sample;
 
 fn config() -> EmbeddedConfig {
@@ -48,7 +49,14 @@ fn complaints(sample: &Sample, change: impl FnOnce(&mut ModelFacts, &mut Embedde
     let (mut facts, mut config) = (facts(sample), config());
     change(&mut facts, &mut config);
     let findings = judged(&facts, &config, &["admin", "bob"], &[]);
-    findings.into_iter().filter(|finding| finding.level != Level::Pass).collect()
+    not_passed(findings)
+}
+
+/// Returns what does not pass; all of it names what mends it.
+fn not_passed(findings: Vec<Finding>) -> Vec<Finding> {
+    let findings: Vec<Finding> = findings.into_iter().filter(|finding| finding.level != Level::Pass).collect();
+    findings.iter().for_each(|finding| assert!(!finding.fix.is_empty(), "{finding:?}"));
+    findings
 }
 
 /// Expects one complaint, and returns its level and texts.
@@ -66,7 +74,7 @@ fn examined(sample: &Sample, change: impl FnOnce(&mut Source<'_>)) -> Vec<Findin
     let description = Description::parse(sample.yaml().as_bytes()).unwrap();
     let mut source = source_of(&description);
     change(&mut source);
-    source::findings(&source).into_iter().filter(|finding| finding.level != Level::Pass).collect()
+    not_passed(source::findings(&source))
 }
 
 #[test]
@@ -233,6 +241,34 @@ fn agents_must_run_the_models_version() {
         .collect();
     assert_eq!(texts[0], "machine 0 agent binaries don't match model (3.6.23 != 3.6.24)");
     assert_eq!(texts[3], "unit postgresql/0 agent binaries don't match model (3.6.23 != 3.6.24)");
+}
+
+#[test]
+fn applications_must_be_whole_and_at_rest() {
+    let complaint = |change: fn(&mut Description)| {
+        let mut description = Description::parse(Sample::default().yaml().as_bytes()).unwrap();
+        change(&mut description);
+        let findings = not_passed(source::findings(&source_of(&description)));
+        let (level, text, fix) = one(&findings);
+        assert_eq!(level, Level::Fail);
+        (text.to_owned(), fix.to_owned())
+    };
+    let (text, fix) = complaint(|model| model.applications[0].min_units = 3);
+    assert_eq!(text, "application postgresql is below its minimum units threshold");
+    assert_eq!(fix, "juju add-unit -m prod postgresql -n 2");
+    let (text, _) = complaint(|model| model.applications[0].charm_url.clear());
+    assert_eq!(text, "application charm url is nil");
+    let (text, _) = complaint(|model| {
+        model.applications[0].provisioning_state = Some(ProvisioningState { scaling: true });
+    });
+    assert_eq!(text, "application postgresql has an ongoing scale operation");
+    let (text, fix) = complaint(|model| model.applications[0].charm_url = "cs:~ops/focal/postgresql-239".into());
+    assert_eq!(
+        text,
+        "cannot migrate to controller due to issues:\n\"admin/prod\":\n- the model hosts deprecated charm store \
+         charms(s): cs:~ops/focal/postgresql-239"
+    );
+    assert_eq!(fix, "juju refresh -m prod postgresql --switch ch:postgresql");
 }
 
 #[test]

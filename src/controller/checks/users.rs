@@ -7,7 +7,8 @@ use modelferry_protocol::plan::{Finding, ModelFacts};
 use super::target::Target;
 use super::{fail, pass};
 
-const CHECK: &str = "users";
+/// The check.
+pub const CHECK: &str = "users";
 
 fn list(users: &BTreeSet<&str>) -> String {
     users.iter().copied().collect::<Vec<_>>().join("\n  - ")
@@ -43,7 +44,8 @@ pub(super) fn finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
             list(&external),
             list(&missing)
         );
-        return fail(CHECK, text, format!("{remove} && {}", add(&missing)));
+        // Two commands for two hosts.
+        return fail(CHECK, text, format!("{remove}\n{}", add(&missing)));
     }
     if missing.is_empty() {
         return pass(CHECK, format!("all {} users of the model exist", facts.users.len()));

@@ -50,6 +50,8 @@ pub struct Application {
     pub storage_directives: BTreeMap<String, StorageDirective>,
     /// Units it should have on Kubernetes.
     pub desired_scale: i64,
+    /// Whether it is being scaled, on Kubernetes.
+    pub provisioning_state: Option<ProvisioningState>,
     /// Its service on Kubernetes.
     pub cloud_service: Option<CloudService>,
     /// Ports that its units have opened, on Kubernetes.
@@ -59,6 +61,14 @@ pub struct Application {
     pub offers: Vec<Offer>,
     charm_metadata: Option<Metadata>,
     charm_manifest: Option<Manifest>,
+}
+
+/// How far an application's scaling on Kubernetes is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ProvisioningState {
+    /// Whether it is under way.
+    pub scaling: bool,
 }
 
 /// What is looked at of a charm's `metadata.yaml`: what it can be related by.

@@ -7,18 +7,22 @@ use super::Embedded;
 use super::intake::Intake;
 use super::view::Imported;
 use crate::controller::backup::view::BackupView;
-use crate::controller::backup::{self, Source};
+use crate::controller::backup::{self, BackupError, Source};
+use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 
 impl Embedded {
-    /// Writes a model into an archive: whole, durable, for its owner's eyes alone, or not at all. The model goes
-    /// on meanwhile. `force`: whether a file that is there is replaced.
+    /// Writes a model into an archive, durably. The model goes on meanwhile.
     ///
-    /// Errors: as [`Embedded::export`]; [`ControllerError::Refused`] for a file that is there, or cannot be written.
-    pub fn back_up(&self, named: &str, path: &Path, force: bool) -> Result<BackupView, ControllerError> {
+    /// Errors: as [`Embedded::export`]; [`ControllerError::Refused`] for an archive that cannot be written: what there
+    /// is of it is none.
+    pub fn back_up(&self, named: &str, path: &Path, files: &mut dyn Files) -> Result<BackupView, ControllerError> {
         let shipment = self.shipment(named)?;
         let manifest = &shipment.manifest;
-        let bytes = backup::create(path, force, manifest, &mut |file| self.inner.open(&shipment, file))?;
+        let unwritable = |source| BackupError::Unwritable { path: path.to_owned(), source };
+        let mut file = files.create(path).map_err(unwritable)?;
+        let bytes = backup::write(&mut file, manifest, &mut |file| self.inner.open(&shipment, file), path)?;
+        file.sync_all().map_err(unwritable)?;
         Ok(BackupView::new(manifest, path.display().to_string(), Some(bytes)))
     }
 

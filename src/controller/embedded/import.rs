@@ -1,6 +1,5 @@
 //! Taking a model in from files: its description, as Juju wrote it, and the binaries that it names.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use super::{Embedded, Inner};
 use crate::controller::backup::ENTRIES_FILE;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, DescriptionError, read_bytes};
+use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 
 /// Missing files that an error names; more would not fit on a screen.
@@ -42,14 +42,19 @@ impl Embedded {
     ///
     /// Errors: [`ControllerError::Refused`] for a description that is none or too large, for binaries that
     /// are missing or wrong, and for a model that is here already, by UUID or by name and owner.
-    pub fn import(&self, description: &Path, blobs: &Blobs) -> Result<Imported, ControllerError> {
-        let mut intake = Intake::begin(read_description(description)?, &description.display().to_string())?;
+    pub fn import(
+        &self,
+        description: &Path,
+        blobs: &Blobs,
+        files: &mut dyn Files,
+    ) -> Result<Imported, ControllerError> {
+        let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour.
         self.refuse_clash(&intake.told)?;
         if let Blobs::Dir(dir) = blobs {
-            self.inner.take_binaries(&mut intake, dir)?;
-            take_entries(&mut intake, dir)?;
-            for (text, shown) in logs::files(dir)? {
+            self.inner.take_binaries(&mut intake, dir, files)?;
+            take_entries(&mut intake, dir, files)?;
+            for (text, shown) in logs::texts(dir, files)? {
                 let put = |bytes: &mut dyn io::Read| self.inner.store.put(bytes).map_err(ControllerError::storage);
                 intake.log(&text, &shown, put)?;
             }
@@ -100,13 +105,19 @@ impl Embedded {
 
 impl Inner {
     /// Copies every binary that the description names into the store, or none if a file is missing.
-    fn take_binaries(&self, intake: &mut Intake, dir: &Path) -> Result<(), ControllerError> {
+    fn take_binaries(&self, intake: &mut Intake, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
         let named = intake.told.wanted().to_vec();
-        let missing: Vec<String> = named
-            .iter()
-            .filter(|wanted| !fs::metadata(dir.join(wanted.path())).is_ok_and(|found| found.is_file()))
-            .map(|wanted| format!("{} for {wanted}", dir.join(wanted.path()).display()))
-            .collect();
+        let mut missing: Vec<String> = Vec::new();
+        for wanted in &named {
+            let path = dir.join(wanted.path());
+            match files.open(&path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    missing.push(format!("{} for {wanted}", path.display()));
+                }
+                Err(error) => return Err(unreadable(&path, &error)),
+            }
+        }
         if !missing.is_empty() {
             let more = missing.len().saturating_sub(MISSING_NAMED_MAX);
             let mut text = format!(
@@ -121,7 +132,7 @@ impl Inner {
         }
         named.iter().try_for_each(|wanted| {
             let path = dir.join(wanted.path());
-            let mut file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+            let mut file = files.open(&path).map_err(|error| unreadable(&path, &error))?;
             let put = |bytes: &mut dyn io::Read| self.store.put(bytes).map_err(ControllerError::storage);
             intake.binary(wanted, &mut file, &path.display().to_string(), put)
         })
@@ -163,8 +174,8 @@ pub(super) fn check_name(
     }
 }
 
-fn read_description(path: &Path) -> Result<Vec<u8>, ControllerError> {
-    let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+fn read_description(path: &Path, files: &mut dyn Files) -> Result<Vec<u8>, ControllerError> {
+    let mut file = files.open(path).map_err(|error| unreadable(path, &error))?;
     let size = file.metadata().map_err(|error| unreadable(path, &error))?.len();
     if size > DESCRIPTION_BYTES_MAX {
         return Err(refused(format!("{}: {} ({size} bytes)", path.display(), DescriptionError::TooLarge)));
@@ -175,9 +186,9 @@ fn read_description(path: &Path) -> Result<Vec<u8>, ControllerError> {
     })
 }
 
-fn take_entries(intake: &mut Intake, dir: &Path) -> Result<(), ControllerError> {
+fn take_entries(intake: &mut Intake, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
     let path = dir.join(ENTRIES_FILE);
-    match File::open(&path) {
+    match files.open(&path) {
         Ok(mut file) => intake.entries(&mut file, &path.display().to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(unreadable(&path, &error)),

@@ -1,7 +1,6 @@
 //! A model's log: pieces of whole lines, each a blob. It is imported and exported in files, and follows a model that
 //! has moved.
 
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Inner;
 use super::record::Blob;
 use crate::controller::backup::LOG_FILES_MAX;
+use crate::controller::files::Files;
 use crate::controller::port::{ControllerError, Errand};
 
 /// Directory of the log's files, beside the binaries'.
@@ -56,11 +56,11 @@ impl LogRecord {
         let name = format!("{from:0TIME_DIGITS$}-{}.log", &hash[..HASH_DIGITS]);
         Ok(Self { name, until_ms, lines, blob: blob.into() })
     }
+}
 
-    /// Returns where an export has it.
-    pub(super) fn path(&self) -> String {
-        format!("{LOGS_DIR}/{}", self.name)
-    }
+/// Returns where an export has the log's piece of that number, from 1.
+pub(super) fn path(number: usize) -> String {
+    format!("{LOGS_DIR}/{number:04}.log")
 }
 
 impl From<LogRecord> for LogSegment {
@@ -70,32 +70,25 @@ impl From<LogRecord> for LogSegment {
     }
 }
 
-/// Returns the texts of the log below `dir`, if there is one, each with where it is from.
+/// Returns the texts of the log below `dir`, numbered from 1, each with where it is from; none if there are none.
 ///
 /// Errors: [`ControllerError::Refused`] for files that cannot be read, or more of them than a log has.
-pub(super) fn files(dir: &Path) -> Result<Vec<(Vec<u8>, String)>, ControllerError> {
-    let dir = dir.join(LOGS_DIR);
-    let unreadable =
-        |path: &Path, error: io::Error| ControllerError::Refused(format!("cannot read {}: {error}", path.display()));
-    let listed = match fs::read_dir(&dir) {
-        Ok(listed) => listed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(&dir, error)),
-    };
-    let paths: Result<Vec<_>, io::Error> = listed.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut paths = paths.map_err(|error| unreadable(&dir, error))?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    paths.sort();
-    check_count(paths.len())?;
-    let read = |path: &Path| {
+pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, String)>, ControllerError> {
+    let mut texts = Vec::new();
+    loop {
+        let path = dir.join(path(texts.len() + 1));
+        let unreadable =
+            |error: io::Error| ControllerError::Refused(format!("cannot read {}: {error}", path.display()));
+        let file = match files.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(texts),
+            Err(error) => return Err(unreadable(error)),
+        };
         let mut text = Vec::new();
-        File::open(path)?.take(LOG_SEGMENT_BYTES_MAX + 1).read_to_end(&mut text)?;
-        Ok(text)
-    };
-    paths
-        .into_iter()
-        .map(|path| Ok((read(&path).map_err(|error| unreadable(&path, error))?, path.display().to_string())))
-        .collect()
+        file.take(LOG_SEGMENT_BYTES_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
+        texts.push((text, path.display().to_string()));
+        check_count(texts.len())?;
+    }
 }
 
 /// Refuses a log of too many pieces.

@@ -7,7 +7,6 @@ use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
-use modelferry_protocol::plan::Level;
 use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
@@ -25,6 +24,7 @@ use crate::engine::plan;
 use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
 use crate::engine::transfer::{TransferError, rate};
+use crate::engine::view::FindingView;
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
@@ -236,14 +236,13 @@ impl SourceTask {
     async fn wait(&mut self) {
         let state = self.record.state.clone();
         self.line.reset();
-        let mut accepted = !matches!(state, SourceState::Offered);
+        // Bytes follow an offer at once, and not a round trip later. Where it is not accepted they are ignored.
+        let (mut accepted, mut carried) = (!matches!(state, SourceState::Offered), false);
         let mut transfer: Option<Transfer> = None;
         match self.line.conversation() {
             Some(conversation) => {
                 self.say_to(&conversation).await;
-                if accepted {
-                    transfer = self.transfer(&conversation);
-                }
+                transfer = self.transfer(&conversation);
             }
             None => self.tracked.wait_for_peer(),
         }
@@ -259,20 +258,30 @@ impl SourceTask {
                     if taken && !accepted && self.record.state == state {
                         accepted = true;
                         self.tracked.set_offered();
-                        transfer = self.line.conversation().and_then(|conversation| self.transfer(&conversation));
+                        if carried {
+                            self.transferred(Ok(())).await;
+                        }
                     }
                 }
                 done = async { match &mut transfer { Some(transfer) => transfer.await, None => std::future::pending().await } } => {
                     transfer = None;
-                    self.transferred(done).await;
+                    carried = done.is_ok();
+                    if accepted || !carried {
+                        self.transferred(done).await;
+                    }
                 }
                 turn = self.line.turn() => match (turn, self.line.conversation()) {
                     (Turn::Up, Some(conversation)) => {
                         self.tracked.set_waiting(None);
                         self.say_to(&conversation).await;
-                        // A target that has been offered the model says so again before bytes flow.
-                        accepted = !matches!(state, SourceState::Offered);
-                        transfer = if accepted { self.transfer(&conversation) } else { None };
+                        // A target that has been offered the model says so again before it is frozen.
+                        (accepted, carried) = (!matches!(state, SourceState::Offered), false);
+                        transfer = self.transfer(&conversation);
+                    }
+                    // What followed an offer that was left unanswered was ignored, and follows the next.
+                    (Turn::Repeat, Some(conversation)) if !accepted => {
+                        self.say_to(&conversation).await;
+                        transfer = self.transfer(&conversation);
                     }
                     (Turn::Repeat, Some(conversation)) if transfer.is_none() => self.say_to(&conversation).await,
                     (Turn::Repeat, _) => {}
@@ -387,8 +396,8 @@ async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Re
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
         Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
     };
-    match findings.into_iter().find(|finding| finding.level == Level::Fail) {
-        Some(finding) => Err(Failure::Final(Cause::cut(finding.text.into_string()))),
+    match findings.into_iter().find(FindingView::is_failure) {
+        Some(finding) => Err(Failure::Final(Cause::cut(finding.complaint()))),
         None => Ok(()),
     }
 }

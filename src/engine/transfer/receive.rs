@@ -29,6 +29,9 @@ const DAMAGED_MAX: u32 = 3;
 struct Slot {
     handle: Handle,
     incoming: Arc<Incoming>,
+    /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.
+    pages_known: u32,
+    bytes_known: u64,
     tracked: Arc<Tracked>,
     state: Mutex<SlotState>,
 }
@@ -36,6 +39,8 @@ struct Slot {
 #[derive(Default)]
 struct SlotState {
     dirty_bytes: u64,
+    /// Plain bytes written since the offer.
+    written_bytes: u64,
     damaged: u32,
     done: bool,
 }
@@ -89,7 +94,8 @@ impl Receiving {
         let BlobOffer { handle, mid, blob, cutter } = offer;
         let tracked = self.core.receiver(mid).filter(|tracked| tracked.peer == self.session.peer());
         let Some(tracked) = tracked else {
-            tracing::warn!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
+            // It followed an offer that was refused, or left to be repeated.
+            tracing::debug!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
             return;
         };
         tracked.counters.add_total(blob.bytes);
@@ -109,8 +115,10 @@ impl Receiving {
             }
             Err(error) => return fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await,
         };
-        let slot = Arc::new(Slot { handle, incoming, tracked: tracked.clone(), state: Mutex::default() });
-        let (pages, bytes_held) = (slot.incoming.pages(), slot.incoming.bytes_held());
+        let (pages, bytes_held) = (incoming.pages(), incoming.bytes_held());
+        let (tracked_here, state) = (tracked.clone(), Mutex::default());
+        let slot = Slot { handle, incoming, pages_known: pages, bytes_known: bytes_held, tracked: tracked_here, state };
+        let slot = Arc::new(slot);
         tracked.counters.add_held(bytes_held);
         tracked.counters.meet(blob.hash, bytes_held);
         self.slots().insert(handle, slot.clone());
@@ -129,6 +137,10 @@ impl Receiving {
     pub async fn page(&self, message: BlobPage) {
         let Some(slot) = self.slot(message.handle) else { return };
         let index = message.page.index;
+        if index < slot.pages_known {
+            // It came with the offer, and what is lacking of it has been asked for.
+            return;
+        }
         let incoming = slot.incoming.clone();
         let added = self.unless_full(&slot, move || incoming.add_page(message.page.clone())).await;
         let asked = match added {
@@ -178,13 +190,16 @@ impl Receiving {
         };
         match self.unless_full(&slot, write).await {
             Ok(Ok(plain_bytes)) => {
-                let dirty_bytes = {
+                let is_much = {
                     let mut state = slot.state();
                     state.dirty_bytes += u64::from(plain_bytes);
-                    state.dirty_bytes
+                    state.written_bytes += u64::from(plain_bytes);
+                    let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
+                    // After the last chunk there is nothing to wait for.
+                    state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
                 };
                 self.dirty.notify_one();
-                if dirty_bytes >= SYNC_BYTES {
+                if is_much {
                     self.dirty_much.notify_one();
                 }
                 Ok(())

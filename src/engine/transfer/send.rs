@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::TransferError;
 use super::pack::pack;
-use super::window::Window;
+use super::window::{Reach, Window};
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
@@ -26,6 +26,9 @@ use crate::store::{BlobReader, CUTTER, Store};
 const STREAMS: usize = 4;
 /// Blobs offered and not yet complete. More would only make the target's answers longer.
 const BLOBS_OPEN_MAX: usize = 32;
+/// Blobs whose first page goes with their offer, so that the answer to both comes after one round trip. It is in vain
+/// for those that the target knows: 36 KiB at most for each.
+const EAGER_PAGES: usize = 2;
 /// Pages in memory, their chunks on their way: about 128 MiB of blob ahead of what is durable.
 const PAGES_OPEN_MAX: usize = 4;
 /// Chunks read and compressed ahead of the streams.
@@ -41,8 +44,11 @@ struct Job {
 struct Open {
     blob: BlobRef,
     reader: Option<Arc<BlobReader>>,
-    /// The next page to be sent; nothing before the target has answered, nor after the last page.
+    /// The next page to be sent; nothing while the target's answer is awaited, nor after the last page.
     next_page: Option<u32>,
+    /// Pages sent before the target has told what it knows, and whether it has.
+    pages_sent: u32,
+    is_answered: bool,
     pages: HashMap<u32, OpenPage>,
 }
 
@@ -71,6 +77,7 @@ struct Sending<'a> {
     tracked: &'a Tracked,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
+    eager_pages: usize,
     /// In the order in which they were offered.
     open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
@@ -99,6 +106,7 @@ pub async fn send(
         tracked,
         feedback_to,
         waiting: blobs.iter().copied().collect(),
+        eager_pages: EAGER_PAGES,
         open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
@@ -143,6 +151,7 @@ impl Sending<'_> {
                     let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
+                    self.window.packed(plain, wire);
                     self.tracked.counters.add_sent(plain, wire);
                 }
             }
@@ -175,7 +184,10 @@ impl Sending<'_> {
         while self.open.len() < BLOBS_OPEN_MAX {
             let Some(blob) = self.waiting.pop_front() else { break };
             let handle = self.conversation.number(&self.feedback_to);
-            self.open.insert(handle, Open { blob, reader: None, next_page: None, pages: HashMap::new() });
+            let next_page = (self.eager_pages > 0).then_some(0);
+            self.eager_pages = self.eager_pages.saturating_sub(1);
+            let pages = HashMap::new();
+            self.open.insert(handle, Open { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages });
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
             self.tell(feedback, Message::BlobOffer(offer)).await?;
         }
@@ -190,7 +202,8 @@ impl Sending<'_> {
             let page = self.load_page(blob, index).await?;
             let message = Message::BlobPage(BlobPage { handle, page: page.clone() });
             if let Some(open) = self.open.get_mut(&handle) {
-                open.next_page = (!page.last).then_some(index + 1);
+                open.pages_sent = index + 1;
+                open.next_page = (!page.last && open.is_answered).then_some(index + 1);
                 let held = ChunkSet::empty(page.chunks.len());
                 // The one page of an empty blob has nothing to be held.
                 if !held.is_full() {
@@ -295,13 +308,20 @@ impl Sending<'_> {
         }
         self.tracked.counters.add_held(state.bytes_held.min(blob.bytes));
         self.tracked.counters.meet(blob.hash, state.bytes_held.min(blob.bytes));
+        let sent = self.open.get(&state.handle).map_or(0, |open| open.pages_sent);
+        let known = state.pages.max(sent);
         // All pages may be known there already; then the page after the last does not exist.
-        let all_known = match state.pages.checked_sub(1) {
+        let all_known = match known.checked_sub(1) {
             Some(last_known) => self.load_page(blob, last_known).await?.last,
             None => false,
         };
         if let Some(open) = self.open.get_mut(&state.handle) {
-            open.next_page = (!all_known).then_some(state.pages);
+            open.is_answered = true;
+            open.next_page = (!all_known).then_some(known);
+            if state.pages > 0 {
+                // The first page went in vain, if it went: what is lacking of it is asked for as of the others.
+                open.pages.remove(&0);
+            }
         }
         Ok(())
     }
@@ -336,7 +356,13 @@ impl Sending<'_> {
                 self.tracked.counters.add_reused(bytes);
             }
         }
-        self.window.held(arrived, self.conversation.session.rtt(), Instant::now().into_std());
+        let session = &self.conversation.session;
+        let reach = Reach { rtt: session.rtt(), bytes: session.window_bytes() };
+        self.window.held(arrived, reach, Instant::now().into_std());
+        if self.tracked.counters.is_all_held() {
+            // The last durable acknowledgement: proving the whole comes after it, and takes its own time.
+            self.tracked.publish();
+        }
         if open_page.held.is_full() {
             open.pages.remove(&chunks.page);
         }

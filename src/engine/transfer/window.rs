@@ -2,13 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-/// The window at the start, and the least it ever is.
+/// The least that the window ever is.
 const BYTES_MIN: u64 = 1 << 20;
+/// The window at the start: what a fast link takes until the first acknowledgement. QUIC's own window keeps most of it
+/// from a slow one, and what has not left this host is not sent again after a kill.
+const BYTES_START: u64 = 4 << 20;
 /// What the target takes, beside the round trip, to make a chunk durable and to say so.
 const SYNC: Duration = Duration::from_millis(100);
 /// The window is this much of what the link took in one round. Above 1, so that it grows as long as it is
 /// the window that limits, and not the link.
-const GROWTH: f64 = 1.5;
+const GROWTH: f64 = 1.25;
+
+/// What QUIC's window doubles to, in a start, before the target has said that the first half is durable.
+const LINK_GROWTH_MAX: f64 = 2.0;
+
+/// What is known of the link.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// The round trip.
+    pub rtt: Duration,
+    /// Bytes that QUIC lets be on their way.
+    pub bytes: u64,
+}
 
 /// Plain bytes sent and not yet durable on the target, and how many they may be.
 #[derive(Debug)]
@@ -16,15 +31,26 @@ pub struct Window {
     bytes: u64,
     bytes_max: u64,
     in_flight: u64,
+    /// Bytes packed so far: as they were, and as they travel.
+    plain: u64,
+    wire: u64,
     round_begun: Instant,
     held_in_round: u64,
 }
 
 impl Window {
-    /// Begins with the smallest window; it grows to `bytes_max` at most.
+    /// Begins with a window for a link of which nothing is known; it grows to `bytes_max` at most.
     pub fn new(bytes_max: u64, now: Instant) -> Self {
         let bytes_max = bytes_max.max(BYTES_MIN);
-        Self { bytes: BYTES_MIN, bytes_max, in_flight: 0, round_begun: now, held_in_round: 0 }
+        Self {
+            bytes: BYTES_START.min(bytes_max),
+            bytes_max,
+            in_flight: 0,
+            plain: 1,
+            wire: 1,
+            round_begun: now,
+            held_in_round: 0,
+        }
     }
 
     /// Reports whether another chunk may be sent. One always may, however small the window.
@@ -37,23 +63,32 @@ impl Window {
         self.in_flight += u64::from(chunk_bytes);
     }
 
+    /// Counts what packing made of a chunk: a link takes more of what shrinks.
+    pub fn packed(&mut self, plain: u64, wire: u64) {
+        (self.plain, self.wire) = (self.plain + plain, self.wire + wire);
+    }
+
     /// Counts a chunk that is not on its way any more, whatever became of it.
     pub fn freed(&mut self, chunk_bytes: u32) {
         self.in_flight = self.in_flight.saturating_sub(u64::from(chunk_bytes));
     }
 
-    /// Counts bytes that became durable, and fits the window to what the link took in the last round.
-    pub fn held(&mut self, bytes: u64, rtt: Duration, now: Instant) {
+    /// Counts bytes that became durable, and fits the window to what the link took in the last round, or takes by now.
+    pub fn held(&mut self, bytes: u64, reach: Reach, now: Instant) {
         self.held_in_round += bytes;
-        let round = rtt + SYNC;
+        // What is behind a lost packet in its stream arrives a round trip later.
+        let round = 2 * reach.rtt + SYNC;
         let lasted = now.saturating_duration_since(self.round_begun);
         if lasted >= round {
             let per_round = self.held_in_round as f64 * round.as_secs_f64() / lasted.as_secs_f64();
             // Halved at most: a round without an answer says little about the next.
-            let fitting = ((per_round * GROWTH) as u64).max(self.bytes / 2);
-            self.bytes = fitting.clamp(BYTES_MIN, self.bytes_max);
+            self.bytes = ((per_round * GROWTH) as u64).max(self.bytes / 2);
             (self.round_begun, self.held_in_round) = (now, 0);
         }
+        // A start grows faster than acknowledgements tell.
+        let growth = 1.0 + SYNC.as_secs_f64() / 2.0 / reach.rtt.as_secs_f64().max(1e-3);
+        let taken = reach.bytes as f64 * growth.min(LINK_GROWTH_MAX) * self.plain as f64 / self.wire as f64;
+        self.bytes = self.bytes.max(taken as u64).clamp(BYTES_MIN, self.bytes_max);
     }
 }
 
@@ -65,11 +100,12 @@ mod tests {
     fn run(rate: f64, rtt: Duration, seconds: u64, bytes_max: u64) -> Window {
         let begun = Instant::now();
         let mut window = Window::new(bytes_max, begun);
-        let round = rtt + SYNC;
+        let round = 2 * rtt + SYNC;
         let rounds = (seconds as f64 / round.as_secs_f64()) as u32;
         for n in 1..=rounds {
             let taken = (window.bytes as f64).min(rate * round.as_secs_f64()) as u64;
-            window.held(taken, rtt, begun + round * n);
+            let reach = Reach { rtt, bytes: (2.0 * rate * rtt.as_secs_f64()) as u64 };
+            window.held(taken, reach, begun + round * n);
         }
         window
     }
@@ -77,10 +113,22 @@ mod tests {
     #[test]
     fn the_window_grows_until_the_link_is_full_and_no_further() {
         let rtt = Duration::from_millis(80);
-        let needed = 12_500_000.0 * 0.18;
+        // Two round trips, since what is behind a lost packet takes two, and the sync.
+        let needed = 12_500_000.0 * 0.26;
         let window = run(12_500_000.0, rtt, 10, 32 << 20);
         assert!(window.bytes as f64 >= needed, "{} bytes starve the link", window.bytes);
         assert!(window.bytes as f64 <= 1.6 * needed, "{} bytes are sent again after a kill", window.bytes);
+    }
+
+    #[test]
+    fn a_start_is_followed_before_its_bytes_are_durable() {
+        let (rtt, begun) = (Duration::from_millis(100), Instant::now());
+        let mut window = Window::new(32 << 20, begun);
+        window.held(1 << 20, Reach { rtt, bytes: 6 << 20 }, begun + rtt);
+        assert!(window.bytes >= 9 << 20, "{} bytes hold up a link that takes 6 MiB at once", window.bytes);
+        window.packed(3 << 20, 1 << 20);
+        window.held(1 << 20, Reach { rtt, bytes: 6 << 20 }, begun + rtt);
+        assert!(window.bytes >= 26 << 20, "{} bytes of what shrinks to a third", window.bytes);
     }
 
     #[test]

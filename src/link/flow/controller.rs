@@ -99,7 +99,7 @@ impl Controller for Ferry {
 
     fn window(&self) -> u64 {
         let window = self.model.window();
-        let silent = self.heard.elapsed();
+        let silent = super::now().saturating_duration_since(self.heard);
         // One packet more for each quarter of a second of silence, beyond what is out there already.
         if self.in_flight + 2048 >= window && silent > 2 * SIGN_OF_LIFE {
             let signs = silent.as_millis() / SIGN_OF_LIFE.as_millis();

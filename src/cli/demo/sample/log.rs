@@ -28,7 +28,6 @@ pub(super) fn piece(dir: &Path, number: u64, seed: &mut Seed) -> io::Result<()> 
         let (unit, said) = (UNITS[seed.below(3) as usize], TEXTS[seed.below(3) as usize]);
         text.push_str(&format!("{time} INFO {unit} {said}\n"));
     }
-    let hash = blake3::hash(text.as_bytes()).to_hex();
     fs::create_dir_all(dir)?;
-    fs::write(dir.join(format!("{:013}-{}.log", first * 1000, &hash[..16])), text)
+    fs::write(dir.join(format!("{:04}.log", number + 1)), text)
 }

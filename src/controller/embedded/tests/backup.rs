@@ -6,6 +6,7 @@ use super::files::tree;
 use super::*;
 use crate::controller::backup::{Archive, Kept, Manifest, Origin};
 use crate::controller::embedded::verify;
+use crate::controller::files::OwnFiles;
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::snapshot::{Name, Snapshot};
@@ -15,7 +16,7 @@ use crate::controller::port::Departure;
 /// Backs the sample model up, and returns the archive.
 fn backed_up(rig: &EmbeddedRig) -> PathBuf {
     let path = rig.dir.path().join("prod.tar.zst");
-    rig.embedded.back_up("prod", &path, false).unwrap();
+    rig.embedded.back_up("prod", &path, &mut OwnFiles).unwrap();
     path
 }
 
@@ -25,11 +26,11 @@ fn a_restored_backup_equals_an_export() {
     source.with_model();
     let archive = backed_up(&source);
     let (first, second) = (source.dir.path().join("first"), source.dir.path().join("second"));
-    source.embedded.export("prod", &first).unwrap();
+    source.embedded.export("prod", &first, &mut OwnFiles).unwrap();
     let target = EmbeddedRig::start("dst");
     let restored = target.embedded.restore(&mut Archive::open(&archive).unwrap()).unwrap();
     assert_eq!((restored.binaries, restored.entries, restored.incomplete), (5, 3, false));
-    target.embedded.export("prod", &second).unwrap();
+    target.embedded.export("prod", &second, &mut OwnFiles).unwrap();
     assert_eq!(tree(&first), tree(&second));
 }
 
@@ -41,7 +42,7 @@ fn an_unpacked_backup_is_what_an_import_takes_in() {
     let plain = zstd::Decoder::new(fs::File::open(backed_up(&source)).unwrap()).unwrap();
     tar::Archive::new(plain).unpack(&dir).unwrap();
     let target = EmbeddedRig::start("dst");
-    let imported = target.embedded.import(&dir.join("model.yaml"), &Blobs::Dir(dir.clone())).unwrap();
+    let imported = target.embedded.import(&dir.join("model.yaml"), &Blobs::Dir(dir.clone()), &mut OwnFiles).unwrap();
     assert_eq!((imported.binaries, imported.entries), (5, 3));
 }
 
@@ -71,8 +72,8 @@ fn a_model_that_is_here_is_not_restored_over() {
 fn the_controllers_own_model_cannot_be_backed_up_and_no_file_is_left() {
     let rig = EmbeddedRig::start("src");
     let path = rig.dir.path().join("controller.tar.zst");
-    assert!(rig.embedded.back_up("controller", &path, false).is_err());
-    assert!(rig.embedded.back_up("nothing", &path, false).is_err());
+    assert!(rig.embedded.back_up("controller", &path, &mut OwnFiles).is_err());
+    assert!(rig.embedded.back_up("nothing", &path, &mut OwnFiles).is_err());
     assert!(!path.exists());
 }
 
@@ -80,7 +81,7 @@ fn the_controllers_own_model_cannot_be_backed_up_and_no_file_is_left() {
 fn an_incomplete_model_is_backed_up_and_restored_as_such() {
     let rig = EmbeddedRig::start("src");
     let files = rig.files(&Sample::default());
-    rig.embedded.import(&files.join("model.yaml"), &Blobs::Without).unwrap();
+    rig.embedded.import(&files.join("model.yaml"), &Blobs::Without, &mut OwnFiles).unwrap();
     let archive = backed_up(&rig);
     rig.embedded.remove("prod").unwrap();
     verify(&mut Archive::open(&archive).unwrap()).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::controller::files::OwnFiles;
 
 /// Returns what is under `dir`: relative paths and contents.
 pub(super) fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -28,7 +29,7 @@ fn refusal(spoil: impl FnOnce(&Path)) -> String {
     let rig = EmbeddedRig::start("src");
     let files = rig.files(&Sample::default());
     spoil(&files);
-    let error = rig.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files)).unwrap_err();
+    let error = rig.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files), &mut OwnFiles).unwrap_err();
     assert!(matches!(error, ControllerError::Refused(_)), "{error:?}");
     assert_eq!(rig.embedded.models().unwrap().len(), 1, "something else than the controller's own model is here");
     error.to_string()
@@ -39,13 +40,14 @@ fn export_and_import_are_inverse() {
     let source = EmbeddedRig::start("src");
     source.with_model();
     let first = source.dir.path().join("first");
-    let exported = source.embedded.export("prod", &first).unwrap();
+    let exported = source.embedded.export("prod", &first, &mut OwnFiles).unwrap();
     assert_eq!(exported.files, 7);
     let target = EmbeddedRig::start("dst");
-    let imported = target.embedded.import(&first.join("model.yaml"), &Blobs::Dir(first.clone())).unwrap();
+    let imported =
+        target.embedded.import(&first.join("model.yaml"), &Blobs::Dir(first.clone()), &mut OwnFiles).unwrap();
     assert_eq!((imported.binaries, imported.entries, imported.incomplete), (5, 3, false));
     let second = target.dir.path().join("second");
-    target.embedded.export("prod", &second).unwrap();
+    target.embedded.export("prod", &second, &mut OwnFiles).unwrap();
     assert_eq!(tree(&first), tree(&second));
     assert_eq!(tree(&second)[Path::new("model.yaml")], Sample::default().yaml().into_bytes());
     assert_eq!(target.embedded.get("prod").unwrap(), source.embedded.get("prod").unwrap());
@@ -55,7 +57,7 @@ fn export_and_import_are_inverse() {
 fn a_description_alone_makes_an_incomplete_model() {
     let rig = EmbeddedRig::start("src");
     let files = rig.files(&Sample::default());
-    let imported = rig.embedded.import(&files.join("model.yaml"), &Blobs::Without).unwrap();
+    let imported = rig.embedded.import(&files.join("model.yaml"), &Blobs::Without, &mut OwnFiles).unwrap();
     assert!(imported.incomplete);
     let details = rig.embedded.model("prod").unwrap();
     assert!(details.row.incomplete);
@@ -68,22 +70,22 @@ fn an_exported_description_is_for_its_owners_eyes_alone() {
     let rig = EmbeddedRig::start("src");
     rig.with_model();
     let dir = rig.dir.path().join("out");
-    rig.embedded.export("prod", &dir).unwrap();
+    rig.embedded.export("prod", &dir, &mut OwnFiles).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("model.yaml"))), (0o700, 0o600));
     assert_eq!(mode(&rig.dir.path().join("controller.redb")), 0o600);
 }
 
 #[test]
-fn an_export_never_mixes_with_what_is_there() {
+fn an_export_never_writes_over_what_is_there() {
     let rig = EmbeddedRig::start("src");
     rig.with_model();
     let dir = rig.dir.path().join("out");
     fs::create_dir(&dir).unwrap();
-    fs::write(dir.join("precious"), b"x").unwrap();
-    let error = rig.embedded.export("prod", &dir).unwrap_err().to_string();
-    assert!(error.contains("is not empty"), "{error}");
-    assert_eq!(tree(&dir).len(), 1);
+    fs::write(dir.join("model.yaml"), b"precious").unwrap();
+    let error = rig.embedded.export("prod", &dir, &mut OwnFiles).unwrap_err().to_string();
+    assert!(error.contains("File exists"), "{error}");
+    assert_eq!(fs::read(dir.join("model.yaml")).unwrap(), b"precious");
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn a_duplicate_is_refused_in_jujus_words() {
     rig.import(&sample);
     let import = |sample: &Sample| {
         let files = rig.files(sample);
-        rig.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files)).map(drop)
+        rig.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files), &mut OwnFiles).map(drop)
     };
     let same_uuid = Sample { name: "other".to_owned(), ..sample.clone() };
     assert_eq!(

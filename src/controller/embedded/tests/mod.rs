@@ -15,6 +15,7 @@ use super::{Blobs, Embedded};
 use crate::config::EmbeddedConfig;
 use crate::controller::contract::{Rig, controller_contract};
 use crate::controller::description::sample::Sample;
+use crate::controller::files::OwnFiles;
 use crate::controller::port::ControllerError;
 use crate::disk::Disk;
 use crate::store::Store;
@@ -100,7 +101,7 @@ impl EmbeddedRig {
     /// Imports a model with its binaries.
     fn import(&self, sample: &Sample) {
         let files = self.files(sample);
-        self.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files)).unwrap();
+        self.embedded.import(&files.join("model.yaml"), &Blobs::Dir(files), &mut OwnFiles).unwrap();
     }
 
     /// Writes a model's files, and returns their directory.

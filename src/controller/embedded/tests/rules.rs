@@ -88,7 +88,7 @@ async fn a_left_over_import_names_the_migration_that_can_remove_it() {
     let findings = target.embedded.prechecks(&facts).await.unwrap();
     let left_over = findings.iter().find(|finding| finding.level == Level::Fail).unwrap();
     assert!(left_over.text.contains("left-over import"), "{}", &*left_over.text);
-    assert_eq!(&*left_over.fix, format!("modelferry abort {MID}"));
+    assert_eq!(&*left_over.fix, format!("modelferry abort {MID} # on the host of its source"));
 }
 
 #[tokio::test]

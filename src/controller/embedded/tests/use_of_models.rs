@@ -4,6 +4,7 @@ use modelferry_protocol::ids::MigrationId;
 
 use super::super::view::ModelState;
 use super::*;
+use crate::controller::files::OwnFiles;
 use crate::controller::port::{Arrival, Departure, Errand};
 
 fn started() -> EmbeddedRig {
@@ -159,9 +160,11 @@ async fn a_model_that_left_answers_with_where_it_went() {
         rig.embedded.set("prod", "a", "b").map(drop),
         rig.embedded.model("prod").map(drop),
         rig.embedded.remove("prod").map(drop),
-        rig.embedded.export("prod", &rig.dir.path().join("out")).map(drop),
+        rig.embedded.export("prod", &rig.dir.path().join("out"), &mut OwnFiles).map(drop),
         // It would be a second owner.
-        rig.embedded.import(&rig.files(&Sample::default()).join("model.yaml"), &Blobs::Without).map(drop),
+        rig.embedded
+            .import(&rig.files(&Sample::default()).join("model.yaml"), &Blobs::Without, &mut OwnFiles)
+            .map(drop),
     ] {
         assert!(matches!(outcome, Err(ControllerError::Moved { .. })), "{outcome:?}");
     }
@@ -186,7 +189,7 @@ fn the_blobs_in_use_are_known_to_whoever_prunes() {
 async fn a_model_without_its_binaries_moves_and_stays_incomplete() {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let sample = Sample::default();
-    source.embedded.import(&source.files(&sample).join("model.yaml"), &Blobs::Without).unwrap();
+    source.embedded.import(&source.files(&sample).join("model.yaml"), &Blobs::Without, &mut OwnFiles).unwrap();
     let errand = Errand { mid: MigrationId([1; 16]), model: sample.uuid };
     source.embedded.freeze(errand).await.unwrap();
     let export = Departure::export(&source.embedded, errand).await.unwrap();

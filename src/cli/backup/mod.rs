@@ -1,21 +1,21 @@
 //! `modelferry backup`: copies of models, in archives or kept by peers.
 
-use std::fs;
+mod list;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
+use super::files::{Named, existing};
 use super::help::Help;
-use super::output::{Table, byte_count};
+use super::output::byte_count;
 use super::{Context, client, plain};
-use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
+use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response, nearest};
 use crate::controller::backup::view::BackupView;
-use crate::controller::backup::{Archive, BackupError, Source, read_manifest};
+use crate::controller::backup::{Archive, BackupError, Draft, Source};
 use crate::controller::embedded::verify;
 
-/// Characters of an id that a table shows: enough to tell any two apart, and to be typed.
-const ID_SHOWN: usize = 12;
 /// What the name of an archive ends with that is named by the model.
 const SUFFIX: &str = ".tar.zst";
 
@@ -33,14 +33,14 @@ const CREATE: Help = Help {
     examples: &[
         "modelferry backup create prod prod.tar.zst",
         "modelferry backup create prod east",
-        "modelferry backup create --all /var/lib/modelferry/backups",
+        "modelferry backup create --all backups",
     ],
     exits: exit::ASKING_PEER,
     juju: Some("juju create-backup, of a whole controller"),
 };
 
 const LIST: Help = Help {
-    examples: &["modelferry backup list", "modelferry backup list /var/lib/modelferry/backups"],
+    examples: &["modelferry backup list", "modelferry backup list backups"],
     exits: exit::ASKING,
     juju: Some("juju backups, up to 2.9"),
 };
@@ -66,14 +66,14 @@ const REMOVE: Help = Help {
 /// Back models up: into archives, or with a peer that keeps them
 ///
 /// A backup is the model's description, its entries and its binaries, each with its hash. The model stays live and as it
-/// is. `status`, `show-model` and `models` take an archive with --from and need no agent then.
+/// is. `status`, `show-model` and `models` take an archive with --from, and need no agent then, or the id of a kept copy.
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = HELP)]
 pub enum BackupCommand {
     /// Back up a model, which stays live meanwhile
     ///
     /// FILE is one self-contained archive, for its owner's eyes alone: description, entries and binaries, each with
-    /// its hash. The agent writes it. PEER keeps the copy in its own store, where what it has already is not sent
+    /// its hash. PEER keeps the copy in its own store, where what it has already is not sent
     /// again, until `backup remove` there. A word that is no peer's name and has neither a slash nor a dot in it is
     /// refused; write ./FILE for a file that is called like that.
     #[command(
@@ -112,6 +112,7 @@ pub enum BackupCommand {
     /// Bring a model back: live, on the embedded controller, as it was
     ///
     /// Refused if the model is here, and if it is, or may be, on the controller that the backup was taken from.
+    /// A controller of Juju itself takes no model out of a backup: `juju create-backup` is what backs one up.
     #[command(after_long_help = RESTORE)]
     Restore {
         /// The archive, or the id of a backup that this agent keeps
@@ -120,6 +121,9 @@ pub enum BackupCommand {
         /// Go ahead although the controller that the backup was taken from cannot be asked: it is lost for good
         #[arg(long)]
         source_lost: bool,
+        /// The controller that takes the model: the one in this agent, which is the default; no other can
+        #[arg(short, long, value_name = "NAME")]
+        controller: Option<String>,
     },
     /// Keep a backup no longer that this agent keeps for a peer
     ///
@@ -135,9 +139,9 @@ impl BackupCommand {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Create { args, all, force } => create(context, &args, all, force),
-            Self::List { places } => list(context, &places),
+            Self::List { places } => list::list(context, &places),
             Self::Verify { backup } => prove(context, &backup),
-            Self::Restore { backup, source_lost } => restore(context, &backup, source_lost),
+            Self::Restore { backup, source_lost, controller } => restore(context, &backup, source_lost, controller),
             Self::Remove { id } => {
                 let Response::Done = context.ask(&Request::BackupRemove { id: id.clone() })? else {
                     return Err(client::unexpected());
@@ -164,9 +168,11 @@ impl Target {
                 return Ok(Self::Peer(text.to_owned()));
             }
             if !text.contains('.') {
+                let meant = nearest(text, peers.iter().map(|peer| peer.name.as_str()));
+                let meant = meant.map_or_else(String::new, |peer| format!("did you mean \"{peer}\"?\n"));
                 return Err(Failure::new(FailureKind::NotFound, format!("\"{text}\" is no peer, and no path"))
                     .state("nothing has changed")
-                    .hint(format!("see `modelferry peers`; for a file write ./{text}")));
+                    .hint(format!("{meant}see `modelferry peers`; for a file write ./{text}")));
             }
         }
         Ok(Self::Path(text.into()))
@@ -237,13 +243,20 @@ pub(super) fn said(made: &BackupView) -> String {
     )
 }
 
+fn not_written(error: &BackupError) -> Failure {
+    Failure::new(FailureKind::Refused, crate::agent::causes(error)).state("nothing has changed")
+}
+
 /// Lets the agent write an archive.
 pub(super) fn archive(context: &Context, model: &str, file: &Path, force: bool) -> Result<Box<BackupView>, Failure> {
-    // The agent would take a relative path from its own working directory.
     let file = std::path::absolute(file)
         .map_err(|error| Failure::new(FailureKind::Usage, format!("{} is no path: {error}", file.display())))?;
-    match context.ask(&Request::BackupCreate { model: model.to_owned(), file, force })? {
-        Response::Backup(made) => Ok(made),
+    let mut draft = Draft::begin(&file, force).map_err(|error| not_written(&error))?;
+    match context.ask_handing(&Request::BackupCreate { model: model.to_owned(), file }, &mut draft)? {
+        Response::Backup(made) => {
+            draft.place().map_err(|error| not_written(&error))?;
+            Ok(made)
+        }
         _ => Err(client::unexpected()),
     }
 }
@@ -269,77 +282,13 @@ fn keep(context: &Context, model: &str, peer: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(context: &Context, places: &[PathBuf]) -> Result<Exit, Failure> {
-    let backups = if places.is_empty() {
-        match context.ask(&Request::BackupList {})? {
-            Response::Backups(backups) => backups,
-            _ => return Err(client::unexpected()),
-        }
-    } else {
-        archives(places)?
-    };
-    context.print(&backups, || match table(&backups) {
-        table if table.is_empty() && places.is_empty() => {
-            "No backups are kept here. Name files or directories to list archives.\n".to_owned()
-        }
-        table if table.is_empty() => "No backups there.\n".to_owned(),
-        table => table.render(),
-    });
-    let damaged = backups.iter().any(|backup| backup.trouble.is_some());
-    Ok(if damaged { Exit::Refused } else { Exit::Done })
+/// Reports whether `text` names a file; otherwise it can only be the id of a kept backup.
+pub(super) fn names_a_file(text: &str) -> bool {
+    text.contains(['/', '.']) || Path::new(text).exists()
 }
 
-fn archives(places: &[PathBuf]) -> Result<Vec<BackupView>, Failure> {
-    let mut views = Vec::new();
-    for place in places {
-        let failed = |error| not_read(&BackupError::Unreadable { path: place.clone(), source: error });
-        let listed = place.is_dir();
-        let mut files = vec![place.clone()];
-        if listed {
-            let entries = fs::read_dir(place).map_err(failed)?;
-            files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)?;
-            files.retain(|file| file.is_file());
-            files.sort();
-        }
-        for file in files {
-            let shown = file.display().to_string();
-            match read_manifest(&file) {
-                Ok((manifest, bytes)) => views.push(BackupView::new(&manifest, shown, Some(bytes))),
-                // A directory may hold other things.
-                Err(BackupError::NotABackup { .. }) if listed => {}
-                Err(error) => views.push(BackupView::damaged(String::new(), shown, error.to_string())),
-            }
-        }
-    }
-    Ok(views)
-}
-
-fn table(backups: &[BackupView]) -> Table {
-    let mut table = Table::new(&["ID", "Model", "Taken", "Controller", ">Files", ">Size", "Place"]);
-    for backup in backups {
-        let id: String = backup.id.chars().take(ID_SHOWN).collect();
-        let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-        let place = match &backup.trouble {
-            Some(trouble) => trouble.clone(),
-            None => backup.place.clone(),
-        };
-        table.row([
-            or_none(&id),
-            or_none(&backup.model),
-            or_none(&backup.taken),
-            or_none(&backup.controller),
-            backup.files.to_string(),
-            byte_count(backup.archive_bytes.unwrap_or(backup.bytes)),
-            place,
-        ]);
-    }
-    table
-}
-
-/// Returns the archive that `text` names, or nothing if it can only be an id.
 fn as_file(text: &str) -> Option<PathBuf> {
-    let path = Path::new(text);
-    (text.contains(['/', '.']) || path.exists()).then(|| path.to_owned())
+    names_a_file(text).then(|| text.into())
 }
 
 fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {
@@ -372,15 +321,13 @@ fn not_read(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::Refused, crate::agent::causes(error))
 }
 
-fn restore(context: &Context, backup: &str, source_lost: bool) -> Result<Exit, Failure> {
-    let backup = match as_file(backup) {
-        Some(path) => BackupRef::File(path.canonicalize().map_err(|error| {
-            Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
-                .state("nothing has changed")
-        })?),
-        None => BackupRef::Kept(backup.to_owned()),
-    };
-    let Response::Imported(restored) = context.ask(&Request::BackupRestore { backup, source_lost })? else {
+fn restore(context: &Context, backup: &str, source_lost: bool, controller: Option<String>) -> Result<Exit, Failure> {
+    let file = as_file(backup).map(|path| existing(&path)).transpose()?;
+    let mut files = Named::new(file.clone());
+    let backup = file.map_or_else(|| BackupRef::Kept(backup.to_owned()), BackupRef::File);
+    let Response::Imported(restored) =
+        context.ask_handing(&Request::BackupRestore { backup, source_lost, controller }, &mut files)?
+    else {
         return Err(client::unexpected());
     };
     context.print(&restored, || {

@@ -1,0 +1,63 @@
+//! An archive under construction: it gets its name when it is whole, or not at all.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::BackupError;
+
+/// A file beside the place that it is for, under a name of its own that nobody can foresee. Removed again if it does
+/// not get its place.
+#[derive(Debug)]
+pub struct Draft {
+    file: NamedTempFile,
+    path: PathBuf,
+    force: bool,
+}
+
+impl Draft {
+    /// Begins a file for its owner's eyes alone. `force`: whether a file that is there is replaced in the end.
+    ///
+    /// Errors: [`BackupError::Exists`], [`BackupError::Unwritable`].
+    pub fn begin(path: &Path, force: bool) -> Result<Self, BackupError> {
+        if !force && path.symlink_metadata().is_ok() {
+            // Asked again when it is put in its place; asked here so that a refusal costs nothing.
+            return Err(BackupError::Exists(path.to_owned()));
+        }
+        let file = tempfile::Builder::new()
+            .prefix(".modelferry-backup-")
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(dir_of(path))
+            .map_err(|source| BackupError::Unwritable { path: path.to_owned(), source })?;
+        Ok(Self { file, path: path.to_owned(), force })
+    }
+
+    /// Returns the file, to be written.
+    ///
+    /// Errors: as the system says.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.as_file().try_clone()
+    }
+
+    /// Puts what has been written in its place: whole and durable when this returns.
+    ///
+    /// Errors: [`BackupError::Exists`], [`BackupError::Unwritable`].
+    pub fn place(self) -> Result<(), BackupError> {
+        let Self { file, path, force } = self;
+        let unwritable = |source| BackupError::Unwritable { path: path.clone(), source };
+        file.as_file().sync_all().map_err(unwritable)?;
+        let placed = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
+        placed.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => BackupError::Exists(path.clone()),
+            _ => unwritable(error.error),
+        })?;
+        File::open(dir_of(&path)).and_then(|dir| dir.sync_all()).map_err(unwritable)
+    }
+}
+
+fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

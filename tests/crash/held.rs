@@ -1,0 +1,81 @@
+//! A migration that cannot go on: its target has died, and what the source tells and does meanwhile.
+
+use modelferry::cli::demo::sample::Sample;
+
+use super::host::{Host, files, ready};
+
+const FROZEN: &str = "applications keep running; hooks and changes wait until it has ended";
+
+/// A migration whose target has died at `point` and stays away, and its id.
+fn held(sample: &Sample, point: &str) -> (Host, Host, String) {
+    let (src, mut dst, _) = ready(sample);
+    dst.stop();
+    dst.start_with(&[("MODELFERRY_FAILPOINT", &format!("{point}=kill"))]);
+    for host in [&src, &dst] {
+        host.until("peers are connected", |host| host.connected().then_some(()));
+    }
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    dst.wait_for_death(point);
+    (src, dst, format!("{}:0", sample.uuid))
+}
+
+#[test]
+fn while_a_model_is_frozen_everything_says_that_its_applications_run_on_and_why_it_waits() {
+    let sample = Sample::default();
+    let (src, _dst, id) = held(&sample, "target.Staging.after");
+    let model = sample.name.as_str();
+    src.until("the source notices", |src| src.migration(&id)["migration"]["waiting"].as_str().map(drop));
+    assert_eq!(src.migration(&id)["migration"]["state"], "Frozen");
+    let waits = "migrating: waiting for the agent of dst to connect; importing model into target controller";
+
+    let agent = src.run(&["status"]).ok();
+    assert!(agent.starts_with("Model ") && agent.contains(waits), "{agent}");
+    assert!(agent.contains(&format!("Model \"admin/{model}\" is frozen for its migration: {FROZEN}")), "{agent}");
+    let tables = src.run(&["status", "-m", model]).ok();
+    assert!(tables.contains(waits) && tables.contains(FROZEN) && tables.contains("\n\nApp "), "{tables}");
+    let tree = src.run(&["status", "-m", model, "--format", "json"]).json();
+    assert_eq!(tree["model"]["model-status"]["message"], waits);
+    assert!(tree["model"]["model-status"]["reason"].as_str().unwrap().contains(FROZEN), "{tree}");
+    let shown = src.run(&["show-model", model]).ok();
+    assert!(shown.contains("    migration-start: ") && !shown.contains("migration-end"), "{shown}");
+    assert!(
+        src.run(&["show-migration", &id])
+            .ok()
+            .contains(&format!("meanwhile: model is frozen for its migration: {FROZEN}"))
+    );
+
+    // It can be read, not written, and waiting for it says that it goes on.
+    src.run(&["embedded", "get", model]).ok();
+    src.run(&["embedded", "set", model, "colour=blue"]).fails(1, "model migration in progress");
+    src.run(&["wait", &id, "--timeout", "100ms"]).fails(6, "it goes on; nothing was stopped");
+    src.run(&["migrate", model, "dst"]).fails(1, &id);
+}
+
+#[test]
+fn an_abort_works_at_once_in_every_state_before_the_commit_with_the_peer_away() {
+    for (point, state) in [
+        ("target.Receiving.after", "Offered"),
+        ("target.Staging.after", "Frozen"),
+        ("target.Prepared.before", "Frozen"),
+    ] {
+        let sample = Sample::default();
+        let (src, mut dst, id) = held(&sample, point);
+        let before = files(&src.export(&sample.name));
+        assert_eq!(src.migration(&id)["migration"]["state"], state, "{point}");
+        src.run(&["abort", &id]).ok();
+        src.run(&["wait", &id]).fails(3, "migration aborted: aborted by operator");
+        assert_eq!(files(&src.export(&sample.name)), before, "{point}");
+        assert!(src.serves(&sample.name), "{point}");
+        let cause = src.migration(&id)["migration"]["cause"].clone();
+        src.run(&["abort", &id]).fails(1, "ended");
+
+        // What its target still has goes when it is back, and the first cause stays.
+        dst.start();
+        dst.until("the target is at rest", |dst| {
+            let shown = dst.run(&["show-migration", &id, "--format", "json"]);
+            (shown.code != 0 || !shown.json()["migration"]["ended_ms"].is_null()).then_some(())
+        });
+        assert!(!dst.serves(&sample.name), "{point}");
+        assert_eq!(src.migration(&id)["migration"]["cause"], cause, "{point}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Two agents' engines on a link, in one thread, by one virtual clock.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use modelferry::disk::Disk;
+use modelferry::engine::view::Stand;
+use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
+use modelferry::journal::{Journal, Witness};
+use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
+use modelferry::store::Store;
+use modelferry_protocol::limits::PROTOCOL_VERSION;
+use modelferry_protocol::message::{ControllerCard, Hello};
+use modelferry_protocol::snapshot::Name;
+use tokio::time::Instant;
+
+use super::controller::{Desk, Held, MODEL};
+use super::log;
+use super::shelf::Shelf;
+use super::wire::{Carried, Link, Road, address};
+
+const NAMES: [&str; 2] = ["src", "dst"];
+
+struct NoQueries;
+
+#[async_trait]
+impl QueryHandler for NoQueries {
+    async fn answer(&self, _: &str) -> String {
+        "{}".to_owned()
+    }
+}
+
+struct Host {
+    _dir: tempfile::TempDir,
+    shelf: Shelf,
+    engine: Engine,
+}
+
+/// What a transfer came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran {
+    /// From `migrate` to the last durable acknowledgement.
+    pub took: Duration,
+    /// Payload bits / time / rate of the link.
+    pub share: f64,
+    /// What the sender put on the wire.
+    pub there: Carried,
+}
+
+impl Ran {
+    /// Bytes on the wire / (payload + what the link lost by itself).
+    pub fn wire(&self, payload: u64) -> f64 {
+        let lost = self.there.lost as f64 * self.there.bytes as f64 / self.there.packets as f64;
+        self.there.bytes as f64 / (payload as f64 + lost)
+    }
+}
+
+/// Moves models with so many bytes that do not compress over `road`, one after another over the same connection.
+pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
+    log::begin();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let link = Link::new(road, 7);
+        let [src, dst] = hosts(&link).await;
+        let mut ran = Vec::new();
+        for number in 0..N {
+            src.shelf.hold(&[format!("description {number}").into_bytes(), noise(number as u64, bytes as usize)]);
+            dst.shelf.inner().site.held = Held::Absent;
+            // Long enough for both sides to have nothing left to say of the last one.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            ran.push(transfer(&link, road, &src.engine, bytes).await);
+        }
+        ran.try_into().unwrap()
+    })
+}
+
+async fn transfer(link: &Link, road: Road, engine: &Engine, bytes: u64) -> Ran {
+    let (before, begun) = (link.carried(1), Instant::now());
+    link.begin();
+    let options = MigrateOptions { freeze_max: Duration::from_secs(600), skip_log: false, reap_hold: Duration::ZERO };
+    let view = engine.migrate(MODEL, NAMES[1], options, "test").await.unwrap();
+    let mut watch = engine.watch(view.mid.parse().unwrap()).unwrap();
+    watch.wait_for(|view| view.bytes.held >= bytes).await.unwrap();
+    let (took, after) = (begun.elapsed(), link.carried(1));
+    let moved = watch.wait_for(|view| view.ended_ms.is_some()).await.unwrap();
+    assert_eq!(moved.stand, Stand::Moved);
+    let there = Carried {
+        packets: after.packets - before.packets,
+        bytes: after.bytes - before.bytes,
+        lost: after.lost - before.lost,
+        overflowed: after.overflowed - before.overflowed,
+    };
+    let share = bytes as f64 * 8.0 / took.as_secs_f64() / road.mbit / 1e6;
+    Ran { took, share, there }
+}
+
+async fn hosts(link: &Link) -> [Host; 2] {
+    let dirs = [(); 2].map(|()| {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+    });
+    let identities = [0, 1].map(|host| Identity::load_or_create(dirs[host].path(), &Disk::real()).unwrap());
+    for (host, peer) in [(0, 1), (1, 0)] {
+        let (name, pin, address) = (NAMES[peer], identities[peer].pin(), address(peer));
+        let text =
+            format!("[[peer]]\nname = \"{name}\"\npin = \"{pin}\"\naddresses = [\"{address}\"]\npaired_ms = 1\n");
+        std::fs::write(dirs[host].path().join("peers.toml"), text).unwrap();
+    }
+    let mut hosts = Vec::new();
+    for ((host, dir), identity) in dirs.into_iter().enumerate().zip(identities) {
+        hosts.push(start(link, host, dir, identity).await);
+    }
+    for (host, peer) in [(0, NAMES[1]), (1, NAMES[0])] {
+        while hosts[host].engine.query(peer, "{}").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    hosts.try_into().unwrap_or_else(|_| unreachable!("two were started"))
+}
+
+async fn start(link: &Link, host: usize, dir: tempfile::TempDir, identity: Identity) -> Host {
+    let (path, disk) = (dir.path(), Disk::real());
+    let (journal, _) = Journal::open(path, disk.clone()).unwrap();
+    let store = Store::open(path, disk.clone()).unwrap();
+    let peers = Peers::load(path, &disk).unwrap();
+    let config = LinkConfig { listen: address(host), own_name: NAMES[host].into(), ..LinkConfig::default() };
+    let hello_journal = journal.clone();
+    let hello = Arc::new(move |_| Hello {
+        protocol: PROTOCOL_VERSION,
+        agent: Name::cut("test"),
+        journal: hello_journal.id(),
+        sequence: hello_journal.sequence(),
+        sequence_seen: 0,
+        controller: ControllerCard { name: Name::cut(NAMES[host]), ..ControllerCard::default() },
+    });
+    let (connections, sessions) =
+        Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
+    let shelf = Shelf::new(store.clone());
+    let parts = EngineParts {
+        journal,
+        witness: Witness::load(path, &disk).unwrap(),
+        store,
+        link: connections,
+        departure: Arc::new(Desk(shelf.clone())),
+        arrival: Arc::new(Desk(shelf.clone())),
+        query: Arc::new(NoQueries),
+        settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
+    };
+    Host { _dir: dir, shelf, engine: Engine::start(parts, sessions).await.unwrap() }
+}
+
+/// Bytes that do not compress, the same for the same seed.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes];
+    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}

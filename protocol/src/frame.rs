@@ -1,9 +1,9 @@
 //! Frames: what stands before every body, and the header of a chunk.
 //!
 //! A frame is a header of [`FRAME_HEADER_BYTES`] (kind, version, length of the body) and a bincode body.
-//! A chunk frame is followed by the chunk's bytes, outside the body.
+//! A chunk frame is followed by its chunks' bytes, outside the body.
 
-use crate::codec::{CodecError, Decode, Encode, decode, encode, wire_enum};
+use crate::codec::{Bytes, CodecError, Decode, Encode, decode, encode, wire_enum};
 use crate::limits::*;
 use crate::message::Handle;
 
@@ -24,18 +24,21 @@ wire_enum! {
     }
 }
 
-/// Stands before a chunk's bytes on a bulk stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+/// Stands before the bytes of a chunk on a bulk stream, or of several of one page, which together have at most
+/// [`CHUNK_BYTES_MAX`] plain bytes: small ones would else pay for a frame each, and compress badly.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ChunkHeader {
     /// The source's number for the blob.
     pub handle: Handle,
-    /// The chunk's page.
+    /// The chunks' page.
     pub page: u32,
-    /// The chunk's place in it.
+    /// The first chunk's place in it.
     pub index: u32,
+    /// Which chunks follow the first: bit `i % 8` of byte `i / 8` is that of chunk `index + 1 + i`.
+    pub others: Bytes<CHUNK_OTHERS_BYTES_MAX>,
     /// Bytes that follow, at most [`CHUNK_WIRE_BYTES_MAX`].
     pub wire_bytes: u32,
-    /// How they are encoded.
+    /// How they are encoded, all of them together.
     pub encoding: Encoding,
 }
 
@@ -110,6 +113,25 @@ pub(crate) fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 impl ChunkHeader {
+    /// Makes the header of `chunks`, ascending places of one page; at least one.
+    pub fn of(handle: Handle, page: u32, chunks: &[u32], wire_bytes: u32, encoding: Encoding) -> Self {
+        let index = *chunks.first().expect("a frame carries a chunk");
+        let mut others = Vec::new();
+        for at in chunks[1..].iter().map(|chunk| (chunk - index - 1) as usize) {
+            others.resize(others.len().max(at / 8 + 1), 0);
+            others[at / 8] |= 1 << (at % 8);
+        }
+        let others = Bytes::new(others).expect("places of one page");
+        Self { handle, page, index, others, wire_bytes, encoding }
+    }
+
+    /// Returns the chunks' places in their page, ascending. They need not exist.
+    pub fn chunks(&self) -> impl Iterator<Item = u32> + '_ {
+        let travels = |at: &u32| self.others[*at as usize / 8] & (1 << (at % 8)) != 0;
+        let others = (0..8 * self.others.len() as u32).filter(travels);
+        std::iter::once(self.index).chain(others.map(|at| self.index.saturating_add(1).saturating_add(at)))
+    }
+
     /// Encodes the chunk's frame up to where the chunk's bytes begin.
     pub fn to_frame(&self) -> Vec<u8> {
         frame(KIND_CHUNK, &encode(self))

@@ -17,25 +17,28 @@ pub const FRAME_HEADER_BYTES: usize = 6;
 /// Bytes in the body of a control frame. 1 MiB: bincode decodes at most this much, so that a length
 /// bomb ends in an error and recursion cannot overflow a stack.
 pub const CONTROL_FRAME_BYTES_MAX: u32 = 1 << 20;
-/// Bytes in the body of a chunk frame's header part; the chunk's own bytes follow outside of it.
-pub const CHUNK_HEADER_BYTES_MAX: u32 = 64;
+/// Bytes in the body of a chunk frame's header part; the chunks' own bytes follow outside of it.
+pub const CHUNK_HEADER_BYTES_MAX: u32 = 192;
 
-/// Plain bytes in one chunk at most. 256 KiB is about 2 ms of a 1 Gbit/s link, so a resume repeats little.
+/// Plain bytes in one chunk, and in all chunks of one frame, at most. 256 KiB is about 2 ms of a 1 Gbit/s link, so a
+/// resume repeats little.
 pub const CHUNK_BYTES_MAX: u32 = 256 << 10;
-/// Plain bytes in one chunk on average.
+/// Plain bytes in one chunk on average, outside of small members of archives.
 pub const CHUNK_BYTES_AVERAGE: u32 = 32 << 10;
-/// Plain bytes in one chunk at least, save the last of a blob.
+/// Plain bytes in one chunk at least, save the last of a blob, or of a stretch of an archive.
 pub const CHUNK_BYTES_MIN: u32 = 8 << 10;
-/// Bytes of a chunk as it travels. zstd's bound is n + n/256 + 64 from 128 KiB up; what grows is stored.
+/// Bytes of a chunk frame's chunks as they travel. zstd's bound is n + n/256 + 64 from 128 KiB up; what grows is stored.
 pub const CHUNK_WIRE_BYTES_MAX: u32 = CHUNK_BYTES_MAX;
 /// Base-two logarithm of the largest zstd window a receiver allows; 8 MiB.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// Chunks named by one manifest page. 1,024 make about 32 MiB of a blob and 36 KiB of page, so that
-/// memory stays bounded however large the blob is.
+/// Chunks named by one manifest page. 1,024 make about 32 MiB of a blob, less of an archive of small files, and 36 KiB
+/// of page, so that memory stays bounded however large the blob is.
 pub const PAGE_CHUNKS_MAX: usize = 1024;
 /// Ranges in one `Need` or `Held`: at worst every second chunk of a page.
 pub const RANGES_MAX: usize = PAGE_CHUNKS_MAX / 2;
+/// Bytes in the set of chunks that travel in the frame of another one: a bit for each of a page.
+pub const CHUNK_OTHERS_BYTES_MAX: usize = PAGE_CHUNKS_MAX / 8;
 /// Bytes in one blob. 1 TiB: beyond any charm, agent binary or resource known.
 pub const BLOB_BYTES_MAX: u64 = 1 << 40;
 

@@ -97,7 +97,7 @@ fn a_header_that_claims_too_much_or_another_version_is_refused() {
 
 #[test]
 fn a_chunk_longer_than_any_is_refused_by_its_header() {
-    let mut header = samples::chunk_headers()[0];
+    let mut header = samples::chunk_headers().remove(0);
     let body = |header: &ChunkHeader| header.to_frame()[FRAME_HEADER_BYTES..].to_vec();
     header.wire_bytes = CHUNK_WIRE_BYTES_MAX;
     assert!(ChunkHeader::from_body(KIND_CHUNK, &body(&header)).is_ok());

@@ -151,6 +151,7 @@ fn the_largest_chunk_header_and_pairing_fit() {
         handle: u32::MAX,
         page: u32::MAX,
         index: u32::MAX,
+        others: Bytes::new(vec![u8::MAX; CHUNK_OTHERS_BYTES_MAX]).unwrap(),
         wire_bytes: u32::MAX,
         encoding: Encoding::Zstd,
     };

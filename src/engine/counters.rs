@@ -27,10 +27,12 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Sets the bytes of all blobs, and how many of them the target holds now.
+    /// Sets the bytes of all blobs, and how many of them the target holds now, as a connection begins: the rate of the
+    /// one before, and of the time between, says nothing about it.
     pub fn set(&self, total: u64, held: u64) {
         self.total.store(total, Relaxed);
         self.held.store(held, Relaxed);
+        self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
     }
 
     /// Counts bytes that became durable on the target.
@@ -120,6 +122,11 @@ mod tests {
         counters.add_sent(1 << 20, 1 << 19);
         counters.add_held(1 << 20);
         let bytes = counters.bytes();
-        assert!(bytes.rate < (900 << 20) as f64 && bytes.reused == 900 << 20, "{bytes:?}");
+        assert_eq!(bytes.reused, 900 << 20);
+        counters.add_sent(9 << 20, 9 << 20);
+        assert!(counters.bytes().rate > 0.0);
+        // A cut, and the next connection: the time between has slowed nothing down.
+        counters.set(1000 << 20, 910 << 20);
+        assert_eq!(counters.bytes().rate, 0.0);
     }
 }

@@ -1,10 +1,12 @@
 //! Cutting blobs into chunks where their content says so, and chunks into pages.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use fastcdc::v2020::StreamCDC;
+use fastcdc::v2020::FastCDC;
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::{CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, PAGE_CHUNKS_MAX};
@@ -12,48 +14,79 @@ use modelferry_protocol::manifest::{ChunkRef, Page};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::StoreError;
+use super::members::Members;
 
 /// How chunks are cut; pages of one cutter mean nothing to another. To be raised with the sizes, the
 /// algorithm, or an upgrade of `fastcdc` that cuts elsewhere (a test notices).
-pub const CUTTER: u16 = 1;
+pub const CUTTER: u16 = 2;
 
-/// Cuts what `source` gives. A cut depends on the bytes since the one before it alone, so cutting may begin at
-/// any of them.
-pub(super) fn cut<R: Read>(source: R) -> StreamCDC<R> {
-    StreamCDC::new(source, CHUNK_BYTES_MIN as usize, CHUNK_BYTES_AVERAGE as usize, CHUNK_BYTES_MAX as usize)
+/// Bytes read at a time: several chunks.
+const READ_BYTES: usize = 1 << 20;
+
+/// Cuts a blob's file. A cut depends on the bytes since the one before it and on where the members of an archive lie
+/// alone, so cutting may begin at any of them.
+pub(super) struct Cutting<'a> {
+    file: &'a File,
+    path: &'a Path,
+    blob: BlobRef,
+    members: Arc<Members>,
+    buffer: Vec<u8>,
+    /// Where in the blob the buffer begins.
+    buffer_begin: u64,
+}
+
+impl<'a> Cutting<'a> {
+    /// Begins to cut `blob`, which is what `file` holds.
+    pub fn begin(file: &'a File, path: &'a Path, blob: BlobRef, members: Arc<Members>) -> Self {
+        Self { file, path, blob, members, buffer: Vec::new(), buffer_begin: 0 }
+    }
+
+    /// Cuts page `index`, which begins at `offset`.
+    ///
+    /// Errors: [`StoreError::Truncated`] if the file ends before the blob does, [`StoreError::Io`].
+    pub fn page(&mut self, index: u32, offset: u64) -> Result<Page, StoreError> {
+        let (mut chunks, mut end) = (Vec::new(), offset);
+        while end < self.blob.bytes && chunks.len() < PAGE_CHUNKS_MAX {
+            let chunk = chunk_ref(self.chunk(end)?);
+            end += u64::from(chunk.bytes);
+            chunks.push(chunk);
+        }
+        let chunks = Bounded::new(chunks).expect("a page is ended when it is full");
+        Ok(Page { index, offset, last: end == self.blob.bytes, chunks })
+    }
+
+    /// Returns the chunk that begins at `at`, which is before the blob's end.
+    fn chunk(&mut self, at: u64) -> Result<&[u8], StoreError> {
+        let stretch_end = self.members.stretch_end(at).unwrap_or(self.blob.bytes);
+        let longest = (stretch_end - at).min(CHUNK_BYTES_MAX.into()) as usize;
+        let begin = self.read(at, longest)?;
+        let plain = &self.buffer[begin..begin + longest];
+        let (least, average, most) = (CHUNK_BYTES_MIN, CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX);
+        let (_, end) = FastCDC::new(plain, least as usize, average as usize, most as usize).cut(0, longest);
+        Ok(&plain[..end])
+    }
+
+    /// Has `bytes` bytes from `at` on in the buffer, and returns where there.
+    fn read(&mut self, at: u64, bytes: usize) -> Result<usize, StoreError> {
+        if let Some(begin) = at.checked_sub(self.buffer_begin)
+            && begin + bytes as u64 <= self.buffer.len() as u64
+        {
+            return Ok(begin as usize);
+        }
+        let unreadable = |source| StoreError::io("read", self.path, source);
+        self.buffer.resize(READ_BYTES.min((self.blob.bytes - at) as usize), 0);
+        self.buffer_begin = at;
+        match self.file.read_exact_at(&mut self.buffer, at) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                let actual = self.file.metadata().map_err(unreadable)?.len();
+                Err(StoreError::Truncated { hash: self.blob.hash, expected: self.blob.bytes, actual })
+            }
+            outcome => outcome.map(|()| 0).map_err(unreadable),
+        }
+    }
 }
 
 /// Returns the name of a chunk.
 pub(super) fn chunk_ref(plain: &[u8]) -> ChunkRef {
     ChunkRef { hash: Hash::of(plain), bytes: plain.len() as u32 }
-}
-
-/// Makes a page of `chunks`, of which there are at most [`PAGE_CHUNKS_MAX`].
-pub(super) fn page_of(index: u32, offset: u64, last: bool, chunks: Vec<ChunkRef>) -> Page {
-    Page { index, offset, last, chunks: Bounded::new(chunks).expect("a page is ended when it is full") }
-}
-
-/// Cuts page `index` of `blob`, which begins at `offset`, out of its file.
-///
-/// Errors: [`StoreError::Truncated`] if the file ends before the blob does.
-pub(super) fn cut_page(
-    mut file: &File,
-    path: &Path,
-    blob: BlobRef,
-    index: u32,
-    offset: u64,
-) -> Result<Page, StoreError> {
-    let unreadable = |source| StoreError::io("read", path, source);
-    file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
-    let mut chunks = Vec::new();
-    let mut end = offset;
-    for chunk in cut(file.take(blob.bytes - offset)).take(PAGE_CHUNKS_MAX) {
-        let chunk = chunk.map_err(|error| unreadable(error.into()))?;
-        end += chunk.data.len() as u64;
-        chunks.push(chunk_ref(&chunk.data));
-    }
-    if end < blob.bytes && chunks.len() < PAGE_CHUNKS_MAX {
-        return Err(StoreError::Truncated { hash: blob.hash, expected: blob.bytes, actual: end });
-    }
-    Ok(page_of(index, offset, end == blob.bytes, chunks))
 }

@@ -12,8 +12,8 @@ use super::rows::{Manifest, Partial};
 use super::{BlobReader, Store, StoreError, hash_file, lock};
 use crate::disk::{DiskFile, Open};
 
-/// Pages kept in memory.
-const PAGES_CACHED_MAX: usize = 8;
+/// Pages kept in memory: more than a source has on their way at once.
+const PAGES_CACHED_MAX: usize = 20;
 
 /// Whether more can arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod cut;
 mod error;
 mod incoming;
 mod kept;
+mod members;
 mod outgoing;
 mod rates;
 mod rows;
@@ -25,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::limits::{BLOB_BYTES_MAX, PAGE_CHUNKS_MAX};
+use modelferry_protocol::limits::BLOB_BYTES_MAX;
 use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 
@@ -36,14 +37,14 @@ pub use outgoing::BlobReader;
 pub use rates::Rate;
 
 use crate::disk::{Disk, DiskFile, Open};
-use cut::{chunk_ref, cut, page_of};
+use cut::Cutting;
 use error::is_out_of_space;
+use members::Members;
 use rows::{Manifest, Rows};
 
-/// Pages remembered while a blob is stored, before its hash is known: some 2 GiB of it. Those after them are
-/// cut when they are asked for.
+/// Pages cut when a blob is stored: some 2 GiB of it. Those after them are cut when they are asked for.
 const PUT_PAGES_MAX: usize = 64;
-/// Bytes read at a time where a whole file is hashed.
+/// Bytes read at a time where something is read whole.
 const READ_BYTES: usize = 256 << 10;
 
 /// A handle on the store. Cheap to clone.
@@ -61,8 +62,8 @@ struct Inner {
     temporaries: AtomicU64,
     /// Blobs on their way in. Held locked while what is known of a blob begins or ends.
     live: Mutex<HashMap<Hash, Weak<Incoming>>>,
-    /// One page is cut at a time.
-    cutting: Mutex<()>,
+    /// One page is cut at a time, with what is known of the archive it is cut from.
+    cutting: Mutex<Option<(Hash, Arc<Members>)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,16 +136,28 @@ fn hash_of(path: &Path) -> Option<Hash> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
+/// Reads until `buffer` is full or the source ends, and returns how much it was.
+fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 /// Hashes what is left of `file`.
 fn hash_file(file: &mut dyn Read) -> io::Result<Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().into()),
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+        match fill(file, &mut buffer)? {
+            0 => return Ok(hasher.finalize().into()),
+            count => hasher.update(&buffer[..count]),
         };
     }
 }
@@ -188,38 +201,42 @@ impl Store {
 
     fn put_into(&self, file: &DiskFile, source: &mut dyn Read) -> Result<BlobRef, StoreError> {
         let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
-        let (mut pages, mut chunks) = (Vec::new(), Vec::new());
-        let mut page_begin = 0;
-        for chunk in cut(source) {
-            let plain = chunk.map_err(|error| StoreError::Source(error.into()))?.data;
-            if bytes + plain.len() as u64 > BLOB_BYTES_MAX {
-                return Err(StoreError::TooLarge { bytes: bytes + plain.len() as u64, bytes_max: BLOB_BYTES_MAX });
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let read = fill(source, &mut buffer).map_err(StoreError::Source)?;
+            if bytes + read as u64 > BLOB_BYTES_MAX {
+                return Err(StoreError::TooLarge { bytes: bytes + read as u64, bytes_max: BLOB_BYTES_MAX });
             }
-            if chunks.len() == PAGE_CHUNKS_MAX && pages.len() < PUT_PAGES_MAX {
-                pages.push(page_of(pages.len() as u32, page_begin, false, std::mem::take(&mut chunks)));
-                page_begin = bytes;
+            hasher.update(&buffer[..read]);
+            let written = file.write_all_at(bytes, &buffer[..read]);
+            written.map_err(|source| self.inner.not_written(file.path(), read, source))?;
+            bytes += read as u64;
+            if read < buffer.len() {
+                break;
             }
-            if pages.len() < PUT_PAGES_MAX {
-                chunks.push(chunk_ref(&plain));
-            }
-            hasher.update(&plain);
-            let written = file.write_all_at(bytes, &plain);
-            written.map_err(|source| self.inner.not_written(file.path(), plain.len(), source))?;
-            bytes += plain.len() as u64;
-        }
-        if pages.len() < PUT_PAGES_MAX {
-            pages.push(page_of(pages.len() as u32, page_begin, true, chunks));
         }
         file.sync().map_err(|source| StoreError::io("sync", file.path(), source))?;
         let blob = BlobRef { hash: hasher.finalize().into(), bytes };
         let path = self.inner.blob_path(blob.hash);
         let renamed = self.inner.disk.rename(file.path(), &path);
         renamed.map_err(|source| StoreError::io("make", &path, source))?;
-        match self.learn(blob, &pages) {
+        match self.learn(blob, &self.cut(blob)?) {
             // The blob is stored; its pages are cut again when they are asked for.
             Err(error) if error.is_full() => Ok(blob),
             learned => learned.map(|()| blob),
         }
+    }
+
+    /// Cuts the first pages of a blob that has just been stored: only its end tells whether it is an archive.
+    fn cut(&self, blob: BlobRef) -> Result<Vec<Page>, StoreError> {
+        let (file, path) = (self.open_sized(blob)?, self.inner.blob_path(blob.hash));
+        let mut cutting = Cutting::begin(&file, &path, blob, Arc::new(Members::of(&file, blob.bytes)));
+        let mut pages = vec![cutting.page(0, 0)?];
+        while let Some(page) = pages.last().filter(|page| !page.last && pages.len() < PUT_PAGES_MAX) {
+            let next = cutting.page(page.index + 1, page.end())?;
+            pages.push(next);
+        }
+        Ok(pages)
     }
 
     /// Remembers the pages of a blob that has been stored, unless they are known.

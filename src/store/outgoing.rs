@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::CHUNK_BYTES_MAX;
 use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::cut::{CUTTER, cut_page};
+use super::cut::{CUTTER, Cutting};
+use super::members::Members;
 use super::{Store, StoreError, lock};
 
 impl Store {
@@ -21,7 +23,7 @@ impl Store {
     pub fn page(&self, blob: BlobRef, index: u32) -> Result<Page, StoreError> {
         let rows = &self.inner.rows;
         let file = self.open_sized(blob)?;
-        let _cutting = lock(&self.inner.cutting);
+        let mut members = lock(&self.inner.cutting);
         let mut manifest = {
             let (receiving, _live) = self.inner.receiving(blob.hash);
             match self.manifest_of(blob, CUTTER)? {
@@ -35,7 +37,11 @@ impl Store {
             if manifest.is_whole() {
                 return Err(StoreError::NoSuchPage { hash: blob.hash, index, pages: manifest.pages });
             }
-            let page = cut_page(&file, &self.inner.blob_path(blob.hash), blob, manifest.pages, manifest.end)?;
+            let known = members.take_if(|(hash, _)| *hash == blob.hash).map(|(_, members)| members);
+            let known = known.unwrap_or_else(|| Arc::new(Members::of(&file, blob.bytes)));
+            let path = self.inner.blob_path(blob.hash);
+            let page = Cutting::begin(&file, &path, blob, known.clone()).page(manifest.pages, manifest.end)?;
+            *members = Some((blob.hash, known));
             manifest = rows.add_pages(blob.hash, manifest, &[page], true)?;
         }
         rows.page(blob.hash, index)

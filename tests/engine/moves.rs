@@ -42,7 +42,7 @@ async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
     let options = MigrateOptions { freeze_max: Duration::from_secs(9), skip_log: false, reap_hold: Duration::ZERO };
     let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
-    assert_eq!(refused.to_string(), "model named \"shelf\" already exists");
+    assert_eq!(refused.to_string(), "target prechecks failed: model named \"shelf\" already exists");
     assert_eq!(refused.kind(), ErrorKind::Refused);
     assert!(src.engine().migrations().is_empty() && dst.engine().migrations().is_empty());
     assert_eq!(src.held(), Held::Live(None));

@@ -65,6 +65,15 @@ fn a_cut_costs_little_more_than_its_time() {
 }
 
 #[test]
+fn a_path_that_swallows_large_packets_is_found_out() {
+    // An MTU black hole: 1,300 bytes get through from now on, and nobody says so.
+    let hole = Some((Duration::from_secs(2), 1300));
+    let [ran] = transfers(Road { hole, ..Road::new(100.0, 50, 0.0) }, 24 * MIB);
+    // 2.2 s without it.
+    assert!(ran.took <= Duration::from_secs(5), "{ran:#?}");
+}
+
+#[test]
 fn a_thin_link_carries_what_it_can() {
     let [ran] = transfers(Road::new(1.0, 600, 0.02), 4 * MIB);
     assert!(ran.share >= 0.75, "{ran:#?}");

@@ -31,11 +31,13 @@ pub struct Road {
     pub burst: u32,
     /// When nothing gets through, from and until, counted from the moment that the test says.
     pub cut: Option<(Duration, Duration)>,
+    /// From when packets of more than so many bytes are lost without a word, counted from the same moment.
+    pub hole: Option<(Duration, u64)>,
 }
 
 impl Road {
     pub fn new(mbit: f64, rtt_ms: u64, loss: f64) -> Self {
-        Self { mbit, rtt: Duration::from_millis(rtt_ms), loss, burst: 1, cut: None }
+        Self { mbit, rtt: Duration::from_millis(rtt_ms), loss, burst: 1, cut: None, hole: None }
     }
 
     fn bytes_per_second(&self) -> f64 {
@@ -117,11 +119,16 @@ impl Inner {
         self.cut_from.is_some_and(|begun| (begun + from..begun + until).contains(&now))
     }
 
+    fn is_swallowed(&self, now: Instant, bytes: u64) -> bool {
+        let Some((from, bytes_max)) = self.road.hole else { return false };
+        bytes > bytes_max && self.cut_from.is_some_and(|begun| now >= begun + from)
+    }
+
     fn admit(&mut self, to: usize, datagram: &[u8]) {
         let (now, road) = (Instant::now(), self.road);
-        let is_cut = self.is_cut(now);
-        let direction = &mut self.to[to];
         let bytes = datagram.len() as u64 + HEADER_BYTES;
+        let is_cut = self.is_cut(now) || self.is_swallowed(now, bytes);
+        let direction = &mut self.to[to];
         direction.carried.packets += 1;
         direction.carried.bytes += bytes;
         let seconds = |bytes: f64| Duration::from_secs_f64(bytes / road.bytes_per_second());

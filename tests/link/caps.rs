@@ -13,7 +13,7 @@ const CHUNK_BYTES: u32 = 50_000;
 async fn send_chunks(session: &Session, count: u32) {
     let mut bulk = session.open_bulk().await.unwrap();
     for index in 0..count {
-        let header = ChunkHeader { handle: 1, page: 0, index, wire_bytes: CHUNK_BYTES, encoding: Encoding::Stored };
+        let header = ChunkHeader::of(1, 0, &[index], CHUNK_BYTES, Encoding::Stored);
         bulk.send(header, Bytes::from(vec![7; CHUNK_BYTES as usize])).await.unwrap();
     }
 }

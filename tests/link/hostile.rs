@@ -106,8 +106,7 @@ async fn a_frame_of_an_unknown_kind_or_version_ends_the_connection() {
 async fn a_chunk_that_claims_too_much_ends_the_connection() {
     let (_agent, _raw, connection, _send) = greeted().await;
     let mut bulk = soon(connection.open_uni()).await.unwrap();
-    let header =
-        ChunkHeader { handle: 0, page: 0, index: 0, wire_bytes: CHUNK_WIRE_BYTES_MAX + 1, encoding: Encoding::Stored };
+    let header = ChunkHeader::of(0, 0, &[0], CHUNK_WIRE_BYTES_MAX + 1, Encoding::Stored);
     bulk.write_all(&header.to_frame()).await.unwrap();
     closes(&connection, CloseCode::Malformed).await;
 }

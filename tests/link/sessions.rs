@@ -14,7 +14,7 @@ use crate::raw::{Raw, closed_with, read};
 use crate::support::{Agent, Process, hello, joined, loopback, pair, paired, quick, soon};
 
 fn chunk(index: u32, wire_bytes: u32) -> ChunkHeader {
-    ChunkHeader { handle: 1, page: 0, index, wire_bytes, encoding: Encoding::Stored }
+    ChunkHeader::of(1, 0, &[index], wire_bytes, Encoding::Stored)
 }
 
 #[tokio::test]

@@ -274,6 +274,17 @@ impl Host {
         blobs.iter().map(|bytes| store.put_bytes(bytes).expect("room for binaries")).collect()
     }
 
+    /// Returns how much of a blob is durable here; nothing while the agent is down.
+    pub fn held(&self, blob: BlobRef) -> u64 {
+        self.running.as_ref().map_or(0, |running| running.store.held_bytes(blob).expect("a sound store"))
+    }
+
+    /// Returns the plain bytes that all migrations from here have sent since the agent started.
+    pub fn sent(&self) -> u64 {
+        let views = self.running.as_ref().map(|running| running.engine.migrations());
+        views.into_iter().flatten().map(|view| view.bytes.sent).sum()
+    }
+
     /// Looks at what the journal amounts to, if the agent runs.
     pub fn ledger<R>(&self, look: impl FnOnce(&Ledger) -> R) -> Option<R> {
         self.running.as_ref().map(|running| running.journal.ledger(look))

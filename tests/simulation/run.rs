@@ -269,7 +269,7 @@ impl Run {
     }
 }
 
-fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut out = vec![0; bytes];
     blake3::Hasher::new_derive_key("modelferry simulation").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
     out

@@ -128,6 +128,15 @@ impl Host {
         self.agent = Some(agent);
     }
 
+    /// Returns the most memory that the running agent has had resident.
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let agent = self.agent.as_ref().expect("a running agent");
+        let status = fs::read_to_string(format!("/proc/{}/status", agent.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of Linux's");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        kib << 10
+    }
+
     /// Stops the agent as systemd would.
     pub fn stop(&mut self) {
         let mut agent = self.agent.take().expect("a running agent");

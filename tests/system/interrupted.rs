@@ -49,11 +49,15 @@ fn a_source_killed_while_bytes_leave_goes_on_where_it_was() {
     let before = src.export(&sample.name);
     let id = format!("{}:0", sample.uuid);
     src.run(&["migrate", &sample.name, "dst"]).ok();
-    until_some_are_held(&src, &id);
+    let held = until_some_are_held(&src, &id);
     src.kill();
     src.start();
     src.run(&["wait", &id]).ok();
     arrived_whole(&src, &dst, &sample, &before);
+    // The agent that was started anew sent nothing of what was held.
+    let bytes = &src.migration(&id)["migration"]["bytes"];
+    let (sent, total) = (bytes["sent"].as_u64().unwrap(), bytes["total"].as_u64().unwrap());
+    assert!(sent + held <= total, "sent {sent} of {total}, {held} were held");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod handed;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
 mod interrupted;
+mod memory;
 mod moved;
 mod nearest;
 mod parity;

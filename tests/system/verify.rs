@@ -113,7 +113,10 @@ fn what_cannot_be_proven_is_refused_with_the_reason() {
 
 #[test]
 fn a_redirect_to_a_controller_that_is_not_known_names_its_addresses_and_fingerprint() {
-    let (src, _dst, sample, _) = moved();
+    let (src, dst, sample, _) = moved();
+    // The agent beside the new controller knows it by its own name.
+    let asked_there = dst.run(&["status", "-m", &format!("src:{}", sample.name)]);
+    asked_there.fails(1, "has been migrated to controller \"dst\".\nTo access it run 'juju switch dst:admin/shop-eu'.");
     src.run(&["unpair", "dst"]).ok();
     let told = src.run(&["status", "-m", &format!("src:{}", sample.name)]).fails(
         1,

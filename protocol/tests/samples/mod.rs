@@ -190,9 +190,10 @@ pub fn messages() -> Vec<Message> {
 }
 
 pub fn chunk_headers() -> Vec<ChunkHeader> {
-    [Encoding::Stored, Encoding::Zstd]
-        .map(|encoding| ChunkHeader { handle: 3, page: 1, index: 1023, wire_bytes: 31_000, encoding })
-        .to_vec()
+    vec![
+        ChunkHeader::of(3, 1, &[1023], 31_000, Encoding::Stored),
+        ChunkHeader::of(3, 1, &[1, 3, 4, 1023], 31_000, Encoding::Zstd),
+    ]
 }
 
 /// Every call that stages something.

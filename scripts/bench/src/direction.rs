@@ -71,6 +71,8 @@ pub struct Direction {
     free_at: Instant,
     last_due: Instant,
     is_cut: bool,
+    /// Bytes of the largest packet that gets through.
+    mtu: u64,
     losing: u32,
     on_way: VecDeque<(Instant, Box<[u8]>)>,
     packets: u64,
@@ -95,6 +97,7 @@ impl Direction {
             free_at: now,
             last_due: now,
             is_cut: false,
+            mtu: u64::MAX,
             losing: 0,
             on_way: VecDeque::new(),
             packets: 0,
@@ -109,6 +112,10 @@ impl Direction {
         let bytes = packet.len() as u64;
         self.packets += 1;
         self.bytes += bytes;
+        if bytes > self.mtu {
+            self.lost += 1;
+            return;
+        }
         let waiting = self.free_at.saturating_duration_since(now);
         if self.is_cut || waiting > self.occupied_by(self.queue_bytes) {
             self.overflowed += 1;
@@ -142,6 +149,11 @@ impl Direction {
             self.overflowed += self.on_way.len() as u64;
             self.on_way.clear();
         }
+    }
+
+    /// Loses every larger packet from now on, without a word: a black hole.
+    pub fn set_mtu(&mut self, bytes: u64) {
+        self.mtu = bytes;
     }
 
     /// Changes the rate for what comes from now on.
@@ -205,6 +217,16 @@ mod tests {
         (0..2000).for_each(|_| link.admit(now, &[0; 1500]));
         assert_eq!(link.on_way.len(), 1_000_000 / 1500 + 1);
         assert_eq!(link.overflowed, 2000 - link.on_way.len() as u64);
+    }
+
+    #[test]
+    fn a_black_hole_takes_large_packets_only() {
+        let now = Instant::now();
+        let mut link = Direction::new(&Spec::default(), 1, now);
+        link.set_mtu(1300);
+        link.admit(now, &[0; 1301]);
+        link.admit(now, &[0; 1300]);
+        assert_eq!((link.lost, link.on_way.len()), (1, 1));
     }
 
     #[test]

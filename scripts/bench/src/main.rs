@@ -1,7 +1,7 @@
 //! `emulated-link KEY=VALUE… <&A 1>&B`: carries IP packets between two TUN devices as a thin, long or lossy link would.
 //!
 //! The devices come as file descriptors 0 and 1, opened by whoever starts this. One thread waits for packets and for the
-//! moment at which the next one arrives. While it runs it takes orders as datagrams: `cut`, `mend`, `rate BITS`, and
+//! moment at which the next one arrives. While it runs it takes orders as datagrams: `cut`, `mend`, `rate BITS`, `mtu BYTES`, and
 //! `stats`, which is answered with the packets, bytes and losses of both directions.
 
 mod direction;
@@ -100,13 +100,22 @@ fn obey(control: &UdpSocket, directions: &mut [Direction; 2]) {
         let words: Vec<&str> = text.split_whitespace().collect();
         let answer = match words.as_slice() {
             ["cut"] => directions.iter_mut().map(|direction| direction.cut(true)).fold(String::from("ok"), |ok, ()| ok),
-            ["mend"] => directions.iter_mut().map(|direction| direction.cut(false)).fold(String::from("ok"), |ok, ()| ok),
+            ["mend"] => {
+                directions.iter_mut().map(|direction| direction.cut(false)).fold(String::from("ok"), |ok, ()| ok)
+            }
             ["rate", bits] => match bits.parse() {
                 Ok(bits) => {
                     directions.iter_mut().for_each(|direction| direction.set_rate(bits));
                     "ok".to_owned()
                 }
                 Err(_) => "no rate".to_owned(),
+            },
+            ["mtu", bytes] => match bytes.parse() {
+                Ok(bytes) => {
+                    directions.iter_mut().for_each(|direction| direction.set_mtu(bytes));
+                    "ok".to_owned()
+                }
+                Err(_) => "no size".to_owned(),
             },
             ["stats"] => format!("{} {}", directions[0].stats(), directions[1].stats()),
             _ => "unknown".to_owned(),

@@ -36,6 +36,11 @@ impl Desk {
     /// Juju's client knows a controller again by an API address that both have, and by nothing else. A controller
     /// without an API has no address; it is known by its UUID.
     pub(super) fn known_as(&self, uuid: &str, addresses: &[String]) -> Option<String> {
+        // Asked beside the very controller that the model went to, by way of the one that it left.
+        let own = self.embedded.controller_card();
+        if own.uuid.to_string() == uuid {
+            return Some(own.name.to_string());
+        }
         self.peers().into_iter().find(|peer| is_known(peer, uuid, addresses)).map(|peer| peer.name)
     }
 

@@ -5,6 +5,9 @@
 //! Nothing about a transfer is remembered by the source, but for its rate: after any interruption it offers again, and
 //! the target's durable held sets say what is still to be sent.
 
+mod batch;
+pub mod effort;
+mod open;
 pub mod pack;
 pub mod rate;
 pub mod receive;

@@ -1,20 +1,22 @@
-//! A chunk's bytes as they travel: compressed where that pays, stored where it does not.
+//! Bytes of chunks as they travel: compressed where that pays, stored where it does not.
 
 use std::io::Read;
 
 use modelferry_protocol::limits::{CHUNK_WIRE_BYTES_MAX, ZSTD_WINDOW_LOG_MAX};
 use modelferry_protocol::message::Encoding;
 
-/// Compression level. 3 keeps up with 100 Mbit/s on one slow core (`reference` measurements: 224 MB/s).
-const LEVEL: i32 = 3;
-/// What compression must save to be worth the other side's work: one part in this many.
-const SAVED_PART_MIN: usize = 32;
+use super::effort::Effort;
 
-/// A chunk that does not unpack to what its manifest says.
+/// What compression must save to be worth the other side's work: one part in this many.
+const SAVED_PART_MIN: usize = 64;
+/// The level that tells cheaply whether bytes compress at all.
+const PROBE: Effort = Effort::Level(1);
+
+/// A frame that does not unpack to what the manifest says of its chunks.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// More bytes on the wire than the chunk has.
-    #[error("{wire_bytes} stored bytes for a chunk of {plain_bytes}")]
+    /// Not as many bytes on the wire as the chunks have.
+    #[error("{wire_bytes} stored bytes for chunks of {plain_bytes}")]
     StoredLength {
         /// What came.
         wire_bytes: usize,
@@ -22,7 +24,7 @@ pub enum UnpackError {
         plain_bytes: u32,
     },
     /// The bytes are no zstd frame, or one of another length.
-    #[error("a compressed chunk does not unpack to its {plain_bytes} bytes")]
+    #[error("compressed chunks do not unpack to their {plain_bytes} bytes")]
     Zstd {
         /// What the manifest says.
         plain_bytes: u32,
@@ -32,21 +34,25 @@ pub enum UnpackError {
     },
 }
 
-/// Returns `plain` as it travels, and how.
-pub fn pack(plain: Vec<u8>) -> (Encoding, Vec<u8>) {
-    match zstd::bulk::compress(&plain, LEVEL) {
-        Ok(packed)
-            if packed.len() + plain.len() / SAVED_PART_MIN <= plain.len()
-                && packed.len() <= CHUNK_WIRE_BYTES_MAX as usize =>
-        {
-            (Encoding::Zstd, packed)
-        }
-        // A chunk that cannot be compressed travels all the same.
-        _ => (Encoding::Stored, plain),
-    }
+/// Returns `plain` as it travels, and how. `doubtful`: what went before it did not compress, so that it is worth
+/// finding out first, at little cost.
+pub fn pack(plain: Vec<u8>, effort: Effort, doubtful: bool) -> (Encoding, Vec<u8>) {
+    let packed = match doubtful && effort != PROBE {
+        true => packed(&plain, PROBE).and_then(|_| packed(&plain, effort)),
+        false => packed(&plain, effort),
+    };
+    packed.map_or((Encoding::Stored, plain), |packed| (Encoding::Zstd, packed))
 }
 
-/// Returns the plain bytes of a chunk, exactly `plain_bytes` of them: whatever the frame claims, no more is
+/// Compresses `plain`; nothing where that does not pay, or fails: it travels all the same.
+fn packed(plain: &[u8], effort: Effort) -> Option<Vec<u8>> {
+    let Effort::Level(level) = effort else { return None };
+    let packed = zstd::bulk::compress(plain, level).ok()?;
+    let pays = packed.len() + plain.len() / SAVED_PART_MIN < plain.len();
+    (pays && packed.len() <= CHUNK_WIRE_BYTES_MAX as usize).then_some(packed)
+}
+
+/// Returns the plain bytes of a frame's chunks, exactly `plain_bytes` of them: whatever it claims, no more is
 /// unpacked than that.
 ///
 /// Errors: [`UnpackError`].
@@ -69,21 +75,41 @@ pub fn unpack(encoding: Encoding, wire: &[u8], plain_bytes: u32) -> Result<Vec<u
 mod tests {
     use super::*;
 
+    fn noise() -> Vec<u8> {
+        (0..2000_u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect()
+    }
+
+    /// Words in no order: they compress, and better at a higher level.
+    fn words() -> Vec<u8> {
+        let word = |n: u32| format!("word-{} ", blake3::hash(&n.to_le_bytes()).as_bytes()[0]);
+        (0..20_000).flat_map(|n| word(n).into_bytes()).collect()
+    }
+
     #[test]
-    fn a_chunk_unpacks_to_itself() {
-        let noise: Vec<u8> =
-            (0..9000_u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..4].to_vec()).collect();
-        for plain in [vec![7; 40_000], noise, b"short".to_vec()] {
-            let (encoding, wire) = pack(plain.clone());
-            assert_eq!(unpack(encoding, &wire, plain.len() as u32).unwrap(), plain);
+    fn what_is_packed_unpacks_to_itself_at_every_effort() {
+        for plain in [vec![7; 40_000], noise(), words(), b"short".to_vec()] {
+            for effort in [Effort::Store, Effort::Level(1), Effort::Level(3), Effort::Level(19)] {
+                let (encoding, wire) = pack(plain.clone(), effort, true);
+                assert!(wire.len() <= plain.len());
+                assert_eq!(unpack(encoding, &wire, plain.len() as u32).unwrap(), plain);
+            }
         }
     }
 
     #[test]
     fn what_does_not_compress_is_stored() {
-        let noise: Vec<u8> = (0..2000_u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
-        assert_eq!(pack(noise).0, Encoding::Stored);
-        assert_eq!(pack(vec![0; 4096]).0, Encoding::Zstd);
+        for doubtful in [false, true] {
+            assert_eq!(pack(noise(), Effort::Level(9), doubtful).0, Encoding::Stored);
+            assert_eq!(pack(vec![0; 4096], Effort::Level(9), doubtful).0, Encoding::Zstd);
+        }
+        assert_eq!(pack(vec![0; 4096], Effort::Store, false).0, Encoding::Stored);
+    }
+
+    #[test]
+    fn a_doubt_costs_no_compression() {
+        let plain = words();
+        assert_eq!(pack(plain.clone(), Effort::Level(19), true), pack(plain.clone(), Effort::Level(19), false));
+        assert!(pack(plain.clone(), Effort::Level(19), true).1.len() < pack(plain, Effort::Level(3), true).1.len());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::ChunkSet;
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
 use modelferry_protocol::switch::Cause;
@@ -22,7 +23,7 @@ const SYNC_BYTES: u64 = 4 << 20;
 const SYNC_DELAY: Duration = Duration::from_millis(50);
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_secs(1);
-/// Damaged chunks of one blob, on one connection, that are asked for again.
+/// Damaged frames of one blob, on one connection, whose chunks are asked for again.
 const DAMAGED_MAX: u32 = 3;
 
 /// A blob on its way in.
@@ -177,40 +178,31 @@ impl Receiving {
     async fn chunk(&self, header: ChunkHeader, wire: Bytes) -> Result<(), Refusal> {
         let Some(slot) = self.slot(header.handle) else { return Ok(()) };
         let incoming = slot.incoming.clone();
-        let write = move || {
-            let plain_bytes = incoming.chunk_bytes(header.page, header.index)?;
-            match unpack(header.encoding, &wire, plain_bytes) {
-                Ok(plain) => match incoming.write(header.page, header.index, &plain) {
-                    Ok(()) => Ok(Ok(plain_bytes)),
-                    Err(damaged @ StoreError::ChunkMismatch { .. }) => Ok(Err(damaged.to_string())),
-                    Err(error) => Err(error),
-                },
-                Err(damaged) => Ok(Err(damaged.to_string())),
+        let page = header.page;
+        let write = move || write(&incoming, &header, &wire);
+        let Written { bytes, damaged } = self.unless_full(&slot, write).await?;
+        if bytes > 0 {
+            let is_much = {
+                let mut state = slot.state();
+                state.dirty_bytes += bytes;
+                state.written_bytes += bytes;
+                let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
+                // After the last chunk there is nothing to wait for.
+                state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
+            };
+            self.dirty.notify_one();
+            if is_much {
+                self.dirty_much.notify_one();
             }
-        };
-        match self.unless_full(&slot, write).await {
-            Ok(Ok(plain_bytes)) => {
-                let is_much = {
-                    let mut state = slot.state();
-                    state.dirty_bytes += u64::from(plain_bytes);
-                    state.written_bytes += u64::from(plain_bytes);
-                    let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
-                    // After the last chunk there is nothing to wait for.
-                    state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
-                };
-                self.dirty.notify_one();
-                if is_much {
-                    self.dirty_much.notify_one();
-                }
-                Ok(())
-            }
-            Ok(Err(damage)) => self.damaged(&slot, header, damage).await,
-            Err(refusal) => Err(refusal),
+        }
+        match damaged {
+            Some((chunks, damage)) => self.damaged(&slot, page, &chunks, damage).await,
+            None => Ok(()),
         }
     }
 
-    /// Asks for a chunk again that arrived damaged, but not for ever.
-    async fn damaged(&self, slot: &Arc<Slot>, header: ChunkHeader, damage: String) -> Result<(), Refusal> {
+    /// Asks for chunks again that arrived damaged, but not for ever.
+    async fn damaged(&self, slot: &Arc<Slot>, page: u32, chunks: &[u32], damage: String) -> Result<(), Refusal> {
         let damaged = {
             let mut state = slot.state();
             state.damaged += 1;
@@ -221,14 +213,9 @@ impl Receiving {
             let text = format!("{damaged} chunks of blob {} arrived damaged: {damage}", slot.incoming.blob().hash);
             return Err(Refusal::Failed(slot.clone(), text));
         }
-        self.ask_for(slot, header).await
-    }
-
-    async fn ask_for(&self, slot: &Slot, header: ChunkHeader) -> Result<(), Refusal> {
-        let mut one = ChunkSet::empty(header.index as usize + 1);
-        one.insert(header.index as usize);
-        let again = Chunks { handle: slot.handle, page: header.page, ranges: one.ranges() };
-        Ok(self.session.send(Message::Need(again)).await?)
+        let mut again = ChunkSet::empty(PAGE_CHUNKS_MAX);
+        chunks.iter().for_each(|chunk| again.insert(*chunk as usize));
+        Ok(self.session.send(Message::Need(Chunks { handle: slot.handle, page, ranges: again.ranges() })).await?)
     }
 
     /// Does `work` on the store, as often as it takes while the disk is full; the source is told to wait.
@@ -318,6 +305,51 @@ impl Receiving {
         }
         Ok(())
     }
+}
+
+/// What became of a frame's chunks.
+struct Written {
+    /// Plain bytes that are here now.
+    bytes: u64,
+    /// Chunks that are not, since they were not what their page says; and why.
+    damaged: Option<(Vec<u32>, String)>,
+}
+
+/// Unpacks a frame and writes its chunks, each of which is proven.
+///
+/// Errors: [`StoreError`] for what no repetition mends, and for a disk that is full.
+fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<Written, StoreError> {
+    let mut sizes = Vec::new();
+    let mut plain_bytes: u32 = 0;
+    for index in header.chunks() {
+        let bytes = incoming.chunk_bytes(header.page, index)?;
+        sizes.push((index, bytes as usize));
+        // No chunk has more than `CHUNK_BYTES_MAX`, and no page more than `PAGE_CHUNKS_MAX`.
+        plain_bytes += bytes;
+    }
+    let all = || header.chunks().collect();
+    if plain_bytes > CHUNK_BYTES_MAX {
+        let text = format!("{plain_bytes} bytes in one frame, allowed are {CHUNK_BYTES_MAX}");
+        return Ok(Written { bytes: 0, damaged: Some((all(), text)) });
+    }
+    let plain = match unpack(header.encoding, wire, plain_bytes) {
+        Ok(plain) => plain,
+        Err(damage) => return Ok(Written { bytes: 0, damaged: Some((all(), damage.to_string())) }),
+    };
+    let mut written = Written { bytes: 0, damaged: None };
+    let mut rest = plain.as_slice();
+    for (index, bytes) in sizes {
+        let (chunk, after) = rest.split_at(bytes);
+        rest = after;
+        match incoming.write(header.page, index, chunk) {
+            Ok(()) => written.bytes += bytes as u64,
+            Err(damage @ StoreError::ChunkMismatch { .. }) => {
+                written.damaged.get_or_insert_with(|| (Vec::new(), damage.to_string())).0.push(index);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
 }
 
 async fn fail(tracked: &Tracked, text: String) {

@@ -1,25 +1,26 @@
 //! The source's side of a transfer.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
+use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page};
-use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Message};
+use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, Chunks, Encoding, Handle, Message};
 use modelferry_protocol::snapshot::BlobRef;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::TransferError;
-use super::pack::pack;
+use super::batch::{Batch, Packed, Packing, feed_stream};
+use super::effort::Gauge;
+use super::open::{Open, OpenPage, Wanted};
 use super::window::{Reach, Window};
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
-use crate::link::{BulkSender, SessionClosed};
-use crate::store::{BlobReader, CUTTER, Store};
+use crate::link::SessionClosed;
+use crate::store::{CUTTER, Store};
 
 /// Streams that carry chunks. Several, since one stream with a large window can die of gaps
 /// (`too many gaps in stream buffer`), and so that one lost packet holds up only its own stream.
@@ -29,46 +30,15 @@ const BLOBS_OPEN_MAX: usize = 32;
 /// Blobs whose first page goes with their offer, so that the answer to both comes after one round trip. It is in vain
 /// for those that the target knows: 36 KiB at most for each.
 const EAGER_PAGES: usize = 2;
-/// Pages in memory, their chunks on their way: about 128 MiB of blob ahead of what is durable.
-const PAGES_OPEN_MAX: usize = 4;
-/// Chunks read and compressed ahead of the streams.
+/// Pages in memory, their chunks on their way, whatever these have: about 128 MiB of blob ahead of what is durable.
+const PAGES_OPEN_MIN: usize = 4;
+/// Pages likewise, as long as they are few bytes: those of an archive of small files.
+const PAGES_OPEN_MAX: usize = 16;
+/// Frames read and compressed ahead of the streams.
 const JOBS_MAX: usize = 2 * STREAMS;
-
-struct Job {
-    header: ChunkHeader,
-    plain_bytes: u32,
-    wire: Bytes,
-}
-
-/// A blob that the target does not hold yet.
-struct Open {
-    blob: BlobRef,
-    reader: Option<Arc<BlobReader>>,
-    /// The next page to be sent; nothing while the target's answer is awaited, nor after the last page.
-    next_page: Option<u32>,
-    /// Pages sent before the target has told what it knows, and whether it has.
-    pages_sent: u32,
-    is_answered: bool,
-    pages: HashMap<u32, OpenPage>,
-}
-
-/// A page with chunks on their way.
-struct OpenPage {
-    page: Page,
-    held: ChunkSet,
-    /// Whether the target saw this page on this connection first, so that a chunk which it holds without
-    /// having been sent it was found there.
-    is_new: bool,
-    /// Chunks sent and not yet held: they take up window.
-    sent: HashSet<usize>,
-}
-
-/// Chunks of one page that the target asked for and that are not read yet.
-struct Wanted {
-    handle: Handle,
-    page: u32,
-    chunks: VecDeque<usize>,
-}
+/// Bytes per second for which a link is taken before it has shown its rate: 20 Mbit/s. Little is sent until then, and
+/// often, where the target has the rest, nothing more.
+const LINK_AT_FIRST: f64 = 2.5e6;
 
 /// Sends blobs to the target of one migration, over one connection.
 struct Sending<'a> {
@@ -82,6 +52,8 @@ struct Sending<'a> {
     open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
     window: Window,
+    gauge: Gauge,
+    packing: Packing,
     on_hold: bool,
 }
 
@@ -110,6 +82,8 @@ pub async fn send(
         open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
+        gauge: Gauge::default(),
+        packing: Packing::default(),
         on_hold: false,
     };
     sending.run(&mut feedback).await
@@ -134,6 +108,11 @@ impl Sending<'_> {
                 return Ok(());
             }
             let next = if self.on_hold { None } else { self.next_wanted().await? };
+            let fits = next.is_some_and(|chunk| self.window.fits(chunk.bytes));
+            if next.is_some() && !fits {
+                // Only an acknowledgement helps.
+                self.window.is_full();
+            }
             tokio::select! {
                 biased;
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
@@ -141,19 +120,19 @@ impl Sending<'_> {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
                 },
-                // Where it does not fit, only an acknowledgement helps.
-                () = std::future::ready(()), if next.is_some_and(|chunk| self.window.fits(chunk.bytes)) => {
+                packed = self.packing.next(), if !self.packing.is_empty() => {
                     if streams.len() < STREAMS {
                         let bulk = self.conversation.session.open_bulk().await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
-                    let Some(job) = self.next_job().await? else { continue };
-                    let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
+                    let packed = self.packed(packed?);
+                    let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
                     let jobs = jobs.clone();
-                    self.while_listening(feedback, async move { jobs.send(job).await.map_err(|_| over()) }).await?;
+                    self.while_listening(feedback, async move { jobs.send(packed).await.map_err(|_| over()) }).await?;
                     self.window.packed(plain, wire);
                     self.tracked.counters.add_sent(plain, wire);
                 }
+                () = std::future::ready(()), if fits && self.packing.has_room() => self.pack_next().await?,
             }
         }
     }
@@ -186,8 +165,7 @@ impl Sending<'_> {
             let handle = self.conversation.number(&self.feedback_to);
             let next_page = (self.eager_pages > 0).then_some(0);
             self.eager_pages = self.eager_pages.saturating_sub(1);
-            let pages = HashMap::new();
-            self.open.insert(handle, Open { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages });
+            self.open.insert(handle, Open::new(blob, next_page));
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
             self.tell(feedback, Message::BlobOffer(offer)).await?;
         }
@@ -196,7 +174,7 @@ impl Sending<'_> {
 
     /// Sends pages ahead of the chunks, as far as memory on both sides allows.
     async fn page_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
-        while self.pages_open() < PAGES_OPEN_MAX {
+        while self.may_open_page() {
             let due = |(handle, open): (&Handle, &Open)| Some((*handle, open.blob, open.next_page?));
             let Some((handle, blob, index)) = self.open.iter().find_map(due) else { break };
             let page = self.load_page(blob, index).await?;
@@ -215,8 +193,15 @@ impl Sending<'_> {
         Ok(())
     }
 
-    fn pages_open(&self) -> usize {
-        self.open.values().map(|open| open.pages.len()).sum()
+    /// Reports whether another page may be sent. Many small ones would be no more bytes ahead than few large ones,
+    /// and on a slow link pages must not get in the way of everything else.
+    fn may_open_page(&self) -> bool {
+        let pages = || self.open.values().flat_map(|open| open.pages.values());
+        let bytes = || pages().map(|open| open.page.end() - open.page.offset).sum::<u64>();
+        match pages().count() {
+            open if open < PAGES_OPEN_MIN => true,
+            open => open < PAGES_OPEN_MAX && bytes() < 2 * self.window.bytes(),
+        }
     }
 
     async fn load_page(&self, blob: BlobRef, index: u32) -> Result<Page, TransferError> {
@@ -252,16 +237,29 @@ impl Sending<'_> {
         Ok(None)
     }
 
-    /// Reads and packs the chunk that [`Sending::next_wanted`] named.
-    async fn next_job(&mut self) -> Result<Option<Job>, TransferError> {
-        let Some(wanted) = self.wanted.front_mut() else { return Ok(None) };
+    /// Takes the chunk that [`Sending::next_wanted`] named, and what fits in a frame with it, to be packed.
+    async fn pack_next(&mut self) -> Result<(), TransferError> {
+        let Some(wanted) = self.wanted.front_mut() else { return Ok(()) };
         let (handle, page) = (wanted.handle, wanted.page);
-        let (Some(index), Some(open)) = (wanted.chunks.pop_front(), self.open.get_mut(&handle)) else {
-            return Ok(None);
-        };
-        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(None) };
-        let chunk = open_page.page.chunks.get(index).copied();
-        let (Some(chunk), Some(offset)) = (chunk, open_page.page.chunk_offset(index)) else { return Ok(None) };
+        let Some(open) = self.open.get_mut(&handle) else { return Ok(()) };
+        let Some(open_page) = open.pages.get_mut(&page) else { return Ok(()) };
+        let mut batch = Batch { handle, page, chunks: Vec::new(), plain_bytes: 0 };
+        let bytes_max = self.window.share().min(CHUNK_BYTES_MAX);
+        while let Some(index) = wanted.chunks.front().copied() {
+            let chunk = open_page.page.chunks.get(index).zip(open_page.page.chunk_offset(index));
+            // One that does not exist is refused when its turn comes.
+            let Some((chunk, offset)) = chunk else { break };
+            let more = !batch.chunks.is_empty();
+            if more && (batch.plain_bytes + chunk.bytes > bytes_max || !self.window.fits(chunk.bytes)) {
+                break;
+            }
+            wanted.chunks.pop_front();
+            if open_page.sent.insert(index) {
+                self.window.sent(chunk.bytes);
+            }
+            batch.plain_bytes += chunk.bytes;
+            batch.chunks.push((index as u32, offset, chunk.bytes));
+        }
         let reader = match &open.reader {
             Some(reader) => reader.clone(),
             None => {
@@ -270,14 +268,20 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        let plain_bytes = chunk.bytes;
-        if open_page.sent.insert(index) {
-            self.window.sent(plain_bytes);
+        let link = self.window.rate().map_or(LINK_AT_FIRST, |rate| self.gauge.wire(rate));
+        let effort = self.gauge.choose(link);
+        self.packing.begin(reader, batch, effort, open.doubtful);
+        Ok(())
+    }
+
+    /// Learns from a frame how well its blob compresses, and how fast.
+    fn packed(&mut self, packed: Packed) -> Packed {
+        let wire_bytes = packed.wire.len();
+        self.gauge.packed(packed.effort, packed.plain_bytes as usize, wire_bytes, packed.took);
+        if let Some(open) = self.open.get_mut(&packed.header.handle) {
+            open.doubtful = packed.header.encoding == Encoding::Stored;
         }
-        let (encoding, wire) = Core::blocking(move || reader.read_at(offset, plain_bytes).map(pack)).await?;
-        let wire_bytes = u32::try_from(wire.len()).expect("what does not shrink is stored");
-        let header = ChunkHeader { handle, page, index: index as u32, wire_bytes, encoding };
-        Ok(Some(Job { header, plain_bytes, wire: wire.into() }))
+        packed
     }
 
     async fn heard(&mut self, message: Message) -> Result<(), TransferError> {
@@ -377,14 +381,5 @@ impl Sending<'_> {
         }
         self.wanted.retain(|wanted| wanted.handle != handle);
         self.conversation.forget(handle);
-    }
-}
-
-/// Feeds one stream from the queue that all streams share.
-async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) -> Result<(), SessionClosed> {
-    loop {
-        let job = jobs.lock().await.recv().await;
-        let Some(job) = job else { return Ok(()) };
-        bulk.send(job.header, job.wire).await?;
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// The least that the window ever is.
 const BYTES_MIN: u64 = 1 << 20;
+/// Frames in a full window at least, so that some are on their way while others are acknowledged.
+const FRAMES_MIN: u64 = 16;
 /// The window at the start: what a fast link takes until the first acknowledgement. QUIC's own window keeps most of it
 /// from a slow one, and what has not left this host is not sent again after a kill.
 const BYTES_START: u64 = 4 << 20;
@@ -36,6 +38,9 @@ pub struct Window {
     wire: u64,
     round_begun: Instant,
     held_in_round: u64,
+    /// Whether more was there to be sent in this round than the window took.
+    was_full: bool,
+    rate: Option<f64>,
 }
 
 impl Window {
@@ -50,12 +55,35 @@ impl Window {
             wire: 1,
             round_begun: now,
             held_in_round: 0,
+            was_full: false,
+            rate: None,
         }
     }
 
     /// Reports whether another chunk may be sent. One always may, however small the window.
     pub fn fits(&self, chunk_bytes: u32) -> bool {
         self.in_flight == 0 || self.in_flight + u64::from(chunk_bytes) <= self.bytes
+    }
+
+    /// Says that something could not be sent because the window is full.
+    pub fn is_full(&mut self) {
+        self.was_full = true;
+    }
+
+    /// Returns how much of the window one frame may take up: little enough for the others to go on meanwhile.
+    pub fn share(&self) -> u32 {
+        u32::try_from(self.bytes / FRAMES_MIN).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the window's size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns the plain bytes per second that the link took of late; nothing before a round was over in which it
+    /// was the link that limited.
+    pub fn rate(&self) -> Option<f64> {
+        self.rate
     }
 
     /// Counts a chunk that is being sent.
@@ -83,12 +111,24 @@ impl Window {
             let per_round = self.held_in_round as f64 * round.as_secs_f64() / lasted.as_secs_f64();
             // Halved at most: a round without an answer says little about the next.
             self.bytes = ((per_round * GROWTH) as u64).max(self.bytes / 2);
-            (self.round_begun, self.held_in_round) = (now, 0);
+            self.measure(self.held_in_round as f64 / lasted.as_secs_f64());
+            (self.round_begun, self.held_in_round, self.was_full) = (now, 0, false);
         }
         // A start grows faster than acknowledgements tell.
         let growth = 1.0 + SYNC.as_secs_f64() / 2.0 / reach.rtt.as_secs_f64().max(1e-3);
         let taken = reach.bytes as f64 * growth.min(LINK_GROWTH_MAX) * self.plain as f64 / self.wire as f64;
         self.bytes = self.bytes.max(taken as u64).clamp(BYTES_MIN, self.bytes_max);
+    }
+
+    /// Takes in the rate of a round. Where the window was never full something else than the link limits, such as
+    /// the compressor: then the link may well be faster, but not slower.
+    fn measure(&mut self, rate: f64) {
+        self.rate = match (self.rate, self.was_full) {
+            (Some(known), true) => Some((known + rate) / 2.0),
+            (Some(known), false) => Some(known.max(rate)),
+            (None, true) => Some(rate),
+            (None, false) => None,
+        };
     }
 }
 
@@ -139,6 +179,25 @@ mod tests {
     #[test]
     fn a_slow_link_keeps_the_smallest_window() {
         assert_eq!(run(100_000.0, Duration::from_millis(600), 20, 32 << 20).bytes, BYTES_MIN);
+    }
+
+    #[test]
+    fn a_round_that_the_link_did_not_limit_says_nothing_about_a_slower_link() {
+        let (begun, round) = (Instant::now(), Duration::from_millis(200));
+        let reach = Reach { rtt: Duration::from_millis(50), bytes: 1 << 20 };
+        let mut window = Window::new(8 << 20, begun);
+        window.held(1 << 20, reach, begun + round);
+        assert_eq!(window.rate(), None, "nothing was ever full");
+        for (n, full, held, rate) in [(2, true, 200_000, 1e6), (3, false, 20_000, 1e6), (4, false, 400_000, 2e6)] {
+            if full {
+                window.is_full();
+            }
+            window.held(held, reach, begun + round * n);
+            assert!((window.rate().unwrap() / rate - 1.0).abs() < 1e-6, "round {n}: {:?}", window.rate());
+        }
+        window.is_full();
+        window.held(0, reach, begun + round * 5);
+        assert!((window.rate().unwrap() / 1e6 - 1.0).abs() < 1e-6, "a link that slows down is noticed");
     }
 
     #[test]

@@ -110,6 +110,33 @@ fn an_empty_blob_arrives() {
 }
 
 #[test]
+fn what_is_held_is_not_hashed_again_at_the_start_but_before_it_is_used() {
+    let (dir, store) = store();
+    let parcel = Parcel::new(noise(1, 100_000), 1_000, 40);
+    let incoming = parcel.begin(&store).unwrap();
+    parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+    let places = parcel.places();
+    for (page, index) in &places[..60] {
+        incoming.write(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
+    }
+    incoming.sync().unwrap();
+    drop((incoming, store));
+    // Whoever read what is held would notice.
+    let path = dir.path().join("partial").join(parcel.blob.hash.to_string());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5_000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let store = open(dir.path());
+    let incoming = parcel.begin(&store).unwrap();
+    assert_eq!(parcel.lacking(&incoming), places[60..].iter().copied().collect());
+    for (page, index) in &places[60..] {
+        incoming.write(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
+    }
+    incoming.sync().unwrap();
+    assert!(matches!(incoming.finish(), Err(StoreError::BlobMismatch { .. })));
+}
+
+#[test]
 fn resume_sends_only_missing_chunks() {
     let parcel = parcel();
     for durable in 0..=parcel.places().len() {

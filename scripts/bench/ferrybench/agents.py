@@ -1,0 +1,145 @@
+"""Two paired agents on a link, and what they carry."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+from .link import FIRST, SECOND
+
+PATIENCE = 900
+
+
+def payload(kind, size, seed):
+    """Returns bytes that do not compress, or some that do to about a third."""
+    rand = random.Random(seed)
+    if kind == "random":
+        # In pieces: a C int counts the bits.
+        return b"".join(rand.randbytes(min(1 << 26, size - at)) for at in range(0, size, 1 << 26))
+    words = [rand.randbytes(rand.randint(2, 12)) for _ in range(3000)]
+    made = bytearray()
+    while len(made) < size:
+        block = b"".join(rand.choices(words, k=4096))
+        made += block
+    return bytes(made[:size])
+
+
+MODEL = """version: 12
+agent-version: 3.6.23
+type: iaas
+owner: admin
+config: {{agent-version: 3.6.23, name: {name}, type: openstack, uuid: {uuid}}}
+users:
+  version: 1
+  users: [{{name: admin, created-by: admin, date-created: 2026-08-21T09:00:00Z, access: admin}}]
+applications:
+  version: 13
+  applications: [{{name: payload, type: iaas, charm-url: "ch:amd64/{name}"}}]
+cloud: nimbus
+cloud-region: north-1
+volumes: {{version: 1, volumes: []}}
+meter-status: {{code: NOT SET, info: ""}}
+"""
+
+
+class Agents:
+    """Two paired agents, one at each end of the link."""
+
+    def __init__(self, binary, link, scratch, congestion, further=""):
+        self.binary, self.link, self.scratch = binary, link, scratch
+        self.processes = []
+        for side, (name, address) in enumerate((("src", FIRST), ("dst", SECOND))):
+            os.makedirs(f"{scratch}/{name}")
+            with open(self.config(name), "w") as file:
+                file.write(
+                    f'state-dir = "{scratch}/{name}/state"\nsocket = "{scratch}/{name}/sock"\n'
+                    f'listen = "{address}:17171"\n[log]\nfilter = "info,modelferry::link=debug"\n'
+                    f'[embedded]\nname = "{name}"\ncloud = "nimbus"\n'
+                    'region = "north-1"\ntype = "openstack"\nversion = "3.6.23"\n'
+                )
+                if congestion:
+                    file.write(f'[link]\ncongestion = "{congestion}"\n{further}\n')
+            log = open(f"{scratch}/{name}/log", "w")
+            command = link.inside(side, binary, "agent", "--config", self.config(name))
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        self.until(lambda: all(self.ask(name, "status") for name in ("src", "dst")))
+        offer = self.ask("dst", "pair", "offer", "--as", "src")
+        code = next(word for word in offer.split() if len(word) == 21 and word.count("-") == 4)
+        assert self.ask("src", "pair", "accept", code, SECOND, "--as", "dst")
+        self.until(lambda: all(peer["connected"] for peer in json.loads(self.ask("src", "peers", "--format", "json"))))
+        time.sleep(1)
+
+    def config(self, name):
+        return f"{self.scratch}/{name}/agent.toml"
+
+    def ask(self, name, *arguments):
+        told = subprocess.run([self.binary, "--config", self.config(name), *arguments], capture_output=True, text=True)
+        if told.returncode and arguments[0] != "status":
+            print(told.stderr, file=sys.stderr)
+        return told.stdout if told.returncode == 0 else ""
+
+    def until(self, done):
+        begun = time.monotonic()
+        while not done():
+            if time.monotonic() - begun > 60:
+                raise RuntimeError(f"agents do not get ready; see {self.scratch}")
+            time.sleep(0.05)
+
+    def stop(self):
+        for process in self.processes:
+            process.terminate()
+            process.wait()
+
+    def peak_mib(self):
+        """The most memory that either has had, in MiB."""
+        peaks = []
+        for process in self.processes:
+            with open(f"/proc/{process.pid}/status") as status:
+                peaks += [int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")]
+        return max(peaks)
+
+    def cpu_seconds(self):
+        """Seconds of processor that both have had."""
+        ticks = 0
+        for process in self.processes:
+            with open(f"/proc/{process.pid}/stat") as stat:
+                ticks += sum(int(field) for field in stat.read().rpartition(")")[2].split()[11:13])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def prepare(self, number, content, comment=""):
+        name = f"payload-{number}"
+        charms = f"{self.scratch}/{name}/charms"
+        os.makedirs(charms)
+        with open(f"{charms}/ch:amd64_{name}", "wb") as file:
+            file.write(content)
+        with open(f"{self.scratch}/{name}.yaml", "w") as file:
+            file.write(MODEL.format(name=name, uuid=uuid.uuid4()) + comment)
+        assert self.ask("src", "embedded", "import", f"{self.scratch}/{name}.yaml", "--blobs", f"{self.scratch}/{name}")
+        return name
+
+    def migrate(self, name, size, seen=lambda view: None):
+        """Returns seconds until the target's last durable acknowledgement, and the last view; `seen` gets every view."""
+        self.link.disturb()
+        begun = time.monotonic()
+        told = json.loads(self.ask("src", "migrate", name, "dst", "--format", "json"))
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(PATIENCE)
+            sock.connect(f"{self.scratch}/src/sock")
+            sock.sendall(json.dumps({"verb": "watch", "id": told["id"]}).encode() + b"\n")
+            took = None
+            for line in sock.makefile():
+                answer = json.loads(line)
+                if answer["answer"] == "failed":
+                    raise RuntimeError(answer["body"])
+                view = answer["body"]
+                seen(view)
+                if took is None and view["bytes"]["held"] >= size:
+                    took = time.monotonic() - begun
+                if view.get("ended-ms") or view.get("ended_ms") or answer["answer"] == "migration":
+                    assert view["stand"] == "moved", view
+                    return took, view
+        raise RuntimeError("the agent stopped answering")

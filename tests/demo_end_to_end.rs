@@ -39,6 +39,23 @@ fn a_model_moves_though_the_destination_is_killed_and_a_user_is_missing() {
             "lost: 0",
         ],
     );
+    // Once anywhere, then again: the doubt, who lives in it, and how it ends.
+    let doubt = printed.split("Back again, and the link is cut").nth(1).expect("the step");
+    says(
+        doubt,
+        &[
+            "the link is cut",
+            "IN DOUBT  model \"admin/shop-eu\"",
+            "owners live: 0",
+            "--proof > commit.proof",
+            "owners live: 1",
+            "the link is mended",
+            "had to be sent, the rest was there",
+        ],
+    );
+    assert_eq!(doubt.matches("IN DOUBT").count(), 2, "on both sides: {doubt}");
+    let lives: Vec<&str> = doubt.lines().filter_map(|line| line.trim().strip_prefix("owners live: ")).collect();
+    assert!(lives[0] == "0" && lives[1] == lives[2] && lives[1].starts_with("1 ("), "{lives:?}");
 }
 
 #[test]

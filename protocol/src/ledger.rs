@@ -112,6 +112,10 @@ impl Ledger {
                 self.conflicts.insert(conflict.model, conflict.clone());
                 return;
             }
+            Body::Discarded(discarded) => {
+                self.conflicts.remove(&discarded.model);
+                return;
+            }
             Body::Alarm(alarm) => {
                 // The last one of a peer tells all that is still of use.
                 self.alarms.retain(|known| known.peer != alarm.peer);

@@ -44,6 +44,8 @@ pub const BLOB_BYTES_MAX: u64 = 1 << 40;
 
 /// Bytes in a model description; 64 MiB as base64 in Juju's envelope.
 pub const DESCRIPTION_BYTES_MAX: u64 = 48 << 20;
+/// Bytes of one piece of a model's log. 4 MiB: small beside any binary, and a resume repeats none of it.
+pub const LOG_SEGMENT_BYTES_MAX: u64 = 4 << 20;
 /// Calls in one snapshot: its description, its entries, every binary, and the check at the end.
 pub const CALLS_MAX: usize = 4096;
 /// Bytes in an encoded snapshot, which travels inside one `Seal`.

@@ -6,7 +6,7 @@ use crate::limits::{
     ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX,
     SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
 };
-use crate::snapshot::{BlobRef, Name};
+use crate::snapshot::{BlobRef, LogSegment, Name};
 
 /// What a target must know about a model, and about the controller it comes from, to judge it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -121,6 +121,15 @@ pub struct Keeping {
     pub snapshot: Bytes<SNAPSHOT_BYTES_MAX>,
 }
 
+/// A piece of a log, and the migration that it follows.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct LogTaking {
+    /// The migration.
+    pub mid: MigrationId,
+    /// The piece.
+    pub segment: LogSegment,
+}
+
 wire_enum! {
     /// What an agent asks its peer.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +151,12 @@ wire_enum! {
         /// binaries. It is not what will be handed over, and its blobs have been sent. Answered by [`Answer::Bytes`] of
         /// all of them.
         0x07 = Rehearse(Bytes<SNAPSHOT_BYTES_MAX>),
+        /// How far is the log of the model that this migration brought? Juju's `LatestLogTime`. Answered by
+        /// [`Answer::LogTime`].
+        0x08 = LatestLogTime(MigrationId),
+        /// Take this piece of the log, whose bytes are held. Taken already: nothing changes. Answered by
+        /// [`Answer::LogTime`].
+        0x09 = TakeLog(LogTaking),
     }
 }
 
@@ -161,5 +176,7 @@ wire_enum! {
         0x04 = Room(Room),
         /// What the controller knows of its networks.
         0x05 = Networks(Box<Networks>),
+        /// Time of the last log line that the migration has brought, Unix milliseconds; 0 for none.
+        0x06 = LogTime(u64),
     }
 }

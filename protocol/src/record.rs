@@ -29,6 +29,17 @@ pub struct Conflict {
     pub peer_epoch: Epoch,
 }
 
+/// The copy of a model that had lost a conflict was deleted here.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Discarded {
+    /// The model.
+    pub model: ModelUuid,
+    /// The agent that has it.
+    pub peer: Pin,
+    /// Why, in the operator's words.
+    pub cause: Cause,
+}
+
 /// Something that an operator should know about a peer. It decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Alarm {
@@ -101,6 +112,8 @@ wire_enum! {
         0x06 = Alarm(Alarm),
         /// What operators want of a migration while its model is live.
         0x07 = Orders(Orders),
+        /// A conflict was ended.
+        0x08 = Discarded(Discarded),
     }
 }
 
@@ -113,7 +126,7 @@ impl Body {
             Self::Terms(terms) => Some(terms.mid),
             Self::Note(note) => Some(note.mid),
             Self::Orders(orders) => Some(orders.mid),
-            Self::Conflict(_) | Self::Alarm(_) => None,
+            Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
         }
     }
 }

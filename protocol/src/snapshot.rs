@@ -52,6 +52,20 @@ pub struct Resource {
     pub blob: BlobRef,
 }
 
+/// A piece of a model's log: whole lines, never changed once it is written. It is no part of what is voted on, and
+/// follows the model when that is live on its target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct LogSegment {
+    /// Names it within the model, and sorts it by the time of its first line.
+    pub name: Name,
+    /// Time of its last line, Unix milliseconds.
+    pub until_ms: u64,
+    /// How many lines it has.
+    pub lines: u32,
+    /// Its text.
+    pub blob: BlobRef,
+}
+
 wire_enum! {
     /// A verb of the migration target, as data.
     #[derive(Debug, Clone, PartialEq, Eq)]

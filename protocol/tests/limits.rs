@@ -123,6 +123,8 @@ fn the_largest_record_of_each_shape_fits_the_journal() {
         peer: text(),
         controller: card(),
         freeze_ms_max: u64::MAX,
+        skip_log: true,
+        reap_hold_ms: u64::MAX,
     };
     let head = Head {
         mid: MID,

@@ -18,13 +18,14 @@ use modelferry_protocol::snapshot::Name;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::admission::Admission;
+use self::answer::mute::Mute;
 use self::answer::{Desk, Questions};
 use self::control::server::Server;
 use crate::config::{Config, Environment};
 use crate::controller::embedded::Embedded;
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineParts, Settings};
-use crate::journal::{Journal, Witness};
+use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Identity, Link, LinkConfig, MakeHello, Peers};
 use crate::store::Store;
 
@@ -47,6 +48,14 @@ pub fn run(config: Config, environment: &Environment) -> Result<(), AgentError> 
     served
 }
 
+/// What is on disk, or what is left of it.
+enum Opening {
+    /// All of it.
+    Whole(Box<Opened>),
+    /// A journal that must not be acted upon, and the controller beside it.
+    Untrusted(Embedded, JournalError),
+}
+
 /// The parts of an agent that are on disk.
 struct Opened {
     journal: Journal,
@@ -58,7 +67,7 @@ struct Opened {
 }
 
 /// Opens what is on disk: first the journal, which also keeps a second agent away from all the rest.
-fn open(config: &Config) -> Result<Opened, AgentError> {
+fn open(config: &Config) -> Result<Opening, AgentError> {
     let dir = &config.state_dir;
     DirBuilder::new()
         .recursive(true)
@@ -66,7 +75,15 @@ fn open(config: &Config) -> Result<Opened, AgentError> {
         .create(dir)
         .map_err(|source| AgentError::StateDir { path: dir.clone(), source })?;
     let disk = Disk::real();
-    let (journal, found) = Journal::open(dir, disk.clone())?;
+    let (journal, found) = match Journal::open(dir, disk.clone()) {
+        Ok(opened) => opened,
+        // Whoever holds the lock may be acting on it.
+        Err(locked @ JournalError::Locked(_)) => return Err(locked.into()),
+        Err(untrusted) => {
+            let store = Store::open(dir, disk)?;
+            return Ok(Opening::Untrusted(Embedded::open(dir, config.embedded.clone(), store)?, untrusted));
+        }
+    };
     if let Some(bytes) = found.truncated_bytes {
         tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
     }
@@ -75,7 +92,28 @@ fn open(config: &Config) -> Result<Opened, AgentError> {
     let embedded = Embedded::open(dir, config.embedded.clone(), store.clone())?;
     let identity = Identity::load_or_create(dir, &disk)?;
     let peers = Peers::load(dir, &disk)?;
-    Ok(Opened { journal, witness, store, embedded, identity, peers })
+    Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, identity, peers })))
+}
+
+/// Answers how the agent stands, and does nothing, until it is told to stop.
+async fn serve_status(embedded: Embedded, untrusted: &JournalError, listen: String, server: Server, stop: &mut Stop) {
+    let reason = causes(untrusted);
+    tracing::error!("the journal cannot be trusted, so this agent only tells its status: {reason}");
+    systemd::ready(&format!("status only: {reason}"));
+    let watch = async {
+        let Some(patience) = systemd::watchdog() else { return std::future::pending::<()>().await };
+        let mut tick = tokio::time::interval(patience);
+        loop {
+            tick.tick().await;
+            systemd::alive();
+        }
+    };
+    tokio::select! {
+        signal = stop.asked() => tracing::info!(signal, "stopping"),
+        never = server.serve(Arc::new(Mute { embedded, listen, reason })) => match never {},
+        () = watch => {}
+    }
+    systemd::stopping();
 }
 
 /// Makes what the link says first on every connection.
@@ -100,11 +138,18 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     let server_socket = config.socket.clone();
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening));
-    let Opened { journal, witness, store, embedded, identity, peers } = match opened.await {
+    let opened = match opened.await {
         Ok(opened) => opened?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let server = Server::bind(&server_socket, admission)?;
+    let Opened { journal, witness, store, embedded, identity, peers } = match opened {
+        Opening::Whole(opened) => *opened,
+        Opening::Untrusted(embedded, error) => {
+            serve_status(embedded, &error, config.listen.to_string(), server, &mut stop).await;
+            return Ok(());
+        }
+    };
     let link_config = LinkConfig {
         listen: config.listen,
         own_name: config.embedded.name.clone(),
@@ -132,6 +177,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         settings: Settings {
             commit_freshness: config.migration.commit_freshness,
             parallel_max: config.migration.max_parallel,
+            in_doubt_after: config.migration.in_doubt_after,
             ..Settings::default()
         },
     };

@@ -112,6 +112,8 @@ impl Exit {
             Stand::Moved => Self::Done,
             Stand::Reverted => Self::Reverted,
             Stand::Undecided => Self::InDoubt,
+            Stand::Finishing if migration.is_reap_failing() => Self::Attention,
+            Stand::Finishing if migration.is_held() => Self::Done,
             Stand::Running | Stand::Finishing => Self::TimedOut,
         }
     }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::client::{self, Client, deadline};
 use super::exit::Exit;
-use super::output::{Format, byte_count, clock, now_ms, span};
+use super::output::{Format, byte_count, clock, now_ms, span, utc};
 use super::{Context, checklist, doubt, plain};
 use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
@@ -31,6 +31,11 @@ pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> 
         match client.next(Some(until)) {
             Ok(Some(Response::Update(view))) => {
                 display.show(&view);
+                // It has moved: what is left is waited for by nobody, unless somebody has said for how long.
+                if view.is_held() || deadline.is_none() && view.is_reap_failing() {
+                    display.finish();
+                    return Ok(conclude(context, &view));
+                }
                 last = Some(*view);
             }
             Ok(Some(Response::Migration(view))) => {
@@ -52,6 +57,10 @@ pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> 
         if let Some(view) = doubted.filter(|view| over || deadline.is_none() && is_in_doubt(view, now_ms())) {
             display.finish();
             return Err(in_doubt(view));
+        }
+        if let Some(view) = last.as_ref().filter(|view| over && view.is_reap_failing()) {
+            display.finish();
+            return Ok(conclude(context, view));
         }
         if over {
             display.finish();
@@ -106,7 +115,8 @@ fn checklist_of(context: &Context, view: &MigrationView) -> Option<Box<Checklist
 /// Prints how it ended, and tells how the command ends.
 fn conclude(context: &Context, view: &MigrationView) -> Exit {
     let exit = Exit::of_migration(view);
-    let is_source = view.stand == Stand::Moved && view.direction == Direction::Source;
+    let has_moved = view.stand == Stand::Moved || view.is_held() || view.is_reap_failing();
+    let is_source = has_moved && view.direction == Direction::Source;
     let checklist = if is_source { checklist_of(context, view) } else { None };
     if context.format != Format::Tabular {
         let mut tree = serde_json::to_value(view).unwrap_or_default();
@@ -118,8 +128,8 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
     }
     let model = format!("{}/{}", plain(&view.owner), plain(&view.model));
     let cause = view.cause.as_deref().map(plain);
-    match view.stand {
-        Stand::Moved => {
+    match has_moved {
+        true => {
             let (verb, place) = match view.direction {
                 Direction::Source => ("has moved to", &view.controller),
                 Direction::Target => ("has arrived from", &view.controller),
@@ -136,6 +146,16 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
             if let Some(list) = checklist {
                 super::put(&checklist::text(&list));
             }
+            if let Some(due_ms) = view.reap_due_ms {
+                super::put(&format!(
+                    "Its copy here is kept: reap due at {}. `modelferry reap {}` deletes it now.\n",
+                    utc(due_ms),
+                    plain(&view.id)
+                ));
+            }
+            if view.is_reap_failing() {
+                return attention(context, view);
+            }
             if let Some(cause) = cause {
                 context.fail(
                     &Failure::new(FailureKind::Refused, format!("something is left to do: {cause}"))
@@ -143,7 +163,7 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
                 );
             }
         }
-        _ => {
+        false => {
             let cause = cause.unwrap_or_else(|| "no cause was recorded".into());
             context.fail(
                 &Failure::new(FailureKind::Refused, format!("migration aborted: {cause}"))
@@ -153,6 +173,20 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
         }
     }
     exit
+}
+
+/// Says that a model has moved and its copy here cannot be deleted.
+pub(super) fn attention(context: &Context, view: &MigrationView) -> Exit {
+    let waiting = plain(view.waiting.as_deref().unwrap_or("the controller does not answer")).into_owned();
+    context.fail(
+        &Failure::new(FailureKind::Refused, waiting)
+            .state("the model is live over there; only its copy here is left, which nobody can use")
+            .hint(format!(
+                "repair the controller here: it is asked again and again; `modelferry reap {}` asks at once",
+                plain(&view.id)
+            )),
+    );
+    Exit::Attention
 }
 
 /// What a person sees meanwhile.

@@ -19,6 +19,7 @@ const HELP: Help = Help {
     examples: &[
         "modelferry migrate shop-eu west",
         "modelferry migrate shop-eu west --wait --max-freeze 90s",
+        "modelferry migrate shop-eu west --hold-reap 24h",
         "modelferry migrate shop-eu west --backup shop-eu.tar.zst",
         "modelferry migrate --all west --bwlimit 20mbit",
         "modelferry migrate shop-eu west --at 22:00 --until 06:00",
@@ -73,6 +74,13 @@ pub struct MigrateArgs {
     /// Send at most so much for this migration, such as 20mbit, also after a restart; `limit` is for all together
     #[arg(long, value_name = "RATE", conflicts_with = "dry_run")]
     bwlimit: Option<Rate>,
+    /// Leave the model's log behind: the copy here is deleted as soon as the model is live over there
+    #[arg(long)]
+    skip_logs: bool,
+    /// Keep the copy here for so long after the model has moved, such as 30m or 24h; `reap` ends that early. Nobody
+    /// can use the copy, and it cannot be made live again: it is there to be looked at
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    hold_reap: Option<Duration>,
 }
 
 impl MigrateArgs {
@@ -100,6 +108,8 @@ impl MigrateArgs {
                 peer: peer.clone(),
                 freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
                 schedule: schedule.clone(),
+                skip_log: self.skip_logs,
+                reap_hold_ms: self.hold_reap.map_or(0, |hold| hold.as_millis() as u64),
             };
             match context.ask(&request) {
                 Ok(Response::Migration(migration)) => {

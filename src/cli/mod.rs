@@ -34,6 +34,7 @@ mod pause;
 mod peers;
 mod plan_text;
 mod precheck;
+mod reap;
 mod redirect;
 mod resolve;
 mod resume;
@@ -126,6 +127,7 @@ enum Command {
     Resume(resume::ResumeArgs),
     Cutover(cutover::CutoverArgs),
     Abort(abort::AbortArgs),
+    Reap(reap::ReapArgs),
     Wait(wait::WaitArgs),
     Verify(verify::VerifyArgs),
     Migrations(migrations::MigrationsArgs),
@@ -264,6 +266,7 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => args.run(&context),
         Command::Cutover(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
+        Command::Reap(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),
         Command::Verify(args) => args.run(&context),
         Command::Migrations(args) => args.run(&context),

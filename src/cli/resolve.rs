@@ -17,6 +17,7 @@ const HELP: Help = Help {
     examples: &[
         "modelferry resolve shop-eu --proof commit.proof",
         "modelferry resolve shop-eu --renounce > dropped.proof",
+        "modelferry resolve shop-eu --discard-frozen 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
         "modelferry resolve shop-eu --reclaim --target-destroyed 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
     ],
     exits: exit::DECIDING,
@@ -50,6 +51,10 @@ pub struct ResolveArgs {
     /// The model's UUID in full: I know that the source's host is destroyed and never acts again
     #[arg(long, value_name = "MODEL-UUID", requires = "force_activate")]
     source_destroyed: Option<String>,
+    /// On the side where a conflict has frozen the model: delete that copy; its users are sent to the other side. The
+    /// model's UUID in full: I have looked at both, and do not need this one
+    #[arg(long, group = "how", value_name = "MODEL-UUID")]
+    discard_frozen: Option<String>,
     /// Why, for the audit trail
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
@@ -57,6 +62,14 @@ pub struct ResolveArgs {
 
 impl ResolveArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if let Some(model) = self.discard_frozen {
+            let how = How::DiscardFrozen { model };
+            let Response::Done = context.ask(&Request::Resolve { id: self.id, how, reason: self.reason })? else {
+                return Err(client::unexpected());
+            };
+            context.remark("The copy that was frozen here is deleted; its users are sent to the other side.");
+            return Ok(Exit::Done);
+        }
         let how = match (self.proof, self.target_destroyed, self.source_destroyed) {
             (Some(file), _, _) => How::Proof { text: read(&file)? },
             (None, Some(model), _) => How::Reclaim { model },
@@ -99,6 +112,10 @@ fn outcome(migration: &MigrationView) -> String {
         (Direction::Target, Stand::Moved) => format!("Model {model} is live here.\n{carry}"),
         (Direction::Target, Stand::Reverted) => format!("Nothing of model {model} is left here.\n{carry}"),
         (Direction::Source, Stand::Reverted) => format!("Model {model} is live here again."),
+        (Direction::Source, Stand::Finishing) if migration.state == "Handed" => format!(
+            "Model {model} is on \"{peer}\", and its users are sent there. Its log follows when the link is back; \
+             `modelferry reap {id} --skip-logs` gives the log up and deletes the copy here."
+        ),
         (Direction::Source, Stand::Moved) => format!("Model {model} is on \"{peer}\", and its users are sent there."),
         _ => format!(
             "Recorded: the migration is {} now, and goes on by itself. See `modelferry show-migration {id}`.",

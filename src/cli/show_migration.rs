@@ -82,6 +82,7 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
         lines.extend(orders.bwlimit.clone().map(|rate| ("bwlimit", rate)));
     }
     lines.extend(migration.cause.clone().map(|cause| ("cause", cause)));
+    lines.extend(migration.reap_due_ms.map(|due_ms| ("reap due at", utc(due_ms))));
     lines.push(("started", ago(migration.started_ms, now_ms)));
     lines.extend(migration.ended_ms.map(|ended| ("ended", ago(ended, now_ms))));
     if is_freezing(migration) {

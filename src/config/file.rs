@@ -10,7 +10,10 @@ use serde::Deserialize;
 
 use super::embedded::EmbeddedTable;
 use super::link::LinkTable;
-use super::{COMMIT_FRESHNESS_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT, parse_duration};
+use super::{
+    COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT,
+    parse_duration,
+};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +38,7 @@ pub(super) struct MigrationTable {
     max_freeze: Option<Span>,
     commit_freshness: Option<Span>,
     max_parallel: Option<NonZeroUsize>,
+    in_doubt_after: Option<Span>,
 }
 
 impl MigrationTable {
@@ -43,6 +47,7 @@ impl MigrationTable {
             max_freeze: self.max_freeze.map_or(MAX_FREEZE_DEFAULT, |span| span.0),
             commit_freshness: self.commit_freshness.map_or(COMMIT_FRESHNESS_DEFAULT, |span| span.0),
             max_parallel: self.max_parallel.map_or(PARALLEL_MAX_DEFAULT, NonZeroUsize::get),
+            in_doubt_after: self.in_doubt_after.map_or(IN_DOUBT_AFTER_DEFAULT, |span| span.0),
         }
     }
 }

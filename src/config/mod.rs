@@ -38,6 +38,9 @@ const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
 const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
 /// Migrations whose binaries travel at once. Two: while one of them waits for its disk, the other fills the link.
 pub const PARALLEL_MAX_DEFAULT: usize = 2;
+/// How long a migration may be undecided before it is shown to be in doubt: every switchover is, for a round trip, and
+/// only one that stays so deserves an operator.
+pub const IN_DOUBT_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 /// What is logged: what an operator can act on, and nothing per chunk.
 const LOG_FILTER_DEFAULT: &str = "info";
 
@@ -71,12 +74,18 @@ pub struct MigrationConfig {
     pub commit_freshness: Duration,
     /// Migrations from here whose binaries travel at once; the others are queued.
     pub max_parallel: usize,
+    /// How long a migration may be undecided before it is shown to be in doubt.
+    pub in_doubt_after: Duration,
 }
 
 impl Default for MigrationConfig {
     fn default() -> Self {
-        let (max_freeze, commit_freshness) = (MAX_FREEZE_DEFAULT, COMMIT_FRESHNESS_DEFAULT);
-        Self { max_freeze, commit_freshness, max_parallel: PARALLEL_MAX_DEFAULT }
+        Self {
+            max_freeze: MAX_FREEZE_DEFAULT,
+            commit_freshness: COMMIT_FRESHNESS_DEFAULT,
+            max_parallel: PARALLEL_MAX_DEFAULT,
+            in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
+        }
     }
 }
 

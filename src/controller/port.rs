@@ -14,7 +14,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts, Networks};
-use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::snapshot::{Call, LogSegment};
 
 use super::checks::network::NetworkTable;
 
@@ -122,6 +122,13 @@ pub trait Departure: Send + Sync {
     /// Answers the frozen model's users from now on with where it went. Again: ok.
     async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError>;
 
+    /// Yields the pieces of the frozen model's log that end at `from_ms` (Unix milliseconds) or later, in the order of
+    /// their ends, equal ones by name. Their blobs are in the agent's store. A controller that keeps no log yields none.
+    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        let _ = (errand, from_ms);
+        Ok(Vec::new())
+    }
+
     /// Deletes the frozen model; the redirect stays. Again: ok.
     async fn reap(&self, errand: Errand) -> Result<(), ControllerError>;
 }
@@ -169,6 +176,18 @@ pub trait Arrival: Send + Sync {
     /// Errors: [`ControllerError::NotImporting`] for an abort of what is live by now;
     /// [`ControllerError::Refused`] with the controller's reason.
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError>;
+
+    /// Returns the time of the last log line that the errand has brought, Unix milliseconds; 0 for none. Juju's
+    /// `LatestLogTime`.
+    ///
+    /// Errors: [`ControllerError::ModelNotFound`], [`ControllerError::Moved`] if the model has left again.
+    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError>;
+
+    /// Takes a piece of the log of a model that the errand has brought, and returns as [`Arrival::latest_log_time`]
+    /// does. Its blob is in the agent's store. Again: ok, and nothing changes.
+    ///
+    /// Errors: as there; [`ControllerError::Refused`] for what is no log.
+    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError>;
 
     /// Says what is here of the model. Changes nothing.
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError>;

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
-use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::Holding;
 use modelferry_protocol::message::{Claim, Claims, Message, Seen};
-use modelferry_protocol::record::{Alarm, Body, Conflict};
+use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded};
 use modelferry_protocol::switch::Cause;
 
 use super::core::{Core, entry};
 use super::switchover::line::Backoff;
-use super::{Engine, view::AlarmView};
+use super::{Engine, EngineError, view::AlarmView};
 use crate::controller::port::{ControllerError, Errand};
 use crate::link::Session;
 
@@ -29,9 +29,10 @@ pub fn of(core: &Core, peer: Pin) -> Message {
     Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims) })
 }
 
-/// Returns the id under which a model in conflict is frozen: no migration's, and the same after a restart.
-pub fn conflict_id(model: ModelUuid) -> MigrationId {
-    let hash = Hash::of(&[&b"modelferry/1 conflict\0"[..], &model.0].concat());
+/// Returns the id under which a model in conflict is frozen: no migration's, the same after a restart, and another
+/// for the model's next conflict, as a controller never freezes again what has ended.
+fn conflict_id(model: ModelUuid, epoch: Epoch) -> MigrationId {
+    let hash = Hash::of(&[&b"modelferry/1 conflict\0"[..], &model.0, &epoch.to_le_bytes()].concat());
     MigrationId(hash.0[..16].try_into().expect("a hash has more bytes"))
 }
 
@@ -91,19 +92,18 @@ async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, holding: Hol
     let conflict = Conflict { model, peer, epoch: holding.epoch, peer_epoch };
     core.append(entry("agent", Body::Conflict(conflict))).await;
     core.tell(peer).await;
-    tokio::spawn(freeze(core.clone(), model));
+    tokio::spawn(freeze(core.clone(), model, holding.epoch));
 }
 
 /// Freezes every model that the journal holds to be in conflict: again after a restart.
 pub fn resume(core: &Arc<Core>) {
-    let conflicts: Vec<ModelUuid> =
-        core.parts.journal.ledger(|ledger| ledger.conflicts().map(|conflict| conflict.model).collect());
-    conflicts.into_iter().for_each(|model| drop(tokio::spawn(freeze(core.clone(), model))));
+    let conflicts: Vec<Conflict> = core.parts.journal.ledger(|ledger| ledger.conflicts().cloned().collect());
+    conflicts.into_iter().for_each(|conflict| drop(tokio::spawn(freeze(core.clone(), conflict.model, conflict.epoch))));
 }
 
-async fn freeze(core: Arc<Core>, model: ModelUuid) {
+async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
     let mut backoff = Backoff::new();
-    let errand = Errand { mid: conflict_id(model), model };
+    let errand = Errand { mid: conflict_id(model, epoch), model };
     loop {
         match core.parts.departure.freeze(errand).await {
             // A model that is gone, or held for a migration, serves nobody.
@@ -127,6 +127,38 @@ pub async fn keep_witness(core: Arc<Core>) {
 }
 
 impl Engine {
+    /// Deletes the copy of a model that lost a conflict and is frozen here since; its users are sent to the peer that
+    /// has it. Done before: ok.
+    ///
+    /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
+    /// Errors: [`EngineError::NoConflict`]; [`EngineError::Controller`], and then it can be repeated.
+    pub async fn discard(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
+        let core = &self.0;
+        let conflict =
+            core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
+        let Some(Conflict { model, peer, epoch, .. }) = conflict else { return Err(EngineError::NoConflict(typed)) };
+        let present =
+            core.peer(peer).borrow().as_ref().map(|conversation| conversation.session.hello().controller.clone());
+        let card = match present {
+            Some(card) => Some(card),
+            // As it was when they last met over this model.
+            None => core
+                .all_tracked()
+                .into_iter()
+                .find(|known| known.peer == peer && known.terms.model == model)
+                .map(|known| known.terms.controller.clone()),
+        };
+        let errand = Errand { mid: conflict_id(model, epoch), model };
+        core.parts.departure.freeze(errand).await?;
+        core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
+        core.parts.departure.reap(errand).await?;
+        // Recorded when it is done: until then the alarm stands, and the command can be repeated.
+        let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
+        let cause = Cause::cut(format!("discarded by operator ({by})"));
+        core.append(entry(actor, Body::Discarded(Discarded { model, peer, cause }))).await;
+        Ok(())
+    }
+
     /// Returns what an operator should know whatever else happens: conflicts, a journal that was set back, journals
     /// of peers that were replaced.
     pub fn alarms(&self) -> Vec<AlarmView> {
@@ -137,8 +169,8 @@ impl Engine {
         alarms.extend(conflicts.into_iter().map(|conflict| AlarmView {
             kind: "conflict".into(),
             text: format!(
-                "model {} was live here at epoch {} and on {} at epoch {}; it is frozen here, and nothing is deleted; see \
-                 docs/in-doubt.md",
+                "model {0} was live here at epoch {1} and on {2} at epoch {3}; it is frozen here, and nothing is deleted; compare \
+                 the two, then `modelferry resolve {0} --discard-frozen {0}`; see docs/in-doubt.md",
                 conflict.model,
                 conflict.epoch,
                 core.parts.link.peer_by_pin(conflict.peer).map_or_else(|| conflict.peer.to_string(), |peer| format!("\"{}\"", peer.name)),

@@ -19,7 +19,7 @@ use super::history::History;
 use super::queue::Queue;
 use super::tracked::Tracked;
 use super::transfer::share::Shares;
-use crate::config::PARALLEL_MAX_DEFAULT;
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -37,6 +37,8 @@ pub trait QueryHandler: Send + Sync {
 pub struct Settings {
     /// A vote may be at most this old when the commit record is written.
     pub commit_freshness: Duration,
+    /// How long a migration may be undecided before it is shown to be in doubt. Nothing is decided by it.
+    pub in_doubt_after: Duration,
     /// Plain bytes sent and not yet durable on the target, per migration, at most: what a kill makes to be sent again.
     pub window_bytes: u32,
     /// Migrations whose binaries travel ahead at once.
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             commit_freshness: Duration::from_secs(5),
+            in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
             // 1 Gbit/s at 150 ms, and the time that a sync takes; a slower link gets a smaller one.
             window_bytes: 32 << 20,
             parallel_max: PARALLEL_MAX_DEFAULT,
@@ -144,6 +147,7 @@ impl Core {
     /// Follows a migration from now on.
     pub fn track(&self, terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Tracked> {
         let tracked = Tracked::new(terms, self.parts.link.pin(), peer, standing, history);
+        tracked.doubt_after(self.parts.settings.in_doubt_after);
         self.migrations().insert(tracked.terms.mid, tracked.clone());
         tracked
     }

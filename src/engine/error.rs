@@ -135,6 +135,11 @@ pub enum EngineError {
         /// What was typed.
         typed: ModelUuid,
     },
+    /// There is no copy that lost a conflict.
+    #[error(
+        "no copy of model {0} is frozen here because of a conflict; `modelferry status` shows the conflicts there are"
+    )]
+    NoConflict(ModelUuid),
     /// The controller said no.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -155,7 +160,7 @@ impl EngineError {
                 ErrorKind::Refused
             }
             Self::Frozen { .. } | Self::NoSuchOrder { .. } => ErrorKind::Refused,
-            Self::Unresolvable { .. } | Self::WrongModel { .. } => ErrorKind::Refused,
+            Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
             Self::Controller(_) => ErrorKind::Refused,

@@ -22,6 +22,21 @@ enum Action {
 #[cfg(feature = "failpoints")]
 static ARMED: std::sync::Mutex<Option<(String, Action)>> = std::sync::Mutex::new(None);
 
+#[cfg(feature = "failpoints")]
+type Hook = std::rc::Rc<dyn Fn(&str)>;
+
+#[cfg(feature = "failpoints")]
+thread_local! {
+    /// What a simulation does at points that are passed on this thread.
+    static HOOK: std::cell::RefCell<Option<Hook>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Calls `hook` with the name of every point that is passed on this thread from now on; nothing, for nobody.
+#[cfg(feature = "failpoints")]
+pub fn hook(hook: Option<Hook>) {
+    HOOK.set(hook);
+}
+
 /// Arms one point: `source.Committed.before=kill`, `…=cut`, `…=refuse`.
 ///
 /// Errors: the text, if it is no such thing.
@@ -45,6 +60,9 @@ pub fn arm(spec: &str) -> Result<(), String> {
 #[cfg(feature = "failpoints")]
 pub fn pass(side: &str, what: &str, when: &str, session: Option<&Session>) -> Result<(), ControllerError> {
     let point = format!("{side}.{what}.{when}");
+    if let Some(hook) = HOOK.with_borrow(Clone::clone) {
+        hook(&point);
+    }
     let mut armed = ARMED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     match armed.take_if(|(armed, _)| *armed == point) {
         Some((_, Action::Kill)) => kill(),

@@ -15,6 +15,8 @@ pub struct History {
     pub frozen_from_ms: Option<u64>,
     /// Unix milliseconds at which the model was live again, here or there.
     pub frozen_to_ms: Option<u64>,
+    /// Unix milliseconds at which the target was known to have the model.
+    pub handed_ms: Option<u64>,
     /// Since when one side has been waiting for the other's word.
     pub undecided_since_ms: Option<u64>,
     /// Why it failed, if it did: the first cause, never a later one.
@@ -37,6 +39,9 @@ impl History {
                     }
                     _ => {}
                 }
+                if matches!(record.state, SourceState::Handed(_)) {
+                    self.handed_ms = self.handed_ms.or(Some(now));
+                }
                 match &record.state {
                     SourceState::Aborting(cause) | SourceState::Aborted(cause) => self.fail(cause),
                     SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => {
@@ -56,7 +61,8 @@ impl History {
                 }
                 self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
             }
-            Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) | Body::Orders(_) => {}
+            Body::Terms(_) | Body::Note(_) | Body::Orders(_) => {}
+            Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}
         }
     }
 

@@ -20,6 +20,7 @@ use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::history::History;
 use super::keep::Arriving;
+use super::logs;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
@@ -111,7 +112,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                 }
                 let (core, session) = (core.clone(), session.clone());
                 answers.spawn(async move {
-                    let answer = answer(&core, ask.question).await;
+                    let answer = answer(&core, session.peer(), ask.question).await;
                     Core::say(&session, Message::Told(Told { id: ask.id, answer })).await;
                 });
             }
@@ -234,6 +235,8 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
         peer: Text::cut(session.peer_name()),
         controller: session.hello().controller.clone(),
         freeze_ms_max: 0,
+        skip_log: false,
+        reap_hold_ms: 0,
     }
 }
 
@@ -282,7 +285,7 @@ async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String
     Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
 }
 
-async fn answer(core: &Core, question: Question) -> Answer {
+async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     let failed = |text: String| Answer::Failed(Text::cut(text));
     match question {
         Question::Ping => Answer::Bytes(0),
@@ -306,6 +309,8 @@ async fn answer(core: &Core, question: Question) -> Answer {
             Ok(networks) => Answer::Networks(Box::new(networks)),
             Err(error) => failed(error.to_string()),
         },
+        Question::LatestLogTime(mid) => logs::latest(core, peer, mid).await,
+        Question::TakeLog(taking) => logs::take(core, peer, taking).await,
         // Kept apart: it lasts, and must not hold up the answers to others.
         Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
         Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),

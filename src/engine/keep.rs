@@ -45,6 +45,8 @@ fn parcel(core: &Core, snapshot: &Snapshot, peer: Pin, standing: impl FnOnce(Hea
         peer: Text::default(),
         controller: Default::default(),
         freeze_ms_max: 0,
+        skip_log: false,
+        reap_hold_ms: 0,
     };
     Tracked::new(terms, core.parts.link.pin(), peer, standing(head), History::default())
 }

@@ -10,6 +10,7 @@ mod forecast;
 mod history;
 mod hub;
 mod keep;
+mod logs;
 pub mod notes;
 pub mod orders;
 mod plan;
@@ -42,6 +43,7 @@ pub use self::core::{EngineParts, Process, QueryHandler, Settings};
 pub use self::error::{EngineError, ErrorKind};
 use self::history::History;
 pub use self::resolve::Resolution;
+use self::resolve::SETTLE_WITHIN;
 use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
@@ -67,12 +69,24 @@ pub struct MigrateOptions {
     pub until_ms: Option<u64>,
     /// What may be sent for it; any amount without.
     pub bwlimit: Option<Rate>,
+    /// Whether the model's log is left behind.
+    pub skip_log: bool,
+    /// For how long the source keeps its copy once the target has the model.
+    pub reap_hold: Duration,
 }
 
 impl MigrateOptions {
-    /// Returns the options of a migration that goes as fast as it can, at once.
+    /// Returns the options of a migration that goes as fast as it can, at once, its log included, and whose source is
+    /// reaped when it is done.
     pub fn new(freeze_max: Duration) -> Self {
-        Self { freeze_max, freeze: When::Ready, until_ms: None, bwlimit: None }
+        Self {
+            freeze_max,
+            freeze: When::Ready,
+            until_ms: None,
+            bwlimit: None,
+            skip_log: false,
+            reap_hold: Duration::ZERO,
+        }
     }
 }
 
@@ -143,6 +157,8 @@ impl Engine {
             peer: Text::cut(&peer.name),
             controller: conversation.session.hello().controller.clone(),
             freeze_ms_max: u64::try_from(options.freeze_max.as_millis()).unwrap_or(u64::MAX),
+            skip_log: options.skip_log,
+            reap_hold_ms: u64::try_from(options.reap_hold.as_millis()).unwrap_or(u64::MAX),
         };
         let (decided, begun) = oneshot::channel();
         let actor = actor.to_owned();
@@ -197,6 +213,26 @@ impl Engine {
         let event = Event::Abort { cause, actor: actor.to_owned(), reply };
         mailbox.send(event).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())??;
+        Ok(tracked.view())
+    }
+
+    /// Deletes the source's copy of a model that has moved now: ends a hold, or tries again at once what failed.
+    /// Returns the migration as it is once that is done, or after a while.
+    ///
+    /// `skip_log`: whether what is left of the log is given up.
+    /// Errors: [`EngineError::Unresolvable`] before the target has the model, and while its log follows it;
+    /// [`EngineError::Ended`] at rest.
+    pub async fn reap(&self, mid: MigrationId, skip_log: bool, actor: &str) -> Result<MigrationView, EngineError> {
+        self.refuse_if_halted()?;
+        let tracked = self.tracked(mid)?;
+        let ended = || EngineError::Ended { id: id_of(&tracked.terms), state: tracked.view().state };
+        let mailbox = tracked.mailbox().ok_or_else(ended)?;
+        let (reply, answer) = oneshot::channel();
+        mailbox.send(Event::Reap { skip_log, actor: actor.to_owned(), reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())??;
+        let mut changes = tracked.watch();
+        let settled = changes.wait_for(|view| view.ended_ms.is_some() || view.is_reap_failing());
+        let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
         Ok(tracked.view())
     }
 

@@ -5,10 +5,20 @@ use modelferry_protocol::switch::target::TargetState;
 
 use super::view::Bytes;
 
+/// How far a source is that has handed its model over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct After {
+    /// Lines of the log that the target has taken.
+    pub log_sent: u64,
+    /// Until when the copy is held, Unix milliseconds, once it is.
+    pub reap_due_ms: Option<u64>,
+}
+
 /// Returns the note of a source in `state`.
 ///
-/// `offered`: whether the target has taken the offer, so that bytes flow. `bytes`: how far they are.
-pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes) -> String {
+/// `offered`: whether the target has taken the offer, so that bytes flow. `bytes`: how far they are. `after`: how far it
+/// is afterwards.
+pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes, after: &After) -> String {
     match state {
         SourceState::Offered if !offered => "starting".into(),
         SourceState::Offered => format!("copying binaries ahead, model is live ({})", share(bytes)),
@@ -16,7 +26,10 @@ pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes) -> String {
         SourceState::Frozen(_) if bytes.held < bytes.total => "uploading model binaries into target controller".into(),
         SourceState::Frozen(_) => "importing model into target controller".into(),
         SourceState::Committed(_) => "transferring ownership of cloud resources to target controller".into(),
-        SourceState::Handed(_) => "successful, transferring logs to target controller (0 sent)".into(),
+        SourceState::Handed(_) => match after.reap_due_ms {
+            Some(due_ms) => format!("successful, reap due at {}", utc(due_ms)),
+            None => format!("successful, transferring logs to target controller ({} sent)", after.log_sent),
+        },
         SourceState::Reaping(_) => "successful, removing model from source controller".into(),
         SourceState::Moved(_) => "successful".into(),
         SourceState::Relaying(_) => "importing model into target controller".into(),
@@ -39,6 +52,12 @@ pub fn of_target(state: &TargetState, bytes: &Bytes) -> String {
         TargetState::Dropping(dropping) => aborted(&dropping.cause),
         TargetState::Dropped(cause) => aborted(cause),
     }
+}
+
+/// Returns a time as people read it, to the second.
+fn utc(ms: u64) -> String {
+    let time = i64::try_from(ms / 1000).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 fn aborted(cause: &str) -> String {
@@ -96,7 +115,7 @@ mod tests {
             (SourceState::Reaping(root), true),
             (SourceState::Moved(root), true),
         ];
-        let notes = states.map(|(state, offered)| of_source(&state, offered, &bytes));
+        let notes = states.map(|(state, offered)| of_source(&state, offered, &bytes, &After::default()));
         assert_eq!(
             notes,
             [

@@ -14,11 +14,11 @@ use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::tracked::{Event, id_of};
-use super::view::MigrationView;
+use super::view::{MigrationView, Stand};
 use super::{Engine, EngineError};
 
 /// How long a resolution is waited for after it is durable: the controller beside the agent has to follow.
-const SETTLE_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(20);
 
 /// How a migration in doubt is to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,8 @@ impl Engine {
             let standing = match entry.body {
                 Body::Source(record) => Standing::Source(record),
                 Body::Target(record) => Standing::Target(record),
-                Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) | Body::Orders(_) => continue,
+                Body::Terms(_) | Body::Note(_) | Body::Orders(_) => continue,
+                Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => continue,
             };
             let statement = Statement::of(&standing, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);
@@ -153,8 +154,11 @@ impl Engine {
         mailbox.send(Event::Resolve { with, actor, reply }).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())??;
         let mut changes = tracked.watch();
-        // Durable already: a controller that is slow to follow, or fails, changes nothing about it.
-        let _ = tokio::time::timeout(SETTLE_WITHIN, changes.wait_for(|view| view.ended_ms.is_some())).await;
+        // Durable already: a controller that is slow to follow, or fails, changes nothing about it. And what waits, as
+        // a log does for the link, is waited for by nobody.
+        let settled = changes
+            .wait_for(|view| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some());
+        let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
         Ok(tracked.view())
     }
 }

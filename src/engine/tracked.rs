@@ -18,7 +18,7 @@ use super::history::History;
 use super::notes;
 use super::orders::{self, Change};
 use super::resolve::Resolving;
-use super::view::{Bytes, Direction, MigrationView, Stand};
+use super::view::{self, Bytes, Direction, MigrationView, Stand};
 use crate::link::Session;
 
 /// Events that wait for a migration's task.
@@ -46,6 +46,15 @@ pub enum Event {
     Order {
         /// What.
         change: Change,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// An operator wants the source's copy to be deleted now.
+    Reap {
+        /// Whether what is left of the log is given up.
+        skip_log: bool,
         /// Who asked, for the journal.
         actor: String,
         /// Told once it is durable, or refused.
@@ -84,9 +93,11 @@ struct Inner {
     standing: Standing,
     history: History,
     orders: Orders,
+    after: notes::After,
     offered: bool,
     /// What a source whose model is live is at, where the state alone does not tell.
     phase: Option<String>,
+    in_doubt_after_ms: u64,
     waiting: Option<String>,
     mailbox: Option<mpsc::Sender<Event>>,
 }
@@ -96,8 +107,17 @@ impl Tracked {
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
     pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
-        let orders = Orders::none(terms.mid);
-        let inner = Inner { standing, history, orders, offered: false, phase: None, waiting: None, mailbox: None };
+        let inner = Inner {
+            standing,
+            history,
+            orders: Orders::none(terms.mid),
+            after: notes::After::default(),
+            offered: false,
+            phase: None,
+            in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
+            waiting: None,
+            mailbox: None,
+        };
         let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
         Arc::new(Self {
             terms,
@@ -112,6 +132,12 @@ impl Tracked {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Says how long it may be undecided before it is shown to be in doubt.
+    pub fn doubt_after(&self, patience: std::time::Duration) {
+        self.inner().in_doubt_after_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.publish();
     }
 
     /// Opens the mailbox of the migration's task.
@@ -165,6 +191,32 @@ impl Tracked {
         if changed {
             self.publish();
         }
+    }
+
+    /// Notes how many lines of the log the target has taken.
+    pub fn set_log_sent(&self, lines: u64) {
+        self.inner().after.log_sent = lines;
+        self.publish();
+    }
+
+    /// Notes until when the copy here is held, Unix milliseconds.
+    pub fn set_reap_due(&self, due_ms: u64) {
+        self.inner().after.reap_due_ms = Some(due_ms);
+        self.publish();
+    }
+
+    /// Returns when the target was known to have the model, Unix milliseconds.
+    pub fn handed_ms(&self) -> Option<u64> {
+        self.inner().history.handed_ms
+    }
+
+    /// Returns the same migration with counters of its own, shown to nobody.
+    pub fn apart(&self) -> Arc<Self> {
+        let (standing, history) = {
+            let inner = self.inner();
+            (inner.standing.clone(), inner.history.clone())
+        };
+        Self::new(self.terms.clone(), self.own, self.peer, standing, history)
     }
 
     /// Says what it waits for, or that it does not wait.
@@ -226,7 +278,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
                 Answered(answered) | Adopting(answered) => Some(answered.root),
                 Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
             };
-            let note = inner.phase.clone().unwrap_or_else(|| notes::of_source(&record.state, inner.offered, &bytes));
+            let by_state = || notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
+            let note = inner.phase.clone().unwrap_or_else(by_state);
             (Direction::Source, record.state.name(), stand, root, note)
         }
         Standing::Target(record) => {
@@ -270,6 +323,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         started_ms: history.started_ms,
         ended_ms: history.ended_ms,
         undecided_since_ms: history.undecided_since_ms,
+        in_doubt_after_ms: inner.in_doubt_after_ms,
+        reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
         frozen_ms,
         root: root.map(|root| root.to_string()),
         source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
@@ -298,6 +353,8 @@ mod tests {
             peer: modelferry_protocol::codec::Text::cut("west"),
             controller: Default::default(),
             freeze_ms_max: 0,
+            skip_log: false,
+            reap_hold_ms: 0,
         };
         let head = Head { mid, model, epoch_to: 1, peer, journal: JournalId([4; 16]), profile: Profile::Embedded };
         let standing = Standing::Source(SourceRecord { head, state: SourceState::Offered });

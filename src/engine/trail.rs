@@ -108,6 +108,9 @@ fn describe(body: &Body) -> String {
             "Conflict: model {} is live at epoch {} here and at epoch {} on {}; frozen here",
             conflict.model, conflict.epoch, conflict.peer_epoch, conflict.peer
         ),
+        Body::Discarded(discarded) => {
+            format!("Discarded: the copy of model {} that was frozen here: {}", discarded.model, &*discarded.cause)
+        }
         Body::Alarm(alarm) => format!("Alarm: {}", &*alarm.text),
     }
 }

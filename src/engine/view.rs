@@ -3,6 +3,7 @@
 use modelferry_protocol::plan::{Finding, Level};
 use serde::{Deserialize, Serialize};
 
+use crate::config::IN_DOUBT_AFTER_DEFAULT;
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, MIGRATING};
 use crate::controller::checks::target::USERS;
@@ -50,6 +51,13 @@ pub struct Bytes {
     pub rate: f64,
 }
 
+/// Milliseconds after which an undecided migration is in doubt unless the agent was told otherwise.
+pub const IN_DOUBT_AFTER_MS: u64 = IN_DOUBT_AFTER_DEFAULT.as_millis() as u64;
+
+fn in_doubt_after_ms() -> u64 {
+    IN_DOUBT_AFTER_MS
+}
+
 /// A migration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MigrationView {
@@ -88,6 +96,12 @@ pub struct MigrationView {
     pub ended_ms: Option<u64>,
     /// Since when it has been undecided, Unix milliseconds, while it is.
     pub undecided_since_ms: Option<u64>,
+    /// Milliseconds after which it is in doubt, if it is still undecided then.
+    #[serde(default = "in_doubt_after_ms")]
+    pub in_doubt_after_ms: u64,
+    /// Until when the source holds its copy of a model that has moved, Unix milliseconds, while it does.
+    #[serde(default)]
+    pub reap_due_ms: Option<u64>,
     /// Milliseconds for which the model was, or has been, frozen.
     pub frozen_ms: Option<u64>,
     /// What is handed over, hexadecimal, once it is sealed.
@@ -118,6 +132,16 @@ pub struct OrdersView {
 }
 
 impl MigrationView {
+    /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.
+    pub fn is_reap_failing(&self) -> bool {
+        self.state == "Reaping" && self.waiting.is_some()
+    }
+
+    /// Reports whether the model has moved, and the source holds its copy as it was told to.
+    pub fn is_held(&self) -> bool {
+        self.reap_due_ms.is_some()
+    }
+
     /// Returns what stands in Juju's column Notes behind `migrating: `: why it waits, if it does, before what it
     /// does, as what is too long is cut at its end.
     pub fn notes(&self) -> String {

@@ -56,7 +56,11 @@ fn a_commit_carried_by_hand_makes_the_target_live_and_its_proof_ends_the_source(
     assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
 
     src.run(&["resolve", &id, "--proof", mailed(&src, &activated).to_str().unwrap()]).ok();
-    src.until("the source has moved it", |src| (state(src, &id) == "Moved").then_some(()));
+    // Its log waits for the link, and is given up by nobody but the operator.
+    assert_eq!(state(&src, &id), "Handed");
+    src.run(&["reap", &id]).fails(1, "--skip-logs");
+    src.run(&["reap", &id, "--skip-logs"]).ok();
+    assert_eq!(state(&src, &id), "Moved");
     assert!(!src.serves(&sample.name));
     let events = src.migration(&id)["events"].to_string();
     assert!(events.contains(", by proof") && events.contains("uid "), "{events}");
@@ -202,6 +206,34 @@ fn a_model_that_a_last_resort_gave_two_owners_is_frozen_where_its_epoch_is_small
     dst.stop();
     dst.start();
     assert!(!dst.serves(&sample.name));
+
+    // Until somebody has looked at both and does not need this one.
+    let other = "00000000-0000-4000-8000-000000000001";
+    dst.run(&["resolve", &id, "--discard-frozen", other]).fails(1, "is frozen here because of a conflict");
+    src.run(&["resolve", &id, "--discard-frozen", &sample.uuid]).fails(1, "is frozen here because of a conflict");
+    dst.run(&["resolve", &id, "--discard-frozen", &sample.uuid, "--reason", "compared"]).ok();
+    assert!(!dst.run(&["status"]).ok().contains("ALARM"), "the alarm ends");
+    assert!(dst.run(&["events"]).ok().contains("discarded by operator"), "and stays in the trail");
+    dst.run(&["status", "-m", &sample.name]).fails(1, "has been migrated to controller \"src\"");
+    // And the model can come again.
+    dst.until("peers are connected", |host| host.connected().then_some(()));
+    src.until("peers are connected", |host| host.connected().then_some(()));
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
+}
+
+#[test]
+fn a_reap_that_fails_ends_a_wait_with_7_and_is_repeated_until_it_is_done() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.stop();
+    src.start_with(&[("MODELFERRY_FAILPOINT", "source.reap.before=refuse")]);
+    for host in [&src, &dst] {
+        host.until("peers are connected", |host| host.connected().then_some(()));
+    }
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).fails(7, "moved, reap failing: ");
+    src.run(&["wait", &sample.name, "--timeout", "60s"]).ok();
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
 }
 
 fn journals(host: &Host) -> [PathBuf; 2] {

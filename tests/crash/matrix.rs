@@ -150,6 +150,8 @@ matrix! {
     s4_record_frozen: Source "source.Frozen" Moves => Moved, Moved;
     s5_record_committed: Source "source.Committed" Moves => Moved, Moved;
     s6_record_handed: Source "source.Handed" Moves => Moved, Moved;
+    s6_redirect: Source "source.redirect" Moves => Moved, Moved;
+    s6_log: Source "source.log" Moves => Moved, Moved;
     s7_record_reaping: Source "source.Reaping" Moves => Moved, Moved;
     s8_reap: Source "source.reap" Moves => Moved, Moved;
     s9_record_moved: Source "source.Moved" Moves => Moved, Moved;
@@ -174,6 +176,16 @@ matrix! {
 #[test]
 fn a_target_killed_with_half_of_the_model_staged_stages_it_anew() {
     survives("kill", Side::Target, "target.stage.within", Run::Moves, Ends::Moved);
+}
+
+#[test]
+fn a_source_killed_with_half_of_the_log_sent_sends_the_rest() {
+    survives("kill", Side::Source, "source.log.within", Run::Moves, Ends::Moved);
+}
+
+#[test]
+fn a_link_cut_with_half_of_the_log_sent_is_no_end_of_it() {
+    survives("cut", Side::Source, "source.log.within", Run::Moves, Ends::Moved);
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn a_doubt_is_ended_by_the_source_s_proof_as_the_document_shows() {
     stands("target-resolve", &typed(&dst, &format!("modelferry resolve {id} --proof commit.proof > activated.proof")));
     carried(&dst, &src, "activated.proof");
     stands("source-resolve", &typed(&src, &format!("modelferry resolve {id} --proof activated.proof")));
+    stands("source-reap", &typed(&src, &format!("modelferry reap {id} --skip-logs")));
     let trail = typed(&src, "modelferry events") + &typed(&src, "modelferry audit verify");
     stands("source-trail", &trail);
 }

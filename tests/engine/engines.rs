@@ -17,7 +17,8 @@ use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
 
-use super::shelf::{MODEL, Shelf};
+use super::controller::{Desk, Held, MODEL};
+use super::shelf::Shelf;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,7 +48,7 @@ impl Host {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), Disk::real()).unwrap();
-        let shelf = Shelf::new(name, store.clone());
+        let shelf = Shelf::new(store.clone());
         let settings = Settings { disk_reserve_bytes: 0, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut host = Self { name, dir, shelf, settings, listen, store, running: None };
@@ -73,7 +74,7 @@ impl Host {
         });
         let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
         self.listen = link.local_addr();
-        let shelf = Arc::new(self.shelf.clone());
+        let shelf = Arc::new(Desk(self.shelf.clone()));
         let parts = EngineParts {
             journal,
             witness: Witness::load(path, &Disk::real()).unwrap(),
@@ -92,12 +93,31 @@ impl Host {
         &self.running.as_ref().expect("a running agent").0
     }
 
+    pub fn held(&self) -> Held {
+        self.shelf.inner().site.held
+    }
+
+    /// Gives the model here a log of so many pieces.
+    pub fn log(&self, pieces: u64) {
+        let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
+        self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
+    }
+
     pub fn link(&self) -> &Link {
         &self.running.as_ref().expect("a running agent").1
     }
 
     pub async fn migrate(&self, to: &str) -> MigrationId {
-        let options = MigrateOptions::new(Duration::from_secs(600));
+        let options = Self::options();
+        self.migrate_with(to, options).await
+    }
+
+    /// What is chosen unless a test chooses otherwise.
+    pub fn options() -> MigrateOptions {
+        MigrateOptions::new(Duration::from_secs(600))
+    }
+
+    pub async fn migrate_with(&self, to: &str, options: MigrateOptions) -> MigrationId {
         let view = self.engine().migrate(MODEL, to, options, "test").await.unwrap();
         view.mid.parse().unwrap()
     }

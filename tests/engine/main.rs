@@ -1,7 +1,10 @@
 //! Two engines over a real link on loopback, with a controller made for tests on each side: what the
 //! engine does when things refuse, vanish, or come twice.
 
+mod after;
 mod bytes;
+#[path = "../controller/mod.rs"]
+mod controller;
 mod engines;
 mod moves;
 mod shelf;

@@ -1,11 +1,13 @@
 //! A migration from end to end, and what can come in between.
 
+use std::time::Duration;
+
 use modelferry::engine::orders::Change;
 use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
 
+use super::controller::{Effect, Held, MODEL};
 use super::engines::{Host, noise, pair};
-use super::shelf::{Life, MODEL};
 
 fn blobs() -> Vec<Vec<u8>> {
     vec![b"version: 12\n".to_vec(), noise(1, 3 << 20), Vec::new(), b"x".to_vec(), noise(2, 700_000), noise(1, 3 << 20)]
@@ -17,9 +19,9 @@ async fn a_model_moves_and_every_blob_arrives() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Moved).await;
     dst.ends(mid, Stand::Moved).await;
-    assert_eq!(src.shelf.life(), Life::Reaped);
-    assert_eq!(dst.shelf.life(), Life::Arrived(mid));
-    assert_eq!(src.shelf.inner().blobs, dst.shelf.inner().blobs);
+    assert_eq!(src.held(), Held::Absent);
+    assert_eq!(dst.held(), Held::Live(Some(mid)));
+    assert_eq!(src.shelf.inner().site.charms, dst.shelf.inner().site.charms);
     assert_eq!(view.bytes.held, view.bytes.total);
 }
 
@@ -32,19 +34,19 @@ async fn a_return_trip_sends_no_chunk_again() {
     let back = dst.migrate("src").await;
     let view = dst.ends(back, Stand::Moved).await;
     assert_eq!(view.bytes.sent, 0, "{view:?}");
-    assert_eq!(src.shelf.life(), Life::Arrived(back));
+    assert_eq!(src.held(), Held::Live(Some(back)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     let (src, dst) = pair(&blobs()).await;
     dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
-    let options = MigrateOptions::new(std::time::Duration::from_secs(9));
+    let options = MigrateOptions::new(Duration::from_secs(9));
     let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
     assert_eq!(refused.to_string(), "target prechecks failed: model named \"shelf\" already exists");
     assert_eq!(refused.kind(), ErrorKind::Refused);
     assert!(src.engine().migrations().is_empty() && dst.engine().migrations().is_empty());
-    assert_eq!(src.shelf.life(), Life::Live);
+    assert_eq!(src.held(), Held::Live(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,9 +56,9 @@ async fn a_freeze_that_is_refused_leaves_the_model_live() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.unwrap().contains("model is dying"));
-    assert_eq!(src.shelf.life(), Life::Live);
+    assert_eq!(src.held(), Held::Live(None));
     dst.ends(mid, Stand::Reverted).await;
-    assert_eq!(dst.shelf.life(), Life::Absent);
+    assert_eq!(dst.held(), Held::Absent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +68,7 @@ async fn an_import_that_is_refused_reverts_with_the_target_s_words() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.as_ref().unwrap().contains("cannot get secret backend"), "{view:?}");
-    assert_eq!(src.shelf.life(), Life::Live);
+    assert_eq!(src.held(), Held::Live(None));
     dst.ends(mid, Stand::Reverted).await;
     // And when the trouble is over, the model moves under a new migration.
     dst.shelf.inner().trouble.refuse_stage = None;
@@ -80,7 +82,7 @@ async fn an_activation_that_fails_is_repeated_until_it_succeeds() {
     dst.shelf.inner().trouble.failing_activations = 2;
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Moved).await;
-    assert_eq!(dst.shelf.life(), Life::Arrived(mid));
+    assert_eq!(dst.held(), Held::Live(Some(mid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,13 +92,13 @@ async fn a_thaw_that_fails_is_repeated_until_the_model_is_live() {
     src.shelf.inner().trouble.failing_thaws = 1;
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Reverted).await;
-    assert_eq!(src.shelf.life(), Life::Live);
+    assert_eq!(src.held(), Held::Live(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_requests_for_one_model_exactly_one_begins() {
     let (src, _dst) = pair(&blobs()).await;
-    let options = MigrateOptions::new(std::time::Duration::from_secs(60));
+    let options = MigrateOptions::new(Duration::from_secs(60));
     let race = (0..100).map(|_| {
         let engine = src.engine().clone();
         tokio::spawn(async move { engine.migrate(MODEL, "dst", options, "test").await })
@@ -178,5 +180,5 @@ async fn binaries_are_tried_by_the_target_before_the_freeze() {
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.as_ref().unwrap().contains("charm-0 is none"), "{view:?}");
-    assert!(!src.shelf.inner().asked.contains(&"freeze"), "{:?}", src.shelf.inner().asked);
+    assert!(!src.shelf.inner().asked.contains(&Effect::Freeze), "{:?}", src.shelf.inner().asked);
 }

@@ -16,8 +16,9 @@ use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
 use tokio::time::Instant;
 
+use super::controller::{Desk, Held, MODEL};
 use super::log;
-use super::shelf::{Life, MODEL, Shelf};
+use super::shelf::Shelf;
 use super::wire::{Carried, Link, Road, address};
 
 const NAMES: [&str; 2] = ["src", "dst"];
@@ -66,7 +67,7 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
         let mut ran = Vec::new();
         for number in 0..N {
             src.shelf.hold(&[format!("description {number}").into_bytes(), noise(number as u64, bytes as usize)]);
-            dst.shelf.inner().life = Life::Absent;
+            dst.shelf.inner().site.held = Held::Absent;
             // Long enough for both sides to have nothing left to say of the last one.
             tokio::time::sleep(Duration::from_secs(3)).await;
             ran.push(transfer(&link, road, &src.engine, bytes).await);
@@ -136,14 +137,14 @@ async fn start(link: &Link, host: usize, dir: tempfile::TempDir, identity: Ident
     });
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
-    let shelf = Shelf::new(NAMES[host], store.clone());
+    let shelf = Shelf::new(store.clone());
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections,
-        departure: Arc::new(shelf.clone()),
-        arrival: Arc::new(shelf.clone()),
+        departure: Arc::new(Desk(shelf.clone())),
+        arrival: Arc::new(Desk(shelf.clone())),
         query: Arc::new(NoQueries),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };

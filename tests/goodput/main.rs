@@ -5,6 +5,8 @@
 //! `GOODPUT_LOG=modelferry=debug cargo test --test goodput NAME -- --nocapture` prints what was said, and when.
 
 mod agents;
+#[path = "../controller/mod.rs"]
+mod controller;
 mod log;
 #[path = "../engine/shelf.rs"]
 mod shelf;

@@ -1,99 +1,14 @@
 //! The two controllers, which outlive every agent, and what must hold of them at every instant.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use modelferry::controller::port::ControllerError;
-use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::snapshot::BlobRef;
 
+use super::controller::{Effect, Held, Site};
 use super::trace::Trace;
-
-pub const MODEL: ModelUuid = ModelUuid([7; 16]);
-
-/// How a controller holds the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    Absent,
-    /// By the migration that brought it, if one did.
-    Live(Option<MigrationId>),
-    Frozen(MigrationId),
-    Importing(MigrationId),
-    Staged(MigrationId),
-}
-
-/// An effect on a controller, as in the port table of the design.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    Freeze,
-    Thaw,
-    Redirect,
-    Reap,
-    /// Brings a copy with so many writes.
-    Import(u32),
-    Upload(BlobRef),
-    Check,
-    Activate,
-    Adopt,
-    Discard,
-}
-
-/// One controller.
-pub struct Site {
-    pub held: Held,
-    /// Writes in its copy.
-    pub writes: u32,
-    pub charms: Vec<BlobRef>,
-    /// Migrations that ended here: nothing of them begins again.
-    ended: BTreeSet<MigrationId>,
-}
-
-impl Site {
-    fn new(held: Held) -> Self {
-        Self { held, writes: 0, charms: Vec::new(), ended: BTreeSet::new() }
-    }
-
-    pub fn is_live(&self) -> bool {
-        matches!(self.held, Held::Live(_))
-    }
-
-    fn is_whole(&self) -> bool {
-        !matches!(self.held, Held::Absent | Held::Importing(_))
-    }
-
-    fn perform(&mut self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
-        let refused = |text: &str| Err(ControllerError::Refused(text.to_owned()));
-        let ended = self.ended.contains(&mid);
-        match (effect, self.held) {
-            (Effect::Freeze | Effect::Import(_), _) if ended => return refused("that migration has ended here"),
-            (Effect::Freeze, Held::Live(_)) => self.held = Held::Frozen(mid),
-            (Effect::Freeze, Held::Frozen(by)) if by == mid => {}
-            (Effect::Freeze, _) => return refused("the model is not live"),
-            (Effect::Thaw, Held::Frozen(by)) if by == mid => self.held = Held::Live(None),
-            (Effect::Reap, Held::Frozen(by)) if by == mid => self.held = Held::Absent,
-            (Effect::Import(_), Held::Importing(by)) if by == mid => self.charms.clear(),
-            (Effect::Import(writes), Held::Absent) => {
-                (self.held, self.writes, self.charms) = (Held::Importing(mid), writes, Vec::new());
-            }
-            (Effect::Import(_), _) => return refused("model with same UUID already exists"),
-            (Effect::Upload(blob), Held::Importing(by)) if by == mid => self.charms.push(blob),
-            (Effect::Check, Held::Importing(by)) if by == mid => self.held = Held::Staged(mid),
-            (Effect::Upload(_) | Effect::Check, Held::Staged(by)) if by == mid => {}
-            (Effect::Upload(_) | Effect::Check, _) => return refused("nothing is imported"),
-            (Effect::Activate, Held::Staged(by)) if by == mid => self.held = Held::Live(Some(mid)),
-            (Effect::Activate | Effect::Adopt, Held::Live(Some(by))) if by == mid => {}
-            (Effect::Activate | Effect::Adopt, _) => return refused("migration mode for the model is not importing"),
-            (Effect::Discard, Held::Importing(by) | Held::Staged(by)) if by == mid => self.held = Held::Absent,
-            // As Juju's, it refuses whatever is live.
-            (Effect::Discard, Held::Live(_)) => return Err(ControllerError::NotImporting),
-            (Effect::Thaw | Effect::Reap | Effect::Redirect | Effect::Discard, _) => {}
-        }
-        if matches!(effect, Effect::Thaw | Effect::Reap | Effect::Activate | Effect::Discard) {
-            self.ended.insert(mid);
-        }
-        Ok(())
-    }
-}
 
 /// A call that was sent and takes effect later, whatever became of the sender.
 struct Late {
@@ -107,6 +22,8 @@ pub struct Inner {
     pub sites: [Site; 2],
     /// Writes acknowledged to users, by whoever was live.
     pub acknowledged: u32,
+    /// The model's log, wherever the model is.
+    pub log: BTreeMap<u64, BlobRef>,
     pub broken: Option<String>,
     pub rng: fastrand::Rng,
     /// How many of a hundred calls fail.
@@ -125,6 +42,7 @@ impl Estate {
         Self(Arc::new(Mutex::new(Inner {
             sites: [Site::new(Held::Live(None)), Site::new(Held::Absent)],
             acknowledged: 0,
+            log: BTreeMap::new(),
             broken: None,
             rng: fastrand::Rng::with_seed(seed),
             failing_percent: 0,

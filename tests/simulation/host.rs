@@ -18,8 +18,9 @@ use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use tokio::runtime::Runtime;
 
-use super::desk::Desk;
-use super::estate::{Estate, MODEL};
+use super::controller::{Desk, MODEL};
+use super::desk::Way;
+use super::estate::Estate;
 use super::network::{Network, address};
 use super::process::{self, Process};
 use super::trace::Trace;
@@ -180,12 +181,12 @@ impl Host {
             seed: Some(*blake3::hash(&seed.to_le_bytes()).as_bytes()),
         };
         let (link, sessions) = Link::start_on(Some(wire), config, identity, peers, hello).await.ok()?;
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(Desk(Way {
             host: self.index,
             estate: self.region.estate.clone(),
             process: process.clone(),
             store: store.clone(),
-        });
+        }));
         let surroundings = Surroundings { clock: process::clock, stop: process::stop };
         let parts = EngineParts {
             journal: journal.clone(),
@@ -247,6 +248,16 @@ impl Host {
                 let Ok(mid) = view.mid.parse() else { continue };
                 let _ = engine.abort(mid, "operator").await;
             }
+        });
+    }
+
+    /// The target's operator gives a migration's token back.
+    #[cfg(feature = "failpoints")]
+    pub fn renounce(&self, mid: modelferry_protocol::ids::MigrationId) {
+        let Some(running) = &self.running else { return };
+        let engine = running.engine.clone();
+        running.runtime.spawn(async move {
+            let _ = engine.resolve(mid, modelferry::engine::Resolution::Renounce, "", "operator").await;
         });
     }
 

@@ -5,7 +5,8 @@ use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::TargetState;
 
-use super::estate::{Estate, Held, MODEL};
+use super::controller::{Held, MODEL};
+use super::estate::Estate;
 use super::host::Host;
 
 fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)> {
@@ -80,6 +81,13 @@ pub fn check_journals(hosts: &[Host; 2], estate: &Estate) {
                 }
             }
         });
+    }
+    {
+        let inner = estate.inner();
+        let whole = inner.sites.iter().any(|site| site.is_live() && site.log == inner.log);
+        if !whole {
+            broken.push("the log has not followed the model".to_owned());
+        }
     }
     let live = estate.inner().sites.iter().position(|site| site.is_live());
     if let Some(live) = live.filter(|live| epochs[*live] < epochs[1 - *live]) {

@@ -6,13 +6,17 @@
 //! writes and full disks; controllers that fail, or do late what they were asked; wrong clocks; operators. At
 //! every step no invariant may be broken, and in the calm at the end everything must come to rest.
 //!
-//! `SIM_SEED=n` runs one seed and prints what happened, `SIM_SEEDS=n` so many.
+//! `SIM_SEED=n` runs one seed and prints what happened, `SIM_SEEDS=n` so many, from `SIM_FIRST=n` on.
 
+#[path = "../controller/mod.rs"]
+mod controller;
 mod desk;
 mod estate;
 mod host;
 mod invariants;
 mod network;
+#[cfg(feature = "failpoints")]
+mod pairs;
 mod process;
 mod resume;
 mod run;
@@ -45,13 +49,14 @@ fn whatever_happens_the_model_has_one_owner_and_every_write() {
         return;
     }
     let (seeds, began) = (number("SIM_SEEDS").unwrap_or(SEEDS), Instant::now());
-    let (next, failed, sum) = (AtomicU64::new(0), Mutex::new(Vec::new()), Mutex::new(Ran::default()));
+    let first = number("SIM_FIRST").unwrap_or(0);
+    let (next, failed, sum) = (AtomicU64::new(first), Mutex::new(Vec::new()), Mutex::new(Ran::default()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, |count| count.get().min(8)) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Relaxed);
-                    if seed >= seeds || !failed.lock().unwrap().is_empty() {
+                    if seed >= first + seeds || !failed.lock().unwrap().is_empty() {
                         return;
                     }
                     match run(seed) {
@@ -65,7 +70,7 @@ fn whatever_happens_the_model_has_one_owner_and_every_write() {
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     let sum = sum.into_inner().unwrap();
-    println!("{seeds} seeds in {:.1?}: {sum:?}", began.elapsed());
+    println!("{seeds} seeds from {first} in {:.1?}: {sum:?}", began.elapsed());
     assert!(sum.moved > 0 && sum.reverted > 0 && sum.kills > 0, "nothing happened: {sum:?}");
 }
 

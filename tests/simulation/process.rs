@@ -75,6 +75,13 @@ pub fn stop(_: &JournalError) -> ! {
     std::panic::resume_unwind(Box::new(Stopped))
 }
 
+/// Ends the process whose turn it is, as SIGKILL would: what it has written stays.
+#[cfg(feature = "failpoints")]
+pub fn kill_current() -> ! {
+    current().die();
+    std::panic::resume_unwind(Box::new(Stopped))
+}
+
 /// Notes panics from now on instead of printing them: tokio would swallow those of tasks.
 pub fn note_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();

@@ -1,5 +1,6 @@
 //! One run: trouble for a while, then calm, in which everything must come to rest.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use modelferry::disk::FaultPlan;
@@ -78,6 +79,13 @@ impl Run {
         let blobs = [noise(self.seed, 60_000), noise(self.seed + 1, 300), Vec::new()];
         let charms = self.hosts[0].put(&blobs);
         self.region.estate.inner().sites[0].charms = charms;
+        let log = self.hosts[0].put(&[1, 2].map(|until_ms| noise(self.seed + 1 + until_ms, 2_000)));
+        let log: BTreeMap<u64, _> = (1..).zip(log).collect();
+        {
+            let mut inner = self.region.estate.inner();
+            inner.sites[0].log = log.clone();
+            inner.log = log;
+        }
         self.region.estate.inner().failing_percent = [0, 3, 20][self.rng.usize(0..3)];
         self.weather();
         let trouble_ms = self.rng.u64(5_000..25_000);

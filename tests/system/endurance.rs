@@ -1,6 +1,11 @@
 //! The long run: migrations back and forth while one of the agents is killed at random, again and again.
 //!
-//! Not part of every run: `KILLS=500 cargo test --release --test system -- --ignored --nocapture endurance`.
+//! Not part of every run, and meant for the program as it ships:
+//!
+//! ```sh
+//! cargo build --release && MODELFERRY_BINARY=$PWD/target/release/modelferry KILLS=500 \
+//!     cargo test --test system -- --ignored --nocapture endurance
+//! ```
 
 use std::time::Duration;
 

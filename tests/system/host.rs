@@ -50,6 +50,11 @@ pub struct Host {
     agent: Option<Child>,
 }
 
+/// The program under test: the one that was built with the tests, or another, such as a release build.
+fn binary() -> PathBuf {
+    std::env::var_os("MODELFERRY_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_modelferry").into(), PathBuf::from)
+}
+
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -111,7 +116,7 @@ impl Host {
     /// Starts the agent with further environment, and does not wait.
     pub fn start_with(&mut self, environment: &[(&str, &str)]) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
-        let agent = Command::new(env!("CARGO_BIN_EXE_modelferry"))
+        let agent = Command::new(binary())
             .args(["agent", "--config"])
             .arg(self.config())
             .envs(environment.iter().copied())
@@ -180,7 +185,7 @@ impl Host {
 
     /// Runs a command against this host's agent.
     pub fn run(&self, args: &[&str]) -> Told {
-        let output = Command::new(env!("CARGO_BIN_EXE_modelferry"))
+        let output = Command::new(binary())
             .arg("--config")
             .arg(self.config())
             .args(args)

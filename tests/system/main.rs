@@ -1,6 +1,7 @@
 //! The shipped binary, as an operator uses it: agents as processes, commands as commands.
 #![allow(clippy::disallowed_methods, reason = "a process of its own can only be asked again, a moment later")]
 
+mod after;
 mod backup;
 mod bad_input;
 mod completion;

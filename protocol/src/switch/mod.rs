@@ -106,6 +106,10 @@ pub struct Terms {
     pub controller: crate::message::ControllerCard,
     /// Milliseconds that the model may stay frozen before the source gives up.
     pub freeze_ms_max: u64,
+    /// Whether the model's log is left behind.
+    pub skip_log: bool,
+    /// Milliseconds for which the source keeps its copy once the target has the model.
+    pub reap_hold_ms: u64,
 }
 
 /// A root with the migration's other facts left to the head.

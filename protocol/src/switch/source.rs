@@ -96,7 +96,7 @@ pub enum SourceCommand {
     Freeze,
     /// Make the model live again.
     Thaw,
-    /// Redirect the model's users, and transfer its logs.
+    /// Redirect the model's users, let its log follow it, and hold the copy for as long as was asked.
     HandOver,
     /// Delete the frozen copy.
     Reap,

@@ -7,8 +7,10 @@ use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
-use modelferry_protocol::plan::{Answer, Finding, Keeping, Level, ModelFacts, NetworkSubnet, Networks, Question, Room};
-use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, Name, Resource, Snapshot};
+use modelferry_protocol::plan::{
+    Answer, Finding, Keeping, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Question, Room,
+};
+use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
 
 pub use records::{bodies, pairing};
@@ -72,6 +74,16 @@ pub fn questions() -> Vec<Question> {
         Question::Query(Text::new("models").unwrap()),
         Question::Ping,
         Question::Networks,
+        Question::LatestLogTime(MID),
+        Question::TakeLog(LogTaking {
+            mid: MID,
+            segment: LogSegment {
+                name: name("1767225600000-1a2b.log"),
+                until_ms: 1_767_225_601_000,
+                lines: 2,
+                blob: BLOB,
+            },
+        }),
         Question::Keep(Keeping { taken_s: 1_767_225_600, root: ROOT, snapshot: Bytes::new(vec![0xaa; 40]).unwrap() }),
         Question::Rehearse(Bytes::new(vec![0xbb; 40]).unwrap()),
     ]
@@ -89,6 +101,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::Findings(list(vec![finding(Level::Pass), finding(Level::Warn), finding(Level::Fail)])),
         Answer::Bytes(4096),
         Answer::Json(Bytes::new(b"{}".to_vec()).unwrap()),
+        Answer::LogTime(1_767_225_601_000),
         Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40 }),
         Answer::Networks(Box::new(Networks {
             told: true,

@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
-use modelferry_protocol::record::{Alarm, Body, Conflict, Note, Orders, Pause, When};
+use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded, Note, Orders, Pause, When};
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
@@ -68,6 +68,8 @@ pub fn bodies() -> Vec<(String, Body)> {
         peer: name("eu"),
         controller: card(),
         freeze_ms_max: 600_000,
+        skip_log: true,
+        reap_hold_ms: 86_400_000,
     };
     let note = Note { mid: MID, text: Text::new("abort asked for").unwrap() };
     let mut bodies =
@@ -82,6 +84,7 @@ pub fn bodies() -> Vec<(String, Body)> {
         bodies.push((format!("orders-{}", freeze.name()), Body::Orders(orders)));
     }
     bodies.push(("orders-none".to_owned(), Body::Orders(Orders::none(MID))));
+    bodies.push(("discarded".to_owned(), Body::Discarded(Discarded { model: MODEL, peer, cause: cause() })));
     for state in source_states() {
         use SourceState::{Adopting, Answered, Relaying};
         let relays = matches!(state, Relaying(_) | Answered(_) | Adopting(_));

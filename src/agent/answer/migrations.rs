@@ -88,13 +88,12 @@ impl Desk {
         &self,
         model: &str,
         peer: &str,
-        freeze_ms_max: Option<u64>,
+        options: MigrateOptions,
         schedule: &Schedule,
         actor: &str,
     ) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
-        let freeze_max = freeze_ms_max.map_or(self.freeze_max, Duration::from_millis);
-        let options = scheduled(schedule, MigrateOptions::new(freeze_max))?;
+        let options = scheduled(schedule, options)?;
         let peer = self.destination(peer);
         let begun = self.engine()?.migrate(model, &peer, options, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(begun)))
@@ -126,6 +125,13 @@ impl Desk {
         };
         let ordered = engine.order(mid, change, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(ordered)))
+    }
+
+    pub(super) async fn reap(&self, id: &str, skip_log: bool, actor: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let mid = engine.find(id).map_err(|error| self.refused(error))?;
+        let reaped = engine.reap(mid, skip_log, actor).await.map_err(|error| self.refused(error))?;
+        Ok(Response::Migration(Box::new(reaped)))
     }
 
     pub(super) async fn show_migration(&self, id: &str) -> Result<Response, Failure> {

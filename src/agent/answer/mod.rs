@@ -7,6 +7,7 @@ mod files;
 mod limits;
 mod migrations;
 mod models;
+pub(super) mod mute;
 mod nearest;
 mod peers;
 mod refusal;
@@ -26,7 +27,7 @@ use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::Embedded;
-use crate::engine::{Engine, QueryHandler};
+use crate::engine::{Engine, MigrateOptions, QueryHandler};
 use crate::link::Link;
 
 /// Everything that answers are made of. The engine joins last, as it answers its peers' questions through this.
@@ -115,10 +116,14 @@ impl Desk {
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
             Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()).await,
             Request::Unpair { peer } => self.unpair(&peer).await,
-            Request::Migrate { model, peer, freeze_ms_max, schedule } => {
-                self.migrate(&model, &peer, freeze_ms_max, &schedule, actor).await
+            Request::Migrate { model, peer, freeze_ms_max, skip_log, reap_hold_ms, schedule } => {
+                let freeze_max = freeze_ms_max.map_or(self.freeze_max, Duration::from_millis);
+                let reap_hold = Duration::from_millis(reap_hold_ms);
+                let options = MigrateOptions { skip_log, reap_hold, ..MigrateOptions::new(freeze_max) };
+                self.migrate(&model, &peer, options, &schedule, actor).await
             }
             Request::Order { id, order } => self.order(&id, order, actor).await,
+            Request::Reap { id, skip_log } => self.reap(&id, skip_log, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
             Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs, client).await,

@@ -22,6 +22,11 @@ impl Desk {
         let engine = self.engine()?;
         let usage = |error: &dyn std::error::Error| Failure::new(FailureKind::Usage, error.to_string());
         let resolution = match how {
+            How::DiscardFrozen { model } => {
+                let typed = model.parse().map_err(|error| usage(&error))?;
+                let discarded = engine.discard(typed, reason, actor).await;
+                return discarded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
+            }
             How::Proof { text } => Resolution::Proof(Box::new(text.parse().map_err(|error| usage(&error))?)),
             How::Renounce {} => Resolution::Renounce,
             How::Reclaim { model } => Resolution::Reclaim { typed: model.parse().map_err(|error| usage(&error))? },

@@ -168,6 +168,12 @@ pub enum Request {
         peer: String,
         /// How long the model may stay frozen, milliseconds.
         freeze_ms_max: Option<u64>,
+        /// Whether its log is left behind.
+        #[serde(default)]
+        skip_log: bool,
+        /// How long its copy here is kept afterwards, milliseconds.
+        #[serde(default)]
+        reap_hold_ms: u64,
         /// When it may be cut over, and how fast it may go.
         #[serde(default)]
         schedule: Schedule,
@@ -178,6 +184,13 @@ pub enum Request {
         id: String,
         /// What.
         order: Order,
+    },
+    /// Delete the copy of a model that has moved.
+    Reap {
+        /// The migration.
+        id: String,
+        /// Whether what is left of its log is given up.
+        skip_log: bool,
     },
     /// Give a migration up.
     Abort {
@@ -296,7 +309,8 @@ impl Request {
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Order { .. } | Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } => true,
+            Self::Order { .. } | Self::Migrate { .. } | Self::Reap { .. } => true,
+            Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
@@ -327,6 +341,11 @@ pub enum How {
     Renounce {},
     /// The source takes the model back, as the target is destroyed.
     Reclaim {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The copy that lost a conflict is deleted.
+    DiscardFrozen {
         /// The model's UUID, as the operator typed it.
         model: String,
     },
@@ -374,7 +393,8 @@ pub enum Response {
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
-    /// Of [`Request::Migrate`], [`Request::Order`], [`Request::Abort`], and the end of [`Request::Watch`].
+    /// Of [`Request::Migrate`], [`Request::Order`], [`Request::Abort`], [`Request::Reap`], and the end of
+    /// [`Request::Watch`].
     Migration(Box<MigrationView>),
     /// Of [`Request::ShowMigration`].
     History {

@@ -8,14 +8,10 @@ use crate::controller::embedded::view::{self as embedded, ModelDetails};
 use crate::controller::status::{ModelStatus, file};
 use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, WayBackView};
 
-/// Milliseconds after which an undecided migration is called in doubt: every switchover is undecided for a
-/// round trip, and only one that stays so deserves an operator.
-pub const IN_DOUBT_MS: u64 = 30_000;
-
 /// Reports whether a migration has been undecided for so long that an operator should know.
 pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
     migration.stand == Stand::Undecided
-        && migration.undecided_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= IN_DOUBT_MS)
+        && migration.undecided_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= migration.in_doubt_after_ms)
 }
 
 /// Reports whether a migration holds its model frozen, here on its source.

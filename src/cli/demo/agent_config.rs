@@ -14,6 +14,9 @@ const IDENTITY_URL: &str = "https://identity.example";
 /// The version of controllers whose model does not tell its own.
 const VERSION_DEFAULT: &str = "3.6.23";
 
+/// After 30 seconds, unless an agent is told otherwise, the audience would have left.
+const IN_DOUBT_AFTER: &str = "2s";
+
 /// A configuration file.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -21,7 +24,14 @@ pub(super) struct AgentConfig {
     state_dir: PathBuf,
     socket: PathBuf,
     listen: String,
+    migration: MigrationTable,
     embedded: EmbeddedTable,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct MigrationTable {
+    in_doubt_after: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +88,7 @@ impl AgentConfig {
             state_dir: agent.state_dir(),
             socket: agent.socket.clone(),
             listen: agent.listen.to_string(),
+            migration: MigrationTable { in_doubt_after: IN_DOUBT_AFTER },
             embedded,
         })
     }

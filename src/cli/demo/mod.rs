@@ -6,6 +6,7 @@
 mod agent_config;
 mod agent_process;
 mod control;
+mod doubt;
 mod journey;
 mod kills;
 pub mod link_spec;
@@ -156,7 +157,9 @@ async fn play(args: &DemoArgs, scratch: &Path) -> Result<(), Trouble> {
     let notes = users.end().await;
     proof::both_sides(&stage, &mut narration).await?;
     let proof = proof::of_arrival(&stage, &notes, scratch, &mut narration).await?;
-    let report = Report { stage: &stage, journey: &journey, notes: &notes, proof: &proof };
+    let wire = [stage.relay.from_a(), stage.relay.from_b()];
+    doubt::play(&stage, scratch, &mut narration).await?;
+    let report = Report { wire, journey: &journey, notes: &notes, proof: &proof };
     report.print(&mut narration);
     report.judge()?;
     if args.keep { keep(&stage, &narration).await } else { Ok(()) }
@@ -168,11 +171,11 @@ async fn keep(stage: &Stage, narration: &Narration) -> Result<(), Trouble> {
     let model = &stage.model.name;
     narration.line("\nBoth agents and the link are still there, until Ctrl-C. In another terminal:");
     for (agent, command) in [
-        (&stage.dst, "status".to_owned()),
-        (&stage.dst, format!("show-model {model}")),
-        (&stage.dst, format!("embedded set {model} color=blue")),
-        (&stage.dst, format!("migrate {model} src --wait")),
-        (&stage.src, "migrations".to_owned()),
+        (&stage.src, "status".to_owned()),
+        (&stage.src, format!("show-model {model}")),
+        (&stage.src, format!("embedded set {model} color=blue")),
+        (&stage.src, format!("migrate {model} dst --wait")),
+        (&stage.dst, "migrations".to_owned()),
     ] {
         narration.remark(format_args!("{} --socket {} {command}", program.display(), agent.socket.display()));
     }

@@ -63,8 +63,7 @@ impl Narration {
     ///
     /// Errors: [`Trouble`] if it cannot be run. How it ends is for the caller to judge.
     pub(super) async fn run(&self, agent: &AgentProcess, arguments: &[&str], show: Show) -> Result<Output, Trouble> {
-        let typed: Vec<&str> = arguments.to_vec();
-        self.line(format_args!("  {}$ modelferry {}", agent.name, typed.join(" ")));
+        self.typed(agent, arguments);
         let output = agent.run(arguments).await?;
         let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let lines = |texts: &[String], count: usize| {
@@ -79,6 +78,19 @@ impl Narration {
             Show::Nothing => {}
         }
         Ok(output)
+    }
+
+    /// Shows a command.
+    pub(super) fn typed(&self, agent: &AgentProcess, words: &[&str]) {
+        self.line(format_args!("  {}$ modelferry {}", agent.name, words.join(" ")));
+    }
+
+    /// Shows what a command said.
+    pub(super) fn said(&self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            self.line(format_args!("{ANSWER_INDENT}{}", plain(line)));
+        }
     }
 
     /// Runs a command that must succeed.

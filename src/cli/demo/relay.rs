@@ -58,7 +58,8 @@ pub struct Relay {
     pub for_a: SocketAddr,
     /// Where `b` finds `a`.
     pub for_b: SocketAddr,
-    cut: Arc<AtomicBool>,
+    /// From `a`, and from `b`.
+    cut: [Arc<AtomicBool>; 2],
     from_a: Arc<Counters>,
     from_b: Arc<Counters>,
     tasks: [JoinHandle<()>; 2],
@@ -71,22 +72,26 @@ impl Relay {
     /// Errors: no socket to be had.
     pub async fn start(spec: LinkSpec, a: SocketAddr, b: SocketAddr, seed: u64) -> io::Result<Self> {
         let (at_a, at_b) = (Arc::new(socket().await?), Arc::new(socket().await?));
-        let cut = Arc::new(AtomicBool::new(false));
+        let cut = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
         let (from_a, from_b) = (Arc::new(Counters::default()), Arc::new(Counters::default()));
-        let direction =
-            |from: &Arc<UdpSocket>, to: &Arc<UdpSocket>, address, counters: &Arc<Counters>, purpose| Direction {
-                spec,
-                from: from.clone(),
-                to: to.clone(),
-                address,
-                cut: cut.clone(),
-                counters: counters.clone(),
-                chance: Seed::new(seed, purpose),
-                free_at: Instant::now(),
-                queue: VecDeque::new(),
-            };
-        let there = direction(&at_a, &at_b, b, &from_a, "lost on the way there");
-        let back = direction(&at_b, &at_a, a, &from_b, "lost on the way back");
+        let direction = |from: &Arc<UdpSocket>,
+                         to: &Arc<UdpSocket>,
+                         address,
+                         counters: &Arc<Counters>,
+                         cut: &Arc<AtomicBool>,
+                         purpose| Direction {
+            spec,
+            from: from.clone(),
+            to: to.clone(),
+            address,
+            cut: cut.clone(),
+            counters: counters.clone(),
+            chance: Seed::new(seed, purpose),
+            free_at: Instant::now(),
+            queue: VecDeque::new(),
+        };
+        let there = direction(&at_a, &at_b, b, &from_a, &cut[0], "lost on the way there");
+        let back = direction(&at_b, &at_a, a, &from_b, &cut[1], "lost on the way back");
         Ok(Self {
             for_a: at_a.local_addr()?,
             for_b: at_b.local_addr()?,
@@ -99,12 +104,17 @@ impl Relay {
 
     /// Cuts the link: whatever is on it, or is given to it from now on, is lost.
     pub fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
+        self.cut.iter().for_each(|cut| cut.store(true, Ordering::Relaxed));
+    }
+
+    /// Cuts it one way: from `a` to `b`, or else from `b` to `a`.
+    pub fn cut_to(&self, from_a: bool) {
+        self.cut[usize::from(!from_a)].store(true, Ordering::Relaxed);
     }
 
     /// Mends a link that was cut.
     pub fn restore(&self) {
-        self.cut.store(false, Ordering::Relaxed);
+        self.cut.iter().for_each(|cut| cut.store(false, Ordering::Relaxed));
     }
 
     /// Returns what `a` has sent.

@@ -4,16 +4,17 @@ use super::Trouble;
 use super::journey::Journey;
 use super::narration::Narration;
 use super::proof::Proof;
-use super::stage::Stage;
+use super::relay::Traffic;
 use super::users::Notes;
 use crate::cli::output::byte_count;
 
 /// Everything that was measured.
 pub(super) struct Report<'a> {
-    pub(super) stage: &'a Stage,
     pub(super) journey: &'a Journey,
     pub(super) notes: &'a Notes,
     pub(super) proof: &'a Proof,
+    /// What went over the link until the model had moved, there and back.
+    pub(super) wire: [Traffic; 2],
 }
 
 impl Report<'_> {
@@ -26,9 +27,9 @@ impl Report<'_> {
     }
 
     fn figures(&self) -> Vec<(&'static str, String)> {
-        let Self { stage, journey, notes, proof } = self;
+        let Self { journey, notes, proof, wire } = self;
         let bytes = journey.migration.bytes;
-        let (there, back) = (stage.relay.from_a(), stage.relay.from_b());
+        let [there, back] = wire;
         let share = |part: u64| 100.0 * part as f64 / bytes.total.max(1) as f64;
         let freeze = notes.freeze_window().map_or("not seen".into(), |window| format!("{} ms", window.as_millis()));
         let by_agent = journey.migration.frozen_ms.map_or("unknown".into(), |ms| format!("{ms} ms"));

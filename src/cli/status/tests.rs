@@ -51,6 +51,8 @@ pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         started_ms: NOW_MS - 60_000,
         ended_ms: None,
         undecided_since_ms: (stand == Stand::Undecided).then_some(NOW_MS - 45_000),
+        in_doubt_after_ms: crate::engine::view::IN_DOUBT_AFTER_MS,
+        reap_due_ms: None,
         frozen_ms: None,
         root: None,
         source_pin: "aa".repeat(32),

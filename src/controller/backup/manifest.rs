@@ -21,6 +21,10 @@ pub const ENTRIES_FILE: &str = "entries.json";
 const FORMAT: &str = "modelferry-backup";
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
+/// Pieces of a model's log: 4 GiB of text at most.
+pub const LOG_FILES_MAX: usize = 1024;
+/// Files of a backup: what a snapshot's calls carry, and the log.
+const FILES_MAX: usize = CALLS_MAX + LOG_FILES_MAX;
 /// Bytes of a path: a directory, and two names at most.
 const PATH_BYTES_MAX: usize = 3 * NAME_BYTES_MAX;
 
@@ -46,7 +50,7 @@ pub struct Manifest {
     pub owner: String,
     /// Whether every binary that the description names is in here.
     pub complete: bool,
-    /// The files: the description first, then entries, then binaries.
+    /// The files: the description first, then entries, then binaries, then the log.
     pub files: Vec<File>,
 }
 
@@ -200,7 +204,7 @@ impl Manifest {
         }
         match self.files.len() {
             0 => malformed("it has no files".into()),
-            count if count > CALLS_MAX => malformed(format!("it has {count} files, at most {CALLS_MAX} can be")),
+            count if count > FILES_MAX => malformed(format!("it has {count} files, at most {FILES_MAX} can be")),
             _ => Ok(self),
         }
     }

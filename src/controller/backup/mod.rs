@@ -18,7 +18,7 @@ pub use archive::{Archive, read_manifest, write};
 pub use draft::Draft;
 pub use error::BackupError;
 pub use kept::{Kept, find, forget, list};
-pub use manifest::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
+pub use manifest::{DESCRIPTION_FILE, ENTRIES_FILE, File, LOG_FILES_MAX, Manifest, Origin};
 
 /// Takes a file of a backup: what the manifest says about it, and its bytes.
 pub type Take<'a> = dyn FnMut(&File, &mut dyn Read) -> Result<(), ControllerError> + 'a;

@@ -7,7 +7,7 @@ use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
-use modelferry_protocol::snapshot::{BlobRef, Call, Name};
+use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name};
 
 use super::database::Tables;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
@@ -62,6 +62,15 @@ impl Arrival for Embedded {
             Call::Abort => inner.abort(errand),
         })
         .await
+    }
+
+    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+        self.blocking(move |inner| inner.latest_log_time(errand)).await
+    }
+
+    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+        let segment = segment.clone();
+        self.blocking(move |inner| inner.take_log(errand, &segment)).await
     }
 
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {

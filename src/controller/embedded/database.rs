@@ -10,6 +10,7 @@ use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, Table
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::logs::LogRecord;
 use super::record::{Blob, ModelRecord};
 use crate::controller::port::ControllerError;
 
@@ -25,6 +26,10 @@ const BINARIES: TableDefinition<(u128, &str), &[u8]> = TableDefinition::new("bin
 const ENTRIES: TableDefinition<(u128, u64), (&str, &str)> = TableDefinition::new("entries");
 /// How many writes each model has, and their bytes.
 const ENTRY_TOTALS: TableDefinition<u128, (u64, u64)> = TableDefinition::new("entry-totals");
+/// Pieces of models' logs, JSON by model and name.
+const LOGS: TableDefinition<(u128, &str), &[u8]> = TableDefinition::new("logs");
+/// How far the log of a model is that a migration brought, Unix milliseconds, by migration.
+const LOG_TIMES: TableDefinition<u128, u64> = TableDefinition::new("log-times");
 /// Migrations that have ended here: a call of one that lands late must not begin it again.
 const ENDED: TableDefinition<u128, ()> = TableDefinition::new("ended");
 
@@ -147,6 +152,32 @@ impl Controller {
         Ok(blobs)
     }
 
+    /// Returns the pieces of a model's log, in the order of their names.
+    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogRecord>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        logs(&transaction.open_table(LOGS).map_err(ControllerError::storage)?, key(model))
+    }
+
+    /// Returns the blobs of every model's log.
+    pub(super) fn all_logs(&self) -> Result<Vec<Blob>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(LOGS).map_err(ControllerError::storage)?;
+        let mut blobs = Vec::new();
+        for row in table.iter().map_err(ControllerError::storage)? {
+            let log: LogRecord = from_json(row.map_err(ControllerError::storage)?.1.value())?;
+            blobs.push(log.blob);
+        }
+        Ok(blobs)
+    }
+
+    /// Returns how far a migration has brought a log, Unix milliseconds.
+    pub(super) fn log_time(&self, mid: MigrationId) -> Result<u64, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(LOG_TIMES).map_err(ControllerError::storage)?;
+        let time = table.get(u128::from_be_bytes(mid.0)).map_err(ControllerError::storage)?;
+        Ok(time.map_or(0, |time| time.value()))
+    }
+
     /// Calls `each` with number, key and value of every entry of a model, ascending.
     pub(super) fn entries(
         &self,
@@ -196,6 +227,21 @@ fn binaries(
     Ok(found)
 }
 
+fn logs(
+    table: &impl ReadableTable<(u128, &'static str), &'static [u8]>,
+    model: u128,
+) -> Result<Vec<LogRecord>, ControllerError> {
+    let mut found = Vec::new();
+    for row in table.range((model, "")..).map_err(ControllerError::storage)? {
+        let (at, log) = row.map_err(ControllerError::storage)?;
+        if at.value().0 != model {
+            break;
+        }
+        found.push(from_json(log.value())?);
+    }
+    Ok(found)
+}
+
 /// Every table, inside a transaction that writes.
 pub(super) struct Tables<'t> {
     facts: Table<'t, &'static str, &'static [u8]>,
@@ -204,6 +250,8 @@ pub(super) struct Tables<'t> {
     binaries: Table<'t, (u128, &'static str), &'static [u8]>,
     entries: Table<'t, (u128, u64), (&'static str, &'static str)>,
     entry_totals: Table<'t, u128, (u64, u64)>,
+    logs: Table<'t, (u128, &'static str), &'static [u8]>,
+    log_times: Table<'t, u128, u64>,
     ended: Table<'t, u128, ()>,
     proven: Table<'t, (&'static [u8; 32], &'static str), ()>,
 }
@@ -217,6 +265,8 @@ impl<'t> Tables<'t> {
             binaries: transaction.open_table(BINARIES).map_err(ControllerError::storage)?,
             entries: transaction.open_table(ENTRIES).map_err(ControllerError::storage)?,
             entry_totals: transaction.open_table(ENTRY_TOTALS).map_err(ControllerError::storage)?,
+            logs: transaction.open_table(LOGS).map_err(ControllerError::storage)?,
+            log_times: transaction.open_table(LOG_TIMES).map_err(ControllerError::storage)?,
             ended: transaction.open_table(ENDED).map_err(ControllerError::storage)?,
             proven: transaction.open_table(PROVEN).map_err(ControllerError::storage)?,
         })
@@ -272,18 +322,44 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Removes a model's record, binaries and entries.
+    /// Returns the pieces of a model's log, in the order of their names.
+    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogRecord>, ControllerError> {
+        logs(&self.logs, key(model))
+    }
+
+    /// Puts a piece of a model's log, unless one of its name is there.
+    pub(super) fn add_log(&mut self, model: ModelUuid, log: &LogRecord) -> Result<(), ControllerError> {
+        let at = (key(model), log.name.as_str());
+        if self.logs.get(at).map_err(ControllerError::storage)?.is_none() {
+            self.logs.insert(at, to_json(log)?.as_slice()).map_err(ControllerError::storage)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a migration has brought a log as far as `until_ms`, and returns how far it is.
+    pub(super) fn advance_log_time(&mut self, mid: MigrationId, until_ms: u64) -> Result<u64, ControllerError> {
+        let mid = u128::from_be_bytes(mid.0);
+        let before = self.log_times.get(mid).map_err(ControllerError::storage)?.map_or(0, |time| time.value());
+        let now = before.max(until_ms);
+        self.log_times.insert(mid, now).map_err(ControllerError::storage)?;
+        Ok(now)
+    }
+
+    /// Removes a model's record, binaries, entries and log.
     pub(super) fn remove_model(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         self.remove_content(model)?;
         self.models.remove(key(model)).map_err(ControllerError::storage)?;
         Ok(())
     }
 
-    /// Removes a model's binaries and entries. Their blobs stay in the store, for whoever else needs them.
+    /// Removes a model's binaries, entries and log. Their blobs stay in the store, for whoever else needs them.
     pub(super) fn remove_content(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         let model = key(model);
         for (path, _) in binaries(&self.binaries, model)? {
             self.binaries.remove((model, path.as_str())).map_err(ControllerError::storage)?;
+        }
+        for log in logs(&self.logs, model)? {
+            self.logs.remove((model, log.name.as_str())).map_err(ControllerError::storage)?;
         }
         self.entries.retain_in((model, 0)..=(model, u64::MAX), |_, _| false).map_err(ControllerError::storage)?;
         self.entry_totals.remove(model).map_err(ControllerError::storage)?;

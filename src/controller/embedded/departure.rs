@@ -7,7 +7,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::ModelFacts;
-use modelferry_protocol::snapshot::{AgentBinary, Call, Charm, Name, Resource, distinct_blobs};
+use modelferry_protocol::snapshot::{AgentBinary, Call, Charm, LogSegment, Name, Resource, distinct_blobs};
 
 use super::entries::usable;
 use super::import::key;
@@ -59,6 +59,10 @@ impl Departure for Embedded {
             inner.calls(&record)
         })
         .await
+    }
+
+    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        self.blocking(move |inner| inner.log_from(errand, from_ms)).await
     }
 
     async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {

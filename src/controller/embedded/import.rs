@@ -7,6 +7,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 
 use super::intake::Intake;
+use super::logs;
 use super::record::{ModelRecord, State, Summary, now_ms};
 use super::view::Imported;
 use super::{Embedded, Inner};
@@ -53,6 +54,10 @@ impl Embedded {
         if let Blobs::Dir(dir) = blobs {
             self.inner.take_binaries(&mut intake, dir, files)?;
             take_entries(&mut intake, dir, files)?;
+            for (text, shown) in logs::texts(dir, files)? {
+                let put = |bytes: &mut dyn io::Read| self.inner.store.put(bytes).map_err(ControllerError::storage);
+                intake.log(&text, &shown, put)?;
+            }
         }
         self.admit(intake)
     }
@@ -64,7 +69,7 @@ impl Embedded {
 
     /// Takes what has come in into service: the one step that makes it a model.
     pub(super) fn admit(&self, intake: Intake) -> Result<Imported, ControllerError> {
-        let Intake { told, description, binaries, entries } = intake;
+        let Intake { told, description, binaries, entries, logs } = intake;
         let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
             uuid: told.uuid,
@@ -83,6 +88,7 @@ impl Embedded {
             for (path, blob) in &binaries {
                 tables.put_binary(told.uuid, path, *blob)?;
             }
+            logs.iter().try_for_each(|log| tables.add_log(told.uuid, log))?;
             entries.iter().try_for_each(|(key, value)| tables.add_entry(told.uuid, key, value).map(drop))
         })?;
         Ok(Imported {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::path::Path;
 
-use modelferry_protocol::limits::CALLS_MAX;
+use modelferry_protocol::limits::{CALLS_MAX, LOG_SEGMENT_BYTES_MAX};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::key;
+use super::logs::{LOGS_DIR, LogRecord, check_count};
 use super::record::Blob;
 use crate::controller::backup::{BackupError, ENTRIES_FILE, File, Source};
 use crate::controller::description::wanted::Wanted;
@@ -26,6 +28,7 @@ pub(super) struct Intake {
     pub description: Vec<u8>,
     pub binaries: Vec<(String, Blob)>,
     pub entries: Vec<(String, String)>,
+    pub logs: Vec<LogRecord>,
 }
 
 impl Intake {
@@ -36,7 +39,7 @@ impl Intake {
         let told = Description::parse(&description);
         let told = told.map_err(|error| ControllerError::Refused(format!("{shown}: {error}")))?;
         check_calls(&told)?;
-        Ok(Self { told, description, binaries: Vec::new(), entries: Vec::new() })
+        Ok(Self { told, description, binaries: Vec::new(), entries: Vec::new(), logs: Vec::new() })
     }
 
     /// Takes a binary in. `shown`: where it is from.
@@ -70,6 +73,21 @@ impl Intake {
         Ok(())
     }
 
+    /// Takes a piece of the log in. `shown`: where it is from.
+    ///
+    /// Errors: [`ControllerError::Refused`] for what is no log.
+    pub(super) fn log(
+        &mut self,
+        text: &[u8],
+        shown: &str,
+        put: impl FnOnce(&mut dyn Read) -> Result<BlobRef, ControllerError>,
+    ) -> Result<(), ControllerError> {
+        let log = LogRecord::read(text, shown)?;
+        put(&mut &*text)?;
+        self.logs.push(log);
+        check_count(self.logs.len())
+    }
+
     /// Takes in a backup. `accept` judges the model before any binary is read.
     ///
     /// Errors: [`ControllerError::Refused`] for a backup that is not what it says; whatever the others answer.
@@ -101,6 +119,12 @@ impl Intake {
                 Ok(())
             }
             Some(intake) if file.path == ENTRIES_FILE => intake.entries(bytes, ENTRIES_FILE),
+            Some(intake) if Path::new(&file.path).starts_with(LOGS_DIR) => {
+                let mut text = Vec::new();
+                let unreadable = |error| ControllerError::Refused(format!("cannot read {}: {error}", file.path));
+                (&mut *bytes).take(LOG_SEGMENT_BYTES_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
+                intake.log(&text, &file.path, |bytes| put(file, bytes))
+            }
             Some(intake) => {
                 let wanted = wanted.get(&file.path);
                 let wanted = wanted.ok_or_else(|| malformed(format!("its description does not name {}", file.path)))?;

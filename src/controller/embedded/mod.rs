@@ -16,6 +16,7 @@ mod export;
 mod identity;
 mod import;
 mod intake;
+mod logs;
 mod models;
 mod record;
 mod rehearsal;
@@ -132,7 +133,8 @@ impl Embedded {
     pub fn blobs(&self) -> Result<BTreeSet<Hash>, ControllerError> {
         let models = self.inner.database.models()?;
         let descriptions = models.iter().filter_map(|model| model.description);
-        Ok(descriptions.chain(self.inner.database.all_binaries()?).map(|blob| blob.hash).collect())
+        let database = &self.inner.database;
+        Ok(descriptions.chain(database.all_binaries()?).chain(database.all_logs()?).map(|blob| blob.hash).collect())
     }
 
     /// Returns the store that the controller's blobs are in.

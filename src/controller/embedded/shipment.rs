@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 
+use super::logs;
 use super::{Embedded, Inner};
 use crate::controller::backup::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
 use crate::controller::port::ControllerError;
@@ -36,6 +37,8 @@ impl Embedded {
         }
         let binaries = inner.database.binaries(record.uuid)?;
         files.extend(binaries.into_iter().map(|(path, blob)| File::new(path, blob.into())));
+        let pieces = inner.database.logs(record.uuid)?;
+        files.extend((1..).zip(pieces).map(|(number, log)| File::new(logs::path(number), log.blob.into())));
         // Each part was read in a transaction of its own. A model that has left meanwhile has lost its binaries,
         // and what was read of it must not pass for the whole.
         let after = inner.known(record.uuid)?;

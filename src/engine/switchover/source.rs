@@ -12,6 +12,7 @@ use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, Sour
 use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
 use tokio::time::Instant;
 
+use super::after::After;
 use super::line::{Turn, until};
 use super::seal;
 use super::task::{Side, Task};
@@ -60,6 +61,8 @@ pub struct Source {
     voted: bool,
     /// Its place in the queue, until it is at rest or has to wait for something else.
     pub(super) place: Option<Place>,
+    /// What the model's log and the hold still want, once it is handed over.
+    pub(super) after: After,
 }
 
 /// The task of one migration at its source.
@@ -127,22 +130,36 @@ impl Side for Source {
         reply
     }
 
-    async fn attempt(task: &mut SourceTask, command: SourceCommand) -> Result<Outcome<SourceState>, ControllerError> {
+    fn trouble(command: SourceCommand, error: &ControllerError) -> String {
+        match command {
+            SourceCommand::Reap => format!("moved, reap failing: {error}; trying again"),
+            _ => format!("controller: {error}; trying again"),
+        }
+    }
+
+    async fn attempt(
+        task: &mut SourceTask,
+        command: SourceCommand,
+    ) -> Result<Option<Outcome<SourceState>>, ControllerError> {
         match command {
             SourceCommand::Freeze => {
                 let spent = task.deadline_ms().is_some_and(|deadline_ms| task.core.clock_ms() >= deadline_ms);
                 let frozen = if spent { Err(task.frozen_too_long()) } else { task.freeze().await };
-                return Ok(match &frozen {
+                return Ok(Some(match &frozen {
                     Ok(root) => source::on(&task.record, SourceInput::FrozenAs(*root)),
                     Err(cause) => source::on(&task.record, SourceInput::Abort(cause)),
-                });
+                }));
             }
             // The target need not keep what it has while the model goes back into service here.
             SourceCommand::Thaw => task.say().await,
-            SourceCommand::HandOver | SourceCommand::Reap => {}
+            SourceCommand::HandOver => {
+                task.effect(command).await?;
+                return task.see_out().await;
+            }
+            SourceCommand::Reap => {}
         }
         task.effect(command).await?;
-        Ok(source::on(&task.record, SourceInput::Done))
+        Ok(Some(source::on(&task.record, SourceInput::Done)))
     }
 
     async fn wait(task: &mut SourceTask) {
@@ -169,6 +186,7 @@ impl Side for Source {
                 task.outcome(outcome, &actor, None).await;
                 let _ = reply.send(answer);
             }
+            Event::Reap { skip_log, actor, reply } => task.reap(skip_log, &actor, reply).await,
             Event::Failed(cause) => task.input(SourceInput::Abort(&cause)).await,
             Event::Order { change, actor, reply } => {
                 let answer = task.order(change, &actor).await;

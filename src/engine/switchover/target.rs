@@ -78,9 +78,16 @@ impl Side for Target {
         message
     }
 
-    async fn attempt(task: &mut TargetTask, command: TargetCommand) -> Result<Outcome<TargetState>, ControllerError> {
+    fn trouble(_: TargetCommand, error: &ControllerError) -> String {
+        format!("controller: {error}; trying again")
+    }
+
+    async fn attempt(
+        task: &mut TargetTask,
+        command: TargetCommand,
+    ) -> Result<Option<Outcome<TargetState>>, ControllerError> {
         let record = &task.record;
-        Ok(match command {
+        Ok(Some(match command {
             TargetCommand::Stage => match task.stage().await {
                 Ok(()) => target::on(record, TargetInput::Done),
                 Err(cause) => target::on(record, TargetInput::Drop(&cause)),
@@ -94,7 +101,7 @@ impl Side for Target {
                 Err(ControllerError::NotImporting) => target::on(record, TargetInput::FoundLive),
                 Err(error) => return Err(error),
             },
-        })
+        }))
     }
 
     async fn wait(task: &mut TargetTask) {
@@ -111,7 +118,7 @@ impl Side for Target {
                 task.outcome(outcome, "peer", Some(&session)).await;
             }
             Event::Failed(cause) => task.input(TargetInput::Drop(&cause)).await,
-            Event::Abort { reply, .. } | Event::Order { reply, .. } => {
+            Event::Abort { reply, .. } | Event::Order { reply, .. } | Event::Reap { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&task.tracked.terms))));
             }
             Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,

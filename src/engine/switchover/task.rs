@@ -55,13 +55,16 @@ pub trait Side: Default + Send + 'static {
     fn says(task: &mut Task<Self>) -> impl Future<Output = Option<Message>> + Send;
     /// Completes a reply of the machine in the same way.
     fn complete(task: &Task<Self>, reply: Message) -> Message;
-    /// Carries out `command` once, and returns what the machine makes of it.
+    /// Tells people that `command` has failed, and is repeated.
+    fn trouble(command: Self::Command, error: &ControllerError) -> String;
+    /// Carries out `command` once, and returns what the machine makes of it; nothing if something else has moved the
+    /// record meanwhile.
     ///
     /// Errors: of the controller. The command is repeated.
     fn attempt(
         task: &mut Task<Self>,
         command: Self::Command,
-    ) -> impl Future<Output = Result<Outcome<Self::State>, ControllerError>> + Send;
+    ) -> impl Future<Output = Result<Option<Outcome<Self::State>>, ControllerError>> + Send;
     /// Waits in a state without a command, until it is another.
     fn wait(task: &mut Task<Self>) -> impl Future<Output = ()> + Send;
     /// Reacts to an event.
@@ -123,10 +126,11 @@ impl<S: Side> Task<S> {
         let mut backoff = Backoff::new();
         while S::next(&self.record) == Some(command) {
             match S::attempt(self, command).await {
-                Ok(outcome) => return self.outcome(outcome, "agent", None).await,
+                Ok(Some(outcome)) => return self.outcome(outcome, "agent", None).await,
+                Ok(None) => return,
                 Err(error) => {
                     tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {error}");
-                    self.tracked.set_waiting(Some(format!("controller: {error}; trying again")));
+                    self.tracked.set_waiting(Some(S::trouble(command, &error)));
                 }
             }
             // Requests must not pile up meanwhile.

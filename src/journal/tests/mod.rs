@@ -192,6 +192,8 @@ fn the_largest_terms_that_can_be_written_fit_a_record() {
         peer: wide,
         controller: card,
         freeze_ms_max: 1,
+        skip_log: false,
+        reap_hold_ms: 0,
     };
     let entries = vec![note(1, "before"), entry(Body::Terms(terms))];
     journal.append(entries.clone()).unwrap();

@@ -8,6 +8,7 @@ mod applications;
 pub(super) mod binaries;
 mod charms;
 mod layout;
+mod log;
 mod machines;
 mod model;
 mod network;
@@ -85,6 +86,8 @@ pub struct Sample {
     pub seed: u64,
     /// The program to put into the agent binary; made-up bytes without.
     pub executable: Option<PathBuf>,
+    /// Pieces of the model's log.
+    pub log_pieces: u64,
 }
 
 impl Default for Sample {
@@ -97,6 +100,7 @@ impl Default for Sample {
             size_bytes: 256 << 10,
             seed: 1,
             executable: None,
+            log_pieces: 2,
         }
     }
 }
@@ -162,6 +166,9 @@ impl Sample {
         let made = self.make(&blobs)?;
         let description = dir.join("model.yaml");
         fs::write(&description, model::description(self, &made))?;
+        for piece in 0..self.log_pieces {
+            log::piece(&blobs.join("logs"), piece, &mut Seed::new(self.seed, "log"))?;
+        }
         let blob_bytes = made.all().map(|binary| binary.bytes).sum();
         Ok(SampleFiles { description, blobs, blob_count: made.all().count(), blob_bytes })
     }

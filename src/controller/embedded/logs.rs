@@ -1,0 +1,152 @@
+//! A model's log: pieces of whole lines, each a blob. It is imported and exported in files, and follows a model that
+//! has moved.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
+use modelferry_protocol::snapshot::{BlobRef, LogSegment, Name};
+use serde::{Deserialize, Serialize};
+
+use super::Inner;
+use super::record::Blob;
+use crate::controller::backup::LOG_FILES_MAX;
+use crate::controller::files::Files;
+use crate::controller::port::{ControllerError, Errand};
+
+/// Directory of the log's files, beside the binaries'.
+pub(super) const LOGS_DIR: &str = "logs";
+/// Digits of a time in a name, so that names sort by time until the year 2286.
+const TIME_DIGITS: usize = 13;
+/// Digits of the hash in a name.
+const HASH_DIGITS: usize = 16;
+
+/// A piece of a log, as the database holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LogRecord {
+    pub name: String,
+    pub until_ms: u64,
+    pub lines: u32,
+    pub blob: Blob,
+}
+
+impl LogRecord {
+    /// Reads a piece of a log. `shown`: where it is from.
+    ///
+    /// Errors: [`ControllerError::Refused`] for what is no text, or a line that does not begin with a time.
+    pub(super) fn read(text: &[u8], shown: &str) -> Result<Self, ControllerError> {
+        let refused = |why: &str| ControllerError::Refused(format!("{shown}: {why}"));
+        if text.len() as u64 > LOG_SEGMENT_BYTES_MAX {
+            return Err(refused(&format!("a piece of a log has at most {LOG_SEGMENT_BYTES_MAX} bytes")));
+        }
+        let blob = BlobRef { hash: Hash::of(text), bytes: text.len() as u64 };
+        let text = std::str::from_utf8(text).map_err(|_| refused("a log is UTF-8"))?;
+        let (mut times, mut lines) = (None, 0);
+        for line in text.lines() {
+            lines += 1;
+            let time = line.split_ascii_whitespace().next().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            let time = time.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+            let time = time.ok_or_else(|| refused(&format!("line {lines} does not begin with a time, RFC 3339")))?;
+            let (from, until): (u64, u64) = times.unwrap_or((time, time));
+            times = Some((from.min(time), until.max(time)));
+        }
+        let (from, until_ms) = times.ok_or_else(|| refused("it has no lines"))?;
+        let hash = blob.hash.to_string();
+        let name = format!("{from:0TIME_DIGITS$}-{}.log", &hash[..HASH_DIGITS]);
+        Ok(Self { name, until_ms, lines, blob: blob.into() })
+    }
+}
+
+/// Returns where an export has the log's piece of that number, from 1.
+pub(super) fn path(number: usize) -> String {
+    format!("{LOGS_DIR}/{number:04}.log")
+}
+
+impl From<LogRecord> for LogSegment {
+    fn from(record: LogRecord) -> Self {
+        let LogRecord { name, until_ms, lines, blob } = record;
+        Self { name: Name::cut(&name), until_ms, lines, blob: blob.into() }
+    }
+}
+
+/// Returns the texts of the log below `dir`, numbered from 1, each with where it is from; none if there are none.
+///
+/// Errors: [`ControllerError::Refused`] for files that cannot be read, or more of them than a log has.
+pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, String)>, ControllerError> {
+    let mut texts = Vec::new();
+    loop {
+        let path = dir.join(path(texts.len() + 1));
+        let unreadable =
+            |error: io::Error| ControllerError::Refused(format!("cannot read {}: {error}", path.display()));
+        let file = match files.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(texts),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut text = Vec::new();
+        file.take(LOG_SEGMENT_BYTES_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
+        texts.push((text, path.display().to_string()));
+        check_count(texts.len())?;
+    }
+}
+
+/// Refuses a log of too many pieces.
+pub(super) fn check_count(count: usize) -> Result<(), ControllerError> {
+    if count <= LOG_FILES_MAX {
+        return Ok(());
+    }
+    Err(ControllerError::Refused(format!("the log has {count} pieces, a model's has at most {LOG_FILES_MAX}")))
+}
+
+impl Inner {
+    /// Yields what is to follow a model that is held for the errand.
+    pub(super) fn log_from(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        let record = self.known(errand.model)?;
+        if record.mid() != Some(errand.mid) {
+            // Reaped, or never frozen by it: nothing is left to follow.
+            return Ok(Vec::new());
+        }
+        let mut logs = self.database.logs(errand.model)?;
+        logs.retain(|log| log.until_ms >= from_ms);
+        logs.sort_by(|a, b| (a.until_ms, &a.name).cmp(&(b.until_ms, &b.name)));
+        Ok(logs.into_iter().map(LogSegment::from).collect())
+    }
+
+    /// Refuses a log of a model that the errand has not brought, or that has left again.
+    fn brought(&self, errand: Errand) -> Result<(), ControllerError> {
+        let record = self.known(errand.model)?;
+        // Handed on: what came now would be left behind.
+        if let Some(redirect) = record.redirect() {
+            return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
+        }
+        match record.came() {
+            Some(mid) if mid == errand.mid => Ok(()),
+            _ => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+        }
+    }
+
+    pub(super) fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+        self.brought(errand)?;
+        self.database.log_time(errand.mid)
+    }
+
+    pub(super) fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+        self.brought(errand)?;
+        let text = self.store.read(segment.blob, LOG_SEGMENT_BYTES_MAX).map_err(ControllerError::storage)?;
+        let log = LogRecord::read(&text, &segment.name)?;
+        if LogSegment::from(log.clone()) != *segment {
+            return Err(ControllerError::Refused(format!("{} is not what it is said to be", &*segment.name)));
+        }
+        self.database.write(|tables| {
+            // Asked again where it counts: between the two the model may have left.
+            let here = tables.model(errand.model)?;
+            if !here.is_some_and(|record| record.came() == Some(errand.mid) && record.redirect().is_none()) {
+                return Err(ControllerError::ModelNotFound(errand.model.to_string()));
+            }
+            check_count(tables.logs(errand.model)?.len() + 1)?;
+            tables.add_log(errand.model, &log)?;
+            tables.advance_log_time(errand.mid, log.until_ms)
+        })
+    }
+}

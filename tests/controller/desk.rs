@@ -1,0 +1,183 @@
+//! The port, over whatever holds a [`Site`].
+
+use async_trait::async_trait;
+use modelferry::controller::port::{Arrival, ControllerError, Departure, Errand, Examination, Export, Presence};
+use modelferry::store::Store;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::snapshot::{BlobRef, Call, Charm, LogSegment, Name};
+
+use super::{Effect, Held, MODEL, Site};
+
+/// Bytes of a description, at most.
+const DESCRIPTION_BYTES_MAX: u64 = 1 << 10;
+
+/// A controller, and the way to it.
+#[async_trait]
+pub trait Controller: Send + Sync {
+    /// Asks for an effect. What befalls the call is this seam's.
+    async fn ask(&self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError>;
+
+    /// Looks at what it holds.
+    fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R
+    where
+        Self: Sized;
+
+    /// The agent's store.
+    fn store(&self) -> &Store;
+
+    /// Hears that a call names a blob that is not there: that must not be.
+    fn unreadable(&self, what: String) -> ControllerError;
+
+    /// Judges a model that wants to come here.
+    fn judge(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Tries what can be tried of a model that is on its way here.
+    fn rehearse(&self, _: &[Call]) -> Result<(), ControllerError> {
+        Ok(())
+    }
+}
+
+/// The port.
+pub struct Desk<C>(pub C);
+
+impl<C: Controller> Desk<C> {
+    fn export_now(&self) -> Result<Export, ControllerError> {
+        let (writes, charms) = self.0.look(|site| (site.writes, site.charms.clone()));
+        let described = self.0.store().put_bytes(format!("writes: {writes}\n").as_bytes());
+        let mut calls = vec![Call::Import(described.map_err(ControllerError::storage)?)];
+        calls.extend(charms.iter().enumerate().map(|(n, blob)| {
+            let url = Name::cut(format!("ch:charm-{n}"));
+            Call::UploadCharm(Charm { url, blob: *blob })
+        }));
+        calls.push(Call::CheckMachines);
+        Ok(Export { name: "shelf".into(), owner: "admin".into(), complete: true, calls })
+    }
+
+    /// Returns the writes that a description tells of.
+    fn described(&self, blob: BlobRef) -> Result<u32, ControllerError> {
+        let bytes = self.0.store().read(blob, DESCRIPTION_BYTES_MAX);
+        let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let told = text.as_deref().ok().and_then(|text| text.strip_prefix("writes: ")?.trim().parse().ok());
+        told.ok_or_else(|| self.unreadable(blob, format!("{text:?}")))
+    }
+
+    fn unreadable(&self, blob: BlobRef, what: String) -> ControllerError {
+        self.0.unreadable(format!("blob {} of {} bytes is not there: {what}", blob.hash, blob.bytes))
+    }
+}
+
+#[async_trait]
+impl<C: Controller> Departure for Desk<C> {
+    async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
+        let is_here = self.0.look(|site| site.is_live() || site.is_whole() && matches!(site.held, Held::Frozen(_)));
+        if model != MODEL || !is_here {
+            return Err(ControllerError::ModelNotFound(model.to_string()));
+        }
+        let facts = ModelFacts {
+            mid,
+            uuid: model,
+            name: Name::cut("shelf"),
+            owner: Name::cut("admin"),
+            ..ModelFacts::default()
+        };
+        Ok(Examination { facts, ..Examination::default() })
+    }
+
+    async fn preview(&self, _: ModelUuid) -> Result<Export, ControllerError> {
+        self.export_now()
+    }
+
+    async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.0.ask(errand.mid, Effect::Freeze).await
+    }
+
+    async fn export(&self, errand: Errand) -> Result<Export, ControllerError> {
+        // The writes of a model that is not frozen for this migration are nobody's to hand over.
+        if self.0.look(|site| site.held) != Held::Frozen(errand.mid) {
+            return Err(ControllerError::Refused("the model is not frozen".into()));
+        }
+        self.export_now()
+    }
+
+    async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.0.ask(errand.mid, Effect::Thaw).await
+    }
+
+    async fn redirect(&self, errand: Errand, _: &ControllerCard) -> Result<(), ControllerError> {
+        self.0.ask(errand.mid, Effect::Redirect).await
+    }
+
+    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        let segment = |(until_ms, blob): (&u64, &BlobRef)| LogSegment {
+            name: Name::cut(until_ms.to_string()),
+            until_ms: *until_ms,
+            lines: 1,
+            blob: *blob,
+        };
+        Ok(self.0.look(|site| match site.held {
+            Held::Frozen(by) if by == errand.mid => site.log.range(from_ms..).map(segment).collect(),
+            _ => Vec::new(),
+        }))
+    }
+
+    async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
+        self.0.ask(errand.mid, Effect::Reap).await
+    }
+}
+
+#[async_trait]
+impl<C: Controller> Arrival for Desk<C> {
+    async fn card(&self) -> Result<ControllerCard, ControllerError> {
+        Ok(ControllerCard::default())
+    }
+
+    async fn prechecks(&self, _: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+        Ok(self.0.judge())
+    }
+
+    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+        self.0.rehearse(calls)
+    }
+
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+        let effect = match call {
+            Call::Import(blob) => Effect::Import(self.described(*blob)?),
+            Call::UploadCharm(charm) => {
+                let proven = self.0.store().verify(charm.blob);
+                proven.map_err(|error| self.unreadable(charm.blob, error.to_string()))?;
+                Effect::Upload(charm.blob)
+            }
+            Call::CheckMachines => Effect::Check,
+            Call::Activate => Effect::Activate,
+            Call::AdoptResources => Effect::Adopt,
+            Call::Abort => Effect::Discard,
+            Call::ImportEntries(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => return Ok(()),
+        };
+        self.0.ask(errand.mid, effect).await
+    }
+
+    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+        Ok(self.0.look(|site| site.log_time(errand.mid)))
+    }
+
+    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+        let proven = self.0.store().verify(segment.blob);
+        proven.map_err(|error| self.unreadable(segment.blob, error.to_string()))?;
+        self.0.ask(errand.mid, Effect::TakeLog(segment.until_ms, segment.blob)).await?;
+        Ok(self.0.look(|site| site.log_time(errand.mid)))
+    }
+
+    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+        Ok(match self.0.look(|site| site.held) {
+            Held::Absent => Presence::Absent,
+            Held::Importing(mid) if mid == errand.mid => Presence::Importing,
+            Held::Staged(mid) if mid == errand.mid => Presence::Staged,
+            Held::Live(Some(mid)) if mid == errand.mid => Presence::Live,
+            _ => Presence::Other,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! A controller for tests of engines: the port over a state machine, with a seam for whatever befalls a call.
+
+mod desk;
+mod site;
+
+pub use desk::{Controller, Desk};
+pub use site::{Effect, Held, MODEL, Site};

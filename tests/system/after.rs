@@ -1,0 +1,77 @@
+//! After the switchover, and after a disaster: logs, holds, and a journal that cannot be trusted.
+
+use std::fs;
+
+use modelferry::cli::demo::sample::Sample;
+
+use super::host::{files, ready};
+
+#[test]
+fn a_log_goes_along_unless_it_is_skipped() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    let before = files(&src.export(&sample.name));
+    let is_log = |path: &&std::path::PathBuf| path.starts_with("logs");
+    assert_eq!(before.keys().filter(is_log).count(), 2);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert_eq!(files(&dst.export(&sample.name)), before);
+    dst.run(&["migrate", &sample.name, "src", "--wait", "--skip-logs"]).ok();
+    let after = files(&src.export(&sample.name));
+    assert_eq!(after.keys().filter(is_log).count(), 0, "{:?}", after.keys());
+    assert_eq!(after.len() + 2, before.len());
+}
+
+#[test]
+fn a_held_copy_outlives_a_restart_and_serves_nobody_until_it_is_reaped() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    let said = src.run(&["migrate", &sample.name, "dst", "--wait", "--hold-reap", "1h"]).ok();
+    assert!(said.contains("has moved to controller \"dst\"") && said.contains("reap due at 20"), "{said}");
+    let id = format!("{}:0", sample.uuid);
+    let due = src.migration(&id)["migration"]["reap_due_ms"].as_u64();
+    assert!(due.is_some());
+    src.kill();
+    src.start();
+    src.until("it is held again", |src| src.migration(&id)["migration"]["reap_due_ms"].as_u64());
+    assert_eq!(src.migration(&id)["migration"]["reap_due_ms"].as_u64(), due, "a restart begins no new hold");
+    assert!(src.run(&["status"]).ok().contains("reap due at 20"));
+    assert!(src.run(&["show-migration", &id]).ok().contains("reap due at: 20"));
+    src.run(&["abort", &id]).fails(1, "too late, committed");
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name), "the copy is dead");
+    src.run(&["reap", &id]).ok();
+    assert_eq!(src.migration(&id)["migration"]["state"], "Moved");
+}
+
+#[test]
+fn an_agent_with_a_damaged_journal_tells_what_to_do_and_does_nothing() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    src.stop();
+    let journals = ["state/journal.0", "state/journal.1"].map(|name| src.dir.path().join(name));
+    let whole = journals.each_ref().map(|file| fs::read(file).unwrap());
+    for (file, bytes) in journals.iter().zip(&whole) {
+        let mut bytes = bytes.clone();
+        // In the body of the first record, behind the header.
+        bytes[4096 + 100] ^= 0x10;
+        fs::write(file, bytes).unwrap();
+    }
+    src.start();
+    let status = src.run(&["status"]).ok();
+    assert!(status.starts_with("ALARM  journal: the journal") && status.contains("restart the agent"), "{status}");
+    for refused in [
+        vec!["migrations"],
+        vec!["embedded", "user", "add", "eve"],
+        vec!["pair", "offer", "--as", "eve"],
+        vec!["migrate", "controller", "dst"],
+    ] {
+        src.run(&refused).fails(4, "this agent has stopped acting: the journal");
+    }
+    assert!(!dst.connected(), "and no peer is answered");
+    src.stop();
+    // The files are as they were: nothing was repaired, nothing begun anew.
+    journals.iter().zip(&whole).for_each(|(file, bytes)| fs::write(file, bytes).unwrap());
+    src.start();
+    assert!(!src.run(&["status"]).ok().contains("ALARM"));
+    src.run(&["audit", "verify"]).ok();
+}

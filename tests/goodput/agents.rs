@@ -66,7 +66,7 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
         let [src, dst] = hosts(&link).await;
         let mut ran = Vec::new();
         for number in 0..N {
-            src.shelf.hold(&[format!("description {number}").into_bytes(), noise(number as u64, bytes as usize)]);
+            src.shelf.hold(&[noise(number as u64, bytes as usize)]);
             dst.shelf.inner().site.held = Held::Absent;
             // Long enough for both sides to have nothing left to say of the last one.
             tokio::time::sleep(Duration::from_secs(3)).await;

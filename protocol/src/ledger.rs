@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
-use crate::record::{Alarm, Body, Conflict};
+use crate::record::{Alarm, Body, Conflict, Orders};
 use crate::switch::Terms;
 use crate::switch::source::{SourceRecord, SourceState};
 use crate::switch::target::{TargetRecord, TargetState};
@@ -86,6 +86,7 @@ pub struct Holding {
 pub struct Ledger {
     standings: BTreeMap<MigrationId, Standing>,
     terms: BTreeMap<MigrationId, Terms>,
+    orders: BTreeMap<MigrationId, Orders>,
     holdings: BTreeMap<ModelUuid, Holding>,
     conflicts: BTreeMap<ModelUuid, Conflict>,
     alarms: Vec<Alarm>,
@@ -102,6 +103,10 @@ impl Ledger {
                 return;
             }
             Body::Note(_) => return,
+            Body::Orders(orders) => {
+                self.orders.insert(orders.mid, orders.clone());
+                return;
+            }
             Body::Conflict(conflict) => {
                 self.holdings.entry(conflict.model).or_default().live = false;
                 self.conflicts.insert(conflict.model, conflict.clone());
@@ -144,6 +149,11 @@ impl Ledger {
     /// Returns the facts of a migration.
     pub fn terms(&self, mid: MigrationId) -> Option<&Terms> {
         self.terms.get(&mid)
+    }
+
+    /// Returns what operators want of a migration while its model is live.
+    pub fn orders(&self, mid: MigrationId) -> Orders {
+        self.orders.get(&mid).cloned().unwrap_or_else(|| Orders::none(mid))
     }
 
     /// Returns the largest epoch at which a model is known to have been owned; 0 where nothing is known.

@@ -147,12 +147,16 @@ wire_enum! {
         /// Keep a copy of this model until somebody removes it. Its blobs are offered right behind the question, and
         /// the answer, [`Answer::Bytes`] of all of them, comes when they and the copy are durable.
         0x06 = Keep(Keeping),
+        /// Try whatever of this snapshot's staging can be tried before the model is frozen: above all, prove the
+        /// binaries. It is not what will be handed over, and its blobs have been sent. Answered by [`Answer::Bytes`] of
+        /// all of them.
+        0x07 = Rehearse(Bytes<SNAPSHOT_BYTES_MAX>),
         /// How far is the log of the model that this migration brought? Juju's `LatestLogTime`. Answered by
         /// [`Answer::LogTime`].
-        0x07 = LatestLogTime(MigrationId),
+        0x08 = LatestLogTime(MigrationId),
         /// Take this piece of the log, whose bytes are held. Taken already: nothing changes. Answered by
         /// [`Answer::LogTime`].
-        0x08 = TakeLog(LogTaking),
+        0x09 = TakeLog(LogTaking),
     }
 }
 

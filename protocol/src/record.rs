@@ -50,6 +50,51 @@ pub struct Alarm {
 }
 
 wire_enum! {
+    /// When a migration may freeze its model.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum When {
+        /// As soon as the binaries have travelled ahead.
+        #[default]
+        0x01 = Ready,
+        /// At a moment, Unix milliseconds; not before.
+        0x02 = At(u64),
+        /// When somebody asks for it; not before.
+        0x03 = Held,
+    }
+}
+
+/// Who has paused a migration, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Pause {
+    /// Who asked for it.
+    pub by: Name,
+    /// Unix milliseconds.
+    pub since_ms: u64,
+}
+
+/// What operators want of a migration as long as its model is live. Of a migration's orders the last hold.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Orders {
+    /// The migration.
+    pub mid: MigrationId,
+    /// When the model may be frozen.
+    pub freeze: When,
+    /// Unix milliseconds after which it is not frozen any more, and the migration given up.
+    pub until_ms: Option<u64>,
+    /// Bits per second that may be sent for it; any amount without.
+    pub bits_per_second_max: Option<u64>,
+    /// Whether nothing is sent for it.
+    pub paused: Option<Pause>,
+}
+
+impl Orders {
+    /// Returns the orders of a migration that was given none.
+    pub fn none(mid: MigrationId) -> Self {
+        Self { mid, freeze: When::Ready, until_ms: None, bits_per_second_max: None, paused: None }
+    }
+}
+
+wire_enum! {
     /// The content of a journal record.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum Body {
@@ -65,8 +110,10 @@ wire_enum! {
         0x05 = Conflict(Conflict),
         /// An alarm.
         0x06 = Alarm(Alarm),
+        /// What operators want of a migration while its model is live.
+        0x07 = Orders(Orders),
         /// A conflict was ended.
-        0x07 = Discarded(Discarded),
+        0x08 = Discarded(Discarded),
     }
 }
 
@@ -78,6 +125,7 @@ impl Body {
             Self::Target(record) => Some(record.head.mid),
             Self::Terms(terms) => Some(terms.mid),
             Self::Note(note) => Some(note.mid),
+            Self::Orders(orders) => Some(orders.mid),
             Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
         }
     }

@@ -93,7 +93,12 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
         match body {
             Body::Source(record) => sources.insert(record.state.name()),
             Body::Target(record) => targets.insert(record.state.name()),
-            Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => false,
+            Body::Terms(_)
+            | Body::Note(_)
+            | Body::Conflict(_)
+            | Body::Alarm(_)
+            | Body::Orders(_)
+            | Body::Discarded(_) => false,
         };
     }
     assert_eq!(bodies, names(Body::TAGS));

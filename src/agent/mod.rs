@@ -176,6 +176,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         query: Arc::new(Questions(desk.clone())),
         settings: Settings {
             commit_freshness: config.migration.commit_freshness,
+            parallel_max: config.migration.max_parallel,
             in_doubt_after: config.migration.in_doubt_after,
             ..Settings::default()
         },

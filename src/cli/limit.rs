@@ -16,6 +16,7 @@ const HELP: Help = Help {
         "modelferry limit 20mbit",
         "modelferry limit west 500kbit",
         "modelferry limit west none",
+        "modelferry limit west default",
     ],
     exits: exit::ASKING,
     juju: None,
@@ -25,13 +26,13 @@ const HELP: Help = Help {
 ///
 /// RATE is such as 20mbit or 500kbit; 0 pauses what is sent, `none` takes the limit away. It counts UDP payload, with
 /// repeats and handshakes, and all migrations share it. With PEER it is for that peer alone, without for all together.
-/// It holds in the place of `bwlimit` in the configuration until the agent ends; windows of the configuration hold as
-/// well.
+/// It holds in the place of `bwlimit` in the configuration, also after a restart, until `default` gives that its place
+/// back; windows of the configuration hold as well. For one migration alone there is `migrate --bwlimit`.
 #[derive(Debug, Args)]
-#[command(after_long_help = HELP, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none]")]
+#[command(after_long_help = HELP, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none|default]")]
 pub struct LimitArgs {
     /// The peer, if the limit is for one; then the rate
-    #[arg(value_name = "PEER RATE|none", num_args = 0..=2)]
+    #[arg(value_name = "PEER RATE|none|default", num_args = 0..=2)]
     arguments: Vec<String>,
 }
 
@@ -51,6 +52,9 @@ impl LimitArgs {
 fn parse(text: &str) -> Result<Option<String>, Failure> {
     if text == "none" {
         return Ok(None);
+    }
+    if text == "default" {
+        return Ok(Some(text.to_owned()));
     }
     let usage = |error: crate::config::BadRate| Failure::new(FailureKind::Usage, error.to_string());
     Ok(Some(text.parse::<Rate>().map_err(usage)?.to_string()))

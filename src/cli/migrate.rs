@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Zoned;
 
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::Format;
-use super::{Context, backup, client, follow, models_named, plain, precheck};
-use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::config::parse_duration;
+use super::{Context, backup, client, follow, models_named, moment, plain, precheck};
+use crate::agent::control::{Failure, FailureKind, Request, Response, Schedule};
+use crate::config::{Rate, parse_duration};
+use crate::engine::orders::local;
+use crate::engine::view::OrdersView;
 
 const HELP: Help = Help {
     examples: &[
@@ -18,7 +21,9 @@ const HELP: Help = Help {
         "modelferry migrate shop-eu west --wait --max-freeze 90s",
         "modelferry migrate shop-eu west --hold-reap 24h",
         "modelferry migrate shop-eu west --backup shop-eu.tar.zst",
-        "modelferry migrate --all west",
+        "modelferry migrate --all west --bwlimit 20mbit",
+        "modelferry migrate shop-eu west --at 22:00 --until 06:00",
+        "modelferry migrate shop-eu west --hold",
         "modelferry migrate shop-eu west --dry-run",
     ],
     exits: exit::FOLLOWING,
@@ -28,7 +33,8 @@ const HELP: Help = Help {
 /// Move models to the controller beside a peer
 ///
 /// The models stay live while their binaries travel, and are frozen only for the last step. The command ends
-/// as soon as the migrations have begun; `wait` or --wait follows them. Of several models, the gravest exit code
+/// as soon as the migrations have begun; `wait` or --wait follows them. Of many, `max-parallel` in the configuration (2)
+/// copy at once, and the rest is queued. TIME is such as 22:00 (the next, local time), 2026-11-23T02:00Z, or +2h. Of several models, the gravest exit code
 /// counts: 4, 7, 3, 6, 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
@@ -55,6 +61,19 @@ pub struct MigrateArgs {
     /// Give a migration up when its model has been frozen for this long, such as 90s or 10m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     max_freeze: Option<Duration>,
+    /// Freeze the model at this time and not before; its binaries travel ahead at once
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["hold", "dry_run"])]
+    at: Option<String>,
+    /// Freeze the model only when `cutover` asks for it; its binaries travel ahead at once
+    #[arg(long, conflicts_with = "dry_run")]
+    hold: bool,
+    /// Give the migration up if the model could not be frozen by then: nothing has been frozen, and the cause is kept.
+    /// Without it an hour after --at; a time of day, or +D, counts from --at
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Send at most so much for this migration, such as 20mbit, also after a restart; `limit` is for all together
+    #[arg(long, value_name = "RATE", conflicts_with = "dry_run")]
+    bwlimit: Option<Rate>,
     /// Leave the model's log behind: the copy here is deleted as soon as the model is live over there
     #[arg(long)]
     skip_logs: bool,
@@ -69,6 +88,7 @@ impl MigrateArgs {
         if self.dry_run {
             return precheck::check(context, self.names, self.all, self.strict);
         }
+        let schedule = self.schedule(&Zoned::now()).map_err(|text| Failure::new(FailureKind::Usage, text))?;
         let (models, peer) = models_named::resolve(context, self.names, self.all)?;
         if let Some(file) = &self.backup {
             let [model] = models.as_slice() else {
@@ -87,12 +107,14 @@ impl MigrateArgs {
                 model,
                 peer: peer.clone(),
                 freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
+                schedule: schedule.clone(),
                 skip_log: self.skip_logs,
                 reap_hold_ms: self.hold_reap.map_or(0, |hold| hold.as_millis() as u64),
             };
             match context.ask(&request) {
                 Ok(Response::Migration(migration)) => {
                     context.remark(&format!("Migration started with ID \"{}\"", plain(&migration.id)));
+                    migration.orders.iter().for_each(|orders| scheduled(context, orders, &migration.id));
                     // Whoever waits is told how it ends, not how it began.
                     if !self.wait && context.format != Format::Tabular {
                         context.print(&migration, String::new);
@@ -110,5 +132,31 @@ impl MigrateArgs {
             }
         }
         Ok(exit)
+    }
+
+    /// Reads the times.
+    ///
+    /// Errors: a sentence that says what would be right.
+    fn schedule(&self, now: &Zoned) -> Result<Schedule, String> {
+        let at = self.at.as_deref().map(|at| moment::parse(at, now)).transpose()?;
+        let from = at.map_or_else(|| now.clone(), |at| at.to_zoned(now.time_zone().clone()));
+        let until = self.until.as_deref().map(|until| moment::parse(until, &from)).transpose()?;
+        Ok(Schedule {
+            at_ms: at.map(moment::unix_ms),
+            hold: self.hold,
+            until_ms: until.map(moment::unix_ms),
+            bwlimit: self.bwlimit.map(|rate| rate.to_string()),
+        })
+    }
+}
+
+/// Says when a migration is cut over, if that is not at once.
+fn scheduled(context: &Context, orders: &OrdersView, id: &str) {
+    let until =
+        orders.until_ms.map_or_else(String::new, |until_ms| format!(", or not at all after {}", local(until_ms)));
+    if let Some(at_ms) = orders.cutover_at_ms {
+        context.remark(&format!("The model stays live until {}; it is frozen then{until}.", local(at_ms)));
+    } else if orders.held {
+        context.remark(&format!("The model stays live until `modelferry cutover {}`{until}.", plain(id)));
     }
 }

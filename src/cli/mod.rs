@@ -10,6 +10,7 @@ mod client;
 mod complete;
 mod completion;
 mod controllers;
+mod cutover;
 pub mod demo;
 mod doubt;
 mod embedded;
@@ -26,14 +27,17 @@ mod migrate;
 mod migrations;
 mod models;
 mod models_named;
+mod moment;
 mod output;
 mod pair;
+mod pause;
 mod peers;
 mod plan_text;
 mod precheck;
 mod reap;
 mod redirect;
 mod resolve;
+mod resume;
 mod show_controller;
 mod show_migration;
 mod show_model;
@@ -119,6 +123,9 @@ enum Command {
     Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
     Migrate(migrate::MigrateArgs),
+    Pause(pause::PauseArgs),
+    Resume(resume::ResumeArgs),
+    Cutover(cutover::CutoverArgs),
     Abort(abort::AbortArgs),
     Reap(reap::ReapArgs),
     Wait(wait::WaitArgs),
@@ -255,6 +262,9 @@ pub fn main() -> ExitCode {
         Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
+        Command::Pause(args) => args.run(&context),
+        Command::Resume(args) => args.run(&context),
+        Command::Cutover(args) => args.run(&context),
         Command::Abort(args) => args.run(&context),
         Command::Reap(args) => args.run(&context),
         Command::Wait(args) => args.run(&context),

@@ -12,6 +12,7 @@ use super::output::{Table, ago, byte_count, now_ms, span, utc};
 use super::{Context, client, plain};
 use crate::agent::control::view::is_freezing;
 use crate::agent::control::{Failure, Request, Response};
+use crate::engine::orders::local;
 use crate::engine::view::{Direction, EventView, MigrationView, Stand};
 
 const HELP: Help = Help {
@@ -70,6 +71,16 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
         ("note", migration.note.clone()),
     ];
     lines.extend(migration.waiting.clone().map(|waiting| ("waiting", waiting)));
+    if let Some(orders) = &migration.orders {
+        lines.extend(orders.cutover_at_ms.map(|at_ms| ("cutover", format!("not before {}", local(at_ms)))));
+        if orders.held {
+            lines.push(("cutover", format!("with `modelferry cutover {}`", migration.id)));
+        }
+        lines.extend(
+            orders.until_ms.map(|until_ms| ("given up", format!("if it is not frozen by {}", local(until_ms)))),
+        );
+        lines.extend(orders.bwlimit.clone().map(|rate| ("bwlimit", rate)));
+    }
     lines.extend(migration.cause.clone().map(|cause| ("cause", cause)));
     lines.extend(migration.reap_due_ms.map(|due_ms| ("reap due at", utc(due_ms))));
     lines.push(("started", ago(migration.started_ms, now_ms)));

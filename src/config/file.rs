@@ -1,6 +1,7 @@
 //! The file as it is written. Values check themselves while they are read, so that an error knows its line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use serde::Deserialize;
 
 use super::embedded::EmbeddedTable;
 use super::link::LinkTable;
-use super::{COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, parse_duration};
+use super::{
+    COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT,
+    parse_duration,
+};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +37,7 @@ pub(super) struct File {
 pub(super) struct MigrationTable {
     max_freeze: Option<Span>,
     commit_freshness: Option<Span>,
+    max_parallel: Option<NonZeroUsize>,
     in_doubt_after: Option<Span>,
 }
 
@@ -41,6 +46,7 @@ impl MigrationTable {
         MigrationConfig {
             max_freeze: self.max_freeze.map_or(MAX_FREEZE_DEFAULT, |span| span.0),
             commit_freshness: self.commit_freshness.map_or(COMMIT_FRESHNESS_DEFAULT, |span| span.0),
+            max_parallel: self.max_parallel.map_or(PARALLEL_MAX_DEFAULT, NonZeroUsize::get),
             in_doubt_after: self.in_doubt_after.map_or(IN_DOUBT_AFTER_DEFAULT, |span| span.0),
         }
     }

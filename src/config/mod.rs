@@ -36,6 +36,8 @@ const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
 /// How old the target's vote may be when the source decides on it. Two round trips of a bad link fit; a
 /// target that has been silent for longer is asked again first.
 const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
+/// Migrations whose binaries travel at once. Two: while one of them waits for its disk, the other fills the link.
+pub const PARALLEL_MAX_DEFAULT: usize = 2;
 /// How long a migration may be undecided before it is shown to be in doubt: every switchover is, for a round trip, and
 /// only one that stays so deserves an operator.
 pub const IN_DOUBT_AFTER_DEFAULT: Duration = Duration::from_secs(30);
@@ -70,6 +72,8 @@ pub struct MigrationConfig {
     pub max_freeze: Duration,
     /// How old the target's vote may be when the source decides on it.
     pub commit_freshness: Duration,
+    /// Migrations from here whose binaries travel at once; the others are queued.
+    pub max_parallel: usize,
     /// How long a migration may be undecided before it is shown to be in doubt.
     pub in_doubt_after: Duration,
 }
@@ -79,6 +83,7 @@ impl Default for MigrationConfig {
         Self {
             max_freeze: MAX_FREEZE_DEFAULT,
             commit_freshness: COMMIT_FRESHNESS_DEFAULT,
+            max_parallel: PARALLEL_MAX_DEFAULT,
             in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
         }
     }

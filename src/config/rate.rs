@@ -16,6 +16,11 @@ pub struct Rate(u64);
 pub struct BadRate(pub String);
 
 impl Rate {
+    /// Makes a rate of so many bits per second.
+    pub fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Returns it in bytes per second.
     pub fn bytes(self) -> u64 {
         self.0 / 8

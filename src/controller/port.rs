@@ -162,6 +162,15 @@ pub trait Arrival: Send + Sync {
         Ok(Networks::default())
     }
 
+    /// Tries whatever of these calls can be tried before the model is frozen, above all the proofs of its binaries, and
+    /// remembers what came of it, so that performing them takes no time that grows with the binaries. Changes nothing.
+    ///
+    /// Errors: [`ControllerError::Refused`] with the controller's reason.
+    async fn rehearse(&self, errand: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+        let _ = (errand, calls);
+        Ok(())
+    }
+
     /// Performs one call. Blobs it names are in the agent's store, complete and proven.
     ///
     /// Errors: [`ControllerError::NotImporting`] for an abort of what is live by now;

@@ -1,12 +1,13 @@
 //! One live connection to a peer, as the engine sees it: who waits for which of its messages.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use modelferry_protocol::ids::Hash;
 use modelferry_protocol::message::{Ask, Handle, Message};
 use modelferry_protocol::plan::{Answer, Question};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::link::{Session, SessionClosed};
 
@@ -28,6 +29,8 @@ pub struct Conversation {
     handles: AtomicU32,
     asks: AtomicU64,
     waiting: Mutex<Waiting>,
+    /// Blobs that somebody is sending over this connection.
+    sending: watch::Sender<HashSet<Hash>>,
 }
 
 #[derive(Default)]
@@ -40,7 +43,8 @@ struct Waiting {
 impl Conversation {
     /// Begins one over `session`.
     pub fn new(session: Session) -> Self {
-        Self { session, handles: AtomicU32::new(0), asks: AtomicU64::new(0), waiting: Mutex::default() }
+        let (handles, asks) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { session, handles, asks, waiting: Mutex::default(), sending: watch::Sender::default() }
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -74,6 +78,28 @@ impl Conversation {
     /// Makes a channel for what the peer says about some blobs; [`Conversation::number`] ties blobs to it.
     pub fn feedback() -> (mpsc::Sender<Message>, Feedback) {
         mpsc::channel(FEEDBACK_MAX)
+    }
+
+    /// Takes the sending of a blob over, unless another transfer is at it: equal blobs are sent once.
+    pub fn take(&self, blob: Hash) -> bool {
+        let mut taken = false;
+        self.sending.send_if_modified(|sending| {
+            taken = sending.insert(blob);
+            false
+        });
+        taken
+    }
+
+    /// Lets others send the blob: it is there, or given up.
+    pub fn leave(&self, blob: Hash) {
+        self.sending.send_modify(|sending| {
+            sending.remove(&blob);
+        });
+    }
+
+    /// Tells whenever a blob has been left.
+    pub fn left(&self) -> watch::Receiver<HashSet<Hash>> {
+        self.sending.subscribe()
     }
 
     /// Returns a number for a blob that is not used yet on this connection.

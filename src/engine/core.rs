@@ -16,8 +16,10 @@ use tokio::sync::watch;
 use super::conversation::Conversation;
 use super::failpoint;
 use super::history::History;
+use super::queue::Queue;
 use super::tracked::Tracked;
-use crate::config::IN_DOUBT_AFTER_DEFAULT;
+use super::transfer::share::Shares;
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -39,6 +41,8 @@ pub struct Settings {
     pub in_doubt_after: Duration,
     /// Plain bytes sent and not yet durable on the target, per migration, at most: what a kill makes to be sent again.
     pub window_bytes: u32,
+    /// Migrations whose binaries travel ahead at once.
+    pub parallel_max: usize,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
     /// The process around the engine.
@@ -68,6 +72,7 @@ impl Default for Settings {
             in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
             // 1 Gbit/s at 150 ms, and the time that a sync takes; a slower link gets a smaller one.
             window_bytes: 32 << 20,
+            parallel_max: PARALLEL_MAX_DEFAULT,
             disk_reserve_bytes: 64 << 20,
             process: Process::default(),
         }
@@ -96,6 +101,10 @@ pub struct EngineParts {
 
 pub(super) struct Core {
     pub parts: EngineParts,
+    /// Which migrations copy ahead.
+    pub queue: Queue,
+    /// What transfers share the link to their peer.
+    pub shares: Shares,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -118,8 +127,11 @@ pub(super) fn entry(actor: &str, body: Body) -> Entry {
 impl Core {
     pub fn new(parts: EngineParts) -> Self {
         let recorded = watch::Sender::new(parts.journal.sequence());
+        let queue = Queue::new(parts.settings.parallel_max);
         Self {
             parts,
+            queue,
+            shares: Shares::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
             conversations: Mutex::default(),

@@ -55,6 +55,11 @@ impl Counters {
         self.reused.fetch_add(bytes, Relaxed);
     }
 
+    /// Reports whether the target has told before what it holds of a blob.
+    pub fn has_met(&self, blob: Hash) -> bool {
+        self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&blob)
+    }
+
     /// Counts what the target holds of a blob that this migration meets for the first time: it was there before.
     pub fn meet(&self, blob: Hash, bytes_held: u64) {
         if self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(blob) {
@@ -110,6 +115,7 @@ mod tests {
         counters.meet(Hash([1; 32]), 10);
         counters.meet(Hash([2; 32]), 500);
         assert_eq!(counters.bytes().reused, 10);
+        assert!(counters.has_met(Hash([2; 32])) && !counters.has_met(Hash([3; 32])));
     }
 
     #[test]

@@ -77,8 +77,24 @@ pub enum EngineError {
         state: String,
     },
     /// Only the source can do that.
-    #[error("migration {0} can only be aborted by its source agent; the model is on its way here")]
+    #[error("only the source agent of migration {0} can do that; the model is on its way here")]
     NotSource(String),
+    /// The model is frozen already.
+    #[error("migration {id} is frozen: it cannot {verb}; `modelferry abort {id}` gives the model back")]
+    Frozen {
+        /// The migration.
+        id: String,
+        /// What it cannot.
+        verb: &'static str,
+    },
+    /// An order that would change nothing.
+    #[error("migration {id}: {why}")]
+    NoSuchOrder {
+        /// The migration.
+        id: String,
+        /// Why not.
+        why: String,
+    },
     /// This agent's journal was set back.
     #[error("this agent has stopped acting: {0}")]
     Halted(String),
@@ -143,6 +159,7 @@ impl EngineError {
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused
             }
+            Self::Frozen { .. } | Self::NoSuchOrder { .. } => ErrorKind::Refused,
             Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,

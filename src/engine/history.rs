@@ -61,7 +61,8 @@ impl History {
                 }
                 self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
             }
-            Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}
+            Body::Terms(_) | Body::Note(_) | Body::Orders(_) => {}
+            Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}
         }
     }
 

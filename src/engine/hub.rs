@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
-use modelferry_protocol::ids::Pin;
+use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
+use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::source::{self, SourceInput};
 use modelferry_protocol::switch::target::{self, TargetInput, TargetRecord};
 use modelferry_protocol::switch::{Cause, Head, Outcome, Terms};
@@ -23,11 +24,14 @@ use super::logs;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
+use crate::controller::port::Errand;
 use crate::link::{NewSession, Session};
 use crate::store::StoreError;
 
 /// Messages about incoming blobs that wait for the disk.
 const BLOB_MESSAGES_MAX: usize = 64;
+/// Models of one peer that are tried at once before they are frozen. Well above what a source lets run.
+const REHEARSALS_MAX: usize = 32;
 /// Questions of one peer that are being answered at once.
 const ANSWERS_MAX: usize = 8;
 
@@ -61,7 +65,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
     });
     // Before anything else is said or heard: one of the two may have been set back and not know it.
     Core::say(&session, claims::of(&core, session.peer())).await;
-    let (mut answers, mut copies) = (JoinSet::new(), JoinSet::new());
+    let (mut answers, mut copies, mut rehearsals) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     let mut met = false;
     while let Some(message) = inbox.recv().await {
         tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
@@ -86,6 +90,21 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                     Core::say(&session, Message::Told(Told { id, answer })).await;
                 });
                 while copies.try_join_next().is_some() {}
+            }
+            // Apart from the others: it lasts as long as reading all binaries does.
+            Message::Ask(Ask { id, question: Question::Rehearse(snapshot) }) => {
+                while rehearsals.try_join_next().is_some() {}
+                let busy = rehearsals.len() >= REHEARSALS_MAX;
+                let (core, session) = (core.clone(), session.clone());
+                rehearsals.spawn(async move {
+                    let answer = if busy {
+                        Err(format!("{REHEARSALS_MAX} models are being tried here already; try again later"))
+                    } else {
+                        rehearse(&core, session.peer(), &snapshot).await
+                    };
+                    let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
+                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                });
             }
             Message::Ask(ask) => {
                 while answers.len() >= ANSWERS_MAX {
@@ -251,6 +270,21 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<
     Ok(())
 }
 
+/// Has the controller try what can be tried of a model that is on its way here, and returns the bytes of its blobs.
+///
+/// Errors: why it would not be taken.
+async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String> {
+    let snapshot = Snapshot::open(snapshot, Hash::of(snapshot)).map_err(|error| error.to_string())?;
+    let coming = core.tracked(snapshot.mid).filter(|tracked| tracked.peer == peer && tracked.mailbox().is_some());
+    if coming.is_none_or(|tracked| tracked.terms.model != snapshot.model) {
+        return Err("the model is not on its way here".to_owned());
+    }
+    let errand = Errand { mid: snapshot.mid, model: snapshot.model };
+    let tried = core.parts.arrival.rehearse(errand, &snapshot.calls).await;
+    tried.map_err(|error| format!("failed to import model into target controller: {error}"))?;
+    Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
+}
+
 async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     let failed = |text: String| Answer::Failed(Text::cut(text));
     match question {
@@ -278,6 +312,7 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         Question::LatestLogTime(mid) => logs::latest(core, peer, mid).await,
         Question::TakeLog(taking) => logs::take(core, peer, taking).await,
         // Kept apart: it lasts, and must not hold up the answers to others.
+        Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
         Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;

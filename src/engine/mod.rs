@@ -12,7 +12,9 @@ mod hub;
 mod keep;
 mod logs;
 pub mod notes;
+pub mod orders;
 mod plan;
+mod queue;
 mod resolve;
 mod switchover;
 mod tracked;
@@ -29,7 +31,8 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::plan::{Answer, Question};
-use modelferry_protocol::record::Body;
+pub use modelferry_protocol::record::When;
+use modelferry_protocol::record::{Body, Orders};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -46,6 +49,7 @@ use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
 use self::view::{FindingView, KeptView, MigrationView, PlanView};
+use crate::config::Rate;
 use crate::link::{NewSession, Peer, PeerState};
 
 /// How often progress is shown while bytes move.
@@ -59,10 +63,31 @@ const MEET_WITHIN: Duration = Duration::from_secs(5);
 pub struct MigrateOptions {
     /// For how long the model may be frozen before the source gives up.
     pub freeze_max: Duration,
+    /// When the model may be frozen.
+    pub freeze: When,
+    /// Unix milliseconds after which the migration is given up, if the model has not been frozen by then.
+    pub until_ms: Option<u64>,
+    /// What may be sent for it; any amount without.
+    pub bwlimit: Option<Rate>,
     /// Whether the model's log is left behind.
     pub skip_log: bool,
     /// For how long the source keeps its copy once the target has the model.
     pub reap_hold: Duration,
+}
+
+impl MigrateOptions {
+    /// Returns the options of a migration that goes as fast as it can, at once, its log included, and whose source is
+    /// reaped when it is done.
+    pub fn new(freeze_max: Duration) -> Self {
+        Self {
+            freeze_max,
+            freeze: When::Ready,
+            until_ms: None,
+            bwlimit: None,
+            skip_log: false,
+            reap_hold: Duration::ZERO,
+        }
+    }
 }
 
 /// Carries models to and from the controller beside this agent.
@@ -137,6 +162,13 @@ impl Engine {
         };
         let (decided, begun) = oneshot::channel();
         let actor = actor.to_owned();
+        let orders = Orders {
+            freeze: options.freeze,
+            until_ms: options.until_ms,
+            bits_per_second_max: options.bwlimit.map(Rate::bits),
+            ..Orders::none(mid)
+        };
+        let given = orders.clone();
         core.fail_at(peer.pin, "source", "Offered", "before");
         core.decide(move |ledger| {
             if let Some(busy) = ledger.busy(model) {
@@ -146,7 +178,11 @@ impl Engine {
             let epoch_to = ledger.epoch(model) + 1;
             let head = Head { mid, model, epoch_to, peer: peer.pin, journal: journal_id, profile: Profile::Embedded };
             let record = SourceRecord { head, state: SourceState::Offered };
-            let entries = vec![entry(&actor, Body::Terms(terms.clone())), entry(&actor, Body::Source(record.clone()))];
+            let mut entries =
+                vec![entry(&actor, Body::Terms(terms.clone())), entry(&actor, Body::Source(record.clone()))];
+            if orders != Orders::none(mid) {
+                entries.insert(1, entry(&actor, Body::Orders(orders)));
+            }
             let mut history = History::default();
             entries.iter().for_each(|entry| history.apply(entry));
             let _ = decided.send((terms, record, history));
@@ -157,6 +193,7 @@ impl Engine {
         core.fail_at(peer.pin, "source", "Offered", "after");
         let (terms, record, history) = begun.await.expect("sent before the entries were made durable");
         let tracked = core.track(terms, record.head.peer, Standing::Source(record.clone()), history);
+        tracked.set_orders(given);
         let view = tracked.view();
         tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());
         Ok(view)
@@ -298,19 +335,23 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
             histories.entry(mid).or_default().apply(entry);
         }
     }
-    let known: Vec<(Terms, Standing)> = core.parts.journal.ledger(|ledger| {
-        let with_terms =
-            |(mid, standing): (MigrationId, &Standing)| Some((ledger.terms(mid)?.clone(), standing.clone()));
+    let mut known: Vec<(Terms, Standing, Orders)> = core.parts.journal.ledger(|ledger| {
+        let with_terms = |(mid, standing): (MigrationId, &Standing)| {
+            Some((ledger.terms(mid)?.clone(), standing.clone(), ledger.orders(mid)))
+        };
         ledger.standings().filter_map(with_terms).collect()
     });
-    for (terms, standing) in known {
+    // In the order in which they began: that is the order of the queue.
+    known.sort_by_key(|(terms, ..)| histories.get(&terms.mid).map_or(0, |history| history.started_ms));
+    for (terms, standing, orders) in known {
         let history = histories.remove(&terms.mid).unwrap_or_default();
         let at_rest = standing.is_at_rest();
         match standing.clone() {
             Standing::Source(record) => {
                 let tracked = core.track(terms, record.head.peer, standing, history);
+                tracked.set_orders(orders);
                 if !at_rest {
-                    tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());
+                    tokio::spawn(SourceTask::resumed(core.clone(), tracked, record).run());
                 }
             }
             Standing::Target(record) => {

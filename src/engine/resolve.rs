@@ -95,7 +95,8 @@ impl Engine {
             let standing = match entry.body {
                 Body::Source(record) => Standing::Source(record),
                 Body::Target(record) => Standing::Target(record),
-                Body::Terms(_) | Body::Note(_) | Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => continue,
+                Body::Terms(_) | Body::Note(_) | Body::Orders(_) => continue,
+                Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => continue,
             };
             let statement = Statement::of(&standing, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::Message;
+use modelferry_protocol::record::Orders;
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::Terms;
 use modelferry_protocol::switch::source::SourceState;
@@ -15,6 +16,7 @@ use super::counters::Counters;
 use super::error::EngineError;
 use super::history::History;
 use super::notes;
+use super::orders::{self, Change};
 use super::resolve::Resolving;
 use super::view::{self, Bytes, Direction, MigrationView, Stand};
 use crate::link::Session;
@@ -35,6 +37,15 @@ pub enum Event {
     Abort {
         /// Why, and who.
         cause: Cause,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// An operator wants something of it while its model is live.
+    Order {
+        /// What.
+        change: Change,
         /// Who asked, for the journal.
         actor: String,
         /// Told once it is durable, or refused.
@@ -81,8 +92,11 @@ pub struct Tracked {
 struct Inner {
     standing: Standing,
     history: History,
+    orders: Orders,
     after: notes::After,
     offered: bool,
+    /// What a source whose model is live is at, where the state alone does not tell.
+    phase: Option<String>,
     in_doubt_after_ms: u64,
     waiting: Option<String>,
     mailbox: Option<mpsc::Sender<Event>>,
@@ -93,12 +107,13 @@ impl Tracked {
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
     pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
-        let after = notes::After::default();
         let inner = Inner {
             standing,
             history,
-            after,
+            orders: Orders::none(terms.mid),
+            after: notes::After::default(),
             offered: false,
+            phase: None,
             in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
             waiting: None,
             mailbox: None,
@@ -157,6 +172,25 @@ impl Tracked {
     pub fn set_offered(&self) {
         self.inner().offered = true;
         self.publish();
+    }
+
+    /// Returns what operators want of it while its model is live.
+    pub fn orders(&self) -> Orders {
+        self.inner().orders.clone()
+    }
+
+    /// Takes in new orders, which are durable.
+    pub fn set_orders(&self, orders: Orders) {
+        self.inner().orders = orders;
+        self.publish();
+    }
+
+    /// Says what a source whose model is live is at, where the state alone does not tell.
+    pub fn set_phase(&self, phase: Option<String>) {
+        let changed = std::mem::replace(&mut self.inner().phase, phase.clone()) != phase;
+        if changed {
+            self.publish();
+        }
     }
 
     /// Notes how many lines of the log the target has taken.
@@ -244,7 +278,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
                 Answered(answered) | Adopting(answered) => Some(answered.root),
                 Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
             };
-            let note = notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
+            let by_state = || notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
+            let note = inner.phase.clone().unwrap_or_else(by_state);
             (Direction::Source, record.state.name(), stand, root, note)
         }
         Standing::Target(record) => {
@@ -282,7 +317,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         state: state.to_owned(),
         stand,
         note,
-        waiting: inner.waiting.clone(),
+        waiting: inner.waiting.clone().or_else(|| inner.phase.clone()),
+        orders: orders::view(&inner.orders),
         cause: history.cause.clone(),
         started_ms: history.started_ms,
         ended_ms: history.ended_ms,

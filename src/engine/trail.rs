@@ -7,6 +7,7 @@ use modelferry_protocol::switch::target::TargetState;
 use tokio::sync::watch;
 
 use super::core::Core;
+use super::orders;
 use super::tracked::id_of;
 use super::view::{AuditView, EventView};
 use super::{Engine, EngineError};
@@ -102,6 +103,7 @@ fn describe(body: &Body) -> String {
             format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
         }
         Body::Note(note) => note.text.to_string(),
+        Body::Orders(orders) => orders::describe(orders),
         Body::Conflict(conflict) => format!(
             "Conflict: model {} is live at epoch {} here and at epoch {} on {}; frozen here",
             conflict.model, conflict.epoch, conflict.peer_epoch, conflict.peer

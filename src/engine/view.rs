@@ -85,6 +85,9 @@ pub struct MigrationView {
     pub note: String,
     /// Why it waits, if it does.
     pub waiting: Option<String>,
+    /// What operators want of it while its model is live, if they have said anything.
+    #[serde(default)]
+    pub orders: Option<OrdersView>,
     /// The first cause, if it failed.
     pub cause: Option<String>,
     /// Unix milliseconds of its first record.
@@ -111,6 +114,23 @@ pub struct MigrationView {
     pub bytes: Bytes,
 }
 
+/// What operators want of a migration while its model is live.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrdersView {
+    /// Unix milliseconds from which on the model may be frozen, if it waits for an hour.
+    pub cutover_at_ms: Option<u64>,
+    /// Whether it waits for `cutover`.
+    pub held: bool,
+    /// Unix milliseconds after which it is given up.
+    pub until_ms: Option<u64>,
+    /// What may be sent for it, such as `20mbit`.
+    pub bwlimit: Option<String>,
+    /// Who has paused it, if somebody has.
+    pub paused_by: Option<String>,
+    /// Since when, Unix milliseconds.
+    pub paused_since_ms: Option<u64>,
+}
+
 impl MigrationView {
     /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.
     pub fn is_reap_failing(&self) -> bool {
@@ -126,8 +146,8 @@ impl MigrationView {
     /// does, as what is too long is cut at its end.
     pub fn notes(&self) -> String {
         match &self.waiting {
-            Some(waiting) => format!("{waiting}; {}", self.note),
-            None => self.note.clone(),
+            Some(waiting) if *waiting != self.note => format!("{waiting}; {}", self.note),
+            _ => self.note.clone(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod dial;
 mod flow;
 mod frames;
 mod identity;
+mod limits;
 mod line;
 mod listen;
 mod offering;
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 pub use certificate::{CertificateError, pin_of, verify_signature};
 pub use close::CloseCode;
 pub use config::{LinkConfig, Timing};
-pub use flow::CapView;
+pub use flow::{CapView, Limit};
 pub use identity::{Identity, IdentityError};
 pub use pair::PairError;
 pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
@@ -110,6 +111,9 @@ impl Link {
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
         let server = shared::server_config(&tls);
         let (caps, announced) = (flow::Caps::new(config.settings.clone()), flow::Announced::default());
+        for (peer, rate) in peers.limits() {
+            caps.set(*peer, rate.map_or(Limit::Any, Limit::AtMost));
+        }
         let memory = flow::Memory::load(peers.dir(), peers.disk());
         let wire = wire.map_or_else(|| Wire::bind(config.listen), Ok).map_err(failed)?;
         let endpoint = socket::endpoint(wire, &identity, server.clone(), &caps, &announced).map_err(failed)?;
@@ -222,6 +226,7 @@ impl Link {
             self.0.registry.forget(pin);
             self.0.caps.forget(pin);
             self.0.memory.forget(pin);
+            self.0.save_limits().await?;
         }
         Ok(())
     }
@@ -231,11 +236,11 @@ impl Link {
         self.0.apply_caps()
     }
 
-    /// Sets what may be sent, in the place of what the configuration says, until the agent ends: to a peer, or by the
+    /// Sets what may be sent, in the place of what the configuration says, also after a restart: to a peer, or by the
     /// whole agent without `peer`. Windows of the configuration hold all the same.
     ///
-    /// Errors: [`PairError::UnknownPeer`].
-    pub fn limit(&self, peer: Option<&str>, rate: Option<Rate>) -> Result<(), PairError> {
+    /// Errors: [`PairError::UnknownPeer`]; [`PairError::NotSaved`], and it holds until the agent ends.
+    pub async fn limit(&self, peer: Option<&str>, limit: Limit) -> Result<(), PairError> {
         let pin = match peer {
             None => None,
             Some(name) => {
@@ -243,9 +248,16 @@ impl Link {
                 Some(known.pin)
             }
         };
-        self.0.caps.set(pin, rate);
+        let _changing = self.0.changing.lock().await;
+        self.0.caps.set(pin, limit);
         self.0.apply_caps();
-        Ok(())
+        Ok(self.0.save_limits().await?)
+    }
+
+    /// Sets what the work that is under way to a peer may send, beneath what operators allow; any amount without.
+    pub fn cap_work(&self, peer: Pin, rate: Option<Rate>) {
+        self.0.caps.set_work(peer, rate);
+        self.0.apply_caps();
     }
 
     /// Closes all connections and takes no new ones. Until then the link lives, also without a handle on it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::Pin;
 use serde::{Deserialize, Serialize};
 
+use super::limits::{self, ByHand};
 use crate::disk::Disk;
 
 /// Bytes in a peer's name. Names are typed and stand in tables.
@@ -109,10 +110,12 @@ pub struct Peers {
     disk: Disk,
     path: PathBuf,
     list: Vec<Peer>,
+    /// What was set by hand of the caps, as it was loaded.
+    limits: ByHand,
 }
 
 impl Peers {
-    /// Loads `peers.toml` from `state_dir`; without the file there are no peers yet.
+    /// Loads `peers.toml` from `state_dir`; without the file there are no peers yet. And the caps that were set by hand.
     ///
     /// Errors: [`PeersError`].
     pub fn load(state_dir: &Path, disk: &Disk) -> Result<Self, PeersError> {
@@ -133,12 +136,18 @@ impl Peers {
             }
             list.push(Peer { name: entry.name, pin, addresses: entry.addresses, paired_ms: entry.paired_ms });
         }
-        Ok(Self { disk: disk.clone(), path, list })
+        let limits = limits::load(&limits::path(state_dir))?;
+        Ok(Self { disk: disk.clone(), path, list, limits })
     }
 
     /// Returns the state directory.
     pub(super) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Returns what was set by hand of the caps before this start.
+    pub(super) fn limits(&self) -> &ByHand {
+        &self.limits
     }
 
     /// Returns the disk that they are kept on.

@@ -123,6 +123,14 @@ impl Shared {
         self.caps.apply(&peers, day, now.hour() as u16 * 60 + now.minute() as u16)
     }
 
+    /// Writes to disk what was set by hand of the caps.
+    ///
+    /// Errors: [`PeersError::Io`].
+    pub async fn save_limits(&self) -> Result<(), PeersError> {
+        let (by_hand, peers) = (self.caps.by_hand(), self.peers());
+        blocking(move || super::limits::save(&super::limits::path(peers.dir()), peers.disk(), &by_hand)).await
+    }
+
     /// Keeps what a connection has learned of the link to `peer` for the next one.
     pub async fn remember(self: &Arc<Self>, lane: &Lane, peer: Pin) {
         let Some(measured) = lane.measured() else { return };

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
+use super::ears::{Ear, Ears, union};
 use super::rows::{Manifest, Partial};
 use super::{BlobReader, Store, StoreError, hash_file, lock};
 use crate::disk::{DiskFile, Open};
@@ -55,14 +56,11 @@ pub struct Incoming {
     adding: Mutex<()>,
     /// Held while bytes are made durable.
     ending: Mutex<()>,
+    ears: Ears,
 }
 
 fn insert(sets: &mut BTreeMap<u32, ChunkSet>, page: u32, index: usize, count: usize) {
     sets.entry(page).or_insert_with(|| ChunkSet::empty(count)).insert(index);
-}
-
-fn union(set: &mut ChunkSet, other: &ChunkSet) {
-    other.iter().for_each(|index| set.insert(index));
 }
 
 impl Progress {
@@ -117,12 +115,17 @@ impl Incoming {
         let (written, syncing, pages) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
         let progress = Progress { phase, manifest, partial, reused: 0, written, syncing, pages };
         let (progress, adding, ending) = (Mutex::new(progress), Mutex::default(), Mutex::default());
-        Ok(Self { store, blob, cutter, file, progress, adding, ending })
+        Ok(Self { store, blob, cutter, file, progress, adding, ending, ears: Ears::default() })
     }
 
     /// Returns the blob.
     pub fn blob(&self) -> BlobRef {
         self.blob
+    }
+
+    /// Lets a receiver hear from now on what becomes durable. `wake` is called whenever there is something to take.
+    pub fn listen(&self, wake: impl Fn() + Send + Sync + 'static) -> Arc<Ear> {
+        self.ears.add(Box::new(wake))
     }
 
     /// Returns how many pages are known, counted from the first.
@@ -305,6 +308,8 @@ impl Incoming {
         for known in &mut progress.pages {
             taken.get(&known.page.index).into_iter().for_each(|set| union(&mut known.durable, set));
         }
+        drop(progress);
+        self.ears.tell(&taken);
         Ok(taken.into_iter().collect())
     }
 

@@ -8,6 +8,7 @@
 
 mod backend;
 mod cut;
+mod ears;
 mod error;
 mod incoming;
 mod kept;
@@ -31,6 +32,7 @@ use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 
 pub use cut::CUTTER;
+pub use ears::Ear;
 pub use error::StoreError;
 pub use incoming::Incoming;
 pub use outgoing::BlobReader;

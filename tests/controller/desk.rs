@@ -34,6 +34,11 @@ pub trait Controller: Send + Sync {
     fn judge(&self) -> Vec<Finding> {
         Vec::new()
     }
+
+    /// Tries what can be tried of a model that is on its way here.
+    fn rehearse(&self, _: &[Call]) -> Result<(), ControllerError> {
+        Ok(())
+    }
 }
 
 /// The port.
@@ -132,6 +137,10 @@ impl<C: Controller> Arrival for Desk<C> {
 
     async fn prechecks(&self, _: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
         Ok(self.0.judge())
+    }
+
+    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+        self.0.rehearse(calls)
     }
 
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {

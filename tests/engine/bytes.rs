@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write};
 
 use modelferry::engine::view::Stand;
+use modelferry::link::Limit;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -46,7 +47,7 @@ async fn on_a_slow_link_fewer_bytes_travel_than_at_the_usual_level() {
     let frames = payload.chunks(256 << 10);
     let usual: usize = frames.map(|frame| zstd::bulk::compress(frame, 3).unwrap().len()).sum();
     let (src, dst) = pair(&[b"version: 12\n".to_vec(), payload]).await;
-    src.link().limit(None, Some("8mbit".parse().unwrap())).unwrap();
+    src.link().limit(None, Limit::AtMost("8mbit".parse().unwrap())).await.unwrap();
     let mid = src.migrate("dst").await;
     let bytes = src.ends(mid, Stand::Moved).await.bytes;
     assert!(bytes.sent_wire < usual as u64, "{usual} at level 3, {bytes:?}");

@@ -114,7 +114,7 @@ impl Host {
 
     /// What is chosen unless a test chooses otherwise.
     pub fn options() -> MigrateOptions {
-        MigrateOptions { freeze_max: Duration::from_secs(600), skip_log: false, reap_hold: Duration::ZERO }
+        MigrateOptions::new(Duration::from_secs(600))
     }
 
     pub async fn migrate_with(&self, to: &str, options: MigrateOptions) -> MigrationId {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use modelferry::engine::orders::Change;
 use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
 
-use super::controller::{Held, MODEL};
+use super::controller::{Effect, Held, MODEL};
 use super::engines::{Host, noise, pair};
 
 fn blobs() -> Vec<Vec<u8>> {
@@ -40,7 +41,7 @@ async fn a_return_trip_sends_no_chunk_again() {
 async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     let (src, dst) = pair(&blobs()).await;
     dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
-    let options = MigrateOptions { freeze_max: Duration::from_secs(9), skip_log: false, reap_hold: Duration::ZERO };
+    let options = MigrateOptions::new(Duration::from_secs(9));
     let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
     assert_eq!(refused.to_string(), "target prechecks failed: model named \"shelf\" already exists");
     assert_eq!(refused.kind(), ErrorKind::Refused);
@@ -97,7 +98,7 @@ async fn a_thaw_that_fails_is_repeated_until_the_model_is_live() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_requests_for_one_model_exactly_one_begins() {
     let (src, _dst) = pair(&blobs()).await;
-    let options = MigrateOptions { freeze_max: Duration::from_secs(60), skip_log: false, reap_hold: Duration::ZERO };
+    let options = MigrateOptions::new(Duration::from_secs(60));
     let race = (0..100).map(|_| {
         let engine = src.engine().clone();
         tokio::spawn(async move { engine.migrate(MODEL, "dst", options, "test").await })
@@ -140,4 +141,44 @@ async fn a_peer_that_is_not_known_is_refused_with_the_command_to_pair() {
     let told = src.engine().plan(MODEL, "nowhere").await.unwrap_err();
     assert_eq!(told.kind(), ErrorKind::NotFound);
     assert!(told.to_string().contains("modelferry pair accept"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_frozen_can_be_aborted_and_not_paused() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.stall_stage = true;
+    let mid = src.migrate("dst").await;
+    src.until(mid, "the freeze", |view| view.state == "Frozen").await;
+    for change in [Change::Pause, Change::Resume, Change::Cutover { until_ms: None }] {
+        let refused = src.engine().order(mid, change, "test").await.unwrap_err();
+        assert!(matches!(refused, EngineError::Frozen { .. }), "{refused}");
+        let text = refused.to_string();
+        assert!(text.contains("is frozen: it cannot") && text.contains("`modelferry abort"), "{text}");
+        assert!(matches!(dst.engine().order(mid, change, "test").await, Err(EngineError::NotSource(_))));
+    }
+    assert!(src.engine().migration(mid).unwrap().orders.is_none());
+    dst.shelf.inner().trouble.stall_stage = false;
+    src.ends(mid, Stand::Moved).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_cannot_be_paused() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.failing_activations = u32::MAX;
+    let mid = src.migrate("dst").await;
+    src.until(mid, "the commit", |view| view.state == "Committed").await;
+    let refused = src.engine().order(mid, Change::Pause, "test").await.unwrap_err();
+    assert!(matches!(refused, EngineError::TooLate(_)), "{refused}");
+    dst.shelf.inner().trouble.failing_activations = 0;
+    src.ends(mid, Stand::Moved).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn binaries_are_tried_by_the_target_before_the_freeze() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.refuse_rehearsal = Some("charm-0 is none".into());
+    let mid = src.migrate("dst").await;
+    let view = src.ends(mid, Stand::Reverted).await;
+    assert!(view.cause.as_ref().unwrap().contains("charm-0 is none"), "{view:?}");
+    assert!(!src.shelf.inner().asked.contains(&Effect::Freeze), "{:?}", src.shelf.inner().asked);
 }

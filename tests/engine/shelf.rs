@@ -8,6 +8,7 @@ use modelferry::store::Store;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::plan::{Finding, Level};
+use modelferry_protocol::snapshot::Call;
 
 use super::controller::{Controller, Effect, Held, Site};
 
@@ -17,6 +18,9 @@ pub struct Trouble {
     pub refuse_precheck: Option<String>,
     pub refuse_freeze: bool,
     pub refuse_stage: Option<String>,
+    pub refuse_rehearsal: Option<String>,
+    /// Whether an import lasts until this is taken back.
+    pub stall_stage: bool,
     /// How many activations fail before one succeeds.
     pub failing_activations: u32,
     /// How many thaws fail before one succeeds.
@@ -30,6 +34,8 @@ pub struct Trouble {
 pub struct Inner {
     pub site: Site,
     pub trouble: Trouble,
+    /// Every effect that was asked for, in order.
+    pub asked: Vec<Effect>,
     /// Pieces of a log that were taken, in order, repeats included.
     pub logs_taken: Vec<u64>,
 }
@@ -43,7 +49,12 @@ pub struct Shelf {
 
 impl Shelf {
     pub fn new(store: Store) -> Self {
-        let inner = Inner { site: Site::new(Held::Absent), trouble: Trouble::default(), logs_taken: Vec::new() };
+        let inner = Inner {
+            site: Site::new(Held::Absent),
+            trouble: Trouble::default(),
+            asked: Vec::new(),
+            logs_taken: Vec::new(),
+        };
         Self { store, inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -69,7 +80,11 @@ fn fails(left: &mut u32) -> bool {
 #[async_trait]
 impl Controller for Shelf {
     async fn ask(&self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
+        while matches!(effect, Effect::Import(_)) && self.inner().trouble.stall_stage {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         let mut inner = self.inner();
+        inner.asked.push(effect);
         let trouble = &mut inner.trouble;
         let down = match effect {
             Effect::Freeze if trouble.refuse_freeze => {
@@ -112,5 +127,12 @@ impl Controller for Shelf {
         let refuse = self.inner().trouble.refuse_precheck.clone();
         let (level, text) = refuse.map_or((Level::Pass, String::new()), |text| (Level::Fail, text));
         vec![Finding { level, check: Text::cut("shelf"), text: Text::cut(text), fix: Text::default() }]
+    }
+
+    fn rehearse(&self, calls: &[Call]) -> Result<(), ControllerError> {
+        for blob in calls.iter().filter_map(Call::blob) {
+            self.store.verify(blob).expect("every blob is here when it is tried");
+        }
+        self.inner().trouble.refuse_rehearsal.clone().map_or(Ok(()), |text| Err(ControllerError::Refused(text)))
     }
 }

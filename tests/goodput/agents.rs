@@ -79,7 +79,7 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
 async fn transfer(link: &Link, road: Road, engine: &Engine, bytes: u64) -> Ran {
     let (before, begun) = (link.carried(1), Instant::now());
     link.begin();
-    let options = MigrateOptions { freeze_max: Duration::from_secs(600), skip_log: false, reap_hold: Duration::ZERO };
+    let options = MigrateOptions::new(Duration::from_secs(600));
     let view = engine.migrate(MODEL, NAMES[1], options, "test").await.unwrap();
     let mut watch = engine.watch(view.mid.parse().unwrap()).unwrap();
     watch.wait_for(|view| view.bytes.held >= bytes).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use modelferry::link::Session;
+use modelferry::link::{Limit, Session};
 use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
 
 use crate::support::{Agent, joined, paired, soon};
@@ -32,7 +32,7 @@ async fn move_chunks(east: &mut Agent, west: &mut Agent, count: u32) {
 #[tokio::test]
 async fn a_cap_holds_also_across_connections() {
     let (mut east, mut west) = paired().await;
-    east.link.limit(None, Some("4mbit".parse().unwrap())).unwrap();
+    east.link.limit(None, Limit::AtMost("4mbit".parse().unwrap())).await.unwrap();
     let begun = Instant::now();
     for _ in 0..2 {
         move_chunks(&mut east, &mut west, 10).await;
@@ -44,26 +44,26 @@ async fn a_cap_holds_also_across_connections() {
 #[tokio::test]
 async fn a_peers_cap_is_for_that_peer_alone() {
     let (mut east, mut west) = paired().await;
-    east.link.limit(Some("west"), Some("4mbit".parse().unwrap())).unwrap();
+    east.link.limit(Some("west"), Limit::AtMost("4mbit".parse().unwrap())).await.unwrap();
     let begun = Instant::now();
     move_chunks(&mut east, &mut west, 20).await;
     assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
     let caps = east.link.caps();
     assert_eq!((caps[0].now, caps[1].now.map(|rate| rate.to_string())), (None, Some("4mbit".to_owned())));
-    assert!(east.link.limit(Some("south"), None).is_err());
+    assert!(east.link.limit(Some("south"), Limit::Any).await.is_err());
 }
 
 #[tokio::test]
 async fn a_pause_stops_chunks_and_lets_messages_through() {
     let (mut east, mut west) = paired().await;
     let (left, mut right) = joined(&mut east, &mut west).await;
-    east.link.limit(None, Some("0".parse().unwrap())).unwrap();
+    east.link.limit(None, Limit::AtMost("0".parse().unwrap())).await.unwrap();
     let session = left.session.clone();
     let sending = tokio::spawn(async move { send_chunks(&session, 1).await });
     left.session.send(Message::BlobDone(7)).await.unwrap();
     assert_eq!(soon(right.inbox.recv()).await, Some(Message::BlobDone(7)));
     assert!(!sending.is_finished());
-    east.link.limit(None, None).unwrap();
+    east.link.limit(None, Limit::Any).await.unwrap();
     assert_eq!(soon(right.chunks.recv()).await.unwrap().1.len(), CHUNK_BYTES as usize);
     sending.await.unwrap();
 }

@@ -235,14 +235,7 @@ impl Host {
         let Some(running) = &self.running else { return };
         let (engine, peer) = (running.engine.clone(), name_of(1 - self.index));
         running.runtime.spawn(async move {
-            let _ = engine
-                .migrate(
-                    MODEL,
-                    peer,
-                    MigrateOptions { freeze_max, skip_log: false, reap_hold: Duration::ZERO },
-                    "operator",
-                )
-                .await;
+            let _ = engine.migrate(MODEL, peer, MigrateOptions::new(freeze_max), "operator").await;
         });
     }
 

@@ -9,6 +9,7 @@ mod endurance;
 mod handed;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;
+mod hour;
 mod interrupted;
 mod memory;
 mod moved;

@@ -85,6 +85,7 @@ pub fn questions() -> Vec<Question> {
             },
         }),
         Question::Keep(Keeping { taken_s: 1_767_225_600, root: ROOT, snapshot: Bytes::new(vec![0xaa; 40]).unwrap() }),
+        Question::Rehearse(Bytes::new(vec![0xbb; 40]).unwrap()),
     ]
 }
 

@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
-use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded, Note};
+use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded, Note, Orders, Pause, When};
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
@@ -77,6 +77,13 @@ pub fn bodies() -> Vec<(String, Body)> {
     let peer = Pin([0xaa; 32]);
     bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
     bodies.push(("alarm".to_owned(), Body::Alarm(Alarm { peer, text: cause() })));
+    let paused = Some(Pause { by: name("uid 0"), since_ms: 1_767_225_600_000 });
+    let (until_ms, bits_per_second_max) = (Some(1_767_229_200_000), Some(20_000_000));
+    for freeze in [When::Ready, When::At(1_767_225_600_000), When::Held] {
+        let orders = Orders { mid: MID, freeze, until_ms, bits_per_second_max, paused: paused.clone() };
+        bodies.push((format!("orders-{}", freeze.name()), Body::Orders(orders)));
+    }
+    bodies.push(("orders-none".to_owned(), Body::Orders(Orders::none(MID))));
     bodies.push(("discarded".to_owned(), Body::Discarded(Discarded { model: MODEL, peer, cause: cause() })));
     for state in source_states() {
         use SourceState::{Adopting, Answered, Relaying};

@@ -5,6 +5,7 @@ use super::refusal::refusal_of_pairing;
 use crate::agent::control::view::CapView;
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::config::Rate;
+use crate::link::Limit;
 
 impl Desk {
     /// Returns the caps as they are now.
@@ -18,10 +19,16 @@ impl Desk {
     }
 
     /// Changes a cap.
-    pub(super) fn limit(&self, peer: Option<&str>, rate: Option<&str>) -> Result<Response, Failure> {
+    ///
+    /// `rate`: as [`crate::agent::control::Request::Limit`] has it.
+    pub(super) async fn limit(&self, peer: Option<&str>, rate: Option<&str>) -> Result<Response, Failure> {
         let usage = |error: crate::config::BadRate| Failure::new(FailureKind::Usage, error.to_string());
-        let rate = rate.map(str::parse::<Rate>).transpose().map_err(usage)?;
-        self.link.limit(peer, rate).map_err(|error| refusal_of_pairing(&error))?;
+        let limit = match rate {
+            None => Limit::Any,
+            Some("default") => Limit::Configured,
+            Some(rate) => Limit::AtMost(rate.parse::<Rate>().map_err(usage)?),
+        };
+        self.link.limit(peer, limit).await.map_err(|error| refusal_of_pairing(&error))?;
         Ok(self.limits())
     }
 }

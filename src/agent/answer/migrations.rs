@@ -6,9 +6,11 @@ use modelferry_protocol::ids::ModelUuid;
 
 use super::Desk;
 use crate::agent::control::server::Client;
-use crate::agent::control::{Failure, FailureKind, Response};
+use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
+use crate::config::Rate;
+use crate::engine::orders::{CUTOVER_WITHIN, Change};
 use crate::engine::view::{MigrationView, Stand};
-use crate::engine::{EngineError, MigrateOptions};
+use crate::engine::{EngineError, MigrateOptions, When};
 
 /// How often a watcher hears something, so that one that hung up is noticed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -20,6 +22,34 @@ pub(super) fn now_ms() -> u64 {
 
 fn is_at_rest(view: &MigrationView) -> bool {
     view.ended_ms.is_some()
+}
+
+/// Returns the options with a schedule.
+fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOptions, Failure> {
+    let usage = |text: String| Failure::new(FailureKind::Usage, text).state("nothing has changed");
+    let bwlimit = schedule.bwlimit.as_deref().map(str::parse::<Rate>).transpose();
+    let bwlimit = bwlimit.map_err(|error| usage(error.to_string()))?;
+    if bwlimit.is_some_and(Rate::is_pause) {
+        let text = "a migration that may send nothing never ends".to_owned();
+        return Err(usage(text).hint("begin it, and then pause it with `modelferry pause`"));
+    }
+    let freeze = match (schedule.at_ms, schedule.hold) {
+        (Some(_), true) => {
+            return Err(usage("a migration waits for an hour or for `cutover`, not for both".to_owned()));
+        }
+        (Some(at_ms), false) => When::At(at_ms),
+        (None, true) => When::Held,
+        (None, false) if schedule.until_ms.is_some() => {
+            return Err(usage("only what waits can wait until a time".to_owned()).hint("say --at TIME, or --hold"));
+        }
+        (None, false) => When::Ready,
+    };
+    let within = |at_ms: u64| at_ms.saturating_add(CUTOVER_WITHIN.as_millis() as u64);
+    let until_ms = schedule.until_ms.or(schedule.at_ms.map(within));
+    if until_ms.is_some_and(|until_ms| until_ms <= schedule.at_ms.unwrap_or_else(now_ms)) {
+        return Err(usage("the time until which the cutover is tried lies before it".to_owned()));
+    }
+    Ok(MigrateOptions { freeze, until_ms, bwlimit, ..options })
 }
 
 impl Desk {
@@ -59,9 +89,11 @@ impl Desk {
         model: &str,
         peer: &str,
         options: MigrateOptions,
+        schedule: &Schedule,
         actor: &str,
     ) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
+        let options = scheduled(schedule, options)?;
         let peer = self.destination(peer);
         let begun = self.engine()?.migrate(model, &peer, options, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(begun)))
@@ -80,6 +112,19 @@ impl Desk {
             failure
         })?;
         Ok(Response::Migration(Box::new(aborted)))
+    }
+
+    /// Changes what is wanted of a migration whose model is live.
+    pub(super) async fn order(&self, id: &str, order: Order, actor: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?;
+        let mid = engine.find(id).map_err(|error| self.refused(error))?;
+        let change = match order {
+            Order::Pause {} => Change::Pause,
+            Order::Resume {} => Change::Resume,
+            Order::Cutover { until_ms } => Change::Cutover { until_ms },
+        };
+        let ordered = engine.order(mid, change, actor).await.map_err(|error| self.refused(error))?;
+        Ok(Response::Migration(Box::new(ordered)))
     }
 
     pub(super) async fn reap(&self, id: &str, skip_log: bool, actor: &str) -> Result<Response, Failure> {

@@ -114,16 +114,15 @@ impl Desk {
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
-            Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()),
+            Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()).await,
             Request::Unpair { peer } => self.unpair(&peer).await,
-            Request::Migrate { model, peer, freeze_ms_max, skip_log, reap_hold_ms } => {
-                let options = MigrateOptions {
-                    freeze_max: freeze_ms_max.map_or(self.freeze_max, Duration::from_millis),
-                    skip_log,
-                    reap_hold: Duration::from_millis(reap_hold_ms),
-                };
-                self.migrate(&model, &peer, options, actor).await
+            Request::Migrate { model, peer, freeze_ms_max, skip_log, reap_hold_ms, schedule } => {
+                let freeze_max = freeze_ms_max.map_or(self.freeze_max, Duration::from_millis);
+                let reap_hold = Duration::from_millis(reap_hold_ms);
+                let options = MigrateOptions { skip_log, reap_hold, ..MigrateOptions::new(freeze_max) };
+                self.migrate(&model, &peer, options, &schedule, actor).await
             }
+            Request::Order { id, order } => self.order(&id, order, actor).await,
             Request::Reap { id, skip_log } => self.reap(&id, skip_log, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,

@@ -7,6 +7,7 @@ mod failure;
 pub mod handing;
 mod means;
 mod nearest;
+mod orders;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::failure::{Failure, FailureKind, Missing};
 pub use self::means::{BackupRef, How};
 pub use self::nearest::nearest;
+pub use self::orders::{Order, Schedule};
 
 use self::view::{
     ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
@@ -152,7 +154,7 @@ pub enum Request {
     Limit {
         /// To whom; by the whole agent if nobody is named.
         peer: Option<String>,
-        /// How much, such as `20mbit`; 0 is a pause, any amount if it is absent.
+        /// How much, such as `20mbit`; 0 is a pause, `default` what is configured, any amount if it is absent.
         rate: Option<String>,
     },
     /// Forget a peer.
@@ -174,6 +176,16 @@ pub enum Request {
         /// How long its copy here is kept afterwards, milliseconds.
         #[serde(default)]
         reap_hold_ms: u64,
+        /// When it may be cut over, and how fast it may go.
+        #[serde(default)]
+        schedule: Schedule,
+    },
+    /// Change what is wanted of a migration whose model is live.
+    Order {
+        /// The migration.
+        id: String,
+        /// What.
+        order: Order,
     },
     /// Delete the copy of a model that has moved.
     Reap {
@@ -289,7 +301,8 @@ impl Request {
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::Limit { .. } => true,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Migrate { .. } | Self::Abort { .. } | Self::Resolve { .. } | Self::Reap { .. } => true,
+            Self::Order { .. } | Self::Migrate { .. } | Self::Reap { .. } => true,
+            Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
         }
@@ -344,7 +357,8 @@ pub enum Response {
     ModelStatus(Box<ModelStatusView>),
     /// Of [`Request::Migrations`].
     Migrations(Vec<MigrationView>),
-    /// Of [`Request::Migrate`], [`Request::Abort`], [`Request::Reap`], and the end of [`Request::Watch`].
+    /// Of [`Request::Migrate`], [`Request::Order`], [`Request::Abort`], [`Request::Reap`], and the end of
+    /// [`Request::Watch`].
     Migration(Box<MigrationView>),
     /// Of [`Request::ShowMigration`].
     History {

@@ -63,7 +63,7 @@ pub struct CapView {
     pub peer: Option<String>,
     /// How much, such as `20mbit`; `0` is a pause, any amount if it is absent.
     pub rate: Option<String>,
-    /// Whether it was set by hand since the agent's start.
+    /// Whether it was set by hand, and not configured.
     pub by_hand: bool,
 }
 

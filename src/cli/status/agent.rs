@@ -1,11 +1,12 @@
 //! The agent: what is in doubt, what runs, what failed of late, its peers, what waits.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::cut;
 use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
 use crate::cli::aftermath::{FROZEN, Failed};
-use crate::cli::output::{Paint, Table, clock, painted};
+use crate::cli::output::{Paint, Table, clock, painted, span};
 use crate::cli::{cloud_region, doubt, peers, plain};
 
 /// What a doubt begins with.
@@ -35,7 +36,11 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         let _ = writeln!(text, "{}", table.render_in(color));
     }
     for migration in status.migrations.iter().filter(|migration| is_freezing(migration)) {
-        let _ = writeln!(text, "Model \"{}/{}\" is {FROZEN}.\n", plain(&migration.owner), plain(&migration.model));
+        let since = migration
+            .frozen_ms
+            .map_or_else(String::new, |ms| format!(" It has been so for {}.", span(Duration::from_millis(ms))));
+        let (owner, model) = (plain(&migration.owner), plain(&migration.model));
+        let _ = writeln!(text, "Model \"{owner}/{model}\" is {FROZEN}.{since}\n");
     }
     let mut table = Table::new(&["Controller", "Cloud/Region", "Version", "Agent", "Listen", "Timestamp"]);
     table.row([&controller.name, &cloud, &controller.version, &status.version, &status.listen, &time]);

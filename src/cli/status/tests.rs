@@ -46,6 +46,7 @@ pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         stand,
         note: "exporting model".into(),
         waiting: Some("the link to \"west\" is down".into()),
+        orders: None,
         cause: None,
         started_ms: NOW_MS - 60_000,
         ended_ms: None,
@@ -213,7 +214,8 @@ fn agent_status() -> StatusView {
 
 #[test]
 fn what_is_in_doubt_comes_first_and_then_what_runs() {
-    let migrations = vec![migration(Stand::Running), migration(Stand::Undecided)];
+    let frozen = MigrationView { frozen_ms: Some(1_500), ..migration(Stand::Undecided) };
+    let migrations = vec![migration(Stand::Running), frozen];
     let text = agent::text(&StatusView { migrations, ..agent_status() }, NOW_MS, false);
     assert!(text.starts_with("IN DOUBT  model \"admin/prod\""), "{text}");
     assert!(text.contains("Committed, for 45 s: the link to \"west\" is down"), "{text}");
@@ -225,6 +227,7 @@ fn what_is_in_doubt_comes_first_and_then_what_runs() {
         "Model  Controller  Cloud/Region  Version  Timestamp  Notes\n",
         "  migrating: the link to \"west\" is down; exporting model\n",
         "Model \"admin/prod\" is frozen for its migration: applications keep running; hooks and changes wait",
+        "It has been so for 1.5 s.",
         "Controller  Cloud/Region  Version  Agent",
         "west  -           -             -        down  -\n",
         "Waiting  ID",

@@ -120,6 +120,29 @@ impl Wanted {
         }
     }
 
+    /// Returns what its bytes have to hash to, as a word; nothing where the description does not tell.
+    pub fn proof(&self) -> Option<String> {
+        self.algorithm().map(|(name, _, digest)| format!("{name} {digest}"))
+    }
+
+    /// Tells whether it can have so many bytes.
+    ///
+    /// Errors: [`NotWanted::Size`], [`NotWanted::TooLarge`].
+    pub fn fits(&self, actual: u64) -> Result<(), NotWanted> {
+        match self {
+            Self::AgentBinary { bytes: expected, .. } if *expected != 0 && *expected != actual => {
+                Err(NotWanted::Size { wanted: self.to_string(), actual, expected: *expected })
+            }
+            Self::File { bytes: expected, .. } if *expected != actual => {
+                Err(NotWanted::Size { wanted: self.to_string(), actual, expected: *expected })
+            }
+            Self::OciImage { .. } if actual > OCI_DOCUMENT_BYTES_MAX => {
+                Err(NotWanted::TooLarge { wanted: self.to_string(), actual })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Wraps `source`, so that what is read from it can be proven afterwards.
     pub fn proving<R: Read>(&self, source: R) -> Proving<'_, R> {
         let hash = self.algorithm().map(|(_, algorithm, _)| digest::Context::new(algorithm));
@@ -152,18 +175,7 @@ impl<R> Proving<'_, R> {
     /// Errors: [`NotWanted`].
     pub fn finish(self) -> Result<(), NotWanted> {
         let Self { wanted, hash, bytes: actual, .. } = self;
-        match wanted {
-            Wanted::AgentBinary { bytes: expected, .. } if *expected != 0 && *expected != actual => {
-                return Err(NotWanted::Size { wanted: wanted.to_string(), actual, expected: *expected });
-            }
-            Wanted::File { bytes: expected, .. } if *expected != actual => {
-                return Err(NotWanted::Size { wanted: wanted.to_string(), actual, expected: *expected });
-            }
-            Wanted::OciImage { .. } if actual > OCI_DOCUMENT_BYTES_MAX => {
-                return Err(NotWanted::TooLarge { wanted: wanted.to_string(), actual });
-            }
-            _ => {}
-        }
+        wanted.fits(actual)?;
         let (Some(hash), Some((algorithm, _, expected))) = (hash, wanted.algorithm()) else {
             return Ok(());
         };

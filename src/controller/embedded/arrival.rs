@@ -14,6 +14,7 @@ use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::{check_name, key};
 use super::intake::check_calls;
 use super::record::{Mid, ModelRecord, State, Summary, now_ms};
+use super::rehearsal::uploaded;
 use super::users::UserRecord;
 use super::{Embedded, Inner};
 use crate::config::SpaceConfig;
@@ -42,31 +43,18 @@ impl Arrival for Embedded {
         self.blocking(move |inner| inner.audit(errand.model, &calls)).await
     }
 
+    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+        let calls = calls.to_vec();
+        self.blocking(move |inner| inner.rehearse(&calls)).await
+    }
+
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
         let call = call.clone();
-        self.blocking(move |inner| match call {
-            Call::Import(blob) => inner.stage_description(errand, blob),
-            Call::ImportEntries(blob) => inner.stage_entries(errand, blob),
-            Call::UploadCharm(charm) => {
-                let is = |wanted: &Wanted| matches!(wanted, Wanted::Charm { url } if **url == *charm.url);
-                inner.stage_binary(errand, charm.blob, &format!("charm {}", &*charm.url), is)
-            }
-            Call::UploadAgentBinary(binary) => {
-                let is = |wanted: &Wanted| matches!(wanted, Wanted::AgentBinary { version, .. } if **version == *binary.version);
-                inner.stage_binary(errand, binary.blob, &format!("agent binary {}", &*binary.version), is)
-            }
-            Call::UploadResource(resource) => {
-                let is = |wanted: &Wanted| match wanted {
-                    Wanted::File { application, name, revision, .. }
-                    | Wanted::OciImage { application, name, revision } => {
-                        **application == *resource.application
-                            && **name == *resource.name
-                            && *revision == resource.revision
-                    }
-                    Wanted::Charm { .. } | Wanted::AgentBinary { .. } => false,
-                };
-                let what = format!("resource {}/{} ({})", &*resource.application, &*resource.name, resource.revision);
-                inner.stage_binary(errand, resource.blob, &what, is)
+        self.blocking(move |inner| match &call {
+            Call::Import(blob) => inner.stage_description(errand, *blob),
+            Call::ImportEntries(blob) => inner.stage_entries(errand, *blob),
+            Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
+                inner.stage_binary(errand, &call)
             }
             Call::CheckMachines => inner.finish_staging(errand),
             Call::Activate => inner.activate(errand),
@@ -237,28 +225,19 @@ impl Inner {
         })
     }
 
-    fn stage_binary(
-        &self,
-        errand: Errand,
-        blob: BlobRef,
-        what: &str,
-        is: impl Fn(&Wanted) -> bool,
-    ) -> Result<(), ControllerError> {
+    fn stage_binary(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
         let (Copy::Importing(record) | Copy::Staged(record)) = copy(self.database.model(errand.model)?, errand)?;
         let description = record.description.ok_or_else(|| ControllerError::ModelNotFound(errand.model.to_string()))?;
         let description = self.description_of(description)?;
-        let wanted = description.wanted().iter().find(|wanted| is(wanted));
-        let wanted = wanted.ok_or_else(|| refused(format!("{what} is not named by the model description")))?;
+        let (blob, wanted) = uploaded(call, &description)?;
         let path = key(wanted);
         let held = self.database.binaries(errand.model)?;
         if held.iter().any(|(known, of)| *known == path && *of == blob.into()) {
             return Ok(());
         }
-        let file = self.store.open_blob(blob.hash).map_err(ControllerError::storage)?;
-        let mut proving = wanted.proving(file);
-        std::io::copy(&mut proving, &mut std::io::sink()).map_err(ControllerError::storage)?;
-        proving.finish().map_err(|error| refused(error.to_string()))?;
-        self.database.write(|tables| {
+        self.prove(blob, wanted)?;
+        // What is lost of a half staged copy is staged again: the end of the staging makes all of it durable.
+        self.database.write_soon(|tables| {
             importing(tables, errand)?;
             tables.put_binary(errand.model, &path, blob.into())
         })

@@ -4,9 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,6 +32,9 @@ const LOGS: TableDefinition<(u128, &str), &[u8]> = TableDefinition::new("logs");
 const LOG_TIMES: TableDefinition<u128, u64> = TableDefinition::new("log-times");
 /// Migrations that have ended here: a call of one that lands late must not begin it again.
 const ENDED: TableDefinition<u128, ()> = TableDefinition::new("ended");
+
+/// Blobs that were proven to be what a description names: the hash, and what the description says they hash to.
+const PROVEN: TableDefinition<(&[u8; 32], &str), ()> = TableDefinition::new("proven");
 
 /// The database, open.
 pub(super) struct Controller(Database);
@@ -76,6 +79,26 @@ impl Controller {
         let done = work(&mut Tables::open(&transaction)?)?;
         transaction.commit().map_err(ControllerError::storage)?;
         Ok(done)
+    }
+
+    /// As [`Controller::write`], but it is durable only with the next one: for what can be done again. Whoever reads
+    /// sees it at once.
+    pub(super) fn write_soon<T>(
+        &self,
+        work: impl FnOnce(&mut Tables<'_>) -> Result<T, ControllerError>,
+    ) -> Result<T, ControllerError> {
+        let mut transaction = self.0.begin_write().map_err(ControllerError::storage)?;
+        transaction.set_durability(Durability::None).map_err(ControllerError::storage)?;
+        let done = work(&mut Tables::open(&transaction)?)?;
+        transaction.commit().map_err(ControllerError::storage)?;
+        Ok(done)
+    }
+
+    /// Reports whether a blob was proven to be this.
+    pub(super) fn is_proven(&self, blob: Hash, proof: &str) -> Result<bool, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(PROVEN).map_err(ControllerError::storage)?;
+        Ok(table.get((&blob.0, proof)).map_err(ControllerError::storage)?.is_some())
     }
 
     /// Returns a fact about the controller.
@@ -230,6 +253,7 @@ pub(super) struct Tables<'t> {
     logs: Table<'t, (u128, &'static str), &'static [u8]>,
     log_times: Table<'t, u128, u64>,
     ended: Table<'t, u128, ()>,
+    proven: Table<'t, (&'static [u8; 32], &'static str), ()>,
 }
 
 impl<'t> Tables<'t> {
@@ -244,6 +268,7 @@ impl<'t> Tables<'t> {
             logs: transaction.open_table(LOGS).map_err(ControllerError::storage)?,
             log_times: transaction.open_table(LOG_TIMES).map_err(ControllerError::storage)?,
             ended: transaction.open_table(ENDED).map_err(ControllerError::storage)?,
+            proven: transaction.open_table(PROVEN).map_err(ControllerError::storage)?,
         })
     }
 
@@ -259,6 +284,12 @@ impl<'t> Tables<'t> {
             Some(_) => Err(ControllerError::Refused(format!("migration {mid} has ended here"))),
             None => Ok(()),
         }
+    }
+
+    /// Remembers that a blob is what a description names.
+    pub(super) fn put_proven(&mut self, blob: Hash, proof: &str) -> Result<(), ControllerError> {
+        self.proven.insert((&blob.0, proof), ()).map_err(ControllerError::storage)?;
+        Ok(())
     }
 
     pub(super) fn put_fact(&mut self, name: &str, fact: &impl Serialize) -> Result<(), ControllerError> {

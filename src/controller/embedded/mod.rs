@@ -19,6 +19,7 @@ mod intake;
 mod logs;
 mod models;
 mod record;
+mod rehearsal;
 mod shipment;
 #[cfg(test)]
 mod tests;

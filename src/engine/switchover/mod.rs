@@ -4,6 +4,7 @@
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
 mod after;
+mod ahead;
 pub mod line;
 pub mod seal;
 pub mod source;

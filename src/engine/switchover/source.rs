@@ -7,7 +7,7 @@ use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
-use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
+use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
 use tokio::time::Instant;
@@ -16,22 +16,21 @@ use super::after::After;
 use super::line::{Turn, until};
 use super::seal;
 use super::task::{Side, Task};
-use crate::controller::port::{ControllerError, Errand, Export};
+use crate::controller::port::{ControllerError, Export};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::Core;
 use crate::engine::error::EngineError;
-use crate::engine::plan;
+use crate::engine::queue::Place;
 use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
 use crate::engine::transfer::{TransferError, rate};
-use crate::engine::view::FindingView;
 use crate::link::Session;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
-type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+pub(super) type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// Why a transfer did not succeed.
-enum Failure {
+pub(super) enum Failure {
     /// The connection ended; the next one goes on.
     Closed,
     /// It will not get better: the attempt ends.
@@ -60,6 +59,8 @@ pub struct Source {
     seals: Vec<(u64, Instant)>,
     /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
     voted: bool,
+    /// Its place in the queue, until it is at rest or has to wait for something else.
+    pub(super) place: Option<Place>,
     /// What the model's log and the hold still want, once it is handed over.
     pub(super) after: After,
 }
@@ -162,7 +163,11 @@ impl Side for Source {
     }
 
     async fn wait(task: &mut SourceTask) {
-        task.wait().await;
+        if task.record.state == SourceState::Offered {
+            task.ahead().await;
+        } else {
+            task.wait().await;
+        }
     }
 
     async fn event(task: &mut SourceTask, event: Event) {
@@ -183,6 +188,10 @@ impl Side for Source {
             }
             Event::Reap { skip_log, actor, reply } => task.reap(skip_log, &actor, reply).await,
             Event::Failed(cause) => task.input(SourceInput::Abort(&cause)).await,
+            Event::Order { change, actor, reply } => {
+                let answer = task.order(change, &actor).await;
+                let _ = reply.send(answer);
+            }
             Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,
         }
     }
@@ -235,9 +244,11 @@ impl SourceTask {
     /// Waits in a state without a command: for the transfer, the peer, the operator, the clock.
     async fn wait(&mut self) {
         let state = self.record.state.clone();
+        if !matches!(state, SourceState::Frozen(_)) {
+            // Nothing is sent any more, and whoever is waited for may take long.
+            self.side.place = None;
+        }
         self.line.reset();
-        // Bytes follow an offer at once, and not a round trip later. Where it is not accepted they are ignored.
-        let (mut accepted, mut carried) = (!matches!(state, SourceState::Offered), false);
         let mut transfer: Option<Transfer> = None;
         match self.line.conversation() {
             Some(conversation) => {
@@ -252,34 +263,14 @@ impl SourceTask {
             tokio::select! {
                 biased;
                 () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => {
-                    let taken = matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
-                    Source::event(self, event).await;
-                    if taken && !accepted && self.record.state == state {
-                        accepted = true;
-                        self.tracked.set_offered();
-                        if carried {
-                            self.transferred(Ok(())).await;
-                        }
-                    }
-                }
+                Some(event) = self.mailbox.recv() => Source::event(self, event).await,
                 done = async { match &mut transfer { Some(transfer) => transfer.await, None => std::future::pending().await } } => {
                     transfer = None;
-                    carried = done.is_ok();
-                    if accepted || !carried {
-                        self.transferred(done).await;
-                    }
+                    self.transferred(done).await;
                 }
                 turn = self.line.turn() => match (turn, self.line.conversation()) {
                     (Turn::Up, Some(conversation)) => {
                         self.tracked.set_waiting(None);
-                        self.say_to(&conversation).await;
-                        // A target that has been offered the model says so again before it is frozen.
-                        (accepted, carried) = (!matches!(state, SourceState::Offered), false);
-                        transfer = self.transfer(&conversation);
-                    }
-                    // What followed an offer that was left unanswered was ignored, and follows the next.
-                    (Turn::Repeat, Some(conversation)) if !accepted => {
                         self.say_to(&conversation).await;
                         transfer = self.transfer(&conversation);
                     }
@@ -316,14 +307,6 @@ impl SourceTask {
     fn transfer(&self, conversation: &Arc<Conversation>) -> Option<Transfer> {
         let (core, tracked, conversation) = (self.core.clone(), self.tracked.clone(), conversation.clone());
         match &self.record.state {
-            SourceState::Offered => {
-                let errand = self.errand();
-                Some(Box::pin(async move {
-                    let export = core.parts.departure.preview(errand.model).await?;
-                    rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
-                    recheck(&core, &conversation, errand).await
-                }))
-            }
             SourceState::Frozen(frozen) => {
                 let root = frozen.root;
                 Some(Box::pin(async move {
@@ -339,17 +322,13 @@ impl SourceTask {
 
     async fn transferred(&mut self, done: Result<(), Failure>) {
         match done {
-            Ok(()) if matches!(self.record.state, SourceState::Offered) => {
-                let deadline_ms = self.core.clock_ms().saturating_add(self.tracked.terms.freeze_ms_max);
-                self.input(SourceInput::Ready { deadline_ms }).await;
-            }
             // The line tells when the next connection is there.
             Ok(()) | Err(Failure::Closed) => {}
             Err(Failure::Final(cause)) => self.input(SourceInput::Abort(&cause)).await,
         }
     }
 
-    fn too_late(&self) -> EngineError {
+    pub(super) fn too_late(&self) -> EngineError {
         let id = id_of(&self.tracked.terms);
         EngineError::TooLate(match self.record.state {
             SourceState::Committed(_) => {
@@ -383,22 +362,9 @@ impl SourceTask {
         }
     }
 
-    async fn input(&mut self, input: SourceInput<'_>) {
+    pub(super) async fn input(&mut self, input: SourceInput<'_>) {
         let outcome = source::on(&self.record, input);
         self.outcome(outcome, "agent", None).await;
-    }
-}
-
-/// Checks once more, just before the freeze, what was checked at the start: hours may lie between.
-async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Result<(), Failure> {
-    let findings = match plan::findings(core, conversation, errand.model, Some(errand.mid)).await {
-        Ok(findings) => findings,
-        Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
-        Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
-    };
-    match findings.into_iter().find(FindingView::is_failure) {
-        Some(finding) => Err(Failure::Final(Cause::cut(finding.complaint()))),
-        None => Ok(()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Side for Target {
                 task.outcome(outcome, "peer", Some(&session)).await;
             }
             Event::Failed(cause) => task.input(TargetInput::Drop(&cause)).await,
-            Event::Abort { reply, .. } | Event::Reap { reply, .. } => {
+            Event::Abort { reply, .. } | Event::Order { reply, .. } | Event::Reap { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&task.tracked.terms))));
             }
             Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,

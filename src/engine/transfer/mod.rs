@@ -12,6 +12,7 @@ pub mod pack;
 pub mod rate;
 pub mod receive;
 pub mod send;
+pub mod share;
 mod window;
 
 use crate::link::SessionClosed;

@@ -15,7 +15,7 @@ use super::pack::unpack;
 use crate::engine::core::Core;
 use crate::engine::tracked::{Event, Tracked};
 use crate::link::{ChunkInbox, Session, SessionClosed};
-use crate::store::{Incoming, StoreError};
+use crate::store::{Ear, Incoming, StoreError};
 
 /// Bytes written that are made durable at once, without waiting for more.
 const SYNC_BYTES: u64 = 4 << 20;
@@ -30,6 +30,8 @@ const DAMAGED_MAX: u32 = 3;
 struct Slot {
     handle: Handle,
     incoming: Arc<Incoming>,
+    /// Another receiver of the same blob may write, and make durable, what this one has to tell its source.
+    ear: Arc<Ear>,
     /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.
     pages_known: u32,
     bytes_known: u64,
@@ -57,7 +59,7 @@ pub struct Receiving {
     core: Arc<Core>,
     session: Session,
     slots: Mutex<BTreeMap<Handle, Arc<Slot>>>,
-    dirty: Notify,
+    dirty: Arc<Notify>,
     dirty_much: Notify,
 }
 
@@ -78,7 +80,7 @@ impl From<SessionClosed> for Refusal {
 impl Receiving {
     /// Begins to take in what comes over `session`.
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
-        let (slots, dirty, dirty_much) = (Mutex::default(), Notify::new(), Notify::new());
+        let (slots, dirty, dirty_much) = (Mutex::default(), Arc::default(), Notify::new());
         Arc::new(Self { core, session, slots, dirty, dirty_much })
     }
 
@@ -116,13 +118,21 @@ impl Receiving {
             }
             Err(error) => return fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await,
         };
+        let dirty = self.dirty.clone();
+        let ear = incoming.listen(move || dirty.notify_one());
         let (pages, bytes_held) = (incoming.pages(), incoming.bytes_held());
         let (tracked_here, state) = (tracked.clone(), Mutex::default());
-        let slot = Slot { handle, incoming, pages_known: pages, bytes_known: bytes_held, tracked: tracked_here, state };
+        let (pages_known, bytes_known) = (pages, bytes_held);
+        let slot = Slot { handle, incoming, ear, pages_known, bytes_known, tracked: tracked_here, state };
         let slot = Arc::new(slot);
         tracked.counters.add_held(bytes_held);
         tracked.counters.meet(blob.hash, bytes_held);
-        self.slots().insert(handle, slot.clone());
+        {
+            let mut slots = self.slots();
+            // What was offered before under another number has been given up by its source.
+            slots.retain(|_, older| !(older.tracked.terms.mid == mid && older.incoming.blob() == blob));
+            slots.insert(handle, slot.clone());
+        }
         let state = BlobState { handle, held: false, pages, bytes_held };
         Core::say(&self.session, Message::BlobState(state)).await;
         for page in 0..pages {
@@ -289,8 +299,8 @@ impl Receiving {
     async fn settle(&self, slot: &Arc<Slot>) -> Result<(), Refusal> {
         slot.state().dirty_bytes = 0;
         let incoming = slot.incoming.clone();
-        let synced = self.unless_full(slot, move || incoming.sync()).await?;
-        for (page, held) in synced {
+        self.unless_full(slot, move || incoming.sync()).await?;
+        for (page, held) in slot.ear.take() {
             let (incoming, set) = (slot.incoming.clone(), held.clone());
             let bytes = Core::blocking(move || incoming.bytes_of(page, &set)).await;
             slot.tracked.counters.add_held(bytes.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))?);

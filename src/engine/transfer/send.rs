@@ -15,7 +15,9 @@ use super::TransferError;
 use super::batch::{Batch, Packed, Packing, feed_stream};
 use super::effort::Gauge;
 use super::open::{Open, OpenPage, Wanted};
+use super::share::Pace;
 use super::window::{Reach, Window};
+use crate::config::Rate;
 use crate::engine::conversation::{Conversation, Feedback, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
@@ -52,6 +54,7 @@ struct Sending<'a> {
     open: BTreeMap<Handle, Open>,
     wanted: VecDeque<Wanted>,
     window: Window,
+    pace: Pace,
     gauge: Gauge,
     packing: Packing,
     on_hold: bool,
@@ -71,6 +74,8 @@ pub async fn send(
 ) -> Result<(), TransferError> {
     let (feedback_to, mut feedback) = Conversation::feedback();
     let _busy = conversation.session.busy();
+    let cap = tracked.orders().bits_per_second_max.map(Rate::of_bits);
+    let _share = core.shares.take(&core.parts.link, tracked.peer, cap);
     tracked.counters.set(blobs.iter().map(|blob| blob.bytes).sum(), 0);
     let mut sending = Sending {
         store: core.parts.store.clone(),
@@ -82,6 +87,7 @@ pub async fn send(
         open: BTreeMap::new(),
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
+        pace: Pace::new(cap, Instant::now().into_std()),
         gauge: Gauge::default(),
         packing: Packing::default(),
         on_hold: false,
@@ -91,7 +97,10 @@ pub async fn send(
 
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        self.open.keys().for_each(|handle| self.conversation.forget(*handle));
+        for (handle, open) in &self.open {
+            self.conversation.forget(*handle);
+            self.conversation.leave(open.blob.hash);
+        }
         self.tracked.publish();
     }
 }
@@ -101,7 +110,9 @@ impl Sending<'_> {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
         let queue = Arc::new(Mutex::new(queue));
         let mut streams = JoinSet::new();
+        let mut left = self.conversation.left();
         loop {
+            left.mark_unchanged();
             self.offer_more(feedback).await?;
             self.page_more(feedback).await?;
             if self.open.is_empty() && self.waiting.is_empty() {
@@ -113,20 +124,26 @@ impl Sending<'_> {
                 // Only an acknowledgement helps.
                 self.window.is_full();
             }
+            let held_back = self.pace.wait(Instant::now().into_std()).filter(|_| !self.packing.is_empty());
             tokio::select! {
                 biased;
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
+                // The conversation outlives every transfer over it.
+                Ok(()) = left.changed(), if !self.waiting.is_empty() && self.open.len() < BLOBS_OPEN_MAX => {}
                 ended = streams.join_next(), if !streams.is_empty() => match ended {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
                 },
-                packed = self.packing.next(), if !self.packing.is_empty() => {
+                // A cap holds what is packed back; no more is packed then than there is room for.
+                () = tokio::time::sleep(held_back.unwrap_or_default()), if held_back.is_some() => {}
+                packed = self.packing.next(), if held_back.is_none() && !self.packing.is_empty() => {
                     if streams.len() < STREAMS {
                         let bulk = self.conversation.session.open_bulk().await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
                     let packed = self.packed(packed?);
                     let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
+                    self.pace.sent(wire, Instant::now().into_std());
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(packed).await.map_err(|_| over()) }).await?;
                     self.window.packed(plain, wire);
@@ -161,10 +178,14 @@ impl Sending<'_> {
 
     async fn offer_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
         while self.open.len() < BLOBS_OPEN_MAX {
-            let Some(blob) = self.waiting.pop_front() else { break };
+            // A blob that another migration is sending is offered when that is over: then it is there.
+            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash)) else { break };
+            let Some(blob) = self.waiting.remove(at) else { break };
             let handle = self.conversation.number(&self.feedback_to);
-            let next_page = (self.eager_pages > 0).then_some(0);
-            self.eager_pages = self.eager_pages.saturating_sub(1);
+            // A target that has told of it knows its first page by now.
+            let is_eager = self.eager_pages > 0 && !self.tracked.counters.has_met(blob.hash);
+            self.eager_pages -= usize::from(is_eager);
+            let next_page = is_eager.then_some(0);
             self.open.insert(handle, Open::new(blob, next_page));
             let offer = BlobOffer { handle, mid: self.tracked.terms.mid, blob, cutter: CUTTER };
             self.tell(feedback, Message::BlobOffer(offer)).await?;
@@ -374,7 +395,9 @@ impl Sending<'_> {
     }
 
     fn done(&mut self, handle: Handle) {
-        let pages = self.open.remove(&handle).into_iter().flat_map(|open| open.pages.into_values());
+        let open = self.open.remove(&handle);
+        open.iter().for_each(|open| self.conversation.leave(open.blob.hash));
+        let pages = open.into_iter().flat_map(|open| open.pages.into_values());
         for page in pages {
             let on_the_way = page.sent.iter().filter_map(|index| page.page.chunks.get(*index));
             on_the_way.for_each(|chunk| self.window.freed(chunk.bytes));

@@ -23,7 +23,7 @@ pub struct CapView {
     pub peer: Option<String>,
     /// What may be sent now; any amount without.
     pub now: Option<Rate>,
-    /// What was set by hand since the agent's start: a rate, or none at all.
+    /// What was set by hand: a rate, or none at all.
     pub by_hand: Option<Option<Rate>>,
 }
 
@@ -39,6 +39,19 @@ struct State {
     peers: HashMap<Pin, PeerCap>,
     /// What was set by hand; the agent's own under no pin.
     by_hand: HashMap<Option<Pin>, Option<Rate>>,
+    /// What the work under way to a peer may send.
+    work: HashMap<Pin, Rate>,
+}
+
+/// What an operator allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// So much; nothing is a pause.
+    AtMost(Rate),
+    /// Any amount, whatever is configured.
+    Any,
+    /// What is configured.
+    Configured,
 }
 
 /// All caps of an agent.
@@ -80,9 +93,28 @@ impl Caps {
         self.state().peer(peer).is_paused.subscribe()
     }
 
-    /// Sets a cap by hand, in the place of the configured one, until the agent ends.
-    pub(in crate::link) fn set(&self, peer: Option<Pin>, rate: Option<Rate>) {
-        self.state().by_hand.insert(peer, rate);
+    /// Sets a cap by hand, in the place of the configured one.
+    pub(in crate::link) fn set(&self, peer: Option<Pin>, limit: Limit) {
+        let mut state = self.state();
+        match limit {
+            Limit::AtMost(rate) => state.by_hand.insert(peer, Some(rate)),
+            Limit::Any => state.by_hand.insert(peer, None),
+            Limit::Configured => state.by_hand.remove(&peer),
+        };
+    }
+
+    /// Returns what was set by hand; the agent's own under no pin.
+    pub(in crate::link) fn by_hand(&self) -> HashMap<Option<Pin>, Option<Rate>> {
+        self.state().by_hand.clone()
+    }
+
+    /// Sets what the work that is under way to a peer may send, beneath what operators allow the peer.
+    pub(in crate::link) fn set_work(&self, peer: Pin, rate: Option<Rate>) {
+        let mut state = self.state();
+        match rate {
+            Some(rate) => state.work.insert(peer, rate),
+            None => state.work.remove(&peer),
+        };
     }
 
     /// Forgets a peer.
@@ -90,6 +122,7 @@ impl Caps {
         let mut state = self.state();
         state.peers.remove(&peer);
         state.by_hand.remove(&Some(peer));
+        state.work.remove(&peer);
     }
 
     /// Returns the cap that holds at a time of the week: by hand or else configured, and less while a window says so.
@@ -111,16 +144,19 @@ impl Caps {
         let whole = self.at(&state, None, day, minute);
         self.agent.set_rate(whole.map(bytes));
         let mut views = vec![CapView { peer: None, now: whole, by_hand: state.by_hand.get(&None).copied() }];
+        let mut leasts: Vec<Rate> = whole.into_iter().collect();
         for (pin, name) in peers {
             let now = self.at(&state, Some((*pin, name)), day, minute);
+            let least = state.work.get(pin).copied().into_iter().chain(now).min();
+            leasts.extend(least);
             let cap = state.peer(*pin);
-            cap.bucket.set_rate(now.map(bytes));
+            cap.bucket.set_rate(least.map(bytes));
             let is_paused = [whole, now].into_iter().flatten().any(Rate::is_pause);
             cap.is_paused.send_if_modified(|shown| std::mem::replace(shown, is_paused) != is_paused);
             let by_hand = state.by_hand.get(&Some(*pin)).copied();
             views.push(CapView { peer: Some(name.clone()), now, by_hand });
         }
-        let least = views.iter().filter_map(|view| view.now).map(bytes).min();
+        let least = leasts.into_iter().map(bytes).min();
         self.segments.store(segments_under(least, DATAGRAM_BYTES), Ordering::Relaxed);
         views
     }
@@ -174,12 +210,18 @@ mod tests {
         assert_eq!(now(&caps, &peers, 4, 9), [Some(rate("50mbit")), Some(rate("0")), None]);
         assert!(*caps.paused(south).borrow() && !*caps.paused(east).borrow());
 
-        caps.set(None, Some(rate("10mbit")));
-        caps.set(Some(south), None);
+        caps.set(None, Limit::AtMost(rate("10mbit")));
+        caps.set(Some(south), Limit::Any);
         assert_eq!(now(&caps, &peers, 4, 9), [Some(rate("10mbit")), Some(rate("0")), None], "a window still holds");
         assert_eq!(now(&caps, &peers, 5, 9), [Some(rate("10mbit")), None, None]);
-        caps.set(None, Some(rate("0")));
+        caps.set_work(east, Some(rate("1mbit")));
+        assert_eq!(now(&caps, &peers, 5, 9)[2], None, "what one piece of work may send is no cap of the peer's");
+        caps.set(None, Limit::AtMost(rate("0")));
         now(&caps, &peers, 5, 9);
         assert!(*caps.paused(east).borrow(), "a pause of the agent is one of every peer");
+
+        caps.set(None, Limit::Configured);
+        caps.set(Some(south), Limit::Configured);
+        assert_eq!(now(&caps, &peers, 5, 9), [Some(rate("100mbit")), Some(rate("20mbit")), None]);
     }
 }

@@ -19,8 +19,8 @@ mod pace;
 #[cfg(test)]
 mod sim;
 
-pub use caps::CapView;
 pub(super) use caps::Caps;
+pub use caps::{CapView, Limit};
 pub(super) use controller::{Flow, SIGN_OF_LIFE};
 pub(super) use lane::Lane;
 pub(super) use memory::Memory;

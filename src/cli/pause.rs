@@ -1,0 +1,33 @@
+//! `modelferry pause`: send nothing for a migration.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::help::Help;
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, Order, Request, Response};
+
+const HELP: Help = Help { examples: &["modelferry pause shop-eu"], exits: exit::DECIDING, juju: None };
+
+/// Stop a migration's transfer for a while; its model is live
+///
+/// What has arrived stays on the other side. It goes on with `resume`, and stays paused across restarts until then; a
+/// cutover that is due meanwhile waits for it. Once the model is frozen this is refused.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub struct PauseArgs {
+    /// The migration's ID, or its model
+    id: String,
+}
+
+impl PauseArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let answer = context.ask(&Request::Order { id: self.id, order: Order::Pause {} })?;
+        let Response::Migration(migration) = answer else { return Err(client::unexpected()) };
+        context.print(&migration, || {
+            let id = plain(&migration.id);
+            format!("Migration \"{id}\" is paused; its model is live. Go on with `modelferry resume {id}`.\n")
+        });
+        Ok(Exit::Done)
+    }
+}

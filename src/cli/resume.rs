@@ -1,0 +1,29 @@
+//! `modelferry resume`: go on with a migration that was paused.
+
+use clap::Args;
+
+use super::exit::{self, Exit};
+use super::help::Help;
+use super::{Context, client, plain};
+use crate::agent::control::{Failure, Order, Request, Response};
+
+const HELP: Help = Help { examples: &["modelferry resume shop-eu"], exits: exit::DECIDING, juju: None };
+
+/// Go on with a migration that was paused
+///
+/// Nothing that has arrived is sent again.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub struct ResumeArgs {
+    /// The migration's ID, or its model
+    id: String,
+}
+
+impl ResumeArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let answer = context.ask(&Request::Order { id: self.id, order: Order::Resume {} })?;
+        let Response::Migration(migration) = answer else { return Err(client::unexpected()) };
+        context.print(&migration, || format!("Migration \"{}\" goes on.\n", plain(&migration.id)));
+        Ok(Exit::Done)
+    }
+}

@@ -5,6 +5,7 @@
 
 mod failure;
 pub mod handing;
+mod means;
 mod nearest;
 mod orders;
 pub mod server;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::failure::{Failure, FailureKind, Missing};
+pub use self::means::{BackupRef, How};
 pub use self::nearest::nearest;
 pub use self::orders::{Order, Schedule};
 
@@ -276,16 +278,6 @@ pub enum Request {
     },
 }
 
-/// A backup, by where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackupRef {
-    /// An archive, an absolute path; the client hands it over.
-    File(PathBuf),
-    /// One that is kept here: its id, or how that begins.
-    Kept(String),
-}
-
 impl Request {
     /// Returns the verb as it stands on the wire, for logs: requests may hold pairing codes.
     pub fn verb(&self) -> String {
@@ -326,34 +318,6 @@ impl Request {
         let list = matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::Verify { .. });
         list || matches!(self, Self::ShowModel { .. } | Self::ModelStatus { .. })
     }
-}
-
-/// How a doubt is ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum How {
-    /// By the other side's proof.
-    Proof {
-        /// Its text, perhaps with an e-mail around it.
-        text: String,
-    },
-    /// The target gives the token back.
-    Renounce {},
-    /// The source takes the model back, as the target is destroyed.
-    Reclaim {
-        /// The model's UUID, as the operator typed it.
-        model: String,
-    },
-    /// The copy that lost a conflict is deleted.
-    DiscardFrozen {
-        /// The model's UUID, as the operator typed it.
-        model: String,
-    },
-    /// The target takes the model, as the source is destroyed.
-    ForceActivate {
-        /// The model's UUID, as the operator typed it.
-        model: String,
-    },
 }
 
 /// What an agent answers.

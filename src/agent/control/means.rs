@@ -1,0 +1,43 @@
+//! What requests say about how, and by which means.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// How a doubt is ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum How {
+    /// By the other side's proof.
+    Proof {
+        /// Its text, perhaps with an e-mail around it.
+        text: String,
+    },
+    /// The target gives the token back.
+    Renounce {},
+    /// The source takes the model back, as the target is destroyed.
+    Reclaim {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The copy that lost a conflict is deleted.
+    DiscardFrozen {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The target takes the model, as the source is destroyed.
+    ForceActivate {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+}
+
+/// A backup, by where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupRef {
+    /// An archive, an absolute path; the client hands it over.
+    File(PathBuf),
+    /// One that is kept here: its id, or how that begins.
+    Kept(String),
+}

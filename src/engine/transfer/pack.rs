@@ -1,9 +1,12 @@
 //! Bytes of chunks as they travel: compressed where that pays, stored where it does not.
 
 use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 
 use modelferry_protocol::limits::{CHUNK_WIRE_BYTES_MAX, ZSTD_WINDOW_LOG_MAX};
 use modelferry_protocol::message::Encoding;
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::DCtx;
 
 use super::effort::Effort;
 
@@ -11,6 +14,31 @@ use super::effort::Effort;
 const SAVED_PART_MIN: usize = 64;
 /// The level that tells cheaply whether bytes compress at all.
 const PROBE: Effort = Effort::Level(1);
+
+/// Contexts of one kind that are kept for the next frame: as many as are packed at once by two migrations.
+const IDLE_MAX: usize = 4;
+/// The highest level whose contexts are kept. They have about 1 MiB; above it packing takes much longer than making one.
+const KEPT_LEVEL_MAX: i32 = 3;
+
+/// To make a context anew takes a tenth of a sender's processor time.
+static COMPRESSORS: Idle<Compressor<'static>> = Idle(Mutex::new(Vec::new()));
+static DECOMPRESSORS: Idle<DCtx<'static>> = Idle(Mutex::new(Vec::new()));
+
+/// Contexts that nobody uses just now.
+struct Idle<T>(Mutex<Vec<T>>);
+
+impl<T> Idle<T> {
+    fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give_back(&self, context: T) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push(context);
+        }
+    }
+}
 
 /// A frame that does not unpack to what the manifest says of its chunks.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +75,20 @@ pub fn pack(plain: Vec<u8>, effort: Effort, doubtful: bool) -> (Encoding, Vec<u8
 /// Compresses `plain`; nothing where that does not pay, or fails: it travels all the same.
 fn packed(plain: &[u8], effort: Effort) -> Option<Vec<u8>> {
     let Effort::Level(level) = effort else { return None };
-    let packed = zstd::bulk::compress(plain, level).ok()?;
+    let packed = compress(plain, level)?;
     let pays = packed.len() + plain.len() / SAVED_PART_MIN < plain.len();
     (pays && packed.len() <= CHUNK_WIRE_BYTES_MAX as usize).then_some(packed)
+}
+
+fn compress(plain: &[u8], level: i32) -> Option<Vec<u8>> {
+    if level > KEPT_LEVEL_MAX {
+        return zstd::bulk::compress(plain, level).ok();
+    }
+    let mut compressor = COMPRESSORS.take().unwrap_or_default();
+    compressor.set_compression_level(level).ok()?;
+    let packed = compressor.compress(plain).ok()?;
+    COMPRESSORS.give_back(compressor);
+    Some(packed)
 }
 
 /// Returns the plain bytes of a frame's chunks, exactly `plain_bytes` of them: whatever it claims, no more is
@@ -62,10 +101,12 @@ pub fn unpack(encoding: Encoding, wire: &[u8], plain_bytes: u32) -> Result<Vec<u
         Encoding::Stored => Err(UnpackError::StoredLength { wire_bytes: wire.len(), plain_bytes }),
         Encoding::Zstd => {
             let fail = |source| UnpackError::Zstd { plain_bytes, source };
-            let mut decoder = zstd::Decoder::with_buffer(wire).map_err(|error| fail(Some(error)))?.single_frame();
+            let mut context = DECOMPRESSORS.take().unwrap_or_default();
+            let mut decoder = zstd::Decoder::with_context(wire, &mut context).single_frame();
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|error| fail(Some(error)))?;
             let mut plain = Vec::with_capacity(plain_bytes as usize + 1);
             decoder.take(u64::from(plain_bytes) + 1).read_to_end(&mut plain).map_err(|error| fail(Some(error)))?;
+            DECOMPRESSORS.give_back(context);
             if plain.len() == plain_bytes as usize { Ok(plain) } else { Err(fail(None)) }
         }
     }
@@ -117,6 +158,16 @@ mod tests {
         let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap();
         assert!(bomb.len() < 16 << 10);
         assert!(matches!(unpack(Encoding::Zstd, &bomb, 4096), Err(UnpackError::Zstd { .. })));
+    }
+
+    #[test]
+    fn a_context_is_as_good_as_new_after_a_damaged_frame() {
+        let packed = zstd::bulk::compress(&[1; 100_000], 3).unwrap();
+        for damaged in [&packed[..packed.len() - 1], &packed[..], b"no frame"] {
+            // Half a frame, and a whole one of which less was wanted, leave something behind.
+            assert!(unpack(Encoding::Zstd, damaged, 50_000).is_err());
+            assert_eq!(unpack(Encoding::Zstd, &packed, 100_000).unwrap(), [1; 100_000]);
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn a_short_link_is_full() {
 
 #[test]
 fn a_long_link_is_full_and_the_second_transfer_starts_at_once() {
-    gets(Road::new(100.0, 150, 0.001), 0.80, 0.85);
+    gets(Road::new(100.0, 150, 0.001), 0.82, 0.85);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_lossy_link_is_full() {
 
 #[test]
 fn a_long_fast_link_is_full_soon() {
-    gets(Road::new(500.0, 100, 0.0), 0.55, 0.70);
+    gets(Road::new(500.0, 100, 0.0), 0.60, 0.70);
 }
 
 #[test]

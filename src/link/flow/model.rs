@@ -22,8 +22,8 @@ const STARTUP_PACE: f64 = 2.77;
 const STARTUP_WINDOW: f64 = 2.6;
 const STARTUP_WINDOW_QUEUED: f64 = 1.5;
 /// On a long way more is sent at first, as this many bytes per second would be in a round trip; and at most so much.
-const INITIAL_RATE: f64 = 2.5e6;
-const INITIAL_WINDOW_BYTES_MAX: u64 = 256 << 10;
+const INITIAL_RATE: f64 = 5e6;
+const INITIAL_WINDOW_BYTES_MAX: u64 = 512 << 10;
 /// A start is over when the rate has not grown by a quarter in so many rounds.
 const STARTUP_GROWTH: f64 = 1.25;
 const STARTUP_ROUNDS: u32 = 3;

@@ -178,7 +178,10 @@ fn a_peer_keeps_a_live_model_and_the_next_day_only_what_is_new_is_sent() {
     dst.run(&["backup", "restore", newer, "--source-lost"]).fails(1, "it would be on both");
     src.run(&["embedded", "remove", model]).ok();
     dst.run(&["backup", "restore", &newer[..8]]).ok();
-    assert_eq!(files(&before), files(&dst.export(model)));
+    // A copy that a peer keeps has no log; all else is in it.
+    let mut before = files(&before);
+    before.retain(|path, _| !path.starts_with("logs"));
+    assert_eq!(before, files(&dst.export(model)));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_lossy_link_is_full() {
 
 #[test]
 fn a_long_fast_link_is_full_soon() {
-    gets(Road::new(500.0, 100, 0.0), 0.60, 0.70);
+    gets(Road::new(500.0, 100, 0.0), 0.59, 0.70);
 }
 
 #[test]

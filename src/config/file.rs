@@ -12,7 +12,7 @@ use super::embedded::EmbeddedTable;
 use super::link::LinkTable;
 use super::{
     COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT,
-    parse_duration,
+    TransferConfig, parse_duration,
 };
 
 /// The whole file.
@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) embedded: Option<EmbeddedTable>,
     pub(super) link: Option<LinkTable>,
     pub(super) migration: Option<MigrationTable>,
+    pub(super) transfer: Option<TransferConfig>,
     pub(super) log: Option<LogTable>,
 }
 

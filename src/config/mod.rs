@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod link;
 mod rate;
+mod transfer;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
 pub use rate::{BadRate, Rate};
+pub use transfer::{Patches, TransferConfig};
 
 /// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
 const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
@@ -61,6 +63,8 @@ pub struct Config {
     pub link: LinkSettings,
     /// Migrations.
     pub migration: MigrationConfig,
+    /// How binaries travel.
+    pub transfer: TransferConfig,
     /// Directives of tracing's `EnvFilter`.
     pub log_filter: String,
 }
@@ -121,6 +125,7 @@ impl Config {
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
             link: file.link.unwrap_or_default().into_settings(),
             migration: file.migration.unwrap_or_default().into_config(),
+            transfer: file.transfer.unwrap_or_default(),
             log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
         }
     }

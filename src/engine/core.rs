@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use super::conversation::Conversation;
 use super::failpoint;
 use super::history::History;
+use super::patches::Patching;
 use super::queue::Queue;
 use super::tracked::Tracked;
 use super::transfer::share::Shares;
-use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT};
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub parallel_max: usize,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
+    /// Whether binaries may be sent as patches.
+    pub patches: Patches,
     /// The process around the engine.
     pub process: Process,
 }
@@ -74,6 +77,7 @@ impl Default for Settings {
             window_bytes: 32 << 20,
             parallel_max: PARALLEL_MAX_DEFAULT,
             disk_reserve_bytes: 64 << 20,
+            patches: Patches::Off,
             process: Process::default(),
         }
     }
@@ -105,6 +109,8 @@ pub(super) struct Core {
     pub queue: Queue,
     /// What transfers share the link to their peer.
     pub shares: Shares,
+    /// How blobs are patched.
+    pub patching: Patching,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -132,6 +138,7 @@ impl Core {
             parts,
             queue,
             shares: Shares::default(),
+            patching: Patching::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
             conversations: Mutex::default(),

@@ -13,6 +13,7 @@ mod keep;
 mod logs;
 pub mod notes;
 pub mod orders;
+mod patches;
 mod plan;
 mod queue;
 mod resolve;

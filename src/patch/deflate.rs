@@ -55,32 +55,17 @@ impl Inflating {
         work.done(filled as u64)?;
         Ok(filled)
     }
-
-    /// Returns how many bytes the stream had, once its end has been met.
-    pub fn stream_bytes(&self) -> Option<u64> {
-        self.is_done.then(|| self.state.total_in())
-    }
 }
 
 /// A deflater that is used again.
 pub(super) struct Deflating {
     level: u8,
     state: Compress,
-    is_begun: bool,
 }
 
 impl Deflating {
     pub fn at(level: u8) -> Self {
-        Self { level, state: Compress::new(Compression::new(level.into()), false), is_begun: false }
-    }
-
-    pub fn level(&self) -> u8 {
-        self.level
-    }
-
-    /// Reports whether a stream has been begun and not ended.
-    pub fn is_open(&self) -> bool {
-        self.is_begun
+        Self { level, state: Compress::new(Compression::new(level.into()), false) }
     }
 
     /// Deflates `input`, the last of the stream if it `ends`, and gives what it makes to `out`, until that says no.
@@ -92,7 +77,6 @@ impl Deflating {
     ) -> Result<bool, PatchError> {
         let flush = if ends { FlushCompress::Finish } else { FlushCompress::None };
         let mut buffer = [0; 16 << 10];
-        self.is_begun = true;
         loop {
             let (input_before, out_before) = (self.state.total_in(), self.state.total_out());
             let status = self.state.compress(input, &mut buffer, flush);
@@ -100,11 +84,11 @@ impl Deflating {
             input = &input[(self.state.total_in() - input_before) as usize..];
             let made = (self.state.total_out() - out_before) as usize;
             if made > 0 && !out(&buffer[..made])? {
-                self.reset();
+                self.state.reset();
                 return Ok(false);
             }
             if status == Status::StreamEnd {
-                self.reset();
+                self.state.reset();
                 return Ok(true);
             }
             // Zlib keeps what it has not decided on yet.
@@ -112,11 +96,6 @@ impl Deflating {
                 return Ok(true);
             }
         }
-    }
-
-    fn reset(&mut self) {
-        self.state.reset();
-        self.is_begun = false;
     }
 }
 
@@ -190,7 +169,7 @@ impl Levels {
             let inflated = match inflating.read(from, &mut plain, work) {
                 Ok(inflated) => inflated,
                 Err(error) => {
-                    deflater.reset();
+                    deflater.state.reset();
                     return Err(error);
                 }
             };

@@ -5,7 +5,7 @@ use std::io::Read;
 use super::{PIECE_BYTES_MAX, PatchError, STEPS_BYTES_MAX, WINDOW_BYTES_MAX};
 
 /// How every patch begins; the last byte is the version.
-pub(super) const MAGIC: [u8; 8] = *b"mfpatch\x01";
+pub const MAGIC: [u8; 8] = *b"mfpatch\x01";
 /// Levels of zlib.
 pub(super) const LEVELS: std::ops::RangeInclusive<u8> = 1..=9;
 
@@ -186,7 +186,9 @@ pub(super) struct Head {
 
 impl Head {
     pub fn write(self, out: &mut Vec<u8>) {
-        [self.steps, self.steps_wire, self.plain, self.plain_wire].iter().for_each(|bytes| put_number(out, *bytes as u64));
+        [self.steps, self.steps_wire, self.plain, self.plain_wire]
+            .iter()
+            .for_each(|bytes| put_number(out, *bytes as u64));
     }
 
     /// Reads the next piece's; nothing after the last.

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 /// A place is marked where so many bits of the rolling hash of the 64 bytes before it are zero: every 8 KiB or so.
 const MARK_BITS: u32 = 13;
-/// Marks of one part that are remembered, 24 MiB: of 8 GiB.
-const MARKS_MAX: usize = 1 << 20;
+/// Marks of one part that are remembered, 4 MiB: of 1 GiB.
+const MARKS_MAX: usize = 128 << 10;
 /// Votes that are worth more than the guess that nothing has moved.
 const VOTES_MIN: usize = 4;
 

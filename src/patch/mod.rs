@@ -24,14 +24,15 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::AtomicBool;
 
 pub use apply::Applying;
+pub use format::MAGIC;
 pub use make::make;
 pub use survey::{Survey, kinship, survey};
 
 /// Bytes of opened content in one piece. 8 MiB: both sides have one in memory, compressed and not.
 pub const PIECE_BYTES_MAX: usize = 8 << 20;
-/// Bytes of opened old content that a piece is compared with. 24 MiB: with a piece, what it was compressed to, and the tables of
+/// Bytes of opened old content that a piece is compared with. 20 MiB: with a piece, what it was compressed to, and the tables of
 /// the compressor, within a working set of 64 MiB.
-pub const WINDOW_BYTES_MAX: usize = 24 << 20;
+pub const WINDOW_BYTES_MAX: usize = 20 << 20;
 /// Bytes of a piece's instructions: some 100,000 of them.
 pub const STEPS_BYTES_MAX: usize = 1 << 20;
 /// Opened bytes, old and new, to each byte of the two blobs: more is a bomb, or an archive of nothing but zeros.

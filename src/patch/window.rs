@@ -5,7 +5,7 @@ use super::format::{Step, fits_window};
 use super::{Bytes, PatchError, Work};
 
 /// Bytes dropped that still lie in memory.
-const DROPPED_BYTES_MAX: usize = 8 << 20;
+const DROPPED_BYTES_MAX: usize = 2 << 20;
 
 /// A window over the opened base.
 #[derive(Default)]

@@ -18,6 +18,7 @@ mod rates;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::collections::HashMap;
 use std::fs::{self, File};

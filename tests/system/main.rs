@@ -15,6 +15,7 @@ mod memory;
 mod moved;
 mod nearest;
 mod parity;
+mod patched;
 mod plan;
 mod refused;
 mod status;

@@ -18,6 +18,7 @@ use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, entry};
 use crate::engine::error::EngineError;
 use crate::engine::orders::{self, Change, local};
+use crate::engine::patches;
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
 use crate::engine::transfer::rate;
@@ -299,7 +300,9 @@ async fn copy(
     errand: Errand,
 ) -> Result<(), Failure> {
     let export = core.parts.departure.preview(errand.model).await?;
+    patches::ahead(&core, &conversation, &tracked, &export.calls).await?;
     rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
+    patches::remember(&core, &export.calls).await;
     rehearse(&conversation, errand, export).await
 }
 

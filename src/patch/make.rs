@@ -207,10 +207,24 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
             _ => (false, part.bytes),
         };
         let is_large = bytes > WHOLE_BYTES_MAX;
-        let mut marks = Marks::default();
-        let (mut roller, mut at, mut buffer) = (Roller::at(0), 0, vec![0; BUFFER_BYTES]);
+        let mut marks = None;
+        if is_large || is_inflated {
+            let Some(seen) = self.look_through(part, is_inflated, bytes)? else { return Ok(None) };
+            marks = is_large.then_some(seen);
+        }
+        let old = Old { part, is_inflated, bytes, at: 0, marks };
+        if is_inflated {
+            self.move_window(Step::Open { offset: part.start, bytes: part.bytes })?;
+        }
+        Ok(Some(old))
+    }
+
+    /// Returns the marks of an old version; nothing if it has not the bytes that its archive says.
+    fn look_through(&mut self, part: &Part, is_inflated: bool, bytes: u64) -> Result<Option<Marks>, PatchError> {
+        let (mut marks, mut roller) = (Marks::default(), Roller::at(0));
         let mut inflating = is_inflated.then(|| Inflating::begin(part.start, part.bytes));
-        while is_large || is_inflated {
+        let (mut buffer, mut at) = (vec![0; BUFFER_BYTES], 0);
+        loop {
             let read = match &mut inflating {
                 Some(inflating) => match inflating.read(self.base, &mut buffer, &mut self.work) {
                     Err(PatchError::Malformed(_)) => return Ok(None),
@@ -219,25 +233,16 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
                 None => {
                     let some = (bytes - at).min(BUFFER_BYTES as u64) as usize;
                     self.base.fill_at(&mut buffer[..some], part.start + at)?;
+                    self.work.done(some as u64)?;
                     some
                 }
             };
-            if is_large {
-                roller.roll(&buffer[..read], |hash, at| marks.add(hash, at));
-            }
+            roller.roll(&buffer[..read], |hash, at| marks.add(hash, at));
             at += read as u64;
             if read < buffer.len() {
-                break;
+                return Ok((at == bytes).then_some(marks));
             }
         }
-        if is_inflated && at != bytes {
-            return Ok(None);
-        }
-        let old = Old { part, is_inflated, bytes, at: 0, marks: is_large.then_some(marks) };
-        if is_inflated {
-            self.move_window(Step::Open { offset: part.start, bytes: part.bytes })?;
-        }
-        Ok(Some(old))
     }
 
     /// Lays of an old version what the piece's bytes from `from` on may have been; they are at `at` of `new_bytes`.

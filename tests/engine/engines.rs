@@ -45,7 +45,11 @@ pub struct Host {
 }
 
 impl Host {
-    async fn start(name: &'static str, patches: Patches) -> Self {
+    pub async fn start(name: &'static str) -> Self {
+        Self::start_with(name, Patches::Off).await
+    }
+
+    async fn start_with(name: &'static str, patches: Patches) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), Disk::real()).unwrap();
@@ -153,7 +157,7 @@ pub async fn pair(blobs: &[Vec<u8>]) -> (Host, Host) {
 
 /// Likewise, with agents that send patches, or do not.
 pub async fn pair_with(blobs: &[Vec<u8>], patches: Patches) -> (Host, Host) {
-    let (src, dst) = (Host::start("src", patches).await, Host::start("dst", patches).await);
+    let (src, dst) = (Host::start_with("src", patches).await, Host::start_with("dst", patches).await);
     let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
     dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
     connected(&src, &dst).await;

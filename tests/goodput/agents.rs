@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::control::Answers;
-use super::controller::{Desk, Held, MODEL};
+use super::controller::{Held, MODEL};
 use super::desks::{Desks, MODELS};
 use super::log;
 use super::shelf::Shelf;
@@ -31,6 +31,7 @@ pub const NAMES: [&str; 2] = ["src", "dst"];
 pub struct Host {
     _dir: tempfile::TempDir,
     pub shelves: [Shelf; 2],
+    pub desks: Arc<Desks>,
     pub link: Connections,
     pub engine: Engine,
 }
@@ -186,19 +187,19 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
     let shelves = [(); 2].map(|()| Shelf::new(store.clone()));
-    let desks = Arc::new(Desks(shelves.clone().map(Desk)));
+    let desks = Arc::new(Desks::new(shelves.clone()));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections.clone(),
         departure: desks.clone(),
-        arrival: desks,
+        arrival: desks.clone(),
         query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
     let engine = Engine::start(parts, sessions).await.unwrap();
-    Host { _dir: dir, shelves, link: connections, engine }
+    Host { _dir: dir, shelves, desks, link: connections, engine }
 }
 
 /// Bytes that do not compress, the same for the same seed.

@@ -10,6 +10,7 @@ mod control;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod desks;
+mod freeze;
 mod log;
 #[path = "../engine/shelf.rs"]
 mod shelf;

@@ -109,6 +109,12 @@ impl Going {
         Instant::now()
     }
 
+    /// Waits until it says that it waits, for this reason.
+    pub async fn waits(&mut self, why: &str) -> MigrationView {
+        let waits = |view: &MigrationView| view.waiting.as_ref().is_some_and(|waiting| waiting.starts_with(why));
+        self.0.wait_for(waits).await.unwrap().clone()
+    }
+
     /// Reports whether it holds so many.
     pub fn holds_now(&self, bytes: u64) -> bool {
         self.0.borrow().bytes.held >= bytes

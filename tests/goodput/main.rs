@@ -9,6 +9,7 @@ mod caps;
 mod control;
 #[path = "../controller/mod.rs"]
 mod controller;
+mod cut;
 mod desks;
 mod freeze;
 mod log;

@@ -8,6 +8,7 @@ pub mod handing;
 mod means;
 mod nearest;
 mod orders;
+mod response;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -22,14 +23,7 @@ pub use self::failure::{Failure, FailureKind, Missing};
 pub use self::means::{BackupRef, How};
 pub use self::nearest::nearest;
 pub use self::orders::{Order, Schedule};
-
-use self::view::{
-    ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
-    StatusView,
-};
-use crate::controller::backup::view::BackupView;
-use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
+pub use self::response::Response;
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -318,92 +312,4 @@ impl Request {
         let list = matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::Verify { .. });
         list || matches!(self, Self::ShowModel { .. } | Self::ModelStatus { .. })
     }
-}
-
-/// What an agent answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "answer", content = "body", rename_all = "kebab-case")]
-pub enum Response {
-    /// It cannot, or will not.
-    Failed(Box<Failure>),
-    /// To a watcher: the migration as it is now. More follows.
-    Update(Box<MigrationView>),
-    /// The agent wants this file handed over, open, and goes on then. More follows.
-    Wanted(handing::Wanted),
-    /// It is done, and there is nothing to tell.
-    Done,
-    /// Of [`Request::Status`].
-    Status(Box<StatusView>),
-    /// Of [`Request::Identity`].
-    Identity(IdentityView),
-    /// Of [`Request::Peers`].
-    Peers(Vec<PeerView>),
-    /// Of [`Request::Limits`] and [`Request::Limit`]; the agent's own comes first.
-    Limits(Vec<view::CapView>),
-    /// Of [`Request::Controllers`]; the agent's own comes first.
-    Controllers(Vec<ControllerView>),
-    /// Of [`Request::ShowController`].
-    Controller(Box<ControllerView>),
-    /// Of [`Request::Models`].
-    Models {
-        /// The controller they are on.
-        controller: String,
-        /// The models.
-        models: Vec<ModelRow>,
-    },
-    /// Of [`Request::ShowModel`].
-    Model(Box<ModelView>),
-    /// Of [`Request::ModelStatus`] and [`Request::BackupShow`].
-    ModelStatus(Box<ModelStatusView>),
-    /// Of [`Request::Migrations`].
-    Migrations(Vec<MigrationView>),
-    /// Of [`Request::Migrate`], [`Request::Order`], [`Request::Abort`], [`Request::Reap`], and the end of
-    /// [`Request::Watch`].
-    Migration(Box<MigrationView>),
-    /// Of [`Request::ShowMigration`].
-    History {
-        /// The migration.
-        migration: Box<MigrationView>,
-        /// Its records, oldest first.
-        events: Vec<EventView>,
-    },
-    /// Of [`Request::ShowProof`].
-    Proof(String),
-    /// Of [`Request::Resolve`].
-    Resolved {
-        /// The migration as it is now.
-        migration: Box<MigrationView>,
-        /// What this side proves now, if it does.
-        proof: Option<String>,
-    },
-    /// Of [`Request::Events`], oldest first. More may follow.
-    Events(Vec<EventView>),
-    /// Of [`Request::Audit`].
-    Audit(AuditView),
-    /// Of [`Request::Precheck`].
-    Plan(Box<PlanView>),
-    /// Of [`Request::Verify`].
-    Verified(Box<VerifyView>),
-    /// Of [`Request::Checklist`].
-    Checklist(Box<ChecklistView>),
-    /// Of [`Request::EmbeddedGet`], oldest first.
-    Entries(Vec<EntryView>),
-    /// Of [`Request::EmbeddedSet`]: the entry's number.
-    Written(u64),
-    /// Of [`Request::UserList`].
-    Users(Vec<UserView>),
-    /// Of [`Request::PairOffer`].
-    Offer(OfferView),
-    /// Of [`Request::PairAccept`].
-    Paired(PairedView),
-    /// Of [`Request::BackupList`], newest first.
-    Backups(Vec<BackupView>),
-    /// Of [`Request::BackupCreate`], [`Request::BackupVerify`].
-    Backup(Box<BackupView>),
-    /// Of [`Request::BackupKeep`].
-    Kept(KeptView),
-    /// Of [`Request::EmbeddedImport`], [`Request::BackupRestore`].
-    Imported(Imported),
-    /// Of [`Request::EmbeddedExport`].
-    Exported(Exported),
 }

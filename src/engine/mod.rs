@@ -16,6 +16,7 @@ pub mod orders;
 mod plan;
 mod queue;
 mod resolve;
+pub mod stock;
 mod switchover;
 mod tracked;
 mod trail;
@@ -105,6 +106,7 @@ impl Engine {
         tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
+        tokio::spawn(stock::tend(core.clone()));
         Ok(Self(core))
     }
 

@@ -21,6 +21,7 @@ pub(super) struct Claims {
     /// While there is a sweep, whatever was held since it began: what names a blob may have become durable since the
     /// sweep looked for such names.
     swept: Option<HashSet<Hash>>,
+    sweeps: usize,
 }
 
 /// What one lease holds.
@@ -47,17 +48,19 @@ impl Claims {
         self.swept.iter_mut().for_each(|swept| _ = swept.insert(hash));
     }
 
-    /// Begins a sweep; false if there is one.
-    pub fn begin_sweep(&mut self) -> bool {
-        if self.swept.is_some() {
-            return false;
+    pub fn begin_sweep(&mut self) {
+        self.sweeps += 1;
+        // What an earlier one spares, this one does as well.
+        if self.swept.is_none() {
+            self.swept = Some(self.all());
         }
-        self.swept = Some(self.all());
-        true
     }
 
     pub fn end_sweep(&mut self) {
-        self.swept = None;
+        self.sweeps -= 1;
+        if self.sweeps == 0 {
+            self.swept = None;
+        }
     }
 
     /// Returns every blob that is held now.
@@ -87,6 +90,13 @@ impl Lease {
     /// Holds these blobs as well.
     pub fn keep(&self, blobs: impl IntoIterator<Item = Hash>) {
         let mut claims = self.store.claims();
+        blobs.into_iter().for_each(|hash| claims.hold(self.number, hash));
+    }
+
+    /// Holds these and nothing else from now on.
+    pub fn narrow(&self, blobs: impl IntoIterator<Item = Hash>) {
+        let mut claims = self.store.claims();
+        claims.leases.insert(self.number, Held::default());
         blobs.into_iter().for_each(|hash| claims.hold(self.number, hash));
     }
 }
@@ -149,9 +159,11 @@ impl Store {
     ///
     /// Errors: [`StoreError::Io`].
     pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
-        match self.claims().wanted.remove(&mid) {
-            Some(_) => self.inner.rows.release(mid),
-            None => Ok(()),
+        let Some(_) = self.claims().wanted.remove(&mid) else { return Ok(()) };
+        match self.inner.rows.release(mid) {
+            // After a restart it is released again.
+            Err(error) if error.is_full() => Ok(()),
+            done => done,
         }
     }
 

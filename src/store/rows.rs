@@ -7,7 +7,8 @@ use modelferry_protocol::codec::{decode, encode};
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::snapshot::BlobRef;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable};
+use redb::{Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
 use super::backend::Backend;
@@ -167,17 +168,35 @@ impl Rows {
     }
 
     pub(super) fn write<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
-        let free = self.disk.free_bytes(&self.path);
-        if free.map_err(|source| StoreError::io("ask for the space at", &self.path, source))? < HEADROOM_BYTES {
-            return Err(self.full(HEADROOM_BYTES));
-        }
-        self.write_regardless(act)
+        self.need_room()?;
+        self.commit(Durability::Immediate, act)
     }
 
     /// As [`Rows::write`], also when space is low: for what frees some.
-    pub(super) fn write_regardless<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+    fn write_regardless<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        self.commit(Durability::Immediate, act)
+    }
+
+    /// As [`Rows::write`], for what need not be durable before the next write that is.
+    pub(super) fn write_soon<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        self.need_room()?;
+        self.commit(Durability::None, act)
+    }
+
+    fn need_room(&self) -> Result<(), StoreError> {
+        let free = self.disk.free_bytes(&self.path);
+        let free = free.map_err(|source| StoreError::io("ask for the space at", &self.path, source))?;
+        if free < HEADROOM_BYTES { Err(self.full(HEADROOM_BYTES)) } else { Ok(()) }
+    }
+
+    fn commit<R>(
+        &self,
+        durability: Durability,
+        act: impl FnOnce(&WriteTransaction) -> Outcome<R>,
+    ) -> Result<R, StoreError> {
         self.with(|database| {
-            let transaction = database.begin_write()?;
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(durability)?;
             let result = act(&transaction)?;
             transaction.commit()?;
             Ok(result)

@@ -37,7 +37,7 @@ pub struct Item {
     pub written_ms: u64,
 }
 
-/// A removal of what nobody needs. There is one at a time.
+/// A removal of what nobody needs.
 pub struct Sweep {
     store: Store,
 }
@@ -67,9 +67,10 @@ impl Sweep {
 }
 
 impl Store {
-    /// Begins a sweep; nothing while there is another.
-    pub fn sweep(&self) -> Option<Sweep> {
-        self.claims().begin_sweep().then(|| Sweep { store: self.clone() })
+    /// Begins a sweep. What somebody holds now, or begins to hold while it lasts, it does not remove.
+    pub fn sweep(&self) -> Sweep {
+        self.claims().begin_sweep();
+        Sweep { store: self.clone() }
     }
 
     /// Returns everything that is here, the largest first.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use modelferry_protocol::ids::{Hash, MigrationId};
 use modelferry_protocol::snapshot::BlobRef;
-use redb::{Durability, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use super::StoreError;
 use super::rows::{MANIFESTS, Outcome, PARTIALS, Rows};
@@ -25,22 +25,20 @@ impl Rows {
     /// Returns every blob that a migration wants.
     pub fn wanted(&self) -> Result<Vec<(MigrationId, Hash)>, StoreError> {
         self.read(WANTED, |table| {
-            let wanted = |row: Result<(redb::AccessGuard<(&[u8; 16], &[u8; 32])>, _), _>| {
-                let (mid, hash) = row.map(|(key, _): (_, redb::AccessGuard<()>)| {
-                    let (mid, hash) = key.value();
-                    (MigrationId(*mid), Hash(*hash))
-                })?;
-                Ok((mid, hash))
-            };
-            table.iter()?.map(wanted).collect()
+            let mut wanted = Vec::new();
+            for row in table.iter()? {
+                let (key, _) = row?;
+                let (mid, hash) = key.value();
+                wanted.push((MigrationId(*mid), Hash(*hash)));
+            }
+            Ok(wanted)
         })
     }
 
     /// Adds to what a migration wants. Durable with whatever is recorded next: to lose it costs bytes that are sent
     /// again, and to wait for it would cost every blob a sync.
     pub fn want(&self, mid: MigrationId, blobs: &[Hash]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            later(transaction)?;
+        self.write_soon(|transaction| {
             let (mut wanted, mut idle) = (transaction.open_table(WANTED)?, transaction.open_table(IDLE)?);
             for hash in blobs {
                 wanted.insert((&mid.0, &hash.0), ())?;
@@ -52,8 +50,7 @@ impl Rows {
 
     /// Forgets what a migration wants.
     pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
-        self.write_regardless(|transaction| {
-            later(transaction)?;
+        self.write_soon(|transaction| {
             let all = (&mid.0, &[0; 32])..=(&mid.0, &[u8::MAX; 32]);
             transaction.open_table(WANTED)?.retain_in(all, |_, ()| false)?;
             Ok(())
@@ -105,8 +102,7 @@ impl Rows {
         if idle.is_empty() {
             return Ok(());
         }
-        let written = self.write(|transaction| {
-            later(transaction)?;
+        let written = self.write_soon(|transaction| {
             let mut table = transaction.open_table(IDLE)?;
             for hash in &idle {
                 table.remove(&hash.0)?;
@@ -138,9 +134,4 @@ impl Rows {
             Ok(found)
         })
     }
-}
-
-/// Lets a transaction become durable with the next one that is.
-fn later(transaction: &WriteTransaction) -> Outcome<()> {
-    Ok(transaction.set_durability(Durability::None)?)
 }

@@ -18,5 +18,6 @@ mod parity;
 mod plan;
 mod refused;
 mod status;
+mod store;
 mod trail;
 mod verify;

@@ -216,3 +216,44 @@ fn blob_view(item: &Item, needs: &Needs, retention: Duration) -> BlobView {
         goes_ms: idle_since_ms.map(|since_ms| since_ms.saturating_add(retention_ms)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use modelferry_protocol::snapshot::BlobRef;
+
+    use super::*;
+
+    fn item(number: u8, held: u64, idle_since_ms: u64) -> Item {
+        let blob = BlobRef { hash: Hash([number; 32]), bytes: held };
+        Item { blob, held, complete: true, in_use: false, idle_since_ms: Some(idle_since_ms), written_ms: 0 }
+    }
+
+    fn numbers(items: &[Item]) -> Vec<u8> {
+        items.iter().map(|item| item.blob.hash.0[0]).collect()
+    }
+
+    #[test]
+    fn what_nobody_has_needed_for_the_retention_goes_and_the_rest_stays() {
+        let idle = vec![item(1, 10, 5_000), item(2, 10, 4_000), item(3, 10, 4_001)];
+        let (goes, stays) = chosen(idle, 14_000, Duration::from_secs(10), None);
+        assert_eq!((numbers(&goes), numbers(&stays)), (vec![2], vec![3, 1]));
+    }
+
+    #[test]
+    fn beyond_the_quota_the_longest_unneeded_goes_first_and_no_more_than_is_necessary() {
+        let idle = vec![item(1, 40, 3_000), item(2, 30, 1_000), item(3, 30, 2_000)];
+        for (quota, gone) in [(100, vec![]), (99, vec![2]), (70, vec![2]), (69, vec![2, 3]), (0, vec![2, 3, 1])] {
+            let (goes, stays) = chosen(idle.clone(), 4_000, Duration::from_secs(3600), Some(quota));
+            assert_eq!(numbers(&goes), gone, "quota {quota}");
+            assert_eq!(goes.len() + stays.len(), 3);
+        }
+    }
+
+    #[test]
+    fn of_two_unneeded_for_as_long_the_one_that_was_written_earlier_goes_first() {
+        let older = Item { written_ms: 1, ..item(2, 10, 1_000) };
+        let newer = Item { written_ms: 2, ..item(1, 10, 1_000) };
+        let (goes, _) = chosen(vec![newer, older], 1_000, Duration::from_secs(3600), Some(10));
+        assert_eq!(numbers(&goes), [2]);
+    }
+}

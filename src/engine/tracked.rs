@@ -276,18 +276,9 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
                 Moved(_) => Stand::Moved,
                 Aborted(_) | Reclaimed(_) => Stand::Reverted,
             };
-            let root = match &record.state {
-                Frozen(frozen) => Some(frozen.root),
-                Committed(committed) => Some(committed.root),
-                Handed(root) | Reaping(root) | Moved(root) => Some(*root),
-                Reclaiming(reclaiming) | Seizing(reclaiming) => Some(reclaiming.root),
-                Relaying(relaying) => relaying.root,
-                Answered(answered) | Adopting(answered) => Some(answered.root),
-                Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
-            };
             let by_state = || notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
             let note = inner.phase.clone().unwrap_or_else(by_state);
-            (Direction::Source, record.state.name(), stand, root, note)
+            (Direction::Source, record.state.name(), stand, record.state.root(), note)
         }
         Standing::Target(record) => {
             use TargetState::*;

@@ -19,5 +19,6 @@ mod parity;
 mod plan;
 mod refused;
 mod status;
+mod store;
 mod trail;
 mod verify;

@@ -179,6 +179,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
             parallel_max: config.migration.max_parallel,
             in_doubt_after: config.migration.in_doubt_after,
             patches: config.transfer.patches,
+            store: config.store,
             ..Settings::default()
         },
     };

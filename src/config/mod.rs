@@ -9,6 +9,8 @@ mod error;
 mod file;
 mod link;
 mod rate;
+mod size;
+mod store;
 mod transfer;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -17,12 +19,13 @@ use std::time::Duration;
 
 use modelferry_protocol::limits::PORT_DEFAULT;
 
-pub use duration::parse_duration;
+pub use duration::{parse_age, parse_duration};
 pub use embedded::{CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
 pub use rate::{BadRate, Rate};
+pub use store::StoreConfig;
 pub use transfer::{Patches, TransferConfig};
 
 /// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
@@ -65,6 +68,8 @@ pub struct Config {
     pub migration: MigrationConfig,
     /// How binaries travel.
     pub transfer: TransferConfig,
+    /// What is kept that nobody needs.
+    pub store: StoreConfig,
     /// Directives of tracing's `EnvFilter`.
     pub log_filter: String,
 }
@@ -126,6 +131,7 @@ impl Config {
             link: file.link.unwrap_or_default().into_settings(),
             migration: file.migration.unwrap_or_default().into_config(),
             transfer: file.transfer.unwrap_or_default(),
+            store: file.store.unwrap_or_default().into_config(),
             log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
         }
     }

@@ -48,6 +48,9 @@ fn a_whole_file_is_read() {
         commit-freshness = "45s"
         [transfer]
         patches = "auto"
+        [store]
+        retention = "30d"
+        quota = "50GiB"
         [log]
         filter = "info,modelferry::link=debug"
         "#,
@@ -60,6 +63,7 @@ fn a_whole_file_is_read() {
     assert!(config.embedded.credentials[0].valid);
     assert_eq!(config.migration.max_freeze, Duration::from_secs(5400));
     assert_eq!(config.transfer.patches, Patches::Auto);
+    assert_eq!((config.store.retention.as_secs(), config.store.quota_bytes), (30 * 86_400, Some(50 << 30)));
 }
 
 #[test]
@@ -91,6 +95,8 @@ fn a_wrong_value_says_what_to_write() {
         ("[embedded]\naddresses = [\n  \"https://x/\",\n]", 2, "embedded.addresses", "write host:port"),
         ("[embedded]\nname = \"\"", 2, "embedded.name", "the name is empty"),
         ("[transfer]\npatches = \"always\"", 2, "transfer.patches", "expected `off` or `auto`"),
+        ("[store]\nretention = \"long\"", 2, "store.retention", "such as 7d"),
+        ("[store]\nquota = \"50\"", 2, "store.quota", "such as 50GiB"),
         ("socket = 7", 1, "socket", "invalid type: integer `7`"),
     ] {
         let refusal = refusal(text);

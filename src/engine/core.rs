@@ -18,9 +18,10 @@ use super::failpoint;
 use super::history::History;
 use super::patches::Patching;
 use super::queue::Queue;
+use super::stock::Stock;
 use super::tracked::Tracked;
 use super::transfer::share::Shares;
-use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches};
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches, StoreConfig};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub disk_reserve_bytes: u64,
     /// Whether binaries may be sent as patches.
     pub patches: Patches,
+    /// How long what nobody needs stays in the store, and how much of it.
+    pub store: StoreConfig,
     /// The process around the engine.
     pub process: Process,
 }
@@ -80,6 +83,7 @@ impl Default for Settings {
             parallel_max: PARALLEL_MAX_DEFAULT,
             disk_reserve_bytes: 64 << 20,
             patches: Patches::Off,
+            store: StoreConfig::default(),
             process: Process::default(),
         }
     }
@@ -113,6 +117,8 @@ pub(super) struct Core {
     pub shares: Shares,
     /// How blobs are patched.
     pub patching: Patching,
+    /// What was found when the store was pruned.
+    pub stock: Stock,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -141,6 +147,7 @@ impl Core {
             queue,
             shares: Shares::default(),
             patching: Patching::default(),
+            stock: Stock::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
             conversations: Mutex::default(),
@@ -187,6 +194,14 @@ impl Core {
         let mut arriving = self.arriving();
         if arriving.get(&copy.terms.mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
             arriving.remove(&copy.terms.mid);
+        }
+    }
+
+    /// Forgets what was wanted for a migration or a copy that is over.
+    pub fn release(&self, mid: MigrationId) {
+        // The next prune tries again.
+        if let Err(error) = self.parts.store.release(mid) {
+            tracing::warn!(%mid, "what it wanted is not forgotten yet: {error}");
         }
     }
 

@@ -18,6 +18,7 @@ mod patches;
 mod plan;
 mod queue;
 mod resolve;
+pub mod stock;
 mod switchover;
 mod tracked;
 mod trail;
@@ -107,6 +108,7 @@ impl Engine {
         tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
+        tokio::spawn(stock::tend(core.clone()));
         Ok(Self(core))
     }
 

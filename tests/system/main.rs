@@ -20,5 +20,6 @@ mod patched;
 mod plan;
 mod refused;
 mod status;
+mod store;
 mod trail;
 mod verify;

@@ -12,7 +12,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::controller::Held;
-use super::engines::{Host, noise, pair_with};
+use super::engines::{Host, pair_with};
+use super::shelf::noise;
 
 /// A charm packed at a level of deflate, with a line more in one of its files or without.
 fn charm(level: i64, line: &str) -> Vec<u8> {

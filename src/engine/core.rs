@@ -14,6 +14,7 @@ use modelferry_protocol::switch::Terms;
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
+use super::course::Course;
 use super::failpoint;
 use super::history::History;
 use super::queue::Queue;
@@ -103,10 +104,12 @@ pub(super) struct Core {
     pub parts: EngineParts,
     /// Which migrations copy ahead.
     pub queue: Queue,
+    /// Of the pre-copies to a peer one goes at a time; they take no place of a migration.
+    precopies: Mutex<HashMap<Pin, Queue>>,
     /// What transfers share the link to their peer.
     pub shares: Shares,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
-    /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
+    /// Copies to keep and pre-copies, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
@@ -131,6 +134,7 @@ impl Core {
         Self {
             parts,
             queue,
+            precopies: Mutex::default(),
             shares: Shares::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
@@ -144,9 +148,9 @@ impl Core {
         self.migrations.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Follows a migration from now on.
-    pub fn track(&self, terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Tracked> {
-        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, standing, history);
+    /// Follows a migration, or a pre-copy, from now on.
+    pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Tracked> {
+        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, course, history);
         tracked.doubt_after(self.parts.settings.in_doubt_after);
         self.migrations().insert(tracked.terms.mid, tracked.clone());
         tracked
@@ -158,6 +162,12 @@ impl Core {
 
     pub fn all_tracked(&self) -> Vec<Arc<Tracked>> {
         self.migrations().values().cloned().collect()
+    }
+
+    /// Returns the queue of the pre-copies to a peer.
+    pub fn precopies(&self, peer: Pin) -> Queue {
+        let mut precopies = self.precopies.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        precopies.entry(peer).or_insert_with(|| Queue::new(1)).clone()
     }
 
     fn arriving(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
@@ -181,7 +191,7 @@ impl Core {
         }
     }
 
-    /// Returns what a blob is for that is offered under an id: a migration, or a copy to keep.
+    /// Returns what a blob is for that is offered under an id: a migration, a copy to keep, or a pre-copy.
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
         self.tracked(id).or_else(|| self.arriving().get(&id).cloned())
     }

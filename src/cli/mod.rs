@@ -34,6 +34,7 @@ mod pause;
 mod peers;
 mod plan_text;
 mod precheck;
+mod precopy;
 mod reap;
 mod redirect;
 mod resolve;
@@ -122,6 +123,7 @@ enum Command {
     Status(status::StatusArgs),
     Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
+    Precopy(precopy::PrecopyArgs),
     Migrate(migrate::MigrateArgs),
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
@@ -261,6 +263,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => args.run(&context),
         Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
+        Command::Precopy(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
         Command::Pause(args) => args.run(&context),
         Command::Resume(args) => args.run(&context),

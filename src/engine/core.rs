@@ -11,6 +11,7 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
+use modelferry_protocol::switch::source::SourceState;
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
@@ -193,7 +194,9 @@ impl Core {
 
     /// Returns what a blob is for that is offered under an id: a migration, a copy to keep, or a pre-copy.
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
-        self.tracked(id).or_else(|| self.arriving().get(&id).cloned())
+        // A pre-copy that is followed here leaves from here.
+        let migration = self.tracked(id).filter(|tracked| !tracked.is_precopy());
+        migration.or_else(|| self.arriving().get(&id).cloned())
     }
 
     /// Tells everybody who waits for blobs that one has become complete.
@@ -310,7 +313,11 @@ impl Core {
         self.recorded.send_replace(self.parts.journal.sequence());
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
+        let has_left = matches!(&standing, Standing::Source(record) if matches!(record.state, SourceState::Handed(_)));
         tracked.stand(standing, |history| history.apply(&entry));
+        if has_left {
+            super::precopy::left(self, &tracked.terms).await;
+        }
         self.tell(tracked.peer).await;
     }
 

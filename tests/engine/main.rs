@@ -7,4 +7,5 @@ mod bytes;
 mod controller;
 mod engines;
 mod moves;
+mod precopy;
 mod shelf;

@@ -11,6 +11,7 @@ use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Sett
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
 use modelferry::store::Store;
+use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
@@ -22,6 +23,8 @@ use super::shelf::Shelf;
 use super::wire::{Carried, Link, Road, address};
 
 const NAMES: [&str; 2] = ["src", "dst"];
+/// A model that is not the one that moves.
+const OTHER: ModelUuid = ModelUuid([9; 16]);
 
 struct NoQueries;
 
@@ -73,6 +76,27 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
             ran.push(transfer(&link, road, &src.engine, bytes).await);
         }
         ran.try_into().unwrap()
+    })
+}
+
+/// Moves a model with so many bytes while another model's, far more, are on their way in a pre-copy to the same peer.
+pub fn beside_precopy(road: Road, bytes: u64) -> Ran {
+    log::begin();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let link = Link::new(road, 7);
+        let [src, _dst] = hosts(&link).await;
+        src.shelf.hold(&[noise(1, 3 * bytes as usize)]);
+        let view = src.engine.precopy(OTHER, NAMES[1], None, "test").await.unwrap();
+        let mut precopy = src.engine.watch(view.mid.parse().unwrap()).unwrap();
+        precopy.wait_for(|view| view.bytes.held >= bytes / 2).await.unwrap();
+        src.shelf.hold(&[noise(0, bytes as usize)]);
+        let ran = transfer(&link, road, &src.engine, bytes).await;
+        let view = precopy.borrow().clone();
+        assert!(view.ended_ms.is_none(), "nothing was beside it: {view:?}");
+        precopy.wait_for(|view| view.ended_ms.is_some()).await.unwrap();
+        assert_eq!(precopy.borrow().stand, Stand::Copied);
+        ran
     })
 }
 

@@ -12,7 +12,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Answer, Precopying};
 use modelferry_protocol::record::{Adoption, Body, Entry, Orders, Precopy, PrecopyState};
 use modelferry_protocol::snapshot::Name;
-use modelferry_protocol::switch::Terms;
+use modelferry_protocol::switch::{Cause, Terms};
 use tokio::sync::oneshot;
 
 use self::task::PrecopyTask;
@@ -20,7 +20,7 @@ use super::core::{Core, entry};
 use super::course::{Course, precopy_id};
 use super::history::History;
 use super::parcel::{self, Arriving};
-use super::tracked::{Tracked, id_of};
+use super::tracked::{Event, Tracked, id_of};
 use super::view::MigrationView;
 use super::{Engine, EngineError};
 use crate::config::Rate;
@@ -112,14 +112,20 @@ pub fn follow(core: &Arc<Core>, precopy: &Precopy, orders: Orders, history: Hist
     let course = Course::Precopy(precopy.state.clone());
     let tracked = core.track(terms(precopy), precopy.peer, course, history);
     tracked.set_orders(orders);
-    match precopy.state {
-        PrecopyState::Copying => drop(tokio::spawn(PrecopyTask::new(core.clone(), tracked.clone()).run())),
-        // What it has sent is not on record; what it came to is.
-        PrecopyState::Copied(bytes) => tracked.counters.set(bytes, bytes),
-        _ => {}
+    come_to(&tracked, &precopy.state);
+    if !precopy.is_at_rest() {
+        tokio::spawn(PrecopyTask::new(core.clone(), tracked.clone()).run());
     }
     tracked.publish();
     tracked
+}
+
+/// Counts what a pre-copy has come to: that the peer holds it all is heard, and on record, before the last of its
+/// acknowledgements has been looked at.
+fn come_to(tracked: &Tracked, state: &PrecopyState) {
+    if let PrecopyState::Copied(bytes) = state {
+        tracked.counters.set(*bytes, *bytes);
+    }
 }
 
 /// Makes the record by which a migration goes on with what a pre-copy of its model to its peer has brought, if one runs.
@@ -133,10 +139,22 @@ pub fn adopt(ledger: &Ledger, terms: &Terms, peer: Pin) -> Option<Entry> {
 pub fn ended(core: &Core, last: &Entry) {
     let Body::Precopy(precopy) = &last.body else { return };
     let Some(tracked) = core.tracked(precopy.mid) else { return };
+    come_to(&tracked, &precopy.state);
     tracked.stand(Course::Precopy(precopy.state.clone()), |history| history.apply(last));
     tracing::info!(precopy = %tracked.id(), state = precopy.state.name(), "recorded");
     // Its task hears nothing more, and so it ends.
     tracked.close_mailbox();
+}
+
+/// Ends the pre-copies of a model that has moved elsewhere: what they would bring is nobody's to hand over any more. One
+/// that misses it learns as much of the controller on its next connection.
+pub async fn left(core: &Core, terms: &Terms) {
+    let is_of = |tracked: &Arc<Tracked>| tracked.is_precopy() && tracked.terms.model == terms.model;
+    for mailbox in core.all_tracked().iter().filter(|tracked| is_of(tracked)).filter_map(|tracked| tracked.mailbox()) {
+        let cause = Cause::cut(format!("the model has moved to {}", &*terms.peer));
+        // One whose task is about to end needs no telling.
+        let _ = mailbox.send(Event::Failed(cause)).await;
+    }
 }
 
 /// Begins to take a pre-copy in for a peer, and yields what waits for all of it. Nothing of it is on record here.

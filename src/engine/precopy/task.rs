@@ -171,7 +171,10 @@ impl PrecopyTask {
             Event::Reap { reply, .. } | Event::Resolve { reply, .. } => {
                 let _ = reply.send(Err(EngineError::IsPrecopy(id)));
             }
-            Event::Heard { .. } | Event::Failed(_) => {}
+            Event::Failed(cause) => {
+                self.end("agent", PrecopyState::Failed(cause)).await;
+            }
+            Event::Heard { .. } => {}
         }
     }
 

@@ -35,6 +35,8 @@ pub struct LinkConfig {
     pub timing: Timing,
     /// How to send, and how much at most.
     pub settings: LinkSettings,
+    /// The wall clock that windows of the week are opened by.
+    pub clock: fn() -> jiff::Zoned,
 }
 
 impl Default for LinkConfig {
@@ -45,6 +47,7 @@ impl Default for LinkConfig {
             advertise_port: None,
             timing: Timing::default(),
             settings: LinkSettings::default(),
+            clock: jiff::Zoned::now,
         }
     }
 }

@@ -118,7 +118,7 @@ impl Shared {
     /// Makes the caps hold that belong to this moment, and returns them.
     pub fn apply_caps(&self) -> Vec<CapView> {
         let peers: Vec<(Pin, String)> = self.peers().list().iter().map(|peer| (peer.pin, peer.name.clone())).collect();
-        let now = jiff::Zoned::now();
+        let now = (self.config.clock)();
         let day = now.weekday().to_monday_zero_offset() as usize;
         self.caps.apply(&peers, day, now.hour() as u16 * 60 + now.minute() as u16)
     }

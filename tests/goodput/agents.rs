@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use modelferry::config::LinkSettings;
 use modelferry::disk::Disk;
 use modelferry::engine::view::Stand;
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
@@ -18,11 +19,13 @@ use modelferry_protocol::snapshot::Name;
 use tokio::time::Instant;
 
 use super::controller::{Desk, Held, MODEL};
+use super::desks::Desks;
 use super::log;
 use super::shelf::Shelf;
 use super::wire::{Carried, Link, Road, address};
 
-const NAMES: [&str; 2] = ["src", "dst"];
+/// What each agent is called by the other.
+pub const NAMES: [&str; 2] = ["src", "dst"];
 /// A model that is not the one that moves.
 const OTHER: ModelUuid = ModelUuid([9; 16]);
 
@@ -35,10 +38,12 @@ impl QueryHandler for NoQueries {
     }
 }
 
-struct Host {
+/// An agent without its control socket.
+pub struct Host {
     _dir: tempfile::TempDir,
-    shelf: Shelf,
-    engine: Engine,
+    pub shelves: [Shelf; 2],
+    pub link: Connections,
+    pub engine: Engine,
 }
 
 /// What a transfer came to.
@@ -60,17 +65,34 @@ impl Ran {
     }
 }
 
-/// Moves models with so many bytes that do not compress over `road`, one after another over the same connection.
-pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
+/// Runs by a virtual clock, which goes on when everybody waits.
+pub fn virtually<T>(test: impl Future<Output = T>) -> T {
     log::begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    runtime.block_on(test)
+}
+
+/// The wall clock of the agents: a Monday, half a minute before eight when they begin.
+fn wall() -> jiff::Zoned {
+    let begun = BEGUN.get().unwrap_or_else(Instant::now);
+    let monday = jiff::civil::date(2026, 1, 5).at(7, 59, 30, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
+    monday + begun.elapsed()
+}
+
+thread_local! {
+    /// When the agents of this test began.
+    static BEGUN: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Moves models with so many bytes that do not compress over `road`, one after another over the same connection.
+pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
+    virtually(async {
         let link = Link::new(road, 7);
-        let [src, dst] = hosts(&link).await;
+        let [src, dst] = hosts(&link, LinkSettings::default()).await;
         let mut ran = Vec::new();
         for number in 0..N {
-            src.shelf.hold(&[noise(number as u64, bytes as usize)]);
-            dst.shelf.inner().site.held = Held::Absent;
+            src.shelves[0].hold(&[noise(number as u64, bytes as usize)]);
+            dst.shelves[0].inner().site.held = Held::Absent;
             // Long enough for both sides to have nothing left to say of the last one.
             tokio::time::sleep(Duration::from_secs(3)).await;
             ran.push(transfer(&link, road, &src.engine, bytes).await);
@@ -120,7 +142,10 @@ async fn transfer(link: &Link, road: Road, engine: &Engine, bytes: u64) -> Ran {
     Ran { took, share, there }
 }
 
-async fn hosts(link: &Link) -> [Host; 2] {
+/// Starts both agents, paired and connected; `settings` are the source's.
+pub async fn hosts(link: &Link, settings: LinkSettings) -> [Host; 2] {
+    BEGUN.set(Some(Instant::now()));
+    let mut settings = Some(settings);
     let dirs = [(); 2].map(|()| {
         let memory = Path::new("/dev/shm");
         if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
@@ -134,7 +159,7 @@ async fn hosts(link: &Link) -> [Host; 2] {
     }
     let mut hosts = Vec::new();
     for ((host, dir), identity) in dirs.into_iter().enumerate().zip(identities) {
-        hosts.push(start(link, host, dir, identity).await);
+        hosts.push(start(link, host, settings.take().unwrap_or_default(), dir, identity).await);
     }
     for (host, peer) in [(0, NAMES[1]), (1, NAMES[0])] {
         while hosts[host].engine.query(peer, "{}").await.is_err() {
@@ -144,12 +169,13 @@ async fn hosts(link: &Link) -> [Host; 2] {
     hosts.try_into().unwrap_or_else(|_| unreachable!("two were started"))
 }
 
-async fn start(link: &Link, host: usize, dir: tempfile::TempDir, identity: Identity) -> Host {
+async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::TempDir, identity: Identity) -> Host {
     let (path, disk) = (dir.path(), Disk::real());
     let (journal, _) = Journal::open(path, disk.clone()).unwrap();
     let store = Store::open(path, disk.clone()).unwrap();
     let peers = Peers::load(path, &disk).unwrap();
-    let config = LinkConfig { listen: address(host), own_name: NAMES[host].into(), ..LinkConfig::default() };
+    let own_name = NAMES[host].into();
+    let config = LinkConfig { listen: address(host), own_name, settings, clock: wall, ..LinkConfig::default() };
     let hello_journal = journal.clone();
     let hello = Arc::new(move |_| Hello {
         protocol: PROTOCOL_VERSION,
@@ -161,22 +187,24 @@ async fn start(link: &Link, host: usize, dir: tempfile::TempDir, identity: Ident
     });
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
-    let shelf = Shelf::new(store.clone());
+    let shelves = [(); 2].map(|()| Shelf::new(store.clone()));
+    let desks = Arc::new(Desks(shelves.clone().map(Desk)));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
-        link: connections,
-        departure: Arc::new(Desk(shelf.clone())),
-        arrival: Arc::new(Desk(shelf.clone())),
+        link: connections.clone(),
+        departure: desks.clone(),
+        arrival: desks,
         query: Arc::new(NoQueries),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
-    Host { _dir: dir, shelf, engine: Engine::start(parts, sessions).await.unwrap() }
+    let engine = Engine::start(parts, sessions).await.unwrap();
+    Host { _dir: dir, shelves, link: connections, engine }
 }
 
 /// Bytes that do not compress, the same for the same seed.
-fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut out = vec![0; bytes];
     blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
     out

@@ -5,8 +5,10 @@
 //! `GOODPUT_LOG=modelferry=debug cargo test --test goodput NAME -- --nocapture` prints what was said, and when.
 
 mod agents;
+mod caps;
 #[path = "../controller/mod.rs"]
 mod controller;
+mod desks;
 mod log;
 #[path = "../engine/shelf.rs"]
 mod shelf;

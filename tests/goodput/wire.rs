@@ -62,6 +62,8 @@ struct Direction {
     free_at: Instant,
     on_way: VecDeque<(Instant, Vec<u8>)>,
     carried: Carried,
+    /// Every datagram that was sent, with its moment and the bytes of its payload.
+    sent: Vec<(Instant, u64)>,
     reader: Option<Waker>,
 }
 
@@ -88,6 +90,7 @@ impl Link {
             free_at: Instant::now(),
             on_way: VecDeque::new(),
             carried: Carried::default(),
+            sent: Vec::new(),
             reader: None,
         };
         Self(Arc::new(Mutex::new(Inner { road, cut_from: None, to: [direction(0), direction(1)] })))
@@ -104,6 +107,11 @@ impl Link {
 
     pub fn carried(&self, to: usize) -> Carried {
         self.inner().to[to].carried
+    }
+
+    /// Returns every datagram that was sent to a host, lost ones included: when, and the bytes of its payload.
+    pub fn sent(&self, to: usize) -> Vec<(Instant, u64)> {
+        self.inner().to[to].sent.clone()
     }
 
     /// One end of it.
@@ -131,6 +139,7 @@ impl Inner {
         let direction = &mut self.to[to];
         direction.carried.packets += 1;
         direction.carried.bytes += bytes;
+        direction.sent.push((now, datagram.len() as u64));
         let seconds = |bytes: f64| Duration::from_secs_f64(bytes / road.bytes_per_second());
         let queue = (road.bytes_per_second() * road.rtt.as_secs_f64()).max(QUEUE_BYTES_MIN as f64);
         if is_cut {

@@ -94,6 +94,7 @@ impl Controller for Ferry {
     }
 
     fn on_mtu_update(&mut self, mtu: u16) {
+        self.lane.set_mtu(mtu.into());
         self.model.set_mtu(mtu.into());
     }
 
@@ -146,6 +147,7 @@ impl Controller for Accounted {
     }
 
     fn on_mtu_update(&mut self, mtu: u16) {
+        self.lane.set_mtu(mtu.into());
         self.inner.on_mtu_update(mtu);
     }
 

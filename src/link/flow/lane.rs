@@ -11,6 +11,9 @@ const PACE_CREDIT: Duration = Duration::from_millis(3);
 /// How long a cap is caught up with: a fiftieth of a second of it cannot show in ten.
 const CAP_CREDIT: Duration = Duration::from_millis(20);
 
+/// Bytes of a datagram with which every connection begins, as QUIC wants it.
+const MTU_BYTES_MIN: u64 = 1200;
+
 /// A cap that several lanes pass: an agent's, or a peer's.
 #[derive(Debug, Clone)]
 pub(in crate::link) struct SharedBucket(Arc<Mutex<Bucket>>);
@@ -39,6 +42,8 @@ struct State {
     peer: Option<SharedBucket>,
     /// Sent before it was known to whom: part of the peer's cap as well.
     unclaimed_bytes: u64,
+    /// Bytes of the largest datagram that is known to get through.
+    mtu: u64,
     /// When what was last given to the socket may go.
     release: Instant,
     /// Whether a cap, and not the link, holds this connection back.
@@ -47,6 +52,19 @@ struct State {
     remembered: Option<Capacity>,
     /// What the controller now makes of the link.
     measured: Option<Capacity>,
+}
+
+impl State {
+    /// Counts what is sent to the peer, and returns when its cap lets that go.
+    fn count(&mut self, now: Instant, bytes: u64) -> Instant {
+        match &self.peer {
+            Some(peer) => peer.reserve(now, bytes),
+            None => {
+                self.unclaimed_bytes += bytes;
+                now
+            }
+        }
+    }
 }
 
 /// The pace of one connection, and the caps that it passes.
@@ -60,8 +78,16 @@ impl Lane {
     pub(super) fn new(agent: SharedBucket) -> Arc<Self> {
         let now = super::now();
         let (pace, release) = (Bucket::new(now, PACE_CREDIT), now);
-        let state =
-            State { pace, peer: None, unclaimed_bytes: 0, release, is_capped: false, remembered: None, measured: None };
+        let state = State {
+            pace,
+            peer: None,
+            unclaimed_bytes: 0,
+            mtu: MTU_BYTES_MIN,
+            release,
+            is_capped: false,
+            remembered: None,
+            measured: None,
+        };
         Arc::new(Self { agent, state: Mutex::new(state) })
     }
 
@@ -103,17 +129,20 @@ impl Lane {
     pub(super) fn reserve(&self, now: Instant, bytes: u64) -> bool {
         let mut state = self.state();
         let paced = state.pace.reserve(now, bytes);
-        let allowed = match &state.peer {
-            Some(peer) => peer.reserve(now, bytes),
-            None => now,
-        };
-        if state.peer.is_none() {
-            state.unclaimed_bytes += bytes;
-        }
-        let allowed = allowed.max(self.agent.reserve(now, bytes));
+        let allowed = state.count(now, bytes).max(self.agent.reserve(now, bytes));
         state.is_capped = allowed > paced.max(now);
         state.release = paced.max(allowed);
         state.is_capped
+    }
+
+    /// Hears that datagrams of `mtu` bytes get through. quinn does not tell of the probes by which it finds out; they are
+    /// paid for when they have arrived, as a cap of the least size would show them.
+    pub(super) fn set_mtu(&self, mtu: u64) {
+        let (now, mut state) = (super::now(), self.state());
+        if std::mem::replace(&mut state.mtu, mtu) < mtu {
+            state.count(now, mtu);
+            self.agent.reserve(now, mtu);
+        }
     }
 
     /// Returns when what was last reserved may go.

@@ -14,7 +14,10 @@ const PRECOPYING: &[Ending] = &[
     (Exit::Done, "done; or accepted, where nobody waits; or adopted by a migration"),
     exit::REFUSED,
     exit::USAGE,
-    (Exit::Reverted, "ended before everything was there; what has arrived stays over there, and the model is live here"),
+    (
+        Exit::Reverted,
+        "ended before everything was there; what has arrived stays over there, and the model is live here",
+    ),
     exit::PEER_UNREACHABLE,
     exit::TIMED_OUT,
 ];

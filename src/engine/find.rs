@@ -28,7 +28,8 @@ impl Engine {
         let named = self.named(text);
         let precopy = named.iter().find(|view| !view.moves()).map(|view| view.id.clone());
         let found = named.into_iter().filter(MigrationView::moves).min_by_key(|view| view.ended_ms.is_some());
-        let otherwise = || precopy.map_or_else(|| EngineError::UnknownMigration(text.to_owned()), EngineError::IsPrecopy);
+        let otherwise =
+            || precopy.map_or_else(|| EngineError::UnknownMigration(text.to_owned()), EngineError::IsPrecopy);
         found.and_then(|view| view.mid.parse().ok()).ok_or_else(otherwise)
     }
 

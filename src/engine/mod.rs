@@ -350,9 +350,10 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
             }
         }
     }
-    let mut precopies: Vec<(Precopy, Orders)> = core.parts.journal.ledger(|ledger| {
-        ledger.precopies().map(|precopy| (precopy.clone(), ledger.orders(precopy.mid))).collect()
-    });
+    let mut precopies: Vec<(Precopy, Orders)> = core
+        .parts
+        .journal
+        .ledger(|ledger| ledger.precopies().map(|precopy| (precopy.clone(), ledger.orders(precopy.mid))).collect());
     precopies.sort_by_key(|(precopy, _)| histories.get(&precopy.mid).map_or(0, |history| history.started_ms));
     for (precopy, orders) in precopies {
         precopy::follow(core, &precopy, orders, histories.remove(&precopy.mid).unwrap_or_default());

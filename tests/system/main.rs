@@ -16,6 +16,7 @@ mod moved;
 mod nearest;
 mod parity;
 mod plan;
+mod precopy;
 mod refused;
 mod status;
 mod trail;

@@ -209,7 +209,9 @@ impl Sending<'_> {
     async fn offer_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
         while self.open.len() < BLOBS_OPEN_MAX {
             // A blob that another migration is sending is offered when that is over: then it is there.
-            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash, self.taker)) else { break };
+            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash, self.taker)) else {
+                break;
+            };
             let Some(blob) = self.waiting.remove(at) else { break };
             let handle = self.conversation.number(&self.feedback_to);
             // A target that has told of it knows its first page by now.

@@ -15,10 +15,9 @@ const HELP: Help = Help {
 
 /// Give a migration up: the model stays live on its source
 ///
-/// Or a pre-copy: what has arrived stays over there, and is not sent again should it still be wanted.
-///
 /// Works at once in every state before the switchover is decided, also while the peer cannot be reached, which is told
-/// later. After the decision it is refused: too late, committed.
+/// later. After the decision it is refused: too late, committed. A pre-copy is given up as well; what it has brought stays
+/// over there, and is not sent again should it be wanted after all.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct AbortArgs {

@@ -12,22 +12,19 @@ use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Sett
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
 use modelferry::store::Store;
-use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
 use tokio::time::Instant;
 
 use super::controller::{Desk, Held, MODEL};
-use super::desks::Desks;
+use super::desks::{Desks, MODELS};
 use super::log;
 use super::shelf::Shelf;
 use super::wire::{Carried, Link, Road, address};
 
 /// What each agent is called by the other.
 pub const NAMES: [&str; 2] = ["src", "dst"];
-/// A model that is not the one that moves.
-const OTHER: ModelUuid = ModelUuid([9; 16]);
 
 struct NoQueries;
 
@@ -103,21 +100,20 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
 
 /// Moves a model with so many bytes while another model's, far more, are on their way in a pre-copy to the same peer.
 pub fn beside_precopy(road: Road, bytes: u64) -> Ran {
-    log::begin();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    virtually(async {
         let link = Link::new(road, 7);
-        let [src, _dst] = hosts(&link).await;
-        src.shelf.hold(&[noise(1, 3 * bytes as usize)]);
-        let view = src.engine.precopy(OTHER, NAMES[1], None, "test").await.unwrap();
+        let [src, _dst] = hosts(&link, LinkSettings::default()).await;
+        for (shelf, more) in src.shelves.iter().zip([1, 3]) {
+            shelf.hold(&[noise(more, (more * bytes) as usize)]);
+        }
+        let view = src.engine.precopy(MODELS[1], NAMES[1], None, "test").await.unwrap();
         let mut precopy = src.engine.watch(view.mid.parse().unwrap()).unwrap();
         precopy.wait_for(|view| view.bytes.held >= bytes / 2).await.unwrap();
-        src.shelf.hold(&[noise(0, bytes as usize)]);
         let ran = transfer(&link, road, &src.engine, bytes).await;
         let view = precopy.borrow().clone();
         assert!(view.ended_ms.is_none(), "nothing was beside it: {view:?}");
-        precopy.wait_for(|view| view.ended_ms.is_some()).await.unwrap();
-        assert_eq!(precopy.borrow().stand, Stand::Copied);
+        let copied = precopy.wait_for(|view| view.ended_ms.is_some()).await.unwrap();
+        assert_eq!(copied.stand, Stand::Copied);
         ran
     })
 }

@@ -30,8 +30,10 @@ use crate::store::Store;
 /// Answers what a peer's operator asks of this agent: a read-only request of the control socket, as JSON.
 #[async_trait]
 pub trait QueryHandler: Send + Sync {
-    /// Returns the answer as JSON, also when it is a refusal.
-    async fn answer(&self, json: &str) -> String;
+    /// Returns the answer as JSON, also when it is a refusal, as [`packed::pack`] packs it.
+    ///
+    /// [`packed::pack`]: super::packed::pack
+    async fn answer(&self, json: &str) -> Vec<u8>;
 }
 
 /// How long things may take, and how much may be under way.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
+use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings, packed};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
 use modelferry::store::Store;
@@ -27,8 +27,8 @@ struct NoQueries;
 
 #[async_trait]
 impl QueryHandler for NoQueries {
-    async fn answer(&self, json: &str) -> String {
-        format!("{{\"heard\":{json}}}")
+    async fn answer(&self, json: &str) -> Vec<u8> {
+        packed::pack(&format!("{{\"heard\":{json}}}"))
     }
 }
 

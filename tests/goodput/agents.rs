@@ -4,19 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use modelferry::config::LinkSettings;
 use modelferry::disk::Disk;
-use modelferry::engine::view::Stand;
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
+use modelferry::engine::view::{MigrationView, Stand};
+use modelferry::engine::{Engine, EngineParts, MigrateOptions, Settings};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
 use modelferry::store::Store;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::control::Answers;
 use super::controller::{Desk, Held, MODEL};
 use super::desks::{Desks, MODELS};
 use super::log;
@@ -25,15 +26,6 @@ use super::wire::{Carried, Link, Road, address};
 
 /// What each agent is called by the other.
 pub const NAMES: [&str; 2] = ["src", "dst"];
-
-struct NoQueries;
-
-#[async_trait]
-impl QueryHandler for NoQueries {
-    async fn answer(&self, _: &str) -> String {
-        "{}".to_owned()
-    }
-}
 
 /// An agent without its control socket.
 pub struct Host {
@@ -118,6 +110,36 @@ pub fn beside_precopy(road: Road, bytes: u64) -> Ran {
     })
 }
 
+/// A transfer under way.
+pub struct Going(pub watch::Receiver<MigrationView>);
+
+impl Going {
+    /// Begins to move the model of a number, with so many bytes that do not compress.
+    pub async fn begin(src: &Host, number: usize, bytes: u64) -> Self {
+        src.shelves[number].hold(&[noise(number as u64, bytes as usize)]);
+        let options = MigrateOptions::new(Duration::from_secs(600));
+        let view = src.engine.migrate(MODELS[number], NAMES[1], options, "test").await.unwrap();
+        Self(src.engine.watch(view.mid.parse().unwrap()).unwrap())
+    }
+
+    /// Waits until the target holds so many bytes.
+    pub async fn holds(&mut self, bytes: u64) -> Instant {
+        self.0.wait_for(|view| view.bytes.held >= bytes).await.unwrap();
+        Instant::now()
+    }
+
+    /// Reports whether it holds so many.
+    pub fn holds_now(&self, bytes: u64) -> bool {
+        self.0.borrow().bytes.held >= bytes
+    }
+
+    /// Waits until the model has moved.
+    pub async fn moved(&mut self) {
+        let stand = self.0.wait_for(|view| view.ended_ms.is_some()).await.unwrap().stand;
+        assert_eq!(stand, Stand::Moved);
+    }
+}
+
 async fn transfer(link: &Link, road: Road, engine: &Engine, bytes: u64) -> Ran {
     let (before, begun) = (link.carried(1), Instant::now());
     link.begin();
@@ -192,7 +214,7 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
         link: connections.clone(),
         departure: desks.clone(),
         arrival: desks,
-        query: Arc::new(NoQueries),
+        query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
     let engine = Engine::start(parts, sessions).await.unwrap();

@@ -6,6 +6,7 @@
 
 mod agents;
 mod caps;
+mod control;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod desks;

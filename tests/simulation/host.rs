@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry::disk::{Disk, FaultPlan, Faults};
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings};
+use modelferry::engine::{
+    Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings, packed,
+};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
 use modelferry::store::Store;
@@ -29,8 +31,8 @@ struct NoQueries;
 
 #[async_trait]
 impl QueryHandler for NoQueries {
-    async fn answer(&self, _: &str) -> String {
-        "{}".to_owned()
+    async fn answer(&self, _: &str) -> Vec<u8> {
+        packed::pack("{}")
     }
 }
 

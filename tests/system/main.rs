@@ -11,6 +11,7 @@ mod handed;
 mod host;
 mod hour;
 mod interrupted;
+mod limit;
 mod memory;
 mod moved;
 mod nearest;

@@ -3,6 +3,7 @@
 mod heard;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use modelferry_protocol::limits::CHUNK_BYTES_MAX;
@@ -18,12 +19,12 @@ use super::batch::{Batch, Packed, Packing, feed_stream};
 use super::effort::Gauge;
 use super::open::{Open, OpenPage, Wanted};
 use super::share::Pace;
-use super::window::Window;
+use super::window::{Reach, Window};
 use crate::config::Rate;
 use crate::engine::conversation::{Conversation, Feedback, Taker, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
-use crate::link::{SessionClosed, Urgency};
+use crate::link::{Session, SessionClosed, Urgency};
 use crate::store::{CUTTER, Store};
 
 /// Streams that carry chunks. Several, since one stream with a large window can die of gaps
@@ -43,9 +44,9 @@ const PAGES_OPEN_MIN: usize = 4;
 const PAGES_OPEN_MAX: usize = 16;
 /// Frames read and compressed ahead of the streams.
 const JOBS_MAX: usize = 2 * STREAMS;
-/// Bytes per second for which a link is taken before it has shown its rate: 20 Mbit/s. Little is sent until then, and
-/// often, where the target has the rest, nothing more.
-const LINK_AT_FIRST: f64 = 2.5e6;
+/// Bytes per second for which a link is taken before it has shown its rate, by what QUIC knows of it: 20 to 200 Mbit/s.
+/// Little is sent until then, and often, where the target has the rest, nothing more; that is worth some effort.
+const LINK_AT_FIRST: RangeInclusive<f64> = 2.5e6..=25e6;
 
 /// Sends blobs to the target of one migration, over one connection.
 struct Sending<'a> {
@@ -154,10 +155,11 @@ impl Sending<'_> {
                     }
                     let packed = self.packed(packed?);
                     let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
+                    let late = fits && jobs.capacity() == JOBS_MAX;
                     self.pace.sent(wire, Instant::now().into_std());
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(packed).await.map_err(|_| over()) }).await?;
-                    self.window.packed(plain, wire);
+                    self.window.packed(plain, wire, late);
                     self.tracked.counters.add_sent(plain, wire);
                 }
                 () = std::future::ready(()), if fits && self.packing.has_room() => self.pack_next().await?,
@@ -321,7 +323,9 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        let link = self.window.rate().map_or(LINK_AT_FIRST, |rate| self.gauge.wire(rate));
+        let known = self.window.rate().map(|rate| self.gauge.wire(rate));
+        let at_first = || reach(&self.conversation.session).rate().clamp(*LINK_AT_FIRST.start(), *LINK_AT_FIRST.end());
+        let link = known.unwrap_or_else(at_first);
         let effort = self.gauge.choose(link);
         self.packing.begin(reader, batch, effort, open.doubtful);
         Ok(())
@@ -336,4 +340,8 @@ impl Sending<'_> {
         }
         packed
     }
+}
+
+fn reach(session: &Session) -> Reach {
+    Reach { rtt: session.rtt(), bytes: session.window_bytes() }
 }

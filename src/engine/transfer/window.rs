@@ -27,6 +27,13 @@ pub struct Reach {
     pub bytes: u64,
 }
 
+impl Reach {
+    /// Returns the bytes per second that QUIC's window lets pass: what is known of a link before anything was durable.
+    pub fn rate(&self) -> f64 {
+        self.bytes as f64 / self.rtt.as_secs_f64().max(1e-4)
+    }
+}
+
 /// Plain bytes sent and not yet durable on the target, and how many they may be.
 #[derive(Debug)]
 pub struct Window {
@@ -40,6 +47,9 @@ pub struct Window {
     held_in_round: u64,
     /// Whether more was there to be sent in this round than the window took.
     was_full: bool,
+    /// Frames that were packed in this round, and those of them for which the streams had waited.
+    frames: u32,
+    frames_late: u32,
     rate: Option<f64>,
 }
 
@@ -56,6 +66,8 @@ impl Window {
             round_begun: now,
             held_in_round: 0,
             was_full: false,
+            frames: 0,
+            frames_late: 0,
             rate: None,
         }
     }
@@ -91,9 +103,12 @@ impl Window {
         self.in_flight += u64::from(chunk_bytes);
     }
 
-    /// Counts what packing made of a chunk: a link takes more of what shrinks.
-    pub fn packed(&mut self, plain: u64, wire: u64) {
+    /// Counts what packing made of a frame: a link takes more of what shrinks.
+    ///
+    /// `late`: whether the streams had nothing to send until it came, while there was more to be packed.
+    pub fn packed(&mut self, plain: u64, wire: u64, late: bool) {
         (self.plain, self.wire) = (self.plain + plain, self.wire + wire);
+        (self.frames, self.frames_late) = (self.frames + 1, self.frames_late + u32::from(late));
     }
 
     /// Counts a chunk that is not on its way any more, whatever became of it.
@@ -113,6 +128,7 @@ impl Window {
             self.bytes = ((per_round * GROWTH) as u64).max(self.bytes / 2);
             self.measure(self.held_in_round as f64 / lasted.as_secs_f64());
             (self.round_begun, self.held_in_round, self.was_full) = (now, 0, false);
+            (self.frames, self.frames_late) = (0, 0);
         }
         // A start grows faster than acknowledgements tell.
         let growth = 1.0 + SYNC.as_secs_f64() / 2.0 / reach.rtt.as_secs_f64().max(1e-3);
@@ -120,14 +136,16 @@ impl Window {
         self.bytes = self.bytes.max(taken as u64).clamp(BYTES_MIN, self.bytes_max);
     }
 
-    /// Takes in the rate of a round. Where the window was never full something else than the link limits, such as
-    /// the compressor: then the link may well be faster, but not slower.
+    /// Takes in the rate of a round. Where the window was never full something else than the link limits: then the
+    /// link may well be faster, but not slower. If it was the compressor, it is taken to be twice as fast, or a
+    /// compressor that works too hard for the link would never be told.
     fn measure(&mut self, rate: f64) {
+        let packing_limits = 2 * self.frames_late > self.frames;
         self.rate = match (self.rate, self.was_full) {
             (Some(known), true) => Some((known + rate) / 2.0),
-            (Some(known), false) => Some(known.max(rate)),
             (None, true) => Some(rate),
-            (None, false) => None,
+            (known, false) if packing_limits => Some(known.unwrap_or_default().max(2.0 * rate)),
+            (known, false) => known.map(|known| known.max(rate)),
         };
     }
 }
@@ -166,7 +184,7 @@ mod tests {
         let mut window = Window::new(32 << 20, begun);
         window.held(1 << 20, Reach { rtt, bytes: 6 << 20 }, begun + rtt);
         assert!(window.bytes >= 9 << 20, "{} bytes hold up a link that takes 6 MiB at once", window.bytes);
-        window.packed(3 << 20, 1 << 20);
+        window.packed(3 << 20, 1 << 20, false);
         window.held(1 << 20, Reach { rtt, bytes: 6 << 20 }, begun + rtt);
         assert!(window.bytes >= 26 << 20, "{} bytes of what shrinks to a third", window.bytes);
     }
@@ -198,6 +216,20 @@ mod tests {
         window.is_full();
         window.held(0, reach, begun + round * 5);
         assert!((window.rate().unwrap() / 1e6 - 1.0).abs() < 1e-6, "a link that slows down is noticed");
+    }
+
+    #[test]
+    fn a_compressor_that_holds_the_link_up_is_asked_for_less_in_every_round_until_it_does_not() {
+        let (begun, round) = (Instant::now(), Duration::from_millis(200));
+        let reach = Reach { rtt: Duration::from_millis(50), bytes: 1 << 20 };
+        let mut window = Window::new(8 << 20, begun);
+        let mut rates = Vec::new();
+        for (n, late) in [(1, 5), (2, 6), (3, 1), (4, 0)] {
+            (0..8).for_each(|frame| window.packed(1 << 18, 1 << 17, frame < late));
+            window.held(200_000 << n.min(3), reach, begun + round * n);
+            rates.push(window.rate().unwrap() / 1e6);
+        }
+        assert_eq!(rates, [4.0, 8.0, 8.0, 8.0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! `bare serve ADDRESS CERTIFICATE`: takes one connection with one stream, and writes its certificate where the sender finds it.
 //! `bare send ADDRESS CERTIFICATE BYTES`: sends that many bytes, and waits until all are acknowledged.
-//! `bare parts FILE`: hashes, cuts, and compresses the bytes of a file, one after the other.
+//! `bare parts FILE`: hashes, cuts, and compresses and unpacks the bytes of a file, one after the other.
 //!
 //! Each prints seconds of processor; `send` before them seconds by the clock, from an established connection on.
 

@@ -6,7 +6,6 @@ use modelferry_protocol::message::{BlobState, Chunks, Handle, Message};
 use tokio::time::Instant;
 
 use super::{Sending, TransferError, Wanted};
-use crate::engine::transfer::window::Reach;
 
 impl Sending<'_> {
     pub(super) async fn heard(&mut self, message: Message) -> Result<(), TransferError> {
@@ -87,9 +86,7 @@ impl Sending<'_> {
                 self.tracked.counters.add_reused(bytes);
             }
         }
-        let session = &self.conversation.session;
-        let reach = Reach { rtt: session.rtt(), bytes: session.window_bytes() };
-        self.window.held(arrived, reach, Instant::now().into_std());
+        self.window.held(arrived, super::reach(&self.conversation.session), Instant::now().into_std());
         if self.tracked.counters.is_all_held() {
             // The last durable acknowledgement: proving the whole comes after it, and takes its own time.
             self.tracked.publish();

@@ -19,9 +19,10 @@ use super::course::Course;
 use super::failpoint;
 use super::history::History;
 use super::queue::Queue;
+use super::stock::Stock;
 use super::tracked::Tracked;
 use super::transfer::share::Shares;
-use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT};
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, StoreConfig};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub parallel_max: usize,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
+    /// How long what nobody needs stays in the store, and how much of it.
+    pub store: StoreConfig,
     /// The process around the engine.
     pub process: Process,
 }
@@ -78,6 +81,7 @@ impl Default for Settings {
             window_bytes: 32 << 20,
             parallel_max: PARALLEL_MAX_DEFAULT,
             disk_reserve_bytes: 64 << 20,
+            store: StoreConfig::default(),
             process: Process::default(),
         }
     }
@@ -111,6 +115,8 @@ pub(super) struct Core {
     precopies: Mutex<HashMap<Pin, Queue>>,
     /// What transfers share the link to their peer.
     pub shares: Shares,
+    /// What was found when the store was pruned.
+    pub stock: Stock,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Copies to keep and pre-copies, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -139,6 +145,7 @@ impl Core {
             queue,
             precopies: Mutex::default(),
             shares: Shares::default(),
+            stock: Stock::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
             conversations: Mutex::default(),
@@ -186,11 +193,27 @@ impl Core {
         self.arriving().insert(copy.terms.mid, copy.clone());
     }
 
-    /// Takes it no longer, unless another has come under the same id.
+    /// Takes it no longer, and forgets what was wanted for it, unless another has come under the same id.
     pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
-        let mut arriving = self.arriving();
-        if arriving.get(&copy.terms.mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
-            arriving.remove(&copy.terms.mid);
+        let mid = copy.terms.mid;
+        let is_last = {
+            let mut arriving = self.arriving();
+            let is_last = arriving.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy));
+            if is_last {
+                arriving.remove(&mid);
+            }
+            is_last
+        };
+        if is_last {
+            self.release(mid);
+        }
+    }
+
+    /// Forgets what was wanted for a migration or a copy that is over.
+    pub fn release(&self, mid: MigrationId) {
+        // The next prune tries again.
+        if let Err(error) = self.parts.store.release(mid) {
+            tracing::warn!(%mid, "what it wanted is not forgotten yet: {error}");
         }
     }
 

@@ -57,17 +57,8 @@ impl Course {
                     Moved(_) => Stand::Moved,
                     Aborted(_) | Reclaimed(_) => Stand::Reverted,
                 };
-                let root = match &record.state {
-                    Frozen(frozen) => Some(frozen.root),
-                    Committed(committed) => Some(committed.root),
-                    Handed(root) | Reaping(root) | Moved(root) => Some(*root),
-                    Reclaiming(reclaiming) | Seizing(reclaiming) => Some(reclaiming.root),
-                    Relaying(relaying) => relaying.root,
-                    Answered(answered) | Adopting(answered) => Some(answered.root),
-                    Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
-                };
                 let note = notes::of_source(&record.state, offered, bytes, after);
-                let (kind, direction) = (Kind::Migration, Direction::Source);
+                let (kind, direction, root) = (Kind::Migration, Direction::Source, record.state.root());
                 Shown { kind, direction, state: record.state.name(), stand, root, note }
             }
             Self::Migration(Standing::Target(record)) => {

@@ -51,6 +51,8 @@ pub async fn keep(
 ) -> Result<KeptView, EngineError> {
     let refused = |text: String| EngineError::Controller(ControllerError::Refused(text));
     let taken_s = now_ms() / 1000;
+    // Until the peer has it, whatever becomes of the model meanwhile.
+    let lease = core.parts.store.lease_with_puts();
     let export = core.parts.departure.preview(model).await?;
     let snapshot = Snapshot {
         mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()),
@@ -61,6 +63,7 @@ pub async fn keep(
         complete: export.complete,
         calls: Bounded::new(export.calls).map_err(|error| refused(error.to_string()))?,
     };
+    lease.narrow(snapshot.blobs().iter().map(|blob| blob.hash));
     let (bytes, root) = snapshot.seal().map_err(|error| refused(error.to_string()))?;
     let snapshot_bytes = Bytes::new(bytes).map_err(|error| refused(error.to_string()))?;
     let question = Question::Keep(Keeping { taken_s, root, snapshot: snapshot_bytes });

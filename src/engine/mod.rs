@@ -21,6 +21,7 @@ mod plan;
 mod precopy;
 mod queue;
 mod resolve;
+pub mod stock;
 mod switchover;
 mod tracked;
 mod trail;
@@ -110,6 +111,7 @@ impl Engine {
         tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
+        tokio::spawn(stock::tend(core.clone()));
         Ok(Self(core))
     }
 

@@ -83,6 +83,7 @@ pub struct Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
+        self.tracked.close_mailbox();
         self.core.forget_arriving(&self.tracked);
     }
 }
@@ -120,8 +121,13 @@ impl Arriving {
     /// Errors: why it will never be.
     pub async fn arrive(&mut self) -> Result<u64, String> {
         let (store, reserve) = (self.core.parts.store.clone(), self.core.parts.settings.disk_reserve_bytes);
-        let wanted = self.blobs.clone();
-        let room = Core::blocking(move || room(&store, &wanted, reserve)).await.map_err(|error| error.to_string())?;
+        let (mid, wanted) = (self.tracked.terms.mid, self.blobs.clone());
+        let room = Core::blocking(move || {
+            // Before it is asked what is here: that much of it then stays.
+            store.want(mid, wanted.iter().map(|blob| blob.hash))?;
+            room(&store, &wanted, reserve)
+        });
+        let room = room.await.map_err(|error| error.to_string())?;
         if let Some((lacking, free)) = room {
             return Err(format!("there is no room for the copy: {lacking} bytes are lacking, {free} are free"));
         }

@@ -20,5 +20,6 @@ mod plan;
 mod precopy;
 mod refused;
 mod status;
+mod store;
 mod trail;
 mod verify;

@@ -12,6 +12,7 @@ mod nearest;
 mod peers;
 mod refusal;
 mod resolve;
+mod stock;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -106,6 +107,8 @@ impl Desk {
             Request::BackupList {} => self.backup_list().await,
             Request::BackupShow { id } => self.backup_show(id).await,
             Request::BackupVerify { id } => self.backup_verify(id).await,
+            Request::Store { list } => self.store(list).await,
+            Request::Prune { older_than_s, dry_run: true } => self.prune(older_than_s, true).await,
             other => unreachable!("{other:?} changes something or is watched"),
         }
     }
@@ -138,6 +141,7 @@ impl Desk {
                 self.backup_restore(backup, source_lost, controller.as_deref(), client).await
             }
             Request::BackupRemove { id } => self.backup_remove(id).await,
+            Request::Prune { older_than_s, dry_run } => self.prune(older_than_s, dry_run).await,
             Request::UserAdd { user, access } => self.user_add(user, access).await,
             Request::UserRemove { user } => self.user_remove(user).await,
             other => unreachable!("{other:?} changes nothing"),

@@ -197,8 +197,11 @@ impl PrecopyTask {
 /// Lets the peer hold the bytes of the model as it is now, and returns how many these are.
 async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tracked>) -> Result<u64, EngineError> {
     let (mid, model) = (tracked.terms.mid, tracked.terms.model);
+    // What the model was written is a blob of its own, which nothing names but the export.
+    let lease = core.parts.store.lease_with_puts();
     let export = core.parts.departure.preview(model).await?;
     let blobs = distinct_blobs(&export.calls);
+    lease.narrow(blobs.iter().map(|blob| blob.hash));
     let refused = |text: String| EngineError::Controller(ControllerError::Refused(text));
     let question = Question::Precopy(Box::new(Precopying {
         mid,

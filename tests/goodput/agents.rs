@@ -18,11 +18,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::control::Answers;
-use super::controller::{Desk, Held, MODEL};
+use super::controller::{Held, MODEL};
+use super::datagrams::address;
 use super::desks::{Desks, MODELS};
 use super::log;
-use super::shelf::Shelf;
-use super::wire::{Carried, Link, Road, address};
+use super::shelf::{Shelf, noise};
+use super::wire::{Carried, Link, Road};
 
 /// What each agent is called by the other.
 pub const NAMES: [&str; 2] = ["src", "dst"];
@@ -31,6 +32,7 @@ pub const NAMES: [&str; 2] = ["src", "dst"];
 pub struct Host {
     _dir: tempfile::TempDir,
     pub shelves: [Shelf; 2],
+    pub desks: Arc<Desks>,
     pub link: Connections,
     pub engine: Engine,
 }
@@ -128,6 +130,12 @@ impl Going {
         Instant::now()
     }
 
+    /// Waits until it says that it waits, for this reason.
+    pub async fn waits(&mut self, why: &str) -> MigrationView {
+        let waits = |view: &MigrationView| view.waiting.as_ref().is_some_and(|waiting| waiting.starts_with(why));
+        self.0.wait_for(waits).await.unwrap().clone()
+    }
+
     /// Reports whether it holds so many.
     pub fn holds_now(&self, bytes: u64) -> bool {
         self.0.borrow().bytes.held >= bytes
@@ -206,24 +214,17 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
     let shelves = [(); 2].map(|()| Shelf::new(store.clone()));
-    let desks = Arc::new(Desks(shelves.clone().map(Desk)));
+    let desks = Arc::new(Desks::new(shelves.clone()));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections.clone(),
         departure: desks.clone(),
-        arrival: desks,
+        arrival: desks.clone(),
         query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
     let engine = Engine::start(parts, sessions).await.unwrap();
-    Host { _dir: dir, shelves, link: connections, engine }
-}
-
-/// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut out = vec![0; bytes];
-    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
+    Host { _dir: dir, shelves, desks, link: connections, engine }
 }

@@ -124,7 +124,8 @@ pub fn follow(core: &Arc<Core>, precopy: &Precopy, orders: Orders, history: Hist
 /// acknowledgements has been looked at.
 fn come_to(tracked: &Tracked, state: &PrecopyState) {
     if let PrecopyState::Copied(bytes) = state {
-        tracked.counters.set(*bytes, *bytes);
+        tracked.counters.begin(*bytes);
+        tracked.counters.add_held(*bytes);
     }
 }
 

@@ -7,7 +7,8 @@ use modelferry::link::Limit;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
 use super::controller::{Held, MODEL};
-use super::engines::{Host, noise, pair, third};
+use super::engines::{Host, pair, third};
+use super::shelf::noise;
 
 /// A model of other name and equal bytes: the controller of these tests exports the same for any.
 const TWIN: ModelUuid = ModelUuid([9; 16]);

@@ -9,4 +9,5 @@ mod damage;
 mod engines;
 mod moves;
 mod patched;
+mod precopy;
 mod shelf;

@@ -18,6 +18,7 @@ mod nearest;
 mod parity;
 mod patched;
 mod plan;
+mod precopy;
 mod refused;
 mod status;
 mod store;

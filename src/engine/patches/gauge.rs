@@ -15,7 +15,7 @@ const PART: f64 = 0.5;
 /// What a patch may take of the time that sending takes, by what is expected of it: less is not worth two hosts' work.
 const EXPECTED_MAX: f64 = 0.8;
 /// Likewise once it is made, and its size is known.
-const MADE_MAX: f64 = 0.97;
+const MADE_MAX: f64 = 0.99;
 /// What a new measurement counts beside those before it.
 const WEIGHT: f64 = 0.3;
 /// How much slower or faster a host may be taken to be than that slow one.

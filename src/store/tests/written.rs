@@ -1,0 +1,43 @@
+//! How many bytes are written to the disk for each that arrives.
+
+use super::*;
+
+/// A blob as large as those that are measured.
+const BLOB_BYTES: usize = 64 << 20;
+
+/// Receives a blob, made durable whenever `sync_bytes` have come, and returns the bytes written for it: its own, and the
+/// database's.
+fn written(sync_bytes: u64) -> u64 {
+    let (_from_dir, from) = store();
+    let blob = from.put_bytes(&noise(30, BLOB_BYTES)).unwrap();
+    let (dir, faults) = (TempDir::new().unwrap(), Faults::default());
+    let to = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    faults.set(FaultPlan::default());
+    let (incoming, reader) = (to.incoming(blob, CUTTER).unwrap(), from.reader(blob.hash).unwrap());
+    let mut unsynced = 0;
+    while !incoming.all_pages_known() {
+        let page = from.page(blob, incoming.pages()).unwrap();
+        incoming.add_page(page.clone()).unwrap();
+        for (index, chunk) in page.chunks.iter().enumerate() {
+            let plain = reader.read_at(page.chunk_offset(index).unwrap(), chunk.bytes).unwrap();
+            incoming.write(page.index, index as u32, &plain).unwrap();
+            unsynced += u64::from(chunk.bytes);
+            if unsynced >= sync_bytes {
+                incoming.sync().unwrap();
+                unsynced = 0;
+            }
+        }
+    }
+    incoming.sync().unwrap();
+    incoming.finish().unwrap();
+    to.verify(blob).unwrap();
+    faults.bytes_written()
+}
+
+#[test]
+fn measure() {
+    for sync in [4 << 20, 1 << 20, 512 << 10, 256 << 10, 128 << 10] {
+        let written = written(sync);
+        println!("{sync}: {written} {:.3}", written as f64 / BLOB_BYTES as f64);
+    }
+}

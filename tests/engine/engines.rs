@@ -1,7 +1,7 @@
 //! An engine that can be started, stopped, and started again on the same state.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
-use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::snapshot::{BlobRef, Name};
 
 use super::controller::{Desk, Held, MODEL};
 use super::shelf::Shelf;
@@ -101,6 +101,11 @@ impl Host {
     pub fn log(&self, pieces: u64) {
         let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
         self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
+    }
+
+    /// The file of a blob here.
+    pub fn file_of(&self, blob: BlobRef) -> PathBuf {
+        self.dir.path().join("blobs").join(blob.hash.to_string())
     }
 
     pub fn link(&self) -> &Link {

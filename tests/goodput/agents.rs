@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::control::Answers;
-use super::controller::{Desk, Held, MODEL};
+use super::controller::{Held, MODEL};
 use super::desks::{Desks, MODELS};
 use super::log;
 use super::shelf::Shelf;
@@ -31,6 +31,7 @@ pub const NAMES: [&str; 2] = ["src", "dst"];
 pub struct Host {
     _dir: tempfile::TempDir,
     pub shelves: [Shelf; 2],
+    pub desks: Arc<Desks>,
     pub link: Connections,
     pub engine: Engine,
 }
@@ -106,6 +107,12 @@ impl Going {
     pub async fn holds(&mut self, bytes: u64) -> Instant {
         self.0.wait_for(|view| view.bytes.held >= bytes).await.unwrap();
         Instant::now()
+    }
+
+    /// Waits until it says that it waits, for this reason.
+    pub async fn waits(&mut self, why: &str) -> MigrationView {
+        let waits = |view: &MigrationView| view.waiting.as_ref().is_some_and(|waiting| waiting.starts_with(why));
+        self.0.wait_for(waits).await.unwrap().clone()
     }
 
     /// Reports whether it holds so many.
@@ -186,19 +193,19 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
     let shelves = [(); 2].map(|()| Shelf::new(store.clone()));
-    let desks = Arc::new(Desks(shelves.clone().map(Desk)));
+    let desks = Arc::new(Desks::new(shelves.clone()));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections.clone(),
         departure: desks.clone(),
-        arrival: desks,
+        arrival: desks.clone(),
         query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
     let engine = Engine::start(parts, sessions).await.unwrap();
-    Host { _dir: dir, shelves, link: connections, engine }
+    Host { _dir: dir, shelves, desks, link: connections, engine }
 }
 
 /// Bytes that do not compress, the same for the same seed.

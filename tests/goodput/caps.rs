@@ -145,7 +145,7 @@ fn a_cap_holds_across_a_cut_and_the_handshake_after_it() {
         link.begin();
         let first = Instant::now();
         let mut going = Going::begin(&src, 0, 32 * MIB).await;
-        going.0.wait_for(|view| view.waiting.is_some()).await.unwrap();
+        going.waits("waiting for the agent of dst").await;
         let lost = Instant::now();
         assert!(lost > first + cut.0 + Duration::from_secs(20), "the connection is lost after {:?}", lost - first);
         kept_and_used(&link, running(first), first + cut.0, 1e6);

@@ -9,7 +9,9 @@ mod caps;
 mod control;
 #[path = "../controller/mod.rs"]
 mod controller;
+mod cut;
 mod desks;
+mod freeze;
 mod log;
 #[path = "../engine/shelf.rs"]
 mod shelf;

@@ -127,7 +127,9 @@ impl Receiving {
                 let state = BlobState { handle, held: true, pages: 0, bytes_held: blob.bytes };
                 return Core::say(&self.session, Message::BlobState(state)).await;
             }
-            Err(error) => return fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await,
+            Err(error) => {
+                return self.fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await;
+            }
         };
         let dirty = self.dirty.clone();
         let ear = incoming.listen(move || dirty.notify_one());
@@ -273,7 +275,22 @@ impl Receiving {
     async fn refuse(&self, refusal: Refusal) {
         let Refusal::Failed(slot, text) = refusal else { return };
         self.slots().remove(&slot.handle);
-        fail(&slot.tracked, text).await;
+        self.fail(&slot.tracked, text).await;
+    }
+
+    async fn fail(&self, tracked: &Tracked, text: String) {
+        tracing::error!(migration = %tracked.terms.mid, "{text}");
+        match tracked.mailbox() {
+            Some(mailbox) => {
+                let _ = mailbox.send(Event::Failed(Cause::cut(text))).await;
+            }
+            // At rest here, and only its log follows: there is no end that its source could hear of. Whoever else sends
+            // to this host goes on at once.
+            None => {
+                Core::say(&self.session, Message::Hold(Hold { reason: Cause::cut(text) })).await;
+                Core::say(&self.session, Message::Hold(Hold { reason: Cause::default() })).await;
+            }
+        }
     }
 
     /// Makes what was written durable, tells the source, and finishes blobs, until the connection ends.
@@ -371,13 +388,6 @@ fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<Writt
         }
     }
     Ok(written)
-}
-
-async fn fail(tracked: &Tracked, text: String) {
-    tracing::error!(migration = %tracked.terms.mid, "{text}");
-    if let Some(mailbox) = tracked.mailbox() {
-        let _ = mailbox.send(Event::Failed(Cause::cut(text))).await;
-    }
 }
 
 /// Returns an error with its causes.

@@ -6,7 +6,8 @@ use std::path::Path;
 use modelferry::engine::view::Stand;
 
 use super::controller::Held;
-use super::engines::{noise, pair};
+use super::engines::pair;
+use super::shelf::noise;
 
 /// Changes a byte in the middle of a file, and returns what it was before.
 fn damage(file: &Path) -> Vec<u8> {

@@ -171,10 +171,3 @@ pub async fn connected(src: &Host, dst: &Host) {
         tokio::time::timeout(PATIENCE, asked).await.expect("the peers connect");
     }
 }
-
-/// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut out = vec![0; bytes];
-    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
-}

@@ -19,10 +19,11 @@ use tokio::time::Instant;
 
 use super::control::Answers;
 use super::controller::{Held, MODEL};
+use super::datagrams::address;
 use super::desks::{Desks, MODELS};
 use super::log;
-use super::shelf::Shelf;
-use super::wire::{Carried, Link, Road, address};
+use super::shelf::{Shelf, noise};
+use super::wire::{Carried, Link, Road};
 
 /// What each agent is called by the other.
 pub const NAMES: [&str; 2] = ["src", "dst"];
@@ -206,11 +207,4 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     };
     let engine = Engine::start(parts, sessions).await.unwrap();
     Host { _dir: dir, shelves, desks, link: connections, engine }
-}
-
-/// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut out = vec![0; bytes];
-    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
 }

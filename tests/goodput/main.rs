@@ -10,6 +10,8 @@ mod control;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod cut;
+#[path = "../datagrams/mod.rs"]
+mod datagrams;
 mod desks;
 mod freeze;
 mod log;

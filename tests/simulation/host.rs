@@ -23,9 +23,10 @@ use modelferry_protocol::snapshot::{BlobRef, Name, Snapshot};
 use tokio::runtime::Runtime;
 
 use super::controller::{Desk, MODEL};
+use super::datagrams::address;
 use super::desk::Way;
 use super::estate::Estate;
-use super::network::{Network, address};
+use super::network::Network;
 use super::process::{self, Process};
 use super::trace::Trace;
 

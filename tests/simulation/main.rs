@@ -10,6 +10,8 @@
 
 #[path = "../controller/mod.rs"]
 mod controller;
+#[path = "../datagrams/mod.rs"]
+mod datagrams;
 mod desk;
 mod estate;
 mod host;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use crate::record::{Alarm, Body, Conflict, Orders};
-use crate::switch::Terms;
 use crate::switch::source::{SourceRecord, SourceState};
 use crate::switch::target::{TargetRecord, TargetState};
+use crate::switch::{Root, Terms};
 
 /// The last record of a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +47,14 @@ impl Standing {
         match self {
             Self::Source(record) => record.head.peer,
             Self::Target(record) => record.head.peer,
+        }
+    }
+
+    /// Returns the snapshot that was sealed, where the record knows it.
+    pub fn root(&self) -> Option<Root> {
+        match self {
+            Self::Source(record) => record.state.root(),
+            Self::Target(record) => record.state.root(),
         }
     }
 

@@ -55,8 +55,10 @@ pub const SNAPSHOT_BYTES_MAX: usize = 768 << 10;
 pub const NAME_BYTES_MAX: usize = 256;
 /// Bytes in a sentence for people: a cause, a finding, a fix.
 pub const TEXT_BYTES_MAX: usize = 2048;
-/// Bytes in a question's or an answer's free-form part.
+/// Bytes in an answer's free-form part as it travels: 3.5 s of a link of 150 kB/s.
 pub const ANSWER_BYTES_MAX: usize = 512 << 10;
+/// Bytes of that part once it is unpacked, as many as a control socket answers.
+pub const ANSWER_PLAIN_BYTES_MAX: usize = 16 << 20;
 /// Users of a model, or of a controller, in a plan.
 pub const USERS_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.

@@ -170,7 +170,10 @@ wire_enum! {
         0x01 = Findings(Bounded<Finding, FINDINGS_MAX>),
         /// A number of bytes.
         0x02 = Bytes(u64),
-        /// What the control socket would have answered.
+        /// What the control socket would have answered: a zstd frame of at most [`ANSWER_PLAIN_BYTES_MAX`] bytes of
+        /// JSON.
+        ///
+        /// [`ANSWER_PLAIN_BYTES_MAX`]: crate::limits::ANSWER_PLAIN_BYTES_MAX
         0x03 = Json(Bytes<ANSWER_BYTES_MAX>),
         /// What is held, and what there is room for.
         0x04 = Room(Room),

@@ -109,6 +109,9 @@ mod tests {
         }
         let stranger = Caller { uid: 1000, gid: 1000 };
         rule.admit(stranger, &Request::Status {}).unwrap();
+        let prune = |dry_run| Request::Prune { older_than_s: Some(0), dry_run };
+        rule.admit(stranger, &prune(true)).unwrap();
+        assert_eq!(rule.admit(stranger, &prune(false)).unwrap_err().kind, FailureKind::NotPermitted);
         let refusal = rule.admit(stranger, &abort()).unwrap_err();
         assert_eq!(refusal.kind, FailureKind::NotPermitted);
         assert!(refusal.hint.contains("sudo") && refusal.hint.contains("admin-group"), "{refusal:?}");

@@ -42,6 +42,7 @@ mod show_controller;
 mod show_migration;
 mod show_model;
 mod status;
+mod store;
 mod unpair;
 mod verify;
 mod wait;
@@ -138,6 +139,8 @@ enum Command {
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
@@ -275,6 +278,7 @@ pub fn main() -> ExitCode {
         Command::Resolve(args) => args.run(&context),
         Command::Events(args) => args.run(&context),
         Command::Audit(command) => command.run(&context),
+        Command::Store(command) => command.run(&context),
         Command::Embedded(command) => command.run(&context),
         Command::Demo(args) => args.run().map(|()| Exit::Done),
         Command::Completion(args) => args.run(),

@@ -9,6 +9,8 @@ mod error;
 mod file;
 mod link;
 mod rate;
+mod size;
+mod store;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,12 +18,13 @@ use std::time::Duration;
 
 use modelferry_protocol::limits::PORT_DEFAULT;
 
-pub use duration::parse_duration;
+pub use duration::{parse_age, parse_duration};
 pub use embedded::{CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
 pub use rate::{BadRate, Rate};
+pub use store::StoreConfig;
 
 /// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
 const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
@@ -61,6 +64,8 @@ pub struct Config {
     pub link: LinkSettings,
     /// Migrations.
     pub migration: MigrationConfig,
+    /// What is kept that nobody needs.
+    pub store: StoreConfig,
     /// Directives of tracing's `EnvFilter`.
     pub log_filter: String,
 }
@@ -121,6 +126,7 @@ impl Config {
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
             link: file.link.unwrap_or_default().into_settings(),
             migration: file.migration.unwrap_or_default().into_config(),
+            store: file.store.unwrap_or_default().into_config(),
             log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
         }
     }

@@ -45,6 +45,9 @@ fn a_whole_file_is_read() {
         [migration]
         max-freeze = "1h30m"
         commit-freshness = "45s"
+        [store]
+        retention = "30d"
+        quota = "50GiB"
         [log]
         filter = "info,modelferry::link=debug"
         "#,
@@ -56,6 +59,7 @@ fn a_whole_file_is_read() {
     assert_eq!(config.embedded.spaces[0].subnets[0].provider_id, "net-1");
     assert!(config.embedded.credentials[0].valid);
     assert_eq!(config.migration.max_freeze, Duration::from_secs(5400));
+    assert_eq!((config.store.retention.as_secs(), config.store.quota_bytes), (30 * 86_400, Some(50 << 30)));
 }
 
 #[test]
@@ -86,6 +90,8 @@ fn a_wrong_value_says_what_to_write() {
         ("[embedded]\nversion = \"latest\"", 2, "embedded.version", "such as \"3.6.23\""),
         ("[embedded]\naddresses = [\n  \"https://x/\",\n]", 2, "embedded.addresses", "write host:port"),
         ("[embedded]\nname = \"\"", 2, "embedded.name", "the name is empty"),
+        ("[store]\nretention = \"long\"", 2, "store.retention", "such as 7d"),
+        ("[store]\nquota = \"50\"", 2, "store.quota", "such as 50GiB"),
         ("socket = 7", 1, "socket", "invalid type: integer `7`"),
     ] {
         let refusal = refusal(text);

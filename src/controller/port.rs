@@ -11,7 +11,7 @@
 
 use async_trait::async_trait;
 use modelferry_protocol::codec::Text;
-use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts, Networks};
 use modelferry_protocol::snapshot::{Call, LogSegment};
@@ -133,6 +133,15 @@ pub trait Departure: Send + Sync {
     async fn reap(&self, errand: Errand) -> Result<(), ControllerError>;
 }
 
+/// What a model needs of the agent's store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// `owner/name` of the model.
+    pub model: String,
+    /// Its blobs.
+    pub blobs: Vec<Hash>,
+}
+
 /// What a target controller holds of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
@@ -153,6 +162,12 @@ pub enum Presence {
 pub trait Arrival: Send + Sync {
     /// Tells about the controller itself.
     async fn card(&self) -> Result<ControllerCard, ControllerError>;
+
+    /// Yields every blob in the agent's store that the controller's models are made of, whatever state they are in: what
+    /// is not named here may be pruned. A controller that keeps its things elsewhere yields none.
+    async fn holdings(&self) -> Result<Vec<Holding>, ControllerError> {
+        Ok(Vec::new())
+    }
 
     /// Judges a model that wants to come here. Changes nothing. Every check yields a finding.
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError>;

@@ -17,9 +17,10 @@ use super::conversation::Conversation;
 use super::failpoint;
 use super::history::History;
 use super::queue::Queue;
+use super::stock::Stock;
 use super::tracked::Tracked;
 use super::transfer::share::Shares;
-use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT};
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, StoreConfig};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -28,8 +29,10 @@ use crate::store::Store;
 /// Answers what a peer's operator asks of this agent: a read-only request of the control socket, as JSON.
 #[async_trait]
 pub trait QueryHandler: Send + Sync {
-    /// Returns the answer as JSON, also when it is a refusal.
-    async fn answer(&self, json: &str) -> String;
+    /// Returns the answer as JSON, also when it is a refusal, as [`packed::pack`] packs it.
+    ///
+    /// [`packed::pack`]: super::packed::pack
+    async fn answer(&self, json: &str) -> Vec<u8>;
 }
 
 /// How long things may take, and how much may be under way.
@@ -45,6 +48,8 @@ pub struct Settings {
     pub parallel_max: usize,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
+    /// How long what nobody needs stays in the store, and how much of it.
+    pub store: StoreConfig,
     /// The process around the engine.
     pub process: Process,
 }
@@ -74,6 +79,7 @@ impl Default for Settings {
             window_bytes: 32 << 20,
             parallel_max: PARALLEL_MAX_DEFAULT,
             disk_reserve_bytes: 64 << 20,
+            store: StoreConfig::default(),
             process: Process::default(),
         }
     }
@@ -105,6 +111,8 @@ pub(super) struct Core {
     pub queue: Queue,
     /// What transfers share the link to their peer.
     pub shares: Shares,
+    /// What was found when the store was pruned.
+    pub stock: Stock,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -132,6 +140,7 @@ impl Core {
             parts,
             queue,
             shares: Shares::default(),
+            stock: Stock::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
             conversations: Mutex::default(),
@@ -178,6 +187,14 @@ impl Core {
         let mut arriving = self.arriving();
         if arriving.get(&copy.terms.mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
             arriving.remove(&copy.terms.mid);
+        }
+    }
+
+    /// Forgets what was wanted for a migration or a copy that is over.
+    pub fn release(&self, mid: MigrationId) {
+        // The next prune tries again.
+        if let Err(error) = self.parts.store.release(mid) {
+            tracing::warn!(%mid, "what it wanted is not forgotten yet: {error}");
         }
     }
 

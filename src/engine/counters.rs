@@ -17,6 +17,8 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 pub struct Counters {
     total: AtomicU64,
     held: AtomicU64,
+    /// What was held when this connection began, as far as was known: shown until the target has told of more.
+    known: AtomicU64,
     reused: AtomicU64,
     sent: AtomicU64,
     sent_wire: AtomicU64,
@@ -27,12 +29,18 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Sets the bytes of all blobs, and how many of them the target holds now, as a connection begins: the rate of the
-    /// one before, and of the time between, says nothing about it.
-    pub fn set(&self, total: u64, held: u64) {
+    /// Sets the bytes of all blobs, as a connection begins: the target is going to tell what it holds of them. The rate
+    /// of the one before, and of the time between, says nothing about it.
+    pub fn begin(&self, total: u64) {
         self.total.store(total, Relaxed);
-        self.held.store(held, Relaxed);
+        let held = self.held.swap(0, Relaxed);
+        self.known.fetch_max(held, Relaxed);
         self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+
+    /// Notes that the target has told what it holds of every blob.
+    pub fn all_told(&self) {
+        self.known.store(0, Relaxed);
     }
 
     /// Counts bytes that became durable on the target.
@@ -89,7 +97,7 @@ impl Counters {
             let seconds = at.elapsed().as_secs_f64();
             if seconds > 0.0 { sent.saturating_sub(*then) as f64 / seconds } else { 0.0 }
         });
-        let (total, held) = (self.total.load(Relaxed), self.held.load(Relaxed));
+        let (total, held) = (self.total.load(Relaxed), self.held.load(Relaxed).max(self.known.load(Relaxed)));
         Bytes {
             total,
             held: held.min(total),
@@ -121,7 +129,8 @@ mod tests {
     #[test]
     fn what_was_there_already_is_no_speed_and_shortens_no_forecast() {
         let counters = Counters::default();
-        counters.set(1000 << 20, 900 << 20);
+        counters.begin(1000 << 20);
+        counters.add_held(900 << 20);
         counters.meet(Hash([1; 32]), 900 << 20);
         // A resume: nothing has been sent by this process, so there is no rate, and nothing is foretold by it.
         assert_eq!((counters.bytes().rate, remaining_seconds(&counters.bytes())), (0.0, None));
@@ -132,7 +141,28 @@ mod tests {
         counters.add_sent(9 << 20, 9 << 20);
         assert!(counters.bytes().rate > 0.0);
         // A cut, and the next connection: the time between has slowed nothing down.
-        counters.set(1000 << 20, 910 << 20);
+        counters.begin(1000 << 20);
         assert_eq!(counters.bytes().rate, 0.0);
+    }
+
+    #[test]
+    fn what_was_held_is_shown_until_the_target_tells_after_a_cut() {
+        let counters = Counters::default();
+        counters.begin(1000);
+        counters.add_held(600);
+        counters.begin(1000);
+        assert_eq!(counters.bytes().held, 600);
+        assert!(!counters.is_all_held());
+        counters.add_held(500);
+        assert_eq!(counters.bytes().held, 600);
+        // Another cut before the target has told of everything, and then it tells that it was set back.
+        counters.begin(1000);
+        assert_eq!(counters.bytes().held, 600);
+        counters.add_held(550);
+        counters.all_told();
+        assert_eq!(counters.bytes().held, 550);
+        // Of a description that is smaller than the copy before it no more is held than there is.
+        counters.begin(400);
+        assert_eq!(counters.bytes().held, 400);
     }
 }

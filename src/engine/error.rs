@@ -98,6 +98,15 @@ pub enum EngineError {
     /// This agent's journal was set back.
     #[error("this agent has stopped acting: {0}")]
     Halted(String),
+    /// What was handed over is not held any more.
+    #[error(
+        "what migration {0} has handed over is not held here any more: the store was pruned since; ask on the host of \
+         the controller that has the model"
+    )]
+    Pruned(String),
+    /// It cannot be told what may be removed from the store.
+    #[error("nothing is removed from the store, because it cannot be told who needs what: {0}")]
+    Unprunable(String),
     /// Nothing can be said of what arrived before it has.
     #[error("migration {id} has brought no model here yet: {state}")]
     NotArrived {
@@ -159,7 +168,9 @@ impl EngineError {
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused
             }
-            Self::Frozen { .. } | Self::NoSuchOrder { .. } => ErrorKind::Refused,
+            Self::Frozen { .. } | Self::NoSuchOrder { .. } | Self::Unprunable(_) | Self::Pruned(_) => {
+                ErrorKind::Refused
+            }
             Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,

@@ -316,8 +316,7 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;
-            Bytes::new(told.into_bytes())
-                .map_or_else(|error| failed(format!("the answer is too long: {error}")), Answer::Json)
+            Bytes::new(told).map_or_else(|error| failed(format!("the answer is too long: {error}")), Answer::Json)
         }
     }
 }

@@ -63,6 +63,8 @@ pub async fn keep(
 ) -> Result<KeptView, EngineError> {
     let refused = |text: String| EngineError::Controller(ControllerError::Refused(text));
     let taken_s = now_ms() / 1000;
+    // Until the peer has it, whatever becomes of the model meanwhile.
+    let lease = core.parts.store.lease_with_puts();
     let export = core.parts.departure.preview(model).await?;
     let snapshot = Snapshot {
         mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()),
@@ -73,6 +75,7 @@ pub async fn keep(
         complete: export.complete,
         calls: Bounded::new(export.calls).map_err(|error| refused(error.to_string()))?,
     };
+    lease.narrow(snapshot.blobs().iter().map(|blob| blob.hash));
     let (bytes, root) = snapshot.seal().map_err(|error| refused(error.to_string()))?;
     let snapshot_bytes = Bytes::new(bytes).map_err(|error| refused(error.to_string()))?;
     let question = Question::Keep(Keeping { taken_s, root, snapshot: snapshot_bytes });
@@ -149,7 +152,9 @@ pub struct Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
+        self.tracked.close_mailbox();
         self.core.forget_arriving(&self.tracked);
+        self.core.release(self.tracked.terms.mid);
     }
 }
 
@@ -192,7 +197,13 @@ impl Arriving {
         let blobs = self.snapshot.blobs();
         let (store, reserve) = (self.core.parts.store.clone(), self.core.parts.settings.disk_reserve_bytes);
         let wanted = blobs.clone();
-        let room = Core::blocking(move || room(&store, &wanted, reserve)).await.map_err(|error| error.to_string())?;
+        let mid = self.tracked.terms.mid;
+        let room = Core::blocking(move || {
+            // Before it is asked what is here: that much of it then stays.
+            store.want(mid, wanted.iter().map(|blob| blob.hash))?;
+            room(&store, &wanted, reserve)
+        });
+        let room = room.await.map_err(|error| error.to_string())?;
         if let Some((lacking, free)) = room {
             return Err(format!("there is no room for the copy: {lacking} bytes are lacking, {free} are free"));
         }

@@ -13,9 +13,11 @@ mod keep;
 mod logs;
 pub mod notes;
 pub mod orders;
+pub mod packed;
 mod plan;
 mod queue;
 mod resolve;
+pub mod stock;
 mod switchover;
 mod tracked;
 mod trail;
@@ -105,6 +107,7 @@ impl Engine {
         tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
+        tokio::spawn(stock::tend(core.clone()));
         Ok(Self(core))
     }
 
@@ -281,7 +284,8 @@ impl Engine {
         let question = Text::new(json).map_err(|error| failed(format!("the question is too long: {error}")))?;
         match conversation.ask(Question::Query(question)).await? {
             Answer::Json(bytes) => {
-                String::from_utf8(bytes.to_vec()).map_err(|_| failed("its answer is not UTF-8".into()))
+                let text = Core::blocking(move || packed::unpack(&bytes)).await;
+                text.map_err(|error| failed(format!("its answer cannot be read: {error}")))
             }
             Answer::Failed(text) => Err(failed(text.into_string())),
             _ => Err(failed("it answered another question".into())),

@@ -83,6 +83,8 @@ pub struct Tracked {
     pub peer: Pin,
     /// Its bytes.
     pub counters: Counters,
+    /// Whether this is shown to nobody: see [`Tracked::apart`].
+    pub is_apart: bool,
     /// Told whenever a blob has become complete in the store.
     pub blob_arrived: Notify,
     inner: Mutex<Inner>,
@@ -107,6 +109,10 @@ impl Tracked {
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
     pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
+        Arc::new(Self::begin(terms, own, peer, standing, history))
+    }
+
+    fn begin(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Self {
         let inner = Inner {
             standing,
             history,
@@ -119,15 +125,16 @@ impl Tracked {
             mailbox: None,
         };
         let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
-        Arc::new(Self {
+        Self {
             terms,
             own,
             peer,
             counters: Counters::default(),
+            is_apart: false,
             blob_arrived: Notify::new(),
             inner: Mutex::new(inner),
             view,
-        })
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -211,12 +218,12 @@ impl Tracked {
     }
 
     /// Returns the same migration with counters of its own, shown to nobody.
-    pub fn apart(&self) -> Arc<Self> {
+    pub fn apart(&self) -> Self {
         let (standing, history) = {
             let inner = self.inner();
             (inner.standing.clone(), inner.history.clone())
         };
-        Self::new(self.terms.clone(), self.own, self.peer, standing, history)
+        Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, standing, history) }
     }
 
     /// Says what it waits for, or that it does not wait.
@@ -269,18 +276,9 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
                 Moved(_) => Stand::Moved,
                 Aborted(_) | Reclaimed(_) => Stand::Reverted,
             };
-            let root = match &record.state {
-                Frozen(frozen) => Some(frozen.root),
-                Committed(committed) => Some(committed.root),
-                Handed(root) | Reaping(root) | Moved(root) => Some(*root),
-                Reclaiming(reclaiming) | Seizing(reclaiming) => Some(reclaiming.root),
-                Relaying(relaying) => relaying.root,
-                Answered(answered) | Adopting(answered) => Some(answered.root),
-                Offered | Freezing(_) | Aborting(_) | Aborted(_) | Reclaimed(_) => None,
-            };
             let by_state = || notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
             let note = inner.phase.clone().unwrap_or_else(by_state);
-            (Direction::Source, record.state.name(), stand, root, note)
+            (Direction::Source, record.state.name(), stand, record.state.root(), note)
         }
         Standing::Target(record) => {
             use TargetState::*;
@@ -360,7 +358,8 @@ mod tests {
         let standing = Standing::Source(SourceRecord { head, state: SourceState::Offered });
         let tracked = Tracked::new(terms, Pin([5; 32]), peer, standing, History::default());
         tracked.set_offered();
-        tracked.counters.set(100 << 20, 30 << 20);
+        tracked.counters.begin(100 << 20);
+        tracked.counters.add_held(30 << 20);
         tracked.counters.add_sent(1 << 20, 1 << 20);
         tracked.counters.add_sent(9 << 20, 9 << 20);
         tracked.publish();

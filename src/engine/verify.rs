@@ -15,6 +15,7 @@ use super::switchover::seal;
 use super::tracked::Tracked;
 use super::view::{FindingView, Stand, VerifyView, WayBackView};
 use crate::controller::port::Errand;
+use crate::store::StoreError;
 
 /// Blobs that a finding names each.
 const NAMED_MAX: usize = 5;
@@ -74,16 +75,22 @@ impl Engine {
 
     /// Returns where a model went, and with which description.
     ///
-    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::NotArrived`], [`EngineError::Store`].
+    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::NotArrived`], [`EngineError::Pruned`],
+    /// [`EngineError::Store`].
     pub async fn handed_over(&self, mid: MigrationId) -> Result<HandedOver, EngineError> {
         let tracked = self.tracked(mid)?;
         let view = tracked.view();
         let not_arrived = || EngineError::NotArrived { id: view.id.clone(), state: view.state.clone() };
         let (Stand::Moved, Some(root)) = (view.stand, root_of(&tracked)) else { return Err(not_arrived()) };
-        let (_, snapshot) = seal::read(&self.0, root).await.map_err(|_| not_arrived())?;
+        // Of a model that is elsewhere nothing is held for ever.
+        let pruned = || EngineError::Pruned(view.id.clone());
+        let (_, snapshot) = seal::read(&self.0, root).await.map_err(|_| pruned())?;
         let description = description_in(&snapshot).ok_or_else(not_arrived)?;
         let store = self.0.parts.store.clone();
-        let description = Core::blocking(move || store.read(description, DESCRIPTION_BYTES_MAX)).await?;
+        let description = match Core::blocking(move || store.read(description, DESCRIPTION_BYTES_MAX)).await {
+            Err(StoreError::NotHeld(_)) => return Err(pruned()),
+            read => read?,
+        };
         let (source, to) = (self.0.parts.arrival.card().await?, tracked.terms.controller.clone());
         let way_back = forecast::way_back(&source, &to, &format!("{}/{}", view.owner, view.model));
         Ok(HandedOver { to, description, way_back })

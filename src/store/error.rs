@@ -77,6 +77,18 @@ pub enum StoreError {
         /// What its bytes hash to.
         actual: Hash,
     },
+    /// The bytes of a complete blob are not those that were stored.
+    #[error(
+        "`{}` on this host is damaged from byte {offset} on; put a good copy in its place, whose BLAKE3 is the file's \
+         name (`b3sum` tells), and try again",
+        path.display()
+    )]
+    BlobDamaged {
+        /// Its file.
+        path: PathBuf,
+        /// Where the first chunk that is wrong begins.
+        offset: u64,
+    },
     /// The file is not as long as the blob is, or ends before what was asked for.
     #[error("the file of blob {hash} has {actual} bytes where {expected} were expected")]
     Truncated {

@@ -1,6 +1,6 @@
 //! The receiving side: a blob on its way in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,40 +9,10 @@ use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::ears::{Ear, Ears, union};
+use super::progress::{Phase, Progress, insert};
 use super::rows::{Manifest, Partial};
 use super::{BlobReader, Store, StoreError, hash_file, lock};
 use crate::disk::{DiskFile, Open};
-
-/// Pages kept in memory: more than a source has on their way at once.
-const PAGES_CACHED_MAX: usize = 20;
-
-/// Whether more can arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Receiving,
-    /// The blob is complete, and in its place.
-    Finished,
-    /// A sync failed, or the whole was wrong. Nothing more is accepted.
-    Broken,
-}
-
-/// A page, and which of its chunks are durable.
-struct KnownPage {
-    page: Page,
-    durable: ChunkSet,
-}
-
-struct Progress {
-    phase: Phase,
-    manifest: Manifest,
-    partial: Partial,
-    reused: u64,
-    /// Written, and not yet durable.
-    written: BTreeMap<u32, ChunkSet>,
-    /// Taken out of `written` by the sync that is under way.
-    syncing: BTreeMap<u32, ChunkSet>,
-    pages: VecDeque<KnownPage>,
-}
 
 /// A blob on its way in. Shared by all who receive it; dropped, it can be begun again where it was durable.
 pub struct Incoming {
@@ -57,39 +27,6 @@ pub struct Incoming {
     /// Held while bytes are made durable.
     ending: Mutex<()>,
     ears: Ears,
-}
-
-fn insert(sets: &mut BTreeMap<u32, ChunkSet>, page: u32, index: usize, count: usize) {
-    sets.entry(page).or_insert_with(|| ChunkSet::empty(count)).insert(index);
-}
-
-impl Progress {
-    /// Returns what is known of a page, from memory or from the rows.
-    fn page(&mut self, store: &Store, hash: Hash, index: u32) -> Result<&mut KnownPage, StoreError> {
-        if index >= self.manifest.pages {
-            return Err(StoreError::NoSuchPage { hash, index, pages: self.manifest.pages });
-        }
-        let at = match self.pages.iter().position(|known| known.page.index == index) {
-            Some(at) => at,
-            None => {
-                let page = store.inner.rows.page(hash, index)?;
-                let durable = store.inner.rows.held(hash, &page)?;
-                self.pages.truncate(PAGES_CACHED_MAX - 1);
-                self.pages.push_front(KnownPage { page, durable });
-                0
-            }
-        };
-        Ok(&mut self.pages[at])
-    }
-
-    /// Returns the chunks of a page that are durable or written.
-    fn here(&mut self, store: &Store, hash: Hash, index: u32) -> Result<ChunkSet, StoreError> {
-        let mut here = self.page(store, hash, index)?.durable.clone();
-        for sets in [&self.written, &self.syncing] {
-            sets.get(&index).into_iter().for_each(|set| union(&mut here, set));
-        }
-        Ok(here)
-    }
 }
 
 impl Incoming {
@@ -214,6 +151,7 @@ impl Incoming {
     fn reuse(&self, page: &Page) -> Result<(), StoreError> {
         let found = self.store.inner.rows.find(page.chunks.iter().map(|chunk| chunk.hash))?;
         let mut reader: Option<BlobReader> = None;
+        let mut donors = BTreeSet::new();
         for (index, found) in found.into_iter().enumerate() {
             let Some((hash, offset)) = found else { continue };
             if reader.as_ref().is_none_or(|reader| reader.hash() != hash) {
@@ -225,9 +163,10 @@ impl Incoming {
             };
             if Hash::of(&plain) == chunk.hash && self.write_proven(page.index, index as u32, &plain)? {
                 lock(&self.progress).reused += plain.len() as u64;
+                donors.insert(hash);
             }
         }
-        Ok(())
+        self.store.inner.rows.used(donors)
     }
 
     /// Writes a chunk, proven first. Not yet durable; one that is here already is accepted again.

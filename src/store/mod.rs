@@ -2,7 +2,8 @@
 //!
 //! Complete blobs are plain files, `blobs/<blake3>`; unfinished ones `partial/<blake3>`. What is known about
 //! both is in `state.redb`, which can be removed at the price of resume information. Bytes are synced
-//! before the row that says they are held, and a row is committed before anybody is told.
+//! before the row that says they are held, and a row is committed before anybody is told. `leases` says who works with
+//! a blob, `sweep` how those are removed that nobody needs.
 //!
 //! Everything here blocks, and may be called from any thread.
 
@@ -12,12 +13,16 @@ mod ears;
 mod error;
 mod incoming;
 mod kept;
+mod leases;
 mod members;
 mod outgoing;
+mod progress;
 mod rates;
 mod rows;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -35,12 +40,15 @@ pub use cut::CUTTER;
 pub use ears::Ear;
 pub use error::StoreError;
 pub use incoming::Incoming;
+pub use leases::Lease;
 pub use outgoing::BlobReader;
 pub use rates::Rate;
+pub use sweep::{Item, Sweep};
 
 use crate::disk::{Disk, DiskFile, Open};
 use cut::Cutting;
 use error::is_out_of_space;
+use leases::Claims;
 use members::Members;
 use rows::{Manifest, Rows};
 
@@ -66,6 +74,8 @@ struct Inner {
     live: Mutex<HashMap<Hash, Weak<Incoming>>>,
     /// One page is cut at a time, with what is known of the archive it is cut from.
     cutting: Mutex<Option<(Hash, Arc<Members>)>>,
+    /// Who works with which blobs. Held locked while one is removed because nobody does; taken before `live`.
+    claims: Mutex<Claims>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -175,7 +185,8 @@ impl Store {
         }
         let rows = Rows::open(&state_dir.join("state.redb"), disk.clone())?;
         let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting };
+        let claims = Mutex::new(Claims::loaded(rows.wanted()?));
+        let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting, claims };
         inner.tidy()?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -220,8 +231,11 @@ impl Store {
         file.sync().map_err(|source| StoreError::io("sync", file.path(), source))?;
         let blob = BlobRef { hash: hasher.finalize().into(), bytes };
         let path = self.inner.blob_path(blob.hash);
+        // Before it can be found there, and removed by somebody who has not heard of it.
+        self.claims().put(blob.hash);
         let renamed = self.inner.disk.rename(file.path(), &path);
         renamed.map_err(|source| StoreError::io("make", &path, source))?;
+        self.inner.rows.used([blob.hash])?;
         match self.learn(blob, &self.cut(blob)?) {
             // The blob is stored; its pages are cut again when they are asked for.
             Err(error) if error.is_full() => Ok(blob),

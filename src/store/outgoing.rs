@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::CHUNK_BYTES_MAX;
-use modelferry_protocol::manifest::Page;
+use modelferry_protocol::manifest::{ChunkRef, Page};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::cut::{CUTTER, Cutting};
@@ -64,6 +64,16 @@ pub struct BlobReader {
 impl BlobReader {
     pub(super) fn hash(&self) -> Hash {
         self.hash
+    }
+
+    /// Proves a chunk that is `offset` bytes into the blob, which its manifest names.
+    ///
+    /// Errors: [`StoreError::BlobDamaged`]; as [`BlobReader::read_at`].
+    pub fn prove_at(&self, offset: u64, chunk: ChunkRef) -> Result<(), StoreError> {
+        if Hash::of(&self.read_at(offset, chunk.bytes)?) == chunk.hash {
+            return Ok(());
+        }
+        Err(StoreError::BlobDamaged { path: self.path.clone(), offset })
     }
 
     /// Reads `bytes` bytes at `offset`, at most [`CHUNK_BYTES_MAX`]. They are not proven: who needs that hashes them.

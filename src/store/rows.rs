@@ -7,22 +7,24 @@ use modelferry_protocol::codec::{decode, encode};
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::snapshot::BlobRef;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable};
+use redb::{Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
 use super::backend::Backend;
 use super::error::is_out_of_space;
+use super::uses;
 use crate::disk::{Disk, DiskFile, Open};
 
-type Key = &'static [u8; 32];
+pub(super) type Key = &'static [u8; 32];
 type PageKey = (&'static [u8; 32], u32);
 
 /// Blob: its size, how it is cut, how many pages are known, and where the last of them ends.
-const MANIFESTS: TableDefinition<Key, (u64, u16, u32, u64)> = TableDefinition::new("manifests");
+pub(super) const MANIFESTS: TableDefinition<Key, (u64, u16, u32, u64)> = TableDefinition::new("manifests");
 /// Blob and page: the page, encoded.
 const PAGES: TableDefinition<PageKey, &[u8]> = TableDefinition::new("pages");
 /// Blob on its way in: bytes held, and where the furthest of them ends.
-const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::new("partials");
+pub(super) const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::new("partials");
 /// Blob on its way in, and page: which of its chunks are durable.
 const HELD: TableDefinition<PageKey, &[u8]> = TableDefinition::new("held");
 /// Chunk: a complete blob that has it, and where.
@@ -89,7 +91,7 @@ pub(super) struct Rows {
     database: RwLock<Option<Database>>,
 }
 
-type Outcome<R> = Result<R, redb::Error>;
+pub(super) type Outcome<R> = Result<R, redb::Error>;
 
 impl Rows {
     pub fn open(path: &Path, disk: Disk) -> Result<Self, StoreError> {
@@ -157,7 +159,7 @@ impl Rows {
         StoreError::Full { needed, free: self.disk.free_bytes(&self.path).unwrap_or(0) }
     }
 
-    fn read<K: redb::Key, V: redb::Value, R>(
+    pub(super) fn read<K: redb::Key, V: redb::Value, R>(
         &self,
         table: TableDefinition<K, V>,
         look: impl FnOnce(redb::ReadOnlyTable<K, V>) -> Result<R, redb::StorageError>,
@@ -165,18 +167,36 @@ impl Rows {
         self.with(|database| Ok(look(database.begin_read()?.open_table(table)?)?))
     }
 
-    fn write<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
-        let free = self.disk.free_bytes(&self.path);
-        if free.map_err(|source| StoreError::io("ask for the space at", &self.path, source))? < HEADROOM_BYTES {
-            return Err(self.full(HEADROOM_BYTES));
-        }
-        self.write_regardless(act)
+    pub(super) fn write<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        self.need_room()?;
+        self.commit(Durability::Immediate, act)
     }
 
     /// As [`Rows::write`], also when space is low: for what frees some.
     fn write_regardless<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        self.commit(Durability::Immediate, act)
+    }
+
+    /// As [`Rows::write`], for what need not be durable before the next write that is.
+    pub(super) fn write_soon<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        self.need_room()?;
+        self.commit(Durability::None, act)
+    }
+
+    fn need_room(&self) -> Result<(), StoreError> {
+        let free = self.disk.free_bytes(&self.path);
+        let free = free.map_err(|source| StoreError::io("ask for the space at", &self.path, source))?;
+        if free < HEADROOM_BYTES { Err(self.full(HEADROOM_BYTES)) } else { Ok(()) }
+    }
+
+    fn commit<R>(
+        &self,
+        durability: Durability,
+        act: impl FnOnce(&WriteTransaction) -> Outcome<R>,
+    ) -> Result<R, StoreError> {
         self.with(|database| {
-            let transaction = database.begin_write()?;
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(durability)?;
             let result = act(&transaction)?;
             transaction.commit()?;
             Ok(result)
@@ -358,6 +378,7 @@ fn database_in(file: DiskFile) -> Outcome<Database> {
     transaction.open_table(HELD)?;
     transaction.open_table(CHUNKS)?;
     transaction.open_table(RATES)?;
+    uses::make(&transaction)?;
     transaction.commit()?;
     Ok(database)
 }

@@ -1,7 +1,9 @@
 //! The port, over whatever holds a [`Site`].
 
 use async_trait::async_trait;
-use modelferry::controller::port::{Arrival, ControllerError, Departure, Errand, Examination, Export, Presence};
+use modelferry::controller::port::{
+    Arrival, ControllerError, Departure, Errand, Examination, Export, Holding, Presence,
+};
 use modelferry::store::Store;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
@@ -29,6 +31,9 @@ pub trait Controller: Send + Sync {
 
     /// Hears that a call names a blob that is not there: that must not be.
     fn unreadable(&self, what: String) -> ControllerError;
+
+    /// Takes as long as an answer does.
+    async fn answering(&self) {}
 
     /// Judges a model that wants to come here.
     fn judge(&self) -> Vec<Finding> {
@@ -135,6 +140,12 @@ impl<C: Controller> Arrival for Desk<C> {
         Ok(ControllerCard::default())
     }
 
+    async fn holdings(&self) -> Result<Vec<Holding>, ControllerError> {
+        let blobs = self.0.look(|site| site.blobs().into_iter().map(|blob| blob.hash).collect());
+        self.0.answering().await;
+        Ok(vec![Holding { model: "admin/shelf".into(), blobs }])
+    }
+
     async fn prechecks(&self, _: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
         Ok(self.0.judge())
     }
@@ -165,6 +176,8 @@ impl<C: Controller> Arrival for Desk<C> {
     }
 
     async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+        let lease = self.0.store().lease();
+        lease.keep([segment.blob.hash]);
         let proven = self.0.store().verify(segment.blob);
         proven.map_err(|error| self.unreadable(segment.blob, error.to_string()))?;
         self.0.ask(errand.mid, Effect::TakeLog(segment.until_ms, segment.blob)).await?;

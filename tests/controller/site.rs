@@ -66,6 +66,14 @@ impl Site {
         !matches!(self.held, Held::Absent | Held::Importing(_))
     }
 
+    /// Returns the blobs that its copy is made of.
+    pub fn blobs(&self) -> Vec<BlobRef> {
+        match self.held {
+            Held::Absent => Vec::new(),
+            _ => self.charms.iter().chain(self.log.values()).copied().collect(),
+        }
+    }
+
     /// Returns how far a migration has brought the log.
     pub fn log_time(&self, mid: MigrationId) -> u64 {
         self.log_times.get(&mid).copied().unwrap_or_default()

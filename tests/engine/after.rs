@@ -6,7 +6,8 @@ use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, MigrateOptions};
 
 use super::controller::Held;
-use super::engines::{Host, noise, pair};
+use super::engines::{Host, pair};
+use super::shelf::noise;
 
 fn blobs() -> Vec<Vec<u8>> {
     vec![noise(1, 100_000), b"x".to_vec()]

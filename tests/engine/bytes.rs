@@ -8,7 +8,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::controller::Held;
-use super::engines::{noise, pair};
+use super::engines::pair;
+use super::shelf::noise;
 
 /// Lines of code, in no order: deflate and zstd make a third of them, and less.
 fn lines(seed: u64, bytes: usize) -> Vec<u8> {

@@ -1,21 +1,21 @@
 //! An engine that can be started, stopped, and started again on the same state.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
+use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings, packed};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
 use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
-use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::snapshot::{BlobRef, Name};
 
 use super::controller::{Desk, Held, MODEL};
 use super::shelf::Shelf;
@@ -27,8 +27,8 @@ struct NoQueries;
 
 #[async_trait]
 impl QueryHandler for NoQueries {
-    async fn answer(&self, json: &str) -> String {
-        format!("{{\"heard\":{json}}}")
+    async fn answer(&self, json: &str) -> Vec<u8> {
+        packed::pack(&format!("{{\"heard\":{json}}}"))
     }
 }
 
@@ -103,6 +103,11 @@ impl Host {
         self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
     }
 
+    /// The file of a blob here.
+    pub fn file_of(&self, blob: BlobRef) -> PathBuf {
+        self.dir.path().join("blobs").join(blob.hash.to_string())
+    }
+
     pub fn link(&self) -> &Link {
         &self.running.as_ref().expect("a running agent").1
     }
@@ -165,11 +170,4 @@ pub async fn connected(src: &Host, dst: &Host) {
         };
         tokio::time::timeout(PATIENCE, asked).await.expect("the peers connect");
     }
-}
-
-/// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut out = vec![0; bytes];
-    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
 }

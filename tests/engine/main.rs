@@ -5,6 +5,7 @@ mod after;
 mod bytes;
 #[path = "../controller/mod.rs"]
 mod controller;
+mod damage;
 mod engines;
 mod moves;
 mod shelf;

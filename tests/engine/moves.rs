@@ -7,7 +7,8 @@ use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
 
 use super::controller::{Effect, Held, MODEL};
-use super::engines::{Host, noise, pair};
+use super::engines::{Host, pair};
+use super::shelf::noise;
 
 fn blobs() -> Vec<Vec<u8>> {
     vec![b"version: 12\n".to_vec(), noise(1, 3 << 20), Vec::new(), b"x".to_vec(), noise(2, 700_000), noise(1, 3 << 20)]

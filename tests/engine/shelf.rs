@@ -136,3 +136,10 @@ impl Controller for Shelf {
         self.inner().trouble.refuse_rehearsal.clone().map_or(Ok(()), |text| Err(ControllerError::Refused(text)))
     }
 }
+
+/// Bytes that do not compress, the same for the same seed.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes];
+    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+    out
+}

@@ -4,41 +4,35 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use modelferry::config::LinkSettings;
 use modelferry::disk::Disk;
-use modelferry::engine::view::Stand;
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings};
+use modelferry::engine::view::{MigrationView, Stand};
+use modelferry::engine::{Engine, EngineParts, MigrateOptions, Settings};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
 use modelferry::store::Store;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::controller::{Desk, Held, MODEL};
-use super::desks::Desks;
+use super::control::Answers;
+use super::controller::{Held, MODEL};
+use super::datagrams::address;
+use super::desks::{Desks, MODELS};
 use super::log;
-use super::shelf::Shelf;
-use super::wire::{Carried, Link, Road, address};
+use super::shelf::{Shelf, noise};
+use super::wire::{Carried, Link, Road};
 
 /// What each agent is called by the other.
 pub const NAMES: [&str; 2] = ["src", "dst"];
-
-struct NoQueries;
-
-#[async_trait]
-impl QueryHandler for NoQueries {
-    async fn answer(&self, _: &str) -> String {
-        "{}".to_owned()
-    }
-}
 
 /// An agent without its control socket.
 pub struct Host {
     _dir: tempfile::TempDir,
     pub shelves: [Shelf; 2],
+    pub desks: Arc<Desks>,
     pub link: Connections,
     pub engine: Engine,
 }
@@ -96,6 +90,42 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
         }
         ran.try_into().unwrap()
     })
+}
+
+/// A transfer under way.
+pub struct Going(pub watch::Receiver<MigrationView>);
+
+impl Going {
+    /// Begins to move the model of a number, with so many bytes that do not compress.
+    pub async fn begin(src: &Host, number: usize, bytes: u64) -> Self {
+        src.shelves[number].hold(&[noise(number as u64, bytes as usize)]);
+        let options = MigrateOptions::new(Duration::from_secs(600));
+        let view = src.engine.migrate(MODELS[number], NAMES[1], options, "test").await.unwrap();
+        Self(src.engine.watch(view.mid.parse().unwrap()).unwrap())
+    }
+
+    /// Waits until the target holds so many bytes.
+    pub async fn holds(&mut self, bytes: u64) -> Instant {
+        self.0.wait_for(|view| view.bytes.held >= bytes).await.unwrap();
+        Instant::now()
+    }
+
+    /// Waits until it says that it waits, for this reason.
+    pub async fn waits(&mut self, why: &str) -> MigrationView {
+        let waits = |view: &MigrationView| view.waiting.as_ref().is_some_and(|waiting| waiting.starts_with(why));
+        self.0.wait_for(waits).await.unwrap().clone()
+    }
+
+    /// Reports whether it holds so many.
+    pub fn holds_now(&self, bytes: u64) -> bool {
+        self.0.borrow().bytes.held >= bytes
+    }
+
+    /// Waits until the model has moved.
+    pub async fn moved(&mut self) {
+        let stand = self.0.wait_for(|view| view.ended_ms.is_some()).await.unwrap().stand;
+        assert_eq!(stand, Stand::Moved);
+    }
 }
 
 async fn transfer(link: &Link, road: Road, engine: &Engine, bytes: u64) -> Ran {
@@ -164,24 +194,17 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
     let shelves = [(); 2].map(|()| Shelf::new(store.clone()));
-    let desks = Arc::new(Desks(shelves.clone().map(Desk)));
+    let desks = Arc::new(Desks::new(shelves.clone()));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections.clone(),
         departure: desks.clone(),
-        arrival: desks,
-        query: Arc::new(NoQueries),
+        arrival: desks.clone(),
+        query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
     let engine = Engine::start(parts, sessions).await.unwrap();
-    Host { _dir: dir, shelves, link: connections, engine }
-}
-
-/// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut out = vec![0; bytes];
-    blake3::Hasher::new_derive_key("modelferry test noise").update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
-    out
+    Host { _dir: dir, shelves, desks, link: connections, engine }
 }

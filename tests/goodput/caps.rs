@@ -4,14 +4,10 @@
 use std::time::Duration;
 
 use modelferry::config::{Congestion, LinkSettings, Rate, Window};
-use modelferry::engine::MigrateOptions;
-use modelferry::engine::view::{MigrationView, Stand};
 use modelferry::link::Limit;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::agents::{Host, NAMES, hosts, noise, virtually};
-use super::desks::MODELS;
+use super::agents::{Going, NAMES, hosts, virtually};
 use super::wire::{Link, Road};
 
 const MIB: u64 = 1 << 20;
@@ -67,30 +63,6 @@ fn kept(link: &Link, from: Instant, until: Instant, cap: f64) {
 fn kept_and_used(link: &Link, from: Instant, until: Instant, cap: f64) {
     let (most, least) = extremes(link, from, until);
     assert!(most <= OVER_MAX * cap && least >= USED_MIN * cap, "{} to {} of what is allowed", least / cap, most / cap);
-}
-
-/// A transfer under way.
-struct Going(watch::Receiver<MigrationView>);
-
-impl Going {
-    /// Begins to move the model of a number, with so many bytes that do not compress.
-    async fn begin(src: &Host, number: usize, bytes: u64) -> Self {
-        src.shelves[number].hold(&[noise(number as u64, bytes as usize)]);
-        let options = MigrateOptions::new(Duration::from_secs(600));
-        let view = src.engine.migrate(MODELS[number], NAMES[1], options, "test").await.unwrap();
-        Self(src.engine.watch(view.mid.parse().unwrap()).unwrap())
-    }
-
-    /// Waits until the target holds so many bytes.
-    async fn holds(&mut self, bytes: u64) -> Instant {
-        self.0.wait_for(|view| view.bytes.held >= bytes).await.unwrap();
-        Instant::now()
-    }
-
-    async fn moved(&mut self) {
-        let stand = self.0.wait_for(|view| view.ended_ms.is_some()).await.unwrap().stand;
-        assert_eq!(stand, Stand::Moved);
-    }
 }
 
 /// A moment after a change, when a transfer that it lets run does run.
@@ -173,7 +145,7 @@ fn a_cap_holds_across_a_cut_and_the_handshake_after_it() {
         link.begin();
         let first = Instant::now();
         let mut going = Going::begin(&src, 0, 32 * MIB).await;
-        going.0.wait_for(|view| view.waiting.is_some()).await.unwrap();
+        going.waits("waiting for the agent of dst").await;
         let lost = Instant::now();
         assert!(lost > first + cut.0 + Duration::from_secs(20), "the connection is lost after {:?}", lost - first);
         kept_and_used(&link, running(first), first + cut.0, 1e6);

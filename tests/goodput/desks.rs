@@ -1,5 +1,7 @@
 //! A controller with two models, each on a shelf of its own.
 
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use modelferry::controller::port::{Arrival, ControllerError, Departure, Errand, Examination, Export, Presence};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
@@ -7,18 +9,50 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts};
 use modelferry_protocol::snapshot::{Call, LogSegment, Name};
 
-use super::controller::{Desk, MODEL};
+use super::controller::{Controller, Desk, Effect, MODEL};
 use super::shelf::Shelf;
 
 /// The models, each of which may be on the shelf of its number.
 pub const MODELS: [ModelUuid; 2] = [MODEL, ModelUuid([8; 16])];
 
+/// Bytes of a description that tells of nothing but a model's writes, at most.
+const DESCRIPTION_BYTES_FEW: u64 = 1 << 10;
+
+/// What a model is described as, while it is live and once it is frozen.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub live: Vec<u8>,
+    pub frozen: Vec<u8>,
+}
+
 /// The port to both.
-pub struct Desks(pub [Desk<Shelf>; 2]);
+pub struct Desks {
+    desks: [Desk<Shelf>; 2],
+    described: OnceLock<Described>,
+}
 
 impl Desks {
+    pub fn new(shelves: [Shelf; 2]) -> Self {
+        Self { desks: shelves.map(Desk), described: OnceLock::new() }
+    }
+
+    /// Describes the models so from now on; otherwise a few bytes do.
+    pub fn describe(&self, described: Described) {
+        self.described.set(described).expect("once");
+    }
+
+    /// Puts a description in the place of the few bytes.
+    fn with(&self, mut export: Export, description: impl Fn(&Described) -> &[u8]) -> Export {
+        if let Some(described) = self.described.get() {
+            let blob = self.desks[0].0.store().put_bytes(description(described)).unwrap();
+            let few = export.calls.iter_mut().find(|call| matches!(call, Call::Import(_)));
+            *few.expect("every model is described") = Call::Import(blob);
+        }
+        export
+    }
+
     fn of(&self, model: ModelUuid) -> &Desk<Shelf> {
-        &self.0[usize::from(model != MODEL)]
+        &self.desks[usize::from(model != MODEL)]
     }
 }
 
@@ -32,7 +66,7 @@ impl Departure for Desks {
     }
 
     async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError> {
-        self.of(model).preview(model).await
+        Ok(self.with(self.of(model).preview(model).await?, |described| &described.live))
     }
 
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
@@ -40,7 +74,7 @@ impl Departure for Desks {
     }
 
     async fn export(&self, errand: Errand) -> Result<Export, ControllerError> {
-        self.of(errand.model).export(errand).await
+        Ok(self.with(self.of(errand.model).export(errand).await?, |described| &described.frozen))
     }
 
     async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
@@ -59,7 +93,7 @@ impl Departure for Desks {
 #[async_trait]
 impl Arrival for Desks {
     async fn card(&self) -> Result<ControllerCard, ControllerError> {
-        self.0[0].card().await
+        self.desks[0].card().await
     }
 
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
@@ -71,6 +105,13 @@ impl Arrival for Desks {
     }
 
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+        if let Call::Import(blob) = call
+            && blob.bytes > DESCRIPTION_BYTES_FEW
+        {
+            let shelf = &self.of(errand.model).0;
+            shelf.store().verify(*blob).expect("a description is here before it is staged");
+            return shelf.ask(errand.mid, Effect::Import(0)).await;
+        }
         self.of(errand.model).perform(errand, call).await
     }
 

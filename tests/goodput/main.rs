@@ -6,9 +6,14 @@
 
 mod agents;
 mod caps;
+mod control;
 #[path = "../controller/mod.rs"]
 mod controller;
+mod cut;
+#[path = "../datagrams/mod.rs"]
+mod datagrams;
 mod desks;
+mod freeze;
 mod log;
 #[path = "../engine/shelf.rs"]
 mod shelf;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
@@ -12,6 +12,8 @@ use modelferry::link::Wire;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::time::{Instant, Sleep};
+
+use super::datagrams::{AlwaysWritable, address, hand_over};
 
 /// Bytes that IPv4 and UDP add to a datagram.
 const HEADER_BYTES: u64 = 28;
@@ -77,10 +79,6 @@ struct Inner {
 /// Both directions of a link.
 #[derive(Clone)]
 pub struct Link(Arc<Mutex<Inner>>);
-
-pub fn address(host: usize) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host as u8 + 1)), 17171)
-}
 
 impl Link {
     pub fn new(road: Road, seed: u64) -> Self {
@@ -208,17 +206,12 @@ impl AsyncUdpSocket for Socket {
                     direction.carried.lost += direction.on_way.len() as u64;
                     direction.on_way.clear();
                 }
-                let mut count = 0;
-                for (buffer, meta) in bufs.iter_mut().zip(meta.iter_mut()) {
-                    if direction.on_way.front().is_none_or(|(due, _)| *due > now) {
-                        break;
-                    }
-                    let Some((_, bytes)) = direction.on_way.pop_front() else { break };
-                    buffer[..bytes.len()].copy_from_slice(&bytes);
-                    let (len, addr) = (bytes.len(), address(1 - self.host));
-                    *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip: None };
-                    count += 1;
-                }
+                let on_way = &mut direction.on_way;
+                let from = address(1 - self.host);
+                let count = hand_over(bufs, meta, || {
+                    on_way.front().filter(|(due, _)| *due <= now)?;
+                    on_way.pop_front().map(|(_, bytes)| (from, bytes))
+                });
                 if count > 0 {
                     return Poll::Ready(Ok(count));
                 }
@@ -244,14 +237,5 @@ impl AsyncUdpSocket for Socket {
 
     fn may_fragment(&self) -> bool {
         false
-    }
-}
-
-#[derive(Debug)]
-struct AlwaysWritable;
-
-impl UdpPoller for AlwaysWritable {
-    fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

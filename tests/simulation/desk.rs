@@ -27,10 +27,17 @@ struct Sent<'a> {
     landed: bool,
 }
 
+impl Sent<'_> {
+    /// A piece of the log is a row that names a blob of the agent's store, made by the agent's own process.
+    fn may_be_late(&self) -> bool {
+        !matches!(self.effect, Effect::TakeLog(..))
+    }
+}
+
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
         let lands = !self.landed && self.way.estate.inner().rng.bool();
-        if lands {
+        if lands && self.may_be_late() {
             self.way.estate.send_late(self.way.host, self.mid, self.effect);
         }
     }
@@ -58,7 +65,7 @@ impl Controller for Way {
             // Not done.
             (true, 0) => return Err(down()),
             // Done later.
-            (true, 1) => {
+            (true, 1) if sent.may_be_late() => {
                 self.estate.send_late(self.host, mid, effect);
                 return Err(down());
             }
@@ -72,6 +79,11 @@ impl Controller for Way {
 
     fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R {
         look(&self.estate.inner().sites[self.host])
+    }
+
+    async fn answering(&self) {
+        let ms = self.estate.inner().rng.u64(0..60);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
     fn store(&self) -> &Store {

@@ -3,11 +3,15 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use modelferry::config::StoreConfig;
 use modelferry::disk::{Disk, FaultPlan, Faults};
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings};
+use modelferry::engine::{
+    Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings, packed,
+};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
 use modelferry::store::Store;
@@ -19,9 +23,10 @@ use modelferry_protocol::snapshot::{BlobRef, Name};
 use tokio::runtime::Runtime;
 
 use super::controller::{Desk, MODEL};
+use super::datagrams::address;
 use super::desk::Way;
 use super::estate::Estate;
-use super::network::{Network, address};
+use super::network::Network;
 use super::process::{self, Process};
 use super::trace::Trace;
 
@@ -29,8 +34,8 @@ struct NoQueries;
 
 #[async_trait]
 impl QueryHandler for NoQueries {
-    async fn answer(&self, _: &str) -> String {
-        "{}".to_owned()
+    async fn answer(&self, _: &str) -> Vec<u8> {
+        packed::pack("{}")
     }
 }
 
@@ -49,6 +54,8 @@ pub struct Host {
     pub faults: Faults,
     /// Milliseconds by which the host's clock is wrong.
     pub skew_ms: i64,
+    /// Blobs that its operator's prunes have removed.
+    pruned: Arc<AtomicU64>,
     running: Option<Running>,
 }
 
@@ -60,6 +67,9 @@ struct Running {
     process: Arc<Process>,
     runtime: Runtime,
 }
+
+/// What nobody needs goes at the first opportunity, of which each start is one.
+const KEEPS_NOTHING: StoreConfig = StoreConfig { retention: Duration::ZERO, quota_bytes: None };
 
 /// 2026-01-01, where the virtual clocks begin.
 const EPOCH_MS: u64 = 1_767_225_600_000;
@@ -117,7 +127,15 @@ impl Host {
             let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
             let dir = dir.expect("a folder for the host");
             write_key(dir.path(), index).expect("a key for the host");
-            Self { index, region: region.clone(), dir, faults: Faults::default(), skew_ms: 0, running: None }
+            Self {
+                index,
+                region: region.clone(),
+                dir,
+                faults: Faults::default(),
+                skew_ms: 0,
+                pruned: Arc::default(),
+                running: None,
+            }
         });
         let pin = |host: &Self| Identity::load_or_create(host.dir.path(), &Disk::real()).expect("a key").pin();
         let pins: [Pin; 2] = [pin(&hosts[0]), pin(&hosts[1])];
@@ -196,7 +214,12 @@ impl Host {
             departure: desk.clone(),
             arrival: desk,
             query: Arc::new(NoQueries),
-            settings: Settings { disk_reserve_bytes: 0, process: surroundings, ..Settings::default() },
+            settings: Settings {
+                disk_reserve_bytes: 0,
+                store: KEEPS_NOTHING,
+                process: surroundings,
+                ..Settings::default()
+            },
         };
         let engine = Engine::start(parts, sessions).await.ok()?;
         Some((engine, journal, store))
@@ -249,6 +272,30 @@ impl Host {
                 let _ = engine.abort(mid, "operator").await;
             }
         });
+    }
+
+    /// The operator has everything removed from the store that nobody needs.
+    pub fn prune(&self) {
+        let Some(running) = &self.running else { return };
+        let (engine, sum, trace, index) =
+            (running.engine.clone(), self.pruned.clone(), self.region.trace.clone(), self.index);
+        running.runtime.spawn(async move {
+            if let Ok(pruned) = engine.prune(None, false).await {
+                sum.fetch_add(pruned.blobs, Relaxed);
+                trace.note(format_args!("host {index}: {} blobs pruned", pruned.blobs));
+            }
+        });
+    }
+
+    /// Returns how many blobs its operator's prunes have removed.
+    pub fn pruned(&self) -> u64 {
+        self.pruned.load(Relaxed)
+    }
+
+    /// Proves that a blob is here, whole.
+    pub fn proves(&self, blob: BlobRef) -> Result<(), String> {
+        let store = &self.running.as_ref().expect("a running agent").store;
+        store.verify(blob).map_err(|error| error.to_string())
     }
 
     /// The target's operator gives a migration's token back.

@@ -102,6 +102,29 @@ pub fn check_journals(hosts: &[Host; 2], estate: &Estate) {
     }
 }
 
+/// Once everything has ended and was pruned: whoever has the model has all of its blobs, and the other none of its charms.
+pub fn check_stores(hosts: &[Host; 2], estate: &Estate) {
+    let mut broken = None;
+    {
+        let inner = estate.inner();
+        for (index, site) in inner.sites.iter().enumerate() {
+            for blob in site.blobs() {
+                if let Err(error) = hosts[index].proves(blob) {
+                    broken.get_or_insert(format!("host {index} has the model, and of blob {}: {error}", blob.hash));
+                }
+            }
+            let left =
+                site.charms.iter().filter(|_| site.held == Held::Absent).find(|blob| hosts[index].held(**blob) > 0);
+            if let Some(blob) = left.filter(|blob| blob.bytes > 0) {
+                broken.get_or_insert(format!("host {index} holds blob {} that nobody needs", blob.hash));
+            }
+        }
+    }
+    if let Some(broken) = broken {
+        estate.inner().breaks(broken);
+    }
+}
+
 /// Returns how many migrations ended at their target, and how many back at their source.
 pub fn ends(hosts: &[Host; 2]) -> (u32, u32) {
     let count = |left: bool| {

@@ -10,6 +10,8 @@
 
 #[path = "../controller/mod.rs"]
 mod controller;
+#[path = "../datagrams/mod.rs"]
+mod datagrams;
 mod desk;
 mod estate;
 mod host;
@@ -71,7 +73,7 @@ fn whatever_happens_the_model_has_one_owner_and_every_write() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     let sum = sum.into_inner().unwrap();
     println!("{seeds} seeds from {first} in {:.1?}: {sum:?}", began.elapsed());
-    assert!(sum.moved > 0 && sum.reverted > 0 && sum.kills > 0, "nothing happened: {sum:?}");
+    assert!(sum.moved > 0 && sum.reverted > 0 && sum.kills > 0 && sum.pruned > 0, "nothing happened: {sum:?}");
 }
 
 #[test]

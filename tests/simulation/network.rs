@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
+use super::datagrams::{AlwaysWritable, address, hand_over};
 use super::process::Process;
 use super::trace::Trace;
 
@@ -42,10 +43,6 @@ struct Inner {
 pub struct Network {
     inner: Arc<Mutex<Inner>>,
     trace: Trace,
-}
-
-pub fn address(host: usize) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host as u8 + 1)), 17171)
 }
 
 impl Network {
@@ -168,13 +165,7 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let mut inbox = self.inbox.lock().unwrap();
-        let mut count = 0;
-        for (buffer, meta) in bufs.iter_mut().zip(meta.iter_mut()) {
-            let Some((addr, bytes)) = inbox.datagrams.pop_front() else { break };
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            *meta = RecvMeta { addr, len: bytes.len(), stride: bytes.len(), ecn: None, dst_ip: None };
-            count += 1;
-        }
+        let count = hand_over(bufs, meta, || inbox.datagrams.pop_front());
         if count > 0 {
             return Poll::Ready(Ok(count));
         }
@@ -188,14 +179,5 @@ impl AsyncUdpSocket for Socket {
 
     fn may_fragment(&self) -> bool {
         false
-    }
-}
-
-#[derive(Debug)]
-struct AlwaysWritable;
-
-impl UdpPoller for AlwaysWritable {
-    fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

@@ -25,6 +25,8 @@ pub struct Ran {
     /// Migrations that ended at the other side, and back at their source.
     pub moved: u32,
     pub reverted: u32,
+    /// Blobs removed because nobody needed them.
+    pub pruned: u64,
     pub virtual_ms: u64,
 }
 
@@ -33,6 +35,7 @@ impl Ran {
         self.kills += other.kills;
         self.moved += other.moved;
         self.reverted += other.reverted;
+        self.pruned += other.pruned;
         self.virtual_ms += other.virtual_ms;
     }
 }
@@ -173,6 +176,9 @@ impl Run {
             if self.every(5_000) {
                 self.hosts[index].abort();
             }
+            if self.every(500) {
+                self.hosts[index].prune();
+            }
             if self.every(10_000) {
                 self.hosts[index].skew_ms = self.rng.i64(-100_000..100_000);
             }
@@ -245,7 +251,13 @@ impl Run {
         }
         self.until_settled()?;
         invariants::check_journals(&self.hosts, &self.region.estate);
+        self.hosts.iter().for_each(Host::prune);
+        for _ in 0..200 {
+            self.tick()?;
+        }
+        invariants::check_stores(&self.hosts, &self.region.estate);
         self.ran.virtual_ms = self.now();
+        self.ran.pruned = self.hosts.iter().map(Host::pruned).sum();
         (self.ran.moved, self.ran.reverted) = invariants::ends(&self.hosts);
         self.tick()
     }

@@ -305,14 +305,20 @@ pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// A pair of hosts, paired, the sample's users known on both, and the sample imported on the first.
-pub fn ready(sample: &Sample) -> (Host, Host, SampleFiles) {
-    let (mut src, mut dst) = (Host::new("src"), Host::new("dst"));
+/// A source and such a destination, started and paired, the sample's users known on both.
+pub fn towards(mut dst: Host) -> (Host, Host) {
+    let mut src = Host::new("src");
     src.start();
     dst.start();
     src.pair(&dst);
     src.add_users();
     dst.add_users();
+    (src, dst)
+}
+
+/// A pair of hosts, and the sample imported on the first.
+pub fn ready(sample: &Sample) -> (Host, Host, SampleFiles) {
+    let (src, dst) = towards(Host::new("dst"));
     let files = src.import(sample);
     (src, dst, files)
 }

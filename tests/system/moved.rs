@@ -4,7 +4,7 @@ use std::fs;
 
 use modelferry::cli::demo::sample::Sample;
 
-use super::host::{files, ready};
+use super::host::{Host, files, ready, towards};
 
 #[test]
 fn a_model_arrives_byte_for_byte_and_its_source_redirects() {
@@ -63,12 +63,7 @@ fn a_model_comes_back_and_almost_nothing_is_sent_again() {
 #[test]
 fn a_model_without_blobs_moves_and_stays_marked_incomplete() {
     let sample = Sample::default();
-    let (mut src, mut dst) = (super::host::Host::new("src"), super::host::Host::new("dst"));
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
+    let (src, dst) = towards(Host::new("dst"));
     let written = sample.write(&src.dir.path().join("sample")).unwrap();
     src.run(&["embedded", "import", written.description.to_str().unwrap(), "--without-blobs"]).ok();
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();

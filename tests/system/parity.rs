@@ -5,7 +5,7 @@ use std::fs;
 use modelferry::cli::demo::sample::{self, Sample};
 use serde_json::{Value, json};
 
-use super::host::{Host, files, ready};
+use super::host::{Host, files, ready, towards};
 
 fn named(name: &str, uuid_end: char) -> Sample {
     let uuid = format!("00000000-0000-4000-8000-00000000000{uuid_end}");
@@ -19,17 +19,6 @@ fn inside(host: &Host, model: &str) -> Value {
     // The model is available there since it came, and here since it was imported.
     status["model"]["model-status"]["since"] = json!(null);
     status
-}
-
-/// Two hosts that are paired, the second with a controller of its own configuration.
-fn towards(dst: Host) -> (Host, Host) {
-    let (mut src, mut dst) = (Host::new("src"), dst);
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
-    (src, dst)
 }
 
 /// A destination like [`Host::new`], but for the cloud, its type and its region.

@@ -3,22 +3,12 @@
 use modelferry::cli::demo::sample::{self, Sample};
 use serde_json::Value;
 
-use super::host::{Host, ready};
+use super::host::{Host, ready, towards};
 
 /// One space that the model has, one whose addresses are those of the model's public one.
 const SPACES: &str = "spaces = [\
     { name = \"internal\", subnets = [{ cidr = \"10.64.0.0/16\", provider-id = \"subnet-internal\" }] }, \
     { name = \"lab\", subnets = [{ cidr = \"10.80.0.0/16\", provider-id = \"subnet-lab\" }] }]";
-
-fn pair(src: Host, dst: Host) -> (Host, Host) {
-    let (mut src, mut dst) = (src, dst);
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
-    (src, dst)
-}
 
 fn second() -> Sample {
     Sample { name: "shop-us".into(), uuid: "00000000-0000-4000-8000-000000000002".into(), ..Sample::default() }
@@ -37,7 +27,7 @@ fn levels<'a>(plan: &'a Value, level: &str) -> Vec<&'a str> {
 #[test]
 fn a_plan_says_of_every_network_whether_it_exists_there_clashes_or_is_missing() {
     let sample = Sample::default();
-    let (src, _dst) = pair(Host::new("src"), Host::with("dst", SPACES));
+    let (src, _dst) = towards(Host::with("dst", SPACES));
     src.import(&sample);
     let plan = src.run(&["precheck", &sample.name, "dst", "--format", "json"]).json();
     let networks = &plan["networks"];
@@ -127,7 +117,7 @@ fn of_several_models_each_is_told_and_the_gravest_exit_code_counts() {
 
 #[test]
 fn a_newer_destination_is_fine_and_has_no_way_back() {
-    let (src, _dst) = pair(Host::new("src"), Host::with("dst", "version = \"4.0.6\""));
+    let (src, _dst) = towards(Host::with("dst", "version = \"4.0.6\""));
     let sample = Sample::default();
     src.import(&sample);
     let plan = src.run(&["precheck", &sample.name, "dst", "--format", "json"]).json();

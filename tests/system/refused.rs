@@ -2,7 +2,7 @@
 
 use modelferry::cli::demo::sample::Sample;
 
-use super::host::{Host, ready};
+use super::host::{Host, ready, towards};
 
 #[test]
 fn a_missing_user_is_refused_with_juju_s_advice_until_it_is_added() {
@@ -56,12 +56,7 @@ fn a_name_that_is_taken_on_the_destination_is_refused() {
 #[test]
 fn an_older_destination_is_refused() {
     let sample = Sample::default();
-    let (mut src, mut dst) = (Host::new("src"), Host::with("dst", "version = \"3.6.1\""));
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
+    let (src, _dst) = towards(Host::with("dst", "version = \"3.6.1\""));
     src.import(&sample);
     src.run(&["migrate", &sample.name, "dst"])
         .fails(1, "ERROR target prechecks failed: model has higher version than target controller (3.6.23 > 3.6.1)");

@@ -68,17 +68,6 @@ fn a_file_is_shown_without_any_agent() {
 }
 
 #[test]
-fn a_status_too_long_for_the_link_says_so_and_the_model_itself_is_shown() {
-    let sample = Sample { machines: 300, ..Sample::default() };
-    let (src, dst, _) = ready(&sample);
-    let far = format!("src:{}", sample.name);
-    let refused = dst.run(&["status", "-m", &far]).fails(1, "at most 512 KiB");
-    assert!(refused.contains(&format!("modelferry status -m {}", sample.name)), "{refused}");
-    src.run(&["status", "-m", &sample.name]).ok();
-    dst.run(&["show-model", &far]).ok();
-}
-
-#[test]
 fn a_failed_migration_is_told_with_its_cause_and_what_to_do() {
     let sample = Sample { size_bytes: 24 << 20, ..Sample::default() };
     let (src, mut dst, _) = ready(&sample);

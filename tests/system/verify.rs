@@ -4,20 +4,14 @@ use std::fs;
 
 use modelferry::cli::demo::sample::Sample;
 
-use super::host::{Host, ready};
+use super::host::{Host, ready, towards};
 
 const ADDRESS: &str = "10.9.8.7:17070";
 
 /// Moves the sample to a controller whose API has an address.
 fn moved() -> (Host, Host, Sample, String) {
     let sample = Sample::default();
-    let mut src = Host::new("src");
-    let mut dst = Host::with("dst", &format!("addresses = [\"{ADDRESS}\", \"10.9.8.8:17070\"]"));
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
+    let (src, dst) = towards(Host::with("dst", &format!("addresses = [\"{ADDRESS}\", \"10.9.8.8:17070\"]")));
     src.import(&sample);
     src.run(&["embedded", "set", &sample.name, "colour=blue"]).ok();
     let told = src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();

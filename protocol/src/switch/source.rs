@@ -128,6 +128,21 @@ pub enum SourceInput<'a> {
     Done,
 }
 
+impl SourceState {
+    /// Returns the root of what is, or was to be, handed over, where the state knows it.
+    pub fn root(&self) -> Option<Root> {
+        match self {
+            Self::Frozen(frozen) => Some(frozen.root),
+            Self::Committed(committed) => Some(committed.root),
+            Self::Handed(root) | Self::Reaping(root) | Self::Moved(root) => Some(*root),
+            Self::Reclaiming(reclaiming) | Self::Seizing(reclaiming) => Some(reclaiming.root),
+            Self::Relaying(relaying) => relaying.root,
+            Self::Answered(answered) | Self::Adopting(answered) => Some(answered.root),
+            Self::Offered | Self::Freezing(_) | Self::Aborting(_) | Self::Aborted(_) | Self::Reclaimed(_) => None,
+        }
+    }
+}
+
 impl SourceRecord {
     /// Returns the record that follows this one.
     pub fn with(&self, state: SourceState) -> Self {

@@ -12,6 +12,7 @@ mod nearest;
 mod peers;
 mod refusal;
 mod resolve;
+mod stock;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,14 +21,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::JournalId;
-use modelferry_protocol::limits::ANSWER_BYTES_MAX;
+use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
 use super::admission::Caller;
 use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::Embedded;
-use crate::engine::{Engine, MigrateOptions, QueryHandler};
+use crate::disk::blocking;
+use crate::engine::{Engine, MigrateOptions, QueryHandler, packed};
 use crate::link::Link;
 
 /// Everything that answers are made of. The engine joins last, as it answers its peers' questions through this.
@@ -63,8 +65,8 @@ impl Desk {
         }
     }
 
-    /// Answers a peer's question, a read-only request as JSON.
-    pub async fn answer_query(&self, json: &str) -> String {
+    /// Answers a peer's question, a read-only request as JSON, and returns the answer as it travels.
+    pub async fn answer_query(&self, json: &str) -> Vec<u8> {
         let response = match serde_json::from_str::<Request>(json) {
             Ok(request) if request.peer_may_ask() => match self.read(request).await {
                 Ok(response) => response,
@@ -73,7 +75,7 @@ impl Desk {
             Ok(_) => Failure::new(FailureKind::NotPermitted, "a peer may not ask that").into(),
             Err(error) => Failure::new(FailureKind::Usage, format!("the question is not understood: {error}")).into(),
         };
-        fitting(&response)
+        blocking(move || fitting(&response)).await
     }
 
     /// Answers what changes nothing.
@@ -105,6 +107,8 @@ impl Desk {
             Request::BackupList {} => self.backup_list().await,
             Request::BackupShow { id } => self.backup_show(id).await,
             Request::BackupVerify { id } => self.backup_verify(id).await,
+            Request::Store { list } => self.store(list).await,
+            Request::Prune { older_than_s, dry_run: true } => self.prune(older_than_s, true).await,
             other => unreachable!("{other:?} changes something or is watched"),
         }
     }
@@ -136,6 +140,7 @@ impl Desk {
                 self.backup_restore(backup, source_lost, controller.as_deref(), client).await
             }
             Request::BackupRemove { id } => self.backup_remove(id).await,
+            Request::Prune { older_than_s, dry_run } => self.prune(older_than_s, dry_run).await,
             Request::UserAdd { user, access } => self.user_add(user, access).await,
             Request::UserRemove { user } => self.user_remove(user).await,
             other => unreachable!("{other:?} changes nothing"),
@@ -143,16 +148,19 @@ impl Desk {
     }
 }
 
-/// Returns a response as JSON, or if it is longer than an answer over the link may be, a failure that says so.
-fn fitting(response: &Response) -> String {
+/// Returns a response as it travels, or if it is longer than an answer over the link may be, a failure that says so.
+fn fitting(response: &Response) -> Vec<u8> {
     let told = |response: &Response| serde_json::to_string(response).expect("responses have text for keys");
     let text = told(response);
-    if text.len() <= ANSWER_BYTES_MAX {
-        return text;
+    let packed = packed::pack(&text);
+    if text.len() <= ANSWER_PLAIN_BYTES_MAX && packed.len() <= ANSWER_BYTES_MAX {
+        return packed;
     }
     let message = format!(
-        "the answer has {} KiB, and over the link it may have at most {} KiB",
+        "the answer has {} KiB, {} KiB compressed, and over the link it may have at most {} KiB, {} KiB compressed",
         text.len() >> 10,
+        packed.len() >> 10,
+        ANSWER_PLAIN_BYTES_MAX >> 10,
         ANSWER_BYTES_MAX >> 10
     );
     let hint = match response {
@@ -163,7 +171,8 @@ fn fitting(response: &Response) -> String {
         ),
         _ => "run the command on the host of that controller's agent".to_owned(),
     };
-    told(&Failure::new(FailureKind::Refused, message).state("nothing is wrong with the model").hint(hint).into())
+    let failure = Failure::new(FailureKind::Refused, message).state("nothing is wrong with the model").hint(hint);
+    packed::pack(&told(&failure.into()))
 }
 
 #[async_trait]
@@ -190,7 +199,7 @@ pub(super) struct Questions(pub Arc<Desk>);
 
 #[async_trait]
 impl QueryHandler for Questions {
-    async fn answer(&self, json: &str) -> String {
+    async fn answer(&self, json: &str) -> Vec<u8> {
         self.0.answer_query(json).await
     }
 }
@@ -203,24 +212,27 @@ mod tests {
     use crate::controller::status::ModelStatus;
     use crate::controller::status::relation::RelationLine;
 
-    /// The status of a model with so many relations.
-    fn status(relations: usize) -> Response {
+    /// The status of a model with so many relations, of which no two have anything in common.
+    fn status(relations: u32) -> Response {
         let mut description = Description::default();
         description.name = "prod".into();
-        let line = RelationLine { provider: "postgresql:database".into(), ..RelationLine::default() };
-        let inside = ModelStatus { relations: vec![line; relations], ..ModelStatus::default() };
+        let provider = |number: u32| blake3::hash(&number.to_le_bytes()).to_string();
+        let line = |number| RelationLine { provider: provider(number), ..RelationLine::default() };
+        let inside = ModelStatus { relations: (0..relations).map(line).collect(), ..ModelStatus::default() };
         let model = ModelView::of_description(&description, "east");
         Response::ModelStatus(Box::new(ModelStatusView { model, inside }))
     }
 
     #[test]
     fn an_answer_that_is_too_long_for_the_link_is_refused_with_what_to_do() {
-        let small = fitting(&status(3));
+        let told = |packed: &[u8]| packed::unpack(packed).unwrap();
+        let small = told(&fitting(&status(3)));
         assert_eq!(serde_json::from_str::<Response>(&small).unwrap(), status(3));
-        let large = fitting(&status(10_000));
-        assert!(large.len() < 2048, "{large}");
+        let large = fitting(&status(20_000));
+        assert!(large.len() < 2048, "{large:?}");
+        let large = told(&large);
         let Response::Failed(failure) = serde_json::from_str(&large).unwrap() else { panic!("{large}") };
-        assert!(failure.message.contains("at most 512 KiB"), "{failure:?}");
+        assert!(failure.message.contains("at most 16384 KiB, 512 KiB compressed"), "{failure:?}");
         assert!(failure.hint.contains("`modelferry status -m prod` on the host of controller east"), "{failure:?}");
     }
 }

@@ -165,6 +165,7 @@ impl Desk {
             alarms: self.engine()?.alarms(),
             migrations,
             failed,
+            store: self.engine()?.last_prune(),
         })))
     }
 }

@@ -41,6 +41,7 @@ impl Mute {
             alarms: vec![alarm],
             migrations: Vec::new(),
             failed: Vec::new(),
+            store: None,
         })))
     }
 }

@@ -92,7 +92,7 @@ impl Desk {
                 .state(UNCHANGED)
                 .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
             EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),
-            EngineError::NoSuchOrder { .. } => failure.state(UNCHANGED),
+            EngineError::NoSuchOrder { .. } | EngineError::Unprunable(_) => failure.state(UNCHANGED),
             EngineError::UnknownPeer(peer) => failure.missing(Missing::Peer(peer.clone())),
             EngineError::UnknownMigration(id) => failure.missing(Missing::Migration(id.clone())),
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),

@@ -130,6 +130,19 @@ pub enum Request {
         id: String,
     },
 
+    /// What does the store hold, and for whom?
+    Store {
+        /// Whether every blob is listed.
+        list: bool,
+    },
+    /// Remove what nobody needs from the store.
+    Prune {
+        /// For how long nobody may have needed it, seconds; as configured if it is absent.
+        older_than_s: Option<u64>,
+        /// Whether it is only told what would go.
+        dry_run: bool,
+    },
+
     /// Open an offer to pair.
     PairOffer {
         /// What the peer will be called here, if not as it calls itself.
@@ -294,6 +307,8 @@ impl Request {
             Self::BackupRestore { .. } | Self::BackupRemove { .. } => true,
             Self::Verify { .. } | Self::Checklist { .. } => false,
             Self::Limit { .. } => true,
+            Self::Store { .. } => false,
+            Self::Prune { dry_run, .. } => !dry_run,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
             Self::Order { .. } | Self::Migrate { .. } | Self::Reap { .. } => true,
             Self::Abort { .. } | Self::Resolve { .. } => true,

@@ -10,6 +10,7 @@ use super::view::{
 };
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
+use crate::engine::stock::{PruneView, StoreView};
 use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
 
 /// What an agent answers.
@@ -92,6 +93,10 @@ pub enum Response {
     Backups(Vec<BackupView>),
     /// Of [`super::Request::BackupCreate`], [`super::Request::BackupVerify`].
     Backup(Box<BackupView>),
+    /// Of [`super::Request::Store`].
+    Store(Box<StoreView>),
+    /// Of [`super::Request::Prune`].
+    Pruned(Box<PruneView>),
     /// Of [`super::Request::BackupKeep`].
     Kept(KeptView),
     /// Of [`super::Request::EmbeddedImport`], [`super::Request::BackupRestore`].

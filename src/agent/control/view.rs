@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::controller::description::{Consumer, Description};
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
 use crate::controller::status::{ModelStatus, file};
+use crate::engine::stock::StockView;
 use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, WayBackView};
 
 /// Reports whether a migration has been undecided for so long that an operator should know.
@@ -39,6 +40,9 @@ pub struct StatusView {
     /// Models here whose last migration failed within the last day, each by that migration.
     #[serde(default)]
     pub failed: Vec<MigrationView>,
+    /// What the store held when it was last pruned by itself.
+    #[serde(default)]
+    pub store: Option<StockView>,
 }
 
 /// Who the agent is.

@@ -127,7 +127,7 @@ pub enum BackupCommand {
     },
     /// Keep a backup no longer that this agent keeps for a peer
     ///
-    /// Its binaries stay in the store until that is pruned. Archives are files, and are removed as such.
+    /// Its binaries stay in the store until `modelferry store prune`, or the configured retention. Archives are files, and are removed as such.
     #[command(after_long_help = REMOVE)]
     Remove {
         /// Its id, or how that begins

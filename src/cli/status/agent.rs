@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::cut;
 use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
 use crate::cli::aftermath::{FROZEN, Failed};
-use crate::cli::output::{Paint, Table, clock, painted, span};
+use crate::cli::output::{Paint, Table, byte_count, clock, painted, span};
 use crate::cli::{cloud_region, doubt, peers, plain};
+use crate::engine::stock::StockView;
 
 /// What a doubt begins with.
 const IN_DOUBT: &str = "IN DOUBT";
@@ -54,6 +55,9 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
             let _ = write!(text, "\n{}", peers.render_in(color));
         }
     }
+    if let Some(store) = &status.store {
+        let _ = writeln!(text, "\nStore: {}", stock(store));
+    }
     let mut table = Table::new(&["Waiting", "ID", "Reason"]);
     for migration in sure {
         if let Some(reason) = &migration.waiting {
@@ -75,6 +79,19 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.next());
     }
     text
+}
+
+/// Tells in a line what the store held when it was last pruned.
+fn stock(store: &StockView) -> String {
+    let bytes = byte_count(store.bytes);
+    match &store.trouble {
+        None => {
+            format!("{bytes}, of which nobody needs {}. See `modelferry store show`.", byte_count(store.idle_bytes))
+        }
+        Some(trouble) => {
+            format!("{bytes}. Nothing of it is pruned, as it cannot be told who needs what: {}", plain(trouble))
+        }
+    }
 }
 
 /// Paints the words that a doubt begins with.

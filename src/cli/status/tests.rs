@@ -9,6 +9,7 @@ use crate::agent::control::view::{
 };
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
+use crate::engine::stock::StockView;
 use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
 
 /// 2025-10-09 08:53:20 UTC.
@@ -209,6 +210,7 @@ fn agent_status() -> StatusView {
         alarms: Vec::new(),
         migrations: Vec::new(),
         failed: Vec::new(),
+        store: None,
     }
 }
 
@@ -265,4 +267,16 @@ fn an_interval_is_a_number_of_seconds_or_a_duration() {
     assert_eq!(interval("5"), Ok(Duration::from_secs(5)));
     assert_eq!(interval("500ms"), Ok(Duration::from_millis(500)));
     assert!(interval("0").is_err() && interval("soon").is_err());
+}
+
+#[test]
+fn what_nobody_needs_is_told_and_what_keeps_it_from_being_pruned() {
+    let store = StockView { time_ms: NOW_MS, bytes: 64 << 20, idle_bytes: 1 << 20, trouble: None };
+    let told = |store: StockView| agent::text(&StatusView { store: Some(store), ..agent_status() }, NOW_MS, false);
+    assert!(
+        told(store.clone()).contains("\nStore: 64 MiB, of which nobody needs 1 MiB. See `modelferry store show`.\n")
+    );
+    let trouble = Some("what backup 9f needs: it is damaged".to_owned());
+    let told = told(StockView { trouble, ..store });
+    assert!(told.contains("\nStore: 64 MiB. Nothing of it is pruned") && told.contains("backup 9f"), "{told}");
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::Proving;
 use super::{BackupError, File, Manifest, Source, Take};
 use crate::controller::port::ControllerError;
-use crate::store::{Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// What is kept about a backup besides its blobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,9 @@ impl Kept {
 
     /// Makes its files readable.
     pub fn open(self, store: Store) -> impl Source {
-        Stored { manifest: self.manifest, store }
+        let lease = store.lease();
+        lease.keep(self.manifest.files.iter().map(|file| file.blake3));
+        Stored { manifest: self.manifest, store, _files: lease }
     }
 }
 
@@ -99,6 +101,8 @@ pub fn find(store: &Store, begin: &str) -> Result<String, ControllerError> {
 struct Stored {
     manifest: Manifest,
     store: Store,
+    /// Whoever removes the backup meanwhile removes none of these.
+    _files: Lease,
 }
 
 impl Source for Stored {

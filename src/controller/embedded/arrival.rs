@@ -13,7 +13,7 @@ use super::database::Tables;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::{check_name, key};
 use super::intake::check_calls;
-use super::record::{Mid, ModelRecord, State, Summary, now_ms};
+use super::record::{Blob, Mid, ModelRecord, State, Summary, now_ms};
 use super::rehearsal::uploaded;
 use super::users::UserRecord;
 use super::{Embedded, Inner};
@@ -21,12 +21,23 @@ use crate::config::SpaceConfig;
 use crate::controller::checks::target::{self, Known, Target};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
-use crate::controller::port::{Arrival, ControllerError, Errand, Presence};
+use crate::controller::port::{Arrival, ControllerError, Errand, Holding, Presence};
 
 #[async_trait]
 impl Arrival for Embedded {
     async fn card(&self) -> Result<ControllerCard, ControllerError> {
         Ok(self.controller_card())
+    }
+
+    async fn holdings(&self) -> Result<Vec<Holding>, ControllerError> {
+        self.blocking(|inner| {
+            let holding = |(model, blobs): (ModelRecord, Vec<Blob>)| Holding {
+                model: model.path(),
+                blobs: blobs.into_iter().map(|blob| blob.hash).collect(),
+            };
+            Ok(inner.database.holdings()?.into_iter().map(holding).collect())
+        })
+        .await
     }
 
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {

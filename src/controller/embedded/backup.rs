@@ -33,6 +33,8 @@ impl Embedded {
         // Before anything is copied: a refusal should not cost an hour.
         let accept = |told: &_| self.refuse_clash(told);
         let store = &self.inner.store;
+        // Nothing names what is copied until the model is admitted.
+        let _copied = store.lease_with_puts();
         let intake =
             Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
         self.admit(intake)

@@ -141,33 +141,26 @@ impl Controller {
         binaries(&transaction.open_table(BINARIES).map_err(ControllerError::storage)?, key(model))
     }
 
-    /// Returns every binary of every model.
-    pub(super) fn all_binaries(&self) -> Result<Vec<Blob>, ControllerError> {
-        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
-        let table = transaction.open_table(BINARIES).map_err(ControllerError::storage)?;
-        let mut blobs = Vec::new();
-        for row in table.iter().map_err(ControllerError::storage)? {
-            blobs.push(from_json(row.map_err(ControllerError::storage)?.1.value())?);
-        }
-        Ok(blobs)
-    }
-
     /// Returns the pieces of a model's log, in the order of their names.
     pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogRecord>, ControllerError> {
         let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
         logs(&transaction.open_table(LOGS).map_err(ControllerError::storage)?, key(model))
     }
 
-    /// Returns the blobs of every model's log.
-    pub(super) fn all_logs(&self) -> Result<Vec<Blob>, ControllerError> {
+    /// Returns every model with the blobs that it is made of, all as of one moment.
+    pub(super) fn holdings(&self) -> Result<Vec<(ModelRecord, Vec<Blob>)>, ControllerError> {
         let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
-        let table = transaction.open_table(LOGS).map_err(ControllerError::storage)?;
-        let mut blobs = Vec::new();
-        for row in table.iter().map_err(ControllerError::storage)? {
-            let log: LogRecord = from_json(row.map_err(ControllerError::storage)?.1.value())?;
-            blobs.push(log.blob);
-        }
-        Ok(blobs)
+        let of_binaries = transaction.open_table(BINARIES).map_err(ControllerError::storage)?;
+        let of_logs = transaction.open_table(LOGS).map_err(ControllerError::storage)?;
+        let models = models(&transaction.open_table(MODELS).map_err(ControllerError::storage)?)?;
+        let holding = |model: ModelRecord| {
+            let uuid = key(model.uuid);
+            let binaries = binaries(&of_binaries, uuid)?.into_iter().map(|(_, blob)| blob);
+            let logs = logs(&of_logs, uuid)?.into_iter().map(|log| log.blob);
+            let blobs = model.description.into_iter().chain(binaries).chain(logs).collect();
+            Ok((model, blobs))
+        };
+        models.into_iter().map(holding).collect()
     }
 
     /// Returns how far a migration has brought a log, Unix milliseconds.

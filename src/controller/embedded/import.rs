@@ -51,6 +51,8 @@ impl Embedded {
         let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour.
         self.refuse_clash(&intake.told)?;
+        // Nothing names what is copied until the model is admitted.
+        let _copied = self.inner.store.lease_with_puts();
         if let Blobs::Dir(dir) = blobs {
             self.inner.take_binaries(&mut intake, dir, files)?;
             take_entries(&mut intake, dir, files)?;

@@ -133,6 +133,9 @@ impl Inner {
 
     pub(super) fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
         self.brought(errand)?;
+        // Whoever asked may be gone before the piece has its row.
+        let lease = self.store.lease();
+        lease.keep([segment.blob.hash]);
         let text = self.store.read(segment.blob, LOG_SEGMENT_BYTES_MAX).map_err(ControllerError::storage)?;
         let log = LogRecord::read(&text, &segment.name)?;
         if LogSegment::from(log.clone()) != *segment {

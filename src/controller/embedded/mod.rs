@@ -26,7 +26,7 @@ mod tests;
 mod users;
 pub mod view;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -125,16 +125,6 @@ impl Embedded {
         let record = self.inner.database.model(model)?;
         let blob = record.and_then(|record| record.description);
         self.inner.description_of(blob.ok_or_else(|| ControllerError::ModelNotFound(model.to_string()))?)
-    }
-
-    /// Returns the hashes of all blobs that the controller's models need, so that nobody prunes them.
-    ///
-    /// Errors: [`ControllerError::Storage`].
-    pub fn blobs(&self) -> Result<BTreeSet<Hash>, ControllerError> {
-        let models = self.inner.database.models()?;
-        let descriptions = models.iter().filter_map(|model| model.description);
-        let database = &self.inner.database;
-        Ok(descriptions.chain(database.all_binaries()?).chain(database.all_logs()?).map(|blob| blob.hash).collect())
     }
 
     /// Returns the store that the controller's blobs are in.

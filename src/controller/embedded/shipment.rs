@@ -9,11 +9,14 @@ use super::logs;
 use super::{Embedded, Inner};
 use crate::controller::backup::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
 use crate::controller::port::ControllerError;
+use crate::store::Lease;
 
 /// What is written of a model.
 pub(super) struct Shipment {
     pub manifest: Manifest,
     entries: Vec<u8>,
+    /// Whoever removes the model meanwhile removes none of these.
+    _files: Lease,
 }
 
 impl Embedded {
@@ -39,6 +42,8 @@ impl Embedded {
         files.extend(binaries.into_iter().map(|(path, blob)| File::new(path, blob.into())));
         let pieces = inner.database.logs(record.uuid)?;
         files.extend((1..).zip(pieces).map(|(number, log)| File::new(logs::path(number), log.blob.into())));
+        let lease = inner.store.lease();
+        lease.keep(files.iter().map(|file| file.blake3));
         // Each part was read in a transaction of its own. A model that has left meanwhile has lost its binaries,
         // and what was read of it must not pass for the whole.
         let after = inner.known(record.uuid)?;
@@ -50,7 +55,7 @@ impl Embedded {
         }
         let origin = Origin { name: inner.config.name.clone(), uuid: inner.identity.uuid };
         let model = (record.uuid, record.name.as_str(), record.owner.as_str());
-        Ok(Shipment { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries })
+        Ok(Shipment { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries, _files: lease })
     }
 }
 

@@ -92,7 +92,9 @@ impl SourceTask {
                     }
                 }
                 Err(LogError::Controller(error)) => return Err(error),
-                Err(LogError::Transfer(error)) => return Err(ControllerError::Refused(error.to_string())),
+                Err(LogError::Transfer(error)) => {
+                    return Err(ControllerError::Refused(format!("its log cannot follow, {error}")));
+                }
             }
         }
         Ok(())

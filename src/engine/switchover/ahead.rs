@@ -298,7 +298,10 @@ async fn copy(
     tracked: Arc<Tracked>,
     errand: Errand,
 ) -> Result<(), Failure> {
+    // What the model was written is a blob of its own, which nothing names but the export.
+    let lease = core.parts.store.lease_with_puts();
     let export = core.parts.departure.preview(errand.model).await?;
+    lease.narrow(distinct_blobs(&export.calls).iter().map(|blob| blob.hash));
     rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
     rehearse(&conversation, errand, export).await
 }

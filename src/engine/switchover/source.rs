@@ -25,6 +25,7 @@ use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
 use crate::engine::transfer::{TransferError, rate};
 use crate::link::Session;
+use crate::store::Lease;
 
 /// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
 pub(super) type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -63,6 +64,8 @@ pub struct Source {
     pub(super) place: Option<Place>,
     /// What the model's log and the hold still want, once it is handed over.
     pub(super) after: After,
+    /// Holds what was exported: the journal names it only once it is recorded.
+    exported: Option<Lease>,
 }
 
 /// The task of one migration at its source.
@@ -219,9 +222,10 @@ impl SourceTask {
     /// Freezes the model, takes and seals its snapshot, and keeps the sealed bytes.
     ///
     /// Errors: the cause of the abort that follows.
-    async fn freeze(&self) -> Result<Hash, Cause> {
+    async fn freeze(&mut self) -> Result<Hash, Cause> {
         let fail = |text: String| Cause::cut(format!("model data transfer failed, model export failed: {text}"));
         self.effect(SourceCommand::Freeze).await.map_err(|error| fail(error.to_string()))?;
+        let lease = self.core.parts.store.lease_with_puts();
         let exported = self.core.parts.departure.export(self.errand()).await;
         let Export { name, owner, complete, calls } = exported.map_err(|error| fail(error.to_string()))?;
         let head = &self.record.head;
@@ -235,9 +239,11 @@ impl SourceTask {
             calls: Bounded::new(calls).map_err(|error| fail(error.to_string()))?,
         };
         let (bytes, root) = snapshot.seal().map_err(|error| fail(error.to_string()))?;
+        lease.narrow(snapshot.blobs().iter().map(|blob| blob.hash).chain([root]));
         let store = self.core.parts.store.clone();
         // Durable before the record that names it: after a crash the very same bytes are sealed again.
         Core::blocking(move || store.put_bytes(&bytes)).await.map_err(|error| fail(error.to_string()))?;
+        self.side.exported = Some(lease);
         Ok(root)
     }
 

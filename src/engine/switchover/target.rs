@@ -217,8 +217,14 @@ impl TargetTask {
             let cause = Cause::cut("the snapshot is of another migration");
             return self.input(TargetInput::Drop(&cause)).await;
         }
-        let (store, bytes) = (self.core.parts.store.clone(), seal.snapshot.to_vec());
-        if let Err(error) = Core::blocking(move || store.put_bytes(&bytes)).await {
+        let (store, bytes, mid, root) = (self.core.parts.store.clone(), seal.snapshot.to_vec(), head.mid, seal.root);
+        let blobs = snapshot.blobs();
+        let stored = Core::blocking(move || {
+            // Held until the journal names the snapshot, or the migration is over.
+            store.want(mid, blobs.iter().map(|blob| blob.hash).chain([root]))?;
+            store.put_bytes(&bytes)
+        });
+        if let Err(error) = stored.await {
             let cause = Cause::cut(format!("the snapshot cannot be stored: {error}"));
             return self.input(TargetInput::Drop(&cause)).await;
         }

@@ -106,6 +106,8 @@ impl<S: Side> Task<S> {
         // Said once more at rest; whoever missed it asks, and is answered from the record.
         self.say().await;
         self.tracked.close_mailbox();
+        let (core, mid) = (self.core.clone(), S::head(&self.record).mid);
+        Core::blocking(move || core.release(mid)).await;
         self.tracked.publish();
     }
 

@@ -13,6 +13,7 @@ pub mod rate;
 pub mod receive;
 pub mod send;
 pub mod share;
+mod silence;
 mod window;
 
 use crate::link::SessionClosed;
@@ -37,5 +38,11 @@ pub enum TransferError {
         page: u32,
         /// The chunk's place in it.
         chunk: usize,
+    },
+    /// The target cannot take what belongs to a migration that is at rest there.
+    #[error("the target: {reason}")]
+    Refused {
+        /// Why, as it tells.
+        reason: String,
     },
 }

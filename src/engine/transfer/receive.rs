@@ -15,7 +15,7 @@ use super::pack::unpack;
 use crate::engine::core::Core;
 use crate::engine::tracked::{Event, Tracked};
 use crate::link::{ChunkInbox, Session, SessionClosed};
-use crate::store::{Ear, Incoming, StoreError};
+use crate::store::{Ear, Incoming, Lease, StoreError};
 
 /// Bytes written that are made durable at once, without waiting for more.
 const SYNC_BYTES: u64 = 4 << 20;
@@ -59,6 +59,8 @@ pub struct Receiving {
     core: Arc<Core>,
     session: Session,
     slots: Mutex<BTreeMap<Handle, Arc<Slot>>>,
+    /// Holds what comes for a migration that is at rest: the log, until the controller has it.
+    lease: Arc<Lease>,
     dirty: Arc<Notify>,
     dirty_much: Notify,
 }
@@ -81,7 +83,8 @@ impl Receiving {
     /// Begins to take in what comes over `session`.
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
         let (slots, dirty, dirty_much) = (Mutex::default(), Arc::default(), Notify::new());
-        Arc::new(Self { core, session, slots, dirty, dirty_much })
+        let lease = Arc::new(core.parts.store.lease());
+        Arc::new(Self { core, session, slots, lease, dirty, dirty_much })
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Handle, Arc<Slot>>> {
@@ -102,10 +105,18 @@ impl Receiving {
             return;
         };
         tracked.counters.add_total(blob.bytes);
-        let store = self.core.parts.store.clone();
-        let opened = Core::blocking(move || match store.size(blob.hash)? {
-            Some(_) => Ok::<_, StoreError>(None),
-            None => store.incoming(blob, cutter).map(Some),
+        let (store, lease, runs) = (self.core.parts.store.clone(), self.lease.clone(), tracked.mailbox().is_some());
+        let opened = Core::blocking(move || {
+            // Before it is looked for, so that it stays here if it is.
+            if runs {
+                store.want(mid, [blob.hash])?;
+            } else {
+                lease.keep([blob.hash]);
+            }
+            match store.size(blob.hash)? {
+                Some(_) => Ok::<_, StoreError>(None),
+                None => store.incoming(blob, cutter).map(Some),
+            }
         })
         .await;
         let incoming = match opened {
@@ -116,7 +127,9 @@ impl Receiving {
                 let state = BlobState { handle, held: true, pages: 0, bytes_held: blob.bytes };
                 return Core::say(&self.session, Message::BlobState(state)).await;
             }
-            Err(error) => return fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await,
+            Err(error) => {
+                return self.fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await;
+            }
         };
         let dirty = self.dirty.clone();
         let ear = incoming.listen(move || dirty.notify_one());
@@ -262,7 +275,22 @@ impl Receiving {
     async fn refuse(&self, refusal: Refusal) {
         let Refusal::Failed(slot, text) = refusal else { return };
         self.slots().remove(&slot.handle);
-        fail(&slot.tracked, text).await;
+        self.fail(&slot.tracked, text).await;
+    }
+
+    async fn fail(&self, tracked: &Tracked, text: String) {
+        tracing::error!(migration = %tracked.terms.mid, "{text}");
+        match tracked.mailbox() {
+            Some(mailbox) => {
+                let _ = mailbox.send(Event::Failed(Cause::cut(text))).await;
+            }
+            // At rest here, and only its log follows: there is no end that its source could hear of. Whoever else sends
+            // to this host goes on at once.
+            None => {
+                Core::say(&self.session, Message::Hold(Hold { reason: Cause::cut(text) })).await;
+                Core::say(&self.session, Message::Hold(Hold { reason: Cause::default() })).await;
+            }
+        }
     }
 
     /// Makes what was written durable, tells the source, and finishes blobs, until the connection ends.
@@ -360,13 +388,6 @@ fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<Writt
         }
     }
     Ok(written)
-}
-
-async fn fail(tracked: &Tracked, text: String) {
-    tracing::error!(migration = %tracked.terms.mid, "{text}");
-    if let Some(mailbox) = tracked.mailbox() {
-        let _ = mailbox.send(Event::Failed(Cause::cut(text))).await;
-    }
 }
 
 /// Returns an error with its causes.

@@ -19,6 +19,7 @@ use super::batch::{Batch, Packed, Packing, feed_stream};
 use super::effort::Gauge;
 use super::open::{Open, OpenPage, Wanted};
 use super::share::Pace;
+use super::silence::{LOOK, Silence};
 use super::window::{Reach, Window};
 use crate::config::Rate;
 use crate::engine::conversation::{Conversation, Feedback, over};
@@ -60,7 +61,10 @@ struct Sending<'a> {
     pace: Pace,
     gauge: Gauge,
     packing: Packing,
-    on_hold: bool,
+    /// Why the target wants nothing more for now.
+    on_hold: Option<String>,
+    silence: Silence,
+    silent_s: Option<u64>,
 }
 
 /// Makes the target hold all of `blobs`, and returns when it does.
@@ -79,7 +83,7 @@ pub async fn send(
     let _busy = conversation.session.busy();
     let cap = tracked.orders().bits_per_second_max.map(Rate::of_bits);
     let _share = core.shares.take(&core.parts.link, tracked.peer, cap);
-    tracked.counters.set(blobs.iter().map(|blob| blob.bytes).sum(), 0);
+    tracked.counters.begin(blobs.iter().map(|blob| blob.bytes).sum());
     let mut sending = Sending {
         store: core.parts.store.clone(),
         conversation,
@@ -93,7 +97,9 @@ pub async fn send(
         pace: Pace::new(cap, Instant::now().into_std()),
         gauge: Gauge::default(),
         packing: Packing::default(),
-        on_hold: false,
+        on_hold: None,
+        silence: Silence::new(conversation.session.udp_rx_bytes(), Instant::now().into_std()),
+        silent_s: None,
     };
     sending.run(&mut feedback).await
 }
@@ -103,6 +109,9 @@ impl Drop for Sending<'_> {
         for (handle, open) in &self.open {
             self.conversation.forget(*handle);
             self.conversation.leave(open.blob.hash);
+        }
+        if self.silent_s.is_some() {
+            self.tracked.set_waiting(None);
         }
         self.tracked.publish();
     }
@@ -114,6 +123,7 @@ impl Sending<'_> {
         let queue = Arc::new(Mutex::new(queue));
         let mut streams = JoinSet::new();
         let mut left = self.conversation.left();
+        let mut look = tokio::time::interval(LOOK);
         loop {
             left.mark_unchanged();
             self.offer_more(feedback).await?;
@@ -121,7 +131,7 @@ impl Sending<'_> {
             if self.open.is_empty() && self.waiting.is_empty() {
                 return Ok(());
             }
-            let next = if self.on_hold { None } else { self.next_wanted().await? };
+            let next = if self.on_hold.is_some() { None } else { self.next_wanted().await? };
             let fits = next.is_some_and(|chunk| self.window.fits(chunk.bytes));
             if next.is_some() && !fits {
                 // Only an acknowledgement helps.
@@ -137,6 +147,7 @@ impl Sending<'_> {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
                 },
+                _ = look.tick() => self.listen(),
                 // A cap holds what is packed back; no more is packed then than there is room for.
                 () = tokio::time::sleep(held_back.unwrap_or_default()), if held_back.is_some() => {}
                 packed = self.packing.next(), if held_back.is_none() && !self.packing.is_empty() => {

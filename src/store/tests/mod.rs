@@ -4,6 +4,7 @@ mod archives;
 mod crash;
 mod incoming;
 mod large;
+mod sweeps;
 
 use std::fs;
 use std::path::Path;

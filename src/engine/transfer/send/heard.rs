@@ -6,24 +6,44 @@ use modelferry_protocol::message::{BlobState, Chunks, Handle, Message};
 use tokio::time::Instant;
 
 use super::{Sending, TransferError, Wanted};
+use crate::engine::core::Core;
 
 impl Sending<'_> {
     pub(super) async fn heard(&mut self, message: Message) -> Result<(), TransferError> {
         match message {
             Message::BlobState(state) => self.state(state).await,
-            Message::Need(chunks) => self.need(&chunks),
+            Message::Need(chunks) => self.need(&chunks).await,
             Message::Held(chunks) => self.held(&chunks),
             Message::BlobDone(handle) => {
                 self.done(handle);
                 Ok(())
             }
             Message::Hold(hold) => {
-                self.on_hold = !hold.reason.is_empty();
-                self.tracked.set_waiting(self.on_hold.then(|| hold.reason.into_string()));
+                let reason = Some(hold.reason.into_string()).filter(|reason| !reason.is_empty());
+                if let (Some(reason), true) = (&reason, self.tracked.is_apart) {
+                    // Nobody would see why it waits.
+                    return Err(TransferError::Refused { reason: reason.clone() });
+                }
+                self.on_hold = reason;
+                self.show_waiting();
                 Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Looks whether the peer still answers.
+    pub(super) fn listen(&mut self) {
+        let silent_s = self.silence.look(self.conversation.session.udp_rx_bytes(), Instant::now().into_std());
+        if std::mem::replace(&mut self.silent_s, silent_s) != silent_s {
+            self.show_waiting();
+        }
+    }
+
+    fn show_waiting(&self) {
+        let silent =
+            self.silent_s.map(|seconds| format!("{} has not answered for {seconds} s", self.tracked.terms.peer));
+        self.tracked.set_waiting(silent.or_else(|| self.on_hold.clone()));
     }
 
     async fn state(&mut self, state: BlobState) -> Result<(), TransferError> {
@@ -32,6 +52,7 @@ impl Sending<'_> {
             self.tracked.counters.add_held(blob.bytes);
             self.tracked.counters.meet(blob.hash, blob.bytes);
             self.done(state.handle);
+            self.told();
             return Ok(());
         }
         self.tracked.counters.add_held(state.bytes_held.min(blob.bytes));
@@ -51,17 +72,32 @@ impl Sending<'_> {
                 open.pages.remove(&0);
             }
         }
+        self.told();
         Ok(())
     }
 
-    fn need(&mut self, chunks: &Chunks) -> Result<(), TransferError> {
+    fn told(&self) {
+        if self.waiting.is_empty() && self.open.values().all(|open| open.is_answered) {
+            self.tracked.counters.all_told();
+        }
+    }
+
+    async fn need(&mut self, chunks: &Chunks) -> Result<(), TransferError> {
         let Some(open) = self.open.get_mut(&chunks.handle) else { return Ok(()) };
         let needed = ChunkSet::from_ranges(&chunks.ranges, PAGE_CHUNKS_MAX)?;
+        let mut again = Vec::new();
         if let Some(open_page) = open.pages.get_mut(&chunks.page) {
             // Asked again: they arrived damaged. What they took of the window is free.
             for index in needed.iter().filter(|index| open_page.sent.remove(index)) {
-                self.window.freed(open_page.page.chunks.get(index).map_or(0, |chunk| chunk.bytes));
+                let chunk = open_page.page.chunks.get(index).copied().zip(open_page.page.chunk_offset(index));
+                self.window.freed(chunk.map_or(0, |(chunk, _)| chunk.bytes));
+                again.extend(chunk);
             }
+        }
+        if let Some(reader) = open.reader.clone().filter(|_| !again.is_empty()) {
+            // Or they were damaged here, before they left, and will be whenever they are read.
+            let proven = move || again.iter().try_for_each(|(chunk, offset)| reader.prove_at(*offset, *chunk));
+            Core::blocking(proven).await?;
         }
         self.wanted.push_back(Wanted { handle: chunks.handle, page: chunks.page, chunks: needed.iter().collect() });
         Ok(())

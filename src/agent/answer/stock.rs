@@ -1,0 +1,18 @@
+//! The store: what it holds, and what goes.
+
+use std::time::Duration;
+
+use super::Desk;
+use crate::agent::control::{Failure, Response};
+
+impl Desk {
+    pub(super) async fn store(&self, list: bool) -> Result<Response, Failure> {
+        let held = self.engine()?.stock(list).await.map_err(|error| self.refusal_of_engine(&error))?;
+        Ok(Response::Store(Box::new(held)))
+    }
+
+    pub(super) async fn prune(&self, older_than_s: Option<u64>, dry_run: bool) -> Result<Response, Failure> {
+        let pruned = self.engine()?.prune(older_than_s.map(Duration::from_secs), dry_run).await;
+        Ok(Response::Pruned(Box::new(pruned.map_err(|error| self.refusal_of_engine(&error))?)))
+    }
+}

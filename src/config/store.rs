@@ -1,0 +1,64 @@
+//! The `[store]` table.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::parse_age;
+use super::size::parse_size;
+
+/// How long what nobody needs is held: a model that left comes back within two weeks, or it does not.
+const RETENTION_DEFAULT: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What the store keeps that nobody needs: it makes the next transfer small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// For how long, since it was last needed.
+    pub retention: Duration,
+    /// How many bytes of it at most; as many as come together without.
+    pub quota_bytes: Option<u64>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { retention: RETENTION_DEFAULT, quota_bytes: None }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StoreTable {
+    retention: Option<Age>,
+    quota: Option<Size>,
+}
+
+impl StoreTable {
+    pub(super) fn into_config(self) -> StoreConfig {
+        let retention = self.retention.map_or(RETENTION_DEFAULT, |age| age.0);
+        StoreConfig { retention, quota_bytes: self.quota.map(|size| size.0) }
+    }
+}
+
+/// A duration that may be none, and may be in days.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Age(Duration);
+
+impl TryFrom<String> for Age {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_age(&text).map(Self)
+    }
+}
+
+/// A number of bytes.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Size(u64);
+
+impl TryFrom<String> for Size {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_size(&text).map(Self)
+    }
+}

@@ -1,0 +1,74 @@
+//! How far a blob on its way in has come: its pages, and what is written and what is durable of them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::manifest::{ChunkSet, Page};
+
+use super::ears::union;
+use super::rows::{Manifest, Partial};
+use super::{Store, StoreError};
+
+/// Pages kept in memory: more than a source has on their way at once.
+const PAGES_CACHED_MAX: usize = 20;
+
+/// Whether more can arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Receiving,
+    /// The blob is complete, and in its place.
+    Finished,
+    /// A sync failed, or the whole was wrong. Nothing more is accepted.
+    Broken,
+}
+
+/// A page, and which of its chunks are durable.
+pub(super) struct KnownPage {
+    pub page: Page,
+    pub durable: ChunkSet,
+}
+
+pub(super) struct Progress {
+    pub phase: Phase,
+    pub manifest: Manifest,
+    pub partial: Partial,
+    pub reused: u64,
+    /// Written, and not yet durable.
+    pub written: BTreeMap<u32, ChunkSet>,
+    /// Taken out of `written` by the sync that is under way.
+    pub syncing: BTreeMap<u32, ChunkSet>,
+    pub pages: VecDeque<KnownPage>,
+}
+
+impl Progress {
+    /// Returns what is known of a page, from memory or from the rows.
+    pub fn page(&mut self, store: &Store, hash: Hash, index: u32) -> Result<&mut KnownPage, StoreError> {
+        if index >= self.manifest.pages {
+            return Err(StoreError::NoSuchPage { hash, index, pages: self.manifest.pages });
+        }
+        let at = match self.pages.iter().position(|known| known.page.index == index) {
+            Some(at) => at,
+            None => {
+                let page = store.inner.rows.page(hash, index)?;
+                let durable = store.inner.rows.held(hash, &page)?;
+                self.pages.truncate(PAGES_CACHED_MAX - 1);
+                self.pages.push_front(KnownPage { page, durable });
+                0
+            }
+        };
+        Ok(&mut self.pages[at])
+    }
+
+    /// Returns the chunks of a page that are durable or written.
+    pub fn here(&mut self, store: &Store, hash: Hash, index: u32) -> Result<ChunkSet, StoreError> {
+        let mut here = self.page(store, hash, index)?.durable.clone();
+        for sets in [&self.written, &self.syncing] {
+            sets.get(&index).into_iter().for_each(|set| union(&mut here, set));
+        }
+        Ok(here)
+    }
+}
+
+pub(super) fn insert(sets: &mut BTreeMap<u32, ChunkSet>, page: u32, index: usize, count: usize) {
+    sets.entry(page).or_insert_with(|| ChunkSet::empty(count)).insert(index);
+}

@@ -1,0 +1,137 @@
+//! The rows about who needs which blob: what migrations want, and since when nobody needs one.
+
+use std::collections::HashMap;
+
+use modelferry_protocol::ids::{Hash, MigrationId};
+use modelferry_protocol::snapshot::BlobRef;
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+use super::StoreError;
+use super::rows::{MANIFESTS, Outcome, PARTIALS, Rows};
+
+/// Migration, and blob that it wants here.
+const WANTED: TableDefinition<(&[u8; 16], &[u8; 32]), ()> = TableDefinition::new("wanted");
+/// Blob: since when it is known that nobody needs it, Unix milliseconds.
+const IDLE: TableDefinition<&[u8; 32], u64> = TableDefinition::new("idle");
+
+/// Makes the tables.
+pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
+    transaction.open_table(WANTED)?;
+    transaction.open_table(IDLE)?;
+    Ok(())
+}
+
+impl Rows {
+    /// Returns every blob that a migration wants.
+    pub fn wanted(&self) -> Result<Vec<(MigrationId, Hash)>, StoreError> {
+        self.read(WANTED, |table| {
+            let mut wanted = Vec::new();
+            for row in table.iter()? {
+                let (key, _) = row?;
+                let (mid, hash) = key.value();
+                wanted.push((MigrationId(*mid), Hash(*hash)));
+            }
+            Ok(wanted)
+        })
+    }
+
+    /// Adds to what a migration wants. Durable with whatever is recorded next: to lose it costs bytes that are sent
+    /// again, and to wait for it would cost every blob a sync.
+    pub fn want(&self, mid: MigrationId, blobs: &[Hash]) -> Result<(), StoreError> {
+        self.write_soon(|transaction| {
+            let (mut wanted, mut idle) = (transaction.open_table(WANTED)?, transaction.open_table(IDLE)?);
+            for hash in blobs {
+                wanted.insert((&mid.0, &hash.0), ())?;
+                idle.remove(&hash.0)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what a migration wants.
+    pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
+        self.write_soon(|transaction| {
+            let all = (&mid.0, &[0; 32])..=(&mid.0, &[u8::MAX; 32]);
+            transaction.open_table(WANTED)?.retain_in(all, |_, ()| false)?;
+            Ok(())
+        })
+    }
+
+    /// Returns since when nobody needs each blob of which that is known.
+    pub fn idle(&self) -> Result<HashMap<Hash, u64>, StoreError> {
+        self.read(IDLE, |table| {
+            let mut idle = HashMap::new();
+            for row in table.iter()? {
+                let (hash, since_ms) = row?;
+                idle.insert(Hash(*hash.value()), since_ms.value());
+            }
+            Ok(idle)
+        })
+    }
+
+    /// Replaces what is known of that; writes nothing where it is the same.
+    pub fn set_idle(&self, idle: &[(Hash, u64)]) -> Result<(), StoreError> {
+        let mut gone = self.idle()?;
+        let changed: Vec<_> =
+            idle.iter().filter(|(hash, since_ms)| gone.remove(hash) != Some(*since_ms)).copied().collect();
+        if gone.is_empty() && changed.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let mut table = transaction.open_table(IDLE)?;
+            for (hash, since_ms) in &changed {
+                table.insert(&hash.0, since_ms)?;
+            }
+            for hash in gone.keys() {
+                table.remove(&hash.0)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that blobs are of use, after all: they count as idle anew. A disk that is full is no error.
+    pub fn used(&self, blobs: impl IntoIterator<Item = Hash>) -> Result<(), StoreError> {
+        let blobs: Vec<Hash> = blobs.into_iter().collect();
+        let idle = self.read(IDLE, |table| {
+            let mut idle = Vec::new();
+            for hash in blobs {
+                idle.extend(table.get(&hash.0)?.map(|_| hash));
+            }
+            Ok(idle)
+        })?;
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let written = self.write_soon(|transaction| {
+            let mut table = transaction.open_table(IDLE)?;
+            for hash in &idle {
+                table.remove(&hash.0)?;
+            }
+            Ok(())
+        });
+        match written {
+            Err(error) if error.is_full() => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Returns every blob on its way in, and how much of it is held.
+    pub fn partials(&self) -> Result<Vec<(BlobRef, u64)>, StoreError> {
+        let partials = self.read(PARTIALS, |table| {
+            let mut partials = Vec::new();
+            for row in table.iter()? {
+                let (hash, partial) = row?;
+                partials.push((Hash(*hash.value()), partial.value().0));
+            }
+            Ok(partials)
+        })?;
+        self.read(MANIFESTS, |table| {
+            let mut found = Vec::new();
+            for (hash, held) in partials {
+                let bytes = table.get(&hash.0)?.map(|manifest| manifest.value().0);
+                found.extend(bytes.map(|bytes| (BlobRef { hash, bytes }, held)));
+            }
+            Ok(found)
+        })
+    }
+}

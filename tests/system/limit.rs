@@ -1,0 +1,115 @@
+//! What may be sent, changed while a model moves; and what an operator asks meanwhile.
+
+use std::time::{Duration, Instant};
+
+use modelferry::cli::demo::sample::Sample;
+use serde_json::json;
+
+use super::host::{Host, ready};
+
+const MIB: u64 = 1 << 20;
+/// Bytes that may be on their way when a cap is changed: the transfer's window and a little.
+const ON_THE_WAY: u64 = 9 * MIB;
+
+fn of(mib: u64) -> Sample {
+    Sample { size_bytes: mib * MIB, ..Sample::default() }
+}
+
+fn held(src: &Host, id: &str) -> u64 {
+    src.migration(id)["migration"]["bytes"]["held"].as_u64().unwrap()
+}
+
+/// Waits until the target holds so many bytes, and returns how many it does hold, and since when at the latest.
+fn until_held(src: &Host, id: &str, bytes: u64) -> (u64, Instant) {
+    src.until("so many bytes are held", |src| {
+        let held = held(src, id);
+        (held >= bytes).then(|| (held, Instant::now()))
+    })
+}
+
+/// What `limit` shows for the peer.
+fn cap(src: &Host) -> serde_json::Value {
+    src.run(&["limit", "--format", "json"]).json()[1].clone()
+}
+
+#[test]
+fn a_cap_that_is_set_while_bytes_move_slows_them_and_without_it_they_go_on() {
+    let sample = of(48);
+    let (src, _dst, _) = ready(&sample);
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["limit", "dst", "80mbit"]).ok();
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    let (before, _) = until_held(&src, &id, 1);
+    src.run(&["limit", "dst", "8mbit"]).ok();
+    let (from, _) = until_held(&src, &id, before + ON_THE_WAY);
+    let begun = Instant::now();
+    let from = from.max(held(&src, &id));
+    let (to, ended) = until_held(&src, &id, from + 3 * MIB);
+    // A slow host only makes it longer; less one second's worth, for what was durable and not yet told.
+    let least = Duration::from_secs_f64((to - from) as f64 / 1.02e6 - 1.0);
+    assert!(ended - begun >= least, "{} bytes in {:?}", to - from, ended - begun);
+    assert_eq!(src.migration(&id)["migration"]["stand"], "running");
+    src.run(&["limit", "dst", "none"]).ok();
+    src.run(&["wait", &id]).ok();
+}
+
+#[test]
+fn a_pause_set_by_hand_outlives_the_agent_and_ends_when_it_is_taken_back() {
+    let sample = of(24);
+    let (mut src, dst, _) = ready(&sample);
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["limit", "dst", "16mbit"]).ok();
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    until_held(&src, &id, 1);
+    src.run(&["limit", "dst", "0"]).ok();
+    let shown = json!({ "peer": "dst", "rate": "0", "by-hand": true });
+    assert_eq!(cap(&src), shown);
+    // What QUIC had taken before the pause goes with the agent.
+    src.stop();
+    src.start();
+    assert_eq!(cap(&src), shown);
+    let there = src.until("the target has told what it holds", |src| {
+        let bytes = src.migration(&id)["migration"]["bytes"].clone();
+        (bytes["held"].as_u64()? > 0).then(|| (bytes["held"].clone(), bytes["sent_wire"].clone()))
+    });
+    // Questions go through a pause, and their answers; by then bulk would have as well.
+    for _ in 0..5 {
+        src.run(&["show-controller", "dst"]).ok();
+        dst.run(&["show-controller", "src"]).ok();
+    }
+    let bytes = src.migration(&id)["migration"]["bytes"].clone();
+    assert_eq!(bytes["held"], there.0, "{bytes}");
+    src.run(&["limit", "dst", "none"]).ok();
+    src.run(&["wait", &id]).ok();
+    assert!(dst.serves(&sample.name));
+    src.stop();
+    src.start();
+    assert_eq!(cap(&src), json!({ "peer": "dst", "rate": null, "by-hand": true }));
+}
+
+#[test]
+fn the_status_of_five_thousand_entities_comes_over_the_link_while_a_model_moves() {
+    let moving = of(64);
+    let (src, dst, _) = ready(&moving);
+    let large = Sample {
+        name: "large".into(),
+        uuid: "0c6f1f3e-6a86-4f0e-8a55-4b1f4f9d1c02".into(),
+        machines: 1670,
+        ..Sample::default()
+    };
+    src.import(&large);
+    let id = format!("{}:0", moving.uuid);
+    // Two minutes' worth at the least, on any host.
+    src.run(&["limit", "dst", "4mbit"]).ok();
+    src.run(&["migrate", &moving.name, "dst"]).ok();
+    until_held(&src, &id, 1);
+    let mut far = dst.run(&["status", "-m", "src:large", "--format", "json"]).json();
+    assert!(held(&src, &id) < 64 * MIB, "the model moves meanwhile");
+    let mut home = src.run(&["status", "-m", "large", "--format", "json"]).json();
+    for status in [&mut far, &mut home] {
+        status["controller"] = json!(null);
+    }
+    assert!(far == home, "a status is the same over the link as at home");
+    assert_eq!(far["machines"].as_object().unwrap().len(), large.machines);
+    src.run(&["abort", &id]).ok();
+}

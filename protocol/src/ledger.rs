@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
-use crate::record::{Alarm, Body, Conflict, Orders};
+use crate::record::{Alarm, Body, Conflict, Orders, Precopy};
 use crate::switch::source::{SourceRecord, SourceState};
 use crate::switch::target::{TargetRecord, TargetState};
 use crate::switch::{Root, Terms};
@@ -95,6 +95,7 @@ pub struct Ledger {
     standings: BTreeMap<MigrationId, Standing>,
     terms: BTreeMap<MigrationId, Terms>,
     orders: BTreeMap<MigrationId, Orders>,
+    precopies: BTreeMap<MigrationId, Precopy>,
     holdings: BTreeMap<ModelUuid, Holding>,
     conflicts: BTreeMap<ModelUuid, Conflict>,
     alarms: Vec<Alarm>,
@@ -113,6 +114,10 @@ impl Ledger {
             Body::Note(_) => return,
             Body::Orders(orders) => {
                 self.orders.insert(orders.mid, orders.clone());
+                return;
+            }
+            Body::Precopy(precopy) => {
+                self.precopies.insert(precopy.mid, precopy.clone());
                 return;
             }
             Body::Conflict(conflict) => {
@@ -162,6 +167,26 @@ impl Ledger {
     /// Returns what operators want of a migration while its model is live.
     pub fn orders(&self, mid: MigrationId) -> Orders {
         self.orders.get(&mid).cloned().unwrap_or_else(|| Orders::none(mid))
+    }
+
+    /// Returns the last record of a pre-copy.
+    pub fn precopy(&self, mid: MigrationId) -> Option<&Precopy> {
+        self.precopies.get(&mid)
+    }
+
+    /// Returns the last record of every pre-copy.
+    pub fn precopies(&self) -> impl Iterator<Item = &Precopy> {
+        self.precopies.values()
+    }
+
+    /// Returns the pre-copy of a model to a peer that has not ended. There is at most one.
+    pub fn copying(&self, model: ModelUuid, peer: Pin) -> Option<&Precopy> {
+        self.precopies().find(|precopy| (precopy.model, precopy.peer) == (model, peer) && !precopy.is_at_rest())
+    }
+
+    /// Returns how often a model has been pre-copied from here.
+    pub fn precopied(&self, model: ModelUuid) -> u32 {
+        self.precopies().filter(|precopy| precopy.model == model).count() as u32
     }
 
     /// Returns the largest epoch at which a model is known to have been owned; 0 where nothing is known.

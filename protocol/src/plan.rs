@@ -121,6 +121,21 @@ pub struct Keeping {
     pub snapshot: Bytes<SNAPSHOT_BYTES_MAX>,
 }
 
+/// The bytes of a live model that a peer is to hold ahead of a migration that may come.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Precopying {
+    /// The pre-copy: what its blobs are offered under.
+    pub mid: MigrationId,
+    /// The model.
+    pub model: ModelUuid,
+    /// The model's name, for people.
+    pub name: Name,
+    /// The model's owner, for people.
+    pub owner: Name,
+    /// Its blobs, each once.
+    pub blobs: Bounded<BlobRef, CALLS_MAX>,
+}
+
 /// A piece of a log, and the migration that it follows.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct LogTaking {
@@ -157,6 +172,10 @@ wire_enum! {
         /// Take this piece of the log, whose bytes are held. Taken already: nothing changes. Answered by
         /// [`Answer::LogTime`].
         0x09 = TakeLog(LogTaking),
+        /// Take these blobs in: a migration may come that needs them. Nothing is reserved or promised by it. They are
+        /// offered right behind the question, and the answer, [`Answer::Bytes`] of all of them, comes when they are
+        /// durable. A source asks this for one pre-copy at a time; the next question ends the one before.
+        0x0a = Precopy(Box<Precopying>),
     }
 }
 

@@ -94,6 +94,68 @@ impl Orders {
     }
 }
 
+/// The migration that goes on with what a pre-copy has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Adoption {
+    /// The migration.
+    pub mid: MigrationId,
+    /// Which attempt to migrate the model it is.
+    pub attempt: u32,
+}
+
+wire_enum! {
+    /// How a pre-copy stands.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum PrecopyState {
+        /// Its bytes travel, or wait until they can.
+        0x01 = Copying,
+        /// The peer holds all of them, so many, as the model was when the last connection began.
+        0x02 = Copied(u64),
+        /// A migration of the model to the same peer has begun.
+        0x03 = Adopted(Adoption),
+        /// An operator has given it up.
+        0x04 = Aborted(Cause),
+        /// It cannot be done.
+        0x05 = Failed(Cause),
+    }
+}
+
+/// A copy of a live model's bytes to the peer that it may go to one day. It reserves nothing and owns nothing: no step
+/// of any migration depends on it. Of a pre-copy's records the last holds.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Precopy {
+    /// Names it; a migration's never does.
+    pub mid: MigrationId,
+    /// The model.
+    pub model: ModelUuid,
+    /// Counts the pre-copies of this model, from 0.
+    pub number: u32,
+    /// The model's name.
+    pub name: Name,
+    /// The model's owner.
+    pub owner: Name,
+    /// The agent on the other side.
+    pub peer: Pin,
+    /// What that agent is called here.
+    pub peer_name: Name,
+    /// The name of the controller beside it.
+    pub controller: Name,
+    /// How it stands.
+    pub state: PrecopyState,
+}
+
+impl Precopy {
+    /// Returns the record that follows.
+    pub fn with(&self, state: PrecopyState) -> Self {
+        Self { state, ..self.clone() }
+    }
+
+    /// Reports whether it has ended, one way or the other.
+    pub fn is_at_rest(&self) -> bool {
+        self.state != PrecopyState::Copying
+    }
+}
+
 wire_enum! {
     /// The content of a journal record.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,11 +176,13 @@ wire_enum! {
         0x07 = Orders(Orders),
         /// A conflict was ended.
         0x08 = Discarded(Discarded),
+        /// A step of a pre-copy that this agent sends.
+        0x09 = Precopy(Precopy),
     }
 }
 
 impl Body {
-    /// Returns the migration that the record is about, if it is about one.
+    /// Returns the migration, or the pre-copy, that the record is about, if it is about one.
     pub fn mid(&self) -> Option<MigrationId> {
         match self {
             Self::Source(record) => Some(record.head.mid),
@@ -126,6 +190,7 @@ impl Body {
             Self::Terms(terms) => Some(terms.mid),
             Self::Note(note) => Some(note.mid),
             Self::Orders(orders) => Some(orders.mid),
+            Self::Precopy(precopy) => Some(precopy.mid),
             Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
         }
     }

@@ -14,7 +14,7 @@ use modelferry_protocol::codec::{Decode, Encode, decode_canonical, encode};
 use modelferry_protocol::limits::{CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
 use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message, Switch, Vote};
 use modelferry_protocol::plan::{Answer, Question};
-use modelferry_protocol::record::{Body, Entry};
+use modelferry_protocol::record::{Body, Entry, PrecopyState};
 use modelferry_protocol::snapshot::{Call, Snapshot};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
@@ -88,11 +88,13 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
     assert_eq!(samples::questions().iter().map(Question::name).collect::<BTreeSet<_>>(), names(Question::TAGS));
     assert_eq!(samples::answers().iter().map(Answer::name).collect::<BTreeSet<_>>(), names(Answer::TAGS));
     let (mut bodies, mut sources, mut targets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut precopies = BTreeSet::new();
     for (_, body) in samples::bodies() {
         bodies.insert(body.name());
         match body {
             Body::Source(record) => sources.insert(record.state.name()),
             Body::Target(record) => targets.insert(record.state.name()),
+            Body::Precopy(precopy) => precopies.insert(precopy.state.name()),
             Body::Terms(_)
             | Body::Note(_)
             | Body::Conflict(_)
@@ -104,6 +106,7 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
     assert_eq!(bodies, names(Body::TAGS));
     assert_eq!(sources, names(SourceState::TAGS));
     assert_eq!(targets, names(TargetState::TAGS));
+    assert_eq!(precopies, names(PrecopyState::TAGS));
     let mut calls: BTreeSet<&str> = samples::snapshot().calls.iter().map(Call::name).collect();
     calls.extend(OWNER_CALLS.map(|call| call.name()));
     assert_eq!(calls, names(Call::TAGS));

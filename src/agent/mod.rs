@@ -220,7 +220,7 @@ async fn supervise(engine: &Engine, link: &Link) -> std::convert::Infallible {
 fn summary(engine: &Engine, link: &Link) -> String {
     let peers = link.peers();
     let connected = peers.iter().filter(|peer| link.watch(peer.pin).borrow().session().is_some()).count();
-    let unfinished = engine.migrations().iter().filter(|view| view.ended_ms.is_none()).count();
+    let unfinished = engine.migrations().iter().filter(|view| view.moves() && view.ended_ms.is_none()).count();
     format!("{connected} of {} peers connected, {unfinished} migrations under way", peers.len())
 }
 

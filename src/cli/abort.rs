@@ -16,7 +16,8 @@ const HELP: Help = Help {
 /// Give a migration up: the model stays live on its source
 ///
 /// Works at once in every state before the switchover is decided, also while the peer cannot be reached, which is told
-/// later. After the decision it is refused: too late, committed.
+/// later. After the decision it is refused: too late, committed. A pre-copy is given up as well; what it has brought stays
+/// over there, and is not sent again should it be wanted after all.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct AbortArgs {
@@ -29,6 +30,10 @@ impl AbortArgs {
         let answer = context.ask(&Request::Abort { id: self.id })?;
         let Response::Migration(migration) = answer else { return Err(client::unexpected()) };
         context.print(&migration, || {
+            if !migration.moves() {
+                let id = plain(&migration.id);
+                return format!("Pre-copy \"{id}\" is given up; what has arrived stays over there.\n");
+            }
             format!(
                 "Aborting migration \"{}\": model \"{}/{}\" stays on its source.\n",
                 plain(&migration.id),

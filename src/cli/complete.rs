@@ -124,6 +124,7 @@ mod tests {
             (&["show-model"], "model", &[Kind::AnyModel]),
             (&["embedded", "export"], "model", &[Kind::Model]),
             (&["migrate"], "names", &[Kind::Model, Kind::Peer]),
+            (&["precopy"], "names", &[Kind::Model, Kind::Peer]),
             (&["unpair"], "peer", &[Kind::Peer]),
             (&["limit"], "arguments", &[Kind::Peer]),
             (&["models"], "controller", &[Kind::Controller]),

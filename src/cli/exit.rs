@@ -109,7 +109,7 @@ impl Exit {
     pub fn of_migration(migration: &MigrationView) -> Self {
         match migration.stand {
             Stand::Moved if migration.cause.is_some() => Self::Attention,
-            Stand::Moved => Self::Done,
+            Stand::Moved | Stand::Copied => Self::Done,
             Stand::Reverted => Self::Reverted,
             Stand::Undecided => Self::InDoubt,
             Stand::Finishing if migration.is_reap_failing() => Self::Attention,

@@ -115,6 +115,10 @@ fn checklist_of(context: &Context, view: &MigrationView) -> Option<Box<Checklist
 /// Prints how it ended, and tells how the command ends.
 fn conclude(context: &Context, view: &MigrationView) -> Exit {
     let exit = Exit::of_migration(view);
+    if !view.moves() && context.format == Format::Tabular {
+        precopied(context, view);
+        return exit;
+    }
     let has_moved = view.stand == Stand::Moved || view.is_held() || view.is_reap_failing();
     let is_source = has_moved && view.direction == Direction::Source;
     let checklist = if is_source { checklist_of(context, view) } else { None };
@@ -173,6 +177,26 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
         }
     }
     exit
+}
+
+/// Says how a pre-copy ended.
+fn precopied(context: &Context, view: &MigrationView) {
+    let model = format!("{}/{}", plain(&view.owner), plain(&view.model));
+    if let Some(cause) = &view.cause {
+        context.fail(
+            &Failure::new(FailureKind::Refused, format!("pre-copy ended: {}", plain(cause)))
+                .state(format!("model \"{model}\" is live here, and what has arrived stays over there"))
+                .hint(format!("see `modelferry show-migration {}`", view.id)),
+        );
+        return;
+    }
+    super::put(&format!(
+        "Bytes of model \"{model}\" for controller \"{}\": {}, of which {} were there already; {}.\n",
+        plain(&view.controller),
+        byte_count(view.bytes.total),
+        byte_count(view.bytes.reused),
+        plain(&view.note)
+    ));
 }
 
 /// Says that a model has moved and its copy here cannot be deleted.

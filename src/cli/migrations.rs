@@ -17,7 +17,8 @@ const HELP: Help = Help {
 
 /// List the migrations that the journal knows, newest first
 ///
-/// Those that run, that have moved their model, and that have failed, with the cause; from here and to here.
+/// Those that run, that have moved their model, and that have failed, with the cause; from here and to here. And the
+/// pre-copies from here, whose IDs have a `p` before their number.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct MigrationsArgs {}

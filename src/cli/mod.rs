@@ -34,6 +34,7 @@ mod pause;
 mod peers;
 mod plan_text;
 mod precheck;
+mod precopy;
 mod reap;
 mod redirect;
 mod resolve;
@@ -123,6 +124,7 @@ enum Command {
     Status(status::StatusArgs),
     Limit(limit::LimitArgs),
     Precheck(precheck::PrecheckArgs),
+    Precopy(precopy::PrecopyArgs),
     Migrate(migrate::MigrateArgs),
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
@@ -264,6 +266,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => args.run(&context),
         Command::Limit(args) => args.run(&context),
         Command::Precheck(args) => args.run(&context),
+        Command::Precopy(args) => args.run(&context),
         Command::Migrate(args) => args.run(&context),
         Command::Pause(args) => args.run(&context),
         Command::Resume(args) => args.run(&context),

@@ -9,7 +9,7 @@ use crate::agent::control::{Failure, Order, Request, Response};
 
 const HELP: Help = Help { examples: &["modelferry pause shop-eu"], exits: exit::DECIDING, juju: None };
 
-/// Stop a migration's transfer for a while; its model is live
+/// Stop a migration's, or a pre-copy's, transfer for a while; its model is live
 ///
 /// What has arrived stays on the other side. It goes on with `resume`, and stays paused across restarts until then; a
 /// cutover that is due meanwhile waits for it. Once the model is frozen this is refused.
@@ -26,7 +26,8 @@ impl PauseArgs {
         let Response::Migration(migration) = answer else { return Err(client::unexpected()) };
         context.print(&migration, || {
             let id = plain(&migration.id);
-            format!("Migration \"{id}\" is paused; its model is live. Go on with `modelferry resume {id}`.\n")
+            let what = if migration.moves() { "Migration" } else { "Pre-copy" };
+            format!("{what} \"{id}\" is paused; its model is live. Go on with `modelferry resume {id}`.\n")
         });
         Ok(Exit::Done)
     }

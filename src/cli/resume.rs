@@ -9,7 +9,7 @@ use crate::agent::control::{Failure, Order, Request, Response};
 
 const HELP: Help = Help { examples: &["modelferry resume shop-eu"], exits: exit::DECIDING, juju: None };
 
-/// Go on with a migration that was paused
+/// Go on with a migration, or a pre-copy, that was paused
 ///
 /// Nothing that has arrived is sent again.
 #[derive(Debug, Args)]
@@ -23,7 +23,8 @@ impl ResumeArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let answer = context.ask(&Request::Order { id: self.id, order: Order::Resume {} })?;
         let Response::Migration(migration) = answer else { return Err(client::unexpected()) };
-        context.print(&migration, || format!("Migration \"{}\" goes on.\n", plain(&migration.id)));
+        let what = if migration.moves() { "Migration" } else { "Pre-copy" };
+        context.print(&migration, || format!("{what} \"{}\" goes on.\n", plain(&migration.id)));
         Ok(Exit::Done)
     }
 }

@@ -25,7 +25,7 @@ const HELP: Help = Help {
     juju: Some("juju show-model MODEL, whose status tells of the last migration"),
 };
 
-/// Show a migration and how it came to be where it is
+/// Show a migration, or a pre-copy, and how it came to be where it is
 ///
 /// Its state, what it waits for, what has travelled, the cause if it failed and what to do then; and every record that
 /// the journal has of it, with who asked for it.
@@ -63,7 +63,7 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
     };
     let bytes = &migration.bytes;
     let mut lines = vec![
-        ("migration", migration.id.clone()),
+        (if migration.moves() { "migration" } else { "pre-copy" }, migration.id.clone()),
         ("mid", migration.mid.clone()),
         ("model", format!("{}/{} ({})", migration.owner, migration.model, migration.model_uuid)),
         (direction, format!("controller \"{}\" of peer \"{}\"", migration.controller, migration.peer)),
@@ -109,6 +109,7 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
     });
     if let (Stand::Reverted, Direction::Source, Some(ended_ms)) =
         (migration.stand, migration.direction, migration.ended_ms)
+        && migration.moves()
     {
         let model = format!("{}/{}", migration.owner, migration.model);
         let cause = migration.cause.as_deref();

@@ -16,7 +16,7 @@ const HELP: Help = Help {
     juju: None,
 };
 
-/// Wait until a migration has ended, one way or the other
+/// Wait until a migration, or a pre-copy, has ended, one way or the other
 ///
 /// Without --timeout it also ends when the migration has been in doubt for 30 seconds.
 #[derive(Debug, Args)]

@@ -145,7 +145,7 @@ impl Engine {
             None => core
                 .all_tracked()
                 .into_iter()
-                .find(|known| known.peer == peer && known.terms.model == model)
+                .find(|known| known.peer == peer && known.terms.model == model && !known.is_precopy())
                 .map(|known| known.terms.controller.clone()),
         };
         let errand = Errand { mid: conflict_id(model, epoch), model };

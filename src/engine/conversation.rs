@@ -1,6 +1,6 @@
 //! One live connection to a peer, as the engine sees it: who waits for which of its messages.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -9,7 +9,7 @@ use modelferry_protocol::message::{Ask, Handle, Message};
 use modelferry_protocol::plan::{Answer, Question};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::link::{Session, SessionClosed};
+use crate::link::{Session, SessionClosed, Urgency};
 
 /// Messages about blobs that wait for their sender; more of them hold the connection's reader up.
 const FEEDBACK_MAX: usize = 256;
@@ -29,8 +29,17 @@ pub struct Conversation {
     handles: AtomicU32,
     asks: AtomicU64,
     waiting: Mutex<Waiting>,
+    takers: AtomicU64,
     /// Blobs that somebody is sending over this connection.
-    sending: watch::Sender<HashSet<Hash>>,
+    sending: watch::Sender<HashMap<Hash, Taker>>,
+}
+
+/// A transfer, as those see it that share a connection with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taker {
+    number: u64,
+    /// How urgent it is.
+    pub urgency: Urgency,
 }
 
 #[derive(Default)]
@@ -43,8 +52,8 @@ struct Waiting {
 impl Conversation {
     /// Begins one over `session`.
     pub fn new(session: Session) -> Self {
-        let (handles, asks) = (AtomicU32::new(0), AtomicU64::new(0));
-        Self { session, handles, asks, waiting: Mutex::default(), sending: watch::Sender::default() }
+        let (handles, asks, takers) = (AtomicU32::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Self { session, handles, asks, waiting: Mutex::default(), takers, sending: watch::Sender::default() }
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -80,25 +89,45 @@ impl Conversation {
         mpsc::channel(FEEDBACK_MAX)
     }
 
-    /// Takes the sending of a blob over, unless another transfer is at it: equal blobs are sent once.
-    pub fn take(&self, blob: Hash) -> bool {
+    /// Returns what tells a new transfer from the others.
+    pub fn taker(&self, urgency: Urgency) -> Taker {
+        Taker { number: self.takers.fetch_add(1, Relaxed), urgency }
+    }
+
+    /// Takes the sending of a blob over, unless another transfer is at it that is as urgent: equal blobs are sent once,
+    /// and nothing that is due waits for what goes when there is time.
+    pub fn take(&self, blob: Hash, taker: Taker) -> bool {
         let mut taken = false;
         self.sending.send_if_modified(|sending| {
-            taken = sending.insert(blob);
-            false
+            let other = sending.get(&blob).copied();
+            taken = other.is_none_or(|other| other.urgency < taker.urgency);
+            if taken {
+                sending.insert(blob, taker);
+            }
+            // Whoever is overtaken has to hear of it.
+            taken && other.is_some()
         });
         taken
     }
 
-    /// Lets others send the blob: it is there, or given up.
-    pub fn leave(&self, blob: Hash) {
-        self.sending.send_modify(|sending| {
-            sending.remove(&blob);
+    /// Reports whether a blob is still this transfer's to send.
+    pub fn has(&self, blob: Hash, taker: Taker) -> bool {
+        self.sending.borrow().get(&blob) == Some(&taker)
+    }
+
+    /// Lets others send the blob: it is there, or given up. One that was overtaken leaves nothing.
+    pub fn leave(&self, blob: Hash, taker: Taker) {
+        self.sending.send_if_modified(|sending| {
+            let is_own = sending.get(&blob) == Some(&taker);
+            if is_own {
+                sending.remove(&blob);
+            }
+            is_own
         });
     }
 
-    /// Tells whenever a blob has been left.
-    pub fn left(&self) -> watch::Receiver<HashSet<Hash>> {
+    /// Tells whenever a blob has been left, or taken from another.
+    pub fn left(&self) -> watch::Receiver<HashMap<Hash, Taker>> {
         self.sending.subscribe()
     }
 

@@ -11,9 +11,11 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
+use modelferry_protocol::switch::source::SourceState;
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
+use super::course::Course;
 use super::failpoint;
 use super::history::History;
 use super::queue::Queue;
@@ -109,12 +111,14 @@ pub(super) struct Core {
     pub parts: EngineParts,
     /// Which migrations copy ahead.
     pub queue: Queue,
+    /// Of the pre-copies to a peer one goes at a time; they take no place of a migration.
+    precopies: Mutex<HashMap<Pin, Queue>>,
     /// What transfers share the link to their peer.
     pub shares: Shares,
     /// What was found when the store was pruned.
     pub stock: Stock,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
-    /// Copies to keep, on their way in. No migrations: nothing of them is journalled or shown.
+    /// Copies to keep and pre-copies, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
@@ -139,6 +143,7 @@ impl Core {
         Self {
             parts,
             queue,
+            precopies: Mutex::default(),
             shares: Shares::default(),
             stock: Stock::default(),
             migrations: Mutex::default(),
@@ -153,9 +158,9 @@ impl Core {
         self.migrations.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Follows a migration from now on.
-    pub fn track(&self, terms: Terms, peer: Pin, standing: Standing, history: History) -> Arc<Tracked> {
-        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, standing, history);
+    /// Follows a migration, or a pre-copy, from now on.
+    pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Tracked> {
+        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, course, history);
         tracked.doubt_after(self.parts.settings.in_doubt_after);
         self.migrations().insert(tracked.terms.mid, tracked.clone());
         tracked
@@ -167,6 +172,12 @@ impl Core {
 
     pub fn all_tracked(&self) -> Vec<Arc<Tracked>> {
         self.migrations().values().cloned().collect()
+    }
+
+    /// Returns the queue of the pre-copies to a peer.
+    pub fn precopies(&self, peer: Pin) -> Queue {
+        let mut precopies = self.precopies.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        precopies.entry(peer).or_insert_with(|| Queue::new(1)).clone()
     }
 
     fn arriving(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
@@ -182,11 +193,19 @@ impl Core {
         self.arriving().insert(copy.terms.mid, copy.clone());
     }
 
-    /// Takes it no longer, unless another has come under the same id.
+    /// Takes it no longer, and forgets what was wanted for it, unless another has come under the same id.
     pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
-        let mut arriving = self.arriving();
-        if arriving.get(&copy.terms.mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
-            arriving.remove(&copy.terms.mid);
+        let mid = copy.terms.mid;
+        let is_last = {
+            let mut arriving = self.arriving();
+            let is_last = arriving.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy));
+            if is_last {
+                arriving.remove(&mid);
+            }
+            is_last
+        };
+        if is_last {
+            self.release(mid);
         }
     }
 
@@ -198,9 +217,11 @@ impl Core {
         }
     }
 
-    /// Returns what a blob is for that is offered under an id: a migration, or a copy to keep.
+    /// Returns what a blob is for that is offered under an id: a migration, a copy to keep, or a pre-copy.
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
-        self.tracked(id).or_else(|| self.arriving().get(&id).cloned())
+        // A pre-copy that is followed here leaves from here.
+        let migration = self.tracked(id).filter(|tracked| !tracked.is_precopy());
+        migration.or_else(|| self.arriving().get(&id).cloned())
     }
 
     /// Tells everybody who waits for blobs that one has become complete.
@@ -317,7 +338,11 @@ impl Core {
         self.recorded.send_replace(self.parts.journal.sequence());
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
+        let has_left = matches!(&standing, Standing::Source(record) if matches!(record.state, SourceState::Handed(_)));
         tracked.stand(standing, |history| history.apply(&entry));
+        if has_left {
+            super::precopy::left(self, &tracked.terms).await;
+        }
         self.tell(tracked.peer).await;
     }
 

@@ -48,6 +48,11 @@ impl Counters {
         self.held.fetch_add(bytes, Relaxed);
     }
 
+    /// Counts bytes no longer that were counted as held: their blob is met again.
+    pub fn forget_held(&self, bytes: u64) {
+        self.held.fetch_sub(bytes.min(self.held.load(Relaxed)), Relaxed);
+    }
+
     /// Reports whether the target holds everything.
     pub fn is_all_held(&self) -> bool {
         self.held.load(Relaxed) >= self.total.load(Relaxed)

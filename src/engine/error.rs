@@ -30,6 +30,14 @@ pub enum EngineError {
     /// Something stands against it. The first finding speaks; all of them are listed by `precheck`.
     #[error("{}", .0.first().map_or_else(|| "prechecks failed".to_owned(), FindingView::complaint))]
     Prechecks(Vec<FindingView>),
+    /// The model's bytes travel to the same peer already.
+    #[error("model {model:?} is being pre-copied there already ({id}); see `modelferry show-migration {id}`")]
+    Copying {
+        /// The model's name.
+        model: String,
+        /// The unfinished pre-copy.
+        id: String,
+    },
     /// Another migration of the model is unfinished.
     #[error("model {model:?} is being migrated already (migration {id}); see `modelferry show-migration {id}`")]
     Busy {
@@ -79,6 +87,9 @@ pub enum EngineError {
     /// Only the source can do that.
     #[error("only the source agent of migration {0} can do that; the model is on its way here")]
     NotSource(String),
+    /// What moves nothing was asked for what only a migration has.
+    #[error("{0} is a pre-copy, which hands nothing over; `modelferry migrate` moves the model, and adopts it")]
+    IsPrecopy(String),
     /// The model is frozen already.
     #[error("migration {id} is frozen: it cannot {verb}; `modelferry abort {id}` gives the model back")]
     Frozen {
@@ -165,6 +176,7 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
+            Self::IsPrecopy(_) | Self::Copying { .. } => ErrorKind::Refused,
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused
             }

@@ -1,6 +1,6 @@
 //! What the journal tells about one migration over time.
 
-use modelferry_protocol::record::{Body, Entry};
+use modelferry_protocol::record::{Body, Entry, PrecopyState};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
@@ -60,6 +60,12 @@ impl History {
                     _ => {}
                 }
                 self.settle(now, matches!(record.state, TargetState::Prepared(_)), record.is_at_rest());
+            }
+            Body::Precopy(precopy) => {
+                if let PrecopyState::Aborted(cause) | PrecopyState::Failed(cause) = &precopy.state {
+                    self.fail(cause);
+                }
+                self.settle(now, false, precopy.is_at_rest());
             }
             Body::Terms(_) | Body::Note(_) | Body::Orders(_) => {}
             Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}

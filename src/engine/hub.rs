@@ -19,8 +19,9 @@ use super::claims;
 use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::history::History;
-use super::keep::Arriving;
+use super::keep;
 use super::logs;
+use super::precopy;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
@@ -80,16 +81,10 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
             }
             // Begun here and not in a task: its blobs are offered right behind it.
             Message::Ask(Ask { id, question: Question::Keep(keeping) }) => {
-                let begun = Arriving::begin(&core, &session, &keeping);
-                let session = session.clone();
-                copies.spawn(async move {
-                    let answer = match begun {
-                        Ok(arriving) => arriving.finish().await,
-                        Err(text) => Answer::Failed(Text::cut(text)),
-                    };
-                    Core::say(&session, Message::Told(Told { id, answer })).await;
-                });
-                while copies.try_join_next().is_some() {}
+                await_parcel(&mut copies, &session, id, keep::take(&core, &session, &keeping));
+            }
+            Message::Ask(Ask { id, question: Question::Precopy(precopying) }) => {
+                await_parcel(&mut copies, &session, id, precopy::take(&core, &session, *precopying));
             }
             // Apart from the others: it lasts as long as reading all binaries does.
             Message::Ask(Ask { id, question: Question::Rehearse(snapshot) }) => {
@@ -135,6 +130,24 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
     tracing::info!(peer = %session.peer_name(), "peer disconnected");
     tasks.shutdown().await;
     receiving.close().await;
+}
+
+/// Answers once a parcel has come in, or why it does not.
+fn await_parcel(
+    copies: &mut JoinSet<()>,
+    session: &Session,
+    id: u64,
+    begun: Result<impl Future<Output = Answer> + Send + 'static, String>,
+) {
+    while copies.try_join_next().is_some() {}
+    let session = session.clone();
+    copies.spawn(async move {
+        let answer = match begun {
+            Ok(coming) => coming.await,
+            Err(text) => Answer::Failed(Text::cut(text)),
+        };
+        Core::say(&session, Message::Told(Told { id, answer })).await;
+    });
 }
 
 /// Takes a message about a migration to its task, or answers it from the record.
@@ -313,7 +326,7 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         Question::TakeLog(taking) => logs::take(core, peer, taking).await,
         // Kept apart: it lasts, and must not hold up the answers to others.
         Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
-        Question::Keep(_) => failed("a copy is taken in where it is heard".to_owned()),
+        Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;
             Bytes::new(told).map_or_else(|error| failed(format!("the answer is too long: {error}")), Answer::Json)

@@ -4,8 +4,10 @@ mod claims;
 mod conversation;
 mod core;
 mod counters;
+mod course;
 mod error;
 pub mod failpoint;
+mod find;
 mod forecast;
 mod history;
 mod hub;
@@ -14,7 +16,9 @@ mod logs;
 pub mod notes;
 pub mod orders;
 pub mod packed;
+mod parcel;
 mod plan;
+mod precopy;
 mod queue;
 mod resolve;
 pub mod stock;
@@ -34,7 +38,7 @@ use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::plan::{Answer, Question};
 pub use modelferry_protocol::record::When;
-use modelferry_protocol::record::{Body, Orders};
+use modelferry_protocol::record::{Body, Orders, Precopy};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -188,13 +192,17 @@ impl Engine {
             }
             let mut history = History::default();
             entries.iter().for_each(|entry| history.apply(entry));
-            let _ = decided.send((terms, record, history));
+            // In the same step, so that the two never send the same bytes side by side, also after a crash.
+            let adopted = precopy::adopt(ledger, &terms, peer.pin);
+            entries.extend(adopted.clone());
+            let _ = decided.send((terms, record, history, adopted));
             Ok(entries)
         })
         .await
         .map_err(|id| EngineError::Busy { model: model.to_string(), id })?;
         core.fail_at(peer.pin, "source", "Offered", "after");
-        let (terms, record, history) = begun.await.expect("sent before the entries were made durable");
+        let (terms, record, history, adopted) = begun.await.expect("sent before the entries were made durable");
+        adopted.iter().for_each(|adopted| precopy::ended(core, adopted));
         let tracked = core.track(terms, record.head.peer, Standing::Source(record.clone()), history);
         tracked.set_orders(given);
         let view = tracked.view();
@@ -202,14 +210,13 @@ impl Engine {
         Ok(view)
     }
 
-    /// Ends a migration before its commit point; the model is live again when this returns, or soon after.
+    /// Ends a pre-copy, or a migration before its commit point; the model is live again when this returns, or soon after.
     ///
     /// Errors: [`EngineError::TooLate`] after the commit point, [`EngineError::Ended`] at rest.
     pub async fn abort(&self, mid: MigrationId, actor: &str) -> Result<MigrationView, EngineError> {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
-        let id = id_of(&tracked.terms);
-        let ended = || EngineError::Ended { id: id.clone(), state: tracked.view().state };
+        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         let cause = Cause::cut(format!("aborted by operator ({actor})"));
@@ -228,7 +235,7 @@ impl Engine {
     pub async fn reap(&self, mid: MigrationId, skip_log: bool, actor: &str) -> Result<MigrationView, EngineError> {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
-        let ended = || EngineError::Ended { id: id_of(&tracked.terms), state: tracked.view().state };
+        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         mailbox.send(Event::Reap { skip_log, actor: actor.to_owned(), reply }).await.map_err(|_| ended())?;
@@ -239,14 +246,14 @@ impl Engine {
         Ok(tracked.view())
     }
 
-    /// Returns every migration this agent knows, newest first.
+    /// Returns every migration this agent knows, and every pre-copy from here, newest first.
     pub fn migrations(&self) -> Vec<MigrationView> {
         let mut views: Vec<_> = self.0.all_tracked().iter().map(|tracked| tracked.view()).collect();
         views.sort_by_key(|view| std::cmp::Reverse(view.started_ms));
         views
     }
 
-    /// Returns a migration.
+    /// Returns a migration, or a pre-copy.
     pub fn migration(&self, mid: MigrationId) -> Option<MigrationView> {
         self.0.tracked(mid).map(|tracked| tracked.view())
     }
@@ -254,25 +261,6 @@ impl Engine {
     /// Lets a migration's changes be watched.
     pub fn watch(&self, mid: MigrationId) -> Option<watch::Receiver<MigrationView>> {
         self.0.tracked(mid).map(|tracked| tracked.watch())
-    }
-
-    /// Finds a migration by its id in Juju's form, its full id, or its model's name, `owner/name` or UUID: of a
-    /// model's migrations the unfinished one, else the last.
-    ///
-    /// Errors: [`EngineError::UnknownMigration`].
-    pub fn find(&self, text: &str) -> Result<MigrationId, EngineError> {
-        let named = |view: &&MigrationView| {
-            text == view.id
-                || text == view.mid
-                || text == view.model_uuid
-                || text == view.model
-                || text.split_once('/') == Some((&view.owner, &view.model))
-        };
-        let views = self.migrations();
-        let unfinished = |view: &&&MigrationView| view.ended_ms.is_none();
-        let found: Vec<&MigrationView> = views.iter().filter(named).collect();
-        let found = found.iter().find(unfinished).or(found.first());
-        found.and_then(|view| view.mid.parse().ok()).ok_or_else(|| EngineError::UnknownMigration(text.to_owned()))
     }
 
     /// Asks a peer's control socket something that only reads.
@@ -329,7 +317,7 @@ impl Engine {
     }
 }
 
-/// Follows every migration in the journal, and lets the unfinished ones go on.
+/// Follows every migration and every pre-copy in the journal, and lets the unfinished ones go on.
 async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
     let journal = core.parts.journal.clone();
     let entries = Core::blocking(move || journal.entries(None)).await?;
@@ -365,6 +353,14 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
                 }
             }
         }
+    }
+    let mut precopies: Vec<(Precopy, Orders)> = core
+        .parts
+        .journal
+        .ledger(|ledger| ledger.precopies().map(|precopy| (precopy.clone(), ledger.orders(precopy.mid))).collect());
+    precopies.sort_by_key(|(precopy, _)| histories.get(&precopy.mid).map_or(0, |history| history.started_ms));
+    for (precopy, orders) in precopies {
+        precopy::follow(core, &precopy, orders, histories.remove(&precopy.mid).unwrap_or_default());
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! The words for what happens now: Juju's own where the phase is Juju's, ours ahead of it.
 
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
+use super::course::migration_id;
 use super::view::Bytes;
 
 /// How far a source is that has handed its model over.
@@ -51,6 +54,18 @@ pub fn of_target(state: &TargetState, bytes: &Bytes) -> String {
         TargetState::Active(_) | TargetState::Seized(_) => "successful".into(),
         TargetState::Dropping(dropping) => aborted(&dropping.cause),
         TargetState::Dropped(cause) => aborted(cause),
+    }
+}
+
+/// Returns the note of a pre-copy of `model` in `state`.
+pub fn of_precopy(state: &PrecopyState, model: ModelUuid, bytes: &Bytes) -> String {
+    match state {
+        PrecopyState::Copying => format!("copying binaries ahead of a migration, model is live ({})", share(bytes)),
+        PrecopyState::Copied(_) => "copied; a migration sends only what has changed since".into(),
+        PrecopyState::Adopted(adoption) => format!("adopted by migration {}", migration_id(model, adoption.attempt)),
+        PrecopyState::Aborted(cause) | PrecopyState::Failed(cause) => {
+            format!("ended, what has arrived stays over there: {}", &**cause)
+        }
     }
 }
 

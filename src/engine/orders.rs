@@ -130,7 +130,7 @@ impl Engine {
         if tracked.view().direction == Direction::Target {
             return Err(EngineError::NotSource(id_of(&tracked.terms)));
         }
-        let ended = || EngineError::Ended { id: id_of(&tracked.terms), state: tracked.view().state };
+        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         mailbox.send(Event::Order { change, actor: actor.to_owned(), reply }).await.map_err(|_| ended())?;

@@ -96,7 +96,7 @@ impl Engine {
                 Body::Source(record) => Standing::Source(record),
                 Body::Target(record) => Standing::Target(record),
                 Body::Terms(_) | Body::Note(_) | Body::Orders(_) => continue,
-                Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => continue,
+                Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) | Body::Precopy(_) => continue,
             };
             let statement = Statement::of(&standing, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);

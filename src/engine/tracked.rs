@@ -1,25 +1,23 @@
-//! A migration as this process follows it: its facts, its counters, and where its task listens.
+//! A migration, or a pre-copy, as this process follows it: its facts, its counters, and where its task listens.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::Message;
 use modelferry_protocol::record::Orders;
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::Terms;
-use modelferry_protocol::switch::source::SourceState;
-use modelferry_protocol::switch::target::TargetState;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::counters::Counters;
+use super::course::{Course, Shown, migration_id};
 use super::error::EngineError;
 use super::history::History;
 use super::notes;
 use super::orders::{self, Change};
 use super::resolve::Resolving;
-use super::view::{self, Bytes, Direction, MigrationView, Stand};
-use crate::link::Session;
+use super::view::{self, Bytes, Direction, MigrationView};
+use crate::link::{Session, Urgency};
 
 /// Events that wait for a migration's task.
 const MAILBOX_MAX: usize = 64;
@@ -92,7 +90,7 @@ pub struct Tracked {
 }
 
 struct Inner {
-    standing: Standing,
+    course: Course,
     history: History,
     orders: Orders,
     after: notes::After,
@@ -105,16 +103,16 @@ struct Inner {
 }
 
 impl Tracked {
-    /// Follows a migration that stands at `standing`.
+    /// Follows what stands at `course`. A pre-copy's terms have its number for their attempt.
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
-    pub fn new(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Arc<Self> {
-        Arc::new(Self::begin(terms, own, peer, standing, history))
+    pub fn new(terms: Terms, own: Pin, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Self> {
+        Arc::new(Self::begin(terms, own, peer, course.into(), history))
     }
 
-    fn begin(terms: Terms, own: Pin, peer: Pin, standing: Standing, history: History) -> Self {
+    fn begin(terms: Terms, own: Pin, peer: Pin, course: Course, history: History) -> Self {
         let inner = Inner {
-            standing,
+            course,
             history,
             orders: Orders::none(terms.mid),
             after: notes::After::default(),
@@ -164,11 +162,31 @@ impl Tracked {
         self.inner().mailbox.clone()
     }
 
+    /// Returns its id, in Juju's form.
+    pub fn id(&self) -> String {
+        self.inner().course.id(self.terms.model, self.terms.attempt)
+    }
+
+    /// Reports whether it is a pre-copy, and no migration.
+    pub fn is_precopy(&self) -> bool {
+        matches!(self.inner().course, Course::Precopy(_))
+    }
+
+    /// Reports whether its last record leaves nothing to be done.
+    pub fn is_at_rest(&self) -> bool {
+        self.inner().history.ended_ms.is_some()
+    }
+
+    /// Returns how urgent its chunks are beside others on the same link.
+    pub fn urgency(&self) -> Urgency {
+        if self.is_precopy() { Urgency::Spare } else { Urgency::Due }
+    }
+
     /// Takes in a new durable record.
-    pub fn stand(&self, standing: Standing, history: impl FnOnce(&mut History)) {
+    pub fn stand(&self, course: impl Into<Course>, history: impl FnOnce(&mut History)) {
         {
             let mut inner = self.inner();
-            inner.standing = standing;
+            inner.course = course.into();
             inner.waiting = None;
             history(&mut inner.history);
         }
@@ -219,11 +237,11 @@ impl Tracked {
 
     /// Returns the same migration with counters of its own, shown to nobody.
     pub fn apart(&self) -> Self {
-        let (standing, history) = {
+        let (course, history) = {
             let inner = self.inner();
-            (inner.standing.clone(), inner.history.clone())
+            (inner.course.clone(), inner.history.clone())
         };
-        Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, standing, history) }
+        Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, course, history) }
     }
 
     /// Says what it waits for, or that it does not wait.
@@ -260,51 +278,23 @@ impl Tracked {
 
 /// Returns Juju's form of a migration's id.
 pub fn id_of(terms: &Terms) -> String {
-    format!("{}:{}", terms.model, terms.attempt)
+    migration_id(terms.model, terms.attempt)
 }
 
 fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
     // While it waits nothing moves, and nobody knows when it will.
     let bytes = if inner.waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
-    let (direction, state, stand, root, note) = match &inner.standing {
-        Standing::Source(record) => {
-            use SourceState::*;
-            let stand = match &record.state {
-                Offered | Freezing(_) | Frozen(_) | Relaying(_) => Stand::Running,
-                Committed(_) | Answered(_) | Adopting(_) => Stand::Undecided,
-                Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) | Seizing(_) => Stand::Finishing,
-                Moved(_) => Stand::Moved,
-                Aborted(_) | Reclaimed(_) => Stand::Reverted,
-            };
-            let by_state = || notes::of_source(&record.state, inner.offered, &bytes, &inner.after);
-            let note = inner.phase.clone().unwrap_or_else(by_state);
-            (Direction::Source, record.state.name(), stand, record.state.root(), note)
-        }
-        Standing::Target(record) => {
-            use TargetState::*;
-            let stand = match &record.state {
-                Receiving | Staging(_) => Stand::Running,
-                Prepared(_) => Stand::Undecided,
-                Activating(_) | Dropping(_) | Seizing(_) => Stand::Finishing,
-                Active(_) | Seized(_) => Stand::Moved,
-                Dropped(_) => Stand::Reverted,
-            };
-            (
-                Direction::Target,
-                record.state.name(),
-                stand,
-                record.state.root(),
-                notes::of_target(&record.state, &bytes),
-            )
-        }
-    };
+    let shown = inner.course.shown(terms.model, inner.offered, &bytes, &inner.after);
+    let Shown { kind, direction, state, stand, root, note } = shown;
+    let note = inner.phase.clone().unwrap_or(note);
     let history = &inner.history;
     let frozen_ms = history.frozen_from_ms.map(|from| {
         let to = history.frozen_to_ms.unwrap_or_else(super::core::now_ms);
         to.saturating_sub(from)
     });
     MigrationView {
-        id: id_of(terms),
+        id: inner.course.id(terms.model, terms.attempt),
+        kind,
         mid: terms.mid.to_string(),
         model_uuid: terms.model.to_string(),
         model: terms.name.to_string(),
@@ -334,7 +324,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
 #[cfg(test)]
 mod tests {
     use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid};
-    use modelferry_protocol::switch::source::SourceRecord;
+    use modelferry_protocol::ledger::Standing;
+    use modelferry_protocol::switch::source::{SourceRecord, SourceState};
     use modelferry_protocol::switch::{Head, Profile};
 
     use super::*;

@@ -1,15 +1,15 @@
 //! The audit trail: what the journal holds, in words, and the proof that nothing of it was changed.
 
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::record::{Body, Entry};
+use modelferry_protocol::record::{Body, Entry, PrecopyState};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 use tokio::sync::watch;
 
 use super::core::Core;
+use super::course::migration_id;
 use super::orders;
-use super::tracked::id_of;
-use super::view::{AuditView, EventView};
+use super::view::{AuditView, EventView, MigrationView};
 use super::{Engine, EngineError};
 
 impl Engine {
@@ -39,7 +39,7 @@ impl Engine {
     pub async fn audit(&self) -> Result<AuditView, EngineError> {
         let journal = self.0.parts.journal.clone();
         let verified = Core::blocking(move || journal.verify()).await?;
-        let migrations = self.migrations();
+        let migrations: Vec<_> = self.migrations().into_iter().filter(MigrationView::moves).collect();
         Ok(AuditView {
             journal: self.0.parts.journal.id().to_string(),
             records: verified.records,
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     fn name_of(&self, mid: MigrationId) -> String {
-        self.0.tracked(mid).map_or_else(|| mid.to_string(), |tracked| id_of(&tracked.terms))
+        self.0.tracked(mid).map_or_else(|| mid.to_string(), |tracked| tracked.id())
     }
 
     fn event(&self, (sequence, entry): (u64, Entry)) -> EventView {
@@ -112,5 +112,18 @@ fn describe(body: &Body) -> String {
             format!("Discarded: the copy of model {} that was frozen here: {}", discarded.model, &*discarded.cause)
         }
         Body::Alarm(alarm) => format!("Alarm: {}", &*alarm.text),
+        Body::Precopy(precopy) => {
+            let name = precopy.state.name();
+            match &precopy.state {
+                PrecopyState::Copying => {
+                    format!("pre-copy of {}/{} to {} begins", precopy.owner, precopy.name, precopy.peer_name)
+                }
+                PrecopyState::Copied(bytes) => format!("{name}, {bytes} bytes are there"),
+                PrecopyState::Adopted(by) => {
+                    format!("{name} by migration {}", migration_id(precopy.model, by.attempt))
+                }
+                PrecopyState::Aborted(cause) | PrecopyState::Failed(cause) => with_cause(name, cause),
+            }
+        }
     }
 }

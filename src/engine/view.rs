@@ -18,6 +18,17 @@ pub enum Direction {
     Target,
 }
 
+/// What it is that has an id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A model moves.
+    #[default]
+    Migration,
+    /// A model's bytes travel ahead of a migration that may come.
+    Precopy,
+}
+
 /// How a migration stands, for exit codes and scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,6 +43,8 @@ pub enum Stand {
     Moved,
     /// The model is live on its source, as it was.
     Reverted,
+    /// Of a pre-copy: complete, or a migration goes on with it. The model is live on its source.
+    Copied,
 }
 
 /// Bytes of a migration's blobs.
@@ -58,11 +71,14 @@ fn in_doubt_after_ms() -> u64 {
     IN_DOUBT_AFTER_MS
 }
 
-/// A migration.
+/// A migration, or a pre-copy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MigrationView {
-    /// Juju's form: `<model uuid>:<attempt>`.
+    /// Juju's form: `<model uuid>:<attempt>`; a pre-copy's is `<model uuid>:p<number>`.
     pub id: String,
+    /// Whether it is a migration, or a pre-copy.
+    #[serde(default)]
+    pub kind: Kind,
     /// The 16 random bytes that really name it, in hexadecimal.
     pub mid: String,
     /// The model's UUID.
@@ -132,6 +148,11 @@ pub struct OrdersView {
 }
 
 impl MigrationView {
+    /// Reports whether it moves a model; a pre-copy does not.
+    pub fn moves(&self) -> bool {
+        self.kind == Kind::Migration
+    }
+
     /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.
     pub fn is_reap_failing(&self) -> bool {
         self.state == "Reaping" && self.waiting.is_some()

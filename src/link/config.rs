@@ -15,8 +15,8 @@ use crate::config::LinkSettings;
 const STREAM_WINDOW_BYTES: u32 = 2_500_000;
 /// Bytes in flight on one connection, each way. quinn's own default is unlimited.
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
-/// Streams that a peer may have open, of each kind.
-pub(super) const STREAMS_MAX: u32 = 8;
+/// Streams that a peer may have open, of each kind: four for each of two migrations, and some for what goes beside them.
+pub(super) const STREAMS_MAX: u32 = 12;
 /// Bytes of datagrams that wait here. They are signs of life and nobody reads them; quinn drops the oldest.
 const DATAGRAMS_BYTES: usize = 1 << 10;
 /// Ack-eliciting packets after which the peer acknowledges. 10 cut the traffic back to a fifth, at no cost.

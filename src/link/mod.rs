@@ -47,7 +47,7 @@ pub use identity::{Identity, IdentityError};
 pub use pair::PairError;
 pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
 pub use registry::PeerState;
-pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed};
+pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed, Urgency};
 pub use shared::MakeHello;
 pub use socket::Wire;
 

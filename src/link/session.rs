@@ -22,7 +22,24 @@ const MESSAGES_QUEUED_MAX: usize = 64;
 const CHUNKS_QUEUED_MAX: usize = 16;
 /// A few bytes that decide outrun the many that do not.
 const CONTROL_PRIORITY: i32 = 1;
-const BULK_PRIORITY: i32 = 0;
+
+/// How urgent chunks are, beside others on the same connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// They go while nothing that is due wants to.
+    Spare,
+    /// They go as soon as they can.
+    Due,
+}
+
+impl Urgency {
+    fn priority(self) -> i32 {
+        match self {
+            Self::Spare => -1,
+            Self::Due => 0,
+        }
+    }
+}
 
 /// The connection is over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,10 +163,10 @@ impl Session {
     /// Opens a stream for chunks; waits while the peer allows no more of them.
     ///
     /// Errors: [`SessionClosed`].
-    pub async fn open_bulk(&self) -> Result<BulkSender, SessionClosed> {
+    pub async fn open_bulk(&self, urgency: Urgency) -> Result<BulkSender, SessionClosed> {
         let stream = self.0.line.connection.open_uni().await.map_err(|_| self.0.line.lost())?;
         // Fails on a stream that is over only, and then the first write tells.
-        let _ = stream.set_priority(BULK_PRIORITY);
+        let _ = stream.set_priority(urgency.priority());
         Ok(BulkSender { stream, line: self.0.line.clone(), is_paused: self.0.is_paused.clone(), inside_chunk: false })
     }
 

@@ -150,6 +150,20 @@ impl Host {
     }
 }
 
+/// Pairs another host with the first of a pair, and waits until the two are connected.
+pub async fn third(src: &Host, name: &'static str) -> Host {
+    let other = Host::start(name).await;
+    let (code, _) = src.link().offer(Some(name.into())).await.unwrap();
+    other.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
+    let asked = async {
+        while src.engine().query(name, "{}").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("the third connects");
+    other
+}
+
 /// Two hosts, paired and connected, with a model of these binaries on the first.
 pub async fn pair(blobs: &[Vec<u8>]) -> (Host, Host) {
     let (src, dst) = (Host::start("src").await, Host::start("dst").await);

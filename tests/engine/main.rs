@@ -8,4 +8,5 @@ mod controller;
 mod damage;
 mod engines;
 mod moves;
+mod precopy;
 mod shelf;

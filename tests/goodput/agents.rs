@@ -92,6 +92,26 @@ pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
     })
 }
 
+/// Moves a model with so many bytes while another model's, far more, are on their way in a pre-copy to the same peer.
+pub fn beside_precopy(road: Road, bytes: u64) -> Ran {
+    virtually(async {
+        let link = Link::new(road, 7);
+        let [src, _dst] = hosts(&link, LinkSettings::default()).await;
+        for (shelf, more) in src.shelves.iter().zip([1, 3]) {
+            shelf.hold(&[noise(more, (more * bytes) as usize)]);
+        }
+        let view = src.engine.precopy(MODELS[1], NAMES[1], None, "test").await.unwrap();
+        let mut precopy = src.engine.watch(view.mid.parse().unwrap()).unwrap();
+        precopy.wait_for(|view| view.bytes.held >= bytes / 2).await.unwrap();
+        let ran = transfer(&link, road, &src.engine, bytes).await;
+        let view = precopy.borrow().clone();
+        assert!(view.ended_ms.is_none(), "nothing was beside it: {view:?}");
+        let copied = precopy.wait_for(|view| view.ended_ms.is_some()).await.unwrap();
+        assert_eq!(copied.stand, Stand::Copied);
+        ran
+    })
+}
+
 /// A transfer under way.
 pub struct Going(pub watch::Receiver<MigrationView>);
 

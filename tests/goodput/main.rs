@@ -21,7 +21,7 @@ mod wire;
 
 use std::time::Duration;
 
-use agents::{Ran, transfers};
+use agents::{Ran, beside_precopy, transfers};
 use wire::Road;
 
 const MIB: u64 = 1 << 20;
@@ -92,4 +92,13 @@ fn a_small_model_is_durable_there_after_three_round_trips() {
     let [ran] = transfers(Road::new(100.0, 400, 0.0), MIB / 16);
     // Questions and answers, offer and needs, chunks and what is held; acknowledging and syncing take their pauses.
     assert!(ran.took < 3 * rtt + rtt / 2, "{ran:#?}");
+}
+
+#[test]
+fn a_migration_beside_a_precopy_goes_first() {
+    let road = Road::new(100.0, 50, 0.0);
+    let [alone] = transfers(road, 24 * MIB);
+    let beside = beside_precopy(road, 24 * MIB);
+    // What the pre-copy has on its way has to arrive first: a round trip's worth.
+    assert!(beside.took <= alone.took + road.rtt * 2, "{alone:#?} {beside:#?}");
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use modelferry::link::{Limit, Session};
+use modelferry::link::{Limit, Session, Urgency};
 use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
 
 use crate::support::{Agent, joined, paired, soon};
@@ -11,7 +11,7 @@ use crate::support::{Agent, joined, paired, soon};
 const CHUNK_BYTES: u32 = 50_000;
 
 async fn send_chunks(session: &Session, count: u32) {
-    let mut bulk = session.open_bulk().await.unwrap();
+    let mut bulk = session.open_bulk(Urgency::Due).await.unwrap();
     for index in 0..count {
         let header = ChunkHeader::of(1, 0, &[index], CHUNK_BYTES, Encoding::Stored);
         bulk.send(header, Bytes::from(vec![7; CHUNK_BYTES as usize])).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use modelferry::disk::Disk;
-use modelferry::link::{CloseCode, Timing};
+use modelferry::link::{CloseCode, Timing, Urgency};
 use modelferry_protocol::limits::ALPN_LINK;
 use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
 
@@ -27,7 +27,7 @@ async fn control_messages_arrive_in_order_and_chunks_as_they_were_sent() {
             left.session.send(Message::BlobDone(number)).await.unwrap();
         }
         for stream in 0..4 {
-            let mut bulk = left.session.open_bulk().await.unwrap();
+            let mut bulk = left.session.open_bulk(Urgency::Due).await.unwrap();
             for index in 0..16 {
                 let bytes = Bytes::from(vec![stream as u8; 100_000]);
                 bulk.send(chunk(stream * 16 + index, 100_000), bytes).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_sender_that_is_dropped_inside_a_chunk_leaves_the_session_whole() {
     let (left, mut right) = joined(&mut east, &mut west).await;
     // Nobody reads the chunks, so that the windows fill up and a send gets stuck.
     let stuck = async {
-        let mut bulk = left.session.open_bulk().await.unwrap();
+        let mut bulk = left.session.open_bulk(Urgency::Due).await.unwrap();
         loop {
             bulk.send(chunk(0, 200_000), Bytes::from(vec![0; 200_000])).await.unwrap();
         }
@@ -85,7 +85,7 @@ async fn both_inboxes_end_with_the_session() {
     assert!(soon(right.chunks.recv()).await.is_none());
     assert!(right.session.closed().await.contains("enough"));
     assert!(right.session.send(Message::BlobDone(0)).await.is_err());
-    assert!(left.session.open_bulk().await.is_err());
+    assert!(left.session.open_bulk(Urgency::Due).await.is_err());
 }
 
 #[tokio::test]

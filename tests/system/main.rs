@@ -17,6 +17,7 @@ mod moved;
 mod nearest;
 mod parity;
 mod plan;
+mod precopy;
 mod refused;
 mod status;
 mod store;

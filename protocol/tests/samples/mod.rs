@@ -8,7 +8,7 @@ use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
-    Answer, Finding, Keeping, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Question, Room,
+    Answer, Finding, Keeping, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Precopying, Question, Room,
 };
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
@@ -86,6 +86,13 @@ pub fn questions() -> Vec<Question> {
         }),
         Question::Keep(Keeping { taken_s: 1_767_225_600, root: ROOT, snapshot: Bytes::new(vec![0xaa; 40]).unwrap() }),
         Question::Rehearse(Bytes::new(vec![0xbb; 40]).unwrap()),
+        Question::Precopy(Box::new(Precopying {
+            mid: MID,
+            model: MODEL,
+            name: name("prod"),
+            owner: name("admin"),
+            blobs: list(vec![BLOB]),
+        })),
     ]
 }
 

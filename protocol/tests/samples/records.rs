@@ -3,7 +3,9 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
-use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded, Note, Orders, Pause, When};
+use modelferry_protocol::record::{
+    Adoption, Alarm, Body, Conflict, Discarded, Note, Orders, Pause, Precopy, PrecopyState, When,
+};
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
@@ -85,6 +87,26 @@ pub fn bodies() -> Vec<(String, Body)> {
     }
     bodies.push(("orders-none".to_owned(), Body::Orders(Orders::none(MID))));
     bodies.push(("discarded".to_owned(), Body::Discarded(Discarded { model: MODEL, peer, cause: cause() })));
+    let precopy = Precopy {
+        mid: MID,
+        model: MODEL,
+        number: 1,
+        name: name("prod"),
+        owner: name("admin"),
+        peer,
+        peer_name: name("eu"),
+        controller: name("west"),
+        state: PrecopyState::Copying,
+    };
+    for state in [
+        PrecopyState::Copying,
+        PrecopyState::Copied(1 << 33),
+        PrecopyState::Adopted(Adoption { mid: MID, attempt: 1 }),
+        PrecopyState::Aborted(cause()),
+        PrecopyState::Failed(cause()),
+    ] {
+        bodies.push((format!("precopy-{}", state.name()), Body::Precopy(precopy.with(state))));
+    }
     for state in source_states() {
         use SourceState::{Adopting, Answered, Relaying};
         let relays = matches!(state, Relaying(_) | Answered(_) | Adopting(_));

@@ -12,7 +12,7 @@ impl Desk {
     pub(super) async fn verify(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let refused = |error| self.refusal_of_engine(&error);
-        let mid = engine.find(id).map_err(refused)?;
+        let mid = engine.find_migration(id).map_err(refused)?;
         let Some(view) = engine.migration(mid) else { return Err(Failure::new(FailureKind::NotFound, id)) };
         if view.direction == Direction::Target {
             return Ok(Response::Verified(Box::new(engine.verify(mid).await.map_err(refused)?)));
@@ -38,7 +38,7 @@ impl Desk {
     pub(super) async fn checklist(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let refused = |error| self.refusal_of_engine(&error);
-        let mid = engine.find(id).map_err(refused)?;
+        let mid = engine.find_migration(id).map_err(refused)?;
         let handed = engine.handed_over(mid).await.map_err(refused)?;
         let Some(view) = engine.migration(mid) else { return Err(Failure::new(FailureKind::NotFound, id)) };
         // It was parsed before it left; nothing is lost if it cannot be any more but the list of consumers.

@@ -24,15 +24,25 @@ fn is_at_rest(view: &MigrationView) -> bool {
     view.ended_ms.is_some()
 }
 
-/// Returns the options with a schedule.
-fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOptions, Failure> {
-    let usage = |text: String| Failure::new(FailureKind::Usage, text).state("nothing has changed");
-    let bwlimit = schedule.bwlimit.as_deref().map(str::parse::<Rate>).transpose();
-    let bwlimit = bwlimit.map_err(|error| usage(error.to_string()))?;
-    if bwlimit.is_some_and(Rate::is_pause) {
-        let text = "a migration that may send nothing never ends".to_owned();
+fn usage(text: String) -> Failure {
+    Failure::new(FailureKind::Usage, text).state("nothing has changed")
+}
+
+/// Returns what may be sent for something.
+///
+/// `what`: a migration, or a pre-copy, in words.
+fn cap(rate: Option<&str>, what: &str) -> Result<Option<Rate>, Failure> {
+    let rate = rate.map(str::parse::<Rate>).transpose().map_err(|error| usage(error.to_string()))?;
+    if rate.is_some_and(Rate::is_pause) {
+        let text = format!("a {what} that may send nothing never ends");
         return Err(usage(text).hint("begin it, and then pause it with `modelferry pause`"));
     }
+    Ok(rate)
+}
+
+/// Returns the options with a schedule.
+fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOptions, Failure> {
+    let bwlimit = cap(schedule.bwlimit.as_deref(), "migration")?;
     let freeze = match (schedule.at_ms, schedule.hold) {
         (Some(_), true) => {
             return Err(usage("a migration waits for an hour or for `cutover`, not for both".to_owned()));
@@ -99,6 +109,20 @@ impl Desk {
         Ok(Response::Migration(Box::new(begun)))
     }
 
+    pub(super) async fn precopy(
+        &self,
+        model: &str,
+        peer: &str,
+        bwlimit: Option<&str>,
+        actor: &str,
+    ) -> Result<Response, Failure> {
+        let model = self.model_here(model).await?;
+        let bwlimit = cap(bwlimit, "pre-copy")?;
+        let peer = self.destination(peer);
+        let begun = self.engine()?.precopy(model, &peer, bwlimit, actor).await.map_err(|error| self.refused(error))?;
+        Ok(Response::Migration(Box::new(begun)))
+    }
+
     pub(super) async fn abort(&self, id: &str, actor: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
@@ -117,7 +141,8 @@ impl Desk {
     /// Changes what is wanted of a migration whose model is live.
     pub(super) async fn order(&self, id: &str, order: Order, actor: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
-        let mid = engine.find(id).map_err(|error| self.refused(error))?;
+        let found = if let Order::Cutover { .. } = order { engine.find_migration(id) } else { engine.find(id) };
+        let mid = found.map_err(|error| self.refused(error))?;
         let change = match order {
             Order::Pause {} => Change::Pause,
             Order::Resume {} => Change::Resume,
@@ -129,7 +154,7 @@ impl Desk {
 
     pub(super) async fn reap(&self, id: &str, skip_log: bool, actor: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
-        let mid = engine.find(id).map_err(|error| self.refused(error))?;
+        let mid = engine.find_migration(id).map_err(|error| self.refused(error))?;
         let reaped = engine.reap(mid, skip_log, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(reaped)))
     }

@@ -126,6 +126,7 @@ impl Desk {
                 let options = MigrateOptions { skip_log, reap_hold, ..MigrateOptions::new(freeze_max) };
                 self.migrate(&model, &peer, options, &schedule, actor).await
             }
+            Request::Precopy { model, peer, bwlimit } => self.precopy(&model, &peer, bwlimit.as_deref(), actor).await,
             Request::Order { id, order } => self.order(&id, order, actor).await,
             Request::Reap { id, skip_log } => self.reap(&id, skip_log, actor).await,
             Request::Abort { id } => self.abort(&id, actor).await,

@@ -145,7 +145,7 @@ impl Desk {
     /// Adds what only the agent knows of a model.
     fn with_migration(&self, details: ModelDetails) -> ModelView {
         let migrations = self.engine.get().map(|engine| engine.migrations()).unwrap_or_default();
-        let last = migrations.iter().find(|view| view.model_uuid == details.row.uuid);
+        let last = migrations.iter().find(|view| view.moves() && view.model_uuid == details.row.uuid);
         ModelView { migration: last.and_then(migration_of), details }
     }
 
@@ -192,7 +192,7 @@ fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
             let cause = view.cause.as_deref().unwrap_or("no cause was recorded");
             format!("aborted, removing model from target controller: {cause}")
         }
-        Stand::Reverted | Stand::Moved => return None,
+        Stand::Reverted | Stand::Moved | Stand::Copied => return None,
     };
     Some(ModelMigration {
         id: view.id.clone(),
@@ -209,7 +209,7 @@ fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
 fn failed_of_late(migrations: &[MigrationView], models: &[ModelRow], now_ms: u64) -> Vec<MigrationView> {
     let mut seen = BTreeSet::new();
     // Newest first, so that of each model only the last attempt counts.
-    let last = migrations.iter().filter(|view| seen.insert(&view.model_uuid));
+    let last = migrations.iter().filter(|view| view.moves() && seen.insert(&view.model_uuid));
     let of_late = |view: &&MigrationView| view.ended_ms.is_some_and(|end| now_ms.saturating_sub(end) < FAILED_SHOWN_MS);
     let failed = last.filter(|view| view.stand == Stand::Reverted && view.direction == Direction::Source);
     failed.filter(of_late).filter(|view| models.iter().any(|model| model.uuid == view.model_uuid)).cloned().collect()

@@ -81,9 +81,10 @@ impl Desk {
     pub(super) async fn unpair(&self, peer: &str) -> Result<Response, Failure> {
         let running = self.engine()?.migrations().into_iter().find(|view| view.peer == peer && view.ended_ms.is_none());
         if let Some(running) = running {
-            let message = format!("migration \"{}\" with \"{peer}\" has not ended", running.id);
+            let what = if running.moves() { "migration" } else { "pre-copy" };
+            let message = format!("{what} \"{}\" with \"{peer}\" has not ended", running.id);
             return Err(Failure::new(FailureKind::Refused, message)
-                .state("nothing has changed; without its peer the migration could never be settled")
+                .state(format!("nothing has changed; without its peer the {what} could never be settled"))
                 .hint(format!(
                     "follow it with `modelferry wait {0}`, or end it with `modelferry abort {0}`",
                     running.id

@@ -88,7 +88,7 @@ impl Desk {
                     failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")))
                 }
             }
-            EngineError::Busy { id, .. } => failure
+            EngineError::Busy { id, .. } | EngineError::Copying { id, .. } => failure
                 .state(UNCHANGED)
                 .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
             EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),

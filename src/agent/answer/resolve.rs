@@ -12,7 +12,7 @@ impl Desk {
     /// Returns this side's proof of a migration.
     pub(super) async fn show_proof(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
-        let mid = engine.find(id).map_err(|error| self.refusal_of_engine(&error))?;
+        let mid = engine.find_migration(id).map_err(|error| self.refusal_of_engine(&error))?;
         let proof = engine.proof(mid).await.map_err(|error| self.refusal_of_engine(&error))?;
         Ok(Response::Proof(proof.to_string()))
     }
@@ -34,7 +34,7 @@ impl Desk {
                 Resolution::ForceActivate { typed: model.parse().map_err(|error| usage(&error))? }
             }
         };
-        let mid = engine.find(id).map_err(|error| self.refusal_of_engine(&error))?;
+        let mid = engine.find_migration(id).map_err(|error| self.refusal_of_engine(&error))?;
         let resolved = engine.resolve(mid, resolution, reason, actor).await;
         let migration = resolved.map_err(|error| {
             let failure = self.refusal_of_engine(&error);

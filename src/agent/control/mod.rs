@@ -187,6 +187,15 @@ pub enum Request {
         #[serde(default)]
         schedule: Schedule,
     },
+    /// Copy a live model's bytes ahead of a migration that may come.
+    Precopy {
+        /// The model.
+        model: String,
+        /// Where to.
+        peer: String,
+        /// What may be sent for it, such as `20mbit`; any amount if it is absent.
+        bwlimit: Option<String>,
+    },
     /// Change what is wanted of a migration whose model is live.
     Order {
         /// The migration.
@@ -310,7 +319,7 @@ impl Request {
             Self::Store { .. } => false,
             Self::Prune { dry_run, .. } => !dry_run,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
-            Self::Order { .. } | Self::Migrate { .. } | Self::Reap { .. } => true,
+            Self::Order { .. } | Self::Migrate { .. } | Self::Precopy { .. } | Self::Reap { .. } => true,
             Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,

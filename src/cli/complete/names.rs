@@ -117,7 +117,7 @@ impl Names {
         let mut seen = std::collections::BTreeSet::new();
         let mut found = Vec::new();
         for view in migrations {
-            if seen.insert(view.model.clone()) {
+            if view.moves() && seen.insert(view.model.clone()) {
                 found.push(candidate(view.model.clone(), format!("{}, the last", view.state)));
             }
             found.push(candidate(view.id, format!("{} of {}/{}", view.state, view.owner, view.model)));

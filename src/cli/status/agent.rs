@@ -31,7 +31,8 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         let columns = ["Model", "Controller", "Cloud/Region", "Version", "Timestamp", "Notes"];
         let mut table = Table::new(&columns);
         for migration in doubtful.iter().chain(&sure) {
-            let note = cut(&format!("migrating: {}", migration.notes()));
+            let what = if migration.moves() { "migrating" } else { "pre-copying" };
+            let note = cut(&format!("{what}: {}", migration.notes()));
             table.row([&migration.model, &controller.name, &cloud, &controller.version, &time, &note]);
         }
         let _ = writeln!(text, "{}", table.render_in(color));

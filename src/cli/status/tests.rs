@@ -10,7 +10,7 @@ use crate::agent::control::view::{
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
 use crate::engine::stock::StockView;
-use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
+use crate::engine::view::{Bytes, Direction, Kind, MigrationView, Stand};
 
 /// 2025-10-09 08:53:20 UTC.
 const NOW_MS: u64 = 1_760_000_000_000;
@@ -35,6 +35,7 @@ pub(in crate::cli) fn model() -> ModelView {
 /// A migration that waits for its link.
 pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
     MigrationView {
+        kind: Kind::Migration,
         id: "3850c8cc-0cd0-4d53-8a6d-591b63024141:0".into(),
         mid: "00".repeat(16),
         model_uuid: "3850c8cc-0cd0-4d53-8a6d-591b63024141".into(),

@@ -13,6 +13,9 @@
 //!   restart in the store's rows; on the source nothing but the model and, while it sends, the lease on its export.
 //! - *A migration that brought a model which is still here by it*: its snapshot and all that names, since `verify`
 //!   compares the model with it. Of one that has left again nobody needs anything.
+//! - *A pre-copy*: on the source the model and, while it sends, the lease on its export; on the target what was asked for
+//!   is wanted while the source's question is open. Once it is there, or the link is down, nobody needs it: it stays for as
+//!   long as whatever nobody needs does, so that a migration finds it.
 //! - *A log that follows its model*: on the source the frozen model's, until it is reaped; on the target leased by the
 //!   connection that brings it, until the controller has taken it. A connection that ends is followed by another offer.
 //! - *What is read or cut now* is open, and stays readable; chunks that are taken from a blob which goes are lacking.

@@ -92,4 +92,11 @@ impl Backoff {
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(REPEAT_MAX);
     }
+
+    /// Returns the next pause by itself; each is longer than the one before.
+    pub fn next(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let pause = self.0;
+        self.0 = (pause * 2).min(REPEAT_MAX);
+        tokio::time::sleep(pause)
+    }
 }

@@ -19,6 +19,8 @@ pub(super) struct Open {
     pub pages_sent: u32,
     pub is_answered: bool,
     pub pages: HashMap<u32, OpenPage>,
+    /// Bytes that the target has said it holds.
+    pub bytes_held: u64,
     /// Whether the last frame of it did not compress.
     pub doubtful: bool,
 }
@@ -26,7 +28,8 @@ pub(super) struct Open {
 impl Open {
     pub fn new(blob: BlobRef, next_page: Option<u32>) -> Self {
         let pages = HashMap::new();
-        Self { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages, doubtful: false }
+        let (bytes_held, doubtful) = (0, false);
+        Self { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages, bytes_held, doubtful }
     }
 }
 

@@ -22,15 +22,18 @@ use super::share::Pace;
 use super::silence::{LOOK, Silence};
 use super::window::{Reach, Window};
 use crate::config::Rate;
-use crate::engine::conversation::{Conversation, Feedback, over};
+use crate::engine::conversation::{Conversation, Feedback, Taker, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
-use crate::link::{Session, SessionClosed};
+use crate::link::{Session, SessionClosed, Urgency};
 use crate::store::{CUTTER, Store};
 
 /// Streams that carry chunks. Several, since one stream with a large window can die of gaps
 /// (`too many gaps in stream buffer`), and so that one lost packet holds up only its own stream.
 const STREAMS: usize = 4;
+/// Streams likewise, of what goes when there is time: what waits in their windows takes little of the connection's, which
+/// is all that others have.
+const STREAMS_SPARE: usize = 2;
 /// Blobs offered and not yet complete. More would only make the target's answers longer.
 const BLOBS_OPEN_MAX: usize = 32;
 /// Blobs whose first page goes with their offer, so that the answer to both comes after one round trip. It is in vain
@@ -51,6 +54,7 @@ struct Sending<'a> {
     store: Store,
     conversation: &'a Conversation,
     tracked: &'a Tracked,
+    taker: Taker,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
     eager_pages: usize,
@@ -88,6 +92,7 @@ pub async fn send(
         store: core.parts.store.clone(),
         conversation,
         tracked,
+        taker: conversation.taker(tracked.urgency()),
         feedback_to,
         waiting: blobs.iter().copied().collect(),
         eager_pages: EAGER_PAGES,
@@ -108,7 +113,7 @@ impl Drop for Sending<'_> {
     fn drop(&mut self) {
         for (handle, open) in &self.open {
             self.conversation.forget(*handle);
-            self.conversation.leave(open.blob.hash);
+            self.conversation.leave(open.blob.hash, self.taker);
         }
         if self.silent_s.is_some() {
             self.tracked.set_waiting(None);
@@ -123,9 +128,11 @@ impl Sending<'_> {
         let queue = Arc::new(Mutex::new(queue));
         let mut streams = JoinSet::new();
         let mut left = self.conversation.left();
+        let streams_max = if self.taker.urgency == Urgency::Spare { STREAMS_SPARE } else { STREAMS };
         let mut look = tokio::time::interval(LOOK);
         loop {
             left.mark_unchanged();
+            self.give_way();
             self.offer_more(feedback).await?;
             self.page_more(feedback).await?;
             if self.open.is_empty() && self.waiting.is_empty() {
@@ -142,7 +149,7 @@ impl Sending<'_> {
                 biased;
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
                 // The conversation outlives every transfer over it.
-                Ok(()) = left.changed(), if !self.waiting.is_empty() && self.open.len() < BLOBS_OPEN_MAX => {}
+                Ok(()) = left.changed(), if self.minds_others() => {}
                 ended = streams.join_next(), if !streams.is_empty() => match ended {
                     Some(Ok(Err(closed))) => return Err(TransferError::Closed(closed)),
                     _ => return Err(over().into()),
@@ -151,8 +158,10 @@ impl Sending<'_> {
                 // A cap holds what is packed back; no more is packed then than there is room for.
                 () = tokio::time::sleep(held_back.unwrap_or_default()), if held_back.is_some() => {}
                 packed = self.packing.next(), if held_back.is_none() && !self.packing.is_empty() => {
-                    if streams.len() < STREAMS {
-                        let bulk = self.conversation.session.open_bulk().await?;
+                    if streams.len() < streams_max {
+                        let (session, urgency) = (self.conversation.session.clone(), self.taker.urgency);
+                        let bulk = async move { session.open_bulk(urgency).await };
+                        let bulk = self.while_listening(feedback, bulk).await?;
                         streams.spawn(feed_stream(bulk, queue.clone()));
                     }
                     let packed = self.packed(packed?);
@@ -171,11 +180,11 @@ impl Sending<'_> {
 
     /// Waits for `work` and listens meanwhile: a full queue on the way out must not stop the way in, or
     /// both sides could wait for each other.
-    async fn while_listening(
+    async fn while_listening<T>(
         &mut self,
         feedback: &mut Feedback,
-        work: impl Future<Output = Result<(), SessionClosed>>,
-    ) -> Result<(), TransferError> {
+        work: impl Future<Output = Result<T, SessionClosed>>,
+    ) -> Result<T, TransferError> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
@@ -191,10 +200,31 @@ impl Sending<'_> {
         self.while_listening(feedback, async move { session.send(message).await }).await
     }
 
+    /// Reports whether it matters here what others take and leave.
+    fn minds_others(&self) -> bool {
+        let wants = !self.waiting.is_empty() && self.open.len() < BLOBS_OPEN_MAX;
+        wants || self.taker.urgency == Urgency::Spare
+    }
+
+    /// Leaves the blobs that something more urgent has taken over. They are offered again once that is done with them.
+    fn give_way(&mut self) {
+        let is_taken = |open: &Open| !self.conversation.has(open.blob.hash, self.taker);
+        let taken = self.open.iter().filter(|(_, open)| is_taken(open));
+        for (handle, blob, bytes_held) in
+            taken.map(|(handle, open)| (*handle, open.blob, open.bytes_held)).collect::<Vec<_>>()
+        {
+            self.done(handle);
+            self.tracked.counters.forget_held(bytes_held);
+            self.waiting.push_back(blob);
+        }
+    }
+
     async fn offer_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
         while self.open.len() < BLOBS_OPEN_MAX {
             // A blob that another migration is sending is offered when that is over: then it is there.
-            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash)) else { break };
+            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash, self.taker)) else {
+                break;
+            };
             let Some(blob) = self.waiting.remove(at) else { break };
             let handle = self.conversation.number(&self.feedback_to);
             // A target that has told of it knows its first page by now.

@@ -66,6 +66,7 @@ impl Sending<'_> {
         };
         if let Some(open) = self.open.get_mut(&state.handle) {
             open.is_answered = true;
+            open.bytes_held = state.bytes_held.min(blob.bytes);
             open.next_page = (!all_known).then_some(known);
             if state.pages > 0 {
                 // The first page went in vain, if it went: what is lacking of it is asked for as of the others.
@@ -113,6 +114,7 @@ impl Sending<'_> {
             let bytes = u64::from(chunk_bytes);
             open_page.held.insert(index);
             self.tracked.counters.add_held(bytes);
+            open.bytes_held += bytes;
             if open_page.sent.remove(&index) {
                 self.window.freed(chunk_bytes);
                 arrived += bytes;
@@ -131,9 +133,9 @@ impl Sending<'_> {
         Ok(())
     }
 
-    fn done(&mut self, handle: Handle) {
+    pub(super) fn done(&mut self, handle: Handle) {
         let open = self.open.remove(&handle);
-        open.iter().for_each(|open| self.conversation.leave(open.blob.hash));
+        open.iter().for_each(|open| self.conversation.leave(open.blob.hash, self.taker));
         let pages = open.into_iter().flat_map(|open| open.pages.into_values());
         for page in pages {
             let on_the_way = page.sent.iter().filter_map(|index| page.page.chunks.get(*index));

@@ -1,0 +1,214 @@
+//! One pre-copy at its source.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::plan::{Precopying, Question};
+use modelferry_protocol::record::{Body, PrecopyState};
+use modelferry_protocol::snapshot::{Name, distinct_blobs};
+use modelferry_protocol::switch::Cause;
+use tokio::sync::{mpsc, watch};
+
+use crate::controller::port::ControllerError;
+use crate::engine::conversation::Conversation;
+use crate::engine::core::{Core, entry};
+use crate::engine::error::EngineError;
+use crate::engine::orders::{self, Change};
+use crate::engine::parcel;
+use crate::engine::queue::Place;
+use crate::engine::switchover::line::Backoff;
+use crate::engine::tracked::{Event, Tracked};
+
+/// What is under way, over one connection.
+type Copy = Pin<Box<dyn Future<Output = Result<u64, EngineError>> + Send>>;
+
+/// The task of one pre-copy.
+pub struct PrecopyTask {
+    core: Arc<Core>,
+    tracked: Arc<Tracked>,
+    mailbox: mpsc::Receiver<Event>,
+    peer: watch::Receiver<Option<Arc<Conversation>>>,
+    /// Its place among the pre-copies to the peer, unless it is paused.
+    place: Option<Place>,
+    copy: Option<Copy>,
+    /// Whether the present connection has ended under the copy: the next one goes on.
+    lost: bool,
+    /// The pause before what has failed here is tried again.
+    retry: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    backoff: Backoff,
+}
+
+/// Waits for what there may be; for ever if there is nothing.
+async fn of<T>(work: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl PrecopyTask {
+    /// Goes on with a pre-copy. Those that are made in order stand in the queue in order.
+    pub fn new(core: Arc<Core>, tracked: Arc<Tracked>) -> Self {
+        let (mailbox, peer) = (tracked.open_mailbox(), core.peer(tracked.peer));
+        let (place, copy, retry) = (None, None, None);
+        let mut task = Self { core, tracked, mailbox, peer, place, copy, lost: false, retry, backoff: Backoff::new() };
+        if task.tracked.orders().paused.is_none() {
+            task.queued();
+        }
+        task
+    }
+
+    /// Runs until it has ended, or this agent has stopped acting.
+    pub async fn run(mut self) {
+        while !self.tracked.is_at_rest() {
+            self.advance();
+            let moved = async {
+                match &mut self.place {
+                    Some(place) => place.moved().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.core.halting() => return self.tracked.set_waiting(self.core.halted()),
+                event = self.mailbox.recv() => match event {
+                    Some(event) => self.event(event).await,
+                    None => return,
+                },
+                changed = self.peer.changed() => match changed {
+                    Ok(()) => (self.copy, self.lost) = (None, false),
+                    // The engine goes down.
+                    Err(_) => return,
+                },
+                done = of(&mut self.copy) => {
+                    self.copy = None;
+                    self.done(done).await;
+                }
+                () = of(&mut self.retry) => self.retry = None,
+                () = moved => {}
+            }
+        }
+    }
+
+    /// Begins what can be begun, and shows what is waited for.
+    fn advance(&mut self) {
+        if let Some(pause) = &self.tracked.orders().paused {
+            (self.copy, self.place) = (None, None);
+            let id = self.tracked.id();
+            let phase = format!("{}; resume with `modelferry resume {id}`", orders::paused(pause));
+            return self.tracked.set_phase(Some(phase));
+        }
+        let ahead = self.queued();
+        self.tracked.set_phase(ahead.map(|ahead| format!("queued ({ahead} ahead)")));
+        let conversation = self.peer.borrow().clone();
+        match conversation {
+            None => self.tracked.wait_for_peer(),
+            Some(conversation) if self.copy.is_none() && self.retry.is_none() && !self.lost && ahead.is_none() => {
+                self.tracked.set_waiting(None);
+                self.copy = Some(Box::pin(copy(self.core.clone(), conversation, self.tracked.clone())));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Returns how many pre-copies to the peer are ahead; nothing if it is this one's turn.
+    fn queued(&mut self) -> Option<usize> {
+        let (queue, mid) = (self.core.precopies(self.tracked.peer), self.tracked.terms.mid);
+        let started_ms = self.tracked.view().started_ms;
+        self.place.get_or_insert_with(|| queue.join(started_ms, mid)).ahead()
+    }
+
+    async fn done(&mut self, done: Result<u64, EngineError>) {
+        match done {
+            Ok(bytes) => {
+                self.end("agent", PrecopyState::Copied(bytes)).await;
+            }
+            Err(EngineError::Unanswered(_)) => self.lost = true,
+            // What this host has not got just now it may have later: the bytes that are there lose nothing by it.
+            Err(error @ (EngineError::Store(_) | EngineError::Controller(ControllerError::Storage(_)))) => {
+                tracing::warn!(precopy = %self.tracked.id(), "cannot go on: {error}; trying again");
+                self.tracked.set_waiting(Some(format!("{error}; trying again")));
+                self.retry = Some(Box::pin(self.backoff.next()));
+            }
+            Err(error) => {
+                self.end("agent", PrecopyState::Failed(Cause::cut(error.to_string()))).await;
+            }
+        }
+    }
+
+    /// Ends it with a record, and reports whether it did: a migration may have adopted it a moment ago.
+    async fn end(&mut self, actor: &str, state: PrecopyState) -> bool {
+        self.copy = None;
+        let (mid, actor) = (self.tracked.terms.mid, actor.to_owned());
+        let (decided, last) = tokio::sync::oneshot::channel();
+        let ended = self.core.decide::<()>(move |ledger| {
+            let running = ledger.precopy(mid).filter(|precopy| !precopy.is_at_rest()).ok_or(())?;
+            let last = entry(&actor, Body::Precopy(running.with(state)));
+            let _ = decided.send(last.clone());
+            Ok(vec![last])
+        });
+        if ended.await.is_ok()
+            && let Ok(last) = last.await
+        {
+            super::ended(&self.core, &last);
+            return true;
+        }
+        false
+    }
+
+    async fn event(&mut self, event: Event) {
+        let (id, tracked) = (self.tracked.id(), self.tracked.clone());
+        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
+        match event {
+            Event::Abort { cause, actor, reply } => {
+                let done = self.end(&actor, PrecopyState::Aborted(cause)).await;
+                let _ = reply.send(if done { Ok(()) } else { Err(ended()) });
+            }
+            Event::Order { change, actor, reply } => {
+                let _ = reply.send(self.order(change, &actor).await);
+            }
+            Event::Reap { reply, .. } | Event::Resolve { reply, .. } => {
+                let _ = reply.send(Err(EngineError::IsPrecopy(id)));
+            }
+            Event::Failed(cause) => {
+                self.end("agent", PrecopyState::Failed(cause)).await;
+            }
+            Event::Heard { .. } => {}
+        }
+    }
+
+    /// Changes its orders.
+    ///
+    /// Errors: why they do not change.
+    async fn order(&mut self, change: Change, actor: &str) -> Result<(), EngineError> {
+        let id = self.tracked.id();
+        if let Change::Cutover { .. } = change {
+            return Err(EngineError::IsPrecopy(id));
+        }
+        let changed = change.apply(self.tracked.orders(), &id, self.core.clock_ms(), actor);
+        let orders = changed.map_err(|why| EngineError::NoSuchOrder { id, why })?;
+        self.core.append(entry(actor, Body::Orders(orders.clone()))).await;
+        self.tracked.set_orders(orders);
+        Ok(())
+    }
+}
+
+/// Lets the peer hold the bytes of the model as it is now, and returns how many these are.
+async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tracked>) -> Result<u64, EngineError> {
+    let (mid, model) = (tracked.terms.mid, tracked.terms.model);
+    // What the model was written is a blob of its own, which nothing names but the export.
+    let lease = core.parts.store.lease_with_puts();
+    let export = core.parts.departure.preview(model).await?;
+    let blobs = distinct_blobs(&export.calls);
+    lease.narrow(blobs.iter().map(|blob| blob.hash));
+    let refused = |text: String| EngineError::Controller(ControllerError::Refused(text));
+    let question = Question::Precopy(Box::new(Precopying {
+        mid,
+        model,
+        name: Name::cut(&export.name),
+        owner: Name::cut(&export.owner),
+        blobs: Bounded::new(blobs.clone()).map_err(|error| refused(error.to_string()))?,
+    }));
+    parcel::over(&core, &conversation, &tracked, question, &blobs).await
+}

@@ -1,0 +1,193 @@
+//! `precopy`: bytes ahead of a migration that may come, as an operator sees them.
+
+use modelferry::cli::demo::sample::Sample;
+use serde_json::Value;
+
+use super::host::{Host, files, ready};
+
+/// Large and held back enough for a transfer to last until somebody has looked at it.
+const BIG: u64 = 16 << 20;
+const THIN: &str = "8mbit";
+
+fn big() -> Sample {
+    Sample { size_bytes: BIG, ..Sample::default() }
+}
+
+fn view(host: &Host, id: &str) -> Value {
+    host.migration(id)["migration"].clone()
+}
+
+fn bytes(host: &Host, id: &str, what: &str) -> u64 {
+    view(host, id)["bytes"][what].as_u64().unwrap()
+}
+
+/// Waits until so many bytes more than `before` are held.
+fn until_held(host: &Host, id: &str, before: u64) -> u64 {
+    let least = before + (2 << 20);
+    host.until(&format!("{least} bytes are held"), |host| {
+        let view = view(host, id);
+        assert!(view["ended_ms"].is_null(), "{view}");
+        view["bytes"]["held"].as_u64().filter(|held| *held >= least)
+    })
+}
+
+fn linked(src: &Host, dst: &Host) {
+    for host in [src, dst] {
+        host.until("peers are connected", |host| host.connected().then_some(()));
+    }
+}
+
+#[test]
+fn a_precopied_model_migrates_sending_only_what_has_changed() {
+    let sample = Sample { size_bytes: 4 << 20, ..Sample::default() };
+    let (src, dst, _) = ready(&sample);
+    let model = sample.name.as_str();
+    let id = format!("{}:p0", sample.uuid);
+    let told = src.run(&["precopy", model, "dst", "--wait"]);
+    assert!(told.err.contains(&format!("Pre-copy started with ID \"{id}\"")), "{}", told.err);
+    let told = told.ok();
+    assert!(told.contains("a migration sends only what has changed since"), "{told}");
+    assert!(bytes(&src, &id, "sent") > 4 << 20);
+    assert_eq!(dst.run(&["migrations", "--format", "json"]).json(), serde_json::json!([]));
+    assert!(!dst.run(&["models"]).ok().contains(model));
+
+    src.run(&["embedded", "set", model, "colour=green"]).ok();
+    let before = src.export(model);
+    let again = src.run(&["precopy", model, "dst", "--wait", "--format", "json"]).json();
+    assert_eq!((again["state"].as_str(), again["kind"].as_str()), (Some("Copied"), Some("precopy")));
+    assert!(again["bytes"]["sent"].as_u64().unwrap() < 1 << 10, "{again}");
+
+    src.run(&["migrate", model, "dst", "--wait"]).ok();
+    let moved = view(&src, &format!("{}:0", sample.uuid));
+    assert_eq!(moved["bytes"]["sent"], 0, "{moved}");
+    assert!(files(&before) == files(&dst.export(model)), "what arrived differs");
+    let listed = src.run(&["migrations"]).ok();
+    assert!(listed.contains(&id) && listed.contains("Copied"), "{listed}");
+    src.run(&["show-migration", &id, "--proof"]).fails(1, "is a pre-copy, which hands nothing over");
+    // By its model's name the migration is meant, whatever came after it.
+    src.run(&["show-migration", model, "--proof"]).ok();
+}
+
+#[test]
+fn a_precopy_goes_on_by_itself_after_either_agent_was_killed() {
+    let sample = big();
+    let (mut src, mut dst, _) = ready(&sample);
+    let id = format!("{}:p0", sample.uuid);
+    src.run(&["precopy", &sample.name, "dst", "--bwlimit", THIN]).ok();
+    let held = until_held(&src, &id, 0);
+
+    src.kill();
+    src.start();
+    linked(&src, &dst);
+    let more = until_held(&src, &id, held);
+    assert!(bytes(&src, &id, "sent") < more, "what was held has been sent again");
+    assert_eq!(view(&src, &id)["orders"]["bwlimit"], THIN);
+
+    dst.kill();
+    dst.start();
+    linked(&src, &dst);
+    until_held(&src, &id, more);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    let adopted = view(&src, &id);
+    assert_eq!(adopted["note"], format!("adopted by migration {}:0", sample.uuid), "{adopted}");
+    let moved = view(&src, &format!("{}:0", sample.uuid));
+    assert!(moved["bytes"]["sent"].as_u64().unwrap() <= BIG - more, "{moved}");
+    assert!(dst.serves(&sample.name));
+    src.kill();
+    src.start();
+    assert_eq!(view(&src, &id)["note"], adopted["note"]);
+}
+
+#[test]
+fn a_precopy_is_shown_as_such_and_nothing_says_that_its_model_migrates() {
+    let sample = big();
+    let (src, _dst, _) = ready(&sample);
+    let model = sample.name.as_str();
+    let id = format!("{}:p0", sample.uuid);
+    src.run(&["precopy", model, "dst", "--bwlimit", THIN]).ok();
+    until_held(&src, &id, 0);
+    let status = src.run(&["status"]).ok();
+    assert!(status.contains("pre-copying: copying binaries ahead of a migration, model is live ("), "{status}");
+    for inside in [&["status", "-m", model][..], &["show-model", model]] {
+        let told = src.run(inside).ok();
+        assert!(!told.contains("migrat") && !told.contains("pre-cop"), "{told}");
+    }
+    src.run(&["precopy", model, "dst"]).fails(1, &format!("is being pre-copied there already ({id})"));
+    src.run(&["cutover", &id]).fails(1, "is a pre-copy");
+    src.run(&["unpair", "dst"]).fails(1, &format!("pre-copy \"{id}\" with \"dst\" has not ended"));
+    let told = src.run(&["pause", model]).ok();
+    assert!(told.contains(&format!("Pre-copy \"{id}\" is paused")), "{told}");
+    assert!(src.run(&["status"]).ok().contains("paused by operator (uid"));
+    assert!(src.serves(model));
+    src.run(&["resume", model]).ok();
+    let told = src.run(&["abort", model]).ok();
+    assert!(told.contains("what has arrived stays over there"), "{told}");
+    src.run(&["wait", &id]).fails(3, "pre-copy ended: aborted by operator (uid");
+    assert!(!src.run(&["status"]).ok().contains(&id), "an ended pre-copy is no failed migration");
+    let trail = src.run(&["events"]).ok();
+    for said in [format!("pre-copy of admin/{model} to dst begins"), "Aborted: aborted by operator".to_owned()] {
+        assert!(trail.contains(&said), "{said:?} is not in {trail}");
+    }
+    let audit = src.run(&["audit", "verify", "--format", "json"]).json();
+    assert_eq!(audit["migrations"], 0, "{audit}");
+}
+
+#[test]
+fn a_precopied_model_goes_elsewhere_while_its_name_is_taken_at_the_first_peer() {
+    let sample = big();
+    let (src, dst, _) = ready(&sample);
+    let mut west = Host::new("west");
+    west.start();
+    west.add_users();
+    west.pair(&src);
+    // A model of the same name and no known user: a migration would be refused, the bytes are welcome.
+    let taken = Sample { uuid: "5b0d2c1e-8f34-4a67-9c1b-3e7a90d4ffff".into(), ..Sample::default() };
+    dst.import(&taken);
+    let id = format!("{}:p0", sample.uuid);
+    src.run(&["migrate", &sample.name, "dst"]).fails(1, "already exists");
+    src.run(&["precopy", &sample.name, "dst", "--bwlimit", THIN]).ok();
+    until_held(&src, &id, 0);
+    assert!(dst.serves(&sample.name), "the other model of the name is used meanwhile");
+    src.run(&["migrate", &sample.name, "west", "--wait"]).ok();
+    assert!(west.serves(&sample.name));
+    src.run(&["wait", &id]).fails(3, "the model has moved to west");
+}
+
+#[test]
+fn all_models_are_precopied_one_at_a_time() {
+    let (src, dst, _) = ready(&big());
+    let named = |n: u32| Sample {
+        name: format!("model-{n}"),
+        uuid: format!("5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f8{n:02}"),
+        ..Sample::default()
+    };
+    [named(1), named(2)].iter().for_each(|sample| drop(src.import(sample)));
+    src.run(&["limit", THIN]).ok();
+    src.run(&["precopy", "--all", "dst"]).ok();
+    let listed = src.run(&["migrations"]).ok();
+    assert_eq!(listed.matches(":p0").count(), 3, "{listed}");
+    assert!(listed.contains("queued (1 ahead)") && listed.contains("queued (2 ahead)"), "{listed}");
+    src.run(&["limit", "none"]).ok();
+    for model in ["model-1", "model-2"] {
+        src.run(&["wait", model]).ok();
+        src.run(&["migrate", model, "dst", "--wait"]).ok();
+        assert_eq!(view(&src, model)["bytes"]["sent"], 0);
+        assert!(dst.serves(model));
+    }
+}
+
+#[test]
+fn what_cannot_be_precopied_is_refused_with_the_nearest_name() {
+    let sample = Sample::default();
+    let (src, mut dst, _) = ready(&sample);
+    let model = sample.name.as_str();
+    src.run(&["precopy", &model[1..], "dst"]).fails(1, &format!("did you mean \"{model}\"?"));
+    src.run(&["precopy", model, "dts"]).fails(1, "did you mean \"dst\"?");
+    src.run(&["precopy", "controller", "dst"]).fails(1, "controllers can't be migrated");
+    src.run(&["precopy", model]).fails(2, "target controller not specified");
+    src.run(&["precopy", model, "dst", "--bwlimit", "0"]).fails(2, "a pre-copy that may send nothing never ends");
+    dst.kill();
+    src.until("the link is down", |src| (!src.connected()).then_some(()));
+    src.run(&["precopy", model, "dst"]).fails(5, "is not connected");
+    assert_eq!(src.run(&["migrations", "--format", "json"]).json(), serde_json::json!([]));
+}

@@ -118,6 +118,22 @@ fn what_an_unfinished_migration_has_brought_stays_over_restarts_and_goes_when_it
 }
 
 #[test]
+fn what_a_precopy_has_brought_stays_for_the_retention_and_makes_the_migration_small() {
+    let sample = Sample { size_bytes: 4 << 20, ..Sample::default() };
+    let (src, dst, _) = ready(&sample);
+    let (model, id) = (sample.name.as_str(), format!("{}:0", sample.uuid));
+    let sent = || src.migration(&id)["migration"]["bytes"]["sent"].as_u64().unwrap();
+    src.run(&["precopy", model, "dst", "--wait"]).ok();
+    dst.run(&["store", "prune"]).ok();
+    let brought = held(&dst);
+    assert!(number(&brought, "idle-bytes") > 4 << 20, "{brought}");
+    src.run(&["migrate", model, "dst", "--wait"]).ok();
+    assert!(sent() < 1 << 20, "{} bytes were sent again", sent());
+    pruned(&dst);
+    dst.run(&["verify", &id]).ok();
+}
+
+#[test]
 fn a_dry_run_removes_nothing_and_says_what_would_go() {
     let sample = Sample::default();
     let mut host = Host::new("src");

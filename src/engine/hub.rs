@@ -326,6 +326,10 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         Question::TakeLog(taking) => logs::take(core, peer, taking).await,
         // Kept apart: it lasts, and must not hold up the answers to others.
         Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
+        Question::GiveUp(mid) => {
+            precopy::give_up(core, peer, mid);
+            Answer::Bytes(0)
+        }
         Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;

@@ -93,6 +93,7 @@ pub fn questions() -> Vec<Question> {
             owner: name("admin"),
             blobs: list(vec![BLOB]),
         })),
+        Question::GiveUp(MID),
     ]
 }
 

@@ -39,6 +39,7 @@ struct State {
     effects: u64,
     syncs: u64,
     writes: u64,
+    bytes_written: u64,
     unsynced: Vec<Unsynced>,
 }
 
@@ -83,6 +84,11 @@ impl Faults {
     /// Returns the syncs since the plan was set.
     pub fn syncs(&self) -> u64 {
         self.lock().syncs
+    }
+
+    /// Returns the bytes written since the plan was set, those that were written over included.
+    pub fn bytes_written(&self) -> u64 {
+        self.lock().bytes_written
     }
 
     /// Takes back what was not synced, as a power cut does, save the writes that are `kept`: by their place
@@ -223,6 +229,7 @@ impl MediumFile for FaultyFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.remember(&mut state, offset, count, Some(&bytes[..count]))?;
+        state.bytes_written += count as u64;
         let written = MediumFile::write_at(&self.file, offset, &bytes[..count])?;
         if matches!(fate, Fate::Torn(_)) { Err(dead()) } else { Ok(written) }
     }

@@ -26,6 +26,11 @@ impl Ear {
     pub fn take(&self) -> Vec<(u32, ChunkSet)> {
         std::mem::take(&mut *lock(&self.heard)).into_iter().collect()
     }
+
+    /// Reports whether there is something to take.
+    pub fn has_heard(&self) -> bool {
+        !lock(&self.heard).is_empty()
+    }
 }
 
 /// The ears of a blob.

@@ -82,7 +82,11 @@ impl Controller for Way {
     }
 
     async fn answering(&self) {
-        let ms = self.estate.inner().rng.u64(0..60);
+        let ms = {
+            let rng = &mut self.estate.inner().rng;
+            // Long enough for a migration to begin and to end meanwhile.
+            if rng.u32(0..8) == 0 { rng.u64(0..3_000) } else { rng.u64(0..60) }
+        };
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 

@@ -15,11 +15,11 @@ use modelferry::engine::{
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
 use modelferry::store::Store;
-use modelferry_protocol::ids::Pin;
+use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
-use modelferry_protocol::snapshot::{BlobRef, Name};
+use modelferry_protocol::snapshot::{BlobRef, Name, Snapshot};
 use tokio::runtime::Runtime;
 
 use super::controller::{Desk, MODEL};
@@ -290,6 +290,20 @@ impl Host {
     /// Returns how many blobs its operator's prunes have removed.
     pub fn pruned(&self) -> u64 {
         self.pruned.load(Relaxed)
+    }
+
+    /// Returns what is lacking of a sealed snapshot, if something is.
+    pub fn lacks_of(&self, root: Hash) -> Option<String> {
+        let store = &self.running.as_ref()?.store;
+        let Ok(Some(bytes)) = store.size(root) else { return Some(format!("the snapshot {root} is not here")) };
+        let bytes = store.read(BlobRef { hash: root, bytes }, bytes).map_err(|error| error.to_string());
+        let snapshot = bytes.and_then(|bytes| Snapshot::open(&bytes, root).map_err(|error| error.to_string()));
+        let blobs = match snapshot {
+            Ok(snapshot) => snapshot.blobs(),
+            Err(error) => return Some(error),
+        };
+        let gone = blobs.iter().find(|blob| !matches!(store.size(blob.hash), Ok(Some(bytes)) if bytes == blob.bytes));
+        gone.map(|blob| format!("blob {} of the snapshot is not here", blob.hash))
     }
 
     /// Proves that a blob is here, whole.

@@ -16,7 +16,8 @@ fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)
     })
 }
 
-/// I4, I5 and I7, of the agents that run.
+/// I4, I5, I7, and I8 of the agents that run: what was sealed is here, with all that it names, as long as its migration
+/// has not ended, and while the model is live that it brought.
 pub fn check(hosts: &[Host; 2], estate: &Estate) {
     let mut broken = Vec::new();
     for (index, host) in hosts.iter().enumerate() {
@@ -31,6 +32,12 @@ pub fn check(hosts: &[Host; 2], estate: &Estate) {
                 let given_up = matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_));
                 if given_up && !matches!(own, Held::Live(_)) {
                     broken.push(format!("I5: host {index} gave up, its model is {own:?}"));
+                }
+            }
+            for (mid, standing) in ledger.standings() {
+                let needed = !standing.is_at_rest() || own == Held::Live(Some(mid));
+                if let Some(lacking) = standing.root().filter(|_| needed).and_then(|root| host.lacks_of(root)) {
+                    broken.push(format!("I8: host {index}, migration {mid}: {lacking}"));
                 }
             }
             for (mid, record) in sources(ledger) {

@@ -252,7 +252,8 @@ impl Run {
         self.until_settled()?;
         invariants::check_journals(&self.hosts, &self.region.estate);
         self.hosts.iter().for_each(Host::prune);
-        for _ in 0..200 {
+        // Longer than two prunes take: the one of the start may not have ended.
+        for _ in 0..1_400 {
             self.tick()?;
         }
         invariants::check_stores(&self.hosts, &self.region.estate);

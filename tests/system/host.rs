@@ -137,6 +137,15 @@ impl Host {
         kib << 10
     }
 
+    /// Returns the bytes that the running agent has had the system write to its disks; nothing where that is not counted,
+    /// as of files in memory.
+    pub fn bytes_to_disk(&self) -> Option<u64> {
+        let agent = self.agent.as_ref().expect("a running agent");
+        let io = fs::read_to_string(format!("/proc/{}/io", agent.id())).ok()?;
+        let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: "))?;
+        bytes.parse().ok().filter(|bytes| *bytes > 0)
+    }
+
     /// Stops the agent as systemd would.
     pub fn stop(&mut self) {
         let mut agent = self.agent.take().expect("a running agent");

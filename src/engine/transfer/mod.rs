@@ -14,6 +14,7 @@ pub mod receive;
 pub mod send;
 pub mod share;
 mod silence;
+mod unsynced;
 mod window;
 
 use crate::link::SessionClosed;

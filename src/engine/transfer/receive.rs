@@ -9,18 +9,14 @@ use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::ChunkSet;
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
 use modelferry_protocol::switch::Cause;
-use tokio::sync::Notify;
 
 use super::pack::unpack;
+use super::unsynced::{BYTES_MUCH, Unsynced};
 use crate::engine::core::Core;
 use crate::engine::tracked::{Event, Tracked};
 use crate::link::{ChunkInbox, Session, SessionClosed};
 use crate::store::{Ear, Incoming, Lease, StoreError};
 
-/// Bytes written that are made durable at once, without waiting for more.
-const SYNC_BYTES: u64 = 4 << 20;
-/// How long the first written byte waits for more to be made durable with it.
-const SYNC_DELAY: Duration = Duration::from_millis(50);
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 /// Damaged frames of one blob, on one connection, whose chunks are asked for again.
@@ -61,8 +57,7 @@ pub struct Receiving {
     slots: Mutex<BTreeMap<Handle, Arc<Slot>>>,
     /// Holds what comes for a migration that is at rest: the log, until the controller has it.
     lease: Arc<Lease>,
-    dirty: Arc<Notify>,
-    dirty_much: Notify,
+    unsynced: Arc<Unsynced>,
 }
 
 /// Why a blob cannot be taken in.
@@ -82,9 +77,9 @@ impl From<SessionClosed> for Refusal {
 impl Receiving {
     /// Begins to take in what comes over `session`.
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
-        let (slots, dirty, dirty_much) = (Mutex::default(), Arc::default(), Notify::new());
+        let (slots, unsynced) = (Mutex::default(), Arc::default());
         let lease = Arc::new(core.parts.store.lease());
-        Arc::new(Self { core, session, slots, lease, dirty, dirty_much })
+        Arc::new(Self { core, session, slots, lease, unsynced })
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Handle, Arc<Slot>>> {
@@ -131,8 +126,8 @@ impl Receiving {
                 return self.fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await;
             }
         };
-        let dirty = self.dirty.clone();
-        let ear = incoming.listen(move || dirty.notify_one());
+        let unsynced = self.unsynced.clone();
+        let ear = incoming.listen(move || unsynced.became_durable());
         let (pages, bytes_held) = (incoming.pages(), incoming.bytes_held());
         let (tracked_here, state) = (tracked.clone(), Mutex::default());
         let (pages_known, bytes_known) = (pages, bytes_held);
@@ -154,7 +149,7 @@ impl Receiving {
             }
         }
         // It may lack nothing but the last step.
-        self.dirty.notify_one();
+        self.unsynced.prompt();
     }
 
     /// Takes in a [`Message::BlobPage`].
@@ -175,7 +170,7 @@ impl Receiving {
             self.refuse(refusal).await;
         }
         // Chunks that were found here are to be made durable, and told.
-        self.dirty.notify_one();
+        self.unsynced.prompt();
     }
 
     /// Asks for what is lacking of a page.
@@ -211,12 +206,9 @@ impl Receiving {
                 state.written_bytes += bytes;
                 let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
                 // After the last chunk there is nothing to wait for.
-                state.dirty_bytes >= SYNC_BYTES || here >= slot.incoming.blob().bytes
+                state.dirty_bytes >= BYTES_MUCH || here >= slot.incoming.blob().bytes
             };
-            self.dirty.notify_one();
-            if is_much {
-                self.dirty_much.notify_one();
-            }
+            self.unsynced.wrote(bytes, is_much);
         }
         match damaged {
             Some((chunks, damage)) => self.damaged(&slot, page, &chunks, damage).await,
@@ -296,12 +288,7 @@ impl Receiving {
     /// Makes what was written durable, tells the source, and finishes blobs, until the connection ends.
     pub async fn make_durable(&self) {
         loop {
-            self.dirty.notified().await;
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(SYNC_DELAY) => {}
-                () = self.dirty_much.notified() => {}
-            }
+            self.unsynced.due().await;
             let slots: Vec<Arc<Slot>> = self.slots().values().cloned().collect();
             for slot in slots {
                 match self.settle(&slot).await {
@@ -309,6 +296,11 @@ impl Receiving {
                     Err(Refusal::Closed) => return,
                     Err(refusal) => self.refuse(refusal).await,
                 }
+            }
+            // This very sync has said so as well.
+            self.unsynced.telling();
+            if self.slots().values().any(|slot| slot.ear.has_heard()) {
+                self.unsynced.became_durable();
             }
         }
     }

@@ -5,6 +5,7 @@ mod crash;
 mod incoming;
 mod large;
 mod sweeps;
+mod written;
 
 use std::fs;
 use std::path::Path;

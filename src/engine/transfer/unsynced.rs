@@ -1,0 +1,117 @@
+//! When what was written is made durable: soon, so that a kill costs little and the source hears of it, and not for too
+//! few bytes, since recording what is held writes some 22 KiB to the database each time.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Bytes of a blob that are made durable at once, without waiting for more.
+pub const BYTES_MUCH: u64 = 4 << 20;
+/// Bytes that are worth a sync: what is written besides is a twelfth of them. A quarter of the smallest window.
+const BYTES_MIN: u64 = 256 << 10;
+/// How long the first written byte waits for more to be made durable with it.
+const DELAY: Duration = Duration::from_millis(50);
+/// How long it waits while there are fewer bytes than are worth it. On links below 8 Mbit/s there always are.
+const DELAY_MAX: Duration = Duration::from_millis(250);
+
+/// What one connection has written and not yet made durable.
+#[derive(Default)]
+pub struct Unsynced {
+    something: Notify,
+    much: Notify,
+    /// Whether there may be something to tell, or to end, besides bytes.
+    prompt: AtomicBool,
+    /// Whether bytes became durable that the source has not been told of.
+    durable: AtomicBool,
+    bytes: AtomicU64,
+}
+
+impl Unsynced {
+    /// Counts bytes that were written. `much`: they are so many, or the last, that there is nothing to wait for.
+    pub fn wrote(&self, bytes: u64, much: bool) {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.something.notify_one();
+        if much {
+            self.much.notify_one();
+        }
+    }
+
+    /// Says that there may be something to tell, or to end, however few bytes there are.
+    pub fn prompt(&self) {
+        self.prompt.store(true, Relaxed);
+        self.something.notify_one();
+    }
+
+    /// Says that bytes became durable, here or by another connection that receives the same blob.
+    pub fn became_durable(&self) {
+        self.durable.store(true, Relaxed);
+        self.something.notify_one();
+    }
+
+    /// Says that the source is about to be told of whatever became durable until now: to be looked for afterwards.
+    pub fn telling(&self) {
+        self.durable.store(false, Relaxed);
+    }
+
+    /// Waits until it is time to make durable what there is.
+    pub async fn due(&self) {
+        self.something.notified().await;
+        let begun = Instant::now();
+        loop {
+            let is_prompt = self.prompt.load(Relaxed) || self.durable.load(Relaxed);
+            let is_worth_it = is_prompt || self.bytes.load(Relaxed) >= BYTES_MIN;
+            let until = begun + if is_worth_it { DELAY } else { DELAY_MAX };
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(until) => break,
+                () = self.much.notified() => break,
+                () = self.something.notified() => {}
+            }
+        }
+        self.prompt.store(false, Relaxed);
+        self.bytes.store(0, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns how long it takes until it is time, if this happens to begin with.
+    async fn waits(begin: impl FnOnce(&Unsynced)) -> Duration {
+        let (unsynced, begun) = (Unsynced::default(), Instant::now());
+        begin(&unsynced);
+        unsynced.due().await;
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_bytes_wait_for_more_but_not_for_long() {
+        assert_eq!(waits(|unsynced| unsynced.wrote(1, false)).await, DELAY_MAX);
+        assert_eq!(waits(|unsynced| unsynced.wrote(BYTES_MIN, false)).await, DELAY);
+        assert_eq!(waits(Unsynced::prompt).await, DELAY);
+        assert_eq!(waits(Unsynced::became_durable).await, DELAY);
+        assert_eq!(waits(|unsynced| unsynced.wrote(1, true)).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_meanwhile_makes_it_worth_it() {
+        let (unsynced, begun) = (Unsynced::default(), Instant::now());
+        unsynced.wrote(1, false);
+        let more = async {
+            tokio::time::sleep(2 * DELAY).await;
+            unsynced.wrote(BYTES_MIN, false);
+        };
+        tokio::join!(unsynced.due(), more);
+        assert_eq!(begun.elapsed(), 2 * DELAY);
+        // Nothing of it counts for the next time, nor what was durable and has been told.
+        unsynced.became_durable();
+        unsynced.telling();
+        let begun = Instant::now();
+        unsynced.wrote(1, false);
+        unsynced.due().await;
+        assert_eq!(begun.elapsed(), DELAY_MAX);
+    }
+}

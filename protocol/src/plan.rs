@@ -145,6 +145,19 @@ pub struct LogTaking {
     pub segment: LogSegment,
 }
 
+/// A blob that is to be made of another one and of a patch, both of which the target holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Rebuilding {
+    /// The migration that needs it.
+    pub mid: MigrationId,
+    /// What is to be made.
+    pub blob: BlobRef,
+    /// What it is made of.
+    pub base: BlobRef,
+    /// What differs: a blob that is needed for nothing else.
+    pub patch: BlobRef,
+}
+
 wire_enum! {
     /// What an agent asks its peer.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +189,14 @@ wire_enum! {
         /// offered right behind the question, and the answer, [`Answer::Bytes`] of all of them, comes when they are
         /// durable. A source asks this for one pre-copy at a time; the next question ends the one before.
         0x0a = Precopy(Box<Precopying>),
+        /// Wait no longer for what [`Question::Precopy`] asked for under this id; what has arrived stays. Answered by
+        /// [`Answer::Bytes`] of 0.
+        0x0b = GiveUp(MigrationId),
+        /// How much of each of these blobs is held already? Answered by [`Answer::HeldEach`].
+        0x0c = HeldEach(Bounded<BlobRef, CALLS_MAX>),
+        /// Make a blob of a base and a patch. Answered by [`Answer::Bytes`] of the blob once it is proven and durable; if
+        /// it is not made, nothing is lost: it is sent as any other. The patch is removed in either case.
+        0x0d = Rebuild(Rebuilding),
     }
 }
 
@@ -200,5 +221,7 @@ wire_enum! {
         0x05 = Networks(Box<Networks>),
         /// Time of the last log line that the migration has brought, Unix milliseconds; 0 for none.
         0x06 = LogTime(u64),
+        /// For each blob that was asked about, the bytes that are held and durable.
+        0x0c = HeldEach(Bounded<u64, CALLS_MAX>),
     }
 }

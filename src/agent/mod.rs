@@ -178,6 +178,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
             commit_freshness: config.migration.commit_freshness,
             parallel_max: config.migration.max_parallel,
             in_doubt_after: config.migration.in_doubt_after,
+            patches: config.transfer.patches,
             store: config.store,
             ..Settings::default()
         },

@@ -1,8 +1,11 @@
 //! `modelferry man`: writes the manual pages, for packages.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Command};
+use clap_mangen::Man;
+use roff::{Roff, roman};
 
 use super::exit::{self, Exit};
 use super::help::Help;
@@ -26,7 +29,9 @@ pub struct ManArgs {
 
 impl ManArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        clap_mangen::generate_to(super::command(), &self.dir).map_err(|error| {
+        let mut command = super::command().disable_help_subcommand(true);
+        command.build();
+        write_pages(&command, &self.dir).map_err(|error| {
             Failure::new(
                 FailureKind::Refused,
                 format!("cannot write manual pages into {}: {error}", self.dir.display()),
@@ -34,5 +39,93 @@ impl ManArgs {
             .hint("name a directory that exists and that you may write to")
         })?;
         Ok(Exit::Done)
+    }
+}
+
+/// Writes the lines of a section.
+type WriteLines = fn(&mut Roff, &str);
+
+/// What is below the options of a command's help, in the order and by the names that man-pages(7) wants.
+const SECTIONS: [(&str, &str, WriteLines); 3] =
+    [("EXIT CODES", "EXIT STATUS", exit_status), ("EXAMPLES", "EXAMPLES", examples), ("IN JUJU", "JUJU", text)];
+
+/// Writes the pages of a command and of those below it into a directory.
+fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+        write_pages(inner, dir)?;
+    }
+    let man = Man::new(command.clone());
+    let mut page = Vec::new();
+    render(command, &man, &mut page)?;
+    std::fs::write(dir.join(man.get_filename()), page)
+}
+
+fn render(command: &Command, man: &Man, page: &mut dyn Write) -> io::Result<()> {
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    if command.get_subcommands().any(|inner| !inner.is_hide_set()) {
+        man.render_subcommands_section(page)?;
+    }
+    let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let mut roff = Roff::new();
+    for (heading, name, write) in SECTIONS {
+        let section = help.split("\n\n").find_map(|section| section.strip_prefix(heading)?.strip_prefix(":\n"));
+        if let Some(section) = section {
+            roff.control("SH", [name]);
+            write(&mut roff, section);
+        }
+    }
+    roff.to_writer(page)?;
+    if command.get_version().is_some() {
+        man.render_version_section(page)?;
+    }
+    Ok(())
+}
+
+fn exit_status(roff: &mut Roff, lines: &str) {
+    for (code, meaning) in lines.lines().filter_map(|line| line.trim().split_once(' ')) {
+        roff.control("TP", []);
+        roff.text([roman(code)]);
+        roff.text([roman(meaning.trim())]);
+    }
+}
+
+fn examples(roff: &mut Roff, lines: &str) {
+    roff.control("EX", []);
+    lines.lines().for_each(|line| {
+        roff.text([roman(line.trim())]);
+    });
+    roff.control("EE", []);
+}
+
+fn text(roff: &mut Roff, lines: &str) {
+    roff.text([roman(lines.trim())]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_its_sections_by_their_usual_names_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        ManArgs { dir: dir.path().to_owned() }.run().unwrap();
+        let pages: Vec<PathBuf> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(pages.len() > 40, "{pages:?}");
+        for path in pages {
+            let page = std::fs::read_to_string(&path).unwrap();
+            let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+            let wanted = ["NAME", "SYNOPSIS", "DESCRIPTION", "\"EXIT STATUS\"", "EXAMPLES", "JUJU"];
+            let found: Vec<&str> = headings.iter().copied().filter(|heading| wanted.contains(heading)).collect();
+            assert_eq!(found, wanted, "{path:?}: {headings:?}");
+            assert!(!headings.contains(&"EXTRA"), "{path:?}");
+        }
+        let page = std::fs::read_to_string(dir.path().join("modelferry-abort.1")).unwrap();
+        let (_, below) = page.split_once(".SH \"EXIT STATUS\"\n.TP\n0\n").expect("a list of codes");
+        assert!(below.contains(".SH EXAMPLES\n.EX\nmodelferry abort "), "{below}");
+        assert!(below.contains("\n.EE\n.SH JUJU\n"), "{below}");
     }
 }

@@ -13,7 +13,7 @@ use super::link::LinkTable;
 use super::store::StoreTable;
 use super::{
     COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT,
-    parse_duration,
+    TransferConfig, parse_duration,
 };
 
 /// The whole file.
@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) embedded: Option<EmbeddedTable>,
     pub(super) link: Option<LinkTable>,
     pub(super) migration: Option<MigrationTable>,
+    pub(super) transfer: Option<TransferConfig>,
     pub(super) store: Option<StoreTable>,
     pub(super) log: Option<LogTable>,
 }

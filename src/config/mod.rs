@@ -11,6 +11,7 @@ mod link;
 mod rate;
 mod size;
 mod store;
+mod transfer;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
 pub use rate::{BadRate, Rate};
 pub use store::StoreConfig;
+pub use transfer::{Patches, TransferConfig};
 
 /// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
 const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
@@ -64,6 +66,8 @@ pub struct Config {
     pub link: LinkSettings,
     /// Migrations.
     pub migration: MigrationConfig,
+    /// How binaries travel.
+    pub transfer: TransferConfig,
     /// What is kept that nobody needs.
     pub store: StoreConfig,
     /// Directives of tracing's `EnvFilter`.
@@ -126,6 +130,7 @@ impl Config {
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
             link: file.link.unwrap_or_default().into_settings(),
             migration: file.migration.unwrap_or_default().into_config(),
+            transfer: file.transfer.unwrap_or_default(),
             store: file.store.unwrap_or_default().into_config(),
             log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
         }

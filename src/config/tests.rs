@@ -19,6 +19,7 @@ fn an_agent_runs_without_a_file() {
     assert_eq!(config.listen.to_string(), "[::]:17171");
     assert_eq!(config.embedded.name, "north");
     assert_eq!(config.migration.max_freeze, Duration::from_secs(600));
+    assert_eq!(config.transfer.patches, Patches::Off);
 }
 
 #[test]
@@ -45,6 +46,8 @@ fn a_whole_file_is_read() {
         [migration]
         max-freeze = "1h30m"
         commit-freshness = "45s"
+        [transfer]
+        patches = "auto"
         [store]
         retention = "30d"
         quota = "50GiB"
@@ -59,6 +62,7 @@ fn a_whole_file_is_read() {
     assert_eq!(config.embedded.spaces[0].subnets[0].provider_id, "net-1");
     assert!(config.embedded.credentials[0].valid);
     assert_eq!(config.migration.max_freeze, Duration::from_secs(5400));
+    assert_eq!(config.transfer.patches, Patches::Auto);
     assert_eq!((config.store.retention.as_secs(), config.store.quota_bytes), (30 * 86_400, Some(50 << 30)));
 }
 
@@ -90,6 +94,7 @@ fn a_wrong_value_says_what_to_write() {
         ("[embedded]\nversion = \"latest\"", 2, "embedded.version", "such as \"3.6.23\""),
         ("[embedded]\naddresses = [\n  \"https://x/\",\n]", 2, "embedded.addresses", "write host:port"),
         ("[embedded]\nname = \"\"", 2, "embedded.name", "the name is empty"),
+        ("[transfer]\npatches = \"always\"", 2, "transfer.patches", "expected `off` or `auto`"),
         ("[store]\nretention = \"long\"", 2, "store.retention", "such as 7d"),
         ("[store]\nquota = \"50\"", 2, "store.quota", "such as 50GiB"),
         ("socket = 7", 1, "socket", "invalid type: integer `7`"),

@@ -18,12 +18,13 @@ use super::conversation::Conversation;
 use super::course::Course;
 use super::failpoint;
 use super::history::History;
+use super::patches::Patching;
 use super::queue::Queue;
 use super::stock::Stock;
 use super::tracked::Tracked;
 use super::transfer::receive::Receiving;
 use super::transfer::share::Shares;
-use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, StoreConfig};
+use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches, StoreConfig};
 use crate::controller::port::{Arrival, Departure};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Link, Session};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub parallel_max: usize,
     /// Free bytes that must stay on the disk beside what a migration brings.
     pub disk_reserve_bytes: u64,
+    /// Whether binaries may be sent as patches.
+    pub patches: Patches,
     /// How long what nobody needs stays in the store, and how much of it.
     pub store: StoreConfig,
     /// The process around the engine.
@@ -82,6 +85,7 @@ impl Default for Settings {
             window_bytes: 32 << 20,
             parallel_max: PARALLEL_MAX_DEFAULT,
             disk_reserve_bytes: 64 << 20,
+            patches: Patches::Off,
             store: StoreConfig::default(),
             process: Process::default(),
         }
@@ -116,6 +120,8 @@ pub(super) struct Core {
     precopies: Mutex<HashMap<Pin, Queue>>,
     /// What transfers share the link to their peer.
     pub shares: Shares,
+    /// How blobs are patched.
+    pub patching: Patching,
     /// What was found when the store was pruned.
     pub stock: Stock,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -148,6 +154,7 @@ impl Core {
             queue,
             precopies: Mutex::default(),
             shares: Shares::default(),
+            patching: Patching::default(),
             stock: Stock::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),

@@ -21,6 +21,7 @@ use super::core::{Core, entry};
 use super::history::History;
 use super::keep;
 use super::logs;
+use super::patches;
 use super::precopy;
 use super::switchover::target::TargetTask;
 use super::tracked::Event;
@@ -98,6 +99,15 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                         rehearse(&core, session.peer(), &snapshot).await
                     };
                     let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
+                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                });
+            }
+            // Likewise: deflate has to be done again.
+            Message::Ask(Ask { id, question: Question::Rebuild(rebuilding) }) => {
+                while rehearsals.try_join_next().is_some() {}
+                let (core, session, busy) = (core.clone(), session.clone(), rehearsals.len() >= REHEARSALS_MAX);
+                rehearsals.spawn(async move {
+                    let answer = patches::rebuild(&core, session.peer(), rebuilding, busy).await;
                     Core::say(&session, Message::Told(Told { id, answer })).await;
                 });
             }
@@ -318,14 +328,20 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
                 Err::<_, StoreError>(error) => failed(error.to_string()),
             }
         }
+        Question::HeldEach(blobs) => patches::held_each(core, blobs).await,
         Question::Networks => match core.parts.arrival.networks().await {
             Ok(networks) => Answer::Networks(Box::new(networks)),
             Err(error) => failed(error.to_string()),
         },
         Question::LatestLogTime(mid) => logs::latest(core, peer, mid).await,
         Question::TakeLog(taking) => logs::take(core, peer, taking).await,
-        // Kept apart: it lasts, and must not hold up the answers to others.
+        // Kept apart: they last, and must not hold up the answers to others.
+        Question::Rebuild(_) => failed("a blob is made where that is heard".to_owned()),
         Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
+        Question::GiveUp(mid) => {
+            precopy::give_up(core, peer, mid);
+            Answer::Bytes(0)
+        }
         Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;

@@ -17,6 +17,7 @@ pub mod notes;
 pub mod orders;
 pub mod packed;
 mod parcel;
+mod patches;
 mod plan;
 mod precopy;
 mod queue;

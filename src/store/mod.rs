@@ -23,6 +23,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod uses;
+mod versions;
 
 use std::collections::HashMap;
 use std::fs::{self, File};

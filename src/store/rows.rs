@@ -33,6 +33,9 @@ const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
 /// Peer: how many bytes per second went there last, and when, Unix milliseconds.
 const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
 
+/// Name of what comes in versions: the blobs that were sent under it, the latest first, 32 bytes each.
+const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");
+
 /// Memory for the database's pages.
 const CACHE_BYTES: usize = 16 << 20;
 /// Bytes that must be free before the database is written to: it has to be closed and repaired once a
@@ -219,6 +222,23 @@ impl Rows {
         })
     }
 
+    /// Returns the blobs that were sent under a name, the latest first.
+    pub fn versions(&self, name: &str) -> Result<Vec<Hash>, StoreError> {
+        let row = self.read(VERSIONS, |table| Ok(table.get(name)?.map(|row| row.value().to_vec())))?;
+        Ok(row.unwrap_or_default().as_chunks().0.iter().map(|hash| Hash(*hash)).collect())
+    }
+
+    pub fn set_versions(&self, names: &[(String, Vec<Hash>)]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(VERSIONS)?;
+            for (name, versions) in names {
+                let row: Vec<u8> = versions.iter().flat_map(|hash| hash.0).collect();
+                table.insert(name.as_str(), row.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
     pub fn manifests(&self) -> Result<Vec<BlobRef>, StoreError> {
         self.read(MANIFESTS, |table| {
             let mut blobs = Vec::new();
@@ -378,6 +398,7 @@ fn database_in(file: DiskFile) -> Outcome<Database> {
     transaction.open_table(HELD)?;
     transaction.open_table(CHUNKS)?;
     transaction.open_table(RATES)?;
+    transaction.open_table(VERSIONS)?;
     uses::make(&transaction)?;
     transaction.commit()?;
     Ok(database)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use modelferry::config::Patches;
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings, packed};
@@ -45,11 +46,15 @@ pub struct Host {
 
 impl Host {
     pub async fn start(name: &'static str) -> Self {
+        Self::start_with(name, Patches::Off).await
+    }
+
+    async fn start_with(name: &'static str, patches: Patches) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), Disk::real()).unwrap();
         let shelf = Shelf::new(store.clone());
-        let settings = Settings { disk_reserve_bytes: 0, ..Settings::default() };
+        let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut host = Self { name, dir, shelf, settings, listen, store, running: None };
         host.restart().await;
@@ -166,7 +171,12 @@ pub async fn third(src: &Host, name: &'static str) -> Host {
 
 /// Two hosts, paired and connected, with a model of these binaries on the first.
 pub async fn pair(blobs: &[Vec<u8>]) -> (Host, Host) {
-    let (src, dst) = (Host::start("src").await, Host::start("dst").await);
+    pair_with(blobs, Patches::Off).await
+}
+
+/// Likewise, with agents that send patches, or do not.
+pub async fn pair_with(blobs: &[Vec<u8>], patches: Patches) -> (Host, Host) {
+    let (src, dst) = (Host::start_with("src", patches).await, Host::start_with("dst", patches).await);
     let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
     dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
     connected(&src, &dst).await;

@@ -8,5 +8,6 @@ mod controller;
 mod damage;
 mod engines;
 mod moves;
+mod patched;
 mod precopy;
 mod shelf;

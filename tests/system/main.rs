@@ -16,6 +16,7 @@ mod memory;
 mod moved;
 mod nearest;
 mod parity;
+mod patched;
 mod plan;
 mod precopy;
 mod refused;

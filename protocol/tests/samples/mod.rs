@@ -8,7 +8,8 @@ use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
-    Answer, Finding, Keeping, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Precopying, Question, Room,
+    Answer, Finding, Keeping, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Precopying, Question, Rebuilding,
+    Room,
 };
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
@@ -93,6 +94,9 @@ pub fn questions() -> Vec<Question> {
             owner: name("admin"),
             blobs: list(vec![BLOB]),
         })),
+        Question::GiveUp(MID),
+        Question::HeldEach(list(vec![BLOB])),
+        Question::Rebuild(Rebuilding { mid: MID, blob: BLOB, base: BLOB, patch: BLOB }),
     ]
 }
 
@@ -109,6 +113,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::Bytes(4096),
         Answer::Json(Bytes::new(b"{}".to_vec()).unwrap()),
         Answer::LogTime(1_767_225_601_000),
+        Answer::HeldEach(list(vec![4096, 0])),
         Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40 }),
         Answer::Networks(Box::new(Networks {
             told: true,

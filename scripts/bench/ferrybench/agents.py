@@ -57,7 +57,7 @@ meter-status: {{code: NOT SET, info: ""}}
 class Agents:
     """Two paired agents, one at each end of the link."""
 
-    def __init__(self, binary, link, scratch, congestion, further=""):
+    def __init__(self, binary, link, scratch, congestion, further="", tables=""):
         self.binary, self.link, self.scratch = binary, link, scratch
         self.processes = []
         for side, (name, address) in enumerate(zip(("src", "dst"), link.ends)):
@@ -71,6 +71,7 @@ class Agents:
                 )
                 if congestion:
                     file.write(f'[link]\ncongestion = "{congestion}"\n{further}\n')
+                file.write(tables)
             log = open(f"{scratch}/{name}/log", "w")
             command = link.inside(side, binary, "agent", "--config", self.config(name))
             self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))

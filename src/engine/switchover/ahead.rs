@@ -18,6 +18,7 @@ use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, entry};
 use crate::engine::error::EngineError;
 use crate::engine::orders::{self, Change, local};
+use crate::engine::patches;
 use crate::engine::plan;
 use crate::engine::tracked::{Event, Tracked, id_of};
 use crate::engine::transfer::rate;
@@ -301,8 +302,10 @@ async fn copy(
     // What the model was written is a blob of its own, which nothing names but the export.
     let lease = core.parts.store.lease_with_puts();
     let export = core.parts.departure.preview(errand.model).await?;
+    patches::ahead(&core, &conversation, &tracked, &export.calls).await?;
     lease.narrow(distinct_blobs(&export.calls).iter().map(|blob| blob.hash));
     rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
+    patches::remember(&core, &export.calls).await;
     rehearse(&conversation, errand, export).await
 }
 

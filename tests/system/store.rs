@@ -99,7 +99,8 @@ fn what_an_unfinished_migration_has_brought_stays_over_restarts_and_goes_when_it
         // The second time round nothing but the disk knows what was on its way.
         pruned(&dst);
         let left = held(&dst);
-        assert!(number(&left, "partial-bytes") > 1 << 20, "{left}");
+        // What was partial when it was looked at may have become whole since.
+        assert!(number(&left, "bytes") + number(&left, "partial-bytes") > 1 << 20, "{left}");
         assert!(is_needed_by(&dst, &format!("migration {id}")), "{left}");
         dst.kill();
         dst.start();

@@ -15,10 +15,10 @@ use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, entry};
 use crate::engine::error::EngineError;
 use crate::engine::orders::{self, Change};
-use crate::engine::parcel;
 use crate::engine::queue::Place;
 use crate::engine::switchover::line::Backoff;
 use crate::engine::tracked::{Event, Tracked};
+use crate::engine::{parcel, patches};
 
 /// What is under way.
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -244,5 +244,8 @@ async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tra
         owner: Name::cut(&export.owner),
         blobs: Bounded::new(blobs.clone()).map_err(|error| refused(error.to_string()))?,
     }));
-    parcel::over(&core, &conversation, &tracked, question, &blobs).await
+    let bytes = parcel::over(&core, &conversation, &tracked, question, &blobs).await?;
+    // What a migration finds changed of it can then travel as a patch.
+    patches::remember(&core, &export.calls).await;
+    Ok(bytes)
 }

@@ -189,6 +189,9 @@ wire_enum! {
         /// offered right behind the question, and the answer, [`Answer::Bytes`] of all of them, comes when they are
         /// durable. A source asks this for one pre-copy at a time; the next question ends the one before.
         0x0a = Precopy(Box<Precopying>),
+        /// Wait no longer for what [`Question::Precopy`] asked for under this id; what has arrived stays. Answered by
+        /// [`Answer::Bytes`] of 0.
+        0x0b = GiveUp(MigrationId),
         /// How much of each of these blobs is held already? Answered by [`Answer::HeldEach`].
         0x0c = HeldEach(Bounded<BlobRef, CALLS_MAX>),
         /// Make a blob of a base and a patch. Answered by [`Answer::Bytes`] of the blob once it is proven and durable; if

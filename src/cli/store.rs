@@ -59,7 +59,7 @@ pub enum StoreCommand {
     /// Remove what nobody needs, and nobody has needed for a while
     ///
     /// Never touched is what belongs to a model, to a kept backup, to a migration that has not ended, also one in doubt, or
-    /// what arrives, leaves or is read. If it cannot be told who needs what, nothing at all is removed.
+    /// what arrives, leaves or is read. What a pre-copy has brought is unneeded until its migration begins. If it cannot be told who needs what, nothing at all is removed.
     #[command(after_long_help = PRUNE)]
     Prune {
         /// Remove nothing, and say what would go

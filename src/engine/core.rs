@@ -1,7 +1,7 @@
 //! What all migrations of an agent share: journal, store, link and controller.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ use super::patches::Patching;
 use super::queue::Queue;
 use super::stock::Stock;
 use super::tracked::Tracked;
+use super::transfer::receive::Receiving;
 use super::transfer::share::Shares;
 use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches, StoreConfig};
 use crate::controller::port::{Arrival, Departure};
@@ -126,6 +127,8 @@ pub(super) struct Core {
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Copies to keep and pre-copies, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
+    /// Who takes blobs in, a connection each.
+    receivings: Mutex<Vec<Weak<Receiving>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
     halted: watch::Sender<Option<String>>,
@@ -155,6 +158,7 @@ impl Core {
             stock: Stock::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
+            receivings: Mutex::default(),
             conversations: Mutex::default(),
             recorded,
             halted: watch::Sender::new(None),
@@ -203,17 +207,27 @@ impl Core {
     /// Takes it no longer, and forgets what was wanted for it, unless another has come under the same id.
     pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
         let mid = copy.terms.mid;
-        let is_last = {
-            let mut arriving = self.arriving();
-            let is_last = arriving.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy));
-            if is_last {
-                arriving.remove(&mid);
-            }
-            is_last
-        };
-        if is_last {
+        let mut arriving = self.arriving();
+        if arriving.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
+            arriving.remove(&mid);
+            // Still locked: another of this id wants its blobs only once it is among them.
             self.release(mid);
         }
+        drop(arriving);
+        self.give_up(copy);
+    }
+
+    /// Lets what is given up be given up over this connection as well.
+    pub fn receives(&self, receiving: &Arc<Receiving>) {
+        let mut receivings = self.receivings.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        receivings.retain(|known| known.strong_count() > 0);
+        receivings.push(Arc::downgrade(receiving));
+    }
+
+    /// Takes in no more of what is on its way for a migration that has come to nothing, or a copy that is over.
+    pub fn give_up(&self, tracked: &Arc<Tracked>) {
+        let all = self.receivings.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        all.iter().filter_map(Weak::upgrade).for_each(|receiving| receiving.give_up(tracked));
     }
 
     /// Forgets what was wanted for a migration or a copy that is over.

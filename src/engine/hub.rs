@@ -338,6 +338,10 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         // Kept apart: they last, and must not hold up the answers to others.
         Question::Rebuild(_) => failed("a blob is made where that is heard".to_owned()),
         Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
+        Question::GiveUp(mid) => {
+            precopy::give_up(core, peer, mid);
+            Answer::Bytes(0)
+        }
         Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;

@@ -88,21 +88,23 @@ pub fn local(unix_ms: u64) -> String {
 
 /// Returns orders in words, for the audit trail.
 pub fn describe(orders: &Orders) -> String {
-    let mut text = match orders.freeze {
-        When::Ready => "to be cut over as soon as it is ready".to_owned(),
-        When::At(at_ms) => format!("to be cut over from {} on", local(at_ms)),
-        When::Held => "to be cut over when it is asked for".to_owned(),
-    };
+    let mut parts = Vec::new();
+    match orders.freeze {
+        When::Ready => {}
+        When::At(at_ms) => parts.push(format!("to be cut over from {} on", local(at_ms))),
+        When::Held => parts.push("to be cut over when it is asked for".to_owned()),
+    }
     if let Some(until_ms) = orders.until_ms {
-        text += &format!(", until {}", local(until_ms));
+        parts.push(format!("until {}", local(until_ms)));
     }
     if let Some(bits) = orders.bits_per_second_max {
-        text += &format!(", with at most {} per second", Rate::of_bits(bits));
+        parts.push(format!("with at most {} per second", Rate::of_bits(bits)));
     }
     if let Some(pause) = &orders.paused {
-        text += &format!(", {}", paused(pause));
+        parts.push(paused(pause));
     }
-    text
+    // A pre-copy is not cut over, and a migration without an hour is when it is ready.
+    if parts.is_empty() { "to go on without a wait or a limit".to_owned() } else { parts.join(", ") }
 }
 
 /// Returns orders as they are shown; nothing of those that say nothing.

@@ -11,7 +11,7 @@ use modelferry_protocol::ids::Hash;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::controller::Held;
+use super::controller::{Held, MODEL};
 use super::engines::{Host, pair_with};
 use super::shelf::noise;
 
@@ -78,6 +78,19 @@ async fn what_follows_under_the_same_name_is_compared_without_being_an_archive()
     moved(&src, &dst).await;
     // The next revision of the same charm: no chunk of it is the same.
     dst.shelf.inner().site.held = Held::Absent;
+    src.shelf.hold(&[described(), edited]);
+    src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
+    let bytes = moved(&src, &dst).await;
+    assert!(bytes.sent_wire * 20 < bytes.total, "{bytes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_precopy_has_brought_is_what_the_next_version_is_compared_with() {
+    let base = noise(2, 300_000);
+    let edited: Vec<u8> = base.chunks(3000).flat_map(|some| [some, b"!".as_slice()].concat()).collect();
+    let (src, dst) = pair_with(&[described(), base], Patches::Auto).await;
+    let view = src.engine().precopy(MODEL, "dst", None, "test").await.unwrap();
+    src.ends(view.mid.parse().unwrap(), Stand::Copied).await;
     src.shelf.hold(&[described(), edited]);
     src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
     let bytes = moved(&src, &dst).await;

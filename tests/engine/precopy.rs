@@ -1,12 +1,14 @@
 //! Bytes that travel ahead of a migration that may come: what they spare, and that nothing depends on them.
 
+use std::time::Duration;
+
 use modelferry::engine::EngineError;
 use modelferry::engine::orders::Change;
 use modelferry::engine::view::{Kind, MigrationView, Stand};
 use modelferry::link::Limit;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
-use super::controller::{Held, MODEL};
+use super::controller::{Controller, Held, MODEL};
 use super::engines::{Host, pair, third};
 use super::shelf::noise;
 
@@ -32,6 +34,16 @@ async fn ended(src: &Host, mid: MigrationId, state: &str) -> MigrationView {
     let view = src.until(mid, "the end", |view| view.ended_ms.is_some()).await;
     assert_eq!((view.state.as_str(), view.kind), (state, Kind::Precopy), "{view:?}");
     view
+}
+
+/// Waits until the target waits for nothing any more, and so holds nothing beyond its store's retention.
+async fn nothing_wanted(dst: &Host) {
+    let released = async {
+        while !dst.shelf.store().wanted().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), released).await.expect("it is told that nothing more comes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,10 +105,12 @@ async fn a_precopy_reserves_nothing_and_its_model_moves_elsewhere_meanwhile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_precopy_is_paused_resumed_and_given_up() {
-    let (src, _dst) = pair(&[noise(6, BIG)]).await;
+    let (src, dst) = pair(&[noise(6, BIG)]).await;
     let mid = precopy_of(&src, MODEL, "dst", Some("16mbit")).await;
     src.until(mid, "some bytes are held", |view| view.bytes.held >= 1 << 20).await;
+    assert!(!dst.shelf.store().wanted().is_empty(), "what comes in is held while it does");
     src.engine().order(mid, Change::Pause, "test").await.unwrap();
+    nothing_wanted(&dst).await;
     let told = src.engine().order(mid, Change::Cutover { until_ms: None }, "test").await.unwrap_err();
     assert!(matches!(told, EngineError::IsPrecopy(_)), "{told}");
     let paused = src.until(mid, "the pause", |view| view.note.contains("paused by operator (test)")).await;
@@ -107,6 +121,7 @@ async fn a_precopy_is_paused_resumed_and_given_up() {
     let over = ended(&src, mid, "Aborted").await;
     assert_eq!((over.stand, over.cause.as_deref()), (Stand::Reverted, Some("aborted by operator (test)")));
     assert!(matches!(src.engine().abort(mid, "test").await, Err(EngineError::Ended { .. })));
+    nothing_wanted(&dst).await;
     // What has arrived is not lost by it.
     src.link().limit(None, Limit::AtMost("200mbit".parse().unwrap())).await.unwrap();
     let again = ended(&src, precopy(&src, "dst").await, "Copied").await;

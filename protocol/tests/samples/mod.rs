@@ -94,6 +94,7 @@ pub fn questions() -> Vec<Question> {
             owner: name("admin"),
             blobs: list(vec![BLOB]),
         })),
+        Question::GiveUp(MID),
         Question::HeldEach(list(vec![BLOB])),
         Question::Rebuild(Rebuilding { mid: MID, blob: BLOB, base: BLOB, patch: BLOB }),
     ]

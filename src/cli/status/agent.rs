@@ -84,10 +84,10 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
 
 /// Tells in a line what the store held when it was last pruned.
 fn stock(store: &StockView) -> String {
-    let bytes = byte_count(store.bytes);
+    let bytes = format!("{} at {}", byte_count(store.bytes), clock(store.time_ms));
     match &store.trouble {
         None => {
-            format!("{bytes}, of which nobody needs {}. See `modelferry store show`.", byte_count(store.idle_bytes))
+            format!("{bytes}, of which nobody needed {}. See `modelferry store show`.", byte_count(store.idle_bytes))
         }
         Some(trouble) => {
             format!("{bytes}. Nothing of it is pruned, as it cannot be told who needs what: {}", plain(trouble))

@@ -7,6 +7,7 @@ use super::*;
 use crate::agent::control::view::{
     ControllerView, ModelMigration, ModelStatusView, ModelView, PeerView, StatusView, is_in_doubt,
 };
+use crate::cli::output::clock;
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
 use crate::engine::stock::StockView;
@@ -274,10 +275,10 @@ fn an_interval_is_a_number_of_seconds_or_a_duration() {
 fn what_nobody_needs_is_told_and_what_keeps_it_from_being_pruned() {
     let store = StockView { time_ms: NOW_MS, bytes: 64 << 20, idle_bytes: 1 << 20, trouble: None };
     let told = |store: StockView| agent::text(&StatusView { store: Some(store), ..agent_status() }, NOW_MS, false);
-    assert!(
-        told(store.clone()).contains("\nStore: 64 MiB, of which nobody needs 1 MiB. See `modelferry store show`.\n")
-    );
+    let line =
+        format!("\nStore: 64 MiB at {}, of which nobody needed 1 MiB. See `modelferry store show`.\n", clock(NOW_MS));
+    assert!(told(store.clone()).contains(&line));
     let trouble = Some("what backup 9f needs: it is damaged".to_owned());
     let told = told(StockView { trouble, ..store });
-    assert!(told.contains("\nStore: 64 MiB. Nothing of it is pruned") && told.contains("backup 9f"), "{told}");
+    assert!(told.contains(". Nothing of it is pruned") && told.contains("backup 9f"), "{told}");
 }

@@ -158,6 +158,14 @@ pub async fn left(core: &Core, terms: &Terms) {
     }
 }
 
+/// Waits no longer for a pre-copy that its source has given up.
+pub fn give_up(core: &Core, peer: Pin, mid: MigrationId) {
+    let is_it = |coming: &&Arc<Tracked>| coming.terms.mid == mid && coming.peer == peer && coming.is_precopy();
+    let Some(mailbox) = core.arriving_all().iter().find(is_it).and_then(|coming| coming.mailbox()) else { return };
+    // One whose mailbox is full is about to fail anyway.
+    let _ = mailbox.try_send(Event::Failed(Cause::cut("its source has given it up")));
+}
+
 /// Begins to take a pre-copy in for a peer, and yields what waits for all of it. Nothing of it is on record here.
 ///
 /// Errors: why it is not taken.

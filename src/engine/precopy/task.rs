@@ -15,13 +15,13 @@ use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, entry};
 use crate::engine::error::EngineError;
 use crate::engine::orders::{self, Change};
-use crate::engine::parcel;
 use crate::engine::queue::Place;
 use crate::engine::switchover::line::Backoff;
 use crate::engine::tracked::{Event, Tracked};
+use crate::engine::{parcel, patches};
 
-/// What is under way, over one connection.
-type Copy = Pin<Box<dyn Future<Output = Result<u64, EngineError>> + Send>>;
+/// What is under way.
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The task of one pre-copy.
 pub struct PrecopyTask {
@@ -31,16 +31,18 @@ pub struct PrecopyTask {
     peer: watch::Receiver<Option<Arc<Conversation>>>,
     /// Its place among the pre-copies to the peer, unless it is paused.
     place: Option<Place>,
-    copy: Option<Copy>,
+    copy: Option<Work<Result<u64, EngineError>>>,
+    /// The peer is being told that a copy was given up. Only then may it hear of the next.
+    telling: Option<Work<()>>,
     /// Whether the present connection has ended under the copy: the next one goes on.
     lost: bool,
     /// The pause before what has failed here is tried again.
-    retry: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    retry: Option<Work<()>>,
     backoff: Backoff,
 }
 
 /// Waits for what there may be; for ever if there is nothing.
-async fn of<T>(work: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+async fn of<T>(work: &mut Option<Work<T>>) -> T {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
@@ -51,8 +53,8 @@ impl PrecopyTask {
     /// Goes on with a pre-copy. Those that are made in order stand in the queue in order.
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>) -> Self {
         let (mailbox, peer) = (tracked.open_mailbox(), core.peer(tracked.peer));
-        let (place, copy, retry) = (None, None, None);
-        let mut task = Self { core, tracked, mailbox, peer, place, copy, lost: false, retry, backoff: Backoff::new() };
+        let (place, copy, telling, retry, backoff) = (None, None, None, None, Backoff::new());
+        let mut task = Self { core, tracked, mailbox, peer, place, copy, telling, lost: false, retry, backoff };
         if task.tracked.orders().paused.is_none() {
             task.queued();
         }
@@ -61,6 +63,16 @@ impl PrecopyTask {
 
     /// Runs until it has ended, or this agent has stopped acting.
     pub async fn run(mut self) {
+        self.go_on().await;
+        // The next need not wait for this one's last word.
+        self.place = None;
+        self.stop();
+        if let Some(telling) = self.telling {
+            telling.await;
+        }
+    }
+
+    async fn go_on(&mut self) {
         while !self.tracked.is_at_rest() {
             self.advance();
             let moved = async {
@@ -85,6 +97,7 @@ impl PrecopyTask {
                     self.copy = None;
                     self.done(done).await;
                 }
+                () = of(&mut self.telling) => self.telling = None,
                 () = of(&mut self.retry) => self.retry = None,
                 () = moved => {}
             }
@@ -93,10 +106,11 @@ impl PrecopyTask {
 
     /// Begins what can be begun, and shows what is waited for.
     fn advance(&mut self) {
-        if let Some(pause) = &self.tracked.orders().paused {
-            (self.copy, self.place) = (None, None);
+        if let Some(pause) = self.tracked.orders().paused {
+            self.stop();
+            self.place = None;
             let id = self.tracked.id();
-            let phase = format!("{}; resume with `modelferry resume {id}`", orders::paused(pause));
+            let phase = format!("{}; resume with `modelferry resume {id}`", orders::paused(&pause));
             return self.tracked.set_phase(Some(phase));
         }
         let ahead = self.queued();
@@ -104,7 +118,7 @@ impl PrecopyTask {
         let conversation = self.peer.borrow().clone();
         match conversation {
             None => self.tracked.wait_for_peer(),
-            Some(conversation) if self.copy.is_none() && self.retry.is_none() && !self.lost && ahead.is_none() => {
+            Some(conversation) if self.is_free() && ahead.is_none() => {
                 self.tracked.set_waiting(None);
                 self.copy = Some(Box::pin(copy(self.core.clone(), conversation, self.tracked.clone())));
             }
@@ -112,11 +126,31 @@ impl PrecopyTask {
         }
     }
 
+    /// Reports whether nothing of it is under way, or waited for.
+    fn is_free(&self) -> bool {
+        self.copy.is_none() && self.telling.is_none() && self.retry.is_none() && !self.lost
+    }
+
     /// Returns how many pre-copies to the peer are ahead; nothing if it is this one's turn.
     fn queued(&mut self) -> Option<usize> {
         let (queue, mid) = (self.core.precopies(self.tracked.peer), self.tracked.terms.mid);
         let started_ms = self.tracked.view().started_ms;
         self.place.get_or_insert_with(|| queue.join(started_ms, mid)).ahead()
+    }
+
+    /// Gives up what is under way, and tells the peer, which would wait for it as long as the connection lasts.
+    fn stop(&mut self) {
+        if self.copy.take().is_none() {
+            return;
+        }
+        self.tracked.set_waiting(None);
+        let conversation = self.peer.borrow().clone();
+        let mid = self.tracked.terms.mid;
+        self.telling = conversation.map(|conversation| {
+            // A connection that ends tells as much.
+            let told = async move { drop(conversation.ask(Question::GiveUp(mid)).await) };
+            Box::pin(told) as Work<()>
+        });
     }
 
     async fn done(&mut self, done: Result<u64, EngineError>) {
@@ -139,7 +173,7 @@ impl PrecopyTask {
 
     /// Ends it with a record, and reports whether it did: a migration may have adopted it a moment ago.
     async fn end(&mut self, actor: &str, state: PrecopyState) -> bool {
-        self.copy = None;
+        self.stop();
         let (mid, actor) = (self.tracked.terms.mid, actor.to_owned());
         let (decided, last) = tokio::sync::oneshot::channel();
         let ended = self.core.decide::<()>(move |ledger| {
@@ -210,5 +244,8 @@ async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tra
         owner: Name::cut(&export.owner),
         blobs: Bounded::new(blobs.clone()).map_err(|error| refused(error.to_string()))?,
     }));
-    parcel::over(&core, &conversation, &tracked, question, &blobs).await
+    let bytes = parcel::over(&core, &conversation, &tracked, question, &blobs).await?;
+    // What a migration finds changed of it can then travel as a patch.
+    patches::remember(&core, &export.calls).await;
+    Ok(bytes)
 }

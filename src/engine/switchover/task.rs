@@ -19,6 +19,7 @@ use crate::engine::error::EngineError;
 use crate::engine::failpoint;
 use crate::engine::resolve::{Resolving, verdict};
 use crate::engine::tracked::{Event, Tracked, id_of};
+use crate::engine::view::Stand;
 use crate::link::Session;
 
 /// Told whether an operator's request is durable, or why it is refused.
@@ -108,6 +109,9 @@ impl<S: Side> Task<S> {
         self.tracked.close_mailbox();
         let (core, mid) = (self.core.clone(), S::head(&self.record).mid);
         Core::blocking(move || core.release(mid)).await;
+        if self.tracked.view().stand == Stand::Reverted {
+            self.core.give_up(&self.tracked);
+        }
         self.tracked.publish();
     }
 

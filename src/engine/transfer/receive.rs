@@ -14,6 +14,7 @@ use super::pack::unpack;
 use super::unsynced::{BYTES_MUCH, Unsynced};
 use crate::engine::core::Core;
 use crate::engine::tracked::{Event, Tracked};
+use crate::engine::view::Stand;
 use crate::link::{ChunkInbox, Session, SessionClosed};
 use crate::store::{Ear, Incoming, Lease, StoreError};
 
@@ -79,11 +80,18 @@ impl Receiving {
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
         let (slots, unsynced) = (Mutex::default(), Arc::default());
         let lease = Arc::new(core.parts.store.lease());
-        Arc::new(Self { core, session, slots, lease, unsynced })
+        let receiving = Arc::new(Self { core, session, slots, lease, unsynced });
+        receiving.core.receives(&receiving);
+        receiving
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Handle, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Takes in no more of what was offered for a migration or a copy: somebody else may have use for the disk.
+    pub fn give_up(&self, tracked: &Arc<Tracked>) {
+        self.slots().retain(|_, slot| !Arc::ptr_eq(&slot.tracked, tracked));
     }
 
     fn slot(&self, handle: Handle) -> Option<Arc<Slot>> {
@@ -94,13 +102,15 @@ impl Receiving {
     pub async fn offered(&self, offer: BlobOffer) {
         let BlobOffer { handle, mid, blob, cutter } = offer;
         let tracked = self.core.receiver(mid).filter(|tracked| tracked.peer == self.session.peer());
+        let tracked = tracked.filter(|tracked| is_taken_in(tracked));
         let Some(tracked) = tracked else {
             // It followed an offer that was refused, or left to be repeated.
             tracing::debug!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
             return;
         };
         tracked.counters.add_total(blob.bytes);
-        let (store, lease, runs) = (self.core.parts.store.clone(), self.lease.clone(), tracked.mailbox().is_some());
+        let (store, lease, runs) =
+            (self.core.parts.store.clone(), self.lease.clone(), tracked.mailbox().is_some() && !tracked.is_at_rest());
         let opened = Core::blocking(move || {
             // Before it is looked for, so that it stays here if it is.
             if runs {
@@ -140,6 +150,10 @@ impl Receiving {
             // What was offered before under another number has been given up by its source.
             slots.retain(|_, older| !(older.tracked.terms.mid == mid && older.incoming.blob() == blob));
             slots.insert(handle, slot.clone());
+        }
+        // It may have come to nothing since this was offered.
+        if !is_taken_in(&tracked) {
+            return self.give_up(&tracked);
         }
         let state = BlobState { handle, held: false, pages, bytes_held };
         Core::say(&self.session, Message::BlobState(state)).await;
@@ -335,6 +349,11 @@ impl Receiving {
         }
         Ok(())
     }
+}
+
+/// Reports whether there is somebody to take blobs in for; of one at rest only the log is to come, of a model that has.
+fn is_taken_in(tracked: &Tracked) -> bool {
+    if tracked.is_at_rest() { tracked.view().stand == Stand::Moved } else { tracked.mailbox().is_some() }
 }
 
 /// What became of a frame's chunks.

@@ -25,7 +25,7 @@ use crate::config::Rate;
 use crate::engine::conversation::{Conversation, Feedback, Taker, over};
 use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
-use crate::link::{Session, SessionClosed, Urgency};
+use crate::link::{BulkSender, Session, SessionClosed, Urgency};
 use crate::store::{CUTTER, Store};
 
 /// Streams that carry chunks. Several, since one stream with a large window can die of gaps
@@ -159,10 +159,8 @@ impl Sending<'_> {
                 () = tokio::time::sleep(held_back.unwrap_or_default()), if held_back.is_some() => {}
                 packed = self.packing.next(), if held_back.is_none() && !self.packing.is_empty() => {
                     if streams.len() < streams_max {
-                        let (session, urgency) = (self.conversation.session.clone(), self.taker.urgency);
-                        let bulk = async move { session.open_bulk(urgency).await };
-                        let bulk = self.while_listening(feedback, bulk).await?;
-                        streams.spawn(feed_stream(bulk, queue.clone()));
+                        let bulk = self.open_bulk(feedback, streams.is_empty()).await?;
+                        bulk.into_iter().for_each(|bulk| drop(streams.spawn(feed_stream(bulk, queue.clone()))));
                     }
                     let packed = self.packed(packed?);
                     let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
@@ -192,6 +190,21 @@ impl Sending<'_> {
                 done = &mut work => return Ok(done?),
                 message = feedback.recv() => self.heard(message.ok_or_else(over)?).await?,
             }
+        }
+    }
+
+    /// Opens another stream for chunks. The first is waited for; more only make it faster, and nothing waits for those
+    /// while others have all that the peer allows.
+    async fn open_bulk(&mut self, feedback: &mut Feedback, first: bool) -> Result<Option<BulkSender>, TransferError> {
+        let (session, urgency) = (self.conversation.session.clone(), self.taker.urgency);
+        let open = async move { session.open_bulk(urgency).await };
+        if first {
+            return Ok(Some(self.while_listening(feedback, open).await?));
+        }
+        tokio::select! {
+            biased;
+            opened = open => Ok(Some(opened?)),
+            () = std::future::ready(()) => Ok(None),
         }
     }
 

@@ -116,8 +116,9 @@ fn either_side_killed_while_a_patch_travels_goes_on_where_it_was() {
     }
     src.run(&["wait", "wheel-2"]).ok();
     arrived(&dst, &new);
-    // Counted since the source was started anew: the patch, and not the wheel.
-    assert!(bytes(&src, "wheel-2", "sent") < 4_000_000, "{}", src.migration("wheel-2"));
+    // Counted since the source was started anew: the patch, and not the wheel. All of it is on its way at once, and is sent
+    // again where two hosts that have just started call each other, and one of the two connections goes.
+    assert!(bytes(&src, "wheel-2", "sent") < 6_500_000, "{}", src.migration("wheel-2"));
     let left = |host: &Host| fs::read_dir(host.dir.path().join("state/partial")).unwrap().count();
     assert_eq!((left(&src), left(&dst)), (0, 0));
 }

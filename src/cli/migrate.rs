@@ -8,9 +8,8 @@ use jiff::Zoned;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::output::Format;
-use super::{Context, backup, client, follow, models_named, moment, plain, precheck};
-use crate::agent::control::{Failure, FailureKind, Request, Response, Schedule};
+use super::{Context, backup, begin, models_named, moment, plain, precheck};
+use crate::agent::control::{Failure, FailureKind, Request, Schedule};
 use crate::config::{Rate, parse_duration};
 use crate::engine::orders::local;
 use crate::engine::view::OrdersView;
@@ -100,38 +99,18 @@ impl MigrateArgs {
             let made = backup::archive(context, model, file, false)?;
             context.remark(&backup::said(&made));
         }
-        let mut exit = Exit::Done;
-        let mut begun = Vec::new();
-        for model in models {
-            let request = Request::Migrate {
-                model,
-                peer: peer.clone(),
-                freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
-                schedule: schedule.clone(),
-                skip_log: self.skip_logs,
-                reap_hold_ms: self.hold_reap.map_or(0, |hold| hold.as_millis() as u64),
-            };
-            match context.ask(&request) {
-                Ok(Response::Migration(migration)) => {
-                    context.remark(&format!("Migration started with ID \"{}\"", plain(&migration.id)));
-                    migration.orders.iter().for_each(|orders| scheduled(context, orders, &migration.id));
-                    // Whoever waits is told how it ends, not how it began.
-                    if !self.wait && context.format != Format::Tabular {
-                        context.print(&migration, String::new);
-                    }
-                    begun.push(migration.id);
-                }
-                Ok(_) => return Err(client::unexpected()),
-                Err(failure) => exit = exit.graver(context.fail(&failure)),
-            }
-        }
-        if self.wait {
-            for id in begun {
-                let ended = follow::follow(context, &id, None).unwrap_or_else(|failure| context.fail(&failure));
-                exit = exit.graver(ended);
-            }
-        }
-        Ok(exit)
+        let request = |model| Request::Migrate {
+            model,
+            peer: peer.clone(),
+            freeze_ms_max: self.max_freeze.map(|freeze| freeze.as_millis() as u64),
+            schedule: schedule.clone(),
+            skip_log: self.skip_logs,
+            reap_hold_ms: self.hold_reap.map_or(0, |hold| hold.as_millis() as u64),
+        };
+        begin::each(context, models.into_iter().map(request), self.wait, |migration| {
+            context.remark(&format!("Migration started with ID \"{}\"", plain(&migration.id)));
+            migration.orders.iter().for_each(|orders| scheduled(context, orders, &migration.id));
+        })
     }
 
     /// Reads the times.

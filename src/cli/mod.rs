@@ -5,6 +5,7 @@ mod aftermath;
 mod agent;
 mod audit;
 mod backup;
+mod begin;
 mod checklist;
 mod client;
 mod complete;

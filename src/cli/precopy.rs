@@ -4,9 +4,8 @@ use clap::Args;
 
 use super::exit::{self, Ending, Exit};
 use super::help::Help;
-use super::output::Format;
-use super::{Context, client, follow, models_named, plain};
-use crate::agent::control::{Failure, Request, Response};
+use super::{Context, begin, models_named, plain};
+use crate::agent::control::{Failure, Request};
 use crate::config::Rate;
 
 /// Commands that follow a pre-copy to its end.
@@ -61,29 +60,10 @@ pub struct PrecopyArgs {
 impl PrecopyArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (models, peer) = models_named::resolve(context, self.names, self.all)?;
-        let mut exit = Exit::Done;
-        let mut begun = Vec::new();
-        for model in models {
-            let bwlimit = self.bwlimit.map(|rate| rate.to_string());
-            match context.ask(&Request::Precopy { model, peer: peer.clone(), bwlimit }) {
-                Ok(Response::Migration(precopy)) => {
-                    context.remark(&format!("Pre-copy started with ID \"{}\"", plain(&precopy.id)));
-                    // Whoever waits is told how it ends, not how it began.
-                    if !self.wait && context.format != Format::Tabular {
-                        context.print(&precopy, String::new);
-                    }
-                    begun.push(precopy.id);
-                }
-                Ok(_) => return Err(client::unexpected()),
-                Err(failure) => exit = exit.graver(context.fail(&failure)),
-            }
-        }
-        if self.wait {
-            for id in begun {
-                let ended = follow::follow(context, &id, None).unwrap_or_else(|failure| context.fail(&failure));
-                exit = exit.graver(ended);
-            }
-        }
-        Ok(exit)
+        let bwlimit = self.bwlimit.map(|rate| rate.to_string());
+        let request = |model| Request::Precopy { model, peer: peer.clone(), bwlimit: bwlimit.clone() };
+        begin::each(context, models.into_iter().map(request), self.wait, |precopy| {
+            context.remark(&format!("Pre-copy started with ID \"{}\"", plain(&precopy.id)));
+        })
     }
 }

@@ -1,8 +1,19 @@
 //! How fast bytes went to each peer: what a plan reckons with before the next are sent.
 
 use modelferry_protocol::ids::Pin;
+use redb::{TableDefinition, WriteTransaction};
 
+use super::rows::{Key, Outcome};
 use super::{Store, StoreError};
+
+/// Peer: how many bytes per second went there last, and when, Unix milliseconds.
+const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
+
+/// Makes the table.
+pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
+    transaction.open_table(RATES)?;
+    Ok(())
+}
 
 /// A rate that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +29,17 @@ impl Store {
     ///
     /// Errors: [`StoreError::Full`], [`StoreError::Io`].
     pub fn remember_rate(&self, peer: Pin, rate: Rate) -> Result<(), StoreError> {
-        self.inner.rows.set_rate(peer, (rate.bytes_per_second, rate.time_ms))
+        self.inner.rows.write(|transaction| {
+            transaction.open_table(RATES)?.insert(&peer.0, (rate.bytes_per_second, rate.time_ms))?;
+            Ok(())
+        })
     }
 
     /// Returns the last rate to a peer; nothing if no bytes have gone there yet.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn rate(&self, peer: Pin) -> Result<Option<Rate>, StoreError> {
-        let row = self.inner.rows.rate(peer)?;
+        let row = self.inner.rows.read(RATES, |table| Ok(table.get(&peer.0)?.map(|row| row.value())))?;
         Ok(row.map(|(bytes_per_second, time_ms)| Rate { bytes_per_second, time_ms }))
     }
 }

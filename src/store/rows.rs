@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use modelferry_protocol::codec::{decode, encode};
-use modelferry_protocol::ids::{Hash, Pin};
+use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::snapshot::BlobRef;
 use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable};
@@ -13,7 +13,7 @@ use redb::{Table, TableDefinition, TableError, WriteTransaction};
 use super::StoreError;
 use super::backend::Backend;
 use super::error::is_out_of_space;
-use super::uses;
+use super::{rates, uses, versions};
 use crate::disk::{Disk, DiskFile, Open};
 
 pub(super) type Key = &'static [u8; 32];
@@ -29,12 +29,6 @@ pub(super) const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::n
 const HELD: TableDefinition<PageKey, &[u8]> = TableDefinition::new("held");
 /// Chunk: a complete blob that has it, and where.
 const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
-
-/// Peer: how many bytes per second went there last, and when, Unix milliseconds.
-const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
-
-/// Name of what comes in versions: the blobs that were sent under it, the latest first, 32 bytes each.
-const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");
 
 /// Memory for the database's pages.
 const CACHE_BYTES: usize = 16 << 20;
@@ -211,34 +205,6 @@ impl Rows {
         Ok(row.map(|(bytes, cutter, pages, end)| Manifest { bytes, cutter, pages, end }))
     }
 
-    pub fn rate(&self, peer: Pin) -> Result<Option<(u64, u64)>, StoreError> {
-        self.read(RATES, |table| Ok(table.get(&peer.0)?.map(|row| row.value())))
-    }
-
-    pub fn set_rate(&self, peer: Pin, rate: (u64, u64)) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            transaction.open_table(RATES)?.insert(&peer.0, rate)?;
-            Ok(())
-        })
-    }
-
-    /// Returns the blobs that were sent under a name, the latest first.
-    pub fn versions(&self, name: &str) -> Result<Vec<Hash>, StoreError> {
-        let row = self.read(VERSIONS, |table| Ok(table.get(name)?.map(|row| row.value().to_vec())))?;
-        Ok(row.unwrap_or_default().as_chunks().0.iter().map(|hash| Hash(*hash)).collect())
-    }
-
-    pub fn set_versions(&self, names: &[(String, Vec<Hash>)]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let mut table = transaction.open_table(VERSIONS)?;
-            for (name, versions) in names {
-                let row: Vec<u8> = versions.iter().flat_map(|hash| hash.0).collect();
-                table.insert(name.as_str(), row.as_slice())?;
-            }
-            Ok(())
-        })
-    }
-
     pub fn manifests(&self) -> Result<Vec<BlobRef>, StoreError> {
         self.read(MANIFESTS, |table| {
             let mut blobs = Vec::new();
@@ -397,8 +363,8 @@ fn database_in(file: DiskFile) -> Outcome<Database> {
     transaction.open_table(PARTIALS)?;
     transaction.open_table(HELD)?;
     transaction.open_table(CHUNKS)?;
-    transaction.open_table(RATES)?;
-    transaction.open_table(VERSIONS)?;
+    rates::make(&transaction)?;
+    versions::make(&transaction)?;
     uses::make(&transaction)?;
     transaction.commit()?;
     Ok(database)

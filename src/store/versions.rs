@@ -6,11 +6,22 @@ use std::fs::File;
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
+use redb::{TableDefinition, WriteTransaction};
 
+use super::rows::Outcome;
 use super::{Store, StoreError};
+
+/// Name of what comes in versions: the blobs that were sent under it, the latest first, 32 bytes each.
+const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");
 
 /// Versions of one name that are remembered.
 const VERSIONS_MAX: usize = 4;
+
+/// Makes the table.
+pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
+    transaction.open_table(VERSIONS)?;
+    Ok(())
+}
 
 impl Store {
     /// Remembers which blobs were sent under which names. What is known already is not written again.
@@ -21,21 +32,32 @@ impl Store {
         for (name, hash) in sent {
             let known = match changed.iter().position(|(other, _)| *other == name) {
                 Some(at) => changed.remove(at).1,
-                None => self.inner.rows.versions(&name)?,
+                None => self.versions(&name)?,
             };
             if known.first() != Some(&hash) {
                 let others = known.into_iter().filter(|other| *other != hash);
                 changed.push((name, std::iter::once(hash).chain(others).take(VERSIONS_MAX).collect()));
             }
         }
-        if changed.is_empty() { Ok(()) } else { self.inner.rows.set_versions(&changed) }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.inner.rows.write(|transaction| {
+            let mut table = transaction.open_table(VERSIONS)?;
+            for (name, versions) in &changed {
+                let row: Vec<u8> = versions.iter().flat_map(|hash| hash.0).collect();
+                table.insert(name.as_str(), row.as_slice())?;
+            }
+            Ok(())
+        })
     }
 
     /// Returns the blobs that were sent under a name, the latest first. They need not be here any longer.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn versions(&self, name: &str) -> Result<Vec<Hash>, StoreError> {
-        self.inner.rows.versions(name)
+        let row = self.inner.rows.read(VERSIONS, |table| Ok(table.get(name)?.map(|row| row.value().to_vec())))?;
+        Ok(row.unwrap_or_default().as_chunks().0.iter().map(|hash| Hash(*hash)).collect())
     }
 
     /// Returns the bytes of a complete blob that another one does not have as chunks.

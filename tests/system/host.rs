@@ -282,6 +282,11 @@ impl Host {
         self.run(&["show-migration", id, "--format", "json"]).json()
     }
 
+    /// Returns the migration itself of [`Host::migration`].
+    pub fn view(&self, id: &str) -> Value {
+        self.migration(id)["migration"].take()
+    }
+
     /// Reports whether this host has the model in service.
     pub fn serves(&self, model: &str) -> bool {
         self.run(&["embedded", "set", model, "probe=1"]).code == 0
@@ -323,6 +328,16 @@ pub fn towards(mut dst: Host) -> (Host, Host) {
     src.add_users();
     dst.add_users();
     (src, dst)
+}
+
+/// Bytes of [`big`].
+pub const BIG: u64 = 16 << 20;
+/// A limit under which [`big`] takes a quarter of a minute.
+pub const THIN: &str = "8mbit";
+
+/// A model large enough, under [`THIN`], for a transfer to last until somebody has looked at it.
+pub fn big() -> Sample {
+    Sample { size_bytes: BIG, ..Sample::default() }
 }
 
 /// A pair of hosts, and the sample imported on the first.

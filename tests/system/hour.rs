@@ -5,24 +5,12 @@ use std::fs;
 use modelferry::cli::demo::sample::{Sample, SampleFiles};
 use serde_json::Value;
 
-use super::host::{Host, files, ready};
-
-/// Large and held back enough for a transfer to last until somebody has looked at it.
-const BIG: u64 = 16 << 20;
-const THIN: &str = "8mbit";
-
-fn big() -> Sample {
-    Sample { size_bytes: BIG, ..Sample::default() }
-}
-
-fn view(host: &Host, id: &str) -> Value {
-    host.migration(id)["migration"].clone()
-}
+use super::host::{Host, THIN, big, files, ready};
 
 /// Waits until a migration's note says so, and returns the migration.
 fn until_noted(host: &Host, id: &str, text: &str) -> Value {
     host.until(&format!("a note of {text:?}"), |host| {
-        let view = view(host, id);
+        let view = host.view(id);
         assert!(view["ended_ms"].is_null(), "{view}");
         view["note"].as_str()?.contains(text).then_some(view)
     })
@@ -46,7 +34,7 @@ fn a_pause_survives_both_agents_and_resuming_sends_nothing_again() {
     src.run(&["limit", THIN]).ok();
     src.run(&["migrate", &sample.name, "dst"]).ok();
     let id = format!("{}:0", sample.uuid);
-    src.until("some bytes are held", |src| (view(src, &id)["bytes"]["held"].as_u64()? > 0).then_some(()));
+    src.until("some bytes are held", |src| (src.view(&id)["bytes"]["held"].as_u64()? > 0).then_some(()));
     let told = src.run(&["pause", &sample.name]).ok();
     assert!(told.contains(&format!("modelferry resume {id}")), "{told}");
     src.run(&["pause", &id]).fails(1, "it is paused by operator (uid");
@@ -252,7 +240,7 @@ fn a_migrations_own_cap_lasts_as_long_as_it() {
     let begun = std::time::Instant::now();
     restart(&mut src);
     src.run(&["wait", &id]).ok();
-    let view = view(&src, &id);
+    let view = src.view(&id);
     assert_eq!(view["orders"]["bwlimit"], "2mbit");
     // Less a tenth: the last chunk need not be waited for.
     let least = 0.9 * view["bytes"]["sent_wire"].as_u64().unwrap() as f64 / 250_000.0;
@@ -274,7 +262,7 @@ fn equal_binaries_of_two_models_that_move_at_once_are_sent_once() {
     src.run(&["limit", "40mbit"]).ok();
     src.run(&["migrate", &sample.name, "twin", "dst", "--wait"]).ok();
     assert!(dst.serves(&sample.name) && dst.serves("twin"));
-    let views = [view(&src, &sample.name), view(&src, "twin")];
+    let views = [src.view(&sample.name), src.view("twin")];
     let sum = |what: &str| views.iter().map(|view| view["bytes"][what].as_u64().unwrap()).sum::<u64>();
     let (sent, total) = (sum("sent"), sum("total"));
     assert!(sent < total * 6 / 10 && sum("reused") > total * 4 / 10, "sent {sent} of {total}: {views:?}");

@@ -1,31 +1,18 @@
 //! `precopy`: bytes ahead of a migration that may come, as an operator sees them.
 
 use modelferry::cli::demo::sample::Sample;
-use serde_json::Value;
 
-use super::host::{Host, files, ready};
-
-/// Large and held back enough for a transfer to last until somebody has looked at it.
-const BIG: u64 = 16 << 20;
-const THIN: &str = "8mbit";
-
-fn big() -> Sample {
-    Sample { size_bytes: BIG, ..Sample::default() }
-}
-
-fn view(host: &Host, id: &str) -> Value {
-    host.migration(id)["migration"].clone()
-}
+use super::host::{BIG, Host, THIN, big, files, ready};
 
 fn bytes(host: &Host, id: &str, what: &str) -> u64 {
-    view(host, id)["bytes"][what].as_u64().unwrap()
+    host.view(id)["bytes"][what].as_u64().unwrap()
 }
 
 /// Waits until so many bytes more than `before` are held.
 fn until_held(host: &Host, id: &str, before: u64) -> u64 {
     let least = before + (2 << 20);
     host.until(&format!("{least} bytes are held"), |host| {
-        let view = view(host, id);
+        let view = host.view(id);
         assert!(view["ended_ms"].is_null(), "{view}");
         view["bytes"]["held"].as_u64().filter(|held| *held >= least)
     })
@@ -58,7 +45,7 @@ fn a_precopied_model_migrates_sending_only_what_has_changed() {
     assert!(again["bytes"]["sent"].as_u64().unwrap() < 1 << 10, "{again}");
 
     src.run(&["migrate", model, "dst", "--wait"]).ok();
-    let moved = view(&src, &format!("{}:0", sample.uuid));
+    let moved = src.view(&format!("{}:0", sample.uuid));
     assert_eq!(moved["bytes"]["sent"], 0, "{moved}");
     assert!(files(&before) == files(&dst.export(model)), "what arrived differs");
     let listed = src.run(&["migrations"]).ok();
@@ -81,21 +68,21 @@ fn a_precopy_goes_on_by_itself_after_either_agent_was_killed() {
     linked(&src, &dst);
     let more = until_held(&src, &id, held);
     assert!(bytes(&src, &id, "sent") < more, "what was held has been sent again");
-    assert_eq!(view(&src, &id)["orders"]["bwlimit"], THIN);
+    assert_eq!(src.view(&id)["orders"]["bwlimit"], THIN);
 
     dst.kill();
     dst.start();
     linked(&src, &dst);
     until_held(&src, &id, more);
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
-    let adopted = view(&src, &id);
+    let adopted = src.view(&id);
     assert_eq!(adopted["note"], format!("adopted by migration {}:0", sample.uuid), "{adopted}");
-    let moved = view(&src, &format!("{}:0", sample.uuid));
+    let moved = src.view(&format!("{}:0", sample.uuid));
     assert!(moved["bytes"]["sent"].as_u64().unwrap() <= BIG - more, "{moved}");
     assert!(dst.serves(&sample.name));
     src.kill();
     src.start();
-    assert_eq!(view(&src, &id)["note"], adopted["note"]);
+    assert_eq!(src.view(&id)["note"], adopted["note"]);
 }
 
 #[test]
@@ -171,7 +158,7 @@ fn all_models_are_precopied_one_at_a_time() {
     for model in ["model-1", "model-2"] {
         src.run(&["wait", model]).ok();
         src.run(&["migrate", model, "dst", "--wait"]).ok();
-        assert_eq!(view(&src, model)["bytes"]["sent"], 0);
+        assert_eq!(src.view(model)["bytes"]["sent"], 0);
         assert!(dst.serves(model));
     }
 }

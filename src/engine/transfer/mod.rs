@@ -16,6 +16,7 @@ pub mod share;
 mod silence;
 mod unsynced;
 mod window;
+mod written;
 
 use crate::link::SessionClosed;
 use crate::store::StoreError;

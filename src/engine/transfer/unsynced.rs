@@ -13,8 +13,10 @@ pub const BYTES_MUCH: u64 = 4 << 20;
 const BYTES_MIN: u64 = 256 << 10;
 /// How long the first written byte waits for more to be made durable with it.
 const DELAY: Duration = Duration::from_millis(50);
-/// How long it waits while there are fewer bytes than are worth it. On links below 8 Mbit/s there always are.
-const DELAY_MAX: Duration = Duration::from_millis(250);
+/// How long the first of a connection wait at most: a source that comes back hears soon that bytes arrive again.
+const DELAY_FIRST: Duration = Duration::from_millis(250);
+/// How long others wait while there are fewer bytes than are worth it: 1 Mbit/s brings these within that.
+const DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// What one connection has written and not yet made durable.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub struct Unsynced {
     /// Whether bytes became durable that the source has not been told of.
     durable: AtomicBool,
     bytes: AtomicU64,
+    /// Whether anything was made durable on this connection.
+    begun: AtomicBool,
 }
 
 impl Unsynced {
@@ -59,10 +63,11 @@ impl Unsynced {
     pub async fn due(&self) {
         self.something.notified().await;
         let begun = Instant::now();
+        let delay_max = if self.begun.load(Relaxed) { DELAY_MAX } else { DELAY_FIRST };
         loop {
             let is_prompt = self.prompt.load(Relaxed) || self.durable.load(Relaxed);
             let is_worth_it = is_prompt || self.bytes.load(Relaxed) >= BYTES_MIN;
-            let until = begun + if is_worth_it { DELAY } else { DELAY_MAX };
+            let until = begun + if is_worth_it { DELAY } else { delay_max };
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(until) => break,
@@ -71,7 +76,7 @@ impl Unsynced {
             }
         }
         self.prompt.store(false, Relaxed);
-        self.bytes.store(0, Relaxed);
+        self.begun.fetch_or(self.bytes.swap(0, Relaxed) > 0, Relaxed);
     }
 }
 
@@ -89,11 +94,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn few_bytes_wait_for_more_but_not_for_long() {
-        assert_eq!(waits(|unsynced| unsynced.wrote(1, false)).await, DELAY_MAX);
+        assert_eq!(waits(|unsynced| unsynced.wrote(1, false)).await, DELAY_FIRST);
         assert_eq!(waits(|unsynced| unsynced.wrote(BYTES_MIN, false)).await, DELAY);
         assert_eq!(waits(Unsynced::prompt).await, DELAY);
         assert_eq!(waits(Unsynced::became_durable).await, DELAY);
         assert_eq!(waits(|unsynced| unsynced.wrote(1, true)).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_first_few_bytes_the_next_wait_for_longer() {
+        let unsynced = Unsynced::default();
+        // To tell of what was here already is no byte.
+        unsynced.prompt();
+        unsynced.due().await;
+        for delay in [DELAY_FIRST, DELAY_MAX, DELAY_MAX] {
+            let begun = Instant::now();
+            unsynced.wrote(1, false);
+            unsynced.due().await;
+            assert_eq!(begun.elapsed(), delay);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,6 +35,13 @@ const DRAIN_PACE: f64 = 0.5;
 const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 /// Window in round trips' worth. The second is for acknowledgements that come late and losses not yet known.
 const CRUISE_WINDOW: f64 = 2.0;
+/// Window beside somebody who keeps the queue filled, such as TCP: what is in the queue is a share of the link, and this
+/// leaves them theirs.
+const CROWDED_WINDOW: f64 = 1.5;
+/// How long there is no short round trip before that is so: twice the cycle, which empties a queue of our own; and not so
+/// soon that hosts which are busy pass for a queue.
+const CROWDED_ROUNDS: u32 = 16;
+const CROWDED_MIN: Duration = Duration::from_millis(300);
 /// How long the greatest rate is believed: ten round trips, and not less than half a second.
 const RATE_ROUNDS: u32 = 10;
 const RATE_MEMORY_MIN: Duration = Duration::from_millis(500);
@@ -70,6 +77,8 @@ pub(super) struct Model {
     min_rtt: MinRtt,
     /// When the round trip was last about as short as ever.
     short_at: Instant,
+    /// Whether somebody else fills the queue.
+    is_crowded: bool,
     /// Window of a start: grows by what has arrived, as long as there is no queue.
     grown: u64,
     has_queue: bool,
@@ -91,6 +100,7 @@ impl Model {
             sampled_at: now,
             min_rtt: MinRtt::default(),
             short_at: now,
+            is_crowded: false,
             grown: INITIAL_WINDOW_BYTES,
             has_queue: false,
             full_rate: 0.0,
@@ -140,6 +150,8 @@ impl Model {
             if shortest.is_none_or(|shortest| sample.rtt <= shortest.mul_f64(1.05) + Duration::from_millis(1)) {
                 self.short_at = now;
             }
+            let crowded_after = (self.rtt() * CROWDED_ROUNDS).max(CROWDED_MIN);
+            self.is_crowded = now.saturating_duration_since(self.short_at) > crowded_after;
             let queued = sample.rtt.saturating_sub(ACK_DELAY).max(self.rtt()).as_secs_f64();
             self.has_queue = queued > self.rtt().as_secs_f64() * STARTUP_QUEUE;
             self.sample(now, &sample);
@@ -262,6 +274,7 @@ impl Model {
                 let gain = if self.has_queue { STARTUP_WINDOW_QUEUED } else { STARTUP_WINDOW };
                 (gain * product).max(waking).max(self.grown.max(self.initial()) as f64)
             }
+            Phase::Cruise if self.is_crowded => (CROWDED_WINDOW * product).max(waking),
             Phase::Drain | Phase::Cruise => (CRUISE_WINDOW * product).max(waking),
             Phase::ProbeRtt => 0.5 * product,
         };

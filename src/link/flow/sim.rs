@@ -19,6 +19,8 @@ struct Link {
     loss: f64,
     queue: f64,
     is_cut: bool,
+    /// Somebody else keeps most of the queue filled.
+    is_shared: bool,
     chance: u64,
     free_at: Instant,
 }
@@ -27,11 +29,15 @@ impl Link {
     fn new(mbit: f64, rtt_ms: u64, loss: f64) -> Self {
         let (rate, rtt) = (mbit * 1e6 / 8.0, Duration::from_millis(rtt_ms));
         let queue = (rate * rtt.as_secs_f64()).max(64.0 * 1500.0);
-        Self { rate, rtt, loss, queue, is_cut: false, chance: 0x9e37_79b9_7f4a_7c15, free_at: Instant::now() }
+        let chance = 0x9e37_79b9_7f4a_7c15;
+        Self { rate, rtt, loss, queue, is_cut: false, is_shared: false, chance, free_at: Instant::now() }
     }
 
     /// Returns when a packet arrives, if it does; `overflow` counts those for which there was no room.
     fn carry(&mut self, now: Instant, overflow: &mut u64) -> Option<Instant> {
+        if self.is_shared {
+            self.free_at = self.free_at.max(now + Duration::from_secs_f64(0.8 * self.queue / self.rate));
+        }
         let waiting = self.free_at.saturating_duration_since(now).as_secs_f64() * self.rate;
         if self.is_cut || waiting > self.queue {
             *overflow += PACKET;
@@ -280,6 +286,19 @@ fn loss_that_stays_beyond_a_tenth_slows_the_sender_down() {
     sim.until(20.0);
     let share = (sim.sent - before) as f64 / 10.0 / sim.link.rate;
     assert!(share < 0.5, "still sends {share} of the rate");
+}
+
+#[test]
+fn whoever_keeps_the_queue_filled_gets_a_share_of_the_link_and_leaves_all_of_it_behind() {
+    let mut sim = Sim::new(Link::new(100.0, 50, 0.0));
+    let alone = sim.until(5.0);
+    sim.link.is_shared = true;
+    sim.until(7.0);
+    let shared = sim.until(12.0);
+    sim.link.is_shared = false;
+    sim.until(17.0);
+    let again = sim.until(22.0);
+    assert!(alone > 0.85 && shared < 0.7 && again > 0.85, "{alone}, {shared}, {again}");
 }
 
 #[test]

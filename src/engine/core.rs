@@ -185,6 +185,15 @@ impl Core {
         }
     }
 
+    /// Forgets what was wanted for what has ended, in case it was noted only after that; unless another has come under the
+    /// same id.
+    pub fn release_if_over(&self, tracked: &Tracked) {
+        let (mid, arriving) = (tracked.terms.mid, self.arriving());
+        if tracked.mailbox().is_none() && !arriving.contains_key(&mid) {
+            self.release(mid);
+        }
+    }
+
     /// Returns what a blob is for that is offered under an id: a migration, a copy to keep, or a pre-copy.
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
         // A pre-copy that is followed here leaves from here.

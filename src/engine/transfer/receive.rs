@@ -124,6 +124,10 @@ impl Receiving {
             }
         })
         .await;
+        if runs && tracked.mailbox().is_none() {
+            let (core, ended) = (self.core.clone(), tracked.clone());
+            Core::blocking(move || core.release_if_over(&ended)).await;
+        }
         let incoming = match opened {
             Ok(Some(incoming)) => incoming,
             Ok(None) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::limits::PORT_DEFAULT;
-use quinn::{AckFrequencyConfig, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::flow::Flow;
 use crate::config::LinkSettings;
@@ -96,9 +96,11 @@ impl Timing {
 }
 
 /// Returns QUIC's settings for a connection whose peer is still a stranger: it may open one stream, and
-/// [`open_up`] allows the rest once it has proven to be a peer.
-pub(super) fn transport(timing: &Timing, flow: Flow) -> Arc<TransportConfig> {
+/// [`open_up`] allows the rest once it has proven to be a peer. `datagram_bytes`: of the largest that are tried.
+pub(super) fn transport(timing: &Timing, flow: Flow, datagram_bytes: u16) -> Arc<TransportConfig> {
     let mut acks = AckFrequencyConfig::default();
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.upper_bound(datagram_bytes);
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD));
     let idle_ms = VarInt::try_from(timing.idle.as_millis() as u64).unwrap_or(VarInt::MAX);
     let mut transport = TransportConfig::default();
@@ -112,6 +114,7 @@ pub(super) fn transport(timing: &Timing, flow: Flow) -> Arc<TransportConfig> {
         .max_idle_timeout(Some(idle_ms.into()))
         .keep_alive_interval(Some(timing.keep_alive))
         .ack_frequency_config(Some(acks))
+        .mtu_discovery_config(Some(mtu))
         .congestion_controller_factory(Arc::new(flow));
     Arc::new(transport)
 }

@@ -125,7 +125,7 @@ pub(super) async fn dial(
     peer: Option<Pin>,
     crypto: Arc<QuicClientConfig>,
 ) -> Result<Line, DialError> {
-    let (config, lane) = shared.client_config(crypto);
+    let (config, lane) = shared.client_config(address, crypto);
     if let Some(peer) = peer {
         shared.claim(&lane, peer);
     }

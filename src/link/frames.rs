@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use modelferry_protocol::limits::{CHUNK_HEADER_BYTES_MAX, CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
+use bytes::{BufMut, Bytes};
+use modelferry_protocol::limits::{
+    CHUNK_HEADER_BYTES_MAX, CHUNK_WIRE_BYTES_MAX, CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES,
+};
 use modelferry_protocol::message::{ChunkHeader, FrameError, FrameHeader, Message};
 use quinn::{ReadExactError, RecvStream};
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-/// Bytes that are allocated ahead of their arrival.
-const STEP_BYTES: usize = 64 << 10;
+/// Bytes that are allocated ahead of their arrival: those of a chunk, or it would be copied each time that there are
+/// more of it. All streams of a peer together make it allocate 3 MiB.
+const STEP_BYTES: usize = CHUNK_WIRE_BYTES_MAX as usize;
 
 /// Why no frame came off a stream.
 #[derive(Debug, thiserror::Error)]
@@ -84,11 +88,16 @@ async fn begin(stream: &mut RecvStream, header: &mut [u8; FRAME_HEADER_BYTES]) -
 async fn read_body(stream: &mut RecvStream, bytes: usize) -> Result<Vec<u8>, ReadFailure> {
     let mut body = Vec::new();
     while body.len() < bytes {
-        let at = body.len();
-        let step = (bytes - at).min(STEP_BYTES);
-        body.reserve_exact(step);
-        body.resize(at + step, 0);
-        stream.read_exact(&mut body[at..]).await?;
+        let left = bytes - body.len();
+        if body.len() == body.capacity() {
+            body.reserve_exact(left.min(STEP_BYTES));
+        }
+        // Into room that nobody has filled with zeros before.
+        match stream.read_buf(&mut (&mut body).limit(left)).await {
+            Ok(0) => return Err(ReadFailure::Cut),
+            Ok(_) => {}
+            Err(_) => return Err(ReadFailure::Over),
+        }
     }
     Ok(body)
 }

@@ -32,7 +32,7 @@ pub(super) async fn listen(shared: Arc<Shared>) {
 
 async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphorePermit) {
     let ticket = shared.admission.offer_is_open().then(|| PairTicket::new(shared.admission.clone()));
-    let (config, lane) = shared.server_config(ticket.clone());
+    let (config, lane) = shared.server_config(incoming.remote_address(), ticket.clone());
     let connecting = match incoming.accept_with(config) {
         Ok(connecting) => connecting,
         Err(error) => return shared.complaints.warn(None, "handshake", &describe(&error)),

@@ -17,6 +17,7 @@ mod identity;
 mod limits;
 mod line;
 mod listen;
+mod mtu;
 mod offering;
 mod offers;
 mod pair;
@@ -115,6 +116,7 @@ impl Link {
             caps.set(*peer, rate.map_or(Limit::Any, Limit::AtMost));
         }
         let memory = flow::Memory::load(peers.dir(), peers.disk());
+        let is_routed = wire.is_none();
         let wire = wire.map_or_else(|| Wire::bind(config.listen), Ok).map_err(failed)?;
         let endpoint = socket::endpoint(wire, &identity, server.clone(), &caps, &announced).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
@@ -123,6 +125,7 @@ impl Link {
             config,
             identity,
             endpoint,
+            is_routed,
             tls,
             admission,
             registry: registry::Registry::default(),

@@ -1,5 +1,6 @@
 //! What all tasks of a link share.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelferry_protocol::ids::Pin;
@@ -13,6 +14,7 @@ use super::complaints::Complaints;
 use super::config::{LinkConfig, transport};
 use super::flow::{Announced, CapView, Caps, Flow, Lane, Memory};
 use super::identity::Identity;
+use super::mtu;
 use super::peers::{Peers, PeersError};
 use super::registry::Registry;
 use super::session::NewSession;
@@ -34,6 +36,8 @@ pub(super) struct Shared {
     pub config: LinkConfig,
     pub identity: Identity,
     pub endpoint: Endpoint,
+    /// Whether datagrams go where the host's routes lead, so that these tell how large they may be.
+    pub is_routed: bool,
     pub tls: Tls,
     pub admission: Arc<Admission>,
     pub registry: Registry,
@@ -82,26 +86,35 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the settings for accepting one connection, and its lane.
-    pub fn server_config(&self, ticket: Option<Arc<PairTicket>>) -> (Arc<quinn::ServerConfig>, Arc<Lane>) {
+    /// Makes the settings for accepting one connection from `address`, and its lane.
+    pub fn server_config(
+        &self,
+        address: SocketAddr,
+        ticket: Option<Arc<PairTicket>>,
+    ) -> (Arc<quinn::ServerConfig>, Arc<Lane>) {
         let mut config = self.server.clone();
         let (flow, lane) = self.flow();
-        config.transport_config(transport(&self.config.timing, flow));
+        config.transport_config(transport(&self.config.timing, flow, self.datagram_bytes(address)));
         if ticket.is_some() {
             config.crypto = self.tls.server(ticket);
         }
         (Arc::new(config), lane)
     }
 
-    /// Makes the settings for dialling once, and the connection's lane.
+    /// Makes the settings for dialling `address` once, and the connection's lane.
     pub fn client_config(
         &self,
+        address: SocketAddr,
         crypto: Arc<quinn::crypto::rustls::QuicClientConfig>,
     ) -> (quinn::ClientConfig, Arc<Lane>) {
         let mut config = quinn::ClientConfig::new(crypto);
         let (flow, lane) = self.flow();
-        config.transport_config(transport(&self.config.timing, flow));
+        config.transport_config(transport(&self.config.timing, flow, self.datagram_bytes(address)));
         (config, lane)
+    }
+
+    fn datagram_bytes(&self, address: SocketAddr) -> u16 {
+        if self.is_routed { mtu::worth_trying(address) } else { mtu::DATAGRAM_BYTES }
     }
 
     fn flow(&self) -> (Flow, Arc<Lane>) {

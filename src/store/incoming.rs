@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use modelferry_protocol::ids::Hash;
-use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page, PageError};
+use modelferry_protocol::manifest::{ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::ears::{Ear, Ears, union};
+use super::place::{Place, Run};
 use super::progress::{Phase, Progress, insert};
 use super::rows::{Manifest, Partial};
 use super::{BlobReader, Store, StoreError, hash_file, lock};
@@ -98,16 +98,23 @@ impl Incoming {
         Ok(progress.here(&self.store, self.blob.hash, page)?.complement())
     }
 
-    /// Returns the plain bytes that a chunk must have.
+    /// Returns where some chunks of a page belong.
     ///
     /// Errors: [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Broken`].
-    pub fn chunk_bytes(&self, page: u32, index: u32) -> Result<u32, StoreError> {
-        self.chunk(page, index).map(|(chunk, _)| chunk.bytes)
+    pub fn places(&self, page: u32, chunks: impl IntoIterator<Item = u32>) -> Result<Vec<Place>, StoreError> {
+        let (mut progress, hash) = (self.sound()?, self.blob.hash);
+        let known = &progress.page(&self.store, hash, page)?.page;
+        let place = |index: u32| {
+            let chunk = known.chunks.get(index as usize).copied().zip(known.chunk_offset(index as usize));
+            let (chunk, offset) = chunk.ok_or(StoreError::NoSuchChunk { hash, page, index })?;
+            Ok(Place::new(index, offset, chunk))
+        };
+        chunks.into_iter().map(place).collect()
     }
 
     /// Returns the plain bytes of some chunks of a page together.
     ///
-    /// Errors: as [`Incoming::chunk_bytes`].
+    /// Errors: as [`Incoming::places`].
     pub fn bytes_of(&self, page: u32, chunks: &ChunkSet) -> Result<u64, StoreError> {
         let mut progress = self.sound()?;
         let known = &progress.page(&self.store, self.blob.hash, page)?.page;
@@ -152,16 +159,17 @@ impl Incoming {
         let found = self.store.inner.rows.find(page.chunks.iter().map(|chunk| chunk.hash))?;
         let mut reader: Option<BlobReader> = None;
         let mut donors = BTreeSet::new();
-        for (index, found) in found.into_iter().enumerate() {
+        let places = self.places(page.index, 0..page.chunks.len() as u32)?;
+        for (place, found) in places.iter().zip(found) {
             let Some((hash, offset)) = found else { continue };
             if reader.as_ref().is_none_or(|reader| reader.hash() != hash) {
                 reader = self.store.reader(hash).ok();
             }
-            let chunk = page.chunks[index];
-            let Some(plain) = reader.as_ref().and_then(|reader| reader.read_at(offset, chunk.bytes).ok()) else {
+            let Some(plain) = reader.as_ref().and_then(|reader| reader.read_at(offset, place.bytes()).ok()) else {
                 continue;
             };
-            if Hash::of(&plain) == chunk.hash && self.write_proven(page.index, index as u32, &plain)? {
+            let is_new = !self.here(page.index)?.contains(place.index() as usize);
+            if is_new && self.write(page.index, std::slice::from_ref(place), &plain)?.is_empty() {
                 lock(&self.progress).reused += plain.len() as u64;
                 donors.insert(hash);
             }
@@ -169,45 +177,51 @@ impl Incoming {
         self.store.inner.rows.used(donors)
     }
 
-    /// Writes a chunk, proven first. Not yet durable; one that is here already is accepted again.
+    /// Writes chunks that follow each other in `plain`, each proven first. Not yet durable; one that is here already is
+    /// accepted again. Those that follow each other in the blob as well are written together.
     ///
-    /// Errors: [`StoreError::ChunkLength`] and [`StoreError::ChunkMismatch`], and nothing is written;
-    /// [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Full`], [`StoreError::Broken`],
-    /// [`StoreError::Io`].
-    pub fn write(&self, page: u32, index: u32, plain: &[u8]) -> Result<(), StoreError> {
-        if self.sound()?.phase == Phase::Finished {
-            return Ok(());
+    /// Returns those that are not as their page says, [`StoreError::ChunkLength`] or [`StoreError::ChunkMismatch`]:
+    /// they are not written. To the last belongs what is left of `plain`.
+    ///
+    /// Errors: [`StoreError::NoSuchPage`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn write(&self, page: u32, places: &[Place], plain: &[u8]) -> Result<Vec<(u32, StoreError)>, StoreError> {
+        let (here, mut wrong, mut run, mut end) = (self.here(page)?, Vec::new(), Run::default(), 0);
+        for (at, place) in places.iter().enumerate() {
+            let begin = end;
+            end = if at + 1 == places.len() { plain.len() } else { plain.len().min(begin + place.bytes() as usize) };
+            match place.prove(page, &plain[begin..end]) {
+                Err(error) => wrong.push((place.index(), error)),
+                Ok(()) if here.contains(place.index() as usize) => {}
+                Ok(()) => {
+                    if !run.goes_on(begin, place) {
+                        self.write_run(page, here.count(), &run, plain)?;
+                        run = Run::begin(begin, place);
+                    }
+                    run.add(end, place);
+                }
+            }
         }
-        let (chunk, _) = self.chunk(page, index)?;
-        if plain.len() != chunk.bytes as usize {
-            let (expected, actual) = (chunk.bytes, plain.len());
-            return Err(StoreError::ChunkLength { page, index, expected, actual });
-        }
-        let (expected, actual) = (chunk.hash, Hash::of(plain));
-        if actual != expected {
-            return Err(StoreError::ChunkMismatch { page, index, expected, actual });
-        }
-        self.write_proven(page, index, plain).map(|_written| ())
+        self.write_run(page, here.count(), &run, plain)?;
+        Ok(wrong)
     }
 
-    /// Returns a chunk and where it begins.
-    fn chunk(&self, page: u32, index: u32) -> Result<(ChunkRef, u64), StoreError> {
-        let (mut progress, hash) = (self.sound()?, self.blob.hash);
-        let known = &progress.page(&self.store, hash, page)?.page;
-        let chunk = known.chunks.get(index as usize).copied().zip(known.chunk_offset(index as usize));
-        chunk.ok_or(StoreError::NoSuchChunk { hash, page, index })
+    /// Returns the chunks of a page that need not be written.
+    fn here(&self, page: u32) -> Result<ChunkSet, StoreError> {
+        let mut progress = self.sound()?;
+        let here = progress.here(&self.store, self.blob.hash, page)?;
+        // Nothing is lacking of a complete blob, whatever is known of its pages.
+        Ok(if progress.phase == Phase::Finished { ChunkSet::empty(here.count()).complement() } else { here })
     }
 
-    /// Writes a chunk's right bytes, unless they are here; reports whether they were not.
-    fn write_proven(&self, page: u32, index: u32, plain: &[u8]) -> Result<bool, StoreError> {
-        let (_, offset) = self.chunk(page, index)?;
-        let (hash, at) = (self.blob.hash, index as usize);
-        let here = self.sound()?.here(&self.store, hash, page)?;
-        let Some(file) = self.file.as_ref().filter(|_| !here.contains(at)) else { return Ok(false) };
-        let written = file.write_all_at(offset, plain);
+    /// Writes chunks of a page of `count`; nothing if there are none.
+    fn write_run(&self, page: u32, count: usize, run: &Run, plain: &[u8]) -> Result<(), StoreError> {
+        let Some(file) = self.file.as_ref().filter(|_| !run.chunks.is_empty()) else { return Ok(()) };
+        let plain = &plain[run.bytes.clone()];
+        let written = file.write_all_at(run.offset, plain);
         written.map_err(|source| self.store.inner.not_written(file.path(), plain.len(), source))?;
-        insert(&mut self.sound()?.written, page, at, here.count());
-        Ok(true)
+        let mut progress = self.sound()?;
+        run.chunks.iter().for_each(|index| insert(&mut progress.written, page, *index as usize, count));
+        Ok(())
     }
 
     /// Makes everything written so far durable: the bytes first, then the record that they are held.

@@ -16,6 +16,7 @@ mod kept;
 mod leases;
 mod members;
 mod outgoing;
+mod place;
 mod progress;
 mod rates;
 mod rows;
@@ -43,6 +44,7 @@ pub use error::StoreError;
 pub use incoming::Incoming;
 pub use leases::Lease;
 pub use outgoing::BlobReader;
+pub use place::Place;
 pub use rates::Rate;
 pub use sweep::{Item, Sweep};
 

@@ -84,14 +84,40 @@ impl BlobReader {
         if bytes > CHUNK_BYTES_MAX {
             return Err(StoreError::TooLarge { bytes: bytes.into(), bytes_max: CHUNK_BYTES_MAX.into() });
         }
-        let unreadable = |source| StoreError::io("read", &self.path, source);
         let mut plain = vec![0; bytes as usize];
-        match self.file.read_exact_at(&mut plain, offset) {
+        self.read_into(&mut plain, offset).map(|()| plain)
+    }
+
+    /// Reads chunks, each at its place in the blob and with so many bytes, one after the other. Those that follow each
+    /// other in the blob as well are read together. They are not proven.
+    ///
+    /// Errors: as [`BlobReader::read_at`].
+    pub fn read_chunks(&self, chunks: impl Iterator<Item = (u64, u32)> + Clone) -> Result<Vec<u8>, StoreError> {
+        let bytes: u64 = chunks.clone().map(|(_, bytes)| u64::from(bytes)).sum();
+        if bytes > CHUNK_BYTES_MAX.into() {
+            return Err(StoreError::TooLarge { bytes, bytes_max: CHUNK_BYTES_MAX.into() });
+        }
+        let mut plain = vec![0; bytes as usize];
+        let (mut rest, mut chunks) = (plain.as_mut_slice(), chunks.peekable());
+        while let Some((offset, mut bytes)) = chunks.next() {
+            while let Some((_, more)) = chunks.next_if(|(next, _)| *next == offset + u64::from(bytes)) {
+                bytes += more;
+            }
+            let (run, after) = rest.split_at_mut(bytes as usize);
+            self.read_into(run, offset)?;
+            rest = after;
+        }
+        Ok(plain)
+    }
+
+    fn read_into(&self, plain: &mut [u8], offset: u64) -> Result<(), StoreError> {
+        let unreadable = |source| StoreError::io("read", &self.path, source);
+        match self.file.read_exact_at(plain, offset) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 let actual = self.file.metadata().map_err(unreadable)?.len();
-                Err(StoreError::Truncated { hash: self.hash, expected: offset + u64::from(bytes), actual })
+                Err(StoreError::Truncated { hash: self.hash, expected: offset + plain.len() as u64, actual })
             }
-            outcome => outcome.map(|()| plain).map_err(unreadable),
+            outcome => outcome.map_err(unreadable),
         }
     }
 }

@@ -39,16 +39,16 @@ def run(*command, **kwargs):
 
 
 class Loopback:
-    """One namespace in which both ends are at home, and no emulator."""
+    """One namespace in which both ends are at home, and no emulator; packets have at most so many bytes."""
 
     mbit, ends = None, ("127.0.0.1", "127.0.0.2")
 
-    def __init__(self):
-        self.space = f"ferry{os.getpid() % 10000}l"
+    def __init__(self, packet_bytes):
+        self.space, self.packet_bytes = f"ferry{os.getpid() % 10000}l", packet_bytes
 
     def __enter__(self):
         run("ip", "netns", "add", self.space)
-        run("ip", "-n", self.space, "link", "set", "lo", "up")
+        run("ip", "-n", self.space, "link", "set", "lo", "mtu", str(self.packet_bytes), "up")
         return self
 
     def __exit__(self, *_):

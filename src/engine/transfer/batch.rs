@@ -77,10 +77,7 @@ impl Packing {
 }
 
 fn packed(reader: &BlobReader, batch: &Batch, effort: Effort, doubtful: bool) -> Result<Packed, StoreError> {
-    let mut plain = Vec::with_capacity(batch.plain_bytes as usize);
-    for (_, offset, bytes) in &batch.chunks {
-        plain.extend(reader.read_at(*offset, *bytes)?);
-    }
+    let plain = reader.read_chunks(batch.chunks.iter().map(|(_, offset, bytes)| (*offset, *bytes)))?;
     let begun = Instant::now();
     let (encoding, wire) = pack(plain, effort, doubtful);
     let took = begun.elapsed();

@@ -7,6 +7,7 @@ use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::message::Handle;
 use modelferry_protocol::snapshot::BlobRef;
 
+use super::effort::Doubt;
 use crate::store::BlobReader;
 
 /// A blob that the target does not hold yet.
@@ -21,15 +22,15 @@ pub(super) struct Open {
     pub pages: HashMap<u32, OpenPage>,
     /// Bytes that the target has said it holds.
     pub bytes_held: u64,
-    /// Whether the last frame of it did not compress.
-    pub doubtful: bool,
+    /// Which of its frames compressed.
+    pub doubt: Doubt,
 }
 
 impl Open {
     pub fn new(blob: BlobRef, next_page: Option<u32>) -> Self {
         let pages = HashMap::new();
-        let (bytes_held, doubtful) = (0, false);
-        Self { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages, bytes_held, doubtful }
+        let (bytes_held, doubt) = (0, Doubt::default());
+        Self { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages, bytes_held, doubt }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Bytes of chunks as they travel: compressed where that pays, stored where it does not.
 
-use std::io::Read;
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
-use modelferry_protocol::limits::{CHUNK_WIRE_BYTES_MAX, ZSTD_WINDOW_LOG_MAX};
+use modelferry_protocol::limits::CHUNK_WIRE_BYTES_MAX;
 use modelferry_protocol::message::Encoding;
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::DCtx;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::find_frame_compressed_size;
 
 use super::effort::Effort;
 
@@ -22,7 +22,7 @@ const KEPT_LEVEL_MAX: i32 = 3;
 
 /// To make a context anew takes a tenth of a sender's processor time.
 static COMPRESSORS: Idle<Compressor<'static>> = Idle(Mutex::new(Vec::new()));
-static DECOMPRESSORS: Idle<DCtx<'static>> = Idle(Mutex::new(Vec::new()));
+static DECOMPRESSORS: Idle<Decompressor<'static>> = Idle(Mutex::new(Vec::new()));
 
 /// Contexts that nobody uses just now.
 struct Idle<T>(Mutex<Vec<T>>);
@@ -95,21 +95,26 @@ fn compress(plain: &[u8], level: i32) -> Option<Vec<u8>> {
 /// unpacked than that.
 ///
 /// Errors: [`UnpackError`].
-pub fn unpack(encoding: Encoding, wire: &[u8], plain_bytes: u32) -> Result<Vec<u8>, UnpackError> {
+pub fn unpack(encoding: Encoding, wire: &[u8], plain_bytes: u32) -> Result<Cow<'_, [u8]>, UnpackError> {
     match encoding {
-        Encoding::Stored if wire.len() == plain_bytes as usize => Ok(wire.to_vec()),
+        Encoding::Stored if wire.len() == plain_bytes as usize => Ok(Cow::Borrowed(wire)),
         Encoding::Stored => Err(UnpackError::StoredLength { wire_bytes: wire.len(), plain_bytes }),
-        Encoding::Zstd => {
-            let fail = |source| UnpackError::Zstd { plain_bytes, source };
-            let mut context = DECOMPRESSORS.take().unwrap_or_default();
-            let mut decoder = zstd::Decoder::with_context(wire, &mut context).single_frame();
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|error| fail(Some(error)))?;
-            let mut plain = Vec::with_capacity(plain_bytes as usize + 1);
-            decoder.take(u64::from(plain_bytes) + 1).read_to_end(&mut plain).map_err(|error| fail(Some(error)))?;
-            DECOMPRESSORS.give_back(context);
-            if plain.len() == plain_bytes as usize { Ok(plain) } else { Err(fail(None)) }
-        }
+        Encoding::Zstd => decompress(wire, plain_bytes).map(Cow::Owned),
     }
+}
+
+/// Unpacks a frame at once: what has come of it is its own window, and nothing is copied out of another.
+fn decompress(wire: &[u8], plain_bytes: u32) -> Result<Vec<u8>, UnpackError> {
+    let fail = |source| UnpackError::Zstd { plain_bytes, source };
+    // Several frames, or anything behind one, would unpack as well.
+    if find_frame_compressed_size(wire) != Ok(wire.len()) {
+        return Err(fail(None));
+    }
+    let mut decompressor = DECOMPRESSORS.take().unwrap_or_default();
+    let mut plain = Vec::with_capacity(plain_bytes as usize);
+    decompressor.decompress_to_buffer(wire, &mut plain).map_err(|error| fail(Some(error)))?;
+    DECOMPRESSORS.give_back(decompressor);
+    if plain.len() == plain_bytes as usize { Ok(plain) } else { Err(fail(None)) }
 }
 
 #[cfg(test)]
@@ -132,7 +137,7 @@ mod tests {
             for effort in [Effort::Store, Effort::Level(1), Effort::Level(3), Effort::Level(19)] {
                 let (encoding, wire) = pack(plain.clone(), effort, true);
                 assert!(wire.len() <= plain.len());
-                assert_eq!(unpack(encoding, &wire, plain.len() as u32).unwrap(), plain);
+                assert_eq!(*unpack(encoding, &wire, plain.len() as u32).unwrap(), plain);
             }
         }
     }
@@ -166,7 +171,7 @@ mod tests {
         for damaged in [&packed[..packed.len() - 1], &packed[..], b"no frame"] {
             // Half a frame, and a whole one of which less was wanted, leave something behind.
             assert!(unpack(Encoding::Zstd, damaged, 50_000).is_err());
-            assert_eq!(unpack(Encoding::Zstd, &packed, 100_000).unwrap(), [1; 100_000]);
+            assert_eq!(*unpack(Encoding::Zstd, &packed, 100_000).unwrap(), [1; 100_000]);
         }
     }
 
@@ -176,6 +181,10 @@ mod tests {
         assert!(unpack(Encoding::Zstd, &packed[..packed.len() - 1], 4096).is_err());
         assert!(unpack(Encoding::Zstd, b"no frame", 4096).is_err());
         assert!(unpack(Encoding::Zstd, &packed, 4095).is_err());
+        assert!(unpack(Encoding::Zstd, &packed, 4097).is_err());
+        assert!(unpack(Encoding::Zstd, &[&packed[..], b"more"].concat(), 4096).is_err());
+        let halves = [&packed[..], &packed[..]].concat();
+        assert!(unpack(Encoding::Zstd, &halves, 8192).is_err(), "a chunk's frame is one");
         assert!(matches!(unpack(Encoding::Stored, b"four", 5), Err(UnpackError::StoredLength { .. })));
     }
 }

@@ -202,13 +202,19 @@ impl Receiving {
         Ok(())
     }
 
-    /// Takes in chunks until the connection ends.
-    pub async fn take_chunks(&self, mut chunks: ChunkInbox) {
-        while let Some((header, wire)) = chunks.recv().await {
-            if let Err(refusal) = self.chunk(header, wire).await {
-                self.refuse(refusal).await;
+    /// Takes in chunks until the connection ends, two frames at a time: while one waits for the disk, or for a thread,
+    /// the other goes on.
+    pub async fn take_chunks(&self, chunks: ChunkInbox) {
+        let chunks = tokio::sync::Mutex::new(chunks);
+        let take = || async {
+            // The lock is given back before the frame is unpacked.
+            while let Some((header, wire)) = { chunks.lock().await.recv().await } {
+                if let Err(refusal) = self.chunk(header, wire).await {
+                    self.refuse(refusal).await;
+                }
             }
-        }
+        };
+        tokio::join!(take(), take());
     }
 
     async fn chunk(&self, header: ChunkHeader, wire: Bytes) -> Result<(), Refusal> {

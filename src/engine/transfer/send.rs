@@ -45,9 +45,10 @@ const PAGES_OPEN_MIN: usize = 4;
 const PAGES_OPEN_MAX: usize = 16;
 /// Frames read and compressed ahead of the streams.
 const JOBS_MAX: usize = 2 * STREAMS;
-/// Bytes per second for which a link is taken before it has shown its rate, by what QUIC knows of it: 20 to 200 Mbit/s.
-/// Little is sent until then, and often, where the target has the rest, nothing more; that is worth some effort.
-const LINK_AT_FIRST: RangeInclusive<f64> = 2.5e6..=25e6;
+/// Bytes per second for which a link is taken before it has shown its rate, by what QUIC knows of it: 20 to 800 Mbit/s.
+/// Little is sent until then, and often, where the target has the rest, nothing more; that is worth some effort, unless
+/// round trips are as short as they are where links are fast.
+const LINK_AT_FIRST: RangeInclusive<f64> = 2.5e6..=100e6;
 
 /// Sends blobs to the target of one migration, over one connection.
 struct Sending<'a> {
@@ -351,7 +352,8 @@ impl Sending<'_> {
         let at_first = || reach(&self.conversation.session).rate().clamp(*LINK_AT_FIRST.start(), *LINK_AT_FIRST.end());
         let link = known.unwrap_or_else(at_first);
         let effort = self.gauge.choose(link);
-        self.packing.begin(reader, batch, effort, open.doubtful);
+        let (effort, doubtful) = (open.doubt.advise(effort), open.doubt.is_there());
+        self.packing.begin(reader, batch, effort, doubtful);
         Ok(())
     }
 
@@ -360,7 +362,7 @@ impl Sending<'_> {
         let wire_bytes = packed.wire.len();
         self.gauge.packed(packed.effort, packed.plain_bytes as usize, wire_bytes, packed.took);
         if let Some(open) = self.open.get_mut(&packed.header.handle) {
-            open.doubtful = packed.header.encoding == Encoding::Stored;
+            open.doubt.packed(packed.effort, packed.header.encoding == Encoding::Stored);
         }
         packed
     }

@@ -34,6 +34,17 @@ impl Reach {
     }
 }
 
+/// What a round has shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    /// Plain bytes per second that became durable.
+    pub rate: f64,
+    /// Whether it was the compressor that limited.
+    pub packing_limits: bool,
+    /// The most that QUIC's window let pass, in bytes per second.
+    pub reach: f64,
+}
+
 /// Plain bytes sent and not yet durable on the target, and how many they may be.
 #[derive(Debug)]
 pub struct Window {
@@ -45,6 +56,7 @@ pub struct Window {
     wire: u64,
     round_begun: Instant,
     held_in_round: u64,
+    reach_in_round: f64,
     /// Whether more was there to be sent in this round than the window took.
     was_full: bool,
     /// Frames that were packed in this round, and those of them for which the streams had waited.
@@ -65,6 +77,7 @@ impl Window {
             wire: 1,
             round_begun: now,
             held_in_round: 0,
+            reach_in_round: 0.0,
             was_full: false,
             frames: 0,
             frames_late: 0,
@@ -117,16 +130,22 @@ impl Window {
     }
 
     /// Counts bytes that became durable, and fits the window to what the link took in the last round, or takes by now.
-    pub fn held(&mut self, bytes: u64, reach: Reach, now: Instant) {
+    /// Returns what the round has shown that ends with them.
+    pub fn held(&mut self, bytes: u64, reach: Reach, now: Instant) -> Option<Round> {
         self.held_in_round += bytes;
+        self.reach_in_round = self.reach_in_round.max(reach.rate());
         // What is behind a lost packet in its stream arrives a round trip later.
         let round = 2 * reach.rtt + SYNC;
         let lasted = now.saturating_duration_since(self.round_begun);
+        let mut shown = None;
         if lasted >= round {
             let per_round = self.held_in_round as f64 * round.as_secs_f64() / lasted.as_secs_f64();
             // Halved at most: a round without an answer says little about the next.
             self.bytes = ((per_round * GROWTH) as u64).max(self.bytes / 2);
-            self.measure(self.held_in_round as f64 / lasted.as_secs_f64());
+            let rate = self.held_in_round as f64 / lasted.as_secs_f64();
+            let packing_limits = 2 * self.frames_late > self.frames;
+            self.measure(rate, packing_limits);
+            shown = Some(Round { rate, packing_limits, reach: std::mem::take(&mut self.reach_in_round) });
             (self.round_begun, self.held_in_round, self.was_full) = (now, 0, false);
             (self.frames, self.frames_late) = (0, 0);
         }
@@ -134,13 +153,13 @@ impl Window {
         let growth = 1.0 + SYNC.as_secs_f64() / 2.0 / reach.rtt.as_secs_f64().max(1e-3);
         let taken = reach.bytes as f64 * growth.min(LINK_GROWTH_MAX) * self.plain as f64 / self.wire as f64;
         self.bytes = self.bytes.max(taken as u64).clamp(BYTES_MIN, self.bytes_max);
+        shown
     }
 
     /// Takes in the rate of a round. Where the window was never full something else than the link limits: then the
     /// link may well be faster, but not slower. If it was the compressor, it is taken to be twice as fast, or a
     /// compressor that works too hard for the link would never be told.
-    fn measure(&mut self, rate: f64) {
-        let packing_limits = 2 * self.frames_late > self.frames;
+    fn measure(&mut self, rate: f64, packing_limits: bool) {
         self.rate = match (self.rate, self.was_full) {
             (Some(known), true) => Some((known + rate) / 2.0),
             (None, true) => Some(rate),
@@ -226,7 +245,8 @@ mod tests {
         let mut rates = Vec::new();
         for (n, late) in [(1, 5), (2, 6), (3, 1), (4, 0)] {
             (0..8).for_each(|frame| window.packed(1 << 18, 1 << 17, frame < late));
-            window.held(200_000 << n.min(3), reach, begun + round * n);
+            let shown = window.held(200_000 << n.min(3), reach, begun + round * n).unwrap();
+            assert_eq!((shown.packing_limits, shown.reach), (n < 3, reach.rate()));
             rates.push(window.rate().unwrap() / 1e6);
         }
         assert_eq!(rates, [4.0, 8.0, 8.0, 8.0]);

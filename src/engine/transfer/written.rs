@@ -4,7 +4,7 @@ use modelferry_protocol::limits::CHUNK_BYTES_MAX;
 use modelferry_protocol::message::ChunkHeader;
 
 use super::pack::unpack;
-use crate::store::{Incoming, StoreError};
+use crate::store::{Incoming, Place, StoreError};
 
 /// What became of a frame's chunks.
 pub struct Written {
@@ -18,14 +18,9 @@ pub struct Written {
 ///
 /// Errors: [`StoreError`] for what no repetition mends, and for a disk that is full.
 pub fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<Written, StoreError> {
-    let mut sizes = Vec::new();
-    let mut plain_bytes: u32 = 0;
-    for index in header.chunks() {
-        let bytes = incoming.chunk_bytes(header.page, index)?;
-        sizes.push((index, bytes as usize));
-        // No chunk has more than `CHUNK_BYTES_MAX`, and no page more than `PAGE_CHUNKS_MAX`.
-        plain_bytes += bytes;
-    }
+    let places = incoming.places(header.page, header.chunks())?;
+    // No chunk has more than `CHUNK_BYTES_MAX`, and no page more than `PAGE_CHUNKS_MAX`.
+    let plain_bytes = places.iter().map(Place::bytes).sum();
     let all = || header.chunks().collect();
     if plain_bytes > CHUNK_BYTES_MAX {
         let text = format!("{plain_bytes} bytes in one frame, allowed are {CHUNK_BYTES_MAX}");
@@ -35,18 +30,10 @@ pub fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<W
         Ok(plain) => plain,
         Err(damage) => return Ok(Written { bytes: 0, damaged: Some((all(), damage.to_string())) }),
     };
-    let mut written = Written { bytes: 0, damaged: None };
-    let mut rest = plain.as_slice();
-    for (index, bytes) in sizes {
-        let (chunk, after) = rest.split_at(bytes);
-        rest = after;
-        match incoming.write(header.page, index, chunk) {
-            Ok(()) => written.bytes += bytes as u64,
-            Err(damage @ StoreError::ChunkMismatch { .. }) => {
-                written.damaged.get_or_insert_with(|| (Vec::new(), damage.to_string())).0.push(index);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(written)
+    let wrong = incoming.write(header.page, &places, &plain)?;
+    let bytes = places.iter().filter(|place| wrong.iter().all(|(index, _)| *index != place.index()));
+    let bytes = bytes.map(|place| u64::from(place.bytes())).sum();
+    let damage = wrong.first().map(|(_, damage)| damage.to_string());
+    let damaged = damage.map(|damage| (wrong.iter().map(|(index, _)| *index).collect(), damage));
+    Ok(Written { bytes, damaged })
 }

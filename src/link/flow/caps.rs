@@ -13,9 +13,6 @@ use crate::config::{LinkSettings, Rate};
 
 /// What is sent in a pause: enough for connections to live, and for a question and its answer. Bytes per second.
 const PAUSE_BYTES_PER_SECOND: u64 = 8_000;
-/// Bytes of a datagram, for what may be handed to the kernel at once.
-const DATAGRAM_BYTES: u64 = 1_452;
-
 /// A cap, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapView {
@@ -65,7 +62,7 @@ pub(in crate::link) struct Caps {
 
 impl Caps {
     pub(in crate::link) fn new(settings: LinkSettings) -> Self {
-        let segments = Arc::new(AtomicUsize::new(segments_under(None, DATAGRAM_BYTES)));
+        let segments = Arc::new(AtomicUsize::new(segments_under(None)));
         Self { settings, agent: SharedBucket::new(), segments, state: Mutex::default() }
     }
 
@@ -157,7 +154,7 @@ impl Caps {
             views.push(CapView { peer: Some(name.clone()), now, by_hand });
         }
         let least = leasts.into_iter().map(bytes).min();
-        self.segments.store(segments_under(least, DATAGRAM_BYTES), Ordering::Relaxed);
+        self.segments.store(segments_under(least), Ordering::Relaxed);
         views
     }
 }

@@ -40,7 +40,9 @@ impl ControllerFactory for Flow {
         match self.congestion {
             Congestion::Ferry => {
                 let (model, lane) = (Model::new(now, mtu.into()), self.lane.clone());
-                Box::new(Ferry { model, lane, heard: now, in_flight: 0 })
+                let mut ferry = Ferry { model, lane, heard: now, in_flight: 0, packet: 0 };
+                ferry.set_packet(mtu);
+                Box::new(ferry)
             }
             Congestion::Cubic => {
                 let mut cubic = CubicConfig::default();
@@ -59,6 +61,14 @@ struct Ferry {
     /// When the peer was last heard to have got something.
     heard: Instant,
     in_flight: u64,
+    /// A packet's worth of room in the window, and a little.
+    packet: u64,
+}
+
+impl Ferry {
+    fn set_packet(&mut self, mtu: u16) {
+        self.packet = (u64::from(mtu) + 596).max(2048);
+    }
 }
 
 impl Controller for Ferry {
@@ -95,18 +105,23 @@ impl Controller for Ferry {
 
     fn on_mtu_update(&mut self, mtu: u16) {
         self.lane.set_mtu(mtu.into());
+        self.set_packet(mtu);
         self.model.set_mtu(mtu.into());
     }
 
     fn window(&self) -> u64 {
         let window = self.model.window();
-        let silent = super::now().saturating_duration_since(self.heard);
-        // One packet more for each quarter of a second of silence, beyond what is out there already.
-        if self.in_flight + 2048 >= window && silent > 2 * SIGN_OF_LIFE {
-            let signs = silent.as_millis() / SIGN_OF_LIFE.as_millis();
-            return window + 2048 * signs as u64;
+        // This is asked for before every packet, and to ask for the time takes as long as all else here.
+        if self.in_flight + self.packet < window {
+            return window;
         }
-        window
+        let silent = super::now().saturating_duration_since(self.heard);
+        if silent <= 2 * SIGN_OF_LIFE {
+            return window;
+        }
+        // One packet more for each quarter of a second of silence, beyond what is out there already.
+        let signs = silent.as_millis() / SIGN_OF_LIFE.as_millis();
+        window + self.packet * signs as u64
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {

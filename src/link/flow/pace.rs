@@ -13,11 +13,14 @@ use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::time::Sleep;
 
 use super::lane::Lane;
+use crate::link::mtu::DATAGRAM_BYTES_MAX;
 
 /// What is due within this is due: a timer would wake later than that.
 const SLACK: Duration = Duration::from_micros(500);
-/// Datagrams handed to the kernel at once when nothing is capped.
-const SEGMENTS_MAX: usize = 64;
+/// Datagrams handed to the kernel at once when nothing is capped: as many as quinn ever does.
+const SEGMENTS_MAX: usize = 10;
+// What UDP over IPv4 takes; it takes more over IPv6.
+const _: () = assert!(SEGMENTS_MAX * DATAGRAM_BYTES_MAX as usize <= 65_507);
 
 /// The lane of the connection that is being made.
 ///
@@ -82,8 +85,8 @@ impl AsyncUdpSocket for PacedSocket {
 
 /// Returns how many datagrams may be handed over at once under a cap, in bytes per second: at most a twentieth of a
 /// second's worth.
-pub(super) fn segments_under(cap: Option<u64>, datagram_bytes: u64) -> usize {
-    cap.map_or(SEGMENTS_MAX, |cap| ((cap / 20 / datagram_bytes) as usize).clamp(1, SEGMENTS_MAX))
+pub(super) fn segments_under(cap: Option<u64>) -> usize {
+    cap.map_or(SEGMENTS_MAX, |cap| ((cap / 20 / u64::from(DATAGRAM_BYTES_MAX)) as usize).clamp(1, SEGMENTS_MAX))
 }
 
 struct PacedPoller {

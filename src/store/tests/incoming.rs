@@ -17,6 +17,14 @@ pub(super) struct Parcel {
 
 pub(super) const PARCEL_CUTTER: u16 = 77;
 
+impl Incoming {
+    /// Writes one chunk.
+    pub(super) fn write_chunk(&self, page: u32, index: u32, plain: &[u8]) -> Result<(), StoreError> {
+        let wrong = self.write(page, &self.places(page, [index])?, plain)?;
+        wrong.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+}
+
 impl Parcel {
     pub fn new(content: Vec<u8>, chunk_bytes: usize, per_page: usize) -> Self {
         let chunks: Vec<ChunkRef> = content.chunks(chunk_bytes).map(chunk_ref).collect();
@@ -52,7 +60,7 @@ impl Parcel {
     }
 
     pub fn write(&self, incoming: &Incoming, (page, index): (u32, usize)) -> Result<(), StoreError> {
-        incoming.write(page, index as u32, self.plain(page, index))
+        incoming.write_chunk(page, index as u32, self.plain(page, index))
     }
 
     /// Sends whatever is lacking, and finishes.
@@ -117,7 +125,7 @@ fn what_is_held_is_not_hashed_again_at_the_start_but_before_it_is_used() {
     parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
     let places = parcel.places();
     for (page, index) in &places[..60] {
-        incoming.write(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
+        incoming.write_chunk(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
     }
     incoming.sync().unwrap();
     drop((incoming, store));
@@ -130,7 +138,7 @@ fn what_is_held_is_not_hashed_again_at_the_start_but_before_it_is_used() {
     let incoming = parcel.begin(&store).unwrap();
     assert_eq!(parcel.lacking(&incoming), places[60..].iter().copied().collect());
     for (page, index) in &places[60..] {
-        incoming.write(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
+        incoming.write_chunk(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
     }
     incoming.sync().unwrap();
     assert!(matches!(incoming.finish(), Err(StoreError::BlobMismatch { .. })));
@@ -181,7 +189,7 @@ fn chunks_of_other_blobs_are_not_sent_again() {
     for index in lacking.iter() {
         let reader = sender.reader(blob.hash).unwrap();
         let plain = reader.read_at(page.chunk_offset(index).unwrap(), page.chunks[index].bytes).unwrap();
-        incoming.write(0, index as u32, &plain).unwrap();
+        incoming.write_chunk(0, index as u32, &plain).unwrap();
     }
     incoming.sync().unwrap();
     incoming.finish().unwrap();
@@ -238,15 +246,15 @@ fn a_wrong_chunk_is_refused_and_nothing_written() {
     let right = parcel.plain(0, 1).to_vec();
     let mut wrong = right.clone();
     wrong[0] ^= 1;
-    let refused = incoming.write(0, 1, &wrong).unwrap_err();
+    let refused = incoming.write_chunk(0, 1, &wrong).unwrap_err();
     assert!(matches!(refused, StoreError::ChunkMismatch { page: 0, index: 1, expected, actual }
         if expected == Hash::of(&right) && actual == Hash::of(&wrong)));
     for length in [0, 999, 1001] {
-        let refused = incoming.write(0, 1, &noise(1, length));
+        let refused = incoming.write_chunk(0, 1, &noise(1, length));
         assert!(matches!(refused, Err(StoreError::ChunkLength { expected: 1000, .. })));
     }
-    assert!(matches!(incoming.write(0, 4, &right), Err(StoreError::NoSuchChunk { index: 4, .. })));
-    assert!(matches!(incoming.write(1, 0, &right), Err(StoreError::NoSuchPage { index: 1, pages: 1, .. })));
+    assert!(matches!(incoming.write_chunk(0, 4, &right), Err(StoreError::NoSuchChunk { index: 4, .. })));
+    assert!(matches!(incoming.write_chunk(1, 0, &right), Err(StoreError::NoSuchPage { index: 1, pages: 1, .. })));
     assert_eq!(incoming.sync().unwrap(), []);
     let file = dir.path().join("partial").join(parcel.blob.hash.to_string());
     assert_eq!(fs::metadata(file).unwrap().len(), 0);
@@ -395,4 +403,28 @@ proptest! {
         prop_assert_eq!(parcel.complete(&incoming).unwrap(), places.len() - sent.len());
         prop_assert_eq!(store.read(parcel.blob, 9000).unwrap(), parcel.content);
     }
+}
+
+#[test]
+fn chunks_that_follow_each_other_are_one_write_and_what_is_not_proven_is_none() {
+    let (dir, faults) = (TempDir::new().unwrap(), Faults::default());
+    let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+    faults.set(FaultPlan::default());
+    let parcel = Parcel::new(noise(8, 8000), 1000, 8);
+    let incoming = parcel.begin(&store).unwrap();
+    incoming.add_page(parcel.pages[0].clone()).unwrap();
+    parcel.write(&incoming, (0, 4)).unwrap();
+
+    // All but the seventh, of which the third is damaged and the fifth is here.
+    let chunks = [0, 1, 2, 3, 4, 5, 7];
+    let mut plain: Vec<u8> = chunks.iter().flat_map(|at| parcel.plain(0, *at).to_vec()).collect();
+    plain[2500] ^= 1;
+    let places = incoming.places(0, chunks.map(|at| at as u32)).unwrap();
+    let before = faults.effects();
+    let wrong = incoming.write(0, &places, &plain).unwrap();
+    assert!(matches!(wrong[..], [(2, StoreError::ChunkMismatch { page: 0, index: 2, .. })]), "{wrong:?}");
+    assert_eq!(faults.effects() - before, 4, "the first two, the fourth, the sixth, the last");
+    assert_eq!(parcel.lacking(&incoming), BTreeSet::from([(0, 2), (0, 6)]));
+    parcel.complete(&incoming).unwrap();
+    assert_eq!(store.read(parcel.blob, 8000).unwrap(), parcel.content);
 }

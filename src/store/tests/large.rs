@@ -25,7 +25,7 @@ fn a_large_blob_is_carried_a_page_at_a_time() {
         incoming.add_page(page.clone()).unwrap();
         for index in incoming.lacking(page.index).unwrap().iter() {
             let plain = reader.read_at(page.chunk_offset(index).unwrap(), page.chunks[index].bytes).unwrap();
-            incoming.write(page.index, index as u32, &plain).unwrap();
+            incoming.write_chunk(page.index, index as u32, &plain).unwrap();
         }
         incoming.sync().unwrap();
         assert_eq!(incoming.bytes_held(), page.end());

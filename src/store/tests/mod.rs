@@ -176,6 +176,13 @@ fn a_reader_does_not_read_past_the_end() {
     assert_eq!(reader.read_at(990, 10).unwrap().len(), 10);
     assert!(matches!(reader.read_at(990, 11), Err(StoreError::Truncated { expected: 1001, actual: 1000, .. })));
     assert!(matches!(reader.read_at(0, u32::MAX), Err(StoreError::TooLarge { .. })));
+    let several = reader.read_chunks([(10, 5), (15, 5), (100, 1), (0, 3)].into_iter()).unwrap();
+    let content = reader.read_at(0, 1000).unwrap();
+    assert_eq!(several, [&content[10..20], &content[100..101], &content[..3]].concat());
+    let past = reader.read_chunks([(0, 1), (980, 10), (990, 11)].into_iter());
+    assert!(matches!(past, Err(StoreError::Truncated { expected: 1001, actual: 1000, .. })));
+    let many = reader.read_chunks([(0, modelferry_protocol::limits::CHUNK_BYTES_MAX), (0, 1)].into_iter());
+    assert!(matches!(many, Err(StoreError::TooLarge { .. })));
 }
 
 #[test]

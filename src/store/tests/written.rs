@@ -20,7 +20,7 @@ fn written(sync_bytes: u64) -> u64 {
         incoming.add_page(page.clone()).unwrap();
         for (index, chunk) in page.chunks.iter().enumerate() {
             let plain = reader.read_at(page.chunk_offset(index).unwrap(), chunk.bytes).unwrap();
-            incoming.write(page.index, index as u32, &plain).unwrap();
+            incoming.write_chunk(page.index, index as u32, &plain).unwrap();
             unsynced += u64::from(chunk.bytes);
             if unsynced >= sync_bytes {
                 incoming.sync().unwrap();

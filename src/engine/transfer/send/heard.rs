@@ -122,7 +122,10 @@ impl Sending<'_> {
                 self.tracked.counters.add_reused(bytes);
             }
         }
-        self.window.held(arrived, super::reach(&self.conversation.session), Instant::now().into_std());
+        let reach = super::reach(&self.conversation.session);
+        if let Some(round) = self.window.held(arrived, reach, Instant::now().into_std()) {
+            self.gauge.round(round);
+        }
         if self.tracked.counters.is_all_held() {
             // The last durable acknowledgement: proving the whole comes after it, and takes its own time.
             self.tracked.publish();

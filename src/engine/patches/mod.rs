@@ -37,7 +37,8 @@ const BLOB_BYTES_MAX: u64 = 4 << 30;
 /// Samples of a blob that tell how it compresses, and the bytes of each.
 const SAMPLES: u64 = 8;
 const SAMPLE_BYTES: usize = 64 << 10;
-/// Connections that may end while a peer is first asked about patches before it is taken for one that does not know them.
+/// Connections that may end while a peer is first asked about patches before it is taken for one that does not know them,
+/// and while it makes a blob before that is sent: the peer may die of it, again and again.
 const UNANSWERED_MAX: u32 = 2;
 /// Patches that were made and have not arrived yet, of migrations that were cut or given up.
 const MADE_MAX: usize = 16;
@@ -57,6 +58,8 @@ struct Known {
     gauge: Gauge,
     /// First questions to each peer that have had no answer.
     unanswered: HashMap<Pin, u32>,
+    /// How often a target was asked to make a blob and has not answered.
+    unmade: HashMap<Hash, u32>,
     /// Blobs that a target could not make.
     refused: HashSet<Hash>,
     /// Patches in the store, the latest last, by blob and base.
@@ -69,6 +72,19 @@ impl Known {
             self.refused.clear();
         }
         self.refused.insert(blob);
+    }
+
+    /// Reports whether a blob is to be sent without a patch, whatever one would save.
+    fn is_given_up(&self, blob: Hash) -> bool {
+        self.refused.contains(&blob) || self.unmade.get(&blob).is_some_and(|asked| *asked >= UNANSWERED_MAX)
+    }
+
+    /// Notes that a target is asked to make a blob.
+    fn ask_for(&mut self, blob: Hash) {
+        if self.unmade.len() >= REFUSED_MAX {
+            self.unmade.clear();
+        }
+        *self.unmade.entry(blob).or_default() += 1;
     }
 }
 
@@ -142,7 +158,7 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
     let store = core.parts.store.clone();
     let all = Arc::new(Core::blocking(move || store.blobs()).await?);
     for ((name, blob), held) in lacking {
-        if core.patching.known().refused.contains(&blob.hash) {
+        if core.patching.known().is_given_up(blob.hash) {
             continue;
         }
         let (store, all) = (core.parts.store.clone(), all.clone());
@@ -227,7 +243,9 @@ async fn one(
     tracked.set_waiting(Some(format!("the target makes a binary of {} bytes of one that it holds", blob.bytes)));
     let (asked, rtt) = (Instant::now(), conversation.session.rtt());
     let question = Question::Rebuild(Rebuilding { mid: tracked.terms.mid, blob, base, patch });
+    core.patching.known().ask_for(blob.hash);
     let answer = conversation.ask(question).await.map_err(TransferError::Closed)?;
+    core.patching.known().unmade.remove(&blob.hash);
     forget(core, patch).await?;
     match answer {
         Answer::Bytes(_) => {

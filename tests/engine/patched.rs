@@ -103,6 +103,18 @@ async fn what_a_precopy_has_brought_is_what_the_next_version_is_compared_with() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_precopy_sends_patches_as_a_migration_does() {
+    let (base, new) = (charm(9, ""), charm(1, "# a line more"));
+    let (src, dst) = ready(&base, &new, Patches::Auto).await;
+    let view = src.engine().precopy(MODEL, "dst", None, "test").await.unwrap();
+    let bytes = src.ends(view.mid.parse().unwrap(), Stand::Copied).await.bytes;
+    assert!(bytes.sent_wire * 20 < new.len() as u64 && bytes.held == bytes.total, "{bytes:?}");
+    assert_eq!(fs::read(dst.dir.path().join("blobs").join(Hash::of(&new).to_string())).unwrap(), new);
+    assert_eq!((patches(&src), patches(&dst)), (0, 0));
+    assert_eq!(moved(&src, &dst).await.sent, 0, "the migration has nothing left to send");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_the_target_has_no_longer_as_it_was_leaves_the_charm_to_be_sent() {
     let (base, new) = (charm(9, ""), charm(1, ""));
     let (src, dst) = ready(&base, &new, Patches::Auto).await;

@@ -6,6 +6,7 @@
 mod gauge;
 mod nearest;
 mod rebuild;
+mod turn;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -22,11 +23,13 @@ use modelferry_protocol::snapshot::{BlobRef, Call};
 use self::gauge::{Gauge, Job};
 use self::nearest::{lineage, nearest};
 pub use self::rebuild::{held_each, rebuild};
+use self::turn::Turns;
 use super::conversation::Conversation;
 use super::core::Core;
 use super::tracked::Tracked;
 use super::transfer::{TransferError, rate};
 use crate::config::{Patches, Rate};
+use crate::link::Urgency;
 use crate::patch;
 use crate::store::{Store, StoreError};
 
@@ -48,8 +51,8 @@ const REFUSED_MAX: usize = 1024;
 /// What is known about patches while the agent runs.
 #[derive(Default)]
 pub struct Patching {
-    /// Held by whoever makes or applies one.
-    turn: tokio::sync::Mutex<()>,
+    /// Of whoever makes or applies one.
+    turns: Turns,
     known: Mutex<Known>,
 }
 
@@ -172,6 +175,9 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
         tracked.set_waiting(Some(found));
         match one(core, conversation, tracked, blob, base, held, rate).await {
             Err(Trouble::Transfer(error)) => return Err(error.into()),
+            Err(Trouble::Patch(patch::PatchError::Stopped)) => {
+                tracing::debug!(blob = %blob.hash, "no time for a patch")
+            }
             Err(trouble) => {
                 tracing::warn!(blob = %blob.hash, "sent without a patch: {trouble}");
                 core.patching.known().refuse(blob.hash);
@@ -229,11 +235,14 @@ async fn one(
 ) -> Result<(), Trouble> {
     let store = core.parts.store.clone();
     let job = Core::blocking(move || job(&store, blob, base, held)).await?;
+    // Whoever prunes the store knows nothing of a patch.
+    let lease = core.parts.store.lease_with_puts();
     let patch = match already_made(core, blob, base).await? {
         Some(patch) => patch,
         None if !core.patching.known().gauge.promises(&job, rate) => return Ok(()),
-        None => make(core, &job, blob, base).await?,
+        None => make(core, tracked.urgency(), &job, blob, base).await?,
     };
+    lease.narrow([patch.hash]);
     if !core.patching.known().gauge.pays(&job, patch.bytes, rate) {
         return forget(core, patch).await;
     }
@@ -288,10 +297,9 @@ fn compressed_part(blob: &File, bytes: u64) -> Result<f64, patch::PatchError> {
 }
 
 /// Makes a patch, puts it into the store, and learns how long that takes.
-async fn make(core: &Core, job: &Job, blob: BlobRef, base: BlobRef) -> Result<BlobRef, Trouble> {
-    let _turn = core.patching.turn.lock().await;
-    let stop = rebuild::Stop(Arc::default());
-    let (store, stopped, bytes_max) = (core.parts.store.clone(), stop.0.clone(), job.wire as u64);
+async fn make(core: &Core, urgency: Urgency, job: &Job, blob: BlobRef, base: BlobRef) -> Result<BlobRef, Trouble> {
+    let turn = core.patching.turns.take(urgency).await;
+    let (store, stopped, bytes_max) = (core.parts.store.clone(), turn.stop(), job.wire as u64);
     let begun = Instant::now();
     let patch = Core::blocking(move || made(&store, blob, base, bytes_max, &stopped)).await;
     if let Err(Trouble::Patch(patch::PatchError::TooLarge { bytes_max })) = &patch {

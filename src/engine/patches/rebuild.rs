@@ -1,8 +1,7 @@
 //! The target's side: a blob made of what is held, and proven.
 
 use std::io::{self, BufReader, Read};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{Hash, Pin};
@@ -30,29 +29,18 @@ pub async fn held_each(core: &Core, blobs: Bounded<BlobRef, CALLS_MAX>) -> Answe
     }
 }
 
-/// Ends work that nobody waits for.
-pub(super) struct Stop(pub Arc<AtomicBool>);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Makes a blob of a base and a patch. `is_busy`: too much of the kind is going on already.
 pub async fn rebuild(core: &Core, peer: Pin, rebuilding: Rebuilding, is_busy: bool) -> Answer {
-    let coming = core.receiver(rebuilding.mid).is_some_and(|tracked| tracked.peer == peer);
-    if is_busy || !coming {
+    let coming = core.receiver(rebuilding.mid).filter(|tracked| tracked.peer == peer);
+    let Some(coming) = coming.filter(|_| !is_busy) else {
         return failed(if is_busy {
             "too much is being made here already"
         } else {
             "the model is not on its way here"
         });
-    }
-    // One at a time, so that its working set is there once.
-    let _turn = core.patching.turn.lock().await;
-    let stop = Stop(Arc::default());
-    let (store, reserve, stopped) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes, stop.0.clone());
+    };
+    let turn = core.patching.turns.take(coming.urgency()).await;
+    let (store, reserve, stopped) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes, turn.stop());
     match Core::blocking(move || make(&store, rebuilding, reserve, &stopped)).await {
         Ok(bytes) => {
             core.blob_arrived();

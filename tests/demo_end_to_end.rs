@@ -22,6 +22,32 @@ fn says(printed: &str, claims: &[&str]) {
     }
 }
 
+/// Reads a size such as `11 MiB` at the beginning of a text.
+fn size(text: &str) -> f64 {
+    let mut words = text.split_whitespace();
+    let number: f64 = words.next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("no size: {text}"));
+    match words.next().map(|unit| unit.trim_end_matches([',', '.'])) {
+        Some("GiB") => number * 1024.0 * 1024.0,
+        Some("MiB") => number * 1024.0,
+        Some("KiB") => number,
+        _ => number / 1024.0,
+    }
+}
+
+/// Looks whether the figures agree with each other, and with what was on the destination before.
+#[track_caller]
+fn adds_up(printed: &str) {
+    let after =
+        |words: &str| printed.split(words).nth(1).unwrap_or_else(|| panic!("`{words}` is missing in: {printed}"));
+    let figure = |name: &str| size(after(&format!("\n  {name:<24} ")));
+    let (total, reused, sent) = (figure("model and binaries"), figure("reused"), figure("sent"));
+    let again = size(after("\n  sent ").split("of which ").nth(1).unwrap());
+    // A figure is rounded to a tenth of a MiB.
+    assert!((reused + sent - again - total).abs() < 300.0, "in KiB: {reused} + {sent} - {again} is not {total}");
+    let neighbour = size(after("admin/warehouse").split(" binaries of ").nth(1).unwrap());
+    assert!(reused > 0.0 && reused < neighbour + 100.0, "in KiB: {reused} reused of {neighbour} that were there");
+}
+
 #[test]
 fn a_model_moves_though_the_destination_is_killed_and_a_user_is_missing() {
     let printed = succeeded(&demo(&["--size", "16MiB", "--link", "100mbit,20ms"]));
@@ -39,6 +65,7 @@ fn a_model_moves_though_the_destination_is_killed_and_a_user_is_missing() {
             "lost: 0",
         ],
     );
+    adds_up(&printed);
     // Once anywhere, then again: the doubt, who lives in it, and how it ends.
     let doubt = printed.split("Back again, and the link is cut").nth(1).expect("the step");
     says(
@@ -64,6 +91,7 @@ fn a_model_moves_though_each_agent_is_killed_at_random() {
         let printed = succeeded(&demo(&["--size", "8MiB", "--link", "200mbit,10ms", "--interrupt", "--seed", seed]));
         assert_eq!(printed.matches("kill -9").count(), 3, "{printed}");
         says(&printed, &["binaries: 8/8 identical", "lost: 0"]);
+        adds_up(&printed);
     }
 }
 

@@ -24,12 +24,12 @@ use self::control::server::Server;
 use crate::config::{Config, Environment};
 use crate::controller::embedded::Embedded;
 use crate::disk::Disk;
-use crate::engine::{Engine, EngineParts, Settings};
+use crate::engine::{Engine, EngineParts, Settings, causes};
 use crate::journal::{Journal, JournalError, Witness};
 use crate::link::{Identity, Link, LinkConfig, MakeHello, Peers};
 use crate::store::Store;
 
-pub use error::{AgentError, causes};
+pub use error::AgentError;
 
 /// How long blocking work may take to end after the agent was told to stop. Nothing is lost with it: what
 /// was promised is in the journal, and what is half done is done again.

@@ -37,7 +37,7 @@ impl AgentArgs {
         match crate::agent::run(config, &context.environment) {
             Ok(()) => Ok(Exit::Done),
             Err(error) => {
-                let failure = Failure::new(FailureKind::Refused, crate::agent::causes(&error)).hint(error.hint());
+                let failure = Failure::new(FailureKind::Refused, crate::engine::causes(&error)).hint(error.hint());
                 let exit = context.fail(&failure);
                 Ok(if error.is_config() { Exit::BadConfig } else { exit })
             }

@@ -11,7 +11,7 @@ use super::output::{Format, byte_count, clock, now_ms, span, utc};
 use super::{Context, checklist, doubt, plain};
 use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::{Direction, MigrationView, Stand};
+use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
 
 /// How long an agent that went away may take to come back: systemd restarts it within seconds.
 const AGENT_BACK_WITHIN: Duration = Duration::from_secs(60);
@@ -141,12 +141,8 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
             let frozen = view
                 .frozen_ms
                 .map_or_else(String::new, |ms| format!(", frozen for {}", span(Duration::from_millis(ms))));
-            super::put(&format!(
-                "Model \"{model}\" {verb} controller \"{}\": {}, of which {} were there already{frozen}.\n",
-                plain(place),
-                byte_count(view.bytes.total),
-                byte_count(view.bytes.reused)
-            ));
+            let carried = carried(&view.bytes);
+            super::put(&format!("Model \"{model}\" {verb} controller \"{}\"{carried}{frozen}.\n", plain(place)));
             if let Some(list) = checklist {
                 super::put(&checklist::text(&list));
             }
@@ -179,6 +175,15 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
     exit
 }
 
+/// Tells how much it was, and what of it need not travel, as far as it was counted.
+fn carried(bytes: &Bytes) -> String {
+    match bytes.counted_from_ms {
+        None => format!(": {}, of which {} were there already", byte_count(bytes.total), byte_count(bytes.reused)),
+        Some(_) if bytes.total > 0 => format!(": {}", byte_count(bytes.total)),
+        Some(_) => String::new(),
+    }
+}
+
 /// Says how a pre-copy ended.
 fn precopied(context: &Context, view: &MigrationView) {
     let model = format!("{}/{}", plain(&view.owner), plain(&view.model));
@@ -191,10 +196,9 @@ fn precopied(context: &Context, view: &MigrationView) {
         return;
     }
     super::put(&format!(
-        "Bytes of model \"{model}\" for controller \"{}\": {}, of which {} were there already; {}.\n",
+        "Bytes of model \"{model}\" for controller \"{}\"{}; {}.\n",
         plain(&view.controller),
-        byte_count(view.bytes.total),
-        byte_count(view.bytes.reused),
+        carried(&view.bytes),
         plain(&view.note)
     ));
 }
@@ -266,7 +270,8 @@ fn progress(view: &MigrationView) -> String {
     if left == 0 {
         return String::new();
     }
-    let reused = if bytes.reused > 0 { format!(" ({} reused)", byte_count(bytes.reused)) } else { String::new() };
+    let is_known = bytes.reused > 0 && bytes.counted_from_ms.is_none();
+    let reused = if is_known { format!(" ({} reused)", byte_count(bytes.reused)) } else { String::new() };
     let rate = if bytes.rate >= 1.0 {
         let eta = span(Duration::from_secs_f64((left as f64 / bytes.rate).min(1e9)));
         format!(" {}/s, {eta} left", byte_count(bytes.rate as u64))
@@ -280,7 +285,6 @@ fn progress(view: &MigrationView) -> String {
 mod tests {
     use super::*;
     use crate::cli::status::tests::migration;
-    use crate::engine::view::Bytes;
 
     #[test]
     fn progress_tells_what_is_held_reused_and_left() {
@@ -289,8 +293,19 @@ mod tests {
         assert_eq!(progress(&view), "16 MiB/64 MiB (4 MiB reused) 7.6 MiB/s, 6.3 s left · ");
         let stalled = Bytes { rate: 0.0, reused: 0, ..bytes };
         assert_eq!(progress(&MigrationView { bytes: stalled, ..view.clone() }), "16 MiB/64 MiB · ");
+        let resumed = Bytes { counted_from_ms: Some(1), ..bytes };
+        let told = progress(&MigrationView { bytes: resumed, ..view.clone() });
+        assert_eq!(told, "16 MiB/64 MiB 7.6 MiB/s, 6.3 s left · ", "nobody knows who has brought what is there");
         let whole = Bytes { held: bytes.total, ..bytes };
         assert_eq!(progress(&MigrationView { bytes: whole, ..view }), "");
+    }
+
+    #[test]
+    fn what_an_agent_has_not_counted_it_does_not_tell() {
+        let bytes = Bytes { total: 64 << 20, held: 64 << 20, reused: 4 << 20, ..Bytes::default() };
+        assert_eq!(carried(&bytes), ": 64 MiB, of which 4 MiB were there already");
+        assert_eq!(carried(&Bytes { counted_from_ms: Some(1), ..bytes }), ": 64 MiB");
+        assert_eq!(carried(&Bytes { counted_from_ms: Some(1), ..Bytes::default() }), "");
     }
 
     #[test]

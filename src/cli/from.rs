@@ -6,12 +6,12 @@ use clap::Args;
 
 use super::backup::names_a_file;
 use super::{Context, client};
-use crate::agent::causes;
 use crate::agent::control::view::{ModelStatusView, ModelView};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::backup::{Archive, BackupError};
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
+use crate::engine::causes;
 
 /// Where a model is read from, if not from a controller.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use super::{Context, client, plain};
 use crate::agent::control::view::is_freezing;
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::orders::local;
-use crate::engine::view::{Direction, EventView, MigrationView, Stand};
+use crate::engine::view::{Bytes, Direction, EventView, MigrationView, Stand};
 
 const HELP: Help = Help {
     examples: &[
@@ -56,12 +56,30 @@ impl ShowMigrationArgs {
     }
 }
 
+/// Tells what has travelled, as far as it was counted.
+fn carried(direction: Direction, bytes: &Bytes, now_ms: u64) -> String {
+    let since = bytes.counted_from_ms.map(|from_ms| ago(from_ms, now_ms));
+    if let (Some(since), 0) = (&since, bytes.total) {
+        return format!("not counted: the agent was started {since}");
+    }
+    let [held, total, reused] = [bytes.held, bytes.total, bytes.reused].map(byte_count);
+    let mut text = format!("{held} of {total} held, {reused} ");
+    text += if since.is_some() { "there when the agent was started or found since" } else { "reused" };
+    if direction == Direction::Source {
+        let [sent, wire] = [bytes.sent, bytes.sent_wire].map(byte_count);
+        let _ = write!(text, ", {sent} sent as {wire} on the wire");
+    }
+    if let Some(since) = since {
+        let _ = write!(text, ", counted since the agent was started {since}");
+    }
+    text
+}
+
 fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String {
     let direction = match migration.direction {
         Direction::Source => "to",
         Direction::Target => "from",
     };
-    let bytes = &migration.bytes;
     let mut lines = vec![
         (if migration.moves() { "migration" } else { "pre-copy" }, migration.id.clone()),
         ("mid", migration.mid.clone()),
@@ -89,17 +107,7 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
         lines.push(("meanwhile", format!("model is {FROZEN}")));
     }
     lines.extend(migration.frozen_ms.map(|ms| ("frozen for", span(Duration::from_millis(ms)))));
-    lines.push((
-        "bytes",
-        format!(
-            "{} of {} held, {} reused, {} sent as {} on the wire",
-            byte_count(bytes.held),
-            byte_count(bytes.total),
-            byte_count(bytes.reused),
-            byte_count(bytes.sent),
-            byte_count(bytes.sent_wire)
-        ),
-    ));
+    lines.push(("bytes", carried(migration.direction, &migration.bytes, now_ms)));
     lines.extend(migration.root.clone().map(|root| ("root", root)));
     lines.push(("source agent", migration.source_pin.clone()));
     lines.push(("target agent", migration.target_pin.clone()));

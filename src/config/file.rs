@@ -91,6 +91,7 @@ macro_rules! checked {
         }
     };
 }
+pub(super) use checked;
 
 checked!(
     /// An address to listen at.

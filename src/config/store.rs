@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::file::checked;
 use super::parse_age;
 use super::size::parse_size;
 
@@ -39,26 +40,13 @@ impl StoreTable {
     }
 }
 
-/// A duration that may be none, and may be in days.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Age(Duration);
-
-impl TryFrom<String> for Age {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        parse_age(&text).map(Self)
-    }
-}
-
-/// A number of bytes.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Size(u64);
-
-impl TryFrom<String> for Size {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        parse_size(&text).map(Self)
-    }
-}
+checked!(
+    /// A duration that may be none, and may be in days.
+    Age(Duration),
+    parse_age
+);
+checked!(
+    /// A number of bytes.
+    Size(u64),
+    parse_size
+);

@@ -1,11 +1,12 @@
 //! Counts a migration's bytes while they move, and tells the rate.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Mutex;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Hash;
+use modelferry_protocol::snapshot::BlobRef;
 
 use super::view::Bytes;
 
@@ -23,12 +24,31 @@ pub struct Counters {
     sent: AtomicU64,
     sent_wire: AtomicU64,
     /// Blobs that this migration has met: what is held of them later, it may have sent itself.
-    met: Mutex<HashSet<Hash>>,
+    met: Mutex<HashMap<Hash, Met>>,
+    /// When the agent was started, Unix milliseconds, if the migration is older: what was before is not counted.
+    from_ms: AtomicU64,
     /// When how many bytes had been sent: what was there at the start of a resume is no speed.
     samples: Mutex<VecDeque<(Instant, u64)>>,
 }
 
+/// What a target has counted of a blob on its way in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Met {
+    held: u64,
+    /// Of what this connection brings: found here, and told of when it was last looked.
+    found: u64,
+}
+
 impl Counters {
+    /// Notes that the agent was started at `now_ms`, in the middle of the migration: it counts from there.
+    pub fn begin_late(&self, now_ms: u64) {
+        self.from_ms.store(now_ms, Relaxed);
+    }
+
+    fn met(&self) -> MutexGuard<'_, HashMap<Hash, Met>> {
+        self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// Sets the bytes of all blobs, as a connection begins: the target is going to tell what it holds of them. The rate
     /// of the one before, and of the time between, says nothing about it.
     pub fn begin(&self, total: u64) {
@@ -58,11 +78,6 @@ impl Counters {
         self.held.load(Relaxed) >= self.total.load(Relaxed)
     }
 
-    /// Counts bytes of a blob that came to the total later.
-    pub fn add_total(&self, bytes: u64) {
-        self.total.fetch_add(bytes, Relaxed);
-    }
-
     /// Counts bytes that were found on the target and need not travel.
     pub fn add_reused(&self, bytes: u64) {
         self.reused.fetch_add(bytes, Relaxed);
@@ -70,14 +85,40 @@ impl Counters {
 
     /// Reports whether the target has told before what it holds of a blob.
     pub fn has_met(&self, blob: Hash) -> bool {
-        self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&blob)
+        self.met().contains_key(&blob)
     }
 
     /// Counts what the target holds of a blob that this migration meets for the first time: it was there before.
     pub fn meet(&self, blob: Hash, bytes_held: u64) {
-        if self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(blob) {
+        if self.met().insert(blob, Met::default()).is_none() {
             self.add_reused(bytes_held);
         }
+    }
+
+    /// Counts, on a target, a blob that is offered, and what is here of it. One that is offered again, over the next
+    /// connection or once the model is frozen, is the same blob.
+    ///
+    /// `found`: bytes of it that were found here since the agent was started, as they are counted for its receivers.
+    pub fn take_in(&self, blob: BlobRef, held: u64, found: u64) {
+        let before = self.met().insert(blob.hash, Met { held, found });
+        if before.is_none() {
+            self.total.fetch_add(blob.bytes, Relaxed);
+            self.add_reused(held);
+        }
+        self.forget_held(before.map_or(0, |met| met.held));
+        self.add_held(held);
+    }
+
+    /// Counts, on a target, bytes of a blob that have become durable. `found`: as for [`Counters::take_in`].
+    pub fn took_in(&self, blob: Hash, bytes: u64, found: u64) {
+        let new = {
+            let mut met = self.met();
+            let met = met.entry(blob).or_default();
+            met.held += bytes;
+            found.saturating_sub(std::mem::replace(&mut met.found, found))
+        };
+        self.add_held(bytes);
+        self.add_reused(new);
     }
 
     /// Counts a chunk that was sent: its plain bytes, and those on the wire.
@@ -103,13 +144,18 @@ impl Counters {
             if seconds > 0.0 { sent.saturating_sub(*then) as f64 / seconds } else { 0.0 }
         });
         let (total, held) = (self.total.load(Relaxed), self.held.load(Relaxed).max(self.known.load(Relaxed)));
+        let held = held.min(total);
+        // What a target finds it tells chunk by chunk, and a cut may take that back. What it holds and never was sent was
+        // found all the same. (A target sends nothing, and knows what it has found.)
+        let unsent = if sent > 0 { held.saturating_sub(sent) } else { 0 };
         Bytes {
             total,
-            held: held.min(total),
-            reused: self.reused.load(Relaxed),
+            held,
+            reused: self.reused.load(Relaxed).max(unsent),
             sent,
             sent_wire: self.sent_wire.load(Relaxed),
             rate,
+            counted_from_ms: Some(self.from_ms.load(Relaxed)).filter(|from_ms| *from_ms > 0),
         }
     }
 }
@@ -129,6 +175,46 @@ mod tests {
         counters.meet(Hash([2; 32]), 500);
         assert_eq!(counters.bytes().reused, 10);
         assert!(counters.has_met(Hash([2; 32])) && !counters.has_met(Hash([3; 32])));
+    }
+
+    #[test]
+    fn what_is_held_has_been_sent_or_was_there_though_a_cut_took_the_word_of_it() {
+        let (counters, blob) = (Counters::default(), Hash([1; 32]));
+        counters.begin(1000);
+        counters.meet(blob, 100);
+        counters.add_held(100);
+        counters.add_sent(250, 250);
+        // The target finds 400 more, and the connection ends before it has said so.
+        counters.begin(1000);
+        counters.meet(blob, 750);
+        counters.add_held(750);
+        assert_eq!(counters.bytes().reused, 500);
+        counters.add_sent(250, 250);
+        counters.add_held(250);
+        assert_eq!((counters.bytes().reused, counters.bytes().sent), (500, 500));
+        // As far as this agent has counted.
+        counters.begin_late(7);
+        assert_eq!(counters.bytes().counted_from_ms, Some(7));
+    }
+
+    #[test]
+    fn a_target_counts_a_blob_once_however_often_it_is_offered() {
+        let counters = Counters::default();
+        let (blob, other) = (BlobRef { hash: Hash([1; 32]), bytes: 1000 }, BlobRef { hash: Hash([2; 32]), bytes: 50 });
+        let seen = || (counters.bytes().total, counters.bytes().held, counters.bytes().reused);
+        counters.take_in(blob, 100, 0);
+        // Of the next 300 the wire has brought 260.
+        counters.took_in(blob.hash, 300, 40);
+        assert_eq!(seen(), (1000, 400, 140));
+        // After a cut; what was written and not told of before it counts as well.
+        counters.take_in(blob, 450, 0);
+        counters.take_in(other, 50, 0);
+        assert_eq!(seen(), (1050, 500, 190));
+        counters.took_in(blob.hash, 550, 10);
+        assert_eq!(seen(), (1050, 1050, 200));
+        // And once more when the model is frozen.
+        counters.take_in(blob, 1000, 0);
+        assert_eq!(seen(), (1050, 1050, 200));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::core::{Core, entry};
 use super::history::History;
 use super::keep;
 use super::logs;
+use super::parcel;
 use super::patches;
 use super::precopy;
 use super::switchover::target::TargetTask;
@@ -250,16 +251,10 @@ async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Mes
 
 fn terms_of(offer: &Offer, session: &Session) -> Terms {
     Terms {
-        mid: offer.switch.mid,
-        model: offer.model,
         attempt: offer.attempt,
-        name: offer.name.clone(),
-        owner: offer.owner.clone(),
         peer: Text::cut(session.peer_name()),
         controller: session.hello().controller.clone(),
-        freeze_ms_max: 0,
-        skip_log: false,
-        reap_hold_ms: 0,
+        ..parcel::terms(offer.switch.mid, offer.model, offer.name.clone(), offer.owner.clone())
     }
 }
 

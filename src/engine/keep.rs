@@ -72,7 +72,7 @@ pub async fn keep(
     let tracked = Tracked::new(terms(&snapshot), core.parts.link.pin(), peer.pin, standing, History::default());
     let mut conversation = first;
     for _ in 0..CONNECTIONS_MAX {
-        match parcel::over(core, &conversation, &tracked, question.clone(), &snapshot.blobs()).await {
+        match parcel::over(core, &conversation, &tracked, question.clone(), &snapshot.blobs(), &[]).await {
             Err(EngineError::Unanswered(closed)) => {
                 let mut peers = core.peer(peer.pin);
                 let other = peers.wait_for(|now| now.as_ref().is_some_and(|now| !Arc::ptr_eq(now, &conversation)));

@@ -48,7 +48,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::conversation::Conversation;
 use self::core::{Core, entry};
 pub use self::core::{EngineParts, QueryHandler};
-pub use self::error::{EngineError, ErrorKind};
+pub use self::error::{EngineError, ErrorKind, causes};
 use self::history::History;
 pub use self::resolve::Resolution;
 use self::resolve::SETTLE_WITHIN;
@@ -365,6 +365,7 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
     for (precopy, orders) in precopies {
         precopy::follow(core, &precopy, orders, histories.remove(&precopy.mid).unwrap_or_default());
     }
+    core.all_tracked().iter().for_each(|tracked| tracked.counted_from(core::now_ms()));
     Ok(())
 }
 

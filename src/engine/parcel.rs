@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::plan::{Answer, Question};
-use modelferry_protocol::snapshot::{BlobRef, Name};
+use modelferry_protocol::snapshot::{BlobRef, Call, Name};
 use modelferry_protocol::switch::{Cause, Terms};
 use tokio::sync::mpsc;
 
@@ -14,6 +14,7 @@ use super::core::Core;
 use super::course::Course;
 use super::error::EngineError;
 use super::history::History;
+use super::patches;
 use super::tracked::{Event, Tracked};
 use super::transfer::{TransferError, send};
 use crate::link::Session;
@@ -41,6 +42,7 @@ pub fn terms(mid: MigrationId, model: ModelUuid, name: Name, owner: Name) -> Ter
 /// Has the peer take `blobs` in over one connection, and returns their bytes once it has them. Safe to be dropped; on the
 /// next connection what is held is not sent again.
 ///
+/// `calls`: those whose blobs may travel as patches.
 /// Errors: [`EngineError::Peer`] with the peer's reason, [`EngineError::Unanswered`] if the connection ended,
 /// [`EngineError::Store`].
 pub async fn over(
@@ -49,10 +51,14 @@ pub async fn over(
     tracked: &Tracked,
     question: Question,
     blobs: &[BlobRef],
+    calls: &[Call],
 ) -> Result<u64, EngineError> {
     let failed = |text: String| EngineError::Peer { peer: conversation.session.peer_name(), text };
     let mut kept = std::pin::pin!(conversation.ask(question));
-    let mut sending = std::pin::pin!(send::send(core, conversation, tracked, blobs));
+    let mut sending = std::pin::pin!(async {
+        patches::ahead(core, conversation, tracked, calls).await?;
+        send::send(core, conversation, tracked, blobs).await
+    });
     let mut sent = false;
     loop {
         tokio::select! {

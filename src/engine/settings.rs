@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::core::now_ms;
+use super::error::causes;
 use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches, StoreConfig};
 use crate::journal::JournalError;
 
@@ -65,7 +66,6 @@ const EXIT_JOURNAL: i32 = 74;
 /// Ends the process. After a failed sync nothing on this disk can be believed until a restart has read it
 /// again: no retry, no further message.
 fn stop(error: &JournalError) -> ! {
-    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    tracing::error!("the journal failed, stopping at once: {error}{source}");
+    tracing::error!("the journal failed, stopping at once: {}", causes(error));
     std::process::exit(EXIT_JOURNAL);
 }

@@ -145,6 +145,12 @@ impl Tracked {
         self.publish();
     }
 
+    /// Says that the agent was started at `now_ms`, later than this began: its bytes are counted from there.
+    pub fn counted_from(&self, now_ms: u64) {
+        self.counters.begin_late(now_ms);
+        self.publish();
+    }
+
     /// Opens the mailbox of the migration's task.
     pub fn open_mailbox(&self) -> mpsc::Receiver<Event> {
         let (sender, receiver) = mpsc::channel(MAILBOX_MAX);

@@ -50,18 +50,22 @@ pub enum Stand {
 /// Bytes of a migration's blobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bytes {
-    /// Of all blobs of the model.
+    /// Of all blobs of the model; on its target, of all that have been offered.
     pub total: u64,
     /// Durable on the target.
     pub held: u64,
     /// Of those held: found on the target, never sent by this migration.
     pub reused: u64,
-    /// Plain bytes of the chunks sent, repeats included.
+    /// Plain bytes of the chunks given to the connection, those included that are given again after a cut.
     pub sent: u64,
     /// The same as they went on the wire, compressed.
     pub sent_wire: u64,
     /// Plain bytes per second over the last seconds.
     pub rate: f64,
+    /// When this agent was started, Unix milliseconds, if the migration is older: `sent` and `sent_wire` count from there,
+    /// and `reused` is what was there then, whoever had brought it.
+    #[serde(default)]
+    pub counted_from_ms: Option<u64>,
 }
 
 /// Milliseconds after which an undecided migration is in doubt unless the agent was told otherwise.

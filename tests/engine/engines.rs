@@ -176,7 +176,12 @@ pub async fn pair(blobs: &[Vec<u8>]) -> (Host, Host) {
 
 /// Likewise, with agents that send patches, or do not.
 pub async fn pair_with(blobs: &[Vec<u8>], patches: Patches) -> (Host, Host) {
-    let (src, dst) = (Host::start_with("src", patches).await, Host::start_with("dst", patches).await);
+    pair_each(blobs, [patches, patches]).await
+}
+
+/// Likewise, each in its own way.
+pub async fn pair_each(blobs: &[Vec<u8>], [ours, theirs]: [Patches; 2]) -> (Host, Host) {
+    let (src, dst) = (Host::start_with("src", ours).await, Host::start_with("dst", theirs).await);
     let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
     dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
     connected(&src, &dst).await;

@@ -7,6 +7,7 @@ mod bytes;
 mod controller;
 mod damage;
 mod engines;
+mod foreign;
 mod moves;
 mod patched;
 mod precopy;

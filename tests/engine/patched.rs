@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::controller::{Held, MODEL};
-use super::engines::{Host, pair_with};
+use super::engines::{Host, pair_each, pair_with};
 use super::shelf::noise;
 
 /// A charm packed at a level of deflate, with a line more in one of its files or without.
@@ -37,7 +37,12 @@ fn described() -> Vec<u8> {
 
 /// Two hosts on a slow link, both of which hold `base`, with a model of `new` on the first.
 async fn ready(base: &[u8], new: &[u8], patches: Patches) -> (Host, Host) {
-    let (src, dst) = pair_with(&[described(), base.to_vec()], patches).await;
+    ready_each(base, new, [patches, patches]).await
+}
+
+/// Likewise, each with its own mind about patches.
+async fn ready_each(base: &[u8], new: &[u8], patches: [Patches; 2]) -> (Host, Host) {
+    let (src, dst) = pair_each(&[described(), base.to_vec()], patches).await;
     dst.shelf.hold(&[base.to_vec()]);
     dst.shelf.inner().site.held = Held::Absent;
     src.shelf.hold(&[described(), new.to_vec()]);
@@ -98,6 +103,18 @@ async fn what_a_precopy_has_brought_is_what_the_next_version_is_compared_with() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_precopy_sends_patches_as_a_migration_does() {
+    let (base, new) = (charm(9, ""), charm(1, "# a line more"));
+    let (src, dst) = ready(&base, &new, Patches::Auto).await;
+    let view = src.engine().precopy(MODEL, "dst", None, "test").await.unwrap();
+    let bytes = src.ends(view.mid.parse().unwrap(), Stand::Copied).await.bytes;
+    assert!(bytes.sent_wire * 20 < new.len() as u64 && bytes.held == bytes.total, "{bytes:?}");
+    assert_eq!(fs::read(dst.dir.path().join("blobs").join(Hash::of(&new).to_string())).unwrap(), new);
+    assert_eq!((patches(&src), patches(&dst)), (0, 0));
+    assert_eq!(moved(&src, &dst).await.sent, 0, "the migration has nothing left to send");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_the_target_has_no_longer_as_it_was_leaves_the_charm_to_be_sent() {
     let (base, new) = (charm(9, ""), charm(1, ""));
     let (src, dst) = ready(&base, &new, Patches::Auto).await;
@@ -116,6 +133,17 @@ async fn without_being_told_to_an_agent_sends_no_patch() {
     let (src, dst) = ready(&base, &new, Patches::default()).await;
     let bytes = moved(&src, &dst).await;
     assert!(bytes.sent * 2 > new.len() as u64, "{bytes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_patches_travel_is_for_their_source_to_say() {
+    let (base, new) = (charm(9, ""), charm(1, ""));
+    let (src, dst) = ready_each(&base, &new, [Patches::Auto, Patches::Off]).await;
+    let bytes = moved(&src, &dst).await;
+    assert!(bytes.sent_wire * 20 < new.len() as u64, "whoever sends none applies them all the same: {bytes:?}");
+    let (src, dst) = ready_each(&base, &new, [Patches::Off, Patches::Auto]).await;
+    let bytes = moved(&src, &dst).await;
+    assert!(bytes.sent * 2 > new.len() as u64, "whoever would send some gets none: {bytes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

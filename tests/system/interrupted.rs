@@ -112,3 +112,45 @@ fn both_agents_killed_again_and_again_end_with_one_owner() {
     dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
     arrived_whole(&src, &dst, &sample, &before);
 }
+
+#[test]
+fn what_agents_have_counted_is_told_as_what_it_is_after_kills_on_both_sides() {
+    let sample = big();
+    let (mut src, mut dst, _) = ready(&sample);
+    let id = format!("{}:0", sample.uuid);
+    // Slow enough to be met half-way twice.
+    src.run(&["limit", "dst", "40mbit"]).ok();
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    until_some_are_held(&src, &id);
+    dst.kill();
+    dst.start();
+    let held = src.until("more bytes are held", |src| {
+        let bytes = src.migration(&id)["migration"]["bytes"].clone();
+        bytes["held"].as_u64().filter(|held| *held >= 6 << 20)
+    });
+    src.kill();
+    src.start();
+    let told = src.run(&["wait", &id]).ok();
+    assert!(!told.contains("were there already"), "nobody knows whether they were: {told}");
+    let bytes = |host: &Host, what: &str| host.migration(&id)["migration"]["bytes"][what].as_u64();
+    let total = bytes(&src, "total").unwrap();
+    // The target counts each blob once, over all its connections; the description it has in two versions.
+    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
+    let there = bytes(&dst, "total").unwrap();
+    assert!((total..total + (1 << 20)).contains(&there), "{there} of {total}");
+    assert_eq!(bytes(&dst, "held"), Some(there));
+    // What the source had sent before it was killed it does not call reused, and what it tells adds up.
+    assert!(bytes(&src, "counted_from_ms").is_some() && bytes(&dst, "counted_from_ms").is_some());
+    let (sent, reused) = (bytes(&src, "sent").unwrap(), bytes(&src, "reused").unwrap());
+    assert!(reused >= held && sent + reused >= total, "{sent} sent, {reused} were there, {held} before the kill");
+    let shown = src.run(&["show-migration", &id]).ok();
+    let line = shown.lines().find(|line| line.starts_with("bytes: ")).unwrap();
+    assert!(line.contains("there when the agent was started") && !line.contains("reused"), "{line}");
+    // And of one that was over before it was started it has counted nothing.
+    src.kill();
+    src.start();
+    let shown = src.run(&["show-migration", &id]).ok();
+    assert!(shown.contains("\nbytes: not counted: the agent was started "), "{shown}");
+    let told = src.run(&["wait", &id]).ok();
+    assert!(told.contains("has moved to controller \"dst\", frozen for"), "{told}");
+}

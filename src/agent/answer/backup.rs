@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::Desk;
-use crate::agent::causes;
 use crate::agent::control::server::Client;
 use crate::agent::control::view::{ModelStatusView, ModelView, PeerView};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
@@ -14,6 +13,7 @@ use crate::controller::embedded::{Embedded, verify};
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
+use crate::engine::causes;
 
 impl Desk {
     pub(super) async fn backup_create(

@@ -3,9 +3,9 @@
 use super::Desk;
 use crate::agent::control::view::RedirectView;
 use crate::agent::control::{Failure, FailureKind, Missing};
-use crate::agent::error::causes;
 use crate::controller::embedded::view as embedded;
 use crate::controller::port::ControllerError;
+use crate::engine::causes;
 use crate::engine::{EngineError, ErrorKind};
 use crate::link::PairError;
 

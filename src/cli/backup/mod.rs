@@ -244,7 +244,7 @@ pub(super) fn said(made: &BackupView) -> String {
 }
 
 fn not_written(error: &BackupError) -> Failure {
-    Failure::new(FailureKind::Refused, crate::agent::causes(error)).state("nothing has changed")
+    Failure::new(FailureKind::Refused, crate::engine::causes(error)).state("nothing has changed")
 }
 
 /// Lets the agent write an archive.
@@ -318,7 +318,7 @@ fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {
 }
 
 fn not_read(error: &dyn std::error::Error) -> Failure {
-    Failure::new(FailureKind::Refused, crate::agent::causes(error))
+    Failure::new(FailureKind::Refused, crate::engine::causes(error))
 }
 
 fn restore(context: &Context, backup: &str, source_lost: bool, controller: Option<String>) -> Result<Exit, Failure> {

@@ -36,6 +36,8 @@ pub(super) struct Journey {
     pub(super) reused: u64,
     /// How many agents were killed.
     pub(super) kills: usize,
+    /// Whether the source's agent was among them while bytes travelled: what it counted last nobody has seen.
+    pub(super) is_uncertain: bool,
 }
 
 /// Asks whether the model would arrive, and types what the answer says until it would.
@@ -138,7 +140,8 @@ pub(super) async fn travel(
         notes.reads_failed,
         notes.writes_refused
     ));
-    Ok(Journey { took, sent: watch.sent(), reused: watch.reused(), kills: watch.killed, migration })
+    let is_uncertain = watch.reused_before.is_some();
+    Ok(Journey { took, sent: watch.sent(), reused: watch.reused(), kills: watch.killed, is_uncertain, migration })
 }
 
 async fn newest(stage: &Stage) -> Result<String, Trouble> {
@@ -163,7 +166,7 @@ struct Watch {
     kills: std::collections::VecDeque<Kill>,
     killed: usize,
     total: u64,
-    /// What agents counted that have been killed since.
+    /// What agents of the source counted that have been killed since.
     sent_before: u64,
     reused_before: Option<u64>,
     /// Bytes that have arrived: whatever is being asked and counted anew, they stay there.
@@ -192,8 +195,8 @@ impl Watch {
 
     fn note(&mut self, migration: &MigrationView) {
         let bytes = migration.bytes;
-        // A counter that has gone back is that of an agent that has been killed and counts from nothing.
-        if bytes.sent < self.last.sent {
+        // An agent that was killed counts from nothing when it is back.
+        if bytes.counted_from_ms != self.last.counted_from_ms {
             self.sent_before += self.last.sent;
             // The new one cannot tell what was there before from what the old one has sent.
             self.reused_before.get_or_insert(self.last.reused);

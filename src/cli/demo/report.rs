@@ -37,9 +37,10 @@ impl Report<'_> {
             ("model and binaries", format!("{} in {} binaries", byte_count(bytes.total), proof.blob_count)),
             ("reused", format!("{} ({:.1} %) were on dst already", byte_count(journey.reused), share(journey.reused))),
             (
-                "sent again",
+                "sent",
                 format!(
-                    "{} ({:.1} %): what was under way at {}",
+                    "{}, of which {} ({:.1} %) again: on its way or about to go at {}",
+                    byte_count(journey.sent),
                     byte_count(self.repeated()),
                     share(self.repeated()),
                     counted(journey.kills, "kill")
@@ -47,7 +48,11 @@ impl Report<'_> {
             ),
             (
                 "on the wire",
-                format!("{} there, {} back, headers and all", byte_count(there.bytes), byte_count(back.bytes)),
+                format!(
+                    "{} there, {} back: compressed, with headers, and without what never left",
+                    byte_count(there.bytes),
+                    byte_count(back.bytes)
+                ),
             ),
             ("freeze window", format!("{freeze} seen by the writer, {by_agent} by the agents")),
             ("reads", format!("{}, failed: {}{}", notes.reads, notes.reads_failed, delayed(notes.reads_delayed))),
@@ -65,7 +70,7 @@ impl Report<'_> {
         ]
     }
 
-    /// Returns the plain bytes that were sent more than once.
+    /// Returns the plain bytes that were sent more than once: what was sent and what was reused is the whole, and these.
     fn repeated(&self) -> u64 {
         let Journey { migration, sent, reused, .. } = self.journey;
         sent.saturating_sub(migration.bytes.total.saturating_sub(*reused))
@@ -88,6 +93,10 @@ impl Report<'_> {
         claim(proof.writes_lost == 0, format!("{} acknowledged writes are lost", proof.writes_lost));
         let why = notes.first_failure.clone().unwrap_or_default();
         claim(notes.reads_failed == 0, format!("{} uses of the model failed; the first: {why}", notes.reads_failed));
+        let Journey { migration, sent, reused, is_uncertain, .. } = self.journey;
+        let (total, sum) = (migration.bytes.total, sent + reused);
+        claim(*is_uncertain || sum >= total, format!("{total} bytes moved, {sum} were sent or reused"));
+        claim(*reused <= total, format!("{reused} bytes of {total} are called reused"));
         claim(notes.freeze_window().is_some(), "nobody wrote to the model on both sides".into());
         if broken.is_empty() { Ok(()) } else { Err(Trouble::new(broken.join("; "))) }
     }

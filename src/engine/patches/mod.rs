@@ -6,6 +6,7 @@
 mod gauge;
 mod nearest;
 mod rebuild;
+mod turn;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -22,11 +23,13 @@ use modelferry_protocol::snapshot::{BlobRef, Call};
 use self::gauge::{Gauge, Job};
 use self::nearest::{lineage, nearest};
 pub use self::rebuild::{held_each, rebuild};
+use self::turn::Turns;
 use super::conversation::Conversation;
 use super::core::Core;
 use super::tracked::Tracked;
 use super::transfer::{TransferError, rate};
 use crate::config::{Patches, Rate};
+use crate::link::Urgency;
 use crate::patch;
 use crate::store::{Store, StoreError};
 
@@ -37,7 +40,8 @@ const BLOB_BYTES_MAX: u64 = 4 << 30;
 /// Samples of a blob that tell how it compresses, and the bytes of each.
 const SAMPLES: u64 = 8;
 const SAMPLE_BYTES: usize = 64 << 10;
-/// Connections that may end while a peer is first asked about patches before it is taken for one that does not know them.
+/// Connections that may end while a peer is first asked about patches before it is taken for one that does not know them,
+/// and while it makes a blob before that is sent: the peer may die of it, again and again.
 const UNANSWERED_MAX: u32 = 2;
 /// Patches that were made and have not arrived yet, of migrations that were cut or given up.
 const MADE_MAX: usize = 16;
@@ -47,8 +51,8 @@ const REFUSED_MAX: usize = 1024;
 /// What is known about patches while the agent runs.
 #[derive(Default)]
 pub struct Patching {
-    /// Held by whoever makes or applies one.
-    turn: tokio::sync::Mutex<()>,
+    /// Of whoever makes or applies one.
+    turns: Turns,
     known: Mutex<Known>,
 }
 
@@ -57,6 +61,8 @@ struct Known {
     gauge: Gauge,
     /// First questions to each peer that have had no answer.
     unanswered: HashMap<Pin, u32>,
+    /// How often a target was asked to make a blob and has not answered.
+    unmade: HashMap<Hash, u32>,
     /// Blobs that a target could not make.
     refused: HashSet<Hash>,
     /// Patches in the store, the latest last, by blob and base.
@@ -69,6 +75,19 @@ impl Known {
             self.refused.clear();
         }
         self.refused.insert(blob);
+    }
+
+    /// Reports whether a blob is to be sent without a patch, whatever one would save.
+    fn is_given_up(&self, blob: Hash) -> bool {
+        self.refused.contains(&blob) || self.unmade.get(&blob).is_some_and(|asked| *asked >= UNANSWERED_MAX)
+    }
+
+    /// Notes that a target is asked to make a blob.
+    fn ask_for(&mut self, blob: Hash) {
+        if self.unmade.len() >= REFUSED_MAX {
+            self.unmade.clear();
+        }
+        *self.unmade.entry(blob).or_default() += 1;
     }
 }
 
@@ -142,7 +161,7 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
     let store = core.parts.store.clone();
     let all = Arc::new(Core::blocking(move || store.blobs()).await?);
     for ((name, blob), held) in lacking {
-        if core.patching.known().refused.contains(&blob.hash) {
+        if core.patching.known().is_given_up(blob.hash) {
             continue;
         }
         let (store, all) = (core.parts.store.clone(), all.clone());
@@ -156,6 +175,9 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
         tracked.set_waiting(Some(found));
         match one(core, conversation, tracked, blob, base, held, rate).await {
             Err(Trouble::Transfer(error)) => return Err(error.into()),
+            Err(Trouble::Patch(patch::PatchError::Stopped)) => {
+                tracing::debug!(blob = %blob.hash, "no time for a patch")
+            }
             Err(trouble) => {
                 tracing::warn!(blob = %blob.hash, "sent without a patch: {trouble}");
                 core.patching.known().refuse(blob.hash);
@@ -213,11 +235,14 @@ async fn one(
 ) -> Result<(), Trouble> {
     let store = core.parts.store.clone();
     let job = Core::blocking(move || job(&store, blob, base, held)).await?;
+    // Whoever prunes the store knows nothing of a patch.
+    let lease = core.parts.store.lease_with_puts();
     let patch = match already_made(core, blob, base).await? {
         Some(patch) => patch,
         None if !core.patching.known().gauge.promises(&job, rate) => return Ok(()),
-        None => make(core, &job, blob, base).await?,
+        None => make(core, tracked.urgency(), &job, blob, base).await?,
     };
+    lease.narrow([patch.hash]);
     if !core.patching.known().gauge.pays(&job, patch.bytes, rate) {
         return forget(core, patch).await;
     }
@@ -227,7 +252,9 @@ async fn one(
     tracked.set_waiting(Some(format!("the target makes a binary of {} bytes of one that it holds", blob.bytes)));
     let (asked, rtt) = (Instant::now(), conversation.session.rtt());
     let question = Question::Rebuild(Rebuilding { mid: tracked.terms.mid, blob, base, patch });
+    core.patching.known().ask_for(blob.hash);
     let answer = conversation.ask(question).await.map_err(TransferError::Closed)?;
+    core.patching.known().unmade.remove(&blob.hash);
     forget(core, patch).await?;
     match answer {
         Answer::Bytes(_) => {
@@ -270,10 +297,9 @@ fn compressed_part(blob: &File, bytes: u64) -> Result<f64, patch::PatchError> {
 }
 
 /// Makes a patch, puts it into the store, and learns how long that takes.
-async fn make(core: &Core, job: &Job, blob: BlobRef, base: BlobRef) -> Result<BlobRef, Trouble> {
-    let _turn = core.patching.turn.lock().await;
-    let stop = rebuild::Stop(Arc::default());
-    let (store, stopped, bytes_max) = (core.parts.store.clone(), stop.0.clone(), job.wire as u64);
+async fn make(core: &Core, urgency: Urgency, job: &Job, blob: BlobRef, base: BlobRef) -> Result<BlobRef, Trouble> {
+    let turn = core.patching.turns.take(urgency).await;
+    let (store, stopped, bytes_max) = (core.parts.store.clone(), turn.stop(), job.wire as u64);
     let begun = Instant::now();
     let patch = Core::blocking(move || made(&store, blob, base, bytes_max, &stopped)).await;
     if let Err(Trouble::Patch(patch::PatchError::TooLarge { bytes_max })) = &patch {

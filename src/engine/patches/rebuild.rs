@@ -1,8 +1,7 @@
 //! The target's side: a blob made of what is held, and proven.
 
 use std::io::{self, BufReader, Read};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{Hash, Pin};
@@ -12,6 +11,7 @@ use modelferry_protocol::snapshot::BlobRef;
 
 use super::BLOB_BYTES_MAX;
 use crate::engine::core::Core;
+use crate::engine::error::causes;
 use crate::patch::{Applying, MAGIC};
 use crate::store::{Store, StoreError};
 
@@ -29,29 +29,18 @@ pub async fn held_each(core: &Core, blobs: Bounded<BlobRef, CALLS_MAX>) -> Answe
     }
 }
 
-/// Ends work that nobody waits for.
-pub(super) struct Stop(pub Arc<AtomicBool>);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Makes a blob of a base and a patch. `is_busy`: too much of the kind is going on already.
 pub async fn rebuild(core: &Core, peer: Pin, rebuilding: Rebuilding, is_busy: bool) -> Answer {
-    let coming = core.receiver(rebuilding.mid).is_some_and(|tracked| tracked.peer == peer);
-    if is_busy || !coming {
+    let coming = core.receiver(rebuilding.mid).filter(|tracked| tracked.peer == peer);
+    let Some(coming) = coming.filter(|_| !is_busy) else {
         return failed(if is_busy {
             "too much is being made here already"
         } else {
             "the model is not on its way here"
         });
-    }
-    // One at a time, so that its working set is there once.
-    let _turn = core.patching.turn.lock().await;
-    let stop = Stop(Arc::default());
-    let (store, reserve, stopped) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes, stop.0.clone());
+    };
+    let turn = core.patching.turns.take(coming.urgency()).await;
+    let (store, reserve, stopped) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes, turn.stop());
     match Core::blocking(move || make(&store, rebuilding, reserve, &stopped)).await {
         Ok(bytes) => {
             core.blob_arrived();
@@ -64,17 +53,13 @@ pub async fn rebuild(core: &Core, peer: Pin, rebuilding: Rebuilding, is_busy: bo
 /// Makes the blob, removes the patch, and returns the blob's bytes. Errors: why it is not made.
 fn make(store: &Store, rebuilding: Rebuilding, reserve: u64, stop: &AtomicBool) -> Result<u64, String> {
     let Rebuilding { blob, base, patch, .. } = rebuilding;
-    let told = |error: &dyn std::error::Error| match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
     let held = |wanted: BlobRef, what: &str| match store.size(wanted.hash) {
         Ok(Some(bytes)) if bytes == wanted.bytes => Ok(()),
         Ok(_) => Err(format!("the {what} is not held here")),
-        Err(error) => Err(told(&error)),
+        Err(error) => Err(causes(&error)),
     };
     held(patch, "patch")?;
-    let mut file = store.open_blob(patch.hash).map_err(|error| told(&error))?;
+    let mut file = store.open_blob(patch.hash).map_err(|error| causes(&error))?;
     let mut magic = [0; MAGIC.len()];
     // What is no patch is somebody's binary: it must be neither used nor removed.
     if file.read_exact(&mut magic).is_err() || magic != MAGIC {
@@ -85,15 +70,15 @@ fn make(store: &Store, rebuilding: Rebuilding, reserve: u64, stop: &AtomicBool) 
         if blob.bytes > BLOB_BYTES_MAX {
             return Err(format!("a blob of more than {BLOB_BYTES_MAX} bytes is not made of another"));
         }
-        let free = store.free_bytes().map_err(|error| told(&error))?;
+        let free = store.free_bytes().map_err(|error| causes(&error))?;
         if free < blob.bytes.saturating_add(reserve) {
             return Err(format!("{free} bytes are free, the blob has {}", blob.bytes));
         }
-        let base = store.open_blob(base.hash).map_err(|error| told(&error))?;
-        let patch = store.open_blob(patch.hash).map_err(|error| told(&error))?;
-        let made = Applying::begin(&base, BufReader::new(patch), blob.bytes, stop).map_err(|error| told(&error))?;
+        let base = store.open_blob(base.hash).map_err(|error| causes(&error))?;
+        let patch = store.open_blob(patch.hash).map_err(|error| causes(&error))?;
+        let made = Applying::begin(&base, BufReader::new(patch), blob.bytes, stop).map_err(|error| causes(&error))?;
         let mut proving = Proving { made, hasher: blake3::Hasher::new(), expected: blob.hash };
-        store.put(&mut proving).map(|_| ()).map_err(|error| told(&error))
+        store.put(&mut proving).map(|_| ()).map_err(|error| causes(&error))
     });
     if let Err(error) = store.remove(patch.hash) {
         tracing::warn!(patch = %patch.hash, "a patch that is not needed any more cannot be removed: {error}");

@@ -244,7 +244,7 @@ async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tra
         owner: Name::cut(&export.owner),
         blobs: Bounded::new(blobs.clone()).map_err(|error| refused(error.to_string()))?,
     }));
-    let bytes = parcel::over(&core, &conversation, &tracked, question, &blobs).await?;
+    let bytes = parcel::over(&core, &conversation, &tracked, question, &blobs, &export.calls).await?;
     // What a migration finds changed of it can then travel as a patch.
     patches::remember(&core, &export.calls).await;
     Ok(bytes)

@@ -8,6 +8,7 @@ use super::{TransferError, send};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::{Core, now_ms};
 use crate::engine::tracked::Tracked;
+use crate::link::Urgency;
 use crate::store::Rate;
 
 /// Bytes that have to go for a rate to be worth remembering. 1 MiB: fewer tell of round trips only.
@@ -23,7 +24,9 @@ pub async fn send(
     let (begun, before) = (Instant::now(), tracked.counters.bytes().sent);
     send::send(core, conversation, tracked, blobs).await?;
     let (seconds, sent) = (begun.elapsed().as_secs_f64(), tracked.counters.bytes().sent - before);
-    if sent >= MEASURED_BYTES_MIN && seconds > 0.0 {
+    // What goes when there is time tells of the others on the link.
+    let is_measured = sent >= MEASURED_BYTES_MIN && tracked.urgency() == Urgency::Due;
+    if is_measured && seconds > 0.0 {
         let (store, peer) = (core.parts.store.clone(), tracked.peer);
         let rate = Rate { bytes_per_second: (sent as f64 / seconds) as u64, time_ms: now_ms() };
         // A plan without it says that the rate is not known; that is no reason to end a migration.

@@ -13,6 +13,7 @@ use modelferry_protocol::switch::Cause;
 use super::unsynced::{BYTES_MUCH, Unsynced};
 use super::written::{Written, write};
 use crate::engine::core::Core;
+use crate::engine::error::causes;
 use crate::engine::tracked::{Event, Tracked};
 use crate::engine::view::Stand;
 use crate::link::{ChunkInbox, Session, SessionClosed};
@@ -108,7 +109,6 @@ impl Receiving {
             tracing::debug!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
             return;
         };
-        tracked.counters.add_total(blob.bytes);
         let (store, lease, runs) =
             (self.core.parts.store.clone(), self.lease.clone(), tracked.mailbox().is_some() && !tracked.is_at_rest());
         let opened = Core::blocking(move || {
@@ -131,13 +131,12 @@ impl Receiving {
         let incoming = match opened {
             Ok(Some(incoming)) => incoming,
             Ok(None) => {
-                tracked.counters.add_held(blob.bytes);
-                tracked.counters.meet(blob.hash, blob.bytes);
+                tracked.counters.take_in(blob, blob.bytes, 0);
                 let state = BlobState { handle, held: true, pages: 0, bytes_held: blob.bytes };
                 return Core::say(&self.session, Message::BlobState(state)).await;
             }
             Err(error) => {
-                return self.fail(&tracked, format!("cannot take blob {}: {}", blob.hash, chain(&error))).await;
+                return self.fail(&tracked, format!("cannot take blob {}: {}", blob.hash, causes(&error))).await;
             }
         };
         let unsynced = self.unsynced.clone();
@@ -147,8 +146,7 @@ impl Receiving {
         let (pages_known, bytes_known) = (pages, bytes_held);
         let slot = Slot { handle, incoming, ear, pages_known, bytes_known, tracked: tracked_here, state };
         let slot = Arc::new(slot);
-        tracked.counters.add_held(bytes_held);
-        tracked.counters.meet(blob.hash, bytes_held);
+        tracked.counters.take_in(blob, bytes_held, slot.incoming.bytes_reused());
         {
             let mut slots = self.slots();
             // What was offered before under another number has been given up by its source.
@@ -195,7 +193,7 @@ impl Receiving {
     async fn ask(&self, slot: &Arc<Slot>, page: u32) -> Result<(), Refusal> {
         let incoming = slot.incoming.clone();
         let lacking = Core::blocking(move || incoming.lacking(page)).await;
-        let lacking = lacking.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))?;
+        let lacking = lacking.map_err(|error| Refusal::Failed(slot.clone(), causes(&error)))?;
         if !lacking.is_empty() {
             self.session.send(Message::Need(Chunks { handle: slot.handle, page, ranges: lacking.ranges() })).await?;
         }
@@ -285,7 +283,7 @@ impl Receiving {
             slot.tracked.set_waiting(None);
             self.session.send(Message::Hold(Hold { reason: Cause::default() })).await?;
         }
-        done.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))
+        done.map_err(|error| Refusal::Failed(slot.clone(), causes(&error)))
     }
 
     async fn refuse(&self, refusal: Refusal) {
@@ -335,7 +333,7 @@ impl Receiving {
         for slot in slots {
             let incoming = slot.incoming.clone();
             if let Err(error) = Core::blocking(move || incoming.sync()).await {
-                tracing::warn!("what arrived last could not be made durable: {}", chain(&error));
+                tracing::warn!("what arrived last could not be made durable: {}", causes(&error));
             }
         }
     }
@@ -347,7 +345,8 @@ impl Receiving {
         for (page, held) in slot.ear.take() {
             let (incoming, set) = (slot.incoming.clone(), held.clone());
             let bytes = Core::blocking(move || incoming.bytes_of(page, &set)).await;
-            slot.tracked.counters.add_held(bytes.map_err(|error| Refusal::Failed(slot.clone(), chain(&error)))?);
+            let bytes = bytes.map_err(|error| Refusal::Failed(slot.clone(), causes(&error)))?;
+            slot.tracked.counters.took_in(slot.incoming.blob().hash, bytes, slot.incoming.bytes_reused());
             self.session.send(Message::Held(Chunks { handle: slot.handle, page, ranges: held.ranges() })).await?;
         }
         if slot.incoming.is_complete() && !std::mem::replace(&mut slot.state().done, true) {
@@ -364,16 +363,4 @@ impl Receiving {
 /// Reports whether there is somebody to take blobs in for; of one at rest only the log is to come, of a model that has.
 fn is_taken_in(tracked: &Tracked) -> bool {
     if tracked.is_at_rest() { tracked.view().stand == Stand::Moved } else { tracked.mailbox().is_some() }
-}
-
-/// Returns an error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,0 +1,177 @@
+//! A peer that is an agent of another version: it knows no patches, refuses them, or dies of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelferry::config::Patches;
+use modelferry::disk::Disk;
+use modelferry::engine::EngineError;
+use modelferry::engine::view::Stand;
+use modelferry::link::{CloseCode, Identity, Limit, Link, LinkConfig, NewSession, Peers};
+use modelferry_protocol::codec::{Bounded, Text};
+use modelferry_protocol::ids::{Hash, JournalId};
+use modelferry_protocol::limits::PROTOCOL_VERSION;
+use modelferry_protocol::message::{Ask, BlobState, Claims, ControllerCard, Hello, Message, Told};
+use modelferry_protocol::plan::{Answer, Question, Room};
+use modelferry_protocol::snapshot::{BlobRef, Name};
+use tokio::sync::mpsc;
+
+use super::controller::MODEL;
+use super::engines::{Host, pair_with};
+use super::shelf::noise;
+
+/// Generous: nothing is claimed about time here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the peer does when it is asked about patches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    /// It does not know the question, and so it ends the connection.
+    KnowsNone,
+    /// It says that it makes none.
+    Refuses,
+    /// It begins to make a blob, and dies of it.
+    Dies,
+}
+
+/// What a source has asked of it, and offered.
+#[derive(Debug, Default)]
+struct Heard {
+    held_each: u32,
+    rebuild: u32,
+    offered: Vec<BlobRef>,
+}
+
+struct Foreign {
+    ways: Ways,
+    /// The binary it lacks.
+    lacking: BlobRef,
+    heard: Heard,
+}
+
+impl Foreign {
+    /// Talks over one connection. Reports whether it was offered what it lacks; else the connection is over.
+    async fn talk(&mut self, new: NewSession) -> bool {
+        let NewSession { session, mut inbox, chunks: _chunks } = new;
+        let claims = Claims { sequence: 0, seen: None, claims: Bounded::default() };
+        let _ = session.send(Message::Claims(claims)).await;
+        while let Some(message) = inbox.recv().await {
+            match message {
+                Message::Ask(Ask { id, question }) => match self.answer(question) {
+                    Some(answer) => _ = session.send(Message::Told(Told { id, answer })).await,
+                    None => session.close(CloseCode::Malformed, "a question that is not known"),
+                },
+                Message::Offer(offer) => _ = session.send(Message::Progress(offer.switch)).await,
+                Message::BlobOffer(offer) if offer.blob == self.lacking => return true,
+                Message::BlobOffer(offer) => {
+                    self.heard.offered.push(offer.blob);
+                    let bytes_held = offer.blob.bytes;
+                    let state = BlobState { handle: offer.handle, held: true, pages: 0, bytes_held };
+                    let _ = session.send(Message::BlobState(state)).await;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn answer(&mut self, question: Question) -> Option<Answer> {
+        match question {
+            Question::Prechecks(_) => Some(Answer::Findings(Bounded::default())),
+            Question::Networks => Some(Answer::Networks(Box::default())),
+            Question::Ping => Some(Answer::Bytes(0)),
+            Question::Held(_) => Some(Answer::Room(Room { bytes_held: 0, bytes_free: 1 << 40 })),
+            Question::HeldEach(blobs) => {
+                self.heard.held_each += 1;
+                let held = |blob: &BlobRef| if *blob == self.lacking { 0 } else { blob.bytes };
+                match self.ways {
+                    Ways::KnowsNone => None,
+                    Ways::Refuses => Some(Answer::Failed(Text::cut("no patches here"))),
+                    Ways::Dies => Some(Answer::HeldEach(Bounded::truncated(blobs.iter().map(held).collect()))),
+                }
+            }
+            Question::Rebuild(_) => {
+                self.heard.rebuild += 1;
+                None
+            }
+            other => panic!("nobody asks {other:?} before the bytes are there"),
+        }
+    }
+}
+
+/// Pairs such a peer with an agent, under the name `foreign`.
+async fn paired(src: &Host, dir: &tempfile::TempDir) -> (Link, mpsc::Receiver<NewSession>) {
+    let identity = Identity::load_or_create(dir.path(), &Disk::real()).unwrap();
+    let peers = Peers::load(dir.path(), &Disk::real()).unwrap();
+    let config =
+        LinkConfig { listen: "127.0.0.1:0".parse().unwrap(), own_name: "foreign".into(), ..LinkConfig::default() };
+    let hello = Arc::new(|_| Hello {
+        protocol: PROTOCOL_VERSION,
+        agent: Name::cut("another version"),
+        journal: JournalId([9; 16]),
+        sequence: 0,
+        sequence_seen: 0,
+        controller: ControllerCard { name: Name::cut("foreign"), ..ControllerCard::default() },
+    });
+    let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
+    let (code, _) = src.link().offer(Some("foreign".into())).await.unwrap();
+    link.accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
+    (link, sessions)
+}
+
+/// Migrates a model to such a peer until its binary is offered as any other, and returns what was heard before.
+async fn offered_in_the_end(ways: Ways) -> Heard {
+    let base = noise(1, 300_000);
+    let edited: Vec<u8> = base.chunks(3000).flat_map(|some| [some, b"!".as_slice()].concat()).collect();
+    // The first revision has gone elsewhere before, which is what the next is compared with.
+    let (src, _west) = pair_with(&[b"version: 12\n".to_vec(), base], Patches::Auto).await;
+    let precopied = src.engine().precopy(MODEL, "dst", None, "test").await.unwrap();
+    src.ends(precopied.mid.parse().unwrap(), Stand::Copied).await;
+    src.shelf.hold(&[b"version: 12\n".to_vec(), edited.clone()]);
+    src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let (_link, mut sessions) = paired(&src, &dir).await;
+    let lacking = BlobRef { hash: Hash::of(&edited), bytes: edited.len() as u64 };
+    let mut foreign = Foreign { ways, lacking, heard: Heard::default() };
+    let talking = async {
+        while let Some(new) = sessions.recv().await {
+            if foreign.talk(new).await {
+                return;
+            }
+        }
+        panic!("the link is over");
+    };
+    let migrating = async {
+        // Nothing is asked of a peer before the two have met.
+        while let Err(EngineError::PeerDown { .. }) = src.engine().plan(MODEL, "foreign").await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        src.migrate("foreign").await;
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        done = tokio::time::timeout(PATIENCE, talking) => done.expect("the binary is offered in the end"),
+        () = migrating => {}
+    }
+    foreign.heard
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_does_not_know_patches_is_asked_about_them_twice_and_then_sent_chunks() {
+    let heard = offered_in_the_end(Ways::KnowsNone).await;
+    assert_eq!((heard.held_each, heard.rebuild), (2, 0), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_refuses_patches_is_sent_chunks_over_the_same_connection() {
+    let heard = offered_in_the_end(Ways::Refuses).await;
+    assert_eq!((heard.held_each, heard.rebuild), (1, 0), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_dies_of_a_patch_is_asked_to_apply_it_twice_and_then_sent_chunks() {
+    let heard = offered_in_the_end(Ways::Dies).await;
+    assert_eq!(heard.rebuild, 2, "{heard:?}");
+    assert!(heard.offered.iter().any(|blob| blob.bytes < 30_000), "the patch itself: {heard:?}");
+}

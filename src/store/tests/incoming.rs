@@ -12,7 +12,7 @@ use super::*;
 pub(super) struct Parcel {
     pub blob: BlobRef,
     pub pages: Vec<Page>,
-    content: Vec<u8>,
+    pub content: Vec<u8>,
 }
 
 pub(super) const PARCEL_CUTTER: u16 = 77;
@@ -76,7 +76,7 @@ impl Parcel {
     }
 }
 
-fn parcel() -> Parcel {
+pub(super) fn parcel() -> Parcel {
     Parcel::new(noise(5, 10_500), 1000, 4)
 }
 
@@ -238,30 +238,6 @@ fn a_removed_blob_is_no_source_of_chunks() {
 }
 
 #[test]
-fn a_wrong_chunk_is_refused_and_nothing_written() {
-    let (dir, store) = store();
-    let parcel = parcel();
-    let incoming = parcel.begin(&store).unwrap();
-    incoming.add_page(parcel.pages[0].clone()).unwrap();
-    let right = parcel.plain(0, 1).to_vec();
-    let mut wrong = right.clone();
-    wrong[0] ^= 1;
-    let refused = incoming.write_chunk(0, 1, &wrong).unwrap_err();
-    assert!(matches!(refused, StoreError::ChunkMismatch { page: 0, index: 1, expected, actual }
-        if expected == Hash::of(&right) && actual == Hash::of(&wrong)));
-    for length in [0, 999, 1001] {
-        let refused = incoming.write_chunk(0, 1, &noise(1, length));
-        assert!(matches!(refused, Err(StoreError::ChunkLength { expected: 1000, .. })));
-    }
-    assert!(matches!(incoming.write_chunk(0, 4, &right), Err(StoreError::NoSuchChunk { index: 4, .. })));
-    assert!(matches!(incoming.write_chunk(1, 0, &right), Err(StoreError::NoSuchPage { index: 1, pages: 1, .. })));
-    assert_eq!(incoming.sync().unwrap(), []);
-    let file = dir.path().join("partial").join(parcel.blob.hash.to_string());
-    assert_eq!(fs::metadata(file).unwrap().len(), 0);
-    assert_eq!(parcel.lacking(&incoming).len(), 4);
-}
-
-#[test]
 fn pages_are_taken_in_order_and_known_ones_again() {
     let (_dir, store) = store();
     let parcel = parcel();
@@ -403,28 +379,4 @@ proptest! {
         prop_assert_eq!(parcel.complete(&incoming).unwrap(), places.len() - sent.len());
         prop_assert_eq!(store.read(parcel.blob, 9000).unwrap(), parcel.content);
     }
-}
-
-#[test]
-fn chunks_that_follow_each_other_are_one_write_and_what_is_not_proven_is_none() {
-    let (dir, faults) = (TempDir::new().unwrap(), Faults::default());
-    let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
-    faults.set(FaultPlan::default());
-    let parcel = Parcel::new(noise(8, 8000), 1000, 8);
-    let incoming = parcel.begin(&store).unwrap();
-    incoming.add_page(parcel.pages[0].clone()).unwrap();
-    parcel.write(&incoming, (0, 4)).unwrap();
-
-    // All but the seventh, of which the third is damaged and the fifth is here.
-    let chunks = [0, 1, 2, 3, 4, 5, 7];
-    let mut plain: Vec<u8> = chunks.iter().flat_map(|at| parcel.plain(0, *at).to_vec()).collect();
-    plain[2500] ^= 1;
-    let places = incoming.places(0, chunks.map(|at| at as u32)).unwrap();
-    let before = faults.effects();
-    let wrong = incoming.write(0, &places, &plain).unwrap();
-    assert!(matches!(wrong[..], [(2, StoreError::ChunkMismatch { page: 0, index: 2, .. })]), "{wrong:?}");
-    assert_eq!(faults.effects() - before, 4, "the first two, the fourth, the sixth, the last");
-    assert_eq!(parcel.lacking(&incoming), BTreeSet::from([(0, 2), (0, 6)]));
-    parcel.complete(&incoming).unwrap();
-    assert_eq!(store.read(parcel.blob, 8000).unwrap(), parcel.content);
 }

@@ -4,6 +4,7 @@ mod archives;
 mod crash;
 mod incoming;
 mod large;
+mod places;
 mod sweeps;
 mod written;
 

@@ -44,7 +44,7 @@ fn a_short_link_is_full() {
 
 #[test]
 fn a_long_link_is_full_and_the_second_transfer_starts_at_once() {
-    gets(Road::new(100.0, 150, 0.001), 0.82, 0.85);
+    gets(Road::new(100.0, 150, 0.001), 0.84, 0.85);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_lossy_link_is_full() {
 
 #[test]
 fn a_long_fast_link_is_full_soon() {
-    gets(Road::new(500.0, 100, 0.0), 0.59, 0.70);
+    gets(Road::new(500.0, 100, 0.0), 0.62, 0.70);
 }
 
 #[test]

@@ -15,8 +15,9 @@ const BYTES_MIN: u64 = 256 << 10;
 const DELAY: Duration = Duration::from_millis(50);
 /// How long the first of a connection wait at most: a source that comes back hears soon that bytes arrive again.
 const DELAY_FIRST: Duration = Duration::from_millis(250);
-/// How long others wait while there are fewer bytes than are worth it: 1 Mbit/s brings these within that.
-const DELAY_MAX: Duration = Duration::from_secs(2);
+/// How long others wait while there are fewer bytes than are worth it: 70 kbit/s bring these within that. A connection
+/// that ends does not lose them, only a host.
+const DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// What one connection has written and not yet made durable.
 #[derive(Default)]
@@ -132,5 +133,29 @@ mod tests {
         unsynced.wrote(1, false);
         unsynced.due().await;
         assert_eq!(begun.elapsed(), DELAY_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_thin_link_what_is_recorded_is_a_tenth_of_what_arrives() {
+        // 128 kbit/s, in chunks of 16 KiB.
+        let (unsynced, bytes) = (Unsynced::default(), 4 << 20);
+        let arrive = async {
+            for _ in 0..bytes >> 14 {
+                tokio::time::sleep(Duration::from_millis(1_024)).await;
+                unsynced.wrote(16 << 10, false);
+            }
+        };
+        let mut recorded = 0;
+        let record = async {
+            loop {
+                unsynced.due().await;
+                recorded += 22 << 10;
+            }
+        };
+        tokio::select! {
+            () = arrive => {}
+            () = record => {}
+        }
+        assert!(recorded > 0 && recorded * 10 < bytes, "{recorded} bytes for {bytes}");
     }
 }

@@ -98,9 +98,9 @@ impl Controller for Ferry {
         }
     }
 
-    fn on_congestion_event(&mut self, _now: Instant, _sent: Instant, is_persistent: bool, lost_bytes: u64) {
+    fn on_congestion_event(&mut self, _now: Instant, sent: Instant, is_persistent: bool, lost_bytes: u64) {
         self.in_flight = self.in_flight.saturating_sub(lost_bytes);
-        self.model.lost(lost_bytes, is_persistent);
+        self.model.lost(sent, lost_bytes, is_persistent);
     }
 
     fn on_mtu_update(&mut self, mtu: u16) {

@@ -26,29 +26,33 @@ pub(super) struct Losses {
     delivered: u64,
     begun: Option<Instant>,
     slack: f64,
+    /// When it was last too much. What was sent before that is no news.
+    slowed_at: Option<Instant>,
     /// What loss has shown to be too much, in bytes per second.
     ceiling: Option<f64>,
 }
 
 impl Losses {
     pub(super) fn new() -> Self {
-        Self { lost: 0, delivered: 0, begun: None, slack: WINDOW_SLACK, ceiling: None }
+        Self { lost: 0, delivered: 0, begun: None, slack: WINDOW_SLACK, slowed_at: None, ceiling: None }
     }
 
     pub(super) fn acked(&mut self, bytes: u64) {
         self.delivered += bytes;
     }
 
-    /// Takes note of bytes that are lost. `is_outage`: everything was, for a long time, which tells of no queue.
-    pub(super) fn lost(&mut self, bytes: u64, is_outage: bool) {
+    /// Takes note of bytes that are lost, of which the last were sent at `sent`. `is_outage`: everything was, for a long
+    /// time, which tells of no queue.
+    pub(super) fn lost(&mut self, sent: Instant, bytes: u64, is_outage: bool) {
         if is_outage {
             (self.lost, self.delivered, self.begun) = (0, 0, None);
-        } else {
+        } else if self.slowed_at.is_none_or(|slowed_at| sent > slowed_at) {
             self.lost += bytes;
         }
     }
 
-    /// Looks at a round that is over, in which `rate` was believed, and reports whether too much was lost.
+    /// Looks at a round that is over, in which a rate was `believed` or nothing was yet, and reports whether too much was
+    /// lost.
     pub(super) fn judge(&mut self, now: Instant, believed: Option<f64>, mtu: u64) -> bool {
         let (lost, delivered, begun) = (self.lost, self.delivered, self.begun.unwrap_or(now));
         if lost + delivered < LOSS_PACKETS_MIN * mtu {
@@ -60,10 +64,12 @@ impl Losses {
         let factor = if share > SLACK_LOSS { SLACK_SHRINK } else { SLACK_GROW };
         self.slack = (self.slack * factor).clamp(WINDOW_SLACK_MIN, WINDOW_SLACK);
         if share > LOSS_TOLERATED {
+            self.slowed_at = Some(now);
+            let Some(believed) = believed else { return true };
             let span = now.saturating_duration_since(begun).as_secs_f64();
             // What got through, where that can be told, is what the link carries.
             let through = if span > 0.0 { delivered as f64 / span } else { 0.0 };
-            let rate = self.bounded(believed.unwrap_or(0.0));
+            let rate = self.bounded(believed);
             self.ceiling = Some(through.clamp(rate * LOSS_BACKOFF * LOSS_BACKOFF, rate));
             return true;
         }

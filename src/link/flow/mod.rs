@@ -16,6 +16,7 @@ mod losses;
 mod memory;
 mod model;
 mod pace;
+mod queue;
 #[cfg(test)]
 mod sim;
 

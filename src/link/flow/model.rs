@@ -10,23 +10,34 @@ use super::filter::{MaxFilter, MinRtt};
 use super::flights::{Flights, Sample};
 use super::losses::Losses;
 use super::memory::Capacity;
+use super::queue::Queue;
 
 /// Bytes sent before anything is known. Gains 3 to 10 % on long links.
 pub(super) const INITIAL_WINDOW_BYTES: u64 = 128 << 10;
 /// Packets that may be in flight however bad the link is.
 const WINDOW_PACKETS_MIN: u64 = 4;
-/// A start sends this much faster than what has arrived: 4 ln 2, the least that doubles it each round trip.
-const STARTUP_PACE: f64 = 2.77;
-/// Window of a start, in round trips' worth of the greatest rate: what is measured is one and a half of them old, so that
-/// this doubles it each round trip. And once there is a queue.
-const STARTUP_WINDOW: f64 = 2.6;
-const STARTUP_WINDOW_QUEUED: f64 = 1.5;
+/// The first window is sent this much faster than in a round trip, so that its end finds out more than its length does.
+const INITIAL_PACE: f64 = 2.77;
+/// A start sends twice as fast as what is known to get through without a queue, and as much as that is in a round trip:
+/// if there is no more, this fills a queue of one round trip's worth, and does not overflow it.
+const STARTUP_GAIN: f64 = 2.0;
+/// And three times as much while that is little: what may be lost of it costs less than another round trip.
+const EARLY_GAIN: f64 = 3.0;
+const EARLY_BYTES_MAX: f64 = 2e6;
+/// What gets through is known after an eighth of a round trip, as long as that is not so short that it tells of hosts.
+const BURST_PARTS: u32 = 8;
+const BURST_MIN: Duration = Duration::from_millis(4);
+/// Window and pace of a start once there is a queue.
+const QUEUED_WINDOW: f64 = 1.5;
+const QUEUED_PACE: f64 = 2.77;
 /// On a long way more is sent at first, as this many bytes per second would be in a round trip; and at most so much.
 const INITIAL_RATE: f64 = 5e6;
 const INITIAL_WINDOW_BYTES_MAX: u64 = 512 << 10;
 /// A start is over when the rate has not grown by a quarter in so many rounds.
 const STARTUP_GROWTH: f64 = 1.25;
 const STARTUP_ROUNDS: u32 = 3;
+/// Or when there was a queue, and no burst has found much more than that.
+const STARTUP_KNOWN: f64 = 0.9;
 /// A round trip that is so much longer than the shortest tells of a queue: the window has grown enough.
 const STARTUP_QUEUE: f64 = 1.1;
 /// The queue that a start has built is given twice its time to drain.
@@ -36,21 +47,24 @@ const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 /// Window in round trips' worth. The second is for acknowledgements that come late and losses not yet known.
 const CRUISE_WINDOW: f64 = 2.0;
 /// Window beside somebody who keeps the queue filled, such as TCP: what is in the queue is a share of the link, and this
-/// leaves them theirs.
+/// leaves them theirs. And what it has beyond the round trip of a share that is kept.
 const CROWDED_WINDOW: f64 = 1.5;
-/// How long there is no short round trip before that is so: twice the cycle, which empties a queue of our own; and not so
-/// soon that hosts which are busy pass for a queue.
-const CROWDED_ROUNDS: u32 = 16;
-const CROWDED_MIN: Duration = Duration::from_millis(300);
+const SHARE_WINDOW: f64 = 1.1;
 /// How long the greatest rate is believed: ten round trips, and not less than half a second.
 const RATE_ROUNDS: u32 = 10;
 const RATE_MEMORY_MIN: Duration = Duration::from_millis(500);
 /// How long the shortest round trip is believed.
 const RTT_MEMORY: Duration = Duration::from_secs(10);
+/// After how long without one as short the pipe is left half empty, while the shortest is still believed.
+const RTT_UNSEEN_MAX: Duration = Duration::from_secs(5);
 /// How long the pipe is left half empty to see the way without a queue.
 const PROBE_RTT: Duration = Duration::from_millis(200);
-/// How long a peer may wait with an acknowledgement, which is no queue.
+/// How long a peer may take for an acknowledgement, which is no queue; and how long it waits for packets before it
+/// acknowledges fewer than so many.
 const ACK_DELAY: Duration = Duration::from_millis(5);
+const ACK_WAIT: Duration = Duration::from_millis(25);
+const ACK_PACKETS: u64 = 10;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Doubling until no more arrives.
@@ -75,13 +89,14 @@ pub(super) struct Model {
     busy: Duration,
     sampled_at: Instant,
     min_rtt: MinRtt,
-    /// When the round trip was last about as short as ever.
-    short_at: Instant,
-    /// Whether somebody else fills the queue.
-    is_crowded: bool,
+    queue: Queue,
     /// Window of a start: grows by what has arrived, as long as there is no queue.
     grown: u64,
+    /// Whether the last round trip told of a queue.
     has_queue: bool,
+    /// The greatest rates of bursts in a start, in bytes per second: of all, and of those that the link has spread.
+    proven: f64,
+    carried: f64,
     full_rate: f64,
     full_rounds: u32,
     cycle: usize,
@@ -99,10 +114,11 @@ impl Model {
             busy: Duration::ZERO,
             sampled_at: now,
             min_rtt: MinRtt::default(),
-            short_at: now,
-            is_crowded: false,
+            queue: Queue::new(now),
             grown: INITIAL_WINDOW_BYTES,
             has_queue: false,
+            carried: 0.0,
+            proven: 0.0,
             full_rate: 0.0,
             full_rounds: 0,
             cycle: 0,
@@ -138,35 +154,49 @@ impl Model {
         self.flights.acked(now, sent, bytes);
         self.losses.acked(bytes);
         if self.phase == Phase::Startup && !self.has_queue && self.flights.filled_window() {
-            self.grown = (self.grown + bytes).min(2 * self.initial());
+            self.grown = (self.grown.max(self.initial()) + bytes).min(2 * self.initial());
         }
     }
 
     /// Takes note that a batch of acknowledgements is complete. `is_limited`: there is nothing to send.
     pub(super) fn acks_end(&mut self, now: Instant, in_flight: u64, is_limited: bool) {
-        if let Some(sample) = self.flights.acks_end(now, in_flight, is_limited) {
-            let shortest = self.min_rtt.get();
+        let burst = (self.rtt() / BURST_PARTS).max(BURST_MIN);
+        if let Some(sample) = self.flights.acks_end(now, in_flight, is_limited, burst) {
             self.min_rtt.insert(now, RTT_MEMORY, sample.rtt);
-            if shortest.is_none_or(|shortest| sample.rtt <= shortest.mul_f64(1.05) + Duration::from_millis(1)) {
-                self.short_at = now;
+            let waited = if sample.acked < ACK_PACKETS * self.mtu { ACK_WAIT } else { Duration::ZERO };
+            let rtt = sample.rtt.saturating_sub(waited).max(self.rtt());
+            self.queue.heard(now, rtt, self.rtt(), self.acking());
+            self.has_queue = rtt.saturating_sub(ACK_DELAY) > self.rtt().mul_f64(STARTUP_QUEUE);
+            if let Some(burst) = sample.burst.filter(|_| self.phase == Phase::Startup) {
+                self.proven = self.proven.max(burst.rate);
+                if burst.is_spread && self.has_queue && burst.bytes > ACK_PACKETS * self.mtu / 2 {
+                    self.carried = self.carried.max(burst.rate);
+                }
             }
-            let crowded_after = (self.rtt() * CROWDED_ROUNDS).max(CROWDED_MIN);
-            self.is_crowded = now.saturating_duration_since(self.short_at) > crowded_after;
-            let queued = sample.rtt.saturating_sub(ACK_DELAY).max(self.rtt()).as_secs_f64();
-            self.has_queue = queued > self.rtt().as_secs_f64() * STARTUP_QUEUE;
             self.sample(now, &sample);
-            if sample.is_new_round && self.losses.judge(now, self.rate.get(), self.mtu) && self.phase == Phase::Startup
-            {
-                self.full_rounds = STARTUP_ROUNDS;
+            if sample.is_new_round {
+                self.round(now);
             }
         }
         self.advance(now, in_flight);
     }
 
-    /// Takes note of bytes that are lost. `is_outage`: everything was, for a long time, which tells of no queue.
-    pub(super) fn lost(&mut self, bytes: u64, is_outage: bool) {
+    /// Takes note that everything which was on its way at the last round's end has arrived.
+    fn round(&mut self, now: Instant) {
+        self.queue.round(self.rtt(), self.acking(), self.rate.get().unwrap_or(0.0));
+        // What a start believes is not worth much yet.
+        let believed = if self.phase == Phase::Startup { None } else { self.rate.get() };
+        if self.losses.judge(now, believed, self.mtu) {
+            self.queue.overflowed();
+            self.full_rounds += 2;
+        }
+    }
+
+    /// Takes note of bytes that are lost, of which the last were sent at `sent`. `is_outage`: everything was, for a long
+    /// time, which tells of no queue.
+    pub(super) fn lost(&mut self, sent: Instant, bytes: u64, is_outage: bool) {
         self.flights.lost(bytes);
-        self.losses.lost(bytes, is_outage);
+        self.losses.lost(sent, bytes, is_outage);
     }
 
     fn sample(&mut self, now: Instant, sample: &Sample) {
@@ -185,7 +215,7 @@ impl Model {
         }
         self.rate.insert(self.busy, window, rate);
         // Whoever has too little to send builds no queue: where there is one, the link is full all the same.
-        if self.phase == Phase::Startup && sample.is_new_round && (!sample.is_limited || self.has_queue) {
+        if self.phase == Phase::Startup && sample.is_new_round && (!sample.is_limited || self.is_filled()) {
             self.is_full();
         }
     }
@@ -198,6 +228,9 @@ impl Model {
         } else {
             // With a queue there is no doubt where the bottleneck is.
             self.full_rounds += if self.has_queue { 2 } else { 1 };
+        }
+        if self.carried > 0.0 && rate > STARTUP_KNOWN * self.carried {
+            self.full_rounds = STARTUP_ROUNDS;
         }
     }
 
@@ -230,12 +263,12 @@ impl Model {
                     self.phase_at = now;
                     self.cycle = next;
                 }
-                if now.saturating_duration_since(self.short_at) > RTT_MEMORY && !self.flights.is_limited() {
+                if self.queue.unseen(now) > RTT_UNSEEN_MAX && !self.flights.is_limited() {
                     self.enter(Phase::ProbeRtt, now);
                 }
             }
             Phase::ProbeRtt if held >= PROBE_RTT.max(self.rtt()) => {
-                self.short_at = now;
+                self.queue.looked(now);
                 self.enter(Phase::Cruise, now);
                 self.cycle = 2;
             }
@@ -249,7 +282,26 @@ impl Model {
 
     /// Returns the rate that is believed, in bytes per second.
     fn rate(&self) -> f64 {
-        self.losses.bounded(self.rate.get().unwrap_or(0.0))
+        self.losses.bounded(self.rate.get().unwrap_or(0.0).max(self.queue.share()))
+    }
+
+    /// Reports whether there is a queue and the link, not what there was to send, has made it: acknowledgements that wait
+    /// in a queue of the other direction look like one.
+    fn is_filled(&self) -> bool {
+        self.has_queue && self.carried > 0.0
+    }
+
+    /// Returns how fast a start sends next, in bytes per second, after what is known to get through.
+    fn reach(&self) -> f64 {
+        let known = self.losses.bounded(self.proven).max(self.rate());
+        let is_little = EARLY_GAIN * known * self.rtt().as_secs_f64() < EARLY_BYTES_MAX;
+        known * if is_little { EARLY_GAIN } else { STARTUP_GAIN }
+    }
+
+    /// Returns for how long packets arrive until they are acknowledged together.
+    fn acking(&self) -> Duration {
+        let bytes = (ACK_PACKETS * self.mtu) as f64;
+        Duration::from_secs_f64(bytes / self.rate().max(bytes))
     }
 
     /// Returns what the link holds without a queue, in bytes.
@@ -271,10 +323,17 @@ impl Model {
         let waking = product + self.rate() * self.losses.slack() + least as f64;
         let window = match self.phase {
             Phase::Startup => {
-                let gain = if self.has_queue { STARTUP_WINDOW_QUEUED } else { STARTUP_WINDOW };
-                (gain * product).max(waking).max(self.grown.max(self.initial()) as f64)
+                let known = self.reach() * self.rtt().as_secs_f64();
+                let grown = self.grown.max(self.initial()) as f64;
+                // What began with too much for this link stops when that shows.
+                let start =
+                    if self.is_filled() { (QUEUED_WINDOW * product).max(known.min(grown)) } else { known.max(grown) };
+                start.max(waking)
             }
-            Phase::Cruise if self.is_crowded => (CROWDED_WINDOW * product).max(waking),
+            Phase::Cruise if self.queue.is_crowded() => {
+                let share = self.queue.share().min(self.rate()) * self.queue.round_trip().as_secs_f64();
+                (CROWDED_WINDOW * product).max(SHARE_WINDOW * share).max(waking)
+            }
             Phase::Drain | Phase::Cruise => (CRUISE_WINDOW * product).max(waking),
             Phase::ProbeRtt => 0.5 * product,
         };
@@ -285,8 +344,13 @@ impl Model {
     pub(super) fn pace(&self) -> Option<f64> {
         let rtt = self.min_rtt.get()?.max(Duration::from_millis(1)).as_secs_f64();
         let pace = match self.phase {
-            Phase::Startup => STARTUP_PACE * self.rate().max(self.grown.max(self.initial()) as f64 / rtt),
+            Phase::Startup if self.is_filled() => QUEUED_PACE * self.rate(),
+            Phase::Startup => {
+                let grown = self.reach().max(STARTUP_GAIN * self.grown as f64 / rtt);
+                grown.max(INITIAL_PACE * self.initial() as f64 / rtt)
+            }
             Phase::Drain => DRAIN_PACE * self.rate(),
+            Phase::Cruise if CYCLE[self.cycle] == 1.0 => self.queue.ease() * self.rate(),
             Phase::Cruise => CYCLE[self.cycle] * self.rate(),
             Phase::ProbeRtt => self.rate(),
         };

@@ -15,6 +15,10 @@ const SYNC: Duration = Duration::from_millis(100);
 /// the window that limits, and not the link.
 const GROWTH: f64 = 1.25;
 
+/// How much more than what went through QUIC's window has to let pass for the link to be starved, however full this
+/// window was meanwhile: one that fills a link is up to two round trips' worth of it.
+const STARVED: f64 = 2.5;
+
 /// What QUIC's window doubles to, in a start, before the target has said that the first half is durable.
 const LINK_GROWTH_MAX: f64 = 2.0;
 
@@ -144,8 +148,10 @@ impl Window {
             self.bytes = ((per_round * GROWTH) as u64).max(self.bytes / 2);
             let rate = self.held_in_round as f64 / lasted.as_secs_f64();
             let packing_limits = 2 * self.frames_late > self.frames;
-            self.measure(rate, packing_limits);
-            shown = Some(Round { rate, packing_limits, reach: std::mem::take(&mut self.reach_in_round) });
+            let reach = std::mem::take(&mut self.reach_in_round);
+            let is_starved = reach > STARVED * rate * self.wire as f64 / self.plain as f64;
+            self.measure(rate, packing_limits && (is_starved || !self.was_full));
+            shown = Some(Round { rate, packing_limits, reach });
             (self.round_begun, self.held_in_round, self.was_full) = (now, 0, false);
             (self.frames, self.frames_late) = (0, 0);
         }
@@ -161,9 +167,9 @@ impl Window {
     /// compressor that works too hard for the link would never be told.
     fn measure(&mut self, rate: f64, packing_limits: bool) {
         self.rate = match (self.rate, self.was_full) {
+            (known, _) if packing_limits => Some(known.unwrap_or_default().max(2.0 * rate)),
             (Some(known), true) => Some((known + rate) / 2.0),
             (None, true) => Some(rate),
-            (known, false) if packing_limits => Some(known.unwrap_or_default().max(2.0 * rate)),
             (known, false) => known.map(|known| known.max(rate)),
         };
     }
@@ -250,6 +256,20 @@ mod tests {
             rates.push(window.rate().unwrap() / 1e6);
         }
         assert_eq!(rates, [4.0, 8.0, 8.0, 8.0]);
+    }
+
+    #[test]
+    fn a_full_window_says_nothing_of_a_link_that_lets_far_more_pass_than_the_compressor_makes() {
+        let (begun, round) = (Instant::now(), Duration::from_millis(200));
+        // 400 kB in a round are 2 MB/s, of which 1 MB/s travels.
+        for (reach_rate, rate) in [(2.4e6, 2e6), (2.6e6, 4e6)] {
+            let reach = Reach { rtt: Duration::from_millis(50), bytes: (reach_rate * 0.05) as u64 };
+            let mut window = Window::new(8 << 20, begun);
+            (0..8).for_each(|_| window.packed(1 << 18, 1 << 17, true));
+            window.is_full();
+            window.held(400_000, reach, begun + round);
+            assert!((window.rate().unwrap() / rate - 1.0).abs() < 1e-6, "{reach_rate}: {:?}", window.rate());
+        }
     }
 
     #[test]

@@ -59,11 +59,12 @@ const RTT_MEMORY: Duration = Duration::from_secs(10);
 const RTT_UNSEEN_MAX: Duration = Duration::from_secs(5);
 /// How long the pipe is left half empty to see the way without a queue.
 const PROBE_RTT: Duration = Duration::from_millis(200);
-/// How long a peer may take for an acknowledgement, which is no queue; and how long it waits for packets before it
-/// acknowledges fewer than so many.
+/// How long a peer may take for an acknowledgement, which is no queue.
 const ACK_DELAY: Duration = Duration::from_millis(5);
-const ACK_WAIT: Duration = Duration::from_millis(25);
+/// After how many packets it acknowledges, and how long it waits for them. Half of them may be less than a full packet, or
+/// lost.
 const ACK_PACKETS: u64 = 10;
+const ACK_WAIT: Duration = Duration::from_millis(25);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -163,10 +164,12 @@ impl Model {
         let burst = (self.rtt() / BURST_PARTS).max(BURST_MIN);
         if let Some(sample) = self.flights.acks_end(now, in_flight, is_limited, burst) {
             self.min_rtt.insert(now, RTT_MEMORY, sample.rtt);
-            let waited = if sample.acked < ACK_PACKETS * self.mtu { ACK_WAIT } else { Duration::ZERO };
+            let waited = if sample.acked < ACK_PACKETS / 2 * self.mtu { ACK_WAIT } else { Duration::ZERO };
             let rtt = sample.rtt.saturating_sub(waited).max(self.rtt());
-            self.queue.heard(now, rtt, self.rtt(), self.acking());
             self.has_queue = rtt.saturating_sub(ACK_DELAY) > self.rtt().mul_f64(STARTUP_QUEUE);
+            // Where most acknowledgements wait for nothing, those that did tell of no round trip.
+            let is_thin = self.acking() > ACK_WAIT;
+            self.queue.heard(now, if is_thin { rtt } else { sample.rtt }, self.rtt(), self.acking());
             if let Some(burst) = sample.burst.filter(|_| self.phase == Phase::Startup) {
                 self.proven = self.proven.max(burst.rate);
                 if burst.is_spread && self.has_queue && burst.bytes > ACK_PACKETS * self.mtu / 2 {

@@ -170,7 +170,8 @@ impl Model {
             // Where most acknowledgements wait for nothing, those that did tell of no round trip.
             let is_thin = self.acking() > ACK_WAIT;
             self.queue.heard(now, if is_thin { rtt } else { sample.rtt }, self.rtt(), self.acking());
-            if let Some(burst) = sample.burst.filter(|_| self.phase == Phase::Startup) {
+            // On a shorter way a burst is several round trips, and tells of hosts.
+            if let Some(burst) = sample.burst.filter(|_| self.phase == Phase::Startup && self.rtt() >= BURST_MIN) {
                 self.proven = self.proven.max(burst.rate);
                 if burst.is_spread && self.has_queue && burst.bytes > ACK_PACKETS * self.mtu / 2 {
                     self.carried = self.carried.max(burst.rate);

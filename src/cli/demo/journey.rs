@@ -34,6 +34,9 @@ pub(super) struct Journey {
     pub(super) sent: u64,
     /// Bytes that were on the destination before.
     pub(super) reused: u64,
+    /// Bytes of the model and its binaries. An agent of the source that was killed once all of them had arrived has none left
+    /// to count.
+    pub(super) total: u64,
     /// How many agents were killed.
     pub(super) kills: usize,
     /// Whether the source's agent was among them while bytes travelled: what it counted last nobody has seen.
@@ -140,8 +143,16 @@ pub(super) async fn travel(
         notes.reads_failed,
         notes.writes_refused
     ));
-    let is_uncertain = watch.reused_before.is_some();
-    Ok(Journey { took, sent: watch.sent(), reused: watch.reused(), kills: watch.killed, is_uncertain, migration })
+    let (is_uncertain, total) = (watch.reused_before.is_some(), watch.total.max(migration.bytes.total));
+    Ok(Journey {
+        took,
+        sent: watch.sent(),
+        reused: watch.reused(),
+        total,
+        kills: watch.killed,
+        is_uncertain,
+        migration,
+    })
 }
 
 async fn newest(stage: &Stage) -> Result<String, Trouble> {

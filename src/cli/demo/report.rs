@@ -28,13 +28,13 @@ impl Report<'_> {
 
     fn figures(&self) -> Vec<(&'static str, String)> {
         let Self { journey, notes, proof, wire } = self;
-        let bytes = journey.migration.bytes;
+        let total = journey.total;
         let [there, back] = wire;
-        let share = |part: u64| 100.0 * part as f64 / bytes.total.max(1) as f64;
+        let share = |part: u64| 100.0 * part as f64 / total.max(1) as f64;
         let freeze = notes.freeze_window().map_or("not seen".into(), |window| format!("{} ms", window.as_millis()));
         let by_agent = journey.migration.frozen_ms.map_or("unknown".into(), |ms| format!("{ms} ms"));
         vec![
-            ("model and binaries", format!("{} in {} binaries", byte_count(bytes.total), proof.blob_count)),
+            ("model and binaries", format!("{} in {} binaries", byte_count(total), proof.blob_count)),
             ("reused", format!("{} ({:.1} %) were on dst already", byte_count(journey.reused), share(journey.reused))),
             (
                 "sent",
@@ -72,8 +72,8 @@ impl Report<'_> {
 
     /// Returns the plain bytes that were sent more than once: what was sent and what was reused is the whole, and these.
     fn repeated(&self) -> u64 {
-        let Journey { migration, sent, reused, .. } = self.journey;
-        sent.saturating_sub(migration.bytes.total.saturating_sub(*reused))
+        let Journey { total, sent, reused, .. } = self.journey;
+        sent.saturating_sub(total.saturating_sub(*reused))
     }
 
     /// Tells whether everything that the demo claims is true.
@@ -93,10 +93,10 @@ impl Report<'_> {
         claim(proof.writes_lost == 0, format!("{} acknowledged writes are lost", proof.writes_lost));
         let why = notes.first_failure.clone().unwrap_or_default();
         claim(notes.reads_failed == 0, format!("{} uses of the model failed; the first: {why}", notes.reads_failed));
-        let Journey { migration, sent, reused, is_uncertain, .. } = self.journey;
-        let (total, sum) = (migration.bytes.total, sent + reused);
-        claim(*is_uncertain || sum >= total, format!("{total} bytes moved, {sum} were sent or reused"));
-        claim(*reused <= total, format!("{reused} bytes of {total} are called reused"));
+        let Journey { total, sent, reused, is_uncertain, .. } = self.journey;
+        let sum = sent + reused;
+        claim(*is_uncertain || sum >= *total, format!("{total} bytes moved, {sum} were sent or reused"));
+        claim(reused <= total, format!("{reused} bytes of {total} are called reused"));
         claim(notes.freeze_window().is_some(), "nobody wrote to the model on both sides".into());
         if broken.is_empty() { Ok(()) } else { Err(Trouble::new(broken.join("; "))) }
     }

@@ -88,7 +88,8 @@ class Agents:
     def ask(self, name, *arguments):
         told = subprocess.run([self.binary, "--config", self.config(name), *arguments], capture_output=True, text=True)
         if told.returncode and arguments[0] != "status":
-            print(told.stderr, file=sys.stderr)
+            # What is wrong is on stdout where JSON was asked for.
+            print(told.stderr or told.stdout, file=sys.stderr)
         return told.stdout if told.returncode == 0 else ""
 
     def until(self, done):

@@ -341,16 +341,8 @@ mod tests {
     fn tracked() -> Arc<Tracked> {
         let (mid, model, peer) = (MigrationId([1; 16]), ModelUuid([2; 16]), Pin([3; 32]));
         let terms = Terms {
-            mid,
-            model,
-            attempt: 0,
-            name: Default::default(),
-            owner: Default::default(),
             peer: modelferry_protocol::codec::Text::cut("west"),
-            controller: Default::default(),
-            freeze_ms_max: 0,
-            skip_log: false,
-            reap_hold_ms: 0,
+            ..crate::engine::parcel::terms(mid, model, Default::default(), Default::default())
         };
         let head = Head { mid, model, epoch_to: 1, peer, journal: JournalId([4; 16]), profile: Profile::Embedded };
         let standing = Standing::Source(SourceRecord { head, state: SourceState::Offered });

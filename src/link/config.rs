@@ -7,7 +7,7 @@ use std::time::Duration;
 use modelferry_protocol::limits::PORT_DEFAULT;
 use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
-use super::flow::Flow;
+use super::flow::{ACK_PACKETS, Flow};
 use crate::config::LinkSettings;
 
 /// Bytes of one stream in flight to this agent. 2.5 MB fill a long link with eight streams; one stream of
@@ -19,8 +19,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 pub(super) const STREAMS_MAX: u32 = 12;
 /// Bytes of datagrams that wait here. They are signs of life and nobody reads them; quinn drops the oldest.
 const DATAGRAMS_BYTES: usize = 1 << 10;
-/// Ack-eliciting packets after which the peer acknowledges. 10 cut the traffic back to a fifth, at no cost.
-const ACK_THRESHOLD: u32 = 10;
 
 /// Where the link listens, what it calls itself, and its clocks.
 #[derive(Debug, Clone)]
@@ -99,9 +97,9 @@ impl Timing {
 /// [`open_up`] allows the rest once it has proven to be a peer. `datagram_bytes`: of the largest that are tried.
 pub(super) fn transport(timing: &Timing, flow: Flow, datagram_bytes: u16) -> Arc<TransportConfig> {
     let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(VarInt::from_u32(ACK_PACKETS));
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(datagram_bytes);
-    acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD));
     let idle_ms = VarInt::try_from(timing.idle.as_millis() as u64).unwrap_or(VarInt::MAX);
     let mut transport = TransportConfig::default();
     transport

@@ -13,6 +13,7 @@ use crate::config::{LinkSettings, Rate};
 
 /// What is sent in a pause: enough for connections to live, and for a question and its answer. Bytes per second.
 const PAUSE_BYTES_PER_SECOND: u64 = 8_000;
+
 /// A cap, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapView {

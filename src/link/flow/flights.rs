@@ -133,8 +133,14 @@ impl Flights {
     }
 
     /// Takes note that a batch of acknowledgements is complete, and tells what it shows. `is_idle`: there is nothing to
-    /// send. `burst`: how long what counts as one takes.
-    pub(super) fn acks_end(&mut self, now: Instant, in_flight: u64, is_idle: bool, burst: Duration) -> Option<Sample> {
+    /// send. `burst`: how long what counts as one takes, while that is of interest.
+    pub(super) fn acks_end(
+        &mut self,
+        now: Instant,
+        in_flight: u64,
+        is_idle: bool,
+        burst: Option<Duration>,
+    ) -> Option<Sample> {
         self.in_flight = in_flight;
         if is_idle {
             self.limited_until = self.mark.delivered + in_flight.max(1);
@@ -156,7 +162,9 @@ impl Flights {
             acked,
             bytes: self.mark.delivered - flight.mark.delivered,
             span: acking.max(sending),
-            burst: self.burst(Arrival { at: now, sent: flight.at, delivered: self.mark.delivered }, burst),
+            burst: burst.and_then(|span| {
+                self.burst(Arrival { at: now, sent: flight.at, delivered: self.mark.delivered }, span)
+            }),
             is_limited: flight.is_limited,
             is_new_round,
         })

@@ -25,6 +25,7 @@ pub use caps::{CapView, Limit};
 pub(super) use controller::{Flow, SIGN_OF_LIFE};
 pub(super) use lane::Lane;
 pub(super) use memory::Memory;
+pub(super) use model::ACK_PACKETS;
 pub(super) use pace::{Announced, PacedSocket};
 
 /// Returns the time by the clock that QUIC is driven by, which can be simulated; the system's own is another.

@@ -61,9 +61,9 @@ const RTT_UNSEEN_MAX: Duration = Duration::from_secs(5);
 const PROBE_RTT: Duration = Duration::from_millis(200);
 /// How long a peer may take for an acknowledgement, which is no queue.
 const ACK_DELAY: Duration = Duration::from_millis(5);
-/// After how many packets it acknowledges, and how long it waits for them. Half of them may be less than a full packet, or
-/// lost.
-const ACK_PACKETS: u64 = 10;
+/// After how many packets it acknowledges: 10 cut the traffic back to a fifth, at no cost. And how long it waits for them.
+/// Half of them may be less than a full packet, or lost.
+pub(in crate::link) const ACK_PACKETS: u32 = 10;
 const ACK_WAIT: Duration = Duration::from_millis(25);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,19 +161,19 @@ impl Model {
 
     /// Takes note that a batch of acknowledgements is complete. `is_limited`: there is nothing to send.
     pub(super) fn acks_end(&mut self, now: Instant, in_flight: u64, is_limited: bool) {
-        let burst = (self.rtt() / BURST_PARTS).max(BURST_MIN);
+        let burst = (self.phase == Phase::Startup).then(|| (self.rtt() / BURST_PARTS).max(BURST_MIN));
         if let Some(sample) = self.flights.acks_end(now, in_flight, is_limited, burst) {
             self.min_rtt.insert(now, RTT_MEMORY, sample.rtt);
-            let waited = if sample.acked < ACK_PACKETS / 2 * self.mtu { ACK_WAIT } else { Duration::ZERO };
+            let waited = if sample.acked < self.ack_bytes() / 2 { ACK_WAIT } else { Duration::ZERO };
             let rtt = sample.rtt.saturating_sub(waited).max(self.rtt());
             self.has_queue = rtt.saturating_sub(ACK_DELAY) > self.rtt().mul_f64(STARTUP_QUEUE);
             // Where most acknowledgements wait for nothing, those that did tell of no round trip.
             let is_thin = self.acking() > ACK_WAIT;
             self.queue.heard(now, if is_thin { rtt } else { sample.rtt }, self.rtt(), self.acking());
             // On a shorter way a burst is several round trips, and tells of hosts.
-            if let Some(burst) = sample.burst.filter(|_| self.phase == Phase::Startup && self.rtt() >= BURST_MIN) {
+            if let Some(burst) = sample.burst.filter(|_| self.rtt() >= BURST_MIN) {
                 self.proven = self.proven.max(burst.rate);
-                if burst.is_spread && self.has_queue && burst.bytes > ACK_PACKETS * self.mtu / 2 {
+                if burst.is_spread && self.has_queue && burst.bytes > self.ack_bytes() / 2 {
                     self.carried = self.carried.max(burst.rate);
                 }
             }
@@ -302,9 +302,14 @@ impl Model {
         known * if is_little { EARLY_GAIN } else { STARTUP_GAIN }
     }
 
+    /// Returns the bytes of packets that are acknowledged together.
+    fn ack_bytes(&self) -> u64 {
+        u64::from(ACK_PACKETS) * self.mtu
+    }
+
     /// Returns for how long packets arrive until they are acknowledged together.
     fn acking(&self) -> Duration {
-        let bytes = (ACK_PACKETS * self.mtu) as f64;
+        let bytes = self.ack_bytes() as f64;
         Duration::from_secs_f64(bytes / self.rate().max(bytes))
     }
 

@@ -233,6 +233,16 @@ impl Sim {
         self.pace.set_rate(self.now, self.model.pace());
     }
 
+    /// Returns the share of the rate and the round trips' worth in the queue, both in the mean of 20 s.
+    fn looked_at(&mut self) -> [f64; 2] {
+        let (begun, mut sums) = ((self.now - self.begin).as_secs_f64(), [0.0; 2]);
+        for look in 1..=1000 {
+            sums[0] += self.until(begun + f64::from(look) * 0.02);
+            sums[1] += self.queued();
+        }
+        sums.map(|sum| sum / 1000.0)
+    }
+
     /// Returns how many bytes of a rival have arrived.
     fn rivals(&self) -> f64 {
         self.rival.as_ref().map_or(0.0, |rival| rival.delivered as f64)

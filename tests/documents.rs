@@ -31,6 +31,7 @@ fn every_path_that_a_document_names_exists() {
         "ARCHITECTURE.md",
         "CHANGELOG.md",
         "docs/in-doubt.md",
+        "docs/while-it-migrates.md",
         "docs/juju-parity.md",
         "docs/performance.md",
     ] {

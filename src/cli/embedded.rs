@@ -84,7 +84,8 @@ pub enum EmbeddedCommand {
     },
     /// Remove a model
     ///
-    /// For good, with everything in it, and without asking again: see `backup create`. Refused while it migrates.
+    /// For good, with everything in it, and without asking again: see `backup create`. Refused from `migrate` on until the
+    /// migration has ended, on both sides of it; docs/while-it-migrates.md has what is said in each state.
     #[command(after_long_help = REMOVE)]
     Remove {
         /// The model: name, owner/name or UUID

@@ -18,6 +18,7 @@ use super::conversation::Conversation;
 use super::course::Course;
 use super::failpoint;
 use super::history::History;
+use super::in_hand::InHand;
 use super::patches::Patching;
 use super::queue::Queue;
 use super::settings::Settings;
@@ -63,6 +64,8 @@ pub(super) struct Core {
     pub parts: EngineParts,
     /// Which migrations copy ahead.
     pub queue: Queue,
+    /// Models that operators' commands are changing.
+    pub in_hand: InHand,
     /// Of the pre-copies to a peer one goes at a time; they take no place of a migration.
     precopies: Mutex<HashMap<Pin, Queue>>,
     /// What transfers share the link to their peer.
@@ -99,6 +102,7 @@ impl Core {
         Self {
             parts,
             queue,
+            in_hand: InHand::default(),
             precopies: Mutex::default(),
             shares: Shares::default(),
             patching: Patching::default(),

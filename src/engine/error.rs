@@ -3,6 +3,7 @@
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::proof::ProofRefused;
 
+use super::in_hand::Unfinished;
 use super::view::FindingView;
 use crate::controller::port::ControllerError;
 use crate::journal::JournalError;
@@ -46,6 +47,22 @@ pub enum EngineError {
         /// The unfinished migration.
         id: String,
     },
+    /// A model was to be changed or deleted while a migration of it is unfinished.
+    #[error("model {model:?} is being migrated (migration {id}), and cannot be changed or removed until that has ended")]
+    Migrating {
+        /// The model's name.
+        model: String,
+        /// The unfinished migration.
+        id: String,
+        /// How the model stands, and what to type next.
+        unfinished: Unfinished,
+    },
+    /// A model was to be changed or deleted that is frozen because it was live on two controllers.
+    #[error("model {0} was live on two controllers, and is frozen here since")]
+    InConflict(ModelUuid),
+    /// An operator's command is changing the model at this moment.
+    #[error("another command is changing model {0} at this moment")]
+    InHand(ModelUuid),
     /// No peer has that name.
     #[error(
         "controller {0:?} is not known here; pair with its agent (`modelferry pair accept CODE HOST --as {0}`), or see `modelferry peers`"
@@ -177,6 +194,7 @@ impl EngineError {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
             Self::IsPrecopy(_) | Self::Copying { .. } => ErrorKind::Refused,
+            Self::Migrating { .. } | Self::InConflict(_) | Self::InHand(_) => ErrorKind::Refused,
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused
             }

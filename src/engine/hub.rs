@@ -265,8 +265,13 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<
     let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", Body::Target(record.clone()))];
     let mut history = History::default();
     entries.iter().for_each(|entry| history.apply(entry));
+    let in_hand = core.in_hand.clone();
     core.fail_at(head.peer, "target", "Receiving", "before");
     core.decide(move |ledger| {
+        if in_hand.has(head.model) {
+            // A command is at it, and soon done.
+            return Err(None);
+        }
         if ledger.standing(head.mid).is_some() {
             return Err(None);
         }

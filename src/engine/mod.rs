@@ -11,6 +11,7 @@ mod find;
 mod forecast;
 mod history;
 mod hub;
+mod in_hand;
 mod keep;
 mod logs;
 pub mod notes;
@@ -50,6 +51,7 @@ use self::core::{Core, entry};
 pub use self::core::{EngineParts, QueryHandler};
 pub use self::error::{EngineError, ErrorKind, causes};
 use self::history::History;
+pub use self::in_hand::Held;
 pub use self::resolve::Resolution;
 use self::resolve::SETTLE_WITHIN;
 pub use self::settings::{Process, Settings};
@@ -179,10 +181,15 @@ impl Engine {
             ..Orders::none(mid)
         };
         let given = orders.clone();
+        let in_hand = core.in_hand.clone();
         core.fail_at(peer.pin, "source", "Offered", "before");
         core.decide(move |ledger| {
             if let Some(busy) = ledger.busy(model) {
-                return Err(ledger.terms(busy).map_or_else(|| busy.to_string(), id_of));
+                let id = ledger.terms(busy).map_or_else(|| busy.to_string(), id_of);
+                return Err(EngineError::Busy { model: terms.name.to_string(), id });
+            }
+            if in_hand.has(model) {
+                return Err(EngineError::InHand(model));
             }
             terms.attempt = ledger.attempts(model);
             let epoch_to = ledger.epoch(model) + 1;
@@ -201,8 +208,7 @@ impl Engine {
             let _ = decided.send((terms, record, history, adopted));
             Ok(entries)
         })
-        .await
-        .map_err(|id| EngineError::Busy { model: model.to_string(), id })?;
+        .await?;
         core.fail_at(peer.pin, "source", "Offered", "after");
         let (terms, record, history, adopted) = begun.await.expect("sent before the entries were made durable");
         adopted.iter().for_each(|adopted| precopy::ended(core, adopted));

@@ -7,7 +7,7 @@ use super::host::{Host, files, ready};
 const FROZEN: &str = "applications keep running; hooks and changes wait until it has ended";
 
 /// A migration whose target has died at `point` and stays away, and its id.
-fn held(sample: &Sample, point: &str) -> (Host, Host, String) {
+pub fn held(sample: &Sample, point: &str) -> (Host, Host, String) {
     let (src, mut dst, _) = ready(sample);
     dst.stop();
     dst.start_with(&[("MODELFERRY_FAILPOINT", &format!("{point}=kill"))]);

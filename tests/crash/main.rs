@@ -7,5 +7,6 @@ mod held;
 #[allow(dead_code, reason = "the other system tests use the rest")]
 mod host;
 mod in_doubt;
+mod in_hand;
 mod matrix;
 mod transcripts;

@@ -14,6 +14,7 @@ mod controller;
 mod datagrams;
 mod desk;
 mod estate;
+mod handed;
 mod host;
 mod invariants;
 mod network;

@@ -83,8 +83,14 @@ impl Desk {
         self.refuse_other_controller(controller)?;
         let mut source = self.with_files(client, move |embedded, files| open(embedded, &backup, files)).await?;
         let manifest = source.manifest();
+        let held = self.engine()?.take_in_hand(manifest.uuid).map_err(|error| self.refusal_of_engine(&error))?;
         self.refuse_second_owner(&manifest.controller, &manifest.uuid.to_string(), source_lost).await?;
-        Ok(Response::Imported(self.blocking(move |embedded| embedded.restore(source.as_mut())).await?))
+        let restored = self.blocking(move |embedded| {
+            // It goes on although whoever asked has hung up.
+            let _held = held;
+            embedded.restore(source.as_mut())
+        });
+        Ok(Response::Imported(restored.await?))
     }
 
     /// Refuses to restore into any controller but the one in this agent's own process.

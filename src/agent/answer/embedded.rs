@@ -1,12 +1,14 @@
 //! The embedded controller: models in and out of files, writes, users.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::controller::embedded::Blobs;
 use crate::controller::embedded::view::Access;
+use crate::controller::port::ControllerError;
 
 impl Desk {
     pub(super) async fn embedded_import(
@@ -16,8 +18,28 @@ impl Desk {
         client: &mut Client,
     ) -> Result<Response, Failure> {
         let blobs = blobs.map_or(Blobs::Without, Blobs::Dir);
-        let imported = self.with_files(client, move |embedded, files| embedded.import(&file, &blobs, files));
-        Ok(Response::Imported(imported.await?))
+        let (engine, refusal) = (self.engine()?.clone(), Arc::new(OnceLock::new()));
+        let refused = refusal.clone();
+        let imported = self.with_files(client, move |embedded, files| {
+            // Until the model is in service, or is not taken.
+            let mut held = None;
+            embedded.import_if(&file, &blobs, files, &mut |model| match engine.take_in_hand(model) {
+                Ok(taken) => {
+                    held = Some(taken);
+                    Ok(())
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    let _ = refused.set(error);
+                    Err(ControllerError::Refused(text))
+                }
+            })
+        });
+        let imported = imported.await;
+        match refusal.get() {
+            Some(error) => Err(self.refusal_of_engine(error)),
+            None => Ok(Response::Imported(imported?)),
+        }
     }
 
     pub(super) async fn embedded_export(
@@ -31,7 +53,14 @@ impl Desk {
     }
 
     pub(super) async fn embedded_remove(&self, model: String) -> Result<Response, Failure> {
-        self.blocking(move |embedded| embedded.remove(&model)).await?;
+        let uuid = self.blocking(move |embedded| embedded.find(&model)).await?;
+        let held = self.engine()?.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
+        let removed = self.blocking(move |embedded| {
+            // It goes on although whoever asked has hung up.
+            let _held = held;
+            embedded.remove(&uuid.to_string())
+        });
+        removed.await?;
         Ok(Response::Done)
     }
 

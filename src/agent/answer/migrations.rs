@@ -135,7 +135,23 @@ impl Desk {
             }
             failure
         })?;
+        self.refuse_if_lost(&aborted).await?;
         Ok(Response::Migration(Box::new(aborted)))
+    }
+
+    /// Says so if the model of a migration that was given up is not here any more: nobody may be told that it stays.
+    async fn refuse_if_lost(&self, aborted: &MigrationView) -> Result<(), Failure> {
+        if !aborted.moves() {
+            return Ok(());
+        }
+        let uuid = aborted.model_uuid.clone();
+        let found = self.blocking(move |embedded| embedded.find(&uuid)).await;
+        let Some(failure) = found.err().filter(|failure| failure.kind == FailureKind::NotFound) else { return Ok(()) };
+        let message =
+            format!("migration \"{}\" is given up, and its model is not here: {}", aborted.id, failure.message);
+        Err(Failure::new(failure.kind, message)
+            .state("the migration had not deleted it; whoever else may have is not known to this agent")
+            .hint("see `modelferry models` and `modelferry backup list`"))
     }
 
     /// Changes what is wanted of a migration whose model is live.

@@ -91,6 +91,14 @@ impl Desk {
             EngineError::Busy { id, .. } | EngineError::Copying { id, .. } => failure
                 .state(UNCHANGED)
                 .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
+            EngineError::Migrating { unfinished, .. } => {
+                failure.state(format!("{UNCHANGED}; {}", unfinished.state)).hint(&unfinished.next)
+            }
+            EngineError::InConflict(model) => failure.state(UNCHANGED).hint(format!(
+                "compare the two; `modelferry resolve {model} --discard-frozen {model}` deletes the copy here; see \
+                 docs/in-doubt.md"
+            )),
+            EngineError::InHand(_) => failure.state(UNCHANGED).hint("type this again in a moment"),
             EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),
             EngineError::NoSuchOrder { .. } | EngineError::Unprunable(_) => failure.state(UNCHANGED),
             EngineError::UnknownPeer(peer) => failure.missing(Missing::Peer(peer.clone())),

@@ -48,9 +48,23 @@ impl Embedded {
         blobs: &Blobs,
         files: &mut dyn Files,
     ) -> Result<Imported, ControllerError> {
+        self.import_if(description, blobs, files, &mut |_| Ok(()))
+    }
+
+    /// Takes a model in, as [`Embedded::import`] does, if `allow` lets the model of that UUID in.
+    ///
+    /// Errors: as there, and those of `allow`.
+    pub fn import_if(
+        &self,
+        description: &Path,
+        blobs: &Blobs,
+        files: &mut dyn Files,
+        allow: &mut dyn FnMut(ModelUuid) -> Result<(), ControllerError>,
+    ) -> Result<Imported, ControllerError> {
         let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour.
         self.refuse_clash(&intake.told)?;
+        allow(intake.told.uuid)?;
         // Nothing names what is copied until the model is admitted.
         let _copied = self.inner.store.lease_with_puts();
         if let Blobs::Dir(dir) = blobs {

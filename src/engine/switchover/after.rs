@@ -78,26 +78,43 @@ impl SourceTask {
                     biased;
                     () = self.core.halting(), if !self.freed => return Ok(()),
                     Some(event) = self.mailbox.recv() => Source::event(self, event).await,
-                    done = &mut carried => break done,
+                    turn = self.line.turn() => match turn {
+                        // What is under way belongs to the connection that is over.
+                        Turn::Up | Turn::Down => break None,
+                        Turn::Repeat => {}
+                    },
+                    done = &mut carried => break Some(done),
                 }
                 if !self.is_handed() {
                     return Ok(());
                 }
             };
             match done {
-                Ok(()) => return self.pass("log", "after"),
-                Err(LogError::Transfer(TransferError::Closed(_))) => {
+                None => {}
+                Some(Ok(())) => return self.pass("log", "after"),
+                Some(Err(LogError::Transfer(TransferError::Closed(_)))) => {
                     if !self.until_the_line_turns().await {
                         return Ok(());
                     }
                 }
-                Err(LogError::Controller(error)) => return Err(error),
-                Err(LogError::Transfer(error)) => {
-                    return Err(ControllerError::Refused(format!("its log cannot follow, {error}")));
-                }
+                Some(Err(error)) => return Err(self.log_stays(error)),
             }
         }
         Ok(())
+    }
+
+    /// Says what to type, should the log never follow.
+    fn log_stays(&self, error: LogError) -> ControllerError {
+        let error = match error {
+            // A failpoint's: no operator sees it.
+            LogError::Controller(error @ ControllerError::Storage(_)) => return error,
+            LogError::Controller(error) => error.to_string(),
+            LogError::Transfer(error) => error.to_string(),
+        };
+        let id = id_of(&self.tracked.terms);
+        ControllerError::Refused(format!(
+            "its log cannot follow ({error}); `modelferry reap {id} --skip-logs` leaves it behind"
+        ))
     }
 
     /// Waits for another connection, or the next time to look; false if nothing more is to be done here.

@@ -261,6 +261,7 @@ impl SourceTask {
             }
             // The line tells when the next connection is there.
             (Err(Failure::Closed), _) => ahead.failed = true,
+            (Err(Failure::Gone(cause)), _) => self.input(SourceInput::Abort(&cause)).await,
             (Err(Failure::Final(cause)), _) => {
                 if self.tracked.orders().freeze == When::Ready {
                     return self.input(SourceInput::Abort(&cause)).await;
@@ -330,6 +331,7 @@ async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Re
     let findings = match plan::findings(core, conversation, errand.model, Some(errand.mid)).await {
         Ok(findings) => findings,
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
+        Err(EngineError::Controller(error)) => return Err(error.into()),
         Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
     };
     match findings.into_iter().find(FindingView::is_failure) {

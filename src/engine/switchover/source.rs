@@ -36,6 +36,8 @@ pub(super) enum Failure {
     Closed,
     /// It will not get better: the attempt ends.
     Final(Cause),
+    /// The model is not here any more: nothing is left to move, whatever operators want of the migration.
+    Gone(Cause),
 }
 
 impl From<TransferError> for Failure {
@@ -49,7 +51,11 @@ impl From<TransferError> for Failure {
 
 impl From<ControllerError> for Failure {
     fn from(error: ControllerError) -> Self {
-        Self::Final(Cause::cut(format!("model data transfer failed, model export failed: {error}")))
+        let cause = Cause::cut(format!("model data transfer failed, model export failed: {error}"));
+        match error {
+            ControllerError::ModelNotFound(_) | ControllerError::Moved { .. } => Self::Gone(cause),
+            _ => Self::Final(cause),
+        }
     }
 }
 
@@ -330,7 +336,7 @@ impl SourceTask {
         match done {
             // The line tells when the next connection is there.
             Ok(()) | Err(Failure::Closed) => {}
-            Err(Failure::Final(cause)) => self.input(SourceInput::Abort(&cause)).await,
+            Err(Failure::Final(cause) | Failure::Gone(cause)) => self.input(SourceInput::Abort(&cause)).await,
         }
     }
 

@@ -107,7 +107,12 @@ pub async fn send(
         silence: Silence::new(conversation.session.udp_rx_bytes(), Instant::now().into_std()),
         silent_s: None,
     };
-    sending.run(&mut feedback).await
+    tokio::select! {
+        biased;
+        // A peer that has everything but an answer left to send says nothing more over a connection that is over.
+        reason = conversation.session.closed() => Err(SessionClosed { reason }.into()),
+        done = sending.run(&mut feedback) => done,
+    }
 }
 
 impl Drop for Sending<'_> {

@@ -20,6 +20,8 @@ use super::run::noise;
 use super::trace::Trace;
 
 const TICK_MS: u64 = 5;
+/// Between two moments at which something befalls the target.
+const POINT_MS: u64 = 10;
 /// One way. A log of several pieces then takes many ticks.
 const DELAY_MS: u64 = 20;
 /// Virtual time in which a migration must come to rest.
@@ -165,9 +167,9 @@ fn handed_ms(held: bool) -> u64 {
 fn the_log_arrives_whenever_the_target_dies_after_it_has_taken_the_model() {
     let mut cases = Vec::new();
     for held in [false, true] {
-        let points = 0..=handed_ms(held) / TICK_MS;
+        let points = 0..=handed_ms(held) / POINT_MS;
         for trouble in [Trouble::Killed, Trouble::Away, Trouble::Cut] {
-            cases.extend(points.clone().map(|point| (held, trouble, point * TICK_MS)));
+            cases.extend(points.clone().map(|point| (held, trouble, point * POINT_MS)));
         }
     }
     let (next, in_time, failed) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Vec::new()));

@@ -48,7 +48,9 @@ pub enum EngineError {
         id: String,
     },
     /// A model was to be changed or deleted while a migration of it is unfinished.
-    #[error("model {model:?} is being migrated (migration {id}), and cannot be changed or removed until that has ended")]
+    #[error(
+        "model {model:?} is being migrated (migration {id}), and cannot be changed or removed until that has ended"
+    )]
     Migrating {
         /// The model's name.
         model: String,

@@ -1,7 +1,7 @@
 //! Modelferry moves Juju models between controllers. `ARCHITECTURE.md` is the map of the house.
 //!
 //! Floors, from the ground up; imports only go down, and `tests/floors.rs` proves it:
-//! `config`, `disk`, `patch`, `store`, `journal`, `controller`, `link`, `engine`, `agent`, `cli`.
+//! `config`, `disk`, `patch`, `store`, `journal`, `juju`, `controller`, `link`, `engine`, `agent`, `cli`.
 
 pub mod agent;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod controller;
 pub mod disk;
 pub mod engine;
 pub mod journal;
+pub mod juju;
 pub mod link;
 pub mod patch;
 pub mod store;

@@ -1,0 +1,150 @@
+//! HTTP requests of a client: uploads, whose bodies stream without a known length.
+
+use std::convert::Infallible;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Limited, StreamBody};
+use hyper::body::Frame;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use super::{Credentials, HttpReply};
+use crate::juju::params::from_value;
+use crate::juju::rpc::dial::{DialError, headers_of, host_header, secure};
+use crate::juju::rpc::{ErrorCode, RpcError};
+use crate::juju::tls::client_config;
+
+/// Bytes of a reply that are kept; replies are small.
+const REPLY_BYTES_MAX: usize = 4 << 20;
+
+/// A body that is sent.
+pub struct UploadBody(UnsyncBoxBody<Bytes, io::Error>);
+
+impl UploadBody {
+    /// Sends nothing.
+    pub fn empty() -> Self {
+        Self(Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync())
+    }
+
+    /// Sends the pieces that come by `pieces`, in chunks without a length. An error breaks the request off, so that the
+    /// controller never takes half a body for a whole.
+    pub fn pieces(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+        let frames = stream::unfold(pieces, |mut pieces| async move {
+            let piece = pieces.recv().await?;
+            Some((piece.map(Frame::data), pieces))
+        });
+        Self(StreamBody::new(frames).boxed_unsync())
+    }
+}
+
+/// A request that has no good reply.
+#[derive(Debug, Error)]
+pub enum UploadError {
+    /// The controller cannot be reached.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The request cannot be made, or the connection ended within it. Whether the controller has taken it is not known.
+    #[error("the request broke off: {0}")]
+    Broken(String),
+    /// The controller refuses it.
+    #[error("{error}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What the body says.
+        error: RpcError,
+    },
+}
+
+/// Where HTTP requests of a client go.
+#[derive(Debug, Clone)]
+pub struct HttpTarget {
+    /// The `host:port` that answered the API's dial.
+    pub address: String,
+    /// The CA, PEM.
+    pub ca_cert: String,
+    /// Who sends them.
+    pub credentials: Credentials,
+    /// The Juju version that the client says it has.
+    pub client_version: String,
+}
+
+impl HttpTarget {
+    /// Sends a request and returns the reply of a success: status 200, headers, body.
+    ///
+    /// There is no time limit, as Juju has none: the other end may hold a request while its own link is down.
+    pub async fn send(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        headers: &[(HeaderName, String)],
+        body: UploadBody,
+    ) -> Result<HttpReply, UploadError> {
+        let broken = |error: &dyn std::fmt::Display| UploadError::Broken(error.to_string());
+        let mut request = Request::new(body.0);
+        *request.method_mut() = method;
+        *request.uri_mut() = path_and_query.parse().map_err(|error| broken(&error))?;
+        let all = request.headers_mut();
+        all.extend(headers_of(&self.credentials, &self.client_version));
+        all.extend(host_header(&self.address));
+        for (name, value) in headers {
+            all.insert(name, HeaderValue::from_str(value).map_err(|error| broken(&error))?);
+        }
+        let tls = client_config(&self.ca_cert).map_err(DialError::from)?;
+        let stream = secure(&tls, &self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        let exchange = async {
+            let reply = sender.send_request(request).await.map_err(|error| broken(&error))?;
+            let (parts, body) = reply.into_parts();
+            let body = Limited::new(body, REPLY_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
+            Ok::<_, UploadError>(HttpReply { status: parts.status, headers: parts.headers, body: body.to_bytes().to_vec() })
+        };
+        tokio::pin!(connection, exchange);
+        let reply = tokio::select! {
+            reply = &mut exchange => reply,
+            // The connection's task ends after the reply's head has come; what is left of the reply is still read.
+            _ = &mut connection => exchange.await,
+        }?;
+        if reply.status.is_success() { Ok(reply) } else { Err(refused(&reply)) }
+    }
+}
+
+/// Reads the error of a reply, in each form that controllers write.
+fn refused(reply: &HttpReply) -> UploadError {
+    let text = String::from_utf8_lossy(&reply.body);
+    let is_json = |headers: &HeaderMap| {
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("json"))
+    };
+    let json = is_json(&reply.headers).then(|| serde_json::from_str::<Value>(&text).ok()).flatten();
+    let error = json.as_ref().and_then(error_of).unwrap_or_else(|| {
+        let code = match reply.status.as_u16() {
+            401 => ErrorCode::Unauthorized,
+            403 => ErrorCode::Forbidden,
+            404 => ErrorCode::NotFound,
+            405 => ErrorCode::MethodNotAllowed,
+            _ => ErrorCode::None,
+        };
+        RpcError::new(code, text.trim())
+    });
+    UploadError::Refused { status: reply.status, error }
+}
+
+fn error_of(body: &Value) -> Option<RpcError> {
+    match &body["error"] {
+        Value::String(message) => Some(RpcError {
+            message: message.clone(),
+            code: ErrorCode::from(body["error-code"].as_str().unwrap_or_default()),
+            info: body.get("error-info").cloned(),
+        }),
+        Value::Null => body.get("message").and_then(|_| from_value(body).ok()),
+        error => from_value(error).ok(),
+    }
+}

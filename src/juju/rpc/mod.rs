@@ -1,0 +1,26 @@
+//! JSON-RPC over WebSocket: what a server implements, and the two ends of a connection.
+
+mod answer;
+mod client;
+mod connection;
+pub(crate) mod dial;
+mod envelope;
+mod error;
+mod facades;
+mod guests;
+pub mod limits;
+mod server;
+mod service;
+mod socket;
+mod streams;
+
+pub use client::{Client, ClientError, Redirect};
+pub use dial::{DialError, Target};
+pub use envelope::{EnvelopeError, Message, REPLY_NODES_MAX, REQUEST_NODES_MAX};
+pub use error::{ErrorCode, RpcError};
+pub use facades::{COMMON_FACADES, CONTROLLER_FACADES, FacadeVersions, best_version};
+pub use server::{Limits, Server};
+pub use service::{Call, Connection, LoggedIn, Scope, Service, Session};
+
+#[cfg(test)]
+mod tests;

@@ -174,11 +174,11 @@ mod tests {
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(leaf.chain_pem.as_bytes()).collect::<Result<_, _>>().unwrap();
         let anchor_der = first_certificate(ca_pem).unwrap();
-        let anchor = webpki::anchor_from_trusted_cert(&anchor_der).unwrap();
+        let anchors = [webpki::anchor_from_trusted_cert(&anchor_der).unwrap()];
         let leaf = webpki::EndEntityCert::try_from(&chain[0]).unwrap();
         let usage = webpki::KeyUsage::server_auth();
         let algorithms = webpki::ALL_VERIFICATION_ALGS;
-        let chains = leaf.verify_for_usage(algorithms, &[anchor], &chain[1..], UnixTime::now(), usage, None, None);
+        let chains = leaf.verify_for_usage(algorithms, &anchors, &chain[1..], UnixTime::now(), usage, None, None);
         chains.is_ok() && leaf.verify_is_valid_for_subject_name(&ServerName::try_from(name).unwrap()).is_ok()
     }
 

@@ -105,7 +105,11 @@ impl HttpTarget {
             let reply = sender.send_request(request).await.map_err(|error| broken(&error))?;
             let (parts, body) = reply.into_parts();
             let body = Limited::new(body, REPLY_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
-            Ok::<_, UploadError>(HttpReply { status: parts.status, headers: parts.headers, body: body.to_bytes().to_vec() })
+            Ok::<_, UploadError>(HttpReply {
+                status: parts.status,
+                headers: parts.headers,
+                body: body.to_bytes().to_vec(),
+            })
         };
         tokio::pin!(connection, exchange);
         let reply = tokio::select! {

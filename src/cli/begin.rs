@@ -7,7 +7,7 @@ use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::MigrationView;
 
 /// Asks each of these, which begin a migration or a pre-copy, and `tell`s of what has begun. One that is refused
-/// does not stop the others.
+/// does not stop the others; an agent that cannot be reached does.
 ///
 /// `wait`: whether to follow all of them to their ends.
 /// Errors: [`Failure`] if the agent answers something else.
@@ -19,7 +19,8 @@ pub(super) fn each(
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     let mut begun = Vec::new();
-    for request in requests {
+    let mut requests = requests.into_iter().peekable();
+    while let Some(request) = requests.next() {
         match context.ask(&request) {
             Ok(Response::Migration(view)) => {
                 tell(&view);
@@ -30,13 +31,26 @@ pub(super) fn each(
                 begun.push(view.id);
             }
             Ok(_) => return Err(client::unexpected()),
-            Err(failure) => exit = exit.graver(context.fail(&failure)),
+            Err(failure) => {
+                exit = exit.graver(context.fail(&failure));
+                if requests.peek().is_some() && context.gives_up(&failure) {
+                    break;
+                }
+            }
         }
     }
     if wait {
-        for id in begun {
-            let ended = follow::follow(context, &id, None).unwrap_or_else(|failure| context.fail(&failure));
-            exit = exit.graver(ended);
+        let mut begun = begun.into_iter().peekable();
+        while let Some(id) = begun.next() {
+            match follow::follow(context, &id, None) {
+                Ok(ended) => exit = exit.graver(ended),
+                Err(failure) => {
+                    exit = exit.graver(context.fail(&failure));
+                    if begun.peek().is_some() && context.gives_up(&failure) {
+                        break;
+                    }
+                }
+            }
         }
     }
     Ok(exit)

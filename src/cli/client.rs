@@ -6,14 +6,23 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::{plain, stuck};
 use crate::agent::control::handing::hand;
-use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response};
+use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response, SILENCE_MAX};
 use crate::controller::files::Files;
+
+/// Between two looks at a deadline while nothing comes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A connection to the agent, good for one request.
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
+    socket: PathBuf,
+    /// For how long nothing has come although it was waited for.
+    silent: Duration,
+    /// Whether what the agent says on the way is passed on to people.
+    is_told: bool,
 }
 
 impl Client {
@@ -23,8 +32,11 @@ impl Client {
     pub fn connect(sockets: &[PathBuf]) -> Result<Self, Failure> {
         let mut refusals = Vec::new();
         for socket in sockets {
-            match UnixStream::connect(socket) {
-                Ok(stream) => return Ok(Self { stream: BufReader::new(stream) }),
+            match stuck::connect(socket, SILENCE_MAX) {
+                Ok(stream) => {
+                    let (stream, socket) = (BufReader::new(stream), socket.clone());
+                    return Ok(Self { stream, socket, silent: Duration::ZERO, is_told: false });
+                }
                 Err(error) => refusals.push((socket, error)),
             }
         }
@@ -34,37 +46,76 @@ impl Client {
         Err(unreachable(socket, &error))
     }
 
+    /// Passes on, to standard error, what the agent says while it works on the answer.
+    pub fn telling(self, is_told: bool) -> Self {
+        Self { is_told, ..self }
+    }
+
+    /// Reports whether the agent has been silent for so long that it is taken to be stuck.
+    pub fn is_stuck(&self) -> bool {
+        self.silent >= SILENCE_MAX
+    }
+
     /// Sends the request.
     pub fn send(&mut self, request: &Request) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(request).map_err(|error| broken(&error))?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).map_err(|error| broken(&error))
+        match self.stream.get_mut().write_all(&line) {
+            Err(error) if has_waited(&error) => {
+                self.silent = SILENCE_MAX;
+                Err(self.stuck())
+            }
+            sent => sent.map_err(|error| broken(&error)),
+        }
     }
 
     /// Reads the next response; nothing if `deadline` comes first.
+    ///
+    /// Errors: the agent's [`Failure`]; one that says so if the agent is stuck, see [`Client::is_stuck`].
     pub fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Response>, Failure> {
+        loop {
+            let Some(line) = self.line(deadline)? else { return Ok(None) };
+            match serde_json::from_slice(&line).map_err(|_| unexpected())? {
+                Response::Failed(failure) => return Err(*failure),
+                Response::Alive => {}
+                Response::Waiting(why) if self.is_told => eprintln!("{}", plain(&why)),
+                Response::Waiting(_) => {}
+                response => return Ok(Some(response)),
+            }
+        }
+    }
+
+    fn line(&mut self, deadline: Option<Instant>) -> Result<Option<Vec<u8>>, Failure> {
         let mut line = Vec::new();
         loop {
-            if let Some(deadline) = deadline {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Ok(None);
-                }
-                self.stream.get_ref().set_read_timeout(Some(left)).map_err(|error| broken(&error))?;
+            let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()).min(LOOK));
+            if left.is_zero() {
+                return Ok(None);
             }
-            let allowed = (RESPONSE_BYTES_MAX - line.len()) as u64;
+            self.stream.get_ref().set_read_timeout(Some(left)).map_err(|error| broken(&error))?;
+            let (begun, before) = (Instant::now(), line.len());
+            let allowed = (RESPONSE_BYTES_MAX - before) as u64;
             match self.stream.by_ref().take(allowed).read_until(b'\n', &mut line) {
-                Ok(_) if line.ends_with(b"\n") => break,
+                Ok(_) if line.ends_with(b"\n") => {
+                    self.silent = Duration::ZERO;
+                    return Ok(Some(line));
+                }
                 Ok(_) => return Err(broken(&"the agent closed the connection without an answer")),
+                // Only time that was spent waiting counts: whoever reads this command's output may be slow.
+                Err(error) if has_waited(&error) && line.len() == before => self.silent += begun.elapsed(),
                 // The deadline is looked at above; a line that has begun goes on where it stopped.
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error) if has_waited(&error) => self.silent = Duration::ZERO,
                 Err(error) => return Err(broken(&error)),
             }
+            if self.is_stuck() {
+                return Err(self.stuck());
+            }
         }
-        match serde_json::from_slice(&line).map_err(|_| unexpected())? {
-            Response::Failed(failure) => Err(*failure),
-            response => Ok(Some(response)),
-        }
+    }
+
+    /// Says that the agent is stuck.
+    fn stuck(&self) -> Failure {
+        stuck::failure(&self.socket, stuck::process(self.stream.get_ref()))
     }
 
     /// Sends the request, hands over the files that the agent asks for, and reads the response that ends it.
@@ -85,6 +136,11 @@ impl Client {
         self.send(request)?;
         self.next(None)?.ok_or_else(unexpected)
     }
+}
+
+/// Reports whether a read or a write has come to the end of its patience.
+fn has_waited(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// What to say of an answer that does not belong to the question.
@@ -112,6 +168,8 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
                  or name the socket of a running one with --socket",
             )
         }
+        // Nobody takes the connections that wait there.
+        _ if has_waited(error) => stuck::failure(socket, None),
         _ => Failure::new(FailureKind::Unreachable, format!("cannot connect to the agent at {at}: {error}"))
             .hint("name the right socket with --socket"),
     }

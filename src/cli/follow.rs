@@ -45,7 +45,7 @@ pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> 
             Ok(Some(_)) => return Err(client::unexpected()),
             Ok(None) => {}
             // The migration survives its agent's restart, so whoever waits for it does as well.
-            Err(failure) if failure.kind == FailureKind::Unreachable => {
+            Err(failure) if failure.kind == FailureKind::Unreachable && !client.is_stuck() => {
                 display.remark("the agent has gone away; waiting for it to come back");
                 let patience = Instant::now() + AGENT_BACK_WITHIN;
                 client = again(context, id, deadline.map_or(patience, |deadline| deadline.min(patience)))?;

@@ -63,13 +63,14 @@ fn parse(text: &str) -> Result<Option<String>, Failure> {
 fn table(caps: &[CapView]) -> Table {
     let mut table = Table::new(&["Peer", "Limit", "Set"]);
     for cap in caps {
-        let limit = match cap.rate.as_deref() {
-            None => "none",
-            Some("0") => "0 (paused)",
-            Some(rate) => rate,
+        let limit = match (cap.rate.as_deref(), &cap.until) {
+            (None, _) => "none".to_owned(),
+            (Some("0"), None) => "0 (paused)".to_owned(),
+            (Some("0"), Some(until)) => format!("0 (paused until {until})"),
+            (Some(rate), _) => rate.to_owned(),
         };
         let set = if cap.by_hand { "by hand" } else { "-" };
-        table.row([cap.peer.clone().unwrap_or_else(|| "(all)".to_owned()), limit.to_owned(), set.to_owned()]);
+        table.row([cap.peer.clone().unwrap_or_else(|| "(all)".to_owned()), limit, set.to_owned()]);
     }
     table
 }

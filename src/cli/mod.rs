@@ -45,6 +45,7 @@ mod show_migration;
 mod show_model;
 mod status;
 mod store;
+mod stuck;
 mod unpair;
 mod verify;
 mod wait;
@@ -177,7 +178,7 @@ impl Context {
             }
             (None, None) => self.environment.sockets(),
         };
-        Client::connect(&sockets)
+        Ok(Client::connect(&sockets)?.telling(self.format == Format::Tabular))
     }
 
     /// Asks the agent and returns the response that ends it.
@@ -200,6 +201,15 @@ impl Context {
         if self.format == Format::Tabular {
             eprintln!("{text}");
         }
+    }
+
+    /// Reports whether whatever else is to be asked would wait as long for the same failure, and says that it is not asked.
+    fn gives_up(&self, failure: &Failure) -> bool {
+        let is_away = failure.kind == FailureKind::Unreachable;
+        if is_away {
+            self.remark("nothing more is asked for");
+        }
+        is_away
     }
 
     /// Prints a failure, and tells how the command ends.

@@ -35,22 +35,26 @@ impl PeersArgs {
 
 /// Returns the peers as a table.
 pub(super) fn table(peers: &[PeerView]) -> Table {
-    let mut table = Table::new(&["Peer", "Controller", "Cloud/Region", "Version", "Link", "Address"]);
+    let mut table = Table::new(&["Peer", "Controller", "Cloud/Region", "Version", "Address", "Link"]);
     for peer in peers {
         let controller = peer.controller.as_ref();
         let of = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
         let link = match (peer.connected, peer.rtt_ms) {
             (true, Some(rtt)) => format!("up, {rtt:.0} ms"),
             (true, None) => "up".to_owned(),
-            (false, _) => peer.trouble.as_ref().map_or_else(|| "down".to_owned(), |why| format!("down: {why}")),
+            (false, _) => {
+                let told = [&peer.trouble, &peer.next].map(|text| text.as_deref().unwrap_or_default());
+                let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
+                format!("down: {}", told.join("; "))
+            }
         };
         table.row([
             peer.name.clone(),
             of(controller.map(|c| c.name.clone())),
             of(controller.map(|c| super::cloud_region(&c.cloud, &c.region))),
             of(controller.map(|c| c.version.clone())),
-            link,
             of(Some(peer.address.clone())),
+            link,
         ]);
     }
     table

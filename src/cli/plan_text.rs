@@ -101,7 +101,12 @@ fn forecast(plan: &PlanView, now_ms: u64) -> String {
         }
         None => "not measured yet: no bytes have gone to this peer".to_owned(),
     };
-    let eta = plan.eta_ms.map_or_else(|| "not known without a rate".to_owned(), |ms| span(Duration::from_millis(ms)));
+    let rate = plan.limit.as_ref().map_or_else(|| rate.clone(), |limit| format!("{limit} ({rate})"));
+    let eta = match (plan.eta_ms, &plan.limit) {
+        (Some(ms), _) => span(Duration::from_millis(ms)),
+        (None, Some(_)) => "not known under this limit".to_owned(),
+        (None, None) => "not known without a rate".to_owned(),
+    };
     let last = plan.freeze.last_ms.map_or_else(String::new, |ms| {
         format!("; the last model that went there was frozen for {}", span(Duration::from_millis(ms)))
     });
@@ -198,6 +203,7 @@ mod tests {
             rtt_ms: 80.4,
             rate: Some(RateView { bytes_per_second: 12 << 20, measured_ms: 1_000_000 }),
             eta_ms: Some(4080),
+            limit: None,
             freeze: FreezeView { expected_ms: 970, last_ms: Some(850) },
             way_back: WayBackView {
                 exists: true,
@@ -237,6 +243,16 @@ mod tests {
         assert!(shown.contains("Sending takes:   not known without a rate\n"), "{shown}");
         assert!(shown.contains("Way back:        none once the model has moved\n"), "{shown}");
         assert!(summary(&[Box::new(unknown)]).contains("unknown"));
+    }
+
+    /// A limit of 0 was told nowhere, and what is never sent was to take four seconds.
+    #[test]
+    fn a_limit_is_told_where_the_rate_is() {
+        let limit = Some("limit for west is 0 until 06:00".to_owned());
+        let shown = text(&PlanView { limit, eta_ms: None, ..plan() }, 1_060_000);
+        let rate = "Rate:            limit for west is 0 until 06:00 (12 MiB/s, measured 1 minute ago)\n";
+        assert!(shown.contains(rate), "{shown}");
+        assert!(shown.contains("Sending takes:   not known under this limit\n"), "{shown}");
     }
 
     #[test]

@@ -53,7 +53,8 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
     // A list stays a list, also when a controller has one model only.
     let is_list = all || models.len() > 1;
     let (mut exit, mut plans, mut trees) = (Exit::Done, Vec::new(), Vec::new());
-    for model in models {
+    let mut models = models.into_iter().peekable();
+    while let Some(model) = models.next() {
         let plan = context.ask(&Request::Precheck { model: model.clone(), peer: peer.clone() });
         let ended = match plan {
             Ok(Response::Plan(plan)) => {
@@ -67,11 +68,19 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
                 ended
             }
             Ok(_) => return Err(client::unexpected()),
-            Err(failure) if context.format != Format::Tabular && is_list => {
-                trees.push(json!({ "model": model, "ok": false, "error": failure }));
-                Exit::of(&failure)
+            Err(failure) => {
+                let ended = if context.format != Format::Tabular && is_list {
+                    trees.push(json!({ "model": model, "ok": false, "error": failure }));
+                    Exit::of(&failure)
+                } else {
+                    context.fail(&failure)
+                };
+                if models.peek().is_some() && context.gives_up(&failure) {
+                    exit = exit.graver(ended);
+                    break;
+                }
+                ended
             }
-            Err(failure) => context.fail(&failure),
         };
         exit = exit.graver(ended);
     }

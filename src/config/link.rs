@@ -52,6 +52,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// Returns the minutes after midnight at which it may open or close.
+    pub fn edges(&self) -> [u16; 2] {
+        [self.from, self.to].map(|minute| minute % DAY_MINUTES)
+    }
+
     /// Reports whether it is open on a day, counted from Monday, at a minute after midnight.
     pub fn is_open(&self, day: usize, minute: u16) -> bool {
         let yesterday = (day + 6) % 7;

@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -25,6 +25,10 @@ pub use real::DirLock;
 
 /// Zeros, written where a file is preallocated.
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
+/// Held while a file is replaced. All replacements of a file use one temporary name, so that a crash leaves at most one of
+/// them behind; two at once would empty, or rename away, what the other is writing.
+static REPLACING: Mutex<()> = Mutex::new(());
 
 /// Runs work that waits for a disk where it holds nobody else up.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
@@ -120,12 +124,14 @@ impl Disk {
         Ok(DiskFile { path: path.to_owned(), file })
     }
 
-    /// Replaces the file at `path` by `bytes`: after a crash it is the old one or the new one, whole.
+    /// Replaces the file at `path` by `bytes`: after a crash it is the old one or the new one, whole. Replacements wait for
+    /// each other; the last one's bytes stay.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut name = OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         name.push(".new");
         let new = path.with_file_name(name);
+        let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
         let file = self.open(&new, Open::Fresh)?;
         file.write_all_at(0, bytes)?;
         file.sync()?;

@@ -30,6 +30,27 @@ fn a_replaced_file_is_the_old_one_or_the_new_one_at_every_death() {
     }
 }
 
+/// When an agent stopped, its sessions wrote `capacities.toml` at once, over one temporary name: one of them renamed what
+/// another had just emptied, and the other found nothing to rename.
+#[test]
+fn replacements_of_one_file_at_once_all_succeed_and_leave_a_whole_one() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("capacities.toml");
+    std::thread::scope(|scope| {
+        for writer in 0..8_u8 {
+            let path = &path;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    Disk::real().replace(path, &vec![writer; 10_000]).unwrap();
+                    let found = fs::read(path).unwrap();
+                    assert!(found.len() == 10_000 && found.iter().all(|byte| *byte == found[0]), "torn");
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+}
+
 #[test]
 fn files_and_directories_are_for_their_owner_alone() {
     let dir = TempDir::new().unwrap();

@@ -1,7 +1,7 @@
 //! Counts a migration's bytes while they move, and tells the rate.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::view::Bytes;
+use crate::link::Session;
 
 /// The rate is taken over at most this long.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -22,13 +23,38 @@ pub struct Counters {
     known: AtomicU64,
     reused: AtomicU64,
     sent: AtomicU64,
-    sent_wire: AtomicU64,
+    wire: Mutex<Wire>,
+    /// Whether a limit of 0 has held this connection's bytes back.
+    is_held_back: AtomicBool,
     /// Blobs that this migration has met: what is held of them later, it may have sent itself.
     met: Mutex<HashMap<Hash, Met>>,
     /// When the agent was started, Unix milliseconds, if the migration is older: what was before is not counted.
     from_ms: AtomicU64,
     /// When how many bytes had been sent: what was there at the start of a resume is no speed.
     samples: Mutex<VecDeque<(Instant, u64)>>,
+}
+
+/// Bytes on the wire. QUIC takes more than it can send at once, above all under a limit, so that what it was given has not
+/// left yet; no more has left than went out in its datagrams.
+#[derive(Debug, Default)]
+struct Wire {
+    /// What left over earlier connections.
+    before: u64,
+    /// What QUIC was given over this one.
+    given: u64,
+    /// This connection, and what it had sent when the transfer began.
+    over: Option<(Session, u64)>,
+}
+
+impl Wire {
+    fn left(&self) -> u64 {
+        let datagrams = self.over.as_ref().map(|(session, begun)| session.udp_tx_bytes().saturating_sub(*begun));
+        self.before + datagrams.map_or(self.given, |datagrams| self.given.min(datagrams))
+    }
+
+    fn settle(&mut self) {
+        *self = Self { before: self.left(), given: 0, over: None };
+    }
 }
 
 /// What a target has counted of a blob on its way in.
@@ -56,6 +82,32 @@ impl Counters {
         let held = self.held.swap(0, Relaxed);
         self.known.fetch_max(held, Relaxed);
         self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        self.wire().settle();
+        self.is_held_back.store(false, Relaxed);
+    }
+
+    fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.wire.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Names the connection that what is counted from now on goes over.
+    pub fn go_over(&self, session: &Session) {
+        self.wire().over = Some((session.clone(), session.udp_tx_bytes()));
+    }
+
+    /// Ends that: what has not left by now never will.
+    pub fn gone_over(&self) {
+        self.wire().settle();
+    }
+
+    /// Notes that a limit of 0 holds bytes back.
+    pub fn hold_back(&self) {
+        self.is_held_back.store(true, Relaxed);
+    }
+
+    /// Reports whether a limit of 0 has held bytes of this connection back: then their rate says nothing about the link.
+    pub fn is_held_back(&self) -> bool {
+        self.is_held_back.load(Relaxed)
     }
 
     /// Notes that the target has told what it holds of every blob.
@@ -121,10 +173,10 @@ impl Counters {
         self.add_reused(new);
     }
 
-    /// Counts a chunk that was sent: its plain bytes, and those on the wire.
+    /// Counts a chunk that was given to the connection: its plain bytes, and those on the wire.
     pub fn add_sent(&self, plain: u64, wire: u64) {
         let sent = self.sent.fetch_add(plain, Relaxed) + plain;
-        self.sent_wire.fetch_add(wire, Relaxed);
+        self.wire().given += wire;
         let now = Instant::now();
         let mut samples = self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if samples.back().is_none_or(|(at, _)| now.duration_since(*at) > Duration::from_millis(100)) {
@@ -153,7 +205,7 @@ impl Counters {
             held,
             reused: self.reused.load(Relaxed).max(unsent),
             sent,
-            sent_wire: self.sent_wire.load(Relaxed),
+            sent_wire: self.wire().left(),
             rate,
             counted_from_ms: Some(self.from_ms.load(Relaxed)).filter(|from_ms| *from_ms > 0),
         }

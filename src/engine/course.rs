@@ -43,6 +43,24 @@ impl Course {
         }
     }
 
+    /// Reports whether bytes have to go to the peer for it to get on.
+    ///
+    /// `after`: how far a source is that has handed its model over.
+    pub(super) fn sends(&self, bytes: &Bytes, after: &notes::After) -> bool {
+        // How many there are is not known before the first connection.
+        let is_lacking = bytes.total == 0 || bytes.held < bytes.total;
+        match self {
+            Self::Migration(Standing::Source(record)) => match &record.state {
+                SourceState::Offered => is_lacking,
+                SourceState::Freezing(_) | SourceState::Frozen(_) => true,
+                SourceState::Handed(_) => after.reap_due_ms.is_none(),
+                _ => false,
+            },
+            Self::Migration(Standing::Target(_)) => false,
+            Self::Precopy(state) => matches!(state, PrecopyState::Copying) && is_lacking,
+        }
+    }
+
     /// Returns what can be seen of it.
     ///
     /// `offered`: whether the target has taken the offer. `after`: how far a source is that has handed its model over.

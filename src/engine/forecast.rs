@@ -8,6 +8,7 @@ use modelferry_protocol::message::ControllerCard;
 use super::core::{Core, now_ms};
 use super::error::EngineError;
 use super::view::{Direction, FreezeView, RateView, Stand, WayBackView};
+use crate::config::Rate;
 use crate::controller::checks::version::Version;
 
 /// Round trips while a model is frozen: what was written last is offered, paged and sent in three, seal and vote are
@@ -33,6 +34,32 @@ pub async fn rate(core: &Core, peer: Pin) -> Result<Option<RateView>, EngineErro
     let store = core.parts.store.clone();
     let last = Core::blocking(move || store.rate(peer)).await?;
     Ok(last.map(|rate| RateView { bytes_per_second: rate.bytes_per_second, measured_ms: rate.time_ms }))
+}
+
+/// Returns what an operator allows to be sent to a peer, in words, if it is less than the rate; and the rate under it, of
+/// which there is none under a limit of 0.
+///
+/// `name`: the peer's.
+pub fn limit(core: &Core, peer: Pin, name: &str, rate: Option<RateView>) -> (Option<String>, Option<RateView>) {
+    if let Some(pause) = core.parts.link.paused(peer) {
+        return (Some(pause.to_string()), None);
+    }
+    match core.parts.link.allowed(peer) {
+        Some(allowed) => under(allowed, name, rate),
+        None => (None, rate),
+    }
+}
+
+fn under(allowed: Rate, name: &str, rate: Option<RateView>) -> (Option<String>, Option<RateView>) {
+    let text = || Some(format!("limit for {name} is {allowed}"));
+    match rate {
+        // What does not shrink on the wire takes as long as this.
+        Some(rate) if rate.bytes_per_second > allowed.bytes() => {
+            (text(), Some(RateView { bytes_per_second: allowed.bytes(), ..rate }))
+        }
+        Some(_) => (None, rate),
+        None => (text(), None),
+    }
 }
 
 /// Returns how long `bytes` take, milliseconds; nothing if the rate is not known and there is something to send.
@@ -114,6 +141,16 @@ mod tests {
         assert_eq!(eta_ms(0, None, rtt), Some(0));
         let standing = Some(RateView { bytes_per_second: 0, measured_ms: 0 });
         assert_eq!(eta_ms(u64::MAX, standing, rtt), Some(u64::MAX), "too long is no overflow");
+    }
+
+    #[test]
+    fn a_limit_beneath_the_rate_is_told_and_reckoned_with() {
+        let rate = |bytes_per_second| Some(RateView { bytes_per_second, measured_ms: 7 });
+        let allowed = "8mbit".parse().unwrap();
+        let told = Some("limit for east is 8mbit".to_owned());
+        assert_eq!(under(allowed, "east", rate(12 << 20)), (told.clone(), rate(1_000_000)));
+        assert_eq!(under(allowed, "east", rate(500_000)), (None, rate(500_000)));
+        assert_eq!(under(allowed, "east", None), (told, None));
     }
 
     #[test]

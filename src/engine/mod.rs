@@ -22,6 +22,7 @@ mod patches;
 mod plan;
 mod precopy;
 mod queue;
+mod reach;
 mod resolve;
 mod settings;
 pub mod stock;
@@ -46,12 +47,13 @@ use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::conversation::Conversation;
 use self::core::{Core, entry};
 pub use self::core::{EngineParts, QueryHandler};
 pub use self::error::{EngineError, ErrorKind, causes};
 use self::history::History;
 pub use self::in_hand::Held;
+pub use self::reach::PEER_WITHIN;
+use self::reach::Reach;
 pub use self::resolve::Resolution;
 use self::resolve::SETTLE_WITHIN;
 pub use self::settings::{Process, Settings};
@@ -61,13 +63,10 @@ use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
 use self::view::{FindingView, KeptView, MigrationView, PlanView};
 use crate::config::Rate;
-use crate::link::{NewSession, Peer, PeerState};
+use crate::link::NewSession;
 
 /// How often progress is shown while bytes move.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How long a peer that has connected may take to tell how its journal stands.
-const MEET_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an operator may choose about a migration.
 #[derive(Debug, Clone, Copy)]
@@ -124,15 +123,20 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if one of them cannot be asked.
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
-        let (_, conversation) = self.conversation(peer).await?;
-        plan::plan(&self.0, &conversation, model, peer).await
+        let mut reach = self.reach(peer).await?;
+        loop {
+            match plan::plan(&self.0, &reach.conversation, model, peer).await {
+                Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
+                planned => return planned,
+            }
+        }
     }
 
     /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.
     ///
     /// Errors: [`EngineError`] if the peer cannot be asked, or does not keep it.
     pub async fn keep(&self, model: ModelUuid, peer: &str) -> Result<KeptView, EngineError> {
-        let (peer, conversation) = self.conversation(peer).await?;
+        let Reach { peer, conversation, .. } = self.reach(peer).await?;
         keep::keep(&self.0, &peer, conversation, model).await
     }
 
@@ -149,9 +153,15 @@ impl Engine {
         let core = &self.0;
         self.refuse_if_halted()?;
         self.refuse_if_busy(model)?;
-        let (peer, conversation) = self.conversation(peer).await?;
+        let mut reach = self.reach(peer).await?;
         let facts = core.parts.departure.examine(model, None).await?.facts;
-        let findings = plan::findings(core, &conversation, model, None).await?;
+        let findings = loop {
+            match plan::findings(core, &reach.conversation, model, None).await {
+                Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
+                found => break found?,
+            }
+        };
+        let Reach { peer, conversation, .. } = reach;
         let failed: Vec<_> = findings.into_iter().filter(FindingView::is_failure).collect();
         if !failed.is_empty() {
             return Err(EngineError::Prechecks(failed));
@@ -276,10 +286,16 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if the peer cannot be asked, or refuses.
     pub async fn query(&self, peer: &str, json: &str) -> Result<String, EngineError> {
-        let (_, conversation) = self.conversation(peer).await?;
+        let mut reach = self.reach(peer).await?;
         let failed = |text: String| EngineError::Peer { peer: peer.to_owned(), text };
         let question = Text::new(json).map_err(|error| failed(format!("the question is too long: {error}")))?;
-        match conversation.ask(Question::Query(question)).await? {
+        let answer = loop {
+            match reach.conversation.ask(Question::Query(question.clone())).await {
+                Err(closed) => reach.again(closed).await?,
+                Ok(answer) => break answer,
+            }
+        };
+        match answer {
             Answer::Json(bytes) => {
                 let text = Core::blocking(move || packed::unpack(&bytes)).await;
                 text.map_err(|error| failed(format!("its answer cannot be read: {error}")))
@@ -304,24 +320,6 @@ impl Engine {
                 Err(EngineError::Busy { model: tracked.terms.name.to_string(), id: id_of(&tracked.terms) })
             }
             None => Ok(()),
-        }
-    }
-
-    /// Returns the conversation with a peer; one that has only just connected is waited for.
-    async fn conversation(&self, name: &str) -> Result<(Peer, Arc<Conversation>), EngineError> {
-        let link = &self.0.parts.link;
-        let peer = link.peer(name).ok_or_else(|| EngineError::UnknownPeer(name.to_owned()))?;
-        let mut conversations = self.0.peer(peer.pin);
-        if let PeerState::Down { reason, .. } = &*link.watch(peer.pin).borrow() {
-            return Err(EngineError::PeerDown { peer: name.to_owned(), reason: reason.clone() });
-        }
-        let met = tokio::time::timeout(MEET_WITHIN, conversations.wait_for(Option::is_some)).await;
-        match met {
-            Ok(Ok(conversation)) => Ok((peer, conversation.clone().expect("it was waited for"))),
-            _ => {
-                let reason = "it has connected, and has not told yet how it stands".to_owned();
-                Err(EngineError::PeerDown { peer: name.to_owned(), reason })
-            }
         }
     }
 }
@@ -385,6 +383,8 @@ async fn publish(core: Arc<Core>) {
     let mut tick = tokio::time::interval(PUBLISH_INTERVAL);
     loop {
         tick.tick().await;
-        core.all_tracked().iter().filter(|tracked| tracked.mailbox().is_some()).for_each(|tracked| tracked.publish());
+        for tracked in core.all_tracked().iter().filter(|tracked| tracked.mailbox().is_some()) {
+            tracked.publish_under(core.parts.link.paused(tracked.peer).map(|pause| pause.to_string()));
+        }
     }
 }

@@ -140,6 +140,7 @@ pub async fn plan(
     let bytes_total = bytes_of(&blobs);
     let bytes_to_send = bytes_total.saturating_sub(room.bytes_held);
     let rate = forecast::rate(core, conversation.session.peer()).await?;
+    let (limit, allowed) = forecast::limit(core, conversation.session.peer(), peer, rate);
     let source = core.parts.arrival.card().await?;
     Ok(PlanView {
         ok: !findings.iter().any(FindingView::is_failure),
@@ -149,7 +150,8 @@ pub async fn plan(
         bytes_held: room.bytes_held.min(bytes_total),
         bytes_to_send,
         rtt_ms: rtt.as_secs_f64() * 1000.0,
-        eta_ms: forecast::eta_ms(bytes_to_send, rate, rtt),
+        eta_ms: forecast::eta_ms(bytes_to_send, allowed, rtt),
+        limit,
         rate,
         freeze: forecast::freeze(core, conversation.session.peer(), rtt, bytes_total),
         way_back: forecast::way_back(&source, target, &format!("{}/{}", &*facts.owner, &*facts.name)),

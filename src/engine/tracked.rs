@@ -80,7 +80,7 @@ pub struct Tracked {
     /// The other agent.
     pub peer: Pin,
     /// Its bytes.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     /// Whether this is shown to nobody: see [`Tracked::apart`].
     pub is_apart: bool,
     /// Told whenever a blob has become complete in the store.
@@ -99,6 +99,8 @@ struct Inner {
     phase: Option<String>,
     in_doubt_after_ms: u64,
     waiting: Option<String>,
+    /// Why nothing may be sent to the peer, if that is so.
+    limit: Option<String>,
     mailbox: Option<mpsc::Sender<Event>>,
 }
 
@@ -120,6 +122,7 @@ impl Tracked {
             phase: None,
             in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
             waiting: None,
+            limit: None,
             mailbox: None,
         };
         let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
@@ -127,7 +130,7 @@ impl Tracked {
             terms,
             own,
             peer,
-            counters: Counters::default(),
+            counters: Arc::default(),
             is_apart: false,
             blob_arrived: Notify::new(),
             inner: Mutex::new(inner),
@@ -256,6 +259,15 @@ impl Tracked {
         self.publish();
     }
 
+    /// Says that an operator lets nothing be sent to its peer, or that there is no such limit; shows what has changed since.
+    pub fn publish_under(&self, limit: Option<String>) {
+        if limit.is_some() {
+            self.counters.hold_back();
+        }
+        self.inner().limit = limit;
+        self.publish();
+    }
+
     /// Says that it waits for its peer.
     pub fn wait_for_peer(&self) {
         self.set_waiting(Some(format!("waiting for the agent of {} to connect", self.terms.peer)));
@@ -290,8 +302,10 @@ pub fn id_of(terms: &Terms) -> String {
 }
 
 fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
+    let limit = inner.limit.clone().filter(|_| inner.course.sends(&bytes, &inner.after));
+    let waiting = inner.waiting.clone().or(limit);
     // While it waits nothing moves, and nobody knows when it will.
-    let bytes = if inner.waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
+    let bytes = if waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
     let shown = inner.course.shown(terms.model, inner.offered, &bytes, &inner.after);
     let Shown { kind, direction, state, stand, root, note } = shown;
     let note = inner.phase.clone().unwrap_or(note);
@@ -313,7 +327,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         state: state.to_owned(),
         stand,
         note,
-        waiting: inner.waiting.clone().or_else(|| inner.phase.clone()),
+        waiting: waiting.or_else(|| inner.phase.clone()),
         orders: orders::view(&inner.orders),
         cause: history.cause.clone(),
         started_ms: history.started_ms,
@@ -360,6 +374,29 @@ mod tests {
             });
             assert_eq!(tracked.view().ended_ms, Some(2));
         }
+    }
+
+    /// `limit 0` was told nowhere, and the time that the rest would take was invented.
+    #[test]
+    fn under_a_limit_of_0_what_sends_says_so_and_foretells_nothing() {
+        let tracked = tracked();
+        tracked.set_offered();
+        tracked.counters.begin(100 << 20);
+        tracked.counters.add_held(30 << 20);
+        tracked.counters.add_sent(1 << 20, 1 << 20);
+        tracked.counters.add_sent(9 << 20, 9 << 20);
+        tracked.publish_under(Some("limit for west is 0 until 06:00".into()));
+        let view = tracked.view();
+        assert_eq!((view.waiting.as_deref(), view.bytes.rate), (Some("limit for west is 0 until 06:00"), 0.0));
+        assert_eq!(view.notes(), "limit for west is 0 until 06:00; copying binaries ahead, model is live (30 %)");
+        assert!(tracked.counters.is_held_back(), "the rate of this connection says nothing about the link");
+        // What has nothing to send minds no limit.
+        tracked.counters.add_held(70 << 20);
+        tracked.publish();
+        assert_eq!(tracked.view().waiting, None);
+        tracked.counters.forget_held(1);
+        tracked.publish_under(None);
+        assert_eq!(tracked.view().waiting, None);
     }
 
     #[test]

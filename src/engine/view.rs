@@ -58,9 +58,9 @@ pub struct Bytes {
     pub reused: u64,
     /// Plain bytes of the chunks given to the connection, those included that are given again after a cut.
     pub sent: u64,
-    /// The same as they went on the wire, compressed.
+    /// The same as they went on the wire, compressed; those that have left this host.
     pub sent_wire: u64,
-    /// Plain bytes per second over the last seconds.
+    /// Plain bytes per second over the last seconds; 0 while it waits, or a limit of 0 holds it back.
     pub rate: f64,
     /// When this agent was started, Unix milliseconds, if the migration is older: `sent` and `sent_wire` count from there,
     /// and `reused` is what was there then, whoever had brought it.
@@ -303,7 +303,11 @@ pub struct PlanView {
     pub rtt_ms: f64,
     /// How fast bytes go to the peer; nothing if none have gone there yet.
     pub rate: Option<RateView>,
-    /// How long sending takes at that rate, milliseconds; the model is live meanwhile. Nothing if the rate is not known.
+    /// What an operator allows to be sent there, in words, if that is less than the rate: `limit for east is 0 until 06:00`.
+    #[serde(default)]
+    pub limit: Option<String>,
+    /// How long sending takes at that rate, milliseconds, or at the limit; the model is live meanwhile. Nothing if the rate is
+    /// not known, or the limit is 0.
     pub eta_ms: Option<u64>,
     /// How long the model would be frozen.
     pub freeze: FreezeView,

@@ -1,15 +1,18 @@
 //! Dials a peer whenever there is no connection to it, for ever.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
+use quinn::ConnectionError;
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::time::timeout;
 
 use super::line::{Line, describe};
-use super::registry::unix_ms;
+use super::race::{HEAD_START, alternate, race};
+use super::registry::{canonical, unix_ms};
 use super::serve::{Served, serve};
 use super::shared::Shared;
 
@@ -30,7 +33,7 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
             dials += 1;
             shortened(pause, shared.own(), dials)
         };
-        let mut held = shared.registry.held(peer);
+        let (mut held, hurry) = (shared.registry.held(peer), shared.registry.hurry(peer));
         loop {
             if *held.borrow_and_update() {
                 if held.wait_for(|held| !held).await.is_err() {
@@ -41,7 +44,12 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
             }
             shared.registry.unreached(peer, None, unix_ms() + pause.as_millis() as u64);
             // The peer may call while this agent waits.
-            if let Ok(Ok(_)) = timeout(pause, held.wait_for(|held| *held)).await {
+            let called = tokio::select! {
+                biased;
+                called = timeout(pause, held.wait_for(|held| *held)) => matches!(called, Ok(Ok(_))),
+                () = hurry.notified() => false,
+            };
+            if called {
                 continue;
             }
             let reason = match dial_peer(&shared, peer).await {
@@ -70,31 +78,75 @@ async fn serve_apart(shared: &Arc<Shared>, line: Line) -> Served {
     served.unwrap_or_else(|error| Served::Refused(error.to_string()))
 }
 
-/// Dials a peer at each of its addresses, until one answers with the peer's key.
-async fn dial_peer(shared: &Shared, peer: Pin) -> Result<Line, String> {
-    let known = shared.peers().by_pin(peer).map(|peer| peer.addresses.clone()).unwrap_or_default();
+/// An address at which a peer was not reached.
+struct Unreached {
+    address: String,
+    why: String,
+    /// Whether somebody has answered there.
+    is_answered: bool,
+}
+
+/// Dials a peer at all addresses that are known of it, side by side, until one answers with the peer's key.
+async fn dial_peer(shared: &Arc<Shared>, peer: Pin) -> Result<Line, String> {
+    let known = shared.peers().by_pin(peer).cloned();
     let (reached, seen) = shared.registry.addresses(peer);
-    let mut reason = None;
-    let mut tried: Vec<SocketAddr> = Vec::new();
-    let mut candidates: Vec<SocketAddr> = reached.into_iter().collect();
-    for address in &known {
-        match tokio::net::lookup_host(address).await {
-            Ok(found) => candidates.extend(found),
-            Err(error) => reason = Some(format!("{address}: {error}")),
+    let mut addresses: Vec<String> = reached.iter().map(SocketAddr::to_string).collect();
+    // One that it has moved to is newer than those that it was paired at.
+    addresses.extend(known.iter().flat_map(|known| known.learned.iter().chain(&known.addresses).cloned()));
+    addresses.extend(seen.iter().map(SocketAddr::to_string));
+    let tried = Arc::new(Mutex::new(HashSet::new()));
+    let attempts = addresses.into_iter().map(|address| dial_named(shared.clone(), peer, address, tried.clone()));
+    race(attempts, head_start(shared, peer)).await.map_err(|failures| {
+        let failures = || failures.iter().flatten();
+        // Somebody who answers says more than nobody.
+        match failures().find(|failure| failure.is_answered).or_else(|| failures().next()) {
+            Some(Unreached { address, why, .. }) => format!("{address}: {why}"),
+            None => "no address of it is known; it must dial".to_owned(),
         }
-    }
-    candidates.extend(seen);
-    for address in candidates {
-        if tried.contains(&address) {
-            continue;
+    })
+}
+
+/// Dials a peer at what `address` leads to, but for what was `tried` by another name.
+///
+/// Errors: where it was not reached; nothing where there was nothing new to try.
+async fn dial_named(
+    shared: Arc<Shared>,
+    peer: Pin,
+    address: String,
+    tried: Arc<Mutex<HashSet<SocketAddr>>>,
+) -> Result<Line, Option<Unreached>> {
+    let unreached = |why, is_answered| Unreached { address: address.clone(), why, is_answered };
+    let found = tokio::net::lookup_host(&address).await.map_err(|error| Some(unreached(error.to_string(), false)))?;
+    let mut found = alternate(found);
+    found.retain(|address| tried.lock().unwrap_or_else(PoisonError::into_inner).insert(canonical(*address)));
+    dial_any(&shared, found, Some(peer)).await.map_err(|failures| {
+        let told = failures.iter().find(|failure| failure.is_answer()).or(failures.first())?;
+        Some(unreached(told.to_string(), told.is_answer()))
+    })
+}
+
+/// Returns how long the first address of a peer is dialled alone: longer than a handshake takes, where the way is known, so
+/// that a peer which is there is not dialled twice.
+fn head_start(shared: &Shared, peer: Pin) -> Duration {
+    let rtt = shared.memory.get(peer).map_or(Duration::ZERO, |known| known.rtt);
+    (rtt * 4).clamp(HEAD_START, HEAD_START * 8)
+}
+
+/// Dials addresses side by side, where `peer` is expected, or whoever offers to pair.
+pub(super) async fn dial_any(
+    shared: &Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    peer: Option<Pin>,
+) -> Result<Line, Vec<DialError>> {
+    let attempt = |address| {
+        let shared = shared.clone();
+        async move {
+            let crypto = peer.map_or_else(|| shared.tls.pairing_client(), |peer| shared.tls.client(peer));
+            dial(&shared, address, peer, crypto).await
         }
-        tried.push(address);
-        match dial(shared, address, Some(peer), shared.tls.client(peer)).await {
-            Ok(line) => return Ok(line),
-            Err(error) => reason = Some(format!("{address}: {error}")),
-        }
-    }
-    Err(reason.unwrap_or_else(|| "no address of it is known; it must dial".to_owned()))
+    };
+    let head_start = peer.map_or(HEAD_START, |peer| head_start(shared, peer));
+    race(addresses.into_iter().map(attempt), head_start).await
 }
 
 /// A dial that led to no connection.
@@ -108,18 +160,25 @@ pub(super) enum DialError {
     TooSlow,
 }
 
+impl DialError {
+    /// Reports whether somebody has answered.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Connection(error) if !matches!(error, ConnectionError::TimedOut))
+    }
+}
+
 impl std::fmt::Display for DialError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Address(error) => error.fmt(f),
             Self::Connection(error) => f.write_str(&describe(error)),
-            Self::TooSlow => f.write_str("no answer; is the agent there running, and is UDP allowed to it?"),
+            Self::TooSlow => f.write_str("no answer"),
         }
     }
 }
 
 /// Dials `address`, where `peer` is expected, if it is known who.
-pub(super) async fn dial(
+async fn dial(
     shared: &Shared,
     address: SocketAddr,
     peer: Option<Pin>,

@@ -9,6 +9,9 @@ use super::certificate::spki_of_chain;
 use super::close::CloseCode;
 use super::flow::Lane;
 
+/// Why a peer is down that was paired with another key of this agent's, or is paired no more.
+pub const KEY_UNKNOWN: &str = "the peer does not know this agent's key";
+
 /// Base of the transport error codes that stand for TLS alerts.
 const CRYPTO_ERROR: u64 = 0x100;
 
@@ -40,9 +43,7 @@ pub(super) fn alert_of(error: &ConnectionError) -> Option<Alert> {
 /// Says in words why a connection ended, or did not come about.
 pub(super) fn describe(error: &ConnectionError) -> String {
     match (alert_of(error), error) {
-        (Some(Alert::AccessDenied), ConnectionError::ConnectionClosed(_)) => {
-            "the peer does not know this agent's key; pair again".to_owned()
-        }
+        (Some(Alert::AccessDenied), ConnectionError::ConnectionClosed(_)) => KEY_UNKNOWN.to_owned(),
         (Some(Alert::AccessDenied), _) => "whoever answers there has not the peer's key".to_owned(),
         (_, ConnectionError::ApplicationClosed(close)) => {
             let code = CloseCode::from_number(close.error_code.into_inner());

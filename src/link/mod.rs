@@ -22,6 +22,7 @@ mod offering;
 mod offers;
 mod pair;
 mod peers;
+mod race;
 mod registry;
 mod serve;
 mod session;
@@ -43,11 +44,12 @@ use tokio_util::sync::CancellationToken;
 pub use certificate::{CertificateError, pin_of, verify_signature};
 pub use close::CloseCode;
 pub use config::{LinkConfig, Timing};
-pub use flow::{CapView, Limit};
+pub use flow::{CapView, Limit, Pause};
 pub use identity::{Identity, IdentityError};
+pub use line::KEY_UNKNOWN;
 pub use pair::PairError;
 pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
-pub use registry::PeerState;
+pub use registry::{NOT_YET, PeerState};
 pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed, Urgency};
 pub use shared::MakeHello;
 pub use socket::Wire;
@@ -190,6 +192,14 @@ impl Link {
         self.0.registry.watch(pin)
     }
 
+    /// Has a peer that is not connected dialled at once, and not only when its turn comes: somebody waits for it.
+    pub fn hurry(&self, pin: Pin) {
+        let is_down = self.0.registry.watch(pin).borrow().session().is_none();
+        if is_down {
+            self.0.registry.hurry(pin).notify_one();
+        }
+    }
+
     /// Opens an offer, in the place of any that is open, and returns its code and how long it is good for.
     ///
     /// `name`: what the peer is called here; without it, the name that the peer suggests.
@@ -229,6 +239,7 @@ impl Link {
             self.0.registry.forget(pin);
             self.0.caps.forget(pin);
             self.0.memory.forget(pin);
+            let _changing = self.0.changing.lock().await;
             self.0.save_limits().await?;
         }
         Ok(())
@@ -255,6 +266,16 @@ impl Link {
         self.0.caps.set(pin, limit);
         self.0.apply_caps();
         Ok(self.0.save_limits().await?)
+    }
+
+    /// Returns why nothing may be sent to a peer, if an operator wants it so.
+    pub fn paused(&self, peer: Pin) -> Option<Pause> {
+        self.0.caps.pause(peer)
+    }
+
+    /// Returns what operators allow to be sent to a peer; any amount without.
+    pub fn allowed(&self, peer: Pin) -> Option<Rate> {
+        self.0.caps.allowed(peer)
     }
 
     /// Sets what the work that is under way to a peer may send, beneath what operators allow; any amount without.

@@ -1,6 +1,5 @@
 //! The side of a pairing that ran `pair offer`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,8 +13,8 @@ use super::dial;
 use super::line::Line;
 use super::offers::Outcome;
 use super::pair::PairError;
-use super::peers::Peer;
-use super::registry::{canonical, unix_ms};
+use super::peers::{Peer, called_from};
+use super::registry::unix_ms;
 use super::shared::Shared;
 
 /// Bytes that either side says in a pairing.
@@ -62,8 +61,8 @@ async fn answer(shared: &Shared, line: &Line) -> Result<Peer, Refusal> {
         _ => return Err(Refusal(CloseCode::PairNoOffer, String::new())),
     };
     let name = name.unwrap_or_else(|| request.name.to_string());
-    let addresses = addresses(line.connection.remote_address(), request.port);
-    let peer = Peer { name, pin, addresses, paired_ms: unix_ms() };
+    let addresses = called_from(line.connection.remote_address(), request.port);
+    let peer = Peer { name, pin, addresses, learned: Vec::new(), paired_ms: unix_ms() };
     pin_peer(shared, &peer).await.map_err(|error| match error {
         PairError::Name(error) => Refusal(CloseCode::PairName, error.to_string()),
         other => Refusal(CloseCode::PairNotSaved, other.to_string()),
@@ -89,16 +88,4 @@ pub(super) async fn pin_peer(shared: &Shared, peer: &Peer) -> Result<(), PairErr
             Ok(peers.with(peer.clone()))
         })
         .await
-}
-
-/// Returns where a peer can be dialled that called from `observed` and says that it listens on `port`.
-fn addresses(observed: SocketAddr, port: u16) -> Vec<String> {
-    let observed = canonical(observed);
-    let mut addresses = vec![observed.to_string()];
-    // Another port is a translated address, and behind it the agent's own may be forwarded. On loopback
-    // nothing translates: there it is a relay, put in between on purpose, and must not be gone around.
-    if port != observed.port() && port != 0 && !observed.ip().is_loopback() {
-        addresses.push(SocketAddr::new(observed.ip(), port).to_string());
-    }
-    addresses
 }

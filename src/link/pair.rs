@@ -15,6 +15,7 @@ use super::dial::{self, DialError};
 use super::line::{Alert, Line, alert_of, describe};
 use super::offering::{PAIR_BYTES_MAX, exporter, pin_peer};
 use super::peers::{BadPeerName, Peer, PeersError, check_peer_name};
+use super::race::alternate;
 use super::registry::unix_ms;
 use super::shared::Shared;
 
@@ -138,20 +139,18 @@ pub(super) async fn accept(
     Ok(peer)
 }
 
-async fn dial_stranger(shared: &Shared, address: &str) -> Result<Line, PairError> {
+async fn dial_stranger(shared: &Arc<Shared>, address: &str) -> Result<Line, PairError> {
     let bad = |reason: String| PairError::Address { address: address.to_owned(), reason };
     let resolved = tokio::net::lookup_host(address).await.map_err(|error| bad(error.to_string()))?;
-    let mut failure = bad("the name has no address".to_owned());
-    for candidate in resolved {
-        match dial::dial(shared, candidate, None, shared.tls.pairing_client()).await {
-            Ok(line) => return Ok(line),
-            Err(DialError::Connection(error)) => failure = refused(address, &error),
-            Err(other) => {
-                failure = PairError::Unreachable { address: address.to_owned(), reason: other.to_string() };
-            }
+    // The code is given to whoever answers first, and only once.
+    dial::dial_any(shared, alternate(resolved), None).await.map_err(|failures| {
+        let told = failures.iter().find(|failure| failure.is_answer()).or(failures.first());
+        match told {
+            Some(DialError::Connection(error)) => refused(address, error),
+            Some(other) => PairError::Unreachable { address: address.to_owned(), reason: other.to_string() },
+            None => bad("the name has no address".to_owned()),
         }
-    }
-    Err(failure)
+    })
 }
 
 async fn prove(
@@ -186,7 +185,8 @@ async fn prove(
         return Err(impostor());
     }
     let name = name.unwrap_or_else(|| response.name.to_string());
-    let peer = Peer { name, pin: offering, addresses: vec![address.to_owned()], paired_ms: unix_ms() };
+    let peer =
+        Peer { name, pin: offering, addresses: vec![address.to_owned()], learned: Vec::new(), paired_ms: unix_ms() };
     pin_peer(shared, &peer).await?;
     Ok(peer)
 }

@@ -1,16 +1,21 @@
 //! The peers this agent is paired with, in `peers.toml`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::Pin;
 use serde::{Deserialize, Serialize};
 
 use super::limits::{self, ByHand};
+use super::registry::canonical;
 use crate::disk::Disk;
 
 /// Bytes in a peer's name. Names are typed and stand in tables.
 pub const PEER_NAME_BYTES_MAX: usize = 64;
+
+/// Addresses that are kept of those that a peer has called from. Four: a host with two networks that has moved once.
+pub const LEARNED_MAX: usize = 4;
 
 /// An agent that was paired with this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +24,41 @@ pub struct Peer {
     pub name: String,
     /// Its key.
     pub pin: Pin,
-    /// Where to dial it, each `host:port`; the first is tried first.
+    /// Where to dial it, each `host:port`, as it was paired.
     pub addresses: Vec<String>,
+    /// Where it has called from since, with its key, each `ip:port`; the newest first, [`LEARNED_MAX`] of them.
+    pub learned: Vec<String>,
     /// Unix milliseconds of the last pairing.
     pub paired_ms: u64,
+}
+
+impl Peer {
+    /// Returns this peer with the address that it calls from; nothing if that is known.
+    pub(super) fn at(&self, observed: SocketAddr) -> Option<Self> {
+        let is_known = |address: &String| self.addresses.contains(address) || self.learned.contains(address);
+        if is_known(&canonical(observed).to_string()) {
+            return None;
+        }
+        // Behind a translated address its own port may be forwarded; it is the last of those that it was paired at.
+        let port = self.addresses.last().and_then(|address| address.rsplit_once(':')?.1.parse().ok());
+        let mut learned = called_from(observed, port.unwrap_or(0));
+        learned.retain(|address| !is_known(address));
+        learned.extend(self.learned.iter().cloned());
+        learned.truncate(LEARNED_MAX);
+        Some(Self { learned, ..self.clone() })
+    }
+}
+
+/// Returns where a peer can be dialled that called from `observed` and says that it listens on `port`.
+pub(super) fn called_from(observed: SocketAddr, port: u16) -> Vec<String> {
+    let observed = canonical(observed);
+    let mut addresses = vec![observed.to_string()];
+    // Another port is a translated address, and behind it the agent's own may be forwarded. On loopback
+    // nothing translates: there it is a relay, put in between on purpose, and must not be gone around.
+    if port != observed.port() && port != 0 && !observed.ip().is_loopback() {
+        addresses.push(SocketAddr::new(observed.ip(), port).to_string());
+    }
+    addresses
 }
 
 /// A `peers.toml` that cannot be used.
@@ -101,6 +137,8 @@ struct Entry {
     name: String,
     pin: String,
     addresses: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    learned: Vec<String>,
     paired_ms: u64,
 }
 
@@ -134,7 +172,9 @@ impl Peers {
             if list.iter().any(|peer| peer.name == entry.name || peer.pin == pin) {
                 return Err(malformed(format!("`{}` or its pin stands there twice", entry.name)));
             }
-            list.push(Peer { name: entry.name, pin, addresses: entry.addresses, paired_ms: entry.paired_ms });
+            let Entry { name, addresses, mut learned, paired_ms, .. } = entry;
+            learned.truncate(LEARNED_MAX);
+            list.push(Peer { name, pin, addresses, learned, paired_ms });
         }
         let limits = limits::load(&limits::path(state_dir))?;
         Ok(Self { disk: disk.clone(), path, list, limits })
@@ -205,12 +245,51 @@ impl Peers {
             name: peer.name.clone(),
             pin: peer.pin.to_string(),
             addresses: peer.addresses.clone(),
+            learned: peer.learned.clone(),
             paired_ms: peer.paired_ms,
         };
         let document = Document { peer: self.list.iter().map(entry).collect() };
         let text = toml::to_string_pretty(&document).expect("names and numbers always serialize");
-        let text = format!("# Written by `modelferry pair` and `unpair`.\n\n{text}");
+        let text = format!(
+            "# Written by the agent: who is paired, and where peers were and have called from since.\n\n{text}"
+        );
         let failed = |source| PeersError::Io { path: self.path.clone(), source };
         self.disk.replace(&self.path, text.as_bytes()).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paired_at(addresses: &[&str]) -> Peer {
+        let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+        Peer { name: "west".into(), pin: Pin([1; 32]), addresses, learned: Vec::new(), paired_ms: 1 }
+    }
+
+    fn at(peer: &Peer, address: &str) -> Option<Vec<String>> {
+        peer.at(address.parse().unwrap()).map(|peer| peer.learned)
+    }
+
+    #[test]
+    fn the_last_few_addresses_that_a_peer_called_from_are_kept() {
+        let mut peer = paired_at(&["192.0.2.1:17171"]);
+        assert_eq!(at(&peer, "192.0.2.1:17171"), None, "known by the pairing");
+        assert_eq!(at(&peer, "[::ffff:192.0.2.1]:17171"), None, "the same, as a dual-stack socket shows it");
+        for host in 2..8 {
+            peer = peer.at(format!("192.0.2.{host}:17171").parse().unwrap()).unwrap();
+        }
+        assert_eq!(peer.learned, [7, 6, 5, 4].map(|host| format!("192.0.2.{host}:17171")));
+        assert_eq!(at(&peer, "192.0.2.5:17171"), None);
+        assert_eq!(peer.addresses, ["192.0.2.1:17171"], "what was typed stays");
+    }
+
+    #[test]
+    fn behind_a_new_translated_address_the_port_of_the_pairing_is_tried_as_well() {
+        let peer = paired_at(&["192.0.2.1:40001", "192.0.2.1:17171"]);
+        let learned = ["198.51.100.7:52000", "198.51.100.7:17171"].map(str::to_owned);
+        assert_eq!(at(&peer, "198.51.100.7:52000"), Some(learned.into()));
+        let relayed = paired_at(&["127.0.0.1:17171"]);
+        assert_eq!(at(&relayed, "127.0.0.1:52000"), Some(vec!["127.0.0.1:52000".into()]), "no relay is gone around");
     }
 }

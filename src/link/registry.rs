@@ -5,16 +5,19 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use modelferry_protocol::ids::Pin;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::close::CloseCode;
 use super::line::Line;
 use super::session::Session;
+
+/// Why a peer is down that was not dialled before.
+pub const NOT_YET: &str = "not connected yet";
 
 /// How the link to a peer stands.
 #[derive(Debug, Clone)]
@@ -71,6 +74,8 @@ struct Slot {
     /// Follows `kept`, for those who wait.
     held: watch::Sender<bool>,
     dialler: Option<AbortHandle>,
+    /// Somebody waits for the peer: the next dial must not.
+    hurry: Arc<Notify>,
     /// Where a dial last succeeded.
     reached: Option<SocketAddr>,
     /// Where the peer last called from.
@@ -81,7 +86,7 @@ impl Slot {
     fn new(reason: &str) -> Self {
         let down = PeerState::Down { since_ms: unix_ms(), reason: reason.to_owned(), next_try_ms: None };
         let (state, held) = (watch::Sender::new(down), watch::Sender::new(false));
-        Self { state, kept: None, held, dialler: None, reached: None, seen: None }
+        Self { state, kept: None, held, dialler: None, hurry: Arc::default(), reached: None, seen: None }
     }
 
     fn down(&self, reason: String) {
@@ -196,7 +201,7 @@ impl Registry {
     pub fn set_dialler(&self, peer: Pin, dialler: AbortHandle) {
         self.with(peer, |slot| {
             if slot.kept.is_none() {
-                slot.down("not connected yet".to_owned());
+                slot.down(NOT_YET.to_owned());
             }
             if let Some(old) = slot.dialler.replace(dialler) {
                 old.abort();
@@ -218,6 +223,11 @@ impl Registry {
     /// Returns a view of the peer's state.
     pub fn watch(&self, peer: Pin) -> watch::Receiver<PeerState> {
         self.with(peer, |slot| slot.state.subscribe())
+    }
+
+    /// Returns what is told when somebody waits for the peer.
+    pub fn hurry(&self, peer: Pin) -> Arc<Notify> {
+        self.with(peer, |slot| slot.hurry.clone())
     }
 
     /// Returns a view of whether a connection is kept.

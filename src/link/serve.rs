@@ -84,12 +84,22 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
             _ = line.ended() => {}
         }
     }
+    learn(shared, &line, peer).await;
     let reason = line.ended().await;
+    // It may have moved meanwhile, and QUIC have followed it.
+    learn(shared, &line, peer).await;
     drive.stop().await;
     shared.remember(&line.lane, peer).await;
     tracing::info!(peer = %peer, reason, "disconnected");
     shared.registry.over(peer, id, reason);
     Served::Session
+}
+
+/// Learns where a peer called from; where it was dialled is known.
+async fn learn(shared: &Shared, line: &Line, peer: Pin) {
+    if !line.dialled {
+        shared.learn(peer, line.connection.remote_address()).await;
+    }
 }
 
 /// Makes the connection the kept one, or says with which code it ends.

@@ -1,5 +1,6 @@
 //! A live connection to a peer: control messages in order on one stream, chunks on several others.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::complaints::Complaints;
 use super::flow::SIGN_OF_LIFE;
 use super::frames::{ReadFailure, read_chunk, read_message};
 use super::line::Line;
+use super::registry::canonical;
 
 /// Control messages that wait to be written, and that wait to be read, at most.
 const MESSAGES_QUEUED_MAX: usize = 64;
@@ -127,6 +129,11 @@ impl Session {
     /// Returns a number that no other session of this process has; later sessions have greater ones.
     pub fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// Returns the address that the peer is at now.
+    pub fn remote_address(&self) -> SocketAddr {
+        canonical(self.0.line.connection.remote_address())
     }
 
     /// Returns the current estimate of the round-trip time.

@@ -16,7 +16,7 @@ use super::flow::{Announced, CapView, Caps, Flow, Lane, Memory};
 use super::identity::Identity;
 use super::mtu;
 use super::peers::{Peers, PeersError};
-use super::registry::Registry;
+use super::registry::{Registry, canonical};
 use super::session::NewSession;
 use super::tls::Tls;
 use crate::disk::blocking;
@@ -86,6 +86,21 @@ impl Shared {
         Ok(())
     }
 
+    /// Keeps the address that a peer calls from, with its key, for the time when it calls no more: it may have moved, and
+    /// this agent may have to dial it there.
+    pub async fn learn(&self, pin: Pin, observed: SocketAddr) {
+        let moved = |peers: &Peers| peers.by_pin(pin).and_then(|peer| peer.at(observed));
+        if moved(&self.peers()).is_none() {
+            return;
+        }
+        let change = |peers: &Peers| Ok(moved(peers).map_or_else(|| peers.clone(), |peer| peers.with(peer)));
+        match self.change_peers::<PeersError>(change).await {
+            Ok(()) => tracing::info!(peer = %pin, address = %canonical(observed), "the peer calls from a new address"),
+            // It is learned again on the next connection.
+            Err(error) => tracing::warn!(%error, "the peer's new address cannot be kept"),
+        }
+    }
+
     /// Makes the settings for accepting one connection from `address`, and its lane.
     pub fn server_config(
         &self,
@@ -136,7 +151,7 @@ impl Shared {
         self.caps.apply(&peers, day, now.hour() as u16 * 60 + now.minute() as u16)
     }
 
-    /// Writes to disk what was set by hand of the caps.
+    /// Writes to disk what was set by hand of the caps. Whoever calls it holds `changing`.
     ///
     /// Errors: [`PeersError::Io`].
     pub async fn save_limits(&self) -> Result<(), PeersError> {

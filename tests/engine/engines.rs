@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name};
+use tokio::sync::watch;
 
 use super::controller::{Desk, Held, MODEL};
 use super::shelf::Shelf;
@@ -24,11 +26,34 @@ use super::shelf::Shelf;
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct NoQueries;
+/// Answers peers' questions by repeating them, and counts them.
+pub struct Queries {
+    asked: AtomicU64,
+    held: watch::Sender<bool>,
+}
+
+impl Queries {
+    /// Answers nothing from now on.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Answers everything.
+    pub fn answer(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// How many questions have come.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
 
 #[async_trait]
-impl QueryHandler for NoQueries {
+impl QueryHandler for Queries {
     async fn answer(&self, json: &str) -> Vec<u8> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.held.subscribe().wait_for(|held| !held).await.unwrap();
         packed::pack(&format!("{{\"heard\":{json}}}"))
     }
 }
@@ -39,6 +64,7 @@ pub struct Host {
     pub dir: tempfile::TempDir,
     pub shelf: Shelf,
     pub settings: Settings,
+    pub queries: Arc<Queries>,
     listen: SocketAddr,
     store: Store,
     running: Option<(Engine, Link)>,
@@ -56,7 +82,8 @@ impl Host {
         let shelf = Shelf::new(store.clone());
         let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut host = Self { name, dir, shelf, settings, listen, store, running: None };
+        let queries = Arc::new(Queries { asked: AtomicU64::new(0), held: watch::Sender::new(false) });
+        let mut host = Self { name, dir, shelf, settings, queries, listen, store, running: None };
         host.restart().await;
         host
     }
@@ -87,7 +114,7 @@ impl Host {
             link: link.clone(),
             departure: shelf.clone(),
             arrival: shelf,
-            query: Arc::new(NoQueries),
+            query: self.queries.clone(),
             settings: self.settings,
         };
         let engine = Engine::start(parts, sessions).await.unwrap();

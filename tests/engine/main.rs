@@ -2,6 +2,7 @@
 //! engine does when things refuse, vanish, or come twice.
 
 mod after;
+mod asked;
 mod bytes;
 #[path = "../controller/mod.rs"]
 mod controller;

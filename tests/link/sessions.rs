@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use modelferry::disk::Disk;
-use modelferry::link::{CloseCode, Timing, Urgency};
+use modelferry::link::{CloseCode, Identity, Timing, Urgency};
 use modelferry_protocol::limits::ALPN_LINK;
 use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
 
@@ -182,5 +182,53 @@ async fn a_peer_that_comes_from_elsewhere_is_believed_once_its_old_connection_is
     let newer = states.wait_for(|state| state.session().is_some_and(|session| session.id() > last));
     soon(newer).await.unwrap();
     west.agent.up(east_pin).await;
+    west.kill();
+}
+
+/// A peer at its second address was dialled once the first had been silent for a whole handshake's time.
+#[tokio::test]
+async fn a_peer_is_met_at_any_of_its_addresses_though_the_others_are_silent() {
+    let timing = Timing { handshake: Duration::from_secs(600), ..quick() };
+    let (east_dir, west_dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let pin = |dir: &TempDir| Identity::load_or_create(dir.path(), &Disk::real()).unwrap().pin();
+    let (east_pin, west_pin) = (pin(&east_dir), pin(&west_dir));
+    let write = |dir: &TempDir, pin, addresses: &[String]| {
+        let text = format!("[[peer]]\nname = \"raw\"\npin = \"{pin}\"\naddresses = {addresses:?}\npaired_ms = 1\n");
+        std::fs::write(dir.path().join("peers.toml"), text).unwrap();
+    };
+    write(&west_dir, east_pin, &[]);
+    let west = Agent::on(west_dir, "west", loopback()).await;
+    let silent: Vec<_> = (0..3).map(|_| std::net::UdpSocket::bind(loopback()).unwrap()).collect();
+    let mut addresses: Vec<_> = silent.iter().map(|socket| socket.local_addr().unwrap().to_string()).collect();
+    addresses.push(west.address());
+    write(&east_dir, west_pin, &addresses);
+    let east = Agent::with(&Disk::real(), timing, east_dir, "east", loopback()).await;
+    assert_eq!(east.up(west_pin).await.remote_address().to_string(), west.address());
+}
+
+/// The address that a peer had called from was forgotten with the next start.
+#[tokio::test]
+async fn where_a_peer_has_called_from_is_known_after_a_restart() {
+    let (east, west) = (Process::new("east").await, Process::new("west").await);
+    west.pair_with(&east.agent).await;
+    let (east_pin, west_pin) = (east.agent.link.pin(), west.agent.link.pin());
+    let last = east.agent.up(west_pin).await.id();
+    // First one moves, and calls; then the other, which has to know where the first is.
+    let (dir, _) = west.stop().await;
+    let west = Process::on((dir, loopback()), "west").await;
+    let mut states = east.agent.link.watch(west_pin);
+    let newer = states.wait_for(|state| state.session().is_some_and(|session| session.id() > last));
+    soon(newer).await.unwrap();
+    let learned = async {
+        while east.agent.link.peer("west").unwrap().learned != [west.agent.address()] {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(learned).await;
+    let (dir, _) = east.stop().await;
+    let east = Process::on((dir, loopback()), "east").await;
+    assert_eq!(east.agent.up(west_pin).await.remote_address().to_string(), west.agent.address());
+    west.agent.up(east_pin).await;
+    east.kill();
     west.kill();
 }

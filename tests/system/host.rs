@@ -172,6 +172,21 @@ impl Host {
         agent.wait().unwrap();
     }
 
+    /// Sends the running agent a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let agent = self.agent.as_ref().expect("a running agent");
+        rustix::process::kill_process(rustix::process::Pid::from_child(agent), signal).unwrap();
+    }
+
+    /// Starts the agent anew at another port, as a host does that gets another address.
+    pub fn renumber(&mut self) {
+        self.stop();
+        let old = std::mem::replace(&mut self.port, free_port());
+        let config = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), config.replace(&format!(":{old}\""), &format!(":{}\"", self.port))).unwrap();
+        self.start();
+    }
+
     /// Cuts the link of a host whose agent is down, until [`Host::rejoin`]: it comes back at another port, where
     /// nobody looks for it, and looks for its peers where nobody is.
     pub fn isolate(&self) {

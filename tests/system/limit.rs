@@ -87,6 +87,42 @@ fn a_pause_set_by_hand_outlives_the_agent_and_ends_when_it_is_taken_back() {
     assert_eq!(cap(&src), json!({ "peer": "dst", "rate": null, "by-hand": true }));
 }
 
+/// What a limit of 0 holds back said that it was being copied, and how long the rest would take; binaries that had not left
+/// the host were told to have gone over the wire.
+#[test]
+fn a_limit_of_0_is_told_everywhere_and_nothing_is_invented() {
+    let sample = of(16);
+    let (src, _dst, _) = ready(&sample);
+    let (model, told) = (sample.name.as_str(), "limit for dst is 0");
+    let id = format!("{}:0", sample.uuid);
+    src.run(&["limit", "dst", "0"]).ok();
+    let begun = src.run(&["migrate", model, "dst"]);
+    assert!(begun.err.contains(told), "{}", begun.err);
+    let waits = |view: &serde_json::Value| view["waiting"].as_str().is_some_and(|waiting| waiting == told);
+    let view = src.until("the limit is told", |src| Some(src.view(&id)).filter(waits));
+    assert_eq!((&view["bytes"]["sent_wire"], &view["bytes"]["rate"]), (&json!(0), &json!(0.0)), "{view}");
+    for asked in [
+        vec!["show-migration", model],
+        vec!["status"],
+        vec!["status", "-m", model],
+        vec!["precheck", model, "dst"],
+        vec!["wait", model, "--timeout", "1s"],
+    ] {
+        let answer = src.run(&asked);
+        let text = answer.out + &answer.err;
+        assert!(text.contains(told) && !text.contains(" left"), "{asked:?}: {text}");
+    }
+    let plan = src.run(&["precheck", model, "dst", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    assert_eq!((&plan["limit"], &plan["eta_ms"]), (&json!(told), &json!(null)), "{plan}");
+    assert!(src.run(&["limit"]).ok().contains("0 (paused)"));
+    src.run(&["limit", "dst", "none"]).ok();
+    src.run(&["wait", &id]).ok();
+    // A rate that was told of the pause would be one of the pause.
+    let moved = src.view(&id);
+    assert!(moved["bytes"]["sent_wire"].as_u64().unwrap() > 8 * MIB, "{moved}");
+}
+
 #[test]
 fn the_status_of_five_thousand_entities_comes_over_the_link_while_a_model_moves() {
     let moving = of(64);

@@ -14,6 +14,7 @@ impl Desk {
             peer: cap.peer,
             rate: cap.now.map(|rate| rate.to_string()),
             by_hand: cap.by_hand.is_some(),
+            until: cap.until.map(|until| until.to_string()),
         };
         Response::Limits(self.link.caps().into_iter().map(view).collect())
     }

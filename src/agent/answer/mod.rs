@@ -4,6 +4,7 @@ mod arrival;
 mod backup;
 mod embedded;
 mod files;
+mod forewarn;
 mod limits;
 mod migrations;
 mod models;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::JournalId;
 use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
+use self::models::Place;
 use super::admission::Caller;
 use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
@@ -179,6 +181,7 @@ fn fitting(response: &Response) -> Vec<u8> {
 #[async_trait]
 impl Answer for Desk {
     async fn answer(&self, request: Request, caller: Caller, client: &mut Client) -> Response {
+        self.forewarn(&request, client).await;
         let answered = match request {
             Request::Watch { id } => self.watch(&id, client).await,
             Request::Events { after, follow } => self.events(after, follow, client).await,

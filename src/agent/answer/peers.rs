@@ -1,12 +1,14 @@
 //! Peers: who they are, how the link to them stands, pairing.
 
+use std::net::SocketAddr;
+
 use modelferry_protocol::pairing::Code;
 
 use super::Desk;
 use super::refusal::refusal_of_pairing;
 use crate::agent::control::view::{ControllerView, OfferView, PairedView, PeerView};
 use crate::agent::control::{Failure, FailureKind, Response};
-use crate::link::{Peer, PeerState};
+use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session};
 
 impl Desk {
     /// Returns the peers.
@@ -17,17 +19,19 @@ impl Desk {
     fn peer(&self, peer: &Peer) -> PeerView {
         let state = self.link.watch(peer.pin).borrow().clone();
         let session = state.session();
+        let trouble = match &state {
+            PeerState::Up { .. } => None,
+            PeerState::Down { reason, .. } => Some(reason.clone()),
+        };
         PeerView {
             name: peer.name.clone(),
             pin: peer.pin.to_string(),
-            address: peer.addresses.first().cloned().unwrap_or_default(),
+            address: address(peer, session.map(Session::remote_address)),
             connected: session.is_some(),
             rtt_ms: session.map(|session| session.rtt().as_secs_f64() * 1000.0),
             controller: session.map(|session| ControllerView::of_peer(&peer.name, &session.hello().controller)),
-            trouble: match state {
-                PeerState::Up { .. } => None,
-                PeerState::Down { reason, .. } => Some(reason),
-            },
+            next: trouble.as_deref().map(|reason| next(&peer.name, reason)),
+            trouble,
         }
     }
 
@@ -95,6 +99,31 @@ impl Desk {
     }
 }
 
+/// Returns where a peer is, as it was named where that leads there.
+fn address(peer: &Peer, connected: Option<SocketAddr>) -> String {
+    let paired = peer.addresses.first().cloned().unwrap_or_default();
+    let is_number = paired.parse::<SocketAddr>().is_ok();
+    match connected.map(|address| address.to_string()) {
+        Some(address) if is_number || paired.is_empty() => address,
+        Some(_) => paired,
+        None => peer.learned.first().cloned().unwrap_or(paired),
+    }
+}
+
+/// Returns what to type about a peer that is down for a reason.
+fn next(name: &str, reason: &str) -> String {
+    let pair = format!("`modelferry pair offer --as {name}` here, and there what it prints");
+    if reason == NOT_YET {
+        "type `modelferry peers` again in a moment".to_owned()
+    } else if reason.contains(KEY_UNKNOWN) || reason.contains(CloseCode::Unpaired.text()) {
+        format!("pair again: {pair}")
+    } else if reason.contains(CloseCode::Version.text()) {
+        "see `modelferry --version` on both hosts".to_owned()
+    } else {
+        format!("type `modelferry status` on its host; if it runs at another address, {pair}")
+    }
+}
+
 fn is_known(peer: &PeerView, uuid: &str, addresses: &[String]) -> bool {
     let Some(controller) = &peer.controller else { return false };
     if addresses.is_empty() && controller.addresses.is_empty() {
@@ -111,6 +140,35 @@ mod tests {
         let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
         let controller = ControllerView { uuid: uuid.into(), addresses, ..ControllerView::default() };
         PeerView { name: "west".into(), controller: Some(controller), ..PeerView::default() }
+    }
+
+    #[test]
+    fn a_peer_that_is_down_says_what_to_type() {
+        assert!(next("west", NOT_YET).contains("`modelferry peers`"));
+        let unknown = format!("192.0.2.1:17171: {KEY_UNKNOWN}");
+        assert!(next("west", &unknown).contains("pair again: `modelferry pair offer --as west`"));
+        let silent = next("west", "192.0.2.1:17171: no answer");
+        assert!(
+            silent.contains("`modelferry status` on its host") && silent.contains("pair offer --as west"),
+            "{silent}"
+        );
+        assert!(next("west", CloseCode::Version.text()).contains("--version"));
+    }
+
+    #[test]
+    fn the_address_of_a_peer_is_where_it_is() {
+        let peer = |address: &str, learned: &[&str]| Peer {
+            name: "west".into(),
+            pin: modelferry_protocol::ids::Pin([1; 32]),
+            addresses: vec![address.into()],
+            learned: learned.iter().map(|address| (*address).to_owned()).collect(),
+            paired_ms: 1,
+        };
+        let is_at = Some("192.0.2.9:17171".parse().unwrap());
+        assert_eq!(address(&peer("192.0.2.1:17171", &[]), is_at), "192.0.2.9:17171");
+        assert_eq!(address(&peer("192.0.2.1:17171", &["192.0.2.9:17171"]), None), "192.0.2.9:17171");
+        assert_eq!(address(&peer("192.0.2.1:17171", &[]), None), "192.0.2.1:17171");
+        assert_eq!(address(&peer("west.example.net:17171", &[]), is_at), "west.example.net:17171");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The control socket's protocol: one JSON object per line, each way.
 //!
-//! A client sends one [`Request`] and reads [`Response`]s: any number of [`Response::Update`]s, then the
-//! one that ends it. Whoever may connect may read; who may change things is decided by `admission`.
+//! A client sends one [`Request`] and reads [`Response`]s: any number of those that say that more follows, then the
+//! one that ends it. An agent that works on an answer says every [`ALIVE_EVERY`] that it does. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
 pub mod handing;
@@ -16,6 +16,7 @@ pub mod view;
 pub mod wire;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,11 @@ pub use self::response::Response;
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one response at most, its newline included. 16 MiB: a thousand models with their users.
 pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+
+/// How often an agent says that it is at it.
+pub const ALIVE_EVERY: Duration = Duration::from_secs(2);
+/// Silence after which a client takes the agent to be stuck. Four times as long: a host may be busy.
+pub const SILENCE_MAX: Duration = Duration::from_secs(8);
 
 /// What is asked of an agent. `model` is a name, `owner/name` or a UUID, with `controller:` before it
 /// where it may be another agent's. `id` is a migration's, in Juju's form or in ours, or its model's.

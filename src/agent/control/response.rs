@@ -23,6 +23,11 @@ pub enum Response {
     Update(Box<MigrationView>),
     /// The agent wants this file handed over, open, and goes on then. More follows.
     Wanted(Wanted),
+    /// Why the answer takes its time, in a line for people. More follows.
+    Waiting(String),
+    /// The agent is at it. It says so every other second, so that whoever hears nothing at all knows that it is stuck. More
+    /// follows.
+    Alive,
     /// It is done, and there is nothing to tell.
     Done,
     /// Of [`super::Request::Status`].

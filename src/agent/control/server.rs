@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, BufReader, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::handing::{self, Wanted};
 use super::wire::{WireError, read_line, write_line};
-use super::{Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response};
+use super::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response};
 use crate::agent::AgentError;
 use crate::agent::admission::{Admission, Caller};
 
@@ -37,14 +38,14 @@ pub trait Answer: Send + Sync {
 
 /// The writing half of a client's connection.
 #[derive(Debug)]
-pub struct Client(OwnedWriteHalf);
+pub struct Client(Arc<Mutex<OwnedWriteHalf>>);
 
 impl Client {
     /// Sends a response that is not the last.
     ///
     /// Errors: the client is gone.
     pub async fn update(&mut self, response: &Response) -> io::Result<()> {
-        write_line(&mut self.0, response).await
+        write_line(&mut *self.0.lock().await, response).await
     }
 
     /// Has the client open a file and hand it over.
@@ -52,9 +53,41 @@ impl Client {
     /// Errors: why it cannot, as its system says; the client is gone, or takes too long.
     pub async fn file(&mut self, wanted: Wanted) -> io::Result<File> {
         self.update(&Response::Wanted(wanted)).await?;
-        let socket: &UnixStream = self.0.as_ref();
+        let writer = self.0.lock().await;
+        let socket: &UnixStream = writer.as_ref();
         let handed = socket.async_io(Interest::READABLE, || handing::take(socket));
         tokio::time::timeout(HANDED_WITHIN, handed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+}
+
+/// Says again and again that the agent is at it.
+struct Pulse {
+    writer: Arc<Mutex<OwnedWriteHalf>>,
+    tick: Interval,
+}
+
+impl Pulse {
+    fn of(client: &Client) -> Self {
+        let mut tick = tokio::time::interval_at(Instant::now() + ALIVE_EVERY, ALIVE_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { writer: client.0.clone(), tick }
+    }
+
+    /// Awaits `answering`, and says meanwhile that it is awaited.
+    async fn beside<T>(&mut self, answering: impl Future<Output = T>) -> T {
+        let mut answering = std::pin::pin!(answering);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answering => return answer,
+                _ = self.tick.tick() => {}
+            }
+            // While something else is being written, or a file handed over, that is sign of life enough. A client that is
+            // gone is found out by the answer.
+            if let Ok(mut writer) = self.writer.try_lock() {
+                let _ = write_line(&mut *writer, &Response::Alive).await;
+            }
+        }
     }
 }
 
@@ -154,7 +187,7 @@ async fn serve_client(stream: UnixStream, answer: &dyn Answer, admission: &Admis
     let credentials = stream.peer_cred()?;
     let caller = Caller { uid: credentials.uid(), gid: credentials.gid() };
     let (reader, writer) = stream.into_split();
-    let (mut reader, mut client) = (BufReader::new(reader), Client(writer));
+    let (mut reader, mut client) = (BufReader::new(reader), Client(Arc::new(Mutex::new(writer))));
     let request = match tokio::time::timeout(ARRIVE_WITHIN, read_line(&mut reader, REQUEST_BYTES_MAX)).await {
         Ok(Ok(line)) => parse(&line),
         Ok(Err(error @ WireError::TooLong { .. })) => {
@@ -170,13 +203,14 @@ async fn serve_client(stream: UnixStream, answer: &dyn Answer, admission: &Admis
             format!("the request has not arrived within {} seconds", ARRIVE_WITHIN.as_secs()),
         )),
     };
+    let mut pulse = Pulse::of(&client);
     let response = match request.and_then(|request| admission.admit(caller, &request).map(|()| request)) {
         // Whoever hung up is not answered: a watcher that nobody reads would otherwise stay for ever.
         Ok(request) if request.is_watch() => tokio::select! {
-            response = answer.answer(request, caller, &mut client) => response,
+            response = pulse.beside(answer.answer(request, caller, &mut client)) => response,
             () = hung_up(&mut reader) => return Ok(()),
         },
-        Ok(request) => answer.answer(request, caller, &mut client).await,
+        Ok(request) => pulse.beside(answer.answer(request, caller, &mut client)).await,
         Err(failure) => failure.into(),
     };
     client.update(&response).await

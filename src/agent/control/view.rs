@@ -69,6 +69,9 @@ pub struct CapView {
     pub rate: Option<String>,
     /// Whether it was set by hand, and not configured.
     pub by_hand: bool,
+    /// When a pause ends by itself, such as `06:00` or `Mon 06:00`, local time; nothing if somebody has to end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// A peer.
@@ -79,7 +82,7 @@ pub struct PeerView {
     pub name: String,
     /// SHA-256 of its public key.
     pub pin: String,
-    /// Where it was last reached, or is dialled; empty if it dials us.
+    /// Where it is, or else where it was when it was paired or last called; empty if it is not known.
     pub address: String,
     /// Whether there is a link now.
     pub connected: bool,
@@ -89,6 +92,9 @@ pub struct PeerView {
     pub controller: Option<ControllerView>,
     /// Why there is no link, if there is none.
     pub trouble: Option<String>,
+    /// What to type then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A controller.

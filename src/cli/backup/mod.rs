@@ -199,7 +199,8 @@ fn create_all(context: &Context, target: &Target, force: bool) -> Result<Exit, F
         return Err(client::unexpected());
     };
     let mut exit = Exit::Done;
-    for model in models.iter().filter(|model| !model.is_controller) {
+    let mut models = models.iter().filter(|model| !model.is_controller).peekable();
+    while let Some(model) = models.next() {
         let made = match target {
             Target::Path(dir) => {
                 let name = file_name(&format!("{}_{}", model.owner, model.name));
@@ -211,6 +212,9 @@ fn create_all(context: &Context, target: &Target, force: bool) -> Result<Exit, F
         if let Err(failure) = made {
             context.remark(&format!("model \"{}/{}\":", plain(&model.owner), plain(&model.name)));
             exit = exit.graver(context.fail(&failure));
+            if models.peek().is_some() && context.gives_up(&failure) {
+                break;
+            }
         }
     }
     Ok(exit)

@@ -34,9 +34,12 @@ impl From<std::io::Error> for NoAnswer {
 pub(super) async fn ask(socket: &Path, request: &Request) -> Result<Response, NoAnswer> {
     let mut stream = BufReader::new(UnixStream::connect(socket).await?);
     write_line(&mut stream, request).await?;
-    let line = read_line(&mut stream, RESPONSE_BYTES_MAX).await?;
-    match serde_json::from_slice(&line)? {
-        Response::Failed(failure) => Err(NoAnswer::Refused(failure)),
-        response => Ok(response),
+    loop {
+        let line = read_line(&mut stream, RESPONSE_BYTES_MAX).await?;
+        match serde_json::from_slice(&line)? {
+            Response::Waiting(_) | Response::Alive => {}
+            Response::Failed(failure) => return Err(NoAnswer::Refused(failure)),
+            response => return Ok(response),
+        }
     }
 }

@@ -4,19 +4,28 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::agent_config::AgentConfig;
 use super::agent_process::AgentProcess;
+use super::control::ask;
 use super::narration::{Narration, Show};
 use super::own_model::make_up;
 use super::relay::Relay;
 use super::sample::{Sample, SampleFiles};
 use super::{DemoArgs, Trouble};
+use crate::agent::control::{Request, Response};
 use crate::cli::output::byte_count;
 use crate::controller::description::{Description, read_bytes};
 
 /// An executable larger than this share of the whole would leave little for the rest.
 const EXECUTABLE_SHARE: u64 = 4;
+/// How often the link is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long the agents may take to find each other. A minute: hosts may be busy, and the link may lose a lot.
+const LINKED_WITHIN: Duration = Duration::from_secs(60);
 /// The name and UUID of a model that the destination has before: of the same Juju version, so of the same agent binary.
 const NEIGHBOUR: (&str, &str) = ("warehouse", "c3a1f0de-52b7-4d0c-a2c8-90f7b1d6e845");
 
@@ -133,6 +142,9 @@ impl Stage {
         })?;
         let address = self.relay.for_a.to_string();
         narration.run_ok(&self.src, &["pair", "accept", code, &address, "--as", "dst"], Show::All).await?;
+        for agent in [&self.src, &self.dst] {
+            linked(agent).await?;
+        }
         Ok(())
     }
 
@@ -171,6 +183,23 @@ impl Stage {
         narration.run_ok(&self.dst, &["embedded", "import", &description, "--blobs", &blobs], Show::All).await?;
         Ok(())
     }
+}
+
+/// Waits until an agent is linked with the other. On a fast host it comes to its first question before its first round trip.
+async fn linked(agent: &AgentProcess) -> Result<(), Trouble> {
+    let connected = async {
+        loop {
+            match ask(&agent.socket, &Request::Peers {}).await? {
+                Response::Peers(peers) if peers.iter().any(|peer| peer.connected) => return Ok(()),
+                Response::Peers(_) => sleep(LOOK_AGAIN).await,
+                other => return Err(Trouble::new(format!("a list of peers was answered with {other:?}"))),
+            }
+        }
+    };
+    let late = || {
+        Trouble::new(format!("{} has found no link to the other agent in {} s", agent.name, LINKED_WITHIN.as_secs()))
+    };
+    timeout(LINKED_WITHIN, connected).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Returns ports that nobody uses now, neither of UDP nor of TCP.

@@ -20,6 +20,7 @@ use super::core::{Core, entry};
 use super::course::{Course, precopy_id};
 use super::history::History;
 use super::parcel::{self, Arriving};
+use super::reach::Reach;
 use super::tracked::{Event, Tracked, id_of};
 use super::view::MigrationView;
 use super::{Engine, EngineError};
@@ -69,7 +70,7 @@ impl Engine {
     ) -> Result<MigrationView, EngineError> {
         let core = &self.0;
         self.refuse_if_halted()?;
-        let (peer, conversation) = self.conversation(peer).await?;
+        let Reach { peer, conversation, .. } = self.reach(peer).await?;
         let export = core.parts.departure.preview(model).await?;
         let journal = core.parts.journal.clone();
         Core::blocking(move || journal.ensure_reserve()).await?;

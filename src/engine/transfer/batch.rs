@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::effort::Effort;
 use super::pack::pack;
 use crate::engine::core::Core;
+use crate::engine::counters::Counters;
 use crate::link::{BulkSender, SessionClosed};
 use crate::store::{BlobReader, StoreError};
 
@@ -87,11 +88,17 @@ fn packed(reader: &BlobReader, batch: &Batch, effort: Effort, doubtful: bool) ->
     Ok(Packed { header, plain_bytes: batch.plain_bytes, wire: wire.into(), effort, took })
 }
 
-/// Feeds one stream from the queue that all streams share.
-pub async fn feed_stream(mut bulk: BulkSender, jobs: Arc<Mutex<mpsc::Receiver<Packed>>>) -> Result<(), SessionClosed> {
+/// Feeds one stream from the queue that all streams share, and counts what the connection has taken.
+pub async fn feed_stream(
+    mut bulk: BulkSender,
+    jobs: Arc<Mutex<mpsc::Receiver<Packed>>>,
+    counters: Arc<Counters>,
+) -> Result<(), SessionClosed> {
     loop {
         let job = jobs.lock().await.recv().await;
         let Some(job) = job else { return Ok(()) };
+        let (plain, wire) = (u64::from(job.plain_bytes), job.wire.len() as u64);
         bulk.send(job.header, job.wire).await?;
+        counters.add_sent(plain, wire);
     }
 }

@@ -24,8 +24,9 @@ pub async fn send(
     let (begun, before) = (Instant::now(), tracked.counters.bytes().sent);
     send::send(core, conversation, tracked, blobs).await?;
     let (seconds, sent) = (begun.elapsed().as_secs_f64(), tracked.counters.bytes().sent - before);
-    // What goes when there is time tells of the others on the link.
-    let is_measured = sent >= MEASURED_BYTES_MIN && tracked.urgency() == Urgency::Due;
+    // What goes when there is time tells of the others on the link, and what was held back of nothing.
+    let is_measured =
+        sent >= MEASURED_BYTES_MIN && tracked.urgency() == Urgency::Due && !tracked.counters.is_held_back();
     if is_measured && seconds > 0.0 {
         let (store, peer) = (core.parts.store.clone(), tracked.peer);
         let rate = Rate { bytes_per_second: (sent as f64 / seconds) as u64, time_ms: now_ms() };

@@ -89,6 +89,7 @@ pub async fn send(
     let cap = tracked.orders().bits_per_second_max.map(Rate::of_bits);
     let _share = core.shares.take(&core.parts.link, tracked.peer, cap);
     tracked.counters.begin(blobs.iter().map(|blob| blob.bytes).sum());
+    tracked.counters.go_over(&conversation.session);
     let mut sending = Sending {
         store: core.parts.store.clone(),
         conversation,
@@ -124,6 +125,7 @@ impl Drop for Sending<'_> {
         if self.silent_s.is_some() {
             self.tracked.set_waiting(None);
         }
+        self.tracked.counters.gone_over();
         self.tracked.publish();
     }
 }
@@ -166,7 +168,7 @@ impl Sending<'_> {
                 packed = self.packing.next(), if held_back.is_none() && !self.packing.is_empty() => {
                     if streams.len() < streams_max {
                         let bulk = self.open_bulk(feedback, streams.is_empty()).await?;
-                        bulk.into_iter().for_each(|bulk| drop(streams.spawn(feed_stream(bulk, queue.clone()))));
+                        bulk.into_iter().for_each(|bulk| drop(streams.spawn(feed_stream(bulk, queue.clone(), self.tracked.counters.clone()))));
                     }
                     let packed = self.packed(packed?);
                     let (plain, wire) = (u64::from(packed.plain_bytes), packed.wire.len() as u64);
@@ -175,7 +177,6 @@ impl Sending<'_> {
                     let jobs = jobs.clone();
                     self.while_listening(feedback, async move { jobs.send(packed).await.map_err(|_| over()) }).await?;
                     self.window.packed(plain, wire, late);
-                    self.tracked.counters.add_sent(plain, wire);
                 }
                 () = std::future::ready(()), if fits && self.packing.has_room() => self.pack_next().await?,
             }

@@ -1,6 +1,7 @@
 //! What operators allow: to a peer, and to all of them together; always, or by the week.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,10 +10,13 @@ use tokio::sync::watch;
 
 use super::lane::{Lane, SharedBucket};
 use super::pace::segments_under;
-use crate::config::{LinkSettings, Rate};
+use crate::config::{LinkSettings, Rate, Window};
 
 /// What is sent in a pause: enough for connections to live, and for a question and its answer. Bytes per second.
 const PAUSE_BYTES_PER_SECOND: u64 = 8_000;
+
+/// Days as people are told of them, from Monday.
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// A cap, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,42 @@ pub struct CapView {
     pub now: Option<Rate>,
     /// What was set by hand: a rate, or none at all.
     pub by_hand: Option<Option<Rate>>,
+    /// When a cap of 0 ends by itself; nothing if somebody has to end it.
+    pub until: Option<Until>,
+}
+
+/// A time of the week, within the next seven days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Until {
+    /// From Monday; nothing if it is less than a day ahead.
+    day: Option<usize>,
+    /// After midnight, local time.
+    minute: u16,
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(day) = self.day {
+            write!(f, "{} ", DAYS[day])?;
+        }
+        write!(f, "{:02}:{:02}", self.minute / 60, self.minute % 60)
+    }
+}
+
+/// Why nothing is sent to a peer: an operator's limit of 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// The peer that it is for; all of them without.
+    peer: Option<String>,
+    /// When it ends by itself; nothing if somebody has to end it.
+    until: Option<Until>,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit for {} is 0", self.peer.as_deref().unwrap_or("all peers"))?;
+        self.until.map_or(Ok(()), |until| write!(f, " until {until}"))
+    }
 }
 
 /// The cap of a peer, whichever connection leads there.
@@ -30,6 +70,10 @@ pub struct CapView {
 struct PeerCap {
     bucket: SharedBucket,
     is_paused: watch::Sender<bool>,
+    /// The same for people.
+    pause: Option<Pause>,
+    /// What may be sent there, but for the work under way.
+    allowed: Option<Rate>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +135,16 @@ impl Caps {
         self.state().peer(peer).is_paused.subscribe()
     }
 
+    /// Returns why nothing may be sent to a peer, if that is so.
+    pub(in crate::link) fn pause(&self, peer: Pin) -> Option<Pause> {
+        self.state().peer(peer).pause.clone()
+    }
+
+    /// Returns what operators allow to be sent to a peer; any amount without.
+    pub(in crate::link) fn allowed(&self, peer: Pin) -> Option<Rate> {
+        self.state().peer(peer).allowed
+    }
+
     /// Sets a cap by hand, in the place of the configured one.
     pub(in crate::link) fn set(&self, peer: Option<Pin>, limit: Limit) {
         let mut state = self.state();
@@ -136,23 +190,45 @@ impl Caps {
         open.chain(base).min()
     }
 
+    /// Returns when what is paused at a time of the week is paused no more by itself.
+    fn until(&self, day: usize, minute: u16, is_paused: impl Fn(usize, u16) -> bool) -> Option<Until> {
+        let mut edges: Vec<u16> = self.settings.windows.iter().flat_map(Window::edges).collect();
+        edges.sort_unstable();
+        let all = (0..=7).flat_map(|ahead| edges.iter().map(move |edge| (ahead, *edge)));
+        let mut later = all.filter(|(ahead, edge)| (*ahead, *edge) > (0, minute));
+        let (ahead, edge) = later.find(|(ahead, edge)| !is_paused((day + ahead) % 7, *edge))?;
+        Some(Until { day: (ahead > 1 || ahead > 0 && edge >= minute).then_some((day + ahead) % 7), minute: edge })
+    }
+
     /// Makes the caps hold that belong to a time of the week, and returns them, the agent's first.
     pub(in crate::link) fn apply(&self, peers: &[(Pin, String)], day: usize, minute: u16) -> Vec<CapView> {
         let mut state = self.state();
+        let is_pause = |rate: Option<Rate>| rate.is_some_and(Rate::is_pause);
         let whole = self.at(&state, None, day, minute);
         self.agent.set_rate(whole.map(bytes));
-        let mut views = vec![CapView { peer: None, now: whole, by_hand: state.by_hand.get(&None).copied() }];
+        let ends = |whose: Option<(Pin, &str)>, state: &State| {
+            let is_paused = |day, minute| is_pause(self.at(state, whose, day, minute));
+            if is_paused(day, minute) { self.until(day, minute, is_paused) } else { None }
+        };
+        let (by_hand, until) = (state.by_hand.get(&None).copied(), ends(None, &state));
+        let mut views = vec![CapView { peer: None, now: whole, by_hand, until }];
         let mut leasts: Vec<Rate> = whole.into_iter().collect();
         for (pin, name) in peers {
-            let now = self.at(&state, Some((*pin, name)), day, minute);
+            let whose = Some((*pin, name.as_str()));
+            let now = self.at(&state, whose, day, minute);
             let least = state.work.get(pin).copied().into_iter().chain(now).min();
             leasts.extend(least);
+            let either = |day, minute| [None, whose].into_iter().any(|of| is_pause(self.at(&state, of, day, minute)));
+            let pause = either(day, minute)
+                .then(|| Pause { peer: is_pause(now).then(|| name.clone()), until: self.until(day, minute, either) });
+            let by_hand = state.by_hand.get(&Some(*pin)).copied();
+            views.push(CapView { peer: Some(name.clone()), now, by_hand, until: ends(whose, &state) });
             let cap = state.peer(*pin);
             cap.bucket.set_rate(least.map(bytes));
-            let is_paused = [whole, now].into_iter().flatten().any(Rate::is_pause);
+            let is_paused = pause.is_some();
             cap.is_paused.send_if_modified(|shown| std::mem::replace(shown, is_paused) != is_paused);
-            let by_hand = state.by_hand.get(&Some(*pin)).copied();
-            views.push(CapView { peer: Some(name.clone()), now, by_hand });
+            cap.pause = pause;
+            cap.allowed = whole.into_iter().chain(now).min();
         }
         let least = leasts.into_iter().map(bytes).min();
         self.segments.store(segments_under(least), Ordering::Relaxed);
@@ -161,10 +237,13 @@ impl Caps {
 }
 
 impl State {
-    fn peer(&mut self, peer: Pin) -> &PeerCap {
-        self.peers
-            .entry(peer)
-            .or_insert_with(|| PeerCap { bucket: SharedBucket::new(), is_paused: watch::Sender::new(false) })
+    fn peer(&mut self, peer: Pin) -> &mut PeerCap {
+        self.peers.entry(peer).or_insert_with(|| PeerCap {
+            bucket: SharedBucket::new(),
+            is_paused: watch::Sender::new(false),
+            pause: None,
+            allowed: None,
+        })
     }
 }
 
@@ -175,7 +254,6 @@ fn bytes(rate: Rate) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Window;
 
     fn rate(text: &str) -> Rate {
         text.parse().unwrap()
@@ -183,6 +261,39 @@ mod tests {
 
     fn now(caps: &Caps, peers: &[(Pin, String)], day: usize, hour: u16) -> Vec<Option<Rate>> {
         caps.apply(peers, day, hour * 60).into_iter().map(|view| view.now).collect()
+    }
+
+    fn pause(caps: &Caps, peers: &[(Pin, String)], day: usize, minute: u16) -> String {
+        caps.apply(peers, day, minute);
+        caps.pause(peers[0].0).map_or_else(String::new, |pause| pause.to_string())
+    }
+
+    #[test]
+    fn a_limit_of_0_says_whose_it_is_and_when_it_ends_by_itself() {
+        let window = |days, from: u16, to: u16, peer: Option<&str>| Window {
+            days,
+            from: from * 60,
+            to: to * 60,
+            bwlimit: rate("0"),
+            peer: peer.map(str::to_owned),
+        };
+        let night = window([true; 7], 22, 6, Some("south"));
+        let weekend = window([false, false, false, false, false, true, true], 0, 24, None);
+        let caps = Caps::new(LinkSettings { windows: vec![night, weekend], ..LinkSettings::default() });
+        let peers = [(Pin([1; 32]), "south".to_owned())];
+        assert_eq!(pause(&caps, &peers, 0, 12 * 60), "");
+        assert_eq!(pause(&caps, &peers, 0, 23 * 60), "limit for south is 0 until 06:00");
+        assert_eq!(pause(&caps, &peers, 1, 5 * 60 + 59), "limit for south is 0 until 06:00");
+        assert_eq!(pause(&caps, &peers, 1, 6 * 60), "");
+        // The night ends into a weekend, and that into a night.
+        assert_eq!(pause(&caps, &peers, 4, 23 * 60), "limit for south is 0 until Mon 06:00");
+        assert_eq!(pause(&caps, &peers, 5, 12 * 60), "limit for all peers is 0 until Mon 06:00");
+        caps.set(Some(peers[0].0), Limit::AtMost(rate("0")));
+        assert_eq!(pause(&caps, &peers, 0, 12 * 60), "limit for south is 0", "somebody has to end it");
+        let until = |view: &CapView| view.until.map(|until| until.to_string());
+        let views = caps.apply(&peers, 5, 12 * 60);
+        assert_eq!((until(&views[0]), until(&views[1])), (Some("Mon 00:00".to_owned()), None));
+        assert_eq!(caps.allowed(peers[0].0), Some(rate("0")));
     }
 
     #[test]

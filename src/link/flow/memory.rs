@@ -44,6 +44,8 @@ pub(in crate::link) struct Memory {
     disk: Disk,
     path: PathBuf,
     links: Mutex<HashMap<Pin, Capacity>>,
+    /// Held from the look at `links` until they are on disk, so that nothing older is written over something newer.
+    saving: Mutex<()>,
 }
 
 impl Memory {
@@ -61,7 +63,7 @@ impl Memory {
                 || Capacity { rate: entry.bytes_per_second, rtt: Duration::from_secs_f64(entry.rtt_ms / 1e3) };
             Some((entry.pin.parse().ok()?, is_sane.then(capacity)?))
         });
-        Self { disk: disk.clone(), links: Mutex::new(links.collect()), path }
+        Self { disk: disk.clone(), links: Mutex::new(links.collect()), path, saving: Mutex::default() }
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<Pin, Capacity>> {
@@ -87,6 +89,7 @@ impl Memory {
     ///
     /// Errors: [`io::Error`] of the disk.
     pub(in crate::link) fn save(&self) -> io::Result<()> {
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let mut peer: Vec<Entry> = self.links().iter().map(|(pin, capacity)| entry(*pin, capacity)).collect();
         peer.sort_by(|left, right| left.pin.cmp(&right.pin));
         let text = toml::to_string_pretty(&Document { peer }).expect("names and numbers always serialize");
@@ -116,6 +119,24 @@ mod tests {
         memory.save().unwrap();
         let again = Memory::load(dir.path(), &Disk::real());
         assert_eq!((again.get(north), again.get(south)), (Some(known), None));
+    }
+
+    #[test]
+    fn what_was_measured_last_stays_though_all_sessions_end_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::load(dir.path(), &Disk::real());
+        let capacity = |peer: u8| Capacity { rate: 1e6 + f64::from(peer), rtt: Duration::from_millis(10) };
+        std::thread::scope(|scope| {
+            for peer in 0..16 {
+                let memory = &memory;
+                scope.spawn(move || {
+                    memory.set(Pin([peer; 32]), capacity(peer));
+                    memory.save().unwrap();
+                });
+            }
+        });
+        let again = Memory::load(dir.path(), &Disk::real());
+        (0..16).for_each(|peer| assert_eq!(again.get(Pin([peer; 32])), Some(capacity(peer))));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod queue;
 mod sim;
 
 pub(super) use caps::Caps;
-pub use caps::{CapView, Limit};
+pub use caps::{CapView, Limit, Pause};
 pub(super) use controller::{Flow, SIGN_OF_LIFE};
 pub(super) use lane::Lane;
 pub(super) use memory::Memory;

@@ -1,0 +1,45 @@
+//! Says what a request has to wait for, while it waits: a peer that is being dialled, a limit of 0.
+
+use super::{Desk, Place};
+use crate::agent::control::server::Client;
+use crate::agent::control::{Request, Response};
+use crate::engine::PEER_WITHIN;
+
+impl Desk {
+    /// Tells the client why the answer may take its time, if there is a reason that it could not guess.
+    pub(super) async fn forewarn(&self, request: &Request, client: &mut Client) {
+        let Some(peer) = self.needed(request) else { return };
+        let Some(engine) = self.engine.get() else { return };
+        if let Some(why) = engine.away(&peer) {
+            let seconds = PEER_WITHIN.as_secs();
+            let text = format!("waiting up to {seconds} s for the agent of \"{peer}\", which is being dialled ({why})");
+            // Whoever is gone hears of nothing; the answer that follows finds that out.
+            let _ = client.update(&Response::Waiting(text)).await;
+        }
+        let sends = matches!(request, Request::Migrate { .. } | Request::Precopy { .. } | Request::BackupKeep { .. });
+        if let Some(pause) = self.link.peer(&peer).filter(|_| sends).and_then(|peer| self.link.paused(peer.pin)) {
+            let text = format!("{pause}: nothing is sent there; see `modelferry limit`");
+            let _ = client.update(&Response::Waiting(text)).await;
+        }
+    }
+
+    /// Returns the peer that has to be asked before a request can be answered.
+    fn needed(&self, request: &Request) -> Option<String> {
+        let beside = |controller: &str| match self.place(Some(controller)) {
+            Ok(Place::Peer(peer)) => Some(peer),
+            Ok(Place::Here) | Err(_) => None,
+        };
+        match request {
+            Request::Precheck { peer, .. } | Request::Migrate { peer, .. } => Some(self.destination(peer)),
+            Request::Precopy { peer, .. } | Request::BackupKeep { peer, .. } => Some(self.destination(peer)),
+            Request::ShowController { controller } | Request::Models { controller } => beside(controller.as_deref()?),
+            Request::ShowModel { model } | Request::ModelStatus { model } => beside(model.split_once(':')?.0),
+            Request::Verify { id } => {
+                let engine = self.engine.get()?;
+                let view = engine.migration(engine.find_migration(id).ok()?)?;
+                (view.direction == crate::engine::view::Direction::Source).then_some(view.peer)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! An agent that is there and does nothing, and a peer that is not there yet.
+
+use std::thread;
+use std::time::Duration;
+
+use modelferry::agent::control::SILENCE_MAX;
+use modelferry::cli::demo::sample::Sample;
+use rustix::process::Signal;
+
+use super::host::{Host, ready, towards};
+
+/// Every command waited for ever for the answer of an agent that was stopped or stuck.
+#[test]
+fn every_command_gives_a_stuck_agent_up_and_says_what_to_look_at() {
+    let mut host = Host::new("src");
+    host.start();
+    host.signal(Signal::STOP);
+    let commands: &[&[&str]] = &[
+        &["status"],
+        &["status", "-m", "shop"],
+        &["status", "-m", "west:shop"],
+        &["peers"],
+        &["unpair", "west"],
+        &["pair", "offer"],
+        &["identity", "show"],
+        &["controllers"],
+        &["show-controller"],
+        &["models"],
+        &["show-model", "shop"],
+        &["limit"],
+        &["limit", "0"],
+        &["precheck", "shop", "west"],
+        &["precopy", "shop", "west"],
+        &["migrate", "shop", "west", "--wait"],
+        &["migrate", "--all", "west"],
+        &["pause", "shop"],
+        &["cutover", "shop"],
+        &["abort", "shop"],
+        &["reap", "shop"],
+        &["wait", "shop"],
+        &["wait", "shop", "--timeout", "10m"],
+        &["verify", "shop"],
+        &["migrations"],
+        &["show-migration", "shop"],
+        &["events"],
+        &["events", "--follow"],
+        &["audit", "verify"],
+        &["backup", "list"],
+        &["store", "show"],
+        &["store", "prune"],
+        &["embedded", "get", "shop"],
+        &["embedded", "set", "shop", "a=b"],
+        &["embedded", "user", "list"],
+    ];
+    thread::scope(|scope| {
+        for command in commands {
+            let host = &host;
+            scope.spawn(move || {
+                let told = host.run(command).fails(5, "does not answer");
+                assert!(told.contains("is stopped") && told.contains("kill -CONT"), "{command:?}: {told}");
+            });
+        }
+    });
+    host.signal(Signal::CONT);
+    host.run(&["status"]).ok();
+}
+
+/// A demo on a fast host, and whoever typed `precheck` right after `pair accept`, was refused: "not connected yet".
+#[test]
+fn a_peer_that_is_being_dialled_is_waited_for_and_that_is_said() {
+    let (src, mut dst) = towards(Host::new("dst"));
+    let sample = Sample::default();
+    src.import(&sample);
+    // The destination may be back before it is asked for; then it is taken away once more.
+    let told = (0..20).find_map(|_| {
+        dst.stop();
+        src.until("the link is down", |src| (!src.connected()).then_some(()));
+        thread::scope(|scope| {
+            let src = &src;
+            let asking = scope.spawn(move || src.run(&["precheck", &sample_name(), "dst"]));
+            dst.start();
+            let told = asking.join().unwrap();
+            (told.code == 0 && told.err.contains("waiting up to")).then_some(told)
+        })
+    });
+    let told = told.expect("a precheck waits for the link, and passes");
+    assert!(told.err.contains("for the agent of \"dst\", which is being dialled"), "{}", told.err);
+}
+
+fn sample_name() -> String {
+    Sample::default().name
+}
+
+/// What takes long is no reason to give an agent up that is at it. Under a limit of 0 a copy for a peer waited in silence.
+#[test]
+fn an_agent_that_is_at_it_is_not_taken_to_be_stuck() {
+    let sample = Sample { size_bytes: 4 << 20, ..Sample::default() };
+    let (src, _dst, _) = ready(&sample);
+    src.run(&["limit", "dst", "0"]).ok();
+    thread::scope(|scope| {
+        let keeping = scope.spawn(|| src.run(&["backup", "create", &sample.name, "dst"]));
+        thread::sleep(SILENCE_MAX + Duration::from_secs(1));
+        src.run(&["limit", "dst", "none"]).ok();
+        let told = keeping.join().unwrap();
+        assert!(told.err.contains("limit for dst is 0: nothing is sent there"), "{}", told.err);
+        told.ok();
+    });
+}

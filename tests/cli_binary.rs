@@ -343,7 +343,8 @@ fn completion_and_manual_pages_know_the_commands() {
     let written = Command::new(BINARY).arg("man").arg(dir.path()).output().unwrap();
     assert_eq!(code(&written), 0, "{}", errors(&written));
     each_page(&modelferry::cli::command(), "modelferry", &mut |name| {
-        let page = fs::read_to_string(dir.path().join(format!("{name}.1"))).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let page =
+            fs::read_to_string(dir.path().join(format!("man1/{name}.1"))).unwrap_or_else(|e| panic!("{name}: {e}"));
         for part in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", ".SH JUJU"] {
             assert!(page.contains(part), "{name} has no {part}: {page}");
         }

@@ -30,6 +30,7 @@ fn every_path_that_a_document_names_exists() {
         "README.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md",
+        "docs/configuration.md",
         "docs/in-doubt.md",
         "docs/while-it-migrates.md",
         "docs/juju-parity.md",
@@ -45,6 +46,42 @@ fn every_path_that_a_document_names_exists() {
 fn a_path_that_does_not_exist_would_be_noticed() {
     let named = paths_named("See `src/nowhere.rs`, `modelferry demo` and `engine/switchover`.");
     assert_eq!(named.into_iter().collect::<Vec<_>>(), ["src/engine/switchover", "src/nowhere.rs"]);
+}
+
+/// Returns the documents and headings that a text names as `docs/NAME.md, "HEADING"`.
+fn headings_named(text: &str) -> Vec<(String, String)> {
+    // In sources quotes are escaped, and lines go on behind a backslash.
+    let joined = text.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ").replace("\\\"", "\"");
+    let mut found = Vec::new();
+    for part in joined.split("docs/").skip(1) {
+        let Some((name, rest)) = part.split_once(".md, \"") else { continue };
+        if let Some((heading, _)) = rest.split_once('"').filter(|_| !name.contains(' ')) {
+            found.push((format!("docs/{name}.md"), heading.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_section_that_an_operator_is_sent_to_exists() {
+    fn walk(dir: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.extend(headings_named(&fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join("src"), &mut found);
+    assert!(found.len() >= 2, "{found:?}");
+    for (document, heading) in found {
+        let there = text(&document).lines().any(|line| line.trim_start_matches('#').trim() == heading);
+        assert!(there, "{document} has no section {heading:?}");
+    }
+    assert!(!text("src/journal/error.rs").contains("see the manual"), "there is no manual beside the documents");
 }
 
 #[test]

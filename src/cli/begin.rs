@@ -40,18 +40,7 @@ pub(super) fn each(
         }
     }
     if wait {
-        let mut begun = begun.into_iter().peekable();
-        while let Some(id) = begun.next() {
-            match follow::follow(context, &id, None) {
-                Ok(ended) => exit = exit.graver(ended),
-                Err(failure) => {
-                    exit = exit.graver(context.fail(&failure));
-                    if begun.peek().is_some() && context.gives_up(&failure) {
-                        break;
-                    }
-                }
-            }
-        }
+        exit = exit.graver(follow::all(context, &begun));
     }
     Ok(exit)
 }

@@ -78,7 +78,7 @@ impl Client {
             match serde_json::from_slice(&line).map_err(|_| unexpected())? {
                 Response::Failed(failure) => return Err(*failure),
                 Response::Alive => {}
-                Response::Waiting(why) if self.is_told => eprintln!("{}", plain(&why)),
+                Response::Waiting(why) if self.is_told => tell(&why),
                 Response::Waiting(_) => {}
                 response => return Ok(Some(response)),
             }
@@ -136,6 +136,11 @@ impl Client {
         self.send(request)?;
         self.next(None)?.ok_or_else(unexpected)
     }
+}
+
+/// Passes on to people what the agent says. Where that cannot be written, the answer still can.
+fn tell(why: &str) {
+    let _ = writeln!(io::stderr(), "{}", plain(why));
 }
 
 /// Reports whether a read or a write has come to the end of its patience.

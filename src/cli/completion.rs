@@ -3,9 +3,9 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use super::complete;
 use super::exit::{self, Exit};
 use super::help::Help;
+use super::{Context, complete};
 use crate::agent::control::Failure;
 
 const HELP: Help = Help {
@@ -29,8 +29,8 @@ pub struct CompletionArgs {
 }
 
 impl CompletionArgs {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
-        super::put(&String::from_utf8_lossy(&complete::script(&self.shell.to_string())));
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.put(&String::from_utf8_lossy(&complete::script(&self.shell.to_string())));
         Ok(Exit::Done)
     }
 }

@@ -34,9 +34,9 @@ pub struct CutoverArgs {
 
 impl CutoverArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let usage = |text: String| Failure::new(FailureKind::Usage, text);
-        let until =
-            self.until.as_deref().map(|until| moment::parse(until, &Zoned::now())).transpose().map_err(usage)?;
+        let usage = |text: String| Failure::new(FailureKind::Usage, text).state("nothing has changed");
+        let now = Zoned::now();
+        let until = self.until.as_deref().map(|until| moment::after(until, &now, "now")).transpose().map_err(usage)?;
         let order = Order::Cutover { until_ms: until.map(moment::unix_ms) };
         let Response::Migration(migration) = context.ask(&Request::Order { id: self.id, order })? else {
             return Err(client::unexpected());

@@ -27,7 +27,7 @@ const IMPORT: Help = Help {
 };
 
 const EXPORT: Help = Help {
-    examples: &["modelferry embedded export shop-eu copy"],
+    examples: &["modelferry embedded export shop-eu copy", "modelferry embedded export shop-eu copy --held"],
     exits: exit::ASKING,
     juju: Some("juju dump-model MODEL, which prints the description alone"),
 };
@@ -81,6 +81,9 @@ pub enum EmbeddedCommand {
         model: String,
         /// A directory that is empty or does not exist yet
         dir: PathBuf,
+        /// Export the copy that `migrate --hold-reap` keeps here of a model that has moved
+        #[arg(long)]
+        held: bool,
     },
     /// Remove a model
     ///
@@ -112,6 +115,9 @@ pub enum EmbeddedCommand {
         model: String,
         /// The key; all of them by default
         key: Option<String>,
+        /// Read the copy that `migrate --hold-reap` keeps here of a model that has moved
+        #[arg(long)]
+        held: bool,
     },
     #[command(subcommand)]
     User(UserCommand),
@@ -174,13 +180,13 @@ impl EmbeddedCommand {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Import { file, blobs, without_blobs: _ } => import(context, &file, blobs.as_deref())?,
-            Self::Export { model, dir } => export(context, model, &dir)?,
+            Self::Export { model, dir, held } => export(context, model, &dir, held)?,
             Self::Remove { model } => {
                 let said = format!("Model \"{}\" removed.\n", plain(&model));
                 done(context, &Request::EmbeddedRemove { model }, said)?;
             }
             Self::Set { model, entry } => set(context, model, &entry)?,
-            Self::Get { model, key } => get(context, model, key)?,
+            Self::Get { model, key, held } => get(context, model, key, held)?,
             Self::User(command) => return command.run(context),
         }
         Ok(Exit::Done)
@@ -243,10 +249,11 @@ fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::P
     Ok(())
 }
 
-fn export(context: &Context, model: String, dir: &std::path::Path) -> Result<(), Failure> {
+fn export(context: &Context, model: String, dir: &std::path::Path, held: bool) -> Result<(), Failure> {
     let dir = to_fill(dir)?;
     let (shown, mut files) = (dir.display().to_string(), Named::new([dir.clone()]));
-    let Response::Exported(exported) = context.ask_handing(&Request::EmbeddedExport { model, dir }, &mut files)? else {
+    let request = Request::EmbeddedExport { model, dir, held };
+    let Response::Exported(exported) = context.ask_handing(&request, &mut files)? else {
         return Err(client::unexpected());
     };
     context.print(&exported, || {
@@ -272,9 +279,9 @@ fn set(context: &Context, model: String, entry: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn get(context: &Context, model: String, key: Option<String>) -> Result<(), Failure> {
+fn get(context: &Context, model: String, key: Option<String>, held: bool) -> Result<(), Failure> {
     let one = key.is_some();
-    let Response::Entries(entries) = context.ask(&Request::EmbeddedGet { model, key })? else {
+    let Response::Entries(entries) = context.ask(&Request::EmbeddedGet { model, key, held })? else {
         return Err(client::unexpected());
     };
     context.print(&entries, || match entries.as_slice() {

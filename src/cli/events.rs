@@ -5,7 +5,7 @@ use clap::Args;
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::{Format, utc};
-use super::{Context, client, plain, put};
+use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::EventView;
 
@@ -37,7 +37,11 @@ impl EventsArgs {
         loop {
             match client.next(None)? {
                 // A line each in every format, so that a reader can take them as they come.
-                Some(Response::Events(events)) => events.iter().for_each(|event| put(&render(event, context.format))),
+                Some(Response::Events(events)) => {
+                    if !events.iter().all(|event| context.put(&render(event, context.format))) {
+                        return Ok(Exit::Done);
+                    }
+                }
                 Some(Response::Done) => return Ok(Exit::Done),
                 _ => return Err(client::unexpected()),
             }

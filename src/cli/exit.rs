@@ -25,6 +25,8 @@ pub enum Exit {
     Attention = 7,
     /// The daemon does not start with this configuration; sysexits' EX_CONFIG.
     BadConfig = 78,
+    /// Ctrl-C, as a shell reports it.
+    Interrupted = 130,
 }
 
 /// A code that a command can end with, and what it means there.
@@ -33,13 +35,15 @@ pub type Ending = (Exit, &'static str);
 /// It is done.
 pub const DONE: Ending = (Exit::Done, "done");
 /// Somebody said no.
-pub const REFUSED: Ending = (Exit::Refused, "refused, nothing has changed");
+pub const REFUSED: Ending = (Exit::Refused, "refused, nothing has changed; or what was printed could not be written");
 /// clap said no.
 pub const USAGE: Ending = (Exit::Usage, "the command line makes no sense");
 /// It failed before the decision.
 pub const REVERTED: Ending = (Exit::Reverted, "reverted: the model is live on its source, as it was");
 /// Nobody here knows yet.
 pub const IN_DOUBT: Ending = (Exit::InDoubt, "in doubt: decided, but not known on both sides");
+/// The agent answers nothing but its status.
+pub const STOPPED: Ending = (Exit::InDoubt, "the agent has stopped acting, as its journal cannot be trusted");
 /// Nobody was asked.
 pub const UNREACHABLE: Ending = (Exit::Unreachable, "the agent cannot be reached");
 /// Nobody was asked, here or there.
@@ -52,6 +56,9 @@ pub const ATTENTION: Ending = (Exit::Attention, "moved, but somebody should look
 /// The daemon does not begin.
 pub const BAD_CONFIG: Ending = (Exit::BadConfig, "the configuration is wrong");
 
+/// Ctrl-C while it was followed.
+pub const INTERRUPTED: Ending = (Exit::Interrupted, "interrupted by Ctrl-C; what was followed goes on");
+
 /// All that there is.
 pub const ALL: &[Ending] = &[
     (Exit::Done, "done; or accepted, where nobody waits"),
@@ -63,13 +70,14 @@ pub const ALL: &[Ending] = &[
     TIMED_OUT,
     ATTENTION,
     BAD_CONFIG,
+    INTERRUPTED,
 ];
 /// Commands that need no agent.
 pub const ALONE: &[Ending] = &[DONE, REFUSED, USAGE];
 /// Commands that ask the agent, or tell it something that is done at once.
-pub const ASKING: &[Ending] = &[DONE, REFUSED, USAGE, UNREACHABLE];
+pub const ASKING: &[Ending] = &[DONE, REFUSED, USAGE, STOPPED, UNREACHABLE];
 /// Commands whose question the agent may have to pass on to a peer.
-pub const ASKING_PEER: &[Ending] = &[DONE, REFUSED, USAGE, PEER_UNREACHABLE];
+pub const ASKING_PEER: &[Ending] = &[DONE, REFUSED, USAGE, STOPPED, PEER_UNREACHABLE];
 /// Commands that decide about a migration.
 pub const DECIDING: &[Ending] = &[DONE, REFUSED, USAGE, IN_DOUBT, UNREACHABLE];
 /// Commands that follow a migration to its end.
@@ -82,6 +90,7 @@ pub const FOLLOWING: &[Ending] = &[
     PEER_UNREACHABLE,
     TIMED_OUT,
     ATTENTION,
+    INTERRUPTED,
 ];
 /// The daemon.
 pub const SERVING: &[Ending] = &[
@@ -120,7 +129,7 @@ impl Exit {
 
     /// Returns the graver of two, for a command that was about several models.
     pub fn graver(self, other: Self) -> Self {
-        const GRAVEST_FIRST: [Exit; 9] = [
+        const GRAVEST_FIRST: [Exit; 10] = [
             Exit::InDoubt,
             Exit::Attention,
             Exit::Reverted,
@@ -129,6 +138,7 @@ impl Exit {
             Exit::Unreachable,
             Exit::Usage,
             Exit::BadConfig,
+            Exit::Interrupted,
             Exit::Done,
         ];
         GRAVEST_FIRST.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)

@@ -1,5 +1,6 @@
 //! `modelferry man`: writes the manual pages, for packages.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,20 +11,22 @@ use roff::{Roff, roman};
 use super::exit::{self, Exit};
 use super::help::Help;
 use crate::agent::control::{Failure, FailureKind};
+use crate::config::reference;
 
 const HELP: Help = Help {
-    examples: &["modelferry man /usr/share/man/man1"],
+    examples: &["modelferry man /usr/share/man", "modelferry man ~/.local/share/man"],
     exits: exit::ALONE,
     juju: Some("juju documentation, which writes Markdown"),
 };
 
 /// Write the manual pages into a directory
 ///
-/// For those who make packages: a page for every command, with what its --help says.
+/// A page for every command goes to man1 in it, with what its --help says, and modelferry.toml(5) to man5: every key of the
+/// configuration. `man modelferry-migrate` then shows one; both directories are made where they are not there.
 #[derive(Debug, Args)]
-#[command(hide = true, after_long_help = HELP)]
+#[command(after_long_help = HELP)]
 pub struct ManArgs {
-    /// An existing directory
+    /// An existing directory, such as /usr/share/man
     dir: PathBuf,
 }
 
@@ -31,7 +34,14 @@ impl ManArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut command = super::command().disable_help_subcommand(true);
         command.build();
-        write_pages(&command, &self.dir).map_err(|error| {
+        let (commands, files) = (self.dir.join("man1"), self.dir.join("man5"));
+        let written = self.dir.metadata().and_then(|_| {
+            fs::create_dir_all(&commands)?;
+            fs::create_dir_all(&files)?;
+            write_pages(&command, &commands)?;
+            fs::write(files.join("modelferry.toml.5"), reference::manual())
+        });
+        written.map_err(|error| {
             Failure::new(
                 FailureKind::Refused,
                 format!("cannot write manual pages into {}: {error}", self.dir.display()),
@@ -57,7 +67,7 @@ fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();
     render(command, &man, &mut page)?;
-    std::fs::write(dir.join(man.get_filename()), page)
+    fs::write(dir.join(man.get_filename()), page)
 }
 
 fn render(command: &Command, man: &Man, page: &mut dyn Write) -> io::Result<()> {
@@ -113,7 +123,8 @@ mod tests {
     fn every_page_has_its_sections_by_their_usual_names_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         ManArgs { dir: dir.path().to_owned() }.run().unwrap();
-        let pages: Vec<PathBuf> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let pages: Vec<PathBuf> =
+            std::fs::read_dir(dir.path().join("man1")).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(pages.len() > 40, "{pages:?}");
         for path in pages {
             let page = std::fs::read_to_string(&path).unwrap();
@@ -123,9 +134,22 @@ mod tests {
             assert_eq!(found, wanted, "{path:?}: {headings:?}");
             assert!(!headings.contains(&"EXTRA"), "{path:?}");
         }
-        let page = std::fs::read_to_string(dir.path().join("modelferry-abort.1")).unwrap();
+        let page = std::fs::read_to_string(dir.path().join("man1/modelferry-abort.1")).unwrap();
         let (_, below) = page.split_once(".SH \"EXIT STATUS\"\n.TP\n0\n").expect("a list of codes");
         assert!(below.contains(".SH EXAMPLES\n.EX\nmodelferry abort "), "{below}");
         assert!(below.contains("\n.EE\n.SH JUJU\n"), "{below}");
+    }
+
+    #[test]
+    fn the_configuration_has_a_page_with_every_key() {
+        let dir = tempfile::tempdir().unwrap();
+        ManArgs { dir: dir.path().to_owned() }.run().unwrap();
+        let page = std::fs::read_to_string(dir.path().join("man5/modelferry.toml.5")).unwrap();
+        for table in &reference::TABLES {
+            for key in table.keys {
+                let name = key.name().replace('-', "\\-");
+                assert!(page.contains(&format!("\\fB{name}\\fR")), "{name} is not in {page}");
+            }
+        }
     }
 }

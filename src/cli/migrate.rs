@@ -33,8 +33,8 @@ const HELP: Help = Help {
 ///
 /// The models stay live while their binaries travel, and are frozen only for the last step. The command ends
 /// as soon as the migrations have begun; `wait` or --wait follows them. Of many, `max-parallel` in the configuration (2)
-/// copy at once, and the rest is queued. TIME is such as 22:00 (the next, local time), 2026-11-23T02:00Z, or +2h. Of several models, the gravest exit code
-/// counts: 4, 7, 3, 6, 1.
+/// copy at once, and the rest is queued. TIME is such as 22:00 (the next, local time), 2026-11-23T02:00Z, +2h or +7d; one
+/// that has passed is refused. Of several models, the gravest exit code counts: 4, 7, 3, 6, 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP, override_usage = "modelferry migrate [OPTIONS] <MODEL>... <DEST>\n       \
     modelferry migrate [OPTIONS] --all <DEST>")]
@@ -76,8 +76,9 @@ pub struct MigrateArgs {
     /// Leave the model's log behind: the copy here is deleted as soon as the model is live over there
     #[arg(long)]
     skip_logs: bool,
-    /// Keep the copy here for so long after the model has moved, such as 30m or 24h; `reap` ends that early. Nobody
-    /// can use the copy, and it cannot be made live again: it is there to be looked at
+    /// Keep the copy here for so long after the model has moved, such as 30m or 7d; `reap` ends that early. Nobody
+    /// can use the copy, and it cannot be made live again; `status -m`, `show-model`, `embedded get` and `embedded
+    /// export` show it with --held
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     hold_reap: Option<Duration>,
 }
@@ -87,7 +88,8 @@ impl MigrateArgs {
         if self.dry_run {
             return precheck::check(context, self.names, self.all, self.strict);
         }
-        let schedule = self.schedule(&Zoned::now()).map_err(|text| Failure::new(FailureKind::Usage, text))?;
+        let wrong = |text| Failure::new(FailureKind::Usage, text).state("nothing has changed");
+        let schedule = self.schedule(&Zoned::now()).map_err(wrong)?;
         let (models, peer) = models_named::resolve(context, self.names, self.all)?;
         if let Some(file) = &self.backup {
             let [model] = models.as_slice() else {
@@ -117,9 +119,10 @@ impl MigrateArgs {
     ///
     /// Errors: a sentence that says what would be right.
     fn schedule(&self, now: &Zoned) -> Result<Schedule, String> {
-        let at = self.at.as_deref().map(|at| moment::parse(at, now)).transpose()?;
-        let from = at.map_or_else(|| now.clone(), |at| at.to_zoned(now.time_zone().clone()));
-        let until = self.until.as_deref().map(|until| moment::parse(until, &from)).transpose()?;
+        let at = self.at.as_deref().map(|at| moment::after(at, now, "now")).transpose()?;
+        let at_zoned = at.map(|at| at.to_zoned(now.time_zone().clone()));
+        let (from, what) = at_zoned.as_ref().map_or((now, "now"), |at| (at, "--at"));
+        let until = self.until.as_deref().map(|until| moment::after(until, from, what)).transpose()?;
         Ok(Schedule {
             at_ms: at.map(moment::unix_ms),
             hold: self.hold,

@@ -26,6 +26,7 @@ mod limit;
 mod man;
 mod migrate;
 mod migrations;
+mod mistake;
 mod models;
 mod models_named;
 mod moment;
@@ -50,7 +51,8 @@ mod unpair;
 mod verify;
 mod wait;
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -62,7 +64,7 @@ use crate::controller::files::Files;
 use client::Client;
 use exit::Exit;
 use help::Help;
-use output::{Format, plain};
+use output::{Format, Sink, plain};
 
 const HELP: Help = Help {
     examples: &[
@@ -80,7 +82,8 @@ const HELP: Help = Help {
 ///
 /// One agent runs beside each controller; every other command asks the agent of this host, through its control socket.
 /// A model stays live while its binaries travel, is frozen for a moment, and is then on its new controller; or it is
-/// live where it was, as it was. See `modelferry demo`.
+/// live where it was, as it was. `modelferry demo` shows it; `modelferry man DIR` writes the manual pages, with every key of
+/// the configuration in modelferry.toml(5).
 #[derive(Debug, Parser)]
 #[command(name = "modelferry", version, after_long_help = HELP, infer_subcommands = false)]
 struct Cli {
@@ -99,13 +102,13 @@ struct Globals {
     /// The agent's configuration.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How results are printed; with `json`, failures are JSON as well.
+    /// How results are printed; with `json`, failures and mistakes in the command line are JSON as well.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
     /// Print in colour, whatever the terminal.
     #[arg(long, global = true, overrides_with = "no_color")]
     color: bool,
-    /// Print without colour; so does the environment variable NO_COLOR.
+    /// Print without colour; so do the environment variable NO_COLOR, and TERM=dumb.
     #[arg(long, global = true)]
     no_color: bool,
 }
@@ -164,9 +167,24 @@ pub(crate) struct Context {
     config: Option<PathBuf>,
     socket: Option<PathBuf>,
     environment: Environment,
+    sink: Sink,
 }
 
 impl Context {
+    fn new(globals: Globals, environment: Environment) -> Self {
+        let Globals { socket, config, format, color, no_color } = globals;
+        let may = |terminal: bool| color || !no_color && !environment.is_plain() && terminal;
+        let (color, paint) = (may(std::io::stderr().is_terminal()), may(std::io::stdout().is_terminal()));
+        Self { format, color, paint, config, socket, environment, sink: Sink::default() }
+    }
+
+    /// Prints to standard output.
+    ///
+    /// Returns whether it makes sense to print more: nobody reads what follows otherwise.
+    fn put(&self, text: &str) -> bool {
+        self.sink.out(text)
+    }
+
     /// Connects to the agent that the command line means.
     fn connect(&self) -> Result<Client, Failure> {
         let sockets = match (&self.socket, &self.config) {
@@ -193,13 +211,13 @@ impl Context {
 
     /// Prints a result.
     fn print(&self, value: &impl serde::Serialize, tabular: impl FnOnce() -> String) {
-        put(&self.format.render(value, tabular));
+        self.put(&self.format.render(value, tabular));
     }
 
     /// Prints a remark that is no result, where people read.
     fn remark(&self, text: &str) {
         if self.format == Format::Tabular {
-            eprintln!("{text}");
+            self.sink.err(text);
         }
     }
 
@@ -215,31 +233,42 @@ impl Context {
     /// Prints a failure, and tells how the command ends.
     fn fail(&self, failure: &Failure) -> Exit {
         if self.format == Format::Json {
-            put(&self.format.render(&serde_json::json!({ "error": failure }), String::new));
+            self.put(&mistake::json(failure));
         } else {
-            let message = match &failure.redirect {
-                Some(redirect) => redirect::text(redirect),
-                None => failure.message.lines().map(plain).collect::<Vec<_>>().join("\n"),
-            };
-            let (red, reset) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-            eprintln!("{red}ERROR{reset} {message}");
-            for line in [&failure.state, &failure.hint].into_iter().flat_map(|text| text.lines()) {
-                eprintln!("{}", plain(line));
-            }
+            self.complain(failure);
         }
         Exit::of(failure)
+    }
+
+    /// Prints a failure for people.
+    fn complain(&self, failure: &Failure) {
+        let message = match &failure.redirect {
+            Some(redirect) => redirect::text(redirect),
+            None => failure.message.lines().map(plain).collect::<Vec<_>>().join("\n"),
+        };
+        let (red, reset) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        self.sink.err(&format!("{red}ERROR{reset} {message}"));
+        for line in [&failure.state, &failure.hint].into_iter().flat_map(|text| text.lines()) {
+            self.sink.err(&plain(line));
+        }
+    }
+
+    /// Ends the command, and says so if something that it printed is lost.
+    fn finish(&self, exit: Exit) -> Exit {
+        let Some(unwritten) = self.sink.unwritten() else { return exit };
+        let mut failure = Failure::new(FailureKind::Refused, unwritten.message())
+            .hint("make room, or send the output elsewhere, and type it again: a proof is printed again as well");
+        if exit == Exit::Done {
+            failure = failure.state("what was asked for is done; what was printed of it is not whole");
+        }
+        self.complain(&failure);
+        exit.graver(Exit::Refused)
     }
 }
 
 /// Returns a cloud and its region as Juju's tables have them.
 fn cloud_region(cloud: &str, region: &str) -> String {
     if region.is_empty() { cloud.to_owned() } else { format!("{cloud}/{region}") }
-}
-
-/// Writes to standard output. A reader that went away, such as `head`, is no failure of the command.
-fn put(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Returns the whole command line: every command, with its options and its help.
@@ -253,52 +282,54 @@ pub fn main() -> ExitCode {
     if let Some(code) = complete::answer(&environment) {
         return code;
     }
-    let command = command().color(if environment.no_color { ColorChoice::Never } else { ColorChoice::Auto });
-    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let choice = if environment.is_plain() { ColorChoice::Never } else { ColorChoice::Auto };
+    let parsed = command().color(choice).try_get_matches_from(&words);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        // clap prints help on standard output with 0, and mistakes on standard error with 2.
-        Err(error) => error.exit(),
+        Err(error) => return mistake::tell(&error, &words).into(),
     };
-    let Globals { socket, config, format, color, no_color } = cli.globals;
-    let may = |terminal: bool| color || !no_color && !environment.no_color && terminal;
-    let paint = may(std::io::stdout().is_terminal());
-    let color = may(std::io::stderr().is_terminal());
-    let context = Context { format, color, paint, config, socket, environment };
-    let run = match cli.command {
-        Command::Agent(args) => args.run(&context),
-        Command::Pair(command) => command.run(&context),
-        Command::Peers(args) => args.run(&context),
-        Command::Unpair(args) => args.run(&context),
-        Command::Identity(command) => command.run(&context),
-        Command::Controllers(args) => args.run(&context),
-        Command::ShowController(args) => args.run(&context),
-        Command::Models(args) => args.run(&context),
-        Command::ShowModel(args) => args.run(&context),
-        Command::Status(args) => args.run(&context),
-        Command::Limit(args) => args.run(&context),
-        Command::Precheck(args) => args.run(&context),
-        Command::Precopy(args) => args.run(&context),
-        Command::Migrate(args) => args.run(&context),
-        Command::Pause(args) => args.run(&context),
-        Command::Resume(args) => args.run(&context),
-        Command::Cutover(args) => args.run(&context),
-        Command::Abort(args) => args.run(&context),
-        Command::Reap(args) => args.run(&context),
-        Command::Wait(args) => args.run(&context),
-        Command::Verify(args) => args.run(&context),
-        Command::Migrations(args) => args.run(&context),
-        Command::ShowMigration(args) => args.run(&context),
-        Command::Backup(command) => command.run(&context),
-        Command::Resolve(args) => args.run(&context),
-        Command::Events(args) => args.run(&context),
-        Command::Audit(command) => command.run(&context),
-        Command::Store(command) => command.run(&context),
-        Command::Embedded(command) => command.run(&context),
-        Command::Demo(args) => args.run().map(|()| Exit::Done),
-        Command::Completion(args) => args.run(),
+    let context = Context::new(cli.globals, environment);
+    let exit = run(cli.command, &context).unwrap_or_else(|failure| context.fail(&failure));
+    context.finish(exit).into()
+}
+
+/// Runs a command.
+fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Agent(args) => args.run(context),
+        Command::Pair(command) => command.run(context),
+        Command::Peers(args) => args.run(context),
+        Command::Unpair(args) => args.run(context),
+        Command::Identity(command) => command.run(context),
+        Command::Controllers(args) => args.run(context),
+        Command::ShowController(args) => args.run(context),
+        Command::Models(args) => args.run(context),
+        Command::ShowModel(args) => args.run(context),
+        Command::Status(args) => args.run(context),
+        Command::Limit(args) => args.run(context),
+        Command::Precheck(args) => args.run(context),
+        Command::Precopy(args) => args.run(context),
+        Command::Migrate(args) => args.run(context),
+        Command::Pause(args) => args.run(context),
+        Command::Resume(args) => args.run(context),
+        Command::Cutover(args) => args.run(context),
+        Command::Abort(args) => args.run(context),
+        Command::Reap(args) => args.run(context),
+        Command::Wait(args) => args.run(context),
+        Command::Verify(args) => args.run(context),
+        Command::Migrations(args) => args.run(context),
+        Command::ShowMigration(args) => args.run(context),
+        Command::Backup(command) => command.run(context),
+        Command::Resolve(args) => args.run(context),
+        Command::Events(args) => args.run(context),
+        Command::Audit(command) => command.run(context),
+        Command::Store(command) => command.run(context),
+        Command::Embedded(command) => command.run(context),
+        Command::Demo(args) => args.run(context),
+        Command::Completion(args) => args.run(context),
         Command::Man(args) => args.run(),
-    };
-    run.unwrap_or_else(|failure| context.fail(&failure)).into()
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ pub fn parse(text: &str, from: &Zoned) -> Result<Timestamp, String> {
     let text = text.trim();
     if let Some(later) = text.strip_prefix('+') {
         let later = parse_duration(later)?;
-        return from.timestamp().checked_add(later).map_err(|_| wrong());
+        let far = |_| format!("`{text}` is beyond the year 9999; write a time such as 22:00, 2026-11-23T02:00Z or +2h");
+        return from.timestamp().checked_add(later).map_err(far);
     }
     let zone: &TimeZone = from.time_zone();
     if let Ok(moment) = text.parse::<Timestamp>() {
@@ -31,6 +32,19 @@ pub fn parse(text: &str, from: &Zoned) -> Result<Timestamp, String> {
     let today = on(from.date())?;
     let next = if today > *from { today } else { on(from.date().checked_add(1.day()).map_err(|_| wrong())?)? };
     Ok(next.timestamp())
+}
+
+/// Reads a moment that lies after `from`. `what`: what that is, in words.
+///
+/// Errors: a sentence that says what would be right, or both moments as they were understood.
+pub fn after(text: &str, from: &Zoned, what: &str) -> Result<Timestamp, String> {
+    let moment = parse(text, from)?;
+    if moment > from.timestamp() {
+        return Ok(moment);
+    }
+    let shown = |moment: &Zoned| moment.strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+    let understood = shown(&moment.to_zoned(from.time_zone().clone()));
+    Err(format!("`{text}` is {understood}, and that is not after {what}, {}", shown(from)))
 }
 
 /// Returns a moment in Unix milliseconds.
@@ -60,6 +74,7 @@ mod tests {
             ("2026-07-01 02:00", "2026-07-01T00:00:00Z"),
             ("+2h", "2026-11-22T22:30:00Z"),
             ("+1h30m", "2026-11-22T22:00:00Z"),
+            ("+1000d", "2029-08-18T20:30:00Z"),
         ] {
             assert_eq!(read(text).as_deref(), Ok(moment), "{text}");
         }
@@ -67,9 +82,21 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_says_what_to_write() {
-        for text in ["", "22", "25:00", "tomorrow", "+", "+2", "2026-11-31T02:00", "-2h"] {
+        for text in ["", "22", "25:00", "tomorrow", "+", "+2", "2026-11-31T02:00", "-2h", "+4000000000d"] {
             let error = read(text).unwrap_err();
             assert!(error.contains("such as"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_moment_that_has_passed_is_refused_with_the_time_as_it_was_understood() {
+        let from: Zoned = "2026-11-22T21:30:00+01:00[Europe/Berlin]".parse().unwrap();
+        let refused = after("2026-07-01T02:00", &from, "now").unwrap_err();
+        assert_eq!(
+            refused,
+            "`2026-07-01T02:00` is 2026-07-01 02:00:00 CEST, and that is not after now, 2026-11-22 21:30:00 CET"
+        );
+        assert!(after("2026-11-22T21:30:00+01:00", &from, "now").is_err(), "this very moment is too late");
+        assert_eq!(after("21:30", &from, "now"), parse("21:30", &from), "a time of day is the next one");
     }
 }

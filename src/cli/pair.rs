@@ -6,6 +6,7 @@ use modelferry_protocol::limits::PORT_DEFAULT;
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::{Context, client, plain};
+use crate::agent::control::view::OfferView;
 use crate::agent::control::{Failure, Request, Response};
 
 const HELP: Help = Help {
@@ -62,22 +63,42 @@ pub enum PairCommand {
     },
 }
 
+/// Says what to type on the other host. `host_name`: this host's, which the other one may resolve.
+fn offered(offer: &OfferView, host_name: &str) -> String {
+    let mut addresses = offer.addresses.iter().map(|address| short(address));
+    let first = addresses.next().unwrap_or_else(|| "HOST".to_owned());
+    let others: Vec<String> =
+        addresses.chain(Some(plain(host_name).into_owned()).filter(|name| !name.is_empty())).collect();
+    let mut text = format!(
+        "Within {} minutes, run on the other host:\n\n  modelferry pair accept {} {first}\n",
+        offer.seconds / 60,
+        offer.code
+    );
+    if !others.is_empty() {
+        text.push_str(&format!(
+            "\nIf {first} cannot be reached from there, put another address of this host in its place: {}.\n",
+            others.join(", ")
+        ));
+    }
+    text
+}
+
+/// Leaves out the port that is meant without one. Of an IPv6 address it is always named.
+fn short(address: &str) -> String {
+    let port = format!(":{PORT_DEFAULT}");
+    match address.strip_suffix(&port) {
+        Some(host) if !host.contains(':') => host.to_owned(),
+        _ => address.to_owned(),
+    }
+}
+
 impl PairCommand {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Offer { name } => {
                 let answer = context.ask(&Request::PairOffer { name })?;
                 let Response::Offer(offer) = answer else { return Err(client::unexpected()) };
-                let host = Some(context.environment.host_name.as_str()).filter(|name| !name.is_empty());
-                let port = if offer.port == PORT_DEFAULT { String::new() } else { format!(":{}", offer.port) };
-                context.print(&offer, || {
-                    format!(
-                        "Within {} minutes, run on the other host:\n\n  modelferry pair accept {} {}{port}\n",
-                        offer.seconds / 60,
-                        offer.code,
-                        plain(host.unwrap_or("HOST")),
-                    )
-                });
+                context.print(&offer, || offered(&offer, &context.environment.host_name));
             }
             Self::Accept { code, address, name } => {
                 let answer = context.ask(&Request::PairAccept { code, address, name })?;
@@ -86,5 +107,24 @@ impl PairCommand {
             }
         }
         Ok(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_is_a_command_that_can_be_typed_as_it_is() {
+        let offer = |addresses: &[&str]| OfferView {
+            code: "ZKTX-PJQE-7Z8D-DRZM-~".into(),
+            seconds: 600,
+            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+        };
+        let told = offered(&offer(&["192.0.2.7:17171", "[2001:db8::7]:17171"]), "east");
+        assert!(told.contains("  modelferry pair accept ZKTX-PJQE-7Z8D-DRZM-~ 192.0.2.7\n"), "{told}");
+        assert!(told.contains("in its place: [2001:db8::7]:17171, east.\n"), "{told}");
+        let told = offered(&offer(&["127.0.0.1:4711"]), "");
+        assert!(told.ends_with("pair accept ZKTX-PJQE-7Z8D-DRZM-~ 127.0.0.1:4711\n"), "{told}");
     }
 }

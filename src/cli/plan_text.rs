@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::output::{Table, ago, byte_count, span};
 use super::plain;
 use crate::controller::checks::network::{NetworkTable, There};
-use crate::engine::view::PlanView;
+use crate::engine::view::{PlanView, TotalsView};
 
 /// Networks of one kind that are listed; JSON and YAML have all of them.
 const ROWS_MAX: usize = 40;
@@ -99,7 +99,7 @@ fn forecast(plan: &PlanView, now_ms: u64) -> String {
         Some(rate) => {
             format!("{}/s, measured {}", byte_count(rate.bytes_per_second), ago(rate.measured_ms, now_ms))
         }
-        None => "not measured yet: no bytes have gone to this peer".to_owned(),
+        None => "not measured yet: a migration that sends 1 MiB or more measures it".to_owned(),
     };
     let rate = plan.limit.as_ref().map_or_else(|| rate.clone(), |limit| format!("{limit} ({rate})"));
     let eta = match (plan.eta_ms, &plan.limit) {
@@ -131,8 +131,8 @@ fn forecast(plan: &PlanView, now_ms: u64) -> String {
     .join("\n")
 }
 
-/// Returns a line for each of several plans, and their sum: they are sent one after the other over one link.
-pub(super) fn summary(plans: &[Box<PlanView>]) -> String {
+/// Returns a line for each of several plans, and what they have together: what several have travels once.
+pub(super) fn summary(plans: &[Box<PlanView>], totals: Option<&TotalsView>) -> String {
     let mut table = Table::new(&["Model", ">Bytes", ">To send", ">Sending takes", ">Freeze", "Result"]);
     let took = |ms: Option<u64>| ms.map_or_else(|| "unknown".to_owned(), |ms| span(Duration::from_millis(ms)));
     for plan in plans {
@@ -151,15 +151,13 @@ pub(super) fn summary(plans: &[Box<PlanView>]) -> String {
             &result,
         ]);
     }
-    if plans.len() > 1 {
-        let sum = |of: fn(&PlanView) -> u64| plans.iter().map(|plan| of(plan)).sum::<u64>();
-        let eta = plans.iter().map(|plan| plan.eta_ms).sum::<Option<u64>>();
+    if let Some(totals) = totals {
         let failed = plans.iter().filter(|plan| !plan.ok).count();
         table.row([
             "all",
-            &byte_count(sum(|plan| plan.bytes_total)),
-            &byte_count(sum(|plan| plan.bytes_to_send)),
-            &took(eta),
+            &byte_count(totals.bytes_total),
+            &byte_count(totals.bytes_to_send),
+            &took(totals.eta_ms),
             "-",
             &format!("{} of {} can proceed", plans.len() - failed, plans.len()),
         ]);
@@ -239,10 +237,13 @@ mod tests {
             ..plan()
         };
         let shown = text(&unknown, 0);
-        assert!(shown.contains("Rate:            not measured yet: no bytes have gone to this peer\n"), "{shown}");
+        assert!(
+            shown.contains("Rate:            not measured yet: a migration that sends 1 MiB or more measures it\n"),
+            "{shown}"
+        );
         assert!(shown.contains("Sending takes:   not known without a rate\n"), "{shown}");
         assert!(shown.contains("Way back:        none once the model has moved\n"), "{shown}");
-        assert!(summary(&[Box::new(unknown)]).contains("unknown"));
+        assert!(summary(&[Box::new(unknown)], None).contains("unknown"));
     }
 
     /// A limit of 0 was told nowhere, and what is never sent was to take four seconds.
@@ -256,11 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn several_plans_are_summed_up() {
+    fn several_plans_are_summed_up_and_what_they_share_counts_once() {
         let failed = PlanView { ok: false, ..plan() };
-        let shown = summary(&[Box::new(plan()), Box::new(failed)]);
+        let shared =
+            TotalsView { bytes_total: 80 << 20, bytes_held: 16 << 20, bytes_to_send: 64 << 20, eta_ms: Some(5400) };
+        let shown = summary(&[Box::new(plan()), Box::new(failed)], Some(&shared));
         let all = shown.lines().last().unwrap();
-        assert!(all.contains("128 MiB") && all.contains("96 MiB") && all.contains("8.2 s"), "{shown}");
+        assert!(all.contains("80 MiB") && all.contains("64 MiB") && all.contains("5.4 s"), "{shown}");
         assert!(all.ends_with("1 of 2 can proceed"), "{shown}");
     }
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::Format;
-use super::{Context, client, models_named, plan_text};
+use super::{Context, client, models_named, plain, plan_text};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::PlanView;
+use crate::engine::view::{PlanView, TotalsView};
 
 const HELP: Help = Help {
     examples: &["modelferry precheck shop-eu west", "modelferry precheck --all west --format json"],
@@ -16,6 +16,7 @@ const HELP: Help = Help {
         (Exit::Done, "nothing stands against it, though there may be warnings"),
         (Exit::Refused, "something does, or with --strict a warning; nothing has changed"),
         exit::USAGE,
+        exit::STOPPED,
         exit::PEER_UNREACHABLE,
     ],
     juju: Some("juju migrate --dry-run MODEL CONTROLLER, from 3.6.13 on"),
@@ -59,11 +60,11 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
         let ended = match plan {
             Ok(Response::Plan(plan)) => {
                 if context.format == Format::Tabular {
-                    super::put(&plan_text::text(&plan, super::output::now_ms()));
+                    context.put(&plan_text::text(&plan, super::output::now_ms()));
                 } else {
                     trees.push(serde_json::to_value(&plan).unwrap_or_default());
                 }
-                let ended = verdict(context, &plan, strict);
+                let ended = verdict(context, &plan, strict, is_list);
                 plans.push(plan);
                 ended
             }
@@ -72,6 +73,8 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
                 let ended = if context.format != Format::Tabular && is_list {
                     trees.push(json!({ "model": model, "ok": false, "error": failure }));
                     Exit::of(&failure)
+                } else if is_list {
+                    context.fail(&of_model(&model, failure.clone()))
                 } else {
                     context.fail(&failure)
                 };
@@ -91,21 +94,38 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
             (false, None) => {}
         }
     } else if is_list {
-        super::put(&plan_text::summary(&plans));
+        let totals = if plans.len() > 1 { Some(totals(context, &plans, peer)?) } else { None };
+        context.put(&plan_text::summary(&plans, totals.as_deref()));
     }
     Ok(exit)
 }
 
-/// Says how the plan of one model ends.
-fn verdict(context: &Context, plan: &PlanView, strict: bool) -> Exit {
+/// Asks what all the models have together: what several of them have travels once.
+fn totals(context: &Context, plans: &[Box<PlanView>], peer: String) -> Result<Box<TotalsView>, Failure> {
+    let models = plans.iter().map(|plan| plan.model_uuid.clone()).collect();
+    match context.ask(&Request::Totals { models, peer })? {
+        Response::Totals(totals) => Ok(totals),
+        _ => Err(client::unexpected()),
+    }
+}
+
+/// Returns a failure that names the model that it is about.
+fn of_model(model: &str, failure: Failure) -> Failure {
+    Failure { message: format!("model \"{model}\": {}", failure.message), ..failure }
+}
+
+/// Says how the plan of one model ends. `named`: whether it has to say which model that is.
+fn verdict(context: &Context, plan: &PlanView, strict: bool, named: bool) -> Exit {
     let against = |level: &str| level == "fail" || strict && level == "warn";
     let causes: Vec<_> = plan.findings.iter().filter(|finding| against(&finding.level)).collect();
     let stands = !plan.ok || !causes.is_empty();
     if context.format != Format::Tabular {
         return if stands { Exit::Refused } else { Exit::Done };
     }
+    let path = format!("{}/{}", plan.owner, plan.model);
     if !stands {
-        context.remark("Dry run successful: migration can proceed");
+        let of_which = if named { format!(" for model \"{}\"", plain(&path)) } else { String::new() };
+        context.remark(&format!("Dry run successful{of_which}: migration can proceed"));
         return Exit::Done;
     }
     let message = causes.first().map_or_else(|| "the migration cannot proceed".to_owned(), |cause| cause.complaint());
@@ -114,6 +134,9 @@ fn verdict(context: &Context, plan: &PlanView, strict: bool) -> Exit {
     let fixes: Vec<&str> = causes.iter().flat_map(|cause| cause.fix.lines()).collect();
     if !fixes.is_empty() {
         failure = failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")));
+    }
+    if named {
+        failure = of_model(&path, failure);
     }
     context.fail(&failure)
 }

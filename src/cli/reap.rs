@@ -16,7 +16,7 @@ const HELP: Help = Help {
 
 /// How it can end: a copy that cannot be deleted is no reason to say that nothing has changed.
 const REAPING: &[Ending] =
-    &[exit::DONE, exit::REFUSED, exit::USAGE, exit::UNREACHABLE, exit::TIMED_OUT, exit::ATTENTION];
+    &[exit::DONE, exit::REFUSED, exit::USAGE, exit::STOPPED, exit::UNREACHABLE, exit::TIMED_OUT, exit::ATTENTION];
 
 /// Delete this side's copy of a model that has moved, now
 ///

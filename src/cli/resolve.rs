@@ -29,7 +29,12 @@ const HELP: Help = Help {
 /// A proof is what `modelferry show-migration ID --proof` prints on the other side's host; an e-mail around it does
 /// no harm. Giving it to this command is the same as the link delivering it.
 #[derive(Debug, Args)]
-#[command(after_long_help = HELP, group = ArgGroup::new("how").required(true))]
+#[command(after_long_help = HELP, group = ArgGroup::new("how").required(true),
+    override_usage = "modelferry resolve [OPTIONS] <ID> --proof <FILE>\n       \
+    modelferry resolve [OPTIONS] <ID> --renounce\n       \
+    modelferry resolve [OPTIONS] <ID> --reclaim --target-destroyed <UUID>\n       \
+    modelferry resolve [OPTIONS] <ID> --force-activate --source-destroyed <UUID>\n       \
+    modelferry resolve [OPTIONS] <ID> --discard-frozen <UUID>")]
 pub struct ResolveArgs {
     /// The migration's ID, or its model
     id: String,

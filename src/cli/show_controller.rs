@@ -57,7 +57,7 @@ impl ShowControllerArgs {
         let Response::Controller(controller) = answer else { return Err(client::unexpected()) };
         // Juju has no table for this either: what it prints is YAML.
         let format = if context.format == Format::Json { Format::Json } else { Format::Yaml };
-        super::put(&format.render(&tree(&controller, format), String::new));
+        context.put(&format.render(&tree(&controller, format), String::new));
         Ok(Exit::Done)
     }
 }

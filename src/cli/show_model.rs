@@ -18,6 +18,7 @@ const HELP: Help = Help {
     examples: &[
         "modelferry show-model shop-eu",
         "modelferry show-model east:shop-eu --format json",
+        "modelferry show-model shop-eu --held",
         "modelferry show-model --from dump.yaml",
     ],
     exits: exit::ASKING_PEER,
@@ -35,6 +36,9 @@ pub struct ShowModelArgs {
     model: Option<String>,
     #[command(flatten)]
     from: From,
+    /// Show the copy that `migrate --hold-reap` keeps here of a model that has moved
+    #[arg(long, conflicts_with = "from")]
+    held: bool,
 }
 
 /// Juju's fields in Juju's order; `incomplete` alone is ours.
@@ -124,15 +128,17 @@ impl ShowModelArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let model = match (self.from.model(context)?, self.model) {
             (Some(model), _) => model,
-            (None, model) => match context.ask(&Request::ShowModel { model: model.unwrap_or_default() })? {
-                Response::Model(model) => *model,
-                _ => return Err(client::unexpected()),
-            },
+            (None, model) => {
+                match context.ask(&Request::ShowModel { model: model.unwrap_or_default(), held: self.held })? {
+                    Response::Model(model) => *model,
+                    _ => return Err(client::unexpected()),
+                }
+            }
         };
         let now = now_ms();
         // Juju has no table for this either: what it prints is YAML.
         let format = if context.format == Format::Json { Format::Json } else { Format::Yaml };
-        super::put(&format.render(&tree(&model, now), String::new));
+        context.put(&format.render(&tree(&model, now), String::new));
         // What is to be done is no part of the document, which scripts read.
         let path = format!("{}/{}", model.details.row.owner, model.details.row.name);
         if let Some(failed) = status::failed(&model, &path) {

@@ -15,6 +15,7 @@ const HELP: Help = Help {
         (Exit::Done, "everything is as it was handed over"),
         (Exit::Refused, "refused: the migration has not moved its model, or the model has left again"),
         exit::USAGE,
+        exit::STOPPED,
         (Exit::Unreachable, "the agent, or the peer where the model is, cannot be reached"),
         (Exit::Attention, "something is missing or differs"),
     ],

@@ -2,32 +2,42 @@
 
 use std::time::Duration;
 
-/// Reads a duration such as `90s`, `10m` or `1h30m`.
+/// Reads a duration such as `90s`, `10m`, `1h30m` or `7d`.
 ///
 /// Errors: a sentence that says what would be right.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write a number with its unit, such as 90s, 10m or 1h30m");
-    let span: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    let duration = Duration::try_from(span).map_err(|_| wrong())?;
+    let duration = parse(text.trim()).ok_or_else(|| {
+        format!("`{text}` is no duration; write a number with its unit, such as 90s, 10m, 1h30m or 7d")
+    })?;
     if duration.is_zero() {
-        return Err(format!("`{text}` is no time at all; write a duration such as 90s, 10m or 1h30m"));
+        return Err(format!("`{text}` is no time at all; write a duration such as 90s, 10m, 1h30m or 7d"));
     }
     Ok(duration)
 }
 
-/// Reads how long ago something was: a duration, also in days, such as `7d`, or `0s`.
+/// Reads how long ago something was: a duration, or `0s`.
 ///
 /// Errors: a sentence that says what would be right.
 pub fn parse_age(text: &str) -> Result<Duration, String> {
-    let trimmed = text.trim();
-    if let Some(days) = trimmed.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
-        return Ok(Duration::from_secs(u64::from(days) * 24 * 3600));
+    match text.trim() {
+        "0" => Ok(Duration::ZERO),
+        age => parse(age)
+            .ok_or_else(|| format!("`{text}` is no duration; write a number with its unit, such as 7d, 36h or 0s")),
     }
-    match trimmed {
-        "0" | "0s" => Ok(Duration::ZERO),
-        _ => parse_duration(trimmed)
-            .map_err(|_| format!("`{text}` is no duration; write a number with its unit, such as 7d, 36h or 0s")),
-    }
+}
+
+/// Reads a duration. A day has 24 hours: what is asked for is a length of time, not a date.
+fn parse(text: &str) -> Option<Duration> {
+    let (days, rest) = match text.split_once('d') {
+        Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
+        None => (0, text),
+    };
+    let rest = if rest.is_empty() && rest.len() < text.len() {
+        Duration::ZERO
+    } else {
+        Duration::try_from(rest.parse::<jiff::SignedDuration>().ok()?).ok()?
+    };
+    Duration::from_secs(u64::from(days) * 24 * 3600).checked_add(rest)
 }
 
 #[cfg(test)]
@@ -40,8 +50,17 @@ mod tests {
         {
             assert_eq!(parse_age(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "7", "d", "-1d", "1.5d", "99999999999d", "soon"] {
+        for text in ["", "7", "d", "-1d", "1.5d", "99999999999d", "soon", "1dd", "1d-2h"] {
             assert!(parse_age(text).is_err(), "{text}");
+            assert!(parse_duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_may_be_in_days_and_is_never_none() {
+        for (text, seconds) in [("90s", 90), ("1d12h", 36 * 3600), ("1000d", 86_400_000), (" 10m ", 600)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert!(parse_duration("0d").unwrap_err().contains("no time at all"));
     }
 }

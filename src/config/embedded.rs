@@ -1,6 +1,8 @@
 //! What the embedded controller is told to be: as much of a real controller as checks look at.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::table::table;
 
 /// Cloud of an embedded controller that was told nothing: the one Juju bootstraps on a bare host.
 const CLOUD_DEFAULT: &str = "localhost";
@@ -38,78 +40,84 @@ pub struct EmbeddedConfig {
     pub credentials: Vec<CredentialConfig>,
 }
 
-/// A network space.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SpaceConfig {
-    /// Its name.
-    pub name: String,
-    /// Its subnets.
-    #[serde(default)]
-    pub subnets: Vec<SubnetConfig>,
+table! {
+    /// A network space.
+    [Clone, PartialEq, Eq, Serialize] pub struct SpaceConfig in "embedded.spaces[]" {
+        /// The space's name.
+        pub name: String => "(must be given)",
+        /// The space's subnets.
+        pub subnets: Vec<SubnetConfig> => "[]" [serde(default)],
+    }
 }
 
-/// A subnet of a space.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SubnetConfig {
-    /// Its network, such as `10.0.0.0/24`.
-    pub cidr: String,
-    /// Its availability zone, empty where there is none.
-    #[serde(default)]
-    pub zone: String,
-    /// The cloud's own id of it.
-    #[serde(default)]
-    pub provider_id: String,
+table! {
+    /// A subnet of a space.
+    [Clone, PartialEq, Eq, Serialize] pub struct SubnetConfig in "embedded.spaces.subnets[]" {
+        /// The subnet, such as `10.0.0.0/24`.
+        pub cidr: String => "(must be given)",
+        /// The subnet's availability zone.
+        pub zone: String => "" [serde(default)],
+        /// The cloud's own ID of the subnet.
+        pub provider_id: String => "" [serde(default)],
+    }
 }
 
-/// A storage pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct StoragePoolConfig {
-    /// Its name.
-    pub name: String,
-    /// The provider behind it, such as `cinder`.
-    pub provider: String,
+table! {
+    /// A storage pool.
+    [Clone, PartialEq, Eq, Serialize] pub struct StoragePoolConfig in "embedded.storage-pools[]" {
+        /// The pool's name.
+        pub name: String => "(must be given)",
+        /// The provider behind it, such as `cinder`.
+        pub provider: String => "(must be given)",
+    }
 }
 
-/// A cloud credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CredentialConfig {
-    /// Its name.
-    pub name: String,
-    /// Its owner.
-    pub owner: String,
-    /// Whether the cloud still accepts it.
-    #[serde(default = "usable")]
-    pub valid: bool,
-    /// Whether it was revoked.
-    #[serde(default)]
-    pub revoked: bool,
+table! {
+    /// A cloud credential that the controller knows.
+    [Clone, PartialEq, Eq, Serialize] pub struct CredentialConfig in "embedded.credentials[]" {
+        /// The credential's name.
+        pub name: String => "(must be given)",
+        /// The credential's owner.
+        pub owner: String => "(must be given)",
+        /// Whether the cloud still accepts it.
+        pub valid: bool => "true" [serde(default = "usable")],
+        /// Whether it was revoked.
+        pub revoked: bool => "false" [serde(default)],
+    }
 }
 
 fn usable() -> bool {
     true
 }
 
-/// The `[embedded]` table as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct EmbeddedTable {
-    name: Option<super::file::Named>,
-    cloud: Option<super::file::Named>,
-    region: String,
-    #[serde(rename = "type")]
-    cloud_type: Option<super::file::Named>,
-    version: Option<super::file::Version>,
-    addresses: Vec<super::file::HostPort>,
-    identity_url: String,
-    accept_live_models: bool,
-    spaces: Vec<SpaceConfig>,
-    storage_pools: Vec<StoragePoolConfig>,
-    secret_backends: Vec<String>,
-    credentials: Vec<CredentialConfig>,
+table! {
+    /// The embedded controller that every agent hosts: what it claims to be, as checks of a migration look at it.
+    [Default] pub(super) struct EmbeddedTable in "embedded" {
+        /// The controller's name.
+        name: Option<super::file::Named> => "(the host's name)",
+        /// The controller's cloud. Models of other clouds are refused.
+        cloud: Option<super::file::Named> => "localhost",
+        /// The cloud's region.
+        region: String => "" [serde(default)],
+        /// The cloud's type.
+        r#type: Option<super::file::Named> => "lxd",
+        /// The version of Juju that the controller claims. Models of a newer one are refused.
+        version: Option<super::file::Version> => "3.6.23",
+        /// The API addresses that redirects name.
+        addresses: Vec<super::file::HostPort> => "[]" [serde(default)],
+        /// The controller's identity provider. A model with external users moves between controllers of one provider alone.
+        identity_url: String => "" [serde(default)],
+        /// Whether live models of real controllers may come. For tests alone: nothing would run their units.
+        accept_live_models: bool => "false" [serde(default)],
+        /// Network spaces.
+        spaces: Vec<SpaceConfig> => "[]" [serde(default)],
+        /// Storage pools.
+        storage_pools: Vec<StoragePoolConfig> => "[]" [serde(default)],
+        /// IDs of secret back-ends.
+        secret_backends: Vec<String> => "[]" [serde(default)],
+        /// Cloud credentials.
+        credentials: Vec<CredentialConfig> => "[]" [serde(default)],
+    }
 }
 
 impl EmbeddedTable {
@@ -121,7 +129,7 @@ impl EmbeddedTable {
             name: or(self.name, name_default),
             cloud: or(self.cloud, CLOUD_DEFAULT),
             region: self.region,
-            cloud_type: or(self.cloud_type, CLOUD_TYPE_DEFAULT),
+            cloud_type: or(self.r#type, CLOUD_TYPE_DEFAULT),
             version: self.version.map_or_else(|| VERSION_DEFAULT.to_owned(), |version| version.0),
             addresses: self.addresses.into_iter().map(|address| address.0).collect(),
             identity_url: self.identity_url,

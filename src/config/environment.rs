@@ -29,6 +29,8 @@ pub struct Environment {
     pub journal_stream: bool,
     /// Whether colours are unwanted (`$NO_COLOR` is set and not empty).
     pub no_color: bool,
+    /// Whether the terminal only shows text (`$TERM` is `dumb`).
+    pub dumb_terminal: bool,
     /// The shell that asks what may come next on its line ([`COMPLETE`]).
     pub complete: Option<String>,
 }
@@ -46,8 +48,14 @@ impl Environment {
             home: first_path("HOME"),
             journal_stream: env::var_os("JOURNAL_STREAM").is_some(),
             no_color: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            dumb_terminal: env::var_os("TERM").is_some_and(|terminal| terminal == "dumb"),
             complete: env::var(COMPLETE).ok().filter(|shell| !shell.is_empty()),
         }
+    }
+
+    /// Reports whether text is to be printed without colours.
+    pub fn is_plain(&self) -> bool {
+        self.no_color || self.dumb_terminal
     }
 
     /// Returns where state is kept unless the configuration says otherwise.

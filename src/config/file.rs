@@ -11,37 +11,58 @@ use serde::Deserialize;
 use super::embedded::EmbeddedTable;
 use super::link::LinkTable;
 use super::store::StoreTable;
+use super::table::{table, values};
 use super::{
     COMMIT_FRESHNESS_DEFAULT, IN_DOUBT_AFTER_DEFAULT, MAX_FREEZE_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT,
     TransferConfig, parse_duration,
 };
 
-/// The whole file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct File {
-    #[serde(alias = "state_dir")]
-    pub(super) state_dir: Option<PathBuf>,
-    pub(super) socket: Option<PathBuf>,
-    #[serde(alias = "admin_group")]
-    pub(super) admin_group: Option<Named>,
-    pub(super) listen: Option<Address>,
-    pub(super) embedded: Option<EmbeddedTable>,
-    pub(super) link: Option<LinkTable>,
-    pub(super) migration: Option<MigrationTable>,
-    pub(super) transfer: Option<TransferConfig>,
-    pub(super) store: Option<StoreTable>,
-    pub(super) log: Option<LogTable>,
+table! {
+    /// Where the agent lives, and who may ask it.
+    [Default] pub(super) struct File in "" {
+        /// Where everything durable is kept: identity, journal, store, models.
+        pub(super) state_dir: Option<PathBuf>
+            => "(under systemd its state directory; `/var/lib/modelferry` as root, else `~/.local/state/modelferry`)"
+            [serde(alias = "state_dir")],
+        /// The control socket, through which commands reach the agent.
+        pub(super) socket: Option<PathBuf>
+            => "(under systemd in its runtime directory; `/run/modelferry/modelferry.sock` as root, else in \
+                `$XDG_RUNTIME_DIR/modelferry`, or in the state directory)",
+        /// A group whose members may change things, besides root and the agent's own user. Whoever may connect to the socket
+        /// may look.
+        pub(super) admin_group: Option<Named> => "" [serde(alias = "admin_group")],
+        /// The UDP address where peers are heard. `[::]` is every address of the host; without IPv6 in the kernel it is every
+        /// IPv4 address.
+        pub(super) listen: Option<Address> => "[::]:17171",
+        /// Limits of migrations.
+        pub(super) migration: Option<MigrationTable> => "(see below)",
+        /// How binaries travel.
+        pub(super) transfer: Option<TransferConfig> => "(see below)",
+        /// How much may be sent, and when.
+        pub(super) link: Option<LinkTable> => "(see below)",
+        /// What the store keeps.
+        pub(super) store: Option<StoreTable> => "(see below)",
+        /// What is logged.
+        pub(super) log: Option<LogTable> => "(see below)",
+        /// The embedded controller.
+        pub(super) embedded: Option<EmbeddedTable> => "(see below)",
+    }
 }
 
-/// The `[migration]` table.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct MigrationTable {
-    max_freeze: Option<Span>,
-    commit_freshness: Option<Span>,
-    max_parallel: Option<NonZeroUsize>,
-    in_doubt_after: Option<Span>,
+table! {
+    /// Limits of migrations from this host, and of those that come here.
+    [Default] pub(super) struct MigrationTable in "migration" {
+        /// How long a model may stay frozen before its migration is given up; `migrate --max-freeze` overrides it.
+        max_freeze: Option<Span> => "10m",
+        /// How old the target's vote may be when the source decides on it. A target that has been silent for longer is asked
+        /// again first.
+        commit_freshness: Option<Span> => "5s",
+        /// How many migrations from here copy at once. The others are queued.
+        max_parallel: Option<NonZeroUsize> => "2",
+        /// How long a migration may be undecided before `status` shows it in doubt. Every switchover is undecided for a round
+        /// trip.
+        in_doubt_after: Option<Span> => "30s",
+    }
 }
 
 impl MigrationTable {
@@ -55,22 +76,11 @@ impl MigrationTable {
     }
 }
 
-/// The `[log]` table.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct LogTable {
-    #[serde(deserialize_with = "filter")]
-    pub(super) filter: Option<String>,
-}
-
-/// Checks a log filter by building it.
-fn filter<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match tracing_subscriber::EnvFilter::try_new(&text) {
-        Ok(_) => Ok(Some(text)),
-        Err(_) => Err(serde::de::Error::custom(format_args!(
-            "`{text}` is no log filter; write a level such as \"info\", or \"info,modelferry::link=debug\""
-        ))),
+table! {
+    /// What is logged, to the journal under systemd and else to standard error.
+    [Default] pub(super) struct LogTable in "log" {
+        /// A level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module such as `info,modelferry::link=debug`.
+        pub(super) filter: Option<Filter> => "info",
     }
 }
 
@@ -93,6 +103,16 @@ macro_rules! checked {
 }
 pub(super) use checked;
 
+checked!(
+    /// Directives of tracing's `EnvFilter`; checked by building it.
+    Filter(String),
+    |text| match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!(
+            "`{text}` is no log filter; write a level such as \"info\", or \"info,modelferry::link=debug\""
+        )),
+    }
+);
 checked!(
     /// An address to listen at.
     Address(SocketAddr),
@@ -133,3 +153,12 @@ checked!(
         _ => Err(format!("`{text}` is no API address; write host:port, such as \"10.0.0.4:17070\"")),
     }
 );
+
+values! {
+    Address: "an address and a port";
+    Span: "a duration";
+    Named: "a name";
+    Version: "a version of Juju";
+    HostPort: "`host:port`";
+    Filter: "a filter";
+}

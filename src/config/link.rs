@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::rate::Rate;
+use super::table::{table, values};
 
 /// Minutes of a day.
 const DAY_MINUTES: u16 = 24 * 60;
@@ -68,31 +69,49 @@ impl Window {
     }
 }
 
-/// The table as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct LinkTable {
-    congestion: Congestion,
-    bwlimit: Option<Parsed<Rate>>,
-    peers: BTreeMap<String, PeerTable>,
-    windows: Vec<WindowTable>,
+table! {
+    /// How much may be sent, to whom, and when. `modelferry limit` changes it while the agent runs.
+    [Default] pub(super) struct LinkTable in "link" {
+        /// Who decides how fast to send: a model of the link, which loss alone does not slow down, or CUBIC as in TCP.
+        congestion: Congestion => "ferry" [serde(default)],
+        /// What the whole agent may send.
+        bwlimit: Option<Parsed<Rate>> => "",
+        /// What may be sent to a peer.
+        peers: BTreeMap<String, PeerTable> => "(none)" [serde(default)],
+        /// Parts of the week with a limit of their own.
+        windows: Vec<WindowTable> => "[]" [serde(default)],
+    }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct PeerTable {
-    bwlimit: Parsed<Rate>,
+table! {
+    /// A peer, by its name here.
+    [] pub(super) struct PeerTable in "link.peers.NAME" {
+        /// What may be sent to it.
+        bwlimit: Parsed<Rate> => "(must be given)",
+    }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct WindowTable {
-    #[serde(default = "every_day")]
-    days: Parsed<Days>,
-    from: Parsed<Minute>,
-    to: Parsed<Minute>,
-    bwlimit: Parsed<Rate>,
-    peer: Option<String>,
+table! {
+    /// A part of the week. Where several are open, the lowest limit holds.
+    [] pub(super) struct WindowTable in "link.windows[]" {
+        /// The days on which it begins, such as `mon-fri` or `sat,sun`.
+        days: Parsed<Days> => "mon-sun" [serde(default = "every_day")],
+        /// When it begins, local time.
+        from: Parsed<Minute> => "(must be given)",
+        /// When it ends; on the next day, unless that is later than it begins.
+        to: Parsed<Minute> => "(must be given)",
+        /// What may be sent meanwhile; `0` is a pause.
+        bwlimit: Parsed<Rate> => "(must be given)",
+        /// The peer that this is about; without it, all of them together.
+        peer: Option<String> => "",
+    }
+}
+
+values! {
+    Congestion: "`ferry` or `cubic`";
+    Parsed<Rate>: "a rate";
+    Parsed<Days>: "days";
+    Parsed<Minute>: "a time of day";
 }
 
 impl LinkTable {

@@ -9,8 +9,10 @@ mod error;
 mod file;
 mod link;
 mod rate;
+pub mod reference;
 mod size;
 mod store;
+mod table;
 mod transfer;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -132,7 +134,10 @@ impl Config {
             migration: file.migration.unwrap_or_default().into_config(),
             transfer: file.transfer.unwrap_or_default(),
             store: file.store.unwrap_or_default().into_config(),
-            log_filter: file.log.and_then(|log| log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
+            log_filter: file
+                .log
+                .and_then(|log| log.filter)
+                .map_or_else(|| LOG_FILTER_DEFAULT.to_owned(), |filter| filter.0),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::file::checked;
 use super::parse_age;
 use super::size::parse_size;
+use super::table::{table, values};
 
 /// How long what nobody needs is held: a model that left comes back within two weeks, or it does not.
 const RETENTION_DEFAULT: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -26,11 +27,19 @@ impl Default for StoreConfig {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct StoreTable {
-    retention: Option<Age>,
-    quota: Option<Size>,
+table! {
+    /// What the store keeps although nobody needs it: it makes the next transfer small.
+    [Default] pub(super) struct StoreTable in "store" {
+        /// For how long, since somebody last needed it.
+        retention: Option<Age> => "14d",
+        /// How many bytes of it at most.
+        quota: Option<Size> => "(no bound)",
+    }
+}
+
+values! {
+    Age: "a duration, or `0s`";
+    Size: "a size";
 }
 
 impl StoreTable {

@@ -88,7 +88,7 @@ fn a_key_like_no_other_is_answered_with_those_there_are() {
 fn a_wrong_value_says_what_to_write() {
     for (text, line, key, hint) in [
         ("listen = \"everywhere\"", 1, "listen", "write \"[::]:17171\""),
-        ("\n[migration]\nmax-freeze = \"soon\"", 3, "migration.max-freeze", "such as 90s, 10m or 1h30m"),
+        ("\n[migration]\nmax-freeze = \"soon\"", 3, "migration.max-freeze", "such as 90s, 10m, 1h30m or 7d"),
         ("[migration]\nmax-freeze = \"-5s\"", 2, "migration.max-freeze", "such as 90s"),
         ("[log]\nfilter = \"a=b=c\"", 2, "log.filter", "write a level"),
         ("[embedded]\nversion = \"latest\"", 2, "embedded.version", "such as \"3.6.23\""),

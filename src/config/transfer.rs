@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::table::{table, values};
+
 /// Whether a binary may be sent as what differs from one that the target holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -13,10 +15,15 @@ pub enum Patches {
     Auto,
 }
 
-/// How binaries travel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TransferConfig {
-    /// Whether one may be sent as a patch.
-    pub patches: Patches,
+table! {
+    /// How binaries travel.
+    [Clone, Copy, Default, PartialEq, Eq] pub struct TransferConfig in "transfer" {
+        /// Whether a binary may be sent as what differs from one that the target holds: `off`, never; `auto`, where it is
+        /// clearly faster, by the link's rate and this host's speed as they were measured.
+        pub patches: Patches => "off" [serde(default)],
+    }
+}
+
+values! {
+    Patches: "`off` or `auto`";
 }

@@ -61,7 +61,7 @@ use self::switchover::source::SourceTask;
 use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
-use self::view::{FindingView, KeptView, MigrationView, PlanView};
+use self::view::{FindingView, KeptView, MigrationView, PlanView, TotalsView};
 use crate::config::Rate;
 use crate::link::NewSession;
 
@@ -130,6 +130,14 @@ impl Engine {
                 planned => return planned,
             }
         }
+    }
+
+    /// Asks what models have together, and what of it is with the peer already. Changes nothing.
+    ///
+    /// Errors: as [`Engine::plan`].
+    pub async fn totals(&self, models: &[ModelUuid], peer: &str) -> Result<TotalsView, EngineError> {
+        let (_, conversation) = self.conversation(peer).await?;
+        plan::totals(&self.0, &conversation, models).await
     }
 
     /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.

@@ -1,9 +1,11 @@
 //! The plan: both controllers asked for everything that would stop a migration. Changes nothing.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::limits::CALLS_MAX;
 use modelferry_protocol::plan::{Answer, Finding, Level, Networks, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, distinct_blobs};
 
@@ -11,7 +13,7 @@ use super::conversation::Conversation;
 use super::core::Core;
 use super::error::EngineError;
 use super::forecast;
-use super::view::{Direction, FindingView, PlanView};
+use super::view::{Direction, FindingView, PlanView, TotalsView};
 use crate::controller::checks::source;
 use crate::controller::port::Examination;
 
@@ -161,6 +163,31 @@ pub async fn plan(
         peer: peer.to_owned(),
         controller: target.name.to_string(),
     })
+}
+
+/// Returns what models have together, and what of it is on the target already.
+///
+/// Errors: [`EngineError::Unanswered`] if the connection ends; whatever the controller here says.
+pub async fn totals(core: &Core, conversation: &Conversation, models: &[ModelUuid]) -> Result<TotalsView, EngineError> {
+    let mut distinct = BTreeMap::new();
+    for model in models {
+        let calls = core.parts.departure.preview(*model).await?.calls;
+        distinct.extend(distinct_blobs(&calls).into_iter().map(|blob| (blob.hash, blob)));
+    }
+    let blobs: Vec<BlobRef> = distinct.into_values().collect();
+    let mut bytes_held = 0;
+    // A question holds as many blobs as one model may have.
+    for some in blobs.chunks(CALLS_MAX) {
+        match conversation.ask(Question::Held(Bounded::truncated(some.to_vec()))).await? {
+            Answer::Room(room) => bytes_held += room.bytes_held,
+            other => return Err(unexpected(conversation, other)),
+        }
+    }
+    let bytes_total = bytes_of(&blobs);
+    let bytes_to_send = bytes_total.saturating_sub(bytes_held);
+    let rate = forecast::rate(core, conversation.session.peer()).await?;
+    let eta_ms = forecast::eta_ms(bytes_to_send, rate, Duration::ZERO);
+    Ok(TotalsView { bytes_total, bytes_held: bytes_held.min(bytes_total), bytes_to_send, eta_ms })
 }
 
 #[cfg(test)]

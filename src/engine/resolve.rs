@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::Message;
-use modelferry_protocol::proof::{Proof, Statement};
+use modelferry_protocol::proof::{Proof, Statement, Verdict};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{TargetInput, TargetRecord, TargetState};
@@ -13,7 +13,7 @@ use modelferry_protocol::switch::{Cause, Outcome, Profile};
 use tokio::sync::oneshot;
 
 use super::core::Core;
-use super::tracked::{Event, id_of};
+use super::tracked::{Event, Tracked, id_of};
 use super::view::{MigrationView, Stand};
 use super::{Engine, EngineError};
 
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Resolves a migration, and returns it as it is once its controller has followed, or after a while.
     ///
-    /// `reason`: the operator's, for the record; may be empty.
+    /// Resolved in the same way already: ok, and nothing changes. `reason`: the operator's, for the record; may be empty.
     /// Errors: [`EngineError::Proof`], [`EngineError::Unresolvable`], [`EngineError::WrongModel`],
     /// [`EngineError::Ended`]; nothing has changed then.
     pub async fn resolve(
@@ -125,6 +125,10 @@ impl Engine {
         let id = id_of(&tracked.terms);
         let ended = || EngineError::Ended { id: id.clone(), state: tracked.view().state };
         let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned()).ok_or_else(ended)?;
+        if is_done(&standing, &resolution, &self.0.parts.link.pin()) {
+            settle(&tracked).await;
+            return Ok(tracked.view());
+        }
         if standing.is_at_rest() {
             return Err(ended());
         }
@@ -153,13 +157,57 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         mailbox.send(Event::Resolve { with, actor, reply }).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())??;
-        let mut changes = tracked.watch();
-        // Durable already: a controller that is slow to follow, or fails, changes nothing about it. And what waits, as
-        // a log does for the link, is waited for by nobody.
-        let settled = changes
-            .wait_for(|view| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some());
-        let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
+        settle(&tracked).await;
         Ok(tracked.view())
+    }
+}
+
+/// Waits until the controller beside the agent has followed, or for a while.
+async fn settle(tracked: &Tracked) {
+    let mut changes = tracked.watch();
+    // Durable already: a controller that is slow to follow, or fails, changes nothing about it. And what waits, as
+    // a log does for the link, is waited for by nobody.
+    let settled =
+        changes.wait_for(|view| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some());
+    let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
+}
+
+/// Reports whether a migration is resolved in this very way already. The command is then typed for the second time, with
+/// its output in the same file: it has to print the same proof again, as the shell has emptied the file.
+fn is_done(standing: &Standing, resolution: &Resolution, own: &Pin) -> bool {
+    match (standing, resolution) {
+        (_, Resolution::Proof(proof)) => {
+            proof.check(standing, *own).is_ok() && has_followed(standing, proof.statement.verdict)
+        }
+        (Standing::Target(record), Resolution::Renounce) => {
+            matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
+        }
+        (Standing::Source(record), Resolution::Reclaim { typed }) => {
+            record.head.model == *typed && matches!(record.state, SourceState::Seizing(_) | SourceState::Reclaimed(_))
+        }
+        (Standing::Target(record), Resolution::ForceActivate { typed }) => {
+            record.head.model == *typed && matches!(record.state, TargetState::Seizing(_) | TargetState::Seized(_))
+        }
+        _ => false,
+    }
+}
+
+/// Reports whether this side has recorded already what follows from the other side's verdict.
+fn has_followed(standing: &Standing, verdict: Verdict) -> bool {
+    match (standing, verdict) {
+        (Standing::Target(record), Verdict::Commit) => {
+            matches!(record.state, TargetState::Activating(_) | TargetState::Active(_) | TargetState::Seized(_))
+        }
+        (Standing::Target(record), Verdict::Abort) => {
+            matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
+        }
+        (Standing::Source(record), Verdict::Activated) => {
+            matches!(record.state, SourceState::Handed(_) | SourceState::Reaping(_) | SourceState::Moved(_))
+        }
+        (Standing::Source(record), Verdict::Dropped) => {
+            matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_))
+        }
+        _ => false,
     }
 }
 

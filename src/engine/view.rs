@@ -49,6 +49,7 @@ pub enum Stand {
 
 /// Bytes of a migration's blobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Bytes {
     /// Of all blobs of the model; on its target, of all that have been offered.
     pub total: u64,
@@ -77,6 +78,7 @@ fn in_doubt_after_ms() -> u64 {
 
 /// A migration, or a pre-copy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct MigrationView {
     /// Juju's form: `<model uuid>:<attempt>`; a pre-copy's is `<model uuid>:p<number>`.
     pub id: String,
@@ -136,6 +138,7 @@ pub struct MigrationView {
 
 /// What operators want of a migration while its model is live.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct OrdersView {
     /// Unix milliseconds from which on the model may be frozen, if it waits for an hour.
     pub cutover_at_ms: Option<u64>,
@@ -179,6 +182,7 @@ impl MigrationView {
 
 /// A record of a migration, for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct EventView {
     /// The journal's sequence number.
     pub sequence: u64,
@@ -194,6 +198,7 @@ pub struct EventView {
 
 /// Something that an operator should know whatever else happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AlarmView {
     /// A stable word for scripts: `halted`, `conflict`, `peer`.
     pub kind: String,
@@ -203,6 +208,7 @@ pub struct AlarmView {
 
 /// A journal that was read again and found whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AuditView {
     /// The journal's id.
     pub journal: String,
@@ -218,6 +224,7 @@ pub struct AuditView {
 
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct FindingView {
     /// `pass`, `warn` or `fail`.
     pub level: String,
@@ -276,6 +283,7 @@ impl From<&Finding> for FindingView {
 
 /// What a migration would meet. Nothing has been changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PlanView {
     /// The model's name.
     pub model: String,
@@ -301,7 +309,7 @@ pub struct PlanView {
     pub bytes_to_send: u64,
     /// Round trip to the peer, milliseconds.
     pub rtt_ms: f64,
-    /// How fast bytes go to the peer; nothing if none have gone there yet.
+    /// How fast bytes go to the peer; nothing if no migration has measured it yet.
     pub rate: Option<RateView>,
     /// What an operator allows to be sent there, in words, if that is less than the rate: `limit for east is 0 until 06:00`.
     #[serde(default)]
@@ -315,8 +323,23 @@ pub struct PlanView {
     pub way_back: WayBackView,
 }
 
+/// What several models have together. What more than one of them has counts once, as it travels once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TotalsView {
+    /// Bytes of all their descriptions and binaries.
+    pub bytes_total: u64,
+    /// Of those, on the target already.
+    pub bytes_held: u64,
+    /// The rest.
+    pub bytes_to_send: u64,
+    /// How long sending takes at the rate that was measured, milliseconds; nothing if that is not known.
+    pub eta_ms: Option<u64>,
+}
+
 /// A rate that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct RateView {
     /// Plain bytes per second.
     pub bytes_per_second: u64,
@@ -326,6 +349,7 @@ pub struct RateView {
 
 /// How long a model is expected to be frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct FreezeView {
     /// Reckoned from the round trip and the bytes, milliseconds.
     pub expected_ms: u64,
@@ -335,6 +359,7 @@ pub struct FreezeView {
 
 /// Whether a model can come back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct WayBackView {
     /// Whether it can.
     pub exists: bool,
@@ -346,6 +371,7 @@ pub struct WayBackView {
 
 /// What was found of a model that has arrived, beside what was handed over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct VerifyView {
     /// The migration, in Juju's form.
     pub id: String,

@@ -28,7 +28,7 @@ pub enum JournalError {
     #[error(
         "the journal `{path}` is damaged at byte {offset}, after record {sequence}: {reason}; \
          the agent does not act on it; restore both journal files from the disk's own redundancy, \
-         or see the manual, \"A damaged journal\""
+         or see docs/in-doubt.md, \"The journal cannot be trusted\""
     )]
     Corrupt {
         /// The file.

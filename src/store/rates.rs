@@ -35,7 +35,7 @@ impl Store {
         })
     }
 
-    /// Returns the last rate to a peer; nothing if no bytes have gone there yet.
+    /// Returns the last rate to a peer; nothing if no migration has measured it yet.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn rate(&self, peer: Pin) -> Result<Option<Rate>, StoreError> {

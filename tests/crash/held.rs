@@ -73,7 +73,7 @@ fn an_abort_works_at_once_in_every_state_before_the_commit_with_the_peer_away() 
         dst.start();
         dst.until("the target is at rest", |dst| {
             let shown = dst.run(&["show-migration", &id, "--format", "json"]);
-            (shown.code != 0 || !shown.json()["migration"]["ended_ms"].is_null()).then_some(())
+            (shown.code != 0 || !shown.json()["migration"]["ended-ms"].is_null()).then_some(())
         });
         assert!(!dst.serves(&sample.name), "{point}");
         assert_eq!(src.migration(&id)["migration"]["cause"], cause, "{point}");

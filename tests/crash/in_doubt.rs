@@ -278,3 +278,35 @@ fn a_peer_with_another_journal_raises_an_alarm_that_a_restart_does_not_silence()
     dst.start();
     assert!(alarm(&dst));
 }
+
+#[test]
+fn a_resolution_that_is_typed_twice_prints_the_same_proof_twice() {
+    // `resolve --proof F > activated.proof`, typed again, was refused after the shell had emptied the file.
+    let sample = Sample::default();
+    let (src, dst, id) = doubted(&sample);
+    let commit = mailed(&dst, &src.run(&["show-migration", &id, "--proof"]).ok());
+    let take = ["resolve", &id, "--proof", commit.to_str().unwrap()];
+    let activated = dst.run(&take).ok();
+    assert!(activated.contains("verdict: activated"), "{activated}");
+    assert_eq!(dst.run(&take).ok(), activated);
+    assert_eq!(dst.run(&["resolve", &id, "--renounce"]).code, 1, "another resolution is refused as before");
+    let activated = mailed(&src, &activated);
+    for _ in 0..2 {
+        src.run(&["resolve", &id, "--proof", activated.to_str().unwrap()]).ok();
+    }
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
+}
+
+#[test]
+fn a_copy_that_is_given_back_twice_prints_the_same_proof_twice() {
+    let sample = Sample::default();
+    let (src, dst, id) = doubted(&sample);
+    let dropped = dst.run(&["resolve", &id, "--renounce"]).ok();
+    assert!(dropped.contains("verdict: dropped"), "{dropped}");
+    assert_eq!(dst.run(&["resolve", &id, "--renounce"]).ok(), dropped);
+    let dropped = mailed(&src, &dropped);
+    for _ in 0..2 {
+        src.run(&["resolve", &id, "--proof", dropped.to_str().unwrap()]).ok();
+    }
+    assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
+}

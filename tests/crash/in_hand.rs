@@ -134,6 +134,6 @@ fn a_pre_copy_keeps_nobody_from_removing_the_model_and_ends() {
     src.run(&["limit", "dst", "none"]).ok();
     src.until("the pre-copy has ended", |src| {
         let all = src.run(&["migrations", "--format", "json"]).json();
-        all[0]["ended_ms"].as_u64()
+        all[0]["ended-ms"].as_u64()
     });
 }

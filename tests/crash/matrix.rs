@@ -87,10 +87,10 @@ fn survives(action: &str, side: Side, point: &str, run: Run, ends: Ends) {
     if let Run::Aborts = run {
         src.run(&["abort", &id]);
     }
-    src.until("the source is at rest", |src| src.migration(&id)["migration"]["ended_ms"].as_u64());
+    src.until("the source is at rest", |src| src.migration(&id)["migration"]["ended-ms"].as_u64());
     dst.until("the target is at rest", |dst| {
         let shown = dst.run(&["show-migration", &id, "--format", "json"]);
-        (shown.code != 0 || !shown.json()["migration"]["ended_ms"].is_null()).then_some(())
+        (shown.code != 0 || !shown.json()["migration"]["ended-ms"].is_null()).then_some(())
     });
 
     let (on_source, on_target) = (src.serves(&sample.name), dst.serves(&sample.name));

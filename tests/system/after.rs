@@ -28,18 +28,45 @@ fn a_held_copy_outlives_a_restart_and_serves_nobody_until_it_is_reaped() {
     let said = src.run(&["migrate", &sample.name, "dst", "--wait", "--hold-reap", "1h"]).ok();
     assert!(said.contains("has moved to controller \"dst\"") && said.contains("reap due at 20"), "{said}");
     let id = format!("{}:0", sample.uuid);
-    let due = src.migration(&id)["migration"]["reap_due_ms"].as_u64();
+    let due = src.migration(&id)["migration"]["reap-due-ms"].as_u64();
     assert!(due.is_some());
     src.kill();
     src.start();
-    src.until("it is held again", |src| src.migration(&id)["migration"]["reap_due_ms"].as_u64());
-    assert_eq!(src.migration(&id)["migration"]["reap_due_ms"].as_u64(), due, "a restart begins no new hold");
+    src.until("it is held again", |src| src.migration(&id)["migration"]["reap-due-ms"].as_u64());
+    assert_eq!(src.migration(&id)["migration"]["reap-due-ms"].as_u64(), due, "a restart begins no new hold");
     assert!(src.run(&["status"]).ok().contains("reap due at 20"));
     assert!(src.run(&["show-migration", &id]).ok().contains("reap due at: 20"));
     src.run(&["abort", &id]).fails(1, "too late, committed");
     assert!(dst.serves(&sample.name) && !src.serves(&sample.name), "the copy is dead");
     src.run(&["reap", &id]).ok();
     assert_eq!(src.migration(&id)["migration"]["state"], "Moved");
+}
+
+#[test]
+fn a_held_copy_can_be_looked_at_in_every_way() {
+    // Help and README said that it is "there to be looked at", and every command answered with the redirect.
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    let model = sample.name.as_str();
+    src.run(&["embedded", "set", model, "colour=blue"]).ok();
+    let before = files(&src.export(model));
+    src.run(&["embedded", "get", model, "--held"]).fails(1, "no copy of a model \"shop-eu\" is held here");
+    src.run(&["migrate", model, "dst", "--wait", "--hold-reap", "7d"]).ok();
+    dst.run(&["embedded", "set", model, "colour=red"]).ok();
+
+    src.run(&["show-model", model]).fails(1, "has been migrated to controller");
+    let shown = src.run(&["show-model", model, "--held"]).ok();
+    assert!(shown.contains("short-name: shop-eu") && shown.contains("reap due at"), "{shown}");
+    let status = src.run(&["status", "-m", model, "--held"]).ok();
+    assert!(status.contains("postgresql/0"), "{status}");
+    assert_eq!(src.run(&["embedded", "get", model, "colour", "--held"]).ok(), "blue\n", "as it was handed over");
+    let dir = src.dir.path().join("held");
+    src.run(&["embedded", "export", &sample.uuid, dir.to_str().unwrap(), "--held"]).ok();
+    assert!(files(&dir) == before, "the copy is whole");
+    src.run(&["embedded", "set", model, "colour=green"]).fails(1, "has been migrated");
+
+    src.run(&["reap", model]).ok();
+    src.run(&["show-model", model, "--held"]).fails(1, "is held here");
 }
 
 #[test]
@@ -59,8 +86,12 @@ fn an_agent_with_a_damaged_journal_tells_what_to_do_and_does_nothing() {
     src.start();
     let status = src.run(&["status"]).ok();
     assert!(status.starts_with("ALARM  journal: the journal") && status.contains("restart the agent"), "{status}");
+    // What its help says of `status --check`: an alarm is 4.
+    assert_eq!(src.run(&["status", "--check"]).code, 4);
     for refused in [
         vec!["migrations"],
+        vec!["models"],
+        vec!["audit", "verify"],
         vec!["embedded", "user", "add", "eve"],
         vec!["pair", "offer", "--as", "eve"],
         vec!["migrate", "controller", "dst"],

@@ -197,3 +197,15 @@ fn a_peer_that_is_away_keeps_nothing_and_takes_the_copy_when_it_is_back() {
     src.run(&["backup", "create", &sample.name, "dst"]).ok();
     assert_eq!(dst.run(&["backup", "list", "--format", "json"]).json().as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn all_models_go_into_a_directory_that_is_there_by_its_bare_name() {
+    // Help and docs/backup.md say `backup create --all backups`; it was refused as "no peer, and no path".
+    let host = alone(&Sample::default());
+    let create = |args: &[&str]| host.told(args, host.command(args).current_dir(host.dir.path()));
+    create(&["backup", "create", "--all", "backups"]).fails(1, "\"backups\" is no peer, and no path");
+    fs::create_dir(host.dir.path().join("backups")).unwrap();
+    create(&["backup", "create", "--all", "backups"]).ok();
+    assert!(host.dir.path().join("backups/admin_shop-eu.tar.zst").exists());
+    create(&["backup", "create", "shop-eu", "backups"]).fails(1, "is no peer, and no path");
+}

@@ -85,10 +85,10 @@ fn endure(kills: u64, seed: u64, sample: &Sample) -> Ran {
                 ran.pruned += prune(victim);
             }
         }
-        from.until("the source is at rest", |from| from.migration(&id)["migration"]["ended_ms"].as_u64());
+        from.until("the source is at rest", |from| from.migration(&id)["migration"]["ended-ms"].as_u64());
         to.until("the target is at rest", |to| {
             let shown = to.run(&["show-migration", &id, "--format", "json"]);
-            (shown.code != 0 || !shown.json()["migration"]["ended_ms"].is_null()).then_some(())
+            (shown.code != 0 || !shown.json()["migration"]["ended-ms"].is_null()).then_some(())
         });
         let stand = from.migration(&id)["migration"]["stand"].as_str().unwrap().to_owned();
         let (here, there) = (shows(from, model), shows(to, model));

@@ -207,21 +207,28 @@ impl Host {
         }
     }
 
-    /// Runs a command against this host's agent.
+    /// Returns a command to this host's agent, not run yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("--config").arg(self.config()).args(args).env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command against this host's agent. It ends with a code that its help tells of, or the test fails.
     pub fn run(&self, args: &[&str]) -> Told {
-        let output = Command::new(binary())
-            .arg("--config")
-            .arg(self.config())
-            .args(args)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Told {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.told(args, &mut self.command(args))
+    }
+
+    /// Runs a command that was made by [`Host::command`] from `args`.
+    pub fn told(&self, args: &[&str], command: &mut Command) -> Told {
+        let output = command.output().unwrap();
+        let code = output.status.code().unwrap_or(-1);
+        assert!(
+            code == -1 || documented_codes(args).contains(&code),
+            "{args:?} ended with {code}, which its help does not tell: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Told { code, out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
     }
 
     /// Asks until there is an answer. Panics with the agent's log if there never is one.
@@ -306,6 +313,21 @@ impl Host {
     pub fn serves(&self, model: &str) -> bool {
         self.run(&["embedded", "set", model, "probe=1"]).code == 0
     }
+}
+
+/// Returns the exit codes that the help of a command tells of.
+fn documented_codes(args: &[&str]) -> Vec<i32> {
+    let mut command = modelferry::cli::command();
+    for arg in args {
+        match command.find_subcommand(arg) {
+            Some(inner) => command = inner.clone(),
+            None if command.has_subcommands() => {}
+            None => break,
+        }
+    }
+    let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let codes = help.lines().skip_while(|line| *line != "EXIT CODES:").skip(1).take_while(|line| !line.is_empty());
+    codes.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
 }
 
 impl Drop for Host {

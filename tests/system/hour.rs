@@ -11,7 +11,7 @@ use super::host::{Host, THIN, big, files, ready};
 fn until_noted(host: &Host, id: &str, text: &str) -> Value {
     host.until(&format!("a note of {text:?}"), |host| {
         let view = host.view(id);
-        assert!(view["ended_ms"].is_null(), "{view}");
+        assert!(view["ended-ms"].is_null(), "{view}");
         view["note"].as_str()?.contains(text).then_some(view)
     })
 }
@@ -89,13 +89,13 @@ fn at_its_hour_a_model_moves_by_itself_and_not_before() {
     let id = format!("{}:0", sample.uuid);
     src.run(&["migrate", &sample.name, "dst", "--at", "+6s"]).ok();
     let waiting = until_noted(&src, &id, "ready, waiting for cutover at ");
-    let at_ms = waiting["orders"]["cutover_at_ms"].as_u64().unwrap();
-    assert_eq!(waiting["orders"]["until_ms"].as_u64().unwrap(), at_ms + 3_600_000);
+    let at_ms = waiting["orders"]["cutover-at-ms"].as_u64().unwrap();
+    assert_eq!(waiting["orders"]["until-ms"].as_u64().unwrap(), at_ms + 3_600_000);
     src.run(&["wait", &id]).ok();
     assert!(dst.serves(&sample.name));
     let events = src.migration(&id)["events"].clone();
     let frozen = events.as_array().unwrap().iter().find(|event| event["text"] == "Freezing").unwrap();
-    assert!(frozen["time_ms"].as_u64().unwrap() >= at_ms, "frozen before {at_ms}: {frozen}");
+    assert!(frozen["time-ms"].as_u64().unwrap() >= at_ms, "frozen before {at_ms}: {frozen}");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_migrations_own_cap_lasts_as_long_as_it() {
     let view = src.view(&id);
     assert_eq!(view["orders"]["bwlimit"], "2mbit");
     // Less a tenth: the last chunk need not be waited for.
-    let least = 0.9 * view["bytes"]["sent_wire"].as_u64().unwrap() as f64 / 250_000.0;
+    let least = 0.9 * view["bytes"]["sent-wire"].as_u64().unwrap() as f64 / 250_000.0;
     assert!(least > 2.0 && begun.elapsed().as_secs_f64() > least, "{:?} for {view}", begun.elapsed());
     assert!(dst.serves(&sample.name));
 }
@@ -267,5 +267,5 @@ fn equal_binaries_of_two_models_that_move_at_once_are_sent_once() {
     let (sent, total) = (sum("sent"), sum("total"));
     assert!(sent < total * 6 / 10 && sum("reused") > total * 4 / 10, "sent {sent} of {total}: {views:?}");
     // Both were on their way at once, or nothing is said here.
-    assert!(views[1]["started_ms"].as_u64() < views[0]["ended_ms"].as_u64(), "{views:?}");
+    assert!(views[1]["started-ms"].as_u64() < views[0]["ended-ms"].as_u64(), "{views:?}");
 }

@@ -15,7 +15,7 @@ fn until_some_are_held(src: &Host, id: &str) -> u64 {
     src.until("some bytes are held", |src| {
         let view = src.migration(id);
         let held = view["migration"]["bytes"]["held"].as_u64()?;
-        (held > 0 || view["migration"]["ended_ms"].is_u64()).then_some(held)
+        (held > 0 || view["migration"]["ended-ms"].is_u64()).then_some(held)
     })
 }
 
@@ -109,7 +109,7 @@ fn both_agents_killed_again_and_again_end_with_one_owner() {
         dst.start();
     }
     src.run(&["wait", &id]).ok();
-    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
+    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended-ms"].as_u64());
     arrived_whole(&src, &dst, &sample, &before);
 }
 
@@ -135,12 +135,12 @@ fn what_agents_have_counted_is_told_as_what_it_is_after_kills_on_both_sides() {
     let bytes = |host: &Host, what: &str| host.migration(&id)["migration"]["bytes"][what].as_u64();
     let total = bytes(&src, "total").unwrap();
     // The target counts each blob once, over all its connections; the description it has in two versions.
-    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
+    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended-ms"].as_u64());
     let there = bytes(&dst, "total").unwrap();
     assert!((total..total + (1 << 20)).contains(&there), "{there} of {total}");
     assert_eq!(bytes(&dst, "held"), Some(there));
     // What the source had sent before it was killed it does not call reused, and what it tells adds up.
-    assert!(bytes(&src, "counted_from_ms").is_some() && bytes(&dst, "counted_from_ms").is_some());
+    assert!(bytes(&src, "counted-from-ms").is_some() && bytes(&dst, "counted-from-ms").is_some());
     let (sent, reused) = (bytes(&src, "sent").unwrap(), bytes(&src, "reused").unwrap());
     assert!(reused >= held && sent + reused >= total, "{sent} sent, {reused} were there, {held} before the kill");
     let shown = src.run(&["show-migration", &id]).ok();

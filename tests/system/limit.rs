@@ -70,7 +70,7 @@ fn a_pause_set_by_hand_outlives_the_agent_and_ends_when_it_is_taken_back() {
     assert_eq!(cap(&src), shown);
     let there = src.until("the target has told what it holds", |src| {
         let bytes = src.migration(&id)["migration"]["bytes"].clone();
-        (bytes["held"].as_u64()? > 0).then(|| (bytes["held"].clone(), bytes["sent_wire"].clone()))
+        (bytes["held"].as_u64()? > 0).then(|| (bytes["held"].clone(), bytes["sent-wire"].clone()))
     });
     // Questions go through a pause, and their answers; by then bulk would have as well.
     for _ in 0..5 {
@@ -100,7 +100,7 @@ fn a_limit_of_0_is_told_everywhere_and_nothing_is_invented() {
     assert!(begun.err.contains(told), "{}", begun.err);
     let waits = |view: &serde_json::Value| view["waiting"].as_str().is_some_and(|waiting| waiting == told);
     let view = src.until("the limit is told", |src| Some(src.view(&id)).filter(waits));
-    assert_eq!((&view["bytes"]["sent_wire"], &view["bytes"]["rate"]), (&json!(0), &json!(0.0)), "{view}");
+    assert_eq!((&view["bytes"]["sent-wire"], &view["bytes"]["rate"]), (&json!(0), &json!(0.0)), "{view}");
     for asked in [
         vec!["show-migration", model],
         vec!["status"],
@@ -114,13 +114,13 @@ fn a_limit_of_0_is_told_everywhere_and_nothing_is_invented() {
     }
     let plan = src.run(&["precheck", model, "dst", "--format", "json"]);
     let plan: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
-    assert_eq!((&plan["limit"], &plan["eta_ms"]), (&json!(told), &json!(null)), "{plan}");
+    assert_eq!((&plan["limit"], &plan["eta-ms"]), (&json!(told), &json!(null)), "{plan}");
     assert!(src.run(&["limit"]).ok().contains("0 (paused)"));
     src.run(&["limit", "dst", "none"]).ok();
     src.run(&["wait", &id]).ok();
     // A rate that was told of the pause would be one of the pause.
     let moved = src.view(&id);
-    assert!(moved["bytes"]["sent_wire"].as_u64().unwrap() > 8 * MIB, "{moved}");
+    assert!(moved["bytes"]["sent-wire"].as_u64().unwrap() > 8 * MIB, "{moved}");
 }
 
 #[test]

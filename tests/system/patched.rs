@@ -108,7 +108,7 @@ fn either_side_killed_while_a_patch_travels_goes_on_where_it_was() {
     for side in ["dst", "src"] {
         src.until("some of the patch is held", |src| {
             let view = &src.migration("wheel-2")["migration"];
-            (view["bytes"]["sent"].as_u64()? > 0 || view["ended_ms"].is_u64()).then_some(())
+            (view["bytes"]["sent"].as_u64()? > 0 || view["ended-ms"].is_u64()).then_some(())
         });
         let host = if side == "src" { &mut src } else { &mut dst };
         host.kill();

@@ -37,7 +37,7 @@ fn a_plan_says_of_every_network_whether_it_exists_there_clashes_or_is_missing() 
     for (cidr, there) in [("10.64.0.0/16", "yes"), ("10.80.0.0/24", "clash"), ("10.20.0.0/20", "no")] {
         let subnet = find(&networks["subnets"], "cidr", cidr);
         assert_eq!((&subnet["there"], &subnet["zones"][0]), (&there.into(), &"zone-a".into()), "{networks}");
-        assert!(subnet["provider_id"].as_str().unwrap().starts_with("subnet-"));
+        assert!(subnet["provider-id"].as_str().unwrap().starts_with("subnet-"));
     }
     let bindings = networks["bindings"].as_array().unwrap();
     let there = |space: &str| find(&networks["bindings"], "space", space)["there"].clone();
@@ -64,10 +64,10 @@ fn a_forecast_rests_on_what_was_measured_and_survives_a_restart() {
     let (mut src, _dst, _) = ready(&big);
     let before = src.run(&["precheck", &big.name, "dst", "--format", "json"]).json();
     assert_eq!(
-        (&before["rate"], &before["eta_ms"], &before["freeze"]["last_ms"]),
+        (&before["rate"], &before["eta-ms"], &before["freeze"]["last-ms"]),
         (&Value::Null, &Value::Null, &Value::Null)
     );
-    assert_eq!(before["bytes_to_send"], before["bytes_total"]);
+    assert_eq!(before["bytes-to-send"], before["bytes-total"]);
     src.run(&["migrate", &big.name, "dst", "--wait"]).ok();
 
     // The same binaries in another model: what is there already need not be sent.
@@ -76,12 +76,12 @@ fn a_forecast_rests_on_what_was_measured_and_survives_a_restart() {
     src.start();
     src.until("connected again", |src| src.connected().then_some(()));
     let after = src.run(&["precheck", "shop-us", "dst", "--format", "json"]).json();
-    assert!(after["rate"]["bytes_per_second"].as_u64().unwrap() > 0, "{after}");
-    assert!(after["freeze"]["last_ms"].is_u64() && after["freeze"]["expected_ms"].is_u64(), "{after}");
+    assert!(after["rate"]["bytes-per-second"].as_u64().unwrap() > 0, "{after}");
+    assert!(after["freeze"]["last-ms"].is_u64() && after["freeze"]["expected-ms"].is_u64(), "{after}");
     let bytes = |key: &str| after[key].as_u64().unwrap();
-    assert!(bytes("bytes_held") > 0 && bytes("bytes_to_send") == bytes("bytes_total") - bytes("bytes_held"), "{after}");
-    assert!(after["eta_ms"].is_u64(), "{after}");
-    assert_eq!(after["way_back"]["command"], "modelferry migrate admin/shop-us src");
+    assert!(bytes("bytes-held") > 0 && bytes("bytes-to-send") == bytes("bytes-total") - bytes("bytes-held"), "{after}");
+    assert!(after["eta-ms"].is_u64(), "{after}");
+    assert_eq!(after["way-back"]["command"], "modelferry migrate admin/shop-us src");
 }
 
 #[test]
@@ -92,11 +92,26 @@ fn all_models_are_planned_and_moved_at_once() {
     let mut named: Vec<&str> = plans.as_array().unwrap().iter().map(|plan| plan["model"].as_str().unwrap()).collect();
     named.sort_unstable();
     assert_eq!(named, ["shop-eu", "shop-us"]);
-    let table = src.run(&["migrate", "--dry-run", "--all", "dst"]).ok();
+    let planned = src.run(&["migrate", "--dry-run", "--all", "dst"]);
+    for model in ["admin/shop-eu", "admin/shop-us"] {
+        let verdict = format!("Dry run successful for model \"{model}\": migration can proceed\n");
+        assert!(planned.err.contains(&verdict), "{planned:?}");
+    }
+    let table = planned.ok();
     assert!(table.contains("2 of 2 can proceed"), "{table}");
+    // The two models differ in their descriptions alone, so their binaries travel once.
+    let bytes = |plan: &Value| plan["bytes-total"].as_u64().unwrap();
+    let sum: u64 = plans.as_array().unwrap().iter().map(bytes).sum();
+    let row = table.lines().last().unwrap();
+    let all: f64 = row.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(row.contains(" KiB") && all * 1024.0 < 0.8 * sum as f64, "{row} of {sum} bytes");
     assert!(src.serves("shop-eu") && src.serves("shop-us"));
 
-    src.run(&["migrate", "--all", "dst", "--wait"]).ok();
+    let waited = src.run(&["migrate", "--all", "dst", "--wait"]);
+    let notes: Vec<&str> = waited.err.lines().filter(|line| line.as_bytes().get(8) == Some(&b'Z')).collect();
+    let named = |line: &&str| line[10..].starts_with("admin/shop-eu: ") || line[10..].starts_with("admin/shop-us: ");
+    assert!(!notes.is_empty() && notes.iter().all(named), "every line names its model: {waited:?}");
+    waited.ok();
     assert!(dst.serves("shop-eu") && dst.serves("shop-us"));
     src.run(&["migrate", "--all", "dst"]).fails(1, "no model in service besides its own");
 }
@@ -121,7 +136,7 @@ fn a_newer_destination_is_fine_and_has_no_way_back() {
     let sample = Sample::default();
     src.import(&sample);
     let plan = src.run(&["precheck", &sample.name, "dst", "--format", "json"]).json();
-    assert_eq!((&plan["ok"], &plan["way_back"]["exists"]), (&true.into(), &false.into()), "{plan}");
+    assert_eq!((&plan["ok"], &plan["way-back"]["exists"]), (&true.into(), &false.into()), "{plan}");
     assert!(src.run(&["precheck", &sample.name, "dst"]).ok().contains("none once the model has moved"));
 }
 

@@ -13,7 +13,7 @@ fn until_held(host: &Host, id: &str, before: u64) -> u64 {
     let least = before + (2 << 20);
     host.until(&format!("{least} bytes are held"), |host| {
         let view = host.view(id);
-        assert!(view["ended_ms"].is_null(), "{view}");
+        assert!(view["ended-ms"].is_null(), "{view}");
         view["bytes"]["held"].as_u64().filter(|held| *held >= least)
     })
 }

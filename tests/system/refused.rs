@@ -72,7 +72,7 @@ fn a_second_migration_of_the_same_model_is_refused_with_the_first_ones_id() {
     let id = format!("{}:0", sample.uuid);
     assert!(format!("{}{}", started.out, started.err).contains(&id), "{started:?}");
     let view = src.migration(&id);
-    if view["migration"]["ended_ms"].is_null() {
+    if view["migration"]["ended-ms"].is_null() {
         src.run(&["migrate", &sample.name, "dst"]).fails(1, &id);
     }
     dst.start();

@@ -35,7 +35,7 @@ fn a_migrated_models_blobs_survive_and_those_of_the_model_that_left_go_after_the
     src.run(&["embedded", "set", model, "colour=blue"]).ok();
     let before = src.export(model);
     src.run(&["migrate", model, "dst", "--wait"]).ok();
-    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
+    dst.until("the target is at rest", |dst| dst.migration(&id)["migration"]["ended-ms"].as_u64());
 
     pruned(&dst);
     assert!(is_needed_by(&dst, &format!("model admin/{model}")) && is_needed_by(&dst, &format!("migration {id}")));
@@ -108,7 +108,7 @@ fn what_an_unfinished_migration_has_brought_stays_over_restarts_and_goes_when_it
     src.start();
     src.run(&["abort", &id]).ok();
     src.run(&["wait", &id]).fails(3, "abort");
-    dst.until("the target drops its copy", |dst| dst.migration(&id)["migration"]["ended_ms"].as_u64());
+    dst.until("the target drops its copy", |dst| dst.migration(&id)["migration"]["ended-ms"].as_u64());
     dst.until("what had arrived goes", |dst| {
         pruned(dst);
         let left = held(dst);

@@ -24,7 +24,7 @@ fn every_record_is_followed_as_it_comes_with_time_actor_and_migration() {
     for line in BufReader::new(follower.stdout.take().unwrap()).lines() {
         let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
         assert_eq!(event["migration"], format!("{}:0", sample.uuid));
-        assert!(event["time_ms"].as_u64().unwrap() > 1_700_000_000_000);
+        assert!(event["time-ms"].as_u64().unwrap() > 1_700_000_000_000);
         assert_eq!(event["sequence"], states.len() as u64 + 1);
         assert!(["uid", "agent", "peer"].contains(&event["actor"].as_str().unwrap().split(' ').next().unwrap()));
         states.push(event["text"].as_str().unwrap().split([',', ' ']).next().unwrap().to_owned());

@@ -58,7 +58,7 @@ fn an_arrival_is_proven_from_either_side() {
     dst.run(&["embedded", "set", &sample.name, "colour=red"]).ok();
     for host in [&src, &dst] {
         let seen = host.run(&["verify", &sample.name, "--format", "json"]).json();
-        assert_eq!((&seen["ok"], &seen["blobs_proven"]), (&true.into(), &seen["blobs"]), "{seen}");
+        assert_eq!((&seen["ok"], &seen["blobs-proven"]), (&true.into(), &seen["blobs"]), "{seen}");
         assert!(seen["blobs"].as_u64().unwrap() >= 5, "{seen}");
         let text = host.run(&["verify", &format!("{}:0", sample.uuid)]).ok();
         for expected in

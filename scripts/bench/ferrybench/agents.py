@@ -149,7 +149,7 @@ class Agents:
                 seen(view)
                 if took is None and view["bytes"]["held"] >= size:
                     took = time.monotonic() - begun
-                if view.get("ended-ms") or view.get("ended_ms") or answer["answer"] == "migration":
+                if view.get("ended-ms") or answer["answer"] == "migration":
                     assert view["stand"] == "moved", view
                     return took, view
         raise RuntimeError("the agent stopped answering")

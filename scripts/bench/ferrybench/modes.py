@@ -126,7 +126,7 @@ def freeze(binary, seed, mib=1024, link_mbit=20):
                     agents.ask("src", "embedded", "set", name, "bench=changed")
 
             _, view = agents.migrate(name, mib << 20, seen)
-            return view["frozen_ms"] / 1e3, slow.is_set()
+            return view["frozen-ms"] / 1e3, slow.is_set()
         finally:
             agents.stop()
 
@@ -164,7 +164,7 @@ def loopback(binary, kind, seed, mib, packet_bytes):
             busy = agents.cpu_seconds() - before
         finally:
             agents.stop()
-        wire = view["bytes"]["sent_wire"]
+        wire = view["bytes"]["sent-wire"]
         bare, bare_busy = bare_stream(link, scratch, wire)
         with open(f"{scratch}/content", "wb") as file:
             file.write(content)

@@ -131,7 +131,7 @@ impl Desk {
         let beside = |peer: &PeerView| peer.controller.as_ref().is_some_and(|controller| controller.uuid == uuid);
         let peer = self.peers().into_iter().find(beside).map(|peer| peer.name);
         let asked = match &peer {
-            Some(peer) => self.ask_peer(peer, &Request::ShowModel { model: model.to_owned() }).await,
+            Some(peer) => self.ask_peer(peer, &Request::ShowModel { model: model.to_owned(), held: false }).await,
             None => Err(Failure::new(FailureKind::Unreachable, "no connected peer is beside it")),
         };
         let second = |message: String, hint: String| {

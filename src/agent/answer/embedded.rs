@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Response};
-use crate::controller::embedded::Blobs;
 use crate::controller::embedded::view::Access;
+use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::port::ControllerError;
 
 impl Desk {
@@ -46,9 +46,13 @@ impl Desk {
         &self,
         model: String,
         dir: PathBuf,
+        held: bool,
         client: &mut Client,
     ) -> Result<Response, Failure> {
-        let exported = self.with_files(client, move |embedded, files| embedded.export(&model, &dir, files));
+        let exported = self.with_files(client, move |embedded, files| match held {
+            true => embedded.export_held(&model, &dir, files),
+            false => embedded.export(&model, &dir, files),
+        });
         Ok(Response::Exported(exported.await?))
     }
 
@@ -68,8 +72,14 @@ impl Desk {
         Ok(Response::Written(self.blocking(move |embedded| embedded.set(&model, &key, &value)).await?))
     }
 
-    pub(super) async fn embedded_get(&self, model: String, key: Option<String>) -> Result<Response, Failure> {
-        let mut entries = self.blocking(move |embedded| embedded.get(&model)).await?;
+    pub(super) async fn embedded_get(
+        &self,
+        model: String,
+        key: Option<String>,
+        held: bool,
+    ) -> Result<Response, Failure> {
+        let get = move |embedded: &Embedded| if held { embedded.held_entries(&model) } else { embedded.get(&model) };
+        let mut entries = self.blocking(get).await?;
         if let Some(key) = key {
             // Of a key's writes the last is its value.
             entries.retain(|entry| entry.key == key);

@@ -33,7 +33,7 @@ impl Desk {
             Request::Precheck { peer, .. } | Request::Migrate { peer, .. } => Some(self.destination(peer)),
             Request::Precopy { peer, .. } | Request::BackupKeep { peer, .. } => Some(self.destination(peer)),
             Request::ShowController { controller } | Request::Models { controller } => beside(controller.as_deref()?),
-            Request::ShowModel { model } | Request::ModelStatus { model } => beside(model.split_once(':')?.0),
+            Request::ShowModel { model, .. } | Request::ModelStatus { model, .. } => beside(model.split_once(':')?.0),
             Request::Verify { id } => {
                 let engine = self.engine.get()?;
                 let view = engine.migration(engine.find_migration(id).ok()?)?;

@@ -8,7 +8,7 @@ use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
 use crate::config::Rate;
-use crate::engine::orders::{CUTOVER_WITHIN, Change};
+use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
 use crate::engine::view::{MigrationView, Stand};
 use crate::engine::{EngineError, MigrateOptions, When};
 
@@ -40,6 +40,18 @@ fn cap(rate: Option<&str>, what: &str) -> Result<Option<Rate>, Failure> {
     Ok(rate)
 }
 
+/// Refuses a cutover whose tries are over before they begin.
+fn ends_after(until_ms: Option<u64>, begins_ms: u64) -> Result<(), Failure> {
+    match until_ms.filter(|until_ms| *until_ms <= begins_ms) {
+        None => Ok(()),
+        Some(until_ms) => Err(usage(format!(
+            "the cutover is to be tried until {}, and that is not after {}",
+            local(until_ms),
+            local(begins_ms)
+        ))),
+    }
+}
+
 /// Returns the options with a schedule.
 fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOptions, Failure> {
     let bwlimit = cap(schedule.bwlimit.as_deref(), "migration")?;
@@ -56,9 +68,7 @@ fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOpti
     };
     let within = |at_ms: u64| at_ms.saturating_add(CUTOVER_WITHIN.as_millis() as u64);
     let until_ms = schedule.until_ms.or(schedule.at_ms.map(within));
-    if until_ms.is_some_and(|until_ms| until_ms <= schedule.at_ms.unwrap_or_else(now_ms)) {
-        return Err(usage("the time until which the cutover is tried lies before it".to_owned()));
-    }
+    ends_after(until_ms, schedule.at_ms.unwrap_or(0).max(now_ms()))?;
     Ok(MigrateOptions { freeze, until_ms, bwlimit, ..options })
 }
 
@@ -92,6 +102,17 @@ impl Desk {
         let model = self.model_here(model).await?;
         let plan = self.engine()?.plan(model, &self.destination(peer)).await.map_err(|error| self.refused(error))?;
         Ok(Response::Plan(Box::new(plan)))
+    }
+
+    /// Returns what models have together.
+    pub(super) async fn totals(&self, models: &[String], peer: &str) -> Result<Response, Failure> {
+        let mut found = Vec::with_capacity(models.len());
+        for model in models {
+            found.push(self.model_here(model).await?);
+        }
+        let peer = self.destination(peer);
+        let totals = self.engine()?.totals(&found, &peer).await.map_err(|error| self.refused(error))?;
+        Ok(Response::Totals(Box::new(totals)))
     }
 
     pub(super) async fn migrate(
@@ -162,7 +183,10 @@ impl Desk {
         let change = match order {
             Order::Pause {} => Change::Pause,
             Order::Resume {} => Change::Resume,
-            Order::Cutover { until_ms } => Change::Cutover { until_ms },
+            Order::Cutover { until_ms } => {
+                ends_after(until_ms, now_ms())?;
+                Change::Cutover { until_ms }
+            }
         };
         let ordered = engine.order(mid, change, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(ordered)))

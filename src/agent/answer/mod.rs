@@ -2,6 +2,7 @@
 
 mod arrival;
 mod backup;
+mod dialable;
 mod embedded;
 mod files;
 mod forewarn;
@@ -95,16 +96,17 @@ impl Desk {
             Request::Controllers {} => self.controllers().await,
             Request::ShowController { controller } => self.show_controller(controller).await,
             Request::Models { controller } => self.models(controller).await,
-            Request::ShowModel { model } => self.show_model(&model).await,
-            Request::ModelStatus { model } => self.model_status(&model).await,
+            Request::ShowModel { model, held } => self.show_model(&model, held).await,
+            Request::ModelStatus { model, held } => self.model_status(&model, held).await,
             Request::Migrations {} => Ok(Response::Migrations(self.engine()?.migrations())),
             Request::ShowMigration { id } => self.show_migration(&id).await,
             Request::ShowProof { id } => self.show_proof(&id).await,
             Request::Audit {} => self.audit().await,
             Request::Precheck { model, peer } => self.precheck(&model, &peer).await,
+            Request::Totals { models, peer } => self.totals(&models, &peer).await,
             Request::Verify { id } => self.verify(&id).await,
             Request::Checklist { id } => self.checklist(&id).await,
-            Request::EmbeddedGet { model, key } => self.embedded_get(model, key).await,
+            Request::EmbeddedGet { model, key, held } => self.embedded_get(model, key, held).await,
             Request::UserList {} => self.user_list().await,
             Request::BackupList {} => self.backup_list().await,
             Request::BackupShow { id } => self.backup_show(id).await,
@@ -134,7 +136,7 @@ impl Desk {
             Request::Abort { id } => self.abort(&id, actor).await,
             Request::Resolve { id, how, reason } => self.resolve(&id, how, &reason, actor).await,
             Request::EmbeddedImport { file, blobs } => self.embedded_import(file, blobs, client).await,
-            Request::EmbeddedExport { model, dir } => self.embedded_export(model, dir, client).await,
+            Request::EmbeddedExport { model, dir, held } => self.embedded_export(model, dir, held, client).await,
             Request::EmbeddedRemove { model } => self.embedded_remove(model).await,
             Request::EmbeddedSet { model, key, value } => self.embedded_set(model, key, value).await,
             Request::BackupCreate { model, file } => self.backup_create(&model, file, client).await,

@@ -102,30 +102,30 @@ impl Desk {
     }
 
     /// Shows a model.
-    pub(super) async fn show_model(&self, named: &str) -> Result<Response, Failure> {
+    pub(super) async fn show_model(&self, named: &str, held: bool) -> Result<Response, Failure> {
         match self.model_place(named)? {
-            (Place::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model }).await,
+            (Place::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model, held }).await,
             (Place::Here, model) => {
-                let details = self.blocking(move |embedded| embedded.model(&model)).await?;
+                let details = self.blocking(move |embedded| shown(embedded, &model, held)).await?;
                 Ok(Response::Model(Box::new(self.with_migration(details))))
             }
         }
     }
 
     /// Shows a model with everything inside.
-    pub(super) async fn model_status(&self, named: &str) -> Result<Response, Failure> {
+    pub(super) async fn model_status(&self, named: &str, held: bool) -> Result<Response, Failure> {
         let (place, model) = self.model_place(named)?;
         if let Place::Peer(peer) = place {
-            return self.ask_peer(&peer, &Request::ModelStatus { model }).await;
+            return self.ask_peer(&peer, &Request::ModelStatus { model, held }).await;
         }
         let (details, inside) = self
             .blocking(move |embedded| {
-                let details = embedded.model(&model)?;
+                let details = shown(embedded, &model, held)?;
                 // The controller's own model has no description, and nothing inside.
                 let inside = if details.row.is_controller {
                     ModelStatus::default()
                 } else {
-                    ModelStatus::of(&*embedded.description(embedded.find(&model)?)?)
+                    ModelStatus::of(&*embedded.description(embedded.find(&details.row.uuid)?)?)
                 };
                 Ok((details, inside))
             })
@@ -168,6 +168,11 @@ impl Desk {
             store: self.engine()?.last_prune(),
         })))
     }
+}
+
+/// Shows a model that is in service here, or the copy that is held of one that has moved.
+fn shown(embedded: &Embedded, named: &str, held: bool) -> Result<ModelDetails, ControllerError> {
+    if held { embedded.held_model(named) } else { embedded.model(named) }
 }
 
 /// Counts what a controller's models have.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use modelferry_protocol::pairing::Code;
 
 use super::Desk;
+use super::dialable::dialable;
 use super::refusal::refusal_of_pairing;
 use crate::agent::control::view::{ControllerView, OfferView, PairedView, PeerView};
 use crate::agent::control::{Failure, FailureKind, Response};
@@ -66,7 +67,8 @@ impl Desk {
     /// Opens an offer.
     pub(super) async fn pair_offer(&self, name: Option<String>) -> Result<Response, Failure> {
         let (code, lasts) = self.link.offer(name).await.map_err(|error| refusal_of_pairing(&error))?;
-        Ok(Response::Offer(OfferView { code: code.to_string(), seconds: lasts.as_secs(), port: self.listen.port() }))
+        let addresses = dialable(self.listen).iter().map(ToString::to_string).collect();
+        Ok(Response::Offer(OfferView { code: code.to_string(), seconds: lasts.as_secs(), addresses }))
     }
 
     /// Completes a pairing.

@@ -39,7 +39,7 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// What is asked of an agent. `model` is a name, `owner/name` or a UUID, with `controller:` before it
 /// where it may be another agent's. `id` is a migration's, in Juju's form or in ours, or its model's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "verb", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// How is the agent?
     Status {},
@@ -65,11 +65,17 @@ pub enum Request {
     ShowModel {
         /// The model.
         model: String,
+        /// Whether the copy is meant that is held here of a model that has moved.
+        #[serde(default)]
+        held: bool,
     },
     /// What is inside this model?
     ModelStatus {
         /// The model.
         model: String,
+        /// As in [`Request::ShowModel`].
+        #[serde(default)]
+        held: bool,
     },
     /// Which migrations does the journal know, newest first?
     Migrations {},
@@ -104,6 +110,13 @@ pub enum Request {
         /// The peer.
         peer: String,
     },
+    /// What have these models together, and what of it is with the peer?
+    Totals {
+        /// The models.
+        models: Vec<String>,
+        /// The peer.
+        peer: String,
+    },
     /// Is what this migration brought as it was handed over? Asked of the source, the answer is the target's.
     Verify {
         /// The migration.
@@ -120,6 +133,9 @@ pub enum Request {
         model: String,
         /// Which key; all of them if none is named.
         key: Option<String>,
+        /// As in [`Request::ShowModel`].
+        #[serde(default)]
+        held: bool,
     },
     /// Who are the embedded controller's users?
     UserList {},
@@ -243,6 +259,9 @@ pub enum Request {
         model: String,
         /// The directory that the files go to, an absolute path; the client makes them.
         dir: PathBuf,
+        /// As in [`Request::ShowModel`].
+        #[serde(default)]
+        held: bool,
     },
     /// Remove a model from the embedded controller.
     EmbeddedRemove {
@@ -315,7 +334,7 @@ impl Request {
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
             Self::ModelStatus { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
-            Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} => false,
+            Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} | Self::Totals { .. } => false,
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
             Self::BackupList {} | Self::BackupShow { .. } | Self::BackupVerify { .. } => false,
             Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,

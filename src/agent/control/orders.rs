@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// When a migration may freeze its model, and how fast it may send. Times are Unix milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Schedule {
     /// Not before this.
     pub at_ms: Option<u64>,
@@ -18,7 +18,7 @@ pub struct Schedule {
 
 /// A change of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "order", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Order {
     /// Send nothing for it.
     Pause {},

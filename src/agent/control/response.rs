@@ -11,7 +11,7 @@ use super::view::{
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::stock::{PruneView, StoreView};
-use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, VerifyView};
+use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, TotalsView, VerifyView};
 
 /// What an agent answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +80,8 @@ pub enum Response {
     Audit(AuditView),
     /// Of [`super::Request::Precheck`].
     Plan(Box<PlanView>),
+    /// Of [`super::Request::Totals`].
+    Totals(Box<TotalsView>),
     /// Of [`super::Request::Verify`].
     Verified(Box<VerifyView>),
     /// Of [`super::Request::Checklist`].

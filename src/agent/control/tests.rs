@@ -12,8 +12,8 @@ fn a_request_with_a_field_too_many_is_refused() {
 fn a_peer_can_ask_for_nothing_that_changes_anything() {
     for request in [
         Request::Models { controller: None },
-        Request::ShowModel { model: "prod".into() },
-        Request::ModelStatus { model: "prod".into() },
+        Request::ShowModel { model: "prod".into(), held: false },
+        Request::ModelStatus { model: "prod".into(), held: false },
         Request::ShowController { controller: None },
         Request::Verify { id: "prod".into() },
     ] {

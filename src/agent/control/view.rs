@@ -249,8 +249,8 @@ pub struct OfferView {
     pub code: String,
     /// Seconds for which it is good.
     pub seconds: u64,
-    /// The port to name on the other host.
-    pub port: u16,
+    /// Where the other host can dial this agent, the likeliest first: `address:port`.
+    pub addresses: Vec<String>,
 }
 
 /// A completed pairing.

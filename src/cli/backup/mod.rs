@@ -75,7 +75,7 @@ pub enum BackupCommand {
     /// FILE is one self-contained archive, for its owner's eyes alone: description, entries and binaries, each with
     /// its hash. PEER keeps the copy in its own store, where what it has already is not sent
     /// again, until `backup remove` there. A word that is no peer's name and has neither a slash nor a dot in it is
-    /// refused; write ./FILE for a file that is called like that.
+    /// refused, unless with --all a directory has that name; write ./FILE for a file that is called like that.
     #[command(
         after_long_help = CREATE,
         override_usage = "modelferry backup create <MODEL> <FILE|PEER>\n       modelferry backup create --all <DIR|PEER>"
@@ -161,18 +161,22 @@ enum Target {
 }
 
 impl Target {
-    fn of(context: &Context, text: &str) -> Result<Self, Failure> {
+    /// `all`: whether it is to hold every model, so that a directory of that name can be meant.
+    fn of(context: &Context, text: &str, all: bool) -> Result<Self, Failure> {
         if !text.contains('/') {
             let Response::Peers(peers) = context.ask(&Request::Peers {})? else { return Err(client::unexpected()) };
             if peers.iter().any(|peer| peer.name == text) {
                 return Ok(Self::Peer(text.to_owned()));
             }
-            if !text.contains('.') {
+            if !text.contains('.') && !(all && Path::new(text).is_dir()) {
                 let meant = nearest(text, peers.iter().map(|peer| peer.name.as_str()));
                 let meant = meant.map_or_else(String::new, |peer| format!("did you mean \"{peer}\"?\n"));
                 return Err(Failure::new(FailureKind::NotFound, format!("\"{text}\" is no peer, and no path"))
                     .state("nothing has changed")
-                    .hint(format!("{meant}see `modelferry peers`; for a file write ./{text}")));
+                    .hint(format!(
+                        "{meant}see `modelferry peers`; for a {} write ./{text}",
+                        if all { "directory" } else { "file" }
+                    )));
             }
         }
         Ok(Self::Path(text.into()))
@@ -182,13 +186,13 @@ impl Target {
 fn create(context: &Context, args: &[String], all: bool, force: bool) -> Result<Exit, Failure> {
     match (args, all) {
         ([model, target], false) => {
-            match Target::of(context, target)? {
+            match Target::of(context, target, false)? {
                 Target::Path(file) => write(context, model, &file, force)?,
                 Target::Peer(peer) => keep(context, model, &peer)?,
             }
             Ok(Exit::Done)
         }
-        ([target], true) => create_all(context, &Target::of(context, target)?, force),
+        ([target], true) => create_all(context, &Target::of(context, target, true)?, force),
         (_, true) => Err(Failure::new(FailureKind::Usage, "--all takes no model, and one directory or peer")),
         (_, false) => Err(Failure::new(FailureKind::Usage, "name the model, and the archive to write or the peer")),
     }

@@ -51,7 +51,7 @@ impl Doubt {
 }
 
 /// Moves the model back, cuts the link just after the commit, and ends the doubt by a proof that is carried by hand.
-pub(super) async fn play(stage: &Stage, scratch: &Path, narration: &mut Narration) -> Result<(), Trouble> {
+pub(super) async fn play(stage: &Stage, scratch: &Path, narration: &mut Narration<'_>) -> Result<(), Trouble> {
     narration.step("Back again, and the link is cut just after the commit: nobody serves until somebody is told");
     let doubt = begin(stage, narration).await?;
     let (source, target, model) = (doubt.source(stage), doubt.target(stage), &stage.model.name);
@@ -89,7 +89,7 @@ pub(super) async fn play(stage: &Stage, scratch: &Path, narration: &mut Narratio
 }
 
 /// Migrates until a source has committed and its target cannot have heard of it.
-async fn begin(stage: &Stage, narration: &Narration) -> Result<Doubt, Trouble> {
+async fn begin(stage: &Stage, narration: &Narration<'_>) -> Result<Doubt, Trouble> {
     let model = &stage.model.name;
     let mut from_src = false;
     for attempt in 0..ATTEMPTS_MAX {
@@ -188,7 +188,7 @@ async fn connected(agent: &AgentProcess) -> Result<(), Trouble> {
 }
 
 /// Counts who takes writes for the model, and says so.
-async fn owners(stage: &Stage, model: &str, expected: usize, narration: &Narration) -> Result<(), Trouble> {
+async fn owners(stage: &Stage, model: &str, expected: usize, narration: &Narration<'_>) -> Result<(), Trouble> {
     let mut live = Vec::new();
     for agent in [&stage.src, &stage.dst] {
         if agent.run(&["embedded", "set", model, "owner=asked"]).await?.status.success() {
@@ -204,7 +204,7 @@ async fn owners(stage: &Stage, model: &str, expected: usize, narration: &Narrati
 }
 
 /// Runs a command that must succeed, and keeps what it prints in a file.
-async fn into(agent: &AgentProcess, typed: &[&str], file: &Path, narration: &Narration) -> Result<(), Trouble> {
+async fn into(agent: &AgentProcess, typed: &[&str], file: &Path, narration: &Narration<'_>) -> Result<(), Trouble> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let shown: Vec<&str> = typed.iter().copied().chain([">", &name]).collect();
     narration.typed(agent, &shown);

@@ -44,7 +44,7 @@ pub(super) struct Journey {
 }
 
 /// Asks whether the model would arrive, and types what the answer says until it would.
-pub(super) async fn precheck(stage: &Stage, narration: &mut Narration) -> Result<(), Trouble> {
+pub(super) async fn precheck(stage: &Stage, narration: &mut Narration<'_>) -> Result<(), Trouble> {
     narration.step("Would it arrive? Nothing is changed by asking");
     let model = &stage.model.name;
     for user in fixable_users(stage).skip(1) {
@@ -85,7 +85,7 @@ pub(super) async fn travel(
     stage: &mut Stage,
     args: &DemoArgs,
     users: &Users,
-    narration: &mut Narration,
+    narration: &mut Narration<'_>,
 ) -> Result<Journey, Trouble> {
     narration.step("Move it, while a reader and a writer use it 100 times a second, and kill an agent at 40 %");
     let begun_at = Instant::now();
@@ -254,7 +254,7 @@ impl Watch {
     }
 }
 
-async fn perform(kill: Kill, stage: &mut Stage, watch: &Watch, narration: &Narration) -> Result<(), Trouble> {
+async fn perform(kill: Kill, stage: &mut Stage, watch: &Watch, narration: &Narration<'_>) -> Result<(), Trouble> {
     let agent = match kill.side {
         Side::Source => &mut stage.src,
         Side::Destination => &mut stage.dst,

@@ -18,6 +18,7 @@ mod report;
 pub mod sample;
 mod stage;
 mod users;
+mod write_model;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::control::{Failure, FailureKind};
+use crate::cli::Context;
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use control::NoAnswer;
@@ -40,6 +42,7 @@ const HELP: Help = Help {
         "modelferry demo",
         "modelferry demo --link 20mbit,100ms,1% --interrupt",
         "modelferry demo --description model.yaml --blobs blobs --keep",
+        "modelferry demo --write-model sample",
     ],
     exits: &[
         (Exit::Done, "everything that was claimed is true"),
@@ -71,6 +74,10 @@ pub struct DemoArgs {
     /// The binaries that the description names, laid out as `embedded export` does; made up without
     #[arg(long, value_name = "DIR", requires = "description")]
     blobs: Option<PathBuf>,
+    /// Only write the model into this directory, and play nothing: model.yaml and blobs, for `embedded import` on any agent
+    /// that runs on its defaults
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["description", "keep", "interrupt", "link"])]
+    write_model: Option<PathBuf>,
     /// Leave everything running afterwards, until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -106,7 +113,10 @@ impl DemoArgs {
     /// Plays the demo.
     ///
     /// Errors: a [`Failure`] with every claim that is not true, or with what stopped the demo.
-    pub fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if let Some(dir) = &self.write_model {
+            return write_model::write(context, dir, self.size, self.seed);
+        }
         let failed = |trouble: &Trouble| Failure::new(FailureKind::Internal, format!("demo failed: {trouble}"));
         let scratch = tempfile::Builder::new().prefix("modelferry-demo-").tempdir();
         let scratch = scratch.map_err(|error| failed(&error.into()))?;
@@ -115,12 +125,12 @@ impl DemoArgs {
             tokio::select! {
                 // The play is asked first: with --keep, Ctrl-C is its end and no interruption.
                 biased;
-                played = play(&self, scratch.path()) => played,
+                played = play(&self, context, scratch.path()) => played,
                 interrupted = interruption() => interrupted.and(Err(Trouble::Interrupted)),
             }
         });
         match played {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Exit::Done),
             // What never began has no agents to end, and no logs to keep.
             Err(trouble) if !scratch.path().join("src").exists() => Err(failed(&trouble)),
             Err(Trouble::Interrupted) => Err(failed(&Trouble::Interrupted).state("both agents have been ended")),
@@ -144,8 +154,8 @@ async fn interruption() -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn play(args: &DemoArgs, scratch: &Path) -> Result<(), Trouble> {
-    let mut narration = Narration::new();
+async fn play(args: &DemoArgs, context: &Context, scratch: &Path) -> Result<(), Trouble> {
+    let mut narration = Narration::new(context);
     narration.line("A live model moves from controller src to controller dst, and nobody loses anything.");
     let model = Model::prepare(args, &scratch.join("model"))?;
     let mut stage = Stage::set_up(args, scratch, model, &mut narration).await?;
@@ -166,7 +176,7 @@ async fn play(args: &DemoArgs, scratch: &Path) -> Result<(), Trouble> {
 }
 
 /// Leaves everything running, and says what to type.
-async fn keep(stage: &Stage, narration: &Narration) -> Result<(), Trouble> {
+async fn keep(stage: &Stage, narration: &Narration<'_>) -> Result<(), Trouble> {
     let program = std::env::current_exe()?;
     let model = &stage.model.name;
     narration.line("\nBoth agents and the link are still there, until Ctrl-C. In another terminal:");

@@ -1,13 +1,14 @@
 //! What the audience sees: steps, the commands a person would type, their answers, a progress bar.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::process::Output;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Trouble;
 use super::agent_process::AgentProcess;
+use crate::cli::Context;
 use crate::cli::output::{byte_count, plain};
 
 /// Columns that a command's answer is indented by.
@@ -29,17 +30,18 @@ pub(super) enum Show {
 }
 
 /// The demo's voice.
-pub(super) struct Narration {
+pub(super) struct Narration<'a> {
+    context: &'a Context,
     step: u32,
     bar: ProgressBar,
     total: u64,
     lines: u64,
 }
 
-impl Narration {
+impl<'a> Narration<'a> {
     /// Begins to speak.
-    pub(super) fn new() -> Self {
-        Self { step: 0, bar: ProgressBar::hidden(), total: 0, lines: 0 }
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self { context, step: 0, bar: ProgressBar::hidden(), total: 0, lines: 0 }
     }
 
     /// Opens the next step.
@@ -51,7 +53,7 @@ impl Narration {
     /// Says a line of its own, above the progress bar where there is one.
     pub(super) fn line(&self, text: impl Display) {
         // An audience that has left, such as `head`, is no reason to stop: the agents are to be ended in order.
-        self.bar.suspend(|| _ = writeln!(stdout(), "{text}"));
+        self.bar.suspend(|| self.context.put(&format!("{text}\n")));
     }
 
     /// Says a remark within a step.
@@ -109,7 +111,7 @@ impl Narration {
     pub(super) fn begin_transfer(&mut self, total: u64) {
         self.total = total;
         self.lines = 0;
-        if stdout().is_terminal() {
+        if stdout().is_terminal() && !self.context.environment.dumb_terminal {
             let style = ProgressStyle::with_template("  [{bar:40}] {percent:>3} %  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stdout())

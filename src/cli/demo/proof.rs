@@ -25,7 +25,7 @@ pub(super) struct Proof {
 }
 
 /// Shows both sides after the move.
-pub(super) async fn both_sides(stage: &Stage, narration: &mut Narration) -> Result<(), Trouble> {
+pub(super) async fn both_sides(stage: &Stage, narration: &mut Narration<'_>) -> Result<(), Trouble> {
     narration.step("Both sides afterwards: the source redirects, the destination serves");
     let model = &stage.model.name;
     let redirected = narration.run(&stage.src, &["status", "-m", model], Show::All).await?;
@@ -41,7 +41,7 @@ pub(super) async fn of_arrival(
     stage: &Stage,
     notes: &Notes,
     scratch: &Path,
-    narration: &mut Narration,
+    narration: &mut Narration<'_>,
 ) -> Result<Proof, Trouble> {
     narration.step("Proof: what arrived is compared with what left");
     let dir = scratch.join("arrived");
@@ -73,7 +73,7 @@ fn identical_blobs(model: &Model, dir: &Path) -> Result<usize, Trouble> {
 /// Counts the acknowledged writes that the destination does not have under the number and with the value they were
 /// given.
 async fn lost(stage: &Stage, notes: &Notes) -> Result<usize, Trouble> {
-    let request = Request::EmbeddedGet { model: stage.model.name.clone(), key: None };
+    let request = Request::EmbeddedGet { model: stage.model.name.clone(), key: None, held: false };
     let entries = match ask(&stage.dst.socket, &request).await? {
         Response::Entries(entries) => entries,
         other => return Err(Trouble::new(format!("reading the model was answered with {other:?}"))),

@@ -19,7 +19,7 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     /// Prints the table.
-    pub(super) fn print(&self, narration: &mut Narration) {
+    pub(super) fn print(&self, narration: &mut Narration<'_>) {
         narration.step("In figures");
         for (name, figure) in self.figures() {
             narration.line(format_args!("  {name:<24} {figure}"));

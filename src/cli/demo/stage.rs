@@ -109,7 +109,7 @@ impl Stage {
         args: &DemoArgs,
         scratch: &Path,
         model: Model,
-        narration: &mut Narration,
+        narration: &mut Narration<'_>,
     ) -> Result<Self, Trouble> {
         narration.step("Two agents, each with a controller of its own, and a thin link between them");
         let ports = free_ports::<4>()?;
@@ -133,7 +133,7 @@ impl Stage {
     }
 
     /// Pairs the agents over the link.
-    pub(super) async fn pair(&self, narration: &mut Narration) -> Result<(), Trouble> {
+    pub(super) async fn pair(&self, narration: &mut Narration<'_>) -> Result<(), Trouble> {
         narration.step("Pair them, with a code that is good once");
         let offer = narration.run_ok(&self.dst, &["pair", "offer", "--as", "src"], Show::Nothing).await?;
         let code = offer.lines().find_map(|line| line.split_once("pair accept ")).map(|(_, rest)| rest);
@@ -149,7 +149,7 @@ impl Stage {
     }
 
     /// Imports the model into the source controller, and a neighbour into the destination.
-    pub(super) async fn import(&self, args: &DemoArgs, narration: &mut Narration) -> Result<(), Trouble> {
+    pub(super) async fn import(&self, args: &DemoArgs, narration: &mut Narration<'_>) -> Result<(), Trouble> {
         let model = &self.model;
         match (&args.description, &model.remark) {
             (None, _) => narration.step(
@@ -172,7 +172,7 @@ impl Stage {
         Ok(())
     }
 
-    async fn import_neighbour(&self, args: &DemoArgs, narration: &Narration) -> Result<(), Trouble> {
+    async fn import_neighbour(&self, args: &DemoArgs, narration: &Narration<'_>) -> Result<(), Trouble> {
         let (name, uuid) = NEIGHBOUR;
         let like = sample(args);
         let neighbour =

@@ -198,7 +198,7 @@ impl User {
     /// Reads one entry; reports whether anybody answered.
     async fn read(&mut self, key: &str) -> bool {
         loop {
-            let request = Request::EmbeddedGet { model: self.model.clone(), key: Some(key.to_owned()) };
+            let request = Request::EmbeddedGet { model: self.model.clone(), key: Some(key.to_owned()), held: false };
             let failure = match self.ask(request).await {
                 Met::Answer(Response::Entries(entries)) if entries.iter().any(|entry| entry.value == key) => {
                     self.note(|notes| notes.reads += 1);

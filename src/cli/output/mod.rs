@@ -1,6 +1,7 @@
 //! What commands print: Juju's tables, Juju's YAML, JSON.
 
 mod paint;
+mod sink;
 mod table;
 mod text;
 mod time;
@@ -10,6 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 pub use paint::{Paint, painted};
+pub use sink::Sink;
 pub use table::Table;
 pub use text::{byte_count, plain};
 pub use time::{ago, ago_rfc3339, clock, date, now_ms, span, utc};

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::cut;
 use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
 use crate::cli::aftermath::{FROZEN, Failed};
+use crate::cli::exit::Exit;
 use crate::cli::output::{Paint, Table, byte_count, clock, painted, span};
 use crate::cli::{cloud_region, doubt, peers, plain};
 use crate::engine::stock::StockView;
+use crate::engine::view::MigrationView;
 
 /// What a doubt begins with.
 const IN_DOUBT: &str = "IN DOUBT";
@@ -80,6 +82,18 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.next());
     }
     text
+}
+
+/// Tells how `status --check` ends.
+pub(super) fn check(status: &StatusView, now_ms: u64) -> Exit {
+    let StatusView { alarms, migrations, failed, peers, store, .. } = status;
+    if !alarms.is_empty() || migrations.iter().any(|migration| is_in_doubt(migration, now_ms)) {
+        return Exit::InDoubt;
+    }
+    let unprunable = store.as_ref().is_some_and(|store| store.trouble.is_some());
+    let is_down = peers.iter().any(|peer| !peer.connected);
+    let undeletable = migrations.iter().any(MigrationView::is_reap_failing);
+    if unprunable || is_down || undeletable || !failed.is_empty() { Exit::Attention } else { Exit::Done }
 }
 
 /// Tells in a line what the store held when it was last pruned.

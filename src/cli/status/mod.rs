@@ -21,6 +21,7 @@ use super::from::From;
 use super::help::Help;
 use super::output::{Format, now_ms};
 use super::{Context, client};
+use crate::agent::control::view::StatusView;
 use crate::agent::control::{Failure, Request, Response};
 use crate::config::parse_duration;
 use model::Sections;
@@ -36,11 +37,20 @@ const HELP: Help = Help {
         "modelferry status -m shop-eu --relations --storage",
         "modelferry status -m east:shop-eu --format yaml",
         "modelferry status -m shop-eu --watch 5",
+        "modelferry status -m shop-eu --held",
+        "modelferry status --check",
         "modelferry status --from dump.yaml",
         "modelferry status --from 9f3c0b7e21aa",
         "watch --color -n 1 modelferry status --color",
     ],
-    exits: exit::ASKING_PEER,
+    exits: &[
+        (Exit::Done, "done; with --check, also: all is well"),
+        exit::REFUSED,
+        exit::USAGE,
+        (Exit::InDoubt, "in doubt, or an alarm (--check); or the agent has stopped acting"),
+        exit::PEER_UNREACHABLE,
+        (Exit::Attention, "with --check: nothing is in doubt, but somebody should look"),
+    ],
     juju: Some("juju status"),
 };
 
@@ -56,6 +66,13 @@ pub struct StatusArgs {
     model: Option<String>,
     #[command(flatten)]
     from: From,
+    /// Show the copy that `migrate --hold-reap` keeps here of a model that has moved
+    #[arg(long, requires = "model")]
+    held: bool,
+    /// End with 4 if something is in doubt or there is an alarm; else with 7 if somebody should look, as a migration
+    /// has failed within a day, a copy cannot be deleted, the store cannot be pruned, or a peer's link is down
+    #[arg(long, conflicts_with_all = ["model", "from", "watch"])]
+    check: bool,
     /// Show the model's relations in the tables; YAML and JSON have them always
     #[arg(long, visible_alias = "integrations")]
     relations: bool,
@@ -75,10 +92,15 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 impl StatusArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.check {
+            let (status, now) = (agent_status(context)?, now_ms());
+            context.print(&status, || agent::text(&status, now, context.paint));
+            return Ok(agent::check(&status, now));
+        }
         match self.watch {
-            Some(interval) => watch::watch(interval, || self.text(context)),
+            Some(interval) => watch::watch(context, interval, || self.text(context)),
             None => {
-                super::put(&self.text(context)?);
+                context.put(&self.text(context)?);
                 Ok(Exit::Done)
             }
         }
@@ -88,14 +110,14 @@ impl StatusArgs {
         let now = now_ms();
         let status = match (self.from.status(context)?, &self.model) {
             (Some(status), _) => status,
-            (None, Some(model)) => match context.ask(&Request::ModelStatus { model: model.clone() })? {
-                Response::ModelStatus(status) => *status,
-                _ => return Err(client::unexpected()),
-            },
+            (None, Some(model)) => {
+                match context.ask(&Request::ModelStatus { model: model.clone(), held: self.held })? {
+                    Response::ModelStatus(status) => *status,
+                    _ => return Err(client::unexpected()),
+                }
+            }
             (None, None) => {
-                let Response::Status(status) = context.ask(&Request::Status {})? else {
-                    return Err(client::unexpected());
-                };
+                let status = agent_status(context)?;
                 return Ok(context.format.render(&status, || agent::text(&status, now, context.paint)));
             }
         };
@@ -107,6 +129,14 @@ impl StatusArgs {
             }
             format => format.render(&model::tree(&status, now), String::new),
         })
+    }
+}
+
+/// Asks the agent how it is.
+fn agent_status(context: &Context) -> Result<Box<StatusView>, Failure> {
+    match context.ask(&Request::Status {})? {
+        Response::Status(status) => Ok(status),
+        _ => Err(client::unexpected()),
     }
 }
 

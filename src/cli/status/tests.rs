@@ -11,7 +11,7 @@ use crate::cli::output::clock;
 use crate::controller::description::{self, Description};
 use crate::controller::status::ModelStatus;
 use crate::engine::stock::StockView;
-use crate::engine::view::{Bytes, Direction, Kind, MigrationView, Stand};
+use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand};
 
 /// 2025-10-09 08:53:20 UTC.
 const NOW_MS: u64 = 1_760_000_000_000;
@@ -256,6 +256,26 @@ fn what_failed_of_late_is_shown_without_being_asked_for() {
     let text = agent::text(&StatusView { failed: vec![failed], ..agent_status() }, NOW_MS, false);
     assert!(text.contains(":0\" failed 1 minute ago: aborted by operator\n"), "{text}");
     assert!(text.contains("`modelferry migrate admin/prod west`"), "{text}");
+}
+
+#[test]
+fn monitoring_is_told_of_doubt_before_what_deserves_attention() {
+    let up = PeerView { name: "west".into(), connected: true, ..PeerView::default() };
+    let well = StatusView { peers: vec![up], ..agent_status() };
+    let check = |status: StatusView| agent::check(&status, NOW_MS);
+    assert_eq!(check(well.clone()), Exit::Done);
+    assert_eq!(check(StatusView { migrations: vec![migration(Stand::Running)], ..well.clone() }), Exit::Done);
+    let failed = StatusView { failed: vec![migration(Stand::Reverted)], ..well.clone() };
+    assert_eq!(check(failed.clone()), Exit::Attention);
+    assert_eq!(check(agent_status()), Exit::Attention, "a peer's link is down");
+    let reaping = MigrationView { state: "Reaping".into(), ..migration(Stand::Finishing) };
+    assert_eq!(check(StatusView { migrations: vec![reaping], ..well.clone() }), Exit::Attention);
+    let store = StockView { time_ms: NOW_MS, bytes: 1, idle_bytes: 0, trouble: Some("damaged".into()) };
+    assert_eq!(check(StatusView { store: Some(store), ..well }), Exit::Attention);
+    let doubtful = StatusView { migrations: vec![migration(Stand::Undecided)], ..failed.clone() };
+    assert_eq!(check(doubtful), Exit::InDoubt);
+    let alarm = AlarmView { kind: "halted".into(), text: "set back".into() };
+    assert_eq!(check(StatusView { alarms: vec![alarm], ..failed }), Exit::InDoubt);
 }
 
 #[test]

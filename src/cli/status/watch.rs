@@ -1,9 +1,10 @@
 //! `status --watch`: the same again and again, in place on a terminal, one after the other elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::agent::control::{Failure, FailureKind};
+use crate::cli::Context;
 use crate::cli::exit::Exit;
 
 /// Moves to the upper left, without clearing: what stays the same must not flicker.
@@ -17,9 +18,12 @@ const CLEAR_BELOW: &str = "\u{1b}[J";
 ///
 /// An agent that cannot be reached is a frame as well: it may be about to come back.
 #[expect(clippy::disallowed_methods, reason = "a command feeds no watchdog, and what it shows has no event of its own")]
-pub(super) fn watch(interval: Duration, frame: impl Fn() -> Result<String, Failure>) -> Result<Exit, Failure> {
-    let mut stdout = std::io::stdout().lock();
-    let terminal = stdout.is_terminal();
+pub(super) fn watch(
+    context: &Context,
+    interval: Duration,
+    frame: impl Fn() -> Result<String, Failure>,
+) -> Result<Exit, Failure> {
+    let terminal = std::io::stdout().is_terminal() && !context.environment.dumb_terminal;
     loop {
         let text = match frame() {
             Ok(text) => text,
@@ -29,7 +33,7 @@ pub(super) fn watch(interval: Duration, frame: impl Fn() -> Result<String, Failu
             Err(failure) => return Err(failure),
         };
         let shown = if terminal { in_place(&text, height()) } else { format!("{text}\n") };
-        if stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        if !context.put(&shown) {
             return Ok(Exit::Done);
         }
         std::thread::sleep(interval);

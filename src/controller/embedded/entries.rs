@@ -66,16 +66,21 @@ impl Embedded {
             Ok(()) | Err(ControllerError::MigrationInProgress) => {}
             Err(other) => return Err(other),
         }
+        self.inner.entry_views(model)
+    }
+}
+
+impl Inner {
+    /// Returns a model's entries, oldest first.
+    pub(super) fn entry_views(&self, model: ModelUuid) -> Result<Vec<EntryView>, ControllerError> {
         let mut entries = Vec::new();
-        self.inner.database.entries(model, |number, key, value| {
+        self.database.entries(model, |number, key, value| {
             entries.push(EntryView { number, key: key.to_owned(), value: value.to_owned() });
             Ok(())
         })?;
         Ok(entries)
     }
-}
 
-impl Inner {
     /// Writes a model's entries as they travel; the same entries always make the same bytes. Empty for none.
     pub(super) fn entries_document(&self, model: ModelUuid) -> Result<Vec<u8>, ControllerError> {
         let mut document = Vec::new();

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::Embedded;
+use super::shipment::Shipment;
 use super::view::Exported;
 use crate::controller::backup::{File, Proving};
 use crate::controller::files::Files;
@@ -15,12 +16,21 @@ impl Embedded {
     /// Errors: [`ControllerError::Refused`] for files that cannot be made or written, and for a model that is not in
     /// service; [`ControllerError::Storage`] for a damaged blob.
     pub fn export(&self, named: &str, dir: &Path, files: &mut dyn Files) -> Result<Exported, ControllerError> {
-        let shipment = self.shipment(named)?;
+        self.write_out(&self.shipment(named)?, dir, files)
+    }
+
+    /// Writes a shipment's files into `dir`.
+    pub(super) fn write_out(
+        &self,
+        shipment: &Shipment,
+        dir: &Path,
+        files: &mut dyn Files,
+    ) -> Result<Exported, ControllerError> {
         let manifest = &shipment.manifest;
         // The description last: a directory with it is a whole export.
         for file in manifest.files.iter().skip(1).chain(manifest.files.first()) {
             let path = dir.join(&file.path);
-            copy_out(file, self.inner.open(&shipment, file)?, &path, files)?;
+            copy_out(file, self.inner.open(shipment, file)?, &path, files)?;
         }
         Ok(Exported {
             model: manifest.path(),

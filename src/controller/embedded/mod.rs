@@ -13,6 +13,7 @@ mod database;
 mod departure;
 mod entries;
 mod export;
+mod held;
 mod identity;
 mod import;
 mod intake;

@@ -123,7 +123,7 @@ impl Inner {
         self.database.model(model)?.ok_or_else(|| ControllerError::ModelNotFound(model.to_string()))
     }
 
-    fn details(&self, record: &ModelRecord) -> Result<ModelDetails, ControllerError> {
+    pub(super) fn details(&self, record: &ModelRecord) -> Result<ModelDetails, ControllerError> {
         let description = record.description.map(|blob| self.description_of(blob)).transpose()?;
         let description = description.as_deref();
         let nothing = Description::default();

@@ -6,6 +6,7 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::logs;
+use super::record::ModelRecord;
 use super::{Embedded, Inner};
 use crate::controller::backup::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
 use crate::controller::port::ControllerError;
@@ -24,42 +25,52 @@ impl Embedded {
     ///
     /// Errors: [`ControllerError::Moved`], [`ControllerError::Refused`] for a model that is not in service.
     pub(super) fn shipment(&self, named: &str) -> Result<Shipment, ControllerError> {
-        let inner = &self.inner;
-        let record = inner.known(self.find(named)?)?;
+        let record = self.inner.known(self.find(named)?)?;
         if let Some(redirect) = record.redirect() {
             return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
         }
-        let description = record.description.filter(|_| record.is_here()).ok_or_else(|| {
+        self.inner.shipment_of(record, |record| record.is_here() && record.redirect().is_none())
+    }
+}
+
+impl Inner {
+    /// Lists the files of a model's record. `fits`: whether the record is still one that may be written out.
+    ///
+    /// Errors: [`ControllerError::Refused`] for a record that does not fit, or that has changed meanwhile.
+    pub(super) fn shipment_of(
+        &self,
+        record: ModelRecord,
+        fits: fn(&ModelRecord) -> bool,
+    ) -> Result<Shipment, ControllerError> {
+        let description = record.description.filter(|_| fits(&record)).ok_or_else(|| {
             ControllerError::Refused(format!("model \"{}\" has no description to export", record.path()))
         })?;
         let mut files = vec![File::new(DESCRIPTION_FILE, description.into())];
-        let entries = inner.entries_document(record.uuid)?;
+        let entries = self.entries_document(record.uuid)?;
         if !entries.is_empty() {
             let blob = BlobRef { hash: Hash::of(&entries), bytes: entries.len() as u64 };
             files.push(File::new(ENTRIES_FILE, blob));
         }
-        let binaries = inner.database.binaries(record.uuid)?;
+        let binaries = self.database.binaries(record.uuid)?;
         files.extend(binaries.into_iter().map(|(path, blob)| File::new(path, blob.into())));
-        let pieces = inner.database.logs(record.uuid)?;
+        let pieces = self.database.logs(record.uuid)?;
         files.extend((1..).zip(pieces).map(|(number, log)| File::new(logs::path(number), log.blob.into())));
-        let lease = inner.store.lease();
+        let lease = self.store.lease();
         lease.keep(files.iter().map(|file| file.blake3));
         // Each part was read in a transaction of its own. A model that has left meanwhile has lost its binaries,
         // and what was read of it must not pass for the whole.
-        let after = inner.known(record.uuid)?;
-        if !after.is_here() || after.redirect().is_some() || after.description != record.description {
+        let after = self.known(record.uuid)?;
+        if !fits(&after) || after.description != record.description {
             return Err(ControllerError::Refused(format!(
                 "model \"{}\" has changed meanwhile; try again",
                 record.path()
             )));
         }
-        let origin = Origin { name: inner.config.name.clone(), uuid: inner.identity.uuid };
+        let origin = Origin { name: self.config.name.clone(), uuid: self.identity.uuid };
         let model = (record.uuid, record.name.as_str(), record.owner.as_str());
         Ok(Shipment { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries, _files: lease })
     }
-}
 
-impl Inner {
     /// Opens one of a shipment's files. What is read is still to be proven.
     pub(super) fn open(&self, shipment: &Shipment, file: &File) -> Result<Box<dyn Read>, ControllerError> {
         if file.path == ENTRIES_FILE {

@@ -10,6 +10,7 @@ use crate::controller::status::named::Named;
 
 /// The controller: what `show-controller` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ControllerView {
     /// Its name.
     pub name: String,
@@ -41,6 +42,7 @@ pub struct ControllerView {
 
 /// A user of the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct UserView {
     /// The name; with a domain for an external user.
     pub name: String,
@@ -100,6 +102,7 @@ pub enum ModelState {
 
 /// A line of `models`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ModelRow {
     /// Its name.
     pub name: String,
@@ -135,6 +138,7 @@ pub struct ModelRow {
 
 /// A model: what `show-model` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ModelDetails {
     /// What its line in the list says.
     pub row: ModelRow,
@@ -178,6 +182,7 @@ pub struct ModelDetails {
 
 /// A user of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ModelUserView {
     /// The name.
     pub name: String,
@@ -191,6 +196,7 @@ pub struct ModelUserView {
 
 /// A model's cloud credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct CredentialView {
     /// Its name.
     pub name: String,
@@ -204,6 +210,7 @@ pub struct CredentialView {
 
 /// Where a model went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct RedirectView {
     /// `owner/name`.
     pub model: String,
@@ -235,6 +242,7 @@ impl RedirectView {
 
 /// An acknowledged write to a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct EntryView {
     /// Counts the model's writes, from 1.
     pub number: u64,
@@ -246,6 +254,7 @@ pub struct EntryView {
 
 /// What an import has taken in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Imported {
     /// `owner/name`.
     pub model: String,
@@ -265,6 +274,7 @@ pub struct Imported {
 
 /// What an export has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Exported {
     /// `owner/name`.
     pub model: String,

@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::relations::logs_model;
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{CLOUD, CREDENTIAL, OWNER, SECRET_BACKEND, Sample};
+use super::{CREDENTIAL, OWNER, Sample};
 
 /// Returns the wrapped list of users.
 pub(super) fn users(sample: &Sample) -> Node {
@@ -19,20 +19,20 @@ pub(super) fn users(sample: &Sample) -> Node {
             "last-connection": seen.then(|| seed.time(300)),
         }
     };
-    let users = vec![
-        user(OWNER, Some(OWNER), OWNER, "admin", true),
-        user("bob", Some("Bob"), OWNER, "write", false),
-        user("carol@external", None, "everyone@external", "read", false),
-    ];
+    let mut users = vec![user(OWNER, Some(OWNER), OWNER, "admin", true)];
+    if sample.home.has_guests {
+        users.push(user("bob", Some("Bob"), OWNER, "write", false));
+        users.push(user("carol@external", None, "everyone@external", "read", false));
+    }
     Node::wrapped(1, "users", users)
 }
 
 /// Returns the cloud's credential.
-pub(super) fn credential() -> Node {
+pub(super) fn credential(sample: &Sample) -> Node {
     map! {
         "version": 2u32,
         "owner": OWNER,
-        "cloud": CLOUD,
+        "cloud": sample.home.cloud,
         "name": CREDENTIAL,
         "auth-type": "userpass",
         "attributes": map! {
@@ -44,10 +44,12 @@ pub(super) fn credential() -> Node {
     }
 }
 
-/// Returns the wrapped list of secrets: one kept by the model itself, one in a back-end.
+/// Returns the wrapped list of secrets: one kept by the model itself, one in a back-end if there is one.
 pub(super) fn secrets(sample: &Sample) -> Node {
     let mut seed = Seed::new(sample.seed, "secrets");
-    Node::wrapped(2, "secrets", vec![internal(&mut seed), in_backend(&mut seed)])
+    let mut secrets = vec![internal(&mut seed)];
+    secrets.extend(sample.home.secret_backend.map(|backend| in_backend(backend, &mut seed)));
+    Node::wrapped(2, "secrets", secrets)
 }
 
 fn internal(seed: &mut Seed) -> Node {
@@ -75,9 +77,9 @@ fn internal(seed: &mut Seed) -> Node {
     }
 }
 
-fn in_backend(seed: &mut Seed) -> Node {
+fn in_backend(backend: &str, seed: &mut Seed) -> Node {
     let id = seed.secret_id();
-    let reference = map! { "backend-id": SECRET_BACKEND, "revision-id": format!("{id}-1") };
+    let reference = map! { "backend-id": backend, "revision-id": format!("{id}-1") };
     let revision = map! {
         "number": 1u32,
         "create-time": seed.time(210),

@@ -9,7 +9,7 @@ use super::relations::offer_uuid;
 use super::seed::Seed;
 use super::units::units;
 use super::yaml::{Node, map};
-use super::{DATA_MIB, Made, POOL};
+use super::{DATA_MIB, Made};
 
 /// An application's fixed facts.
 struct Application {
@@ -84,7 +84,7 @@ fn one(application: &Application, sample: &Sample, layout: &Layout, made: &Made,
         ),
         "annotations": (name == SHOP).then(|| map! { "gui-x": "480", "gui-y": "210" }),
         "constraints": constraints(),
-        "storage-directives": database.then(directives),
+        "storage-directives": database.then(|| directives(sample)),
         "has-resources": (!resources.is_empty()).then_some(true),
         "opened-port-ranges": map! { "version": 1u32, "machine-port-ranges": Node::Map(vec![]) },
         "offers": database.then(|| offers(sample)),
@@ -109,8 +109,8 @@ fn settings() -> Node {
     map! { "max-connections": 400u32, "plugin-pg_trgm-enable": true, "profile": "production" }
 }
 
-fn directives() -> Node {
-    map! { "pgdata": map! { "version": 1u32, "pool": POOL, "size": DATA_MIB, "count": 1u32 } }
+fn directives(sample: &Sample) -> Node {
+    map! { "pgdata": map! { "version": 1u32, "pool": sample.home.pool, "size": DATA_MIB, "count": 1u32 } }
 }
 
 fn offers(sample: &Sample) -> Node {
@@ -118,11 +118,16 @@ fn offers(sample: &Sample) -> Node {
         "offer-uuid": offer_uuid(sample),
         "offer-name": "orders",
         "endpoints": map! { "database": "database" },
-        "acl": map! { "admin": "admin", "bob": "consume", "everyone@external": "read" },
+        "acl": acl(sample),
         "application-name": DATABASE,
         "application-description": "Orders and stock",
     };
     Node::wrapped(2, "offers", vec![offer])
+}
+
+fn acl(sample: &Sample) -> Node {
+    let owner = map! { "admin": "admin" };
+    if sample.home.has_guests { owner.and(map! { "bob": "consume", "everyone@external": "read" }) } else { owner }
 }
 
 fn origin(application: &Application, made: &Made, seed: &mut Seed) -> Node {

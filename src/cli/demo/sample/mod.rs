@@ -7,6 +7,7 @@ mod access;
 mod applications;
 pub(super) mod binaries;
 mod charms;
+mod home;
 mod layout;
 mod log;
 mod machines;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use applications::Resource;
 use binaries::Binary;
+pub use home::Home;
 use layout::{DATABASE, SHOP, TELEMETRY};
 use seed::Seed;
 
@@ -88,6 +90,8 @@ pub struct Sample {
     pub executable: Option<PathBuf>,
     /// Pieces of the model's log.
     pub log_pieces: u64,
+    /// Where the model lives.
+    pub home: Home,
 }
 
 impl Default for Sample {
@@ -101,6 +105,7 @@ impl Default for Sample {
             seed: 1,
             executable: None,
             log_pieces: 2,
+            home: Home::NIMBUS,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::layout::{DATABASE, Layout, SHOP, TELEMETRY};
 use super::machines::{history, machines, status};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{AGENT_VERSION, CLOUD, CLOUD_TYPE, Made, OWNER, REGION, SECRET_BACKEND, Sample};
+use super::{AGENT_VERSION, Made, OWNER, Sample};
 use super::{access, network, relations, storage};
 
 /// Returns the whole description.
@@ -34,15 +34,15 @@ pub(super) fn description(sample: &Sample, made: &Made) -> String {
             "sequences": sequences(&layout),
             "annotations": map! { "owner-team": "retail" },
             "constraints": map! { "version": 5u32, "architecture": "amd64" },
-            "cloud": CLOUD,
-            "cloud-region": REGION,
-            "cloud-credential": access::credential(),
+            "cloud": sample.home.cloud,
+            "cloud-region": sample.home.region,
+            "cloud-credential": access::credential(sample),
         })
         .and(storage::storage(sample, &layout))
         .and(map! {
             "firewall-rules": network::firewall(),
             "remote-applications": relations::remote_applications(sample),
-            "secret-backend-id": SECRET_BACKEND,
+            "secret-backend-id": sample.home.secret_backend,
             "secrets": access::secrets(sample),
             "remote-secrets": access::remote_secrets(sample),
             "sla": map! { "level": "", "owner": "", "credentials": "" },
@@ -72,8 +72,8 @@ fn head(sample: &Sample) -> Node {
             "net-bond-reconfigure-delay": 17u32,
             "network": "net-internal",
             "no-proxy": "127.0.0.1,localhost,::1",
-            "secret-backend": "vault",
-            "type": CLOUD_TYPE,
+            "secret-backend": if sample.home.secret_backend.is_some() { "vault" } else { "auto" },
+            "type": sample.home.cloud_type,
             "update-status-hook-interval": "5m",
             "uuid": &sample.uuid,
         },
@@ -86,7 +86,7 @@ fn head(sample: &Sample) -> Node {
 fn images(sample: &Sample) -> Node {
     let image = map! {
         "stream": "released",
-        "region": REGION,
+        "region": sample.home.region,
         "version": "24.04",
         "arch": "amd64",
         "virt-type": "",

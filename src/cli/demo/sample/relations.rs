@@ -1,10 +1,10 @@
 //! Relations within the model and beyond it.
 
-use super::Sample;
 use super::layout::{DATABASE, LOGS, Layout, SHOP, TELEMETRY};
 use super::machines::status;
 use super::seed::Seed;
 use super::yaml::{Node, map};
+use super::{OWNER, Sample};
 
 /// The key of the relation between shop and database.
 const SHOP_DATABASE: &str = "shop:db postgresql:database";
@@ -95,7 +95,7 @@ pub(super) fn across(sample: &Sample) -> Node {
         "offer-uuid": offer_uuid(sample),
         "relation-id": 1u32,
         "relation-key": SHOP_DATABASE,
-        "user-name": "bob",
+        "user-name": if sample.home.has_guests { "bob" } else { OWNER },
         "source-model-uuid": seed.uuid(),
     };
     let controller = map! {

@@ -4,7 +4,7 @@ use super::layout::{Layout, Unit};
 use super::machines::{history, status};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{DATA_MIB, POOL, POOL_PROVIDER, Sample};
+use super::{DATA_MIB, Sample};
 
 /// Returns volumes, filesystems, storages and pools, in this order.
 pub(super) fn storage(sample: &Sample, layout: &Layout) -> Node {
@@ -12,7 +12,7 @@ pub(super) fn storage(sample: &Sample, layout: &Layout) -> Node {
     let units = &layout.database;
     let volumes = units.iter().map(|unit| volume(unit, sample, &mut seed)).collect();
     let filesystems = units.iter().map(|unit| filesystem(unit, sample, &mut seed)).collect();
-    let pool = map! { "name": POOL, "provider": POOL_PROVIDER, "attributes": map! { "volume-type": "ssd" } };
+    let pool = map! { "name": sample.home.pool, "provider": sample.home.pool_provider, "attributes": map! { "volume-type": "ssd" } };
     map! {
         "volumes": Node::wrapped(1, "volumes", volumes),
         "filesystems": Node::wrapped(1, "filesystems", filesystems),
@@ -38,7 +38,7 @@ fn volume(unit: &Unit, sample: &Sample, seed: &mut Seed) -> Node {
         "storage-id": format!("pgdata/{}", unit.number),
         "provisioned": true,
         "size": DATA_MIB,
-        "pool": POOL,
+        "pool": sample.home.pool,
         "volume-id": seed.uuid(),
         "persistent": true,
         "status": status("attached", None, 45, seed),
@@ -60,7 +60,7 @@ fn filesystem(unit: &Unit, sample: &Sample, seed: &mut Seed) -> Node {
         "volume-id": unit.number.to_string(),
         "provisioned": true,
         "size": DATA_MIB,
-        "pool": POOL,
+        "pool": sample.home.pool,
         "filesystem-id": format!("filesystem-{}", unit.number),
         "status": status("attached", None, 46, seed),
         "status-history": history(&[("pending", None), ("attached", None)], 36, seed),
@@ -89,6 +89,6 @@ fn instance(unit: &Unit, sample: &Sample) -> Node {
         "unit-owner": (sample.document > 12).then(|| unit.name.clone()),
         "name": "pgdata",
         "attachments": [&unit.name],
-        "constraints": map! { "pool": POOL, "size": DATA_MIB },
+        "constraints": map! { "pool": sample.home.pool, "size": DATA_MIB },
     }
 }

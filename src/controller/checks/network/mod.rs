@@ -33,6 +33,7 @@ pub enum There {
 
 /// A space of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct SpaceRow {
     /// Its name.
     pub name: String,
@@ -46,6 +47,7 @@ pub struct SpaceRow {
 
 /// A subnet of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct SubnetRow {
     /// Its addresses.
     pub cidr: String,
@@ -63,6 +65,7 @@ pub struct SubnetRow {
 
 /// An endpoint's binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct BindingRow {
     /// The application.
     pub application: String,
@@ -78,6 +81,7 @@ pub struct BindingRow {
 
 /// A model's networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct NetworkTable {
     /// Its spaces.
     pub spaces: Vec<SpaceRow>,

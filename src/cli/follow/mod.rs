@@ -1,13 +1,15 @@
-//! Following a migration to its end: a bar on a terminal, a line per change elsewhere.
+//! Following migrations to their ends.
 
-use std::io::IsTerminal;
+mod display;
+mod interrupt;
+
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use display::Display;
 
 use super::client::{self, Client, deadline};
 use super::exit::Exit;
-use super::output::{Format, byte_count, clock, now_ms, span, utc};
+use super::output::{Format, byte_count, now_ms, span, utc};
 use super::{Context, checklist, doubt, plain};
 use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
@@ -18,10 +20,37 @@ const AGENT_BACK_WITHIN: Duration = Duration::from_secs(60);
 /// Pause between two attempts to reach it.
 const AGENT_RETRY: Duration = Duration::from_millis(250);
 
-/// Follows a migration until it is at rest, `timeout` is over or, without one, it is in doubt.
+/// Follows migrations to their ends, one after the other, and tells how the gravest ended. Ctrl-C ends this alone.
+pub(super) fn all(context: &Context, ids: &[String]) -> Exit {
+    let mut display = Display::new(context);
+    // Without a handler Ctrl-C ends the command all the same, and says nothing.
+    let _ = interrupt::explain(ids, display.bar());
+    let mut exit = Exit::Done;
+    let mut ids = ids.iter().peekable();
+    while let Some(id) = ids.next() {
+        match one(context, &mut display, id, None) {
+            Ok(ended) => exit = exit.graver(ended),
+            Err(failure) => {
+                exit = exit.graver(context.fail(&failure));
+                if ids.peek().is_some() && context.gives_up(&failure) {
+                    break;
+                }
+            }
+        }
+    }
+    exit
+}
+
+/// Follows a migration until it is at rest, `timeout` is over or, without one, it is in doubt. Ctrl-C ends this alone.
 pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> Result<Exit, Failure> {
+    let mut display = Display::new(context);
+    // As above.
+    let _ = interrupt::explain(&[id.to_owned()], display.bar());
+    one(context, &mut display, id, timeout)
+}
+
+fn one(context: &Context, display: &mut Display<'_>, id: &str, timeout: Option<Duration>) -> Result<Exit, Failure> {
     let deadline = deadline(timeout);
-    let mut display = Display::new(context.format);
     let mut last: Option<MigrationView> = None;
     let mut client = watch(context, id)?;
     loop {
@@ -43,7 +72,7 @@ pub(super) fn follow(context: &Context, id: &str, timeout: Option<Duration>) -> 
                 return Ok(conclude(context, &view));
             }
             Ok(Some(_)) => return Err(client::unexpected()),
-            Ok(None) => {}
+            Ok(None) => display.tick(),
             // The migration survives its agent's restart, so whoever waits for it does as well.
             Err(failure) if failure.kind == FailureKind::Unreachable && !client.is_stuck() => {
                 display.remark("the agent has gone away; waiting for it to come back");
@@ -142,12 +171,12 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
                 .frozen_ms
                 .map_or_else(String::new, |ms| format!(", frozen for {}", span(Duration::from_millis(ms))));
             let carried = carried(&view.bytes);
-            super::put(&format!("Model \"{model}\" {verb} controller \"{}\"{carried}{frozen}.\n", plain(place)));
+            context.put(&format!("Model \"{model}\" {verb} controller \"{}\"{carried}{frozen}.\n", plain(place)));
             if let Some(list) = checklist {
-                super::put(&checklist::text(&list));
+                context.put(&checklist::text(&list));
             }
             if let Some(due_ms) = view.reap_due_ms {
-                super::put(&format!(
+                context.put(&format!(
                     "Its copy here is kept: reap due at {}. `modelferry reap {}` deletes it now.\n",
                     utc(due_ms),
                     plain(&view.id)
@@ -195,7 +224,7 @@ fn precopied(context: &Context, view: &MigrationView) {
         );
         return;
     }
-    super::put(&format!(
+    context.put(&format!(
         "Bytes of model \"{model}\" for controller \"{}\"{}; {}.\n",
         plain(&view.controller),
         carried(&view.bytes),
@@ -217,88 +246,10 @@ pub(super) fn attention(context: &Context, view: &MigrationView) -> Exit {
     Exit::Attention
 }
 
-/// What a person sees meanwhile.
-struct Display {
-    bar: Option<ProgressBar>,
-    lines: bool,
-    said: String,
-}
-
-impl Display {
-    fn new(format: Format) -> Self {
-        let people = format == Format::Tabular;
-        let terminal = people && std::io::stderr().is_terminal();
-        let bar = terminal.then(|| {
-            let style = ProgressStyle::with_template("{spinner} {bar:24} {msg}").expect("the template is well-formed");
-            ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr()).with_style(style)
-        });
-        Self { bar, lines: people && !terminal, said: String::new() }
-    }
-
-    fn show(&mut self, view: &MigrationView) {
-        let note = plain(view.waiting.as_deref().unwrap_or(&view.note)).into_owned();
-        if let Some(bar) = &self.bar {
-            bar.set_length(view.bytes.total.max(1));
-            bar.set_position(view.bytes.held.min(view.bytes.total));
-            bar.set_message(format!("{}{note}", progress(view)));
-        }
-        self.remark(&note);
-    }
-
-    /// Says what is new, where there is no bar to say it.
-    fn remark(&mut self, text: &str) {
-        if self.lines && self.said != text {
-            eprintln!("{} {text}", clock(now_ms()));
-            self.said = text.to_owned();
-        }
-        if let Some(bar) = &self.bar {
-            bar.tick();
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Tells bytes done, reused and left, the rate, and when they will be there; nothing once they are.
-fn progress(view: &MigrationView) -> String {
-    let bytes = &view.bytes;
-    let left = bytes.total.saturating_sub(bytes.held);
-    if left == 0 {
-        return String::new();
-    }
-    let is_known = bytes.reused > 0 && bytes.counted_from_ms.is_none();
-    let reused = if is_known { format!(" ({} reused)", byte_count(bytes.reused)) } else { String::new() };
-    let rate = if bytes.rate >= 1.0 {
-        let eta = span(Duration::from_secs_f64((left as f64 / bytes.rate).min(1e9)));
-        format!(" {}/s, {eta} left", byte_count(bytes.rate as u64))
-    } else {
-        String::new()
-    };
-    format!("{}/{}{reused}{rate} · ", byte_count(bytes.held), byte_count(bytes.total))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::status::tests::migration;
-
-    #[test]
-    fn progress_tells_what_is_held_reused_and_left() {
-        let bytes = Bytes { total: 64 << 20, held: 16 << 20, reused: 4 << 20, rate: 8e6, ..Bytes::default() };
-        let view = MigrationView { bytes, ..migration(Stand::Running) };
-        assert_eq!(progress(&view), "16 MiB/64 MiB (4 MiB reused) 7.6 MiB/s, 6.3 s left · ");
-        let stalled = Bytes { rate: 0.0, reused: 0, ..bytes };
-        assert_eq!(progress(&MigrationView { bytes: stalled, ..view.clone() }), "16 MiB/64 MiB · ");
-        let resumed = Bytes { counted_from_ms: Some(1), ..bytes };
-        let told = progress(&MigrationView { bytes: resumed, ..view.clone() });
-        assert_eq!(told, "16 MiB/64 MiB 7.6 MiB/s, 6.3 s left · ", "nobody knows who has brought what is there");
-        let whole = Bytes { held: bytes.total, ..bytes };
-        assert_eq!(progress(&MigrationView { bytes: whole, ..view }), "");
-    }
 
     #[test]
     fn what_an_agent_has_not_counted_it_does_not_tell() {

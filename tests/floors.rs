@@ -75,6 +75,50 @@ fn link_and_controller_never_see_each_other() {
     }
 }
 
+/// What changes who owns a model, as calls of the port.
+const CROSSINGS: [&str; 7] = [
+    "departure.freeze(",
+    "departure.thaw(",
+    "departure.redirect(",
+    "departure.reap(",
+    "Call::Activate",
+    "Call::AdoptResources",
+    "Call::Abort",
+];
+
+/// Returns what of [`CROSSINGS`] `source` names outside of its comments and tests.
+fn crossings_named(source: &str) -> Vec<&'static str> {
+    let code = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = code.lines().map(|line| line.split("//").next().unwrap_or("").trim());
+    // A call may be broken before its dot.
+    let squeezed = lines.collect::<Vec<_>>().join(" ").replace(" .", ".");
+    CROSSINGS.into_iter().filter(|crossing| squeezed.contains(crossing)).collect()
+}
+
+#[test]
+fn only_the_switchover_freezes_thaws_redirects_reaps_activates_adopts_and_aborts() {
+    let mut crossed = Vec::new();
+    for part in ["src/engine", "src/agent", "src/cli"] {
+        for (path, source) in files_of(part) {
+            let named = crossings_named(&source);
+            if path.starts_with(root().join("src/engine/switchover")) {
+                crossed.extend(named);
+            } else {
+                assert!(named.is_empty(), "{} names {named:?}", path.display());
+            }
+        }
+    }
+    // Not because the calls have other names by now.
+    assert!(CROSSINGS.iter().all(|crossing| crossed.contains(crossing)), "{crossed:?}");
+}
+
+#[test]
+fn a_freeze_outside_of_the_switchover_would_be_noticed() {
+    assert_eq!(crossings_named("core.parts.departure\n    .freeze(errand)"), ["departure.freeze("]);
+    assert_eq!(crossings_named("perform(errand, &Call::Abort)"), ["Call::Abort"]);
+    assert!(crossings_named("// departure.reap(\n#[cfg(test)]\nmod tests { Call::Abort }").is_empty());
+}
+
 #[test]
 fn jujus_wire_knows_nothing_of_this_program() {
     for (path, source) in files_of("src/juju") {

@@ -4,7 +4,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::message::{End, Message, Rooted, Switch, Vote};
 use modelferry_protocol::switch::relay::{self, Answer, Answered, Arguments, Call, Evidence, RelayInput, Relaying};
-use modelferry_protocol::switch::source::{Signature, SourceRecord, SourceState};
+use modelferry_protocol::switch::source::{self, Signature, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
 
 const ROOT: Hash = Hash([4; 32]);
@@ -19,6 +19,14 @@ const HEAD: Head = Head {
 
 fn record(state: SourceState) -> SourceRecord {
     SourceRecord { head: HEAD, state }
+}
+
+fn relayed(state: SourceState, input: RelayInput<'_>) -> Outcome<SourceState> {
+    source::on(&record(state), SourceInput::Relayed(input))
+}
+
+fn heard(state: SourceState, message: &Message) -> Outcome<SourceState> {
+    source::on(&record(state), SourceInput::Heard { message, fresh: true })
 }
 
 fn cause() -> Cause {
@@ -80,7 +88,8 @@ fn activate_succeeds_only_once_the_vote_is_on_disk() {
     assert_eq!(relay::answer(&sealed, Call::Activate), Answer::Hold);
     let Answered { vote: signature, arguments, .. } = answered();
     let vote = |root| Vote { signature: signature.clone(), ..Vote::unsigned(Switch::of(&HEAD), root) };
-    let activate = |vote: Option<&Vote>| relay::on(&sealed, RelayInput::Activate { arguments: &arguments, vote });
+    let activate =
+        |vote: Option<&Vote>| relayed(sealed.state.clone(), RelayInput::Activate { arguments: &arguments, vote });
     assert_eq!(activate(None), Outcome::Ignore(Ignored::NotExpected));
     assert_eq!(activate(Some(&vote(Hash([5; 32])))), Outcome::Ignore(Ignored::OtherRoot));
     assert_eq!(activate(Some(&vote(ROOT))), Outcome::Record(SourceState::Answered(answered())));
@@ -89,27 +98,44 @@ fn activate_succeeds_only_once_the_vote_is_on_disk() {
 #[test]
 fn what_the_controller_was_told_cannot_be_aborted_here() {
     let cause = cause();
-    let abort = |state| relay::on(&record(state), RelayInput::Abort(&cause));
+    let abort = |state| source::on(&record(state), SourceInput::Abort(&cause));
     assert_eq!(abort(relaying(None)), Outcome::Record(SourceState::Aborted(cause.clone())));
     assert_eq!(abort(SourceState::Answered(answered())), Outcome::Ignore(Ignored::NotRevocable));
     assert_eq!(abort(SourceState::Adopting(answered())), Outcome::Ignore(Ignored::Committed));
     // Nor by the target, which has no way to give back what it has promised.
     let dropped = Message::Dropped(End { switch: Switch::of(&HEAD), cause: cause.clone() });
     for state in [SourceState::Answered(answered()), SourceState::Adopting(answered())] {
-        assert_eq!(relay::on(&record(state), RelayInput::Heard(&dropped)), Outcome::Ignore(Ignored::NotExpected));
+        assert_eq!(heard(state, &dropped), Outcome::Ignore(Ignored::NotExpected));
     }
 }
 
 #[test]
 fn success_that_is_shown_without_an_answer_of_ours_is_final_all_the_same() {
-    let shown = relay::on(&record(relaying(Some(ROOT))), RelayInput::Shown(Evidence::Success));
+    let shown = relayed(relaying(Some(ROOT)), RelayInput::Shown(Evidence::Success));
     assert!(matches!(shown, Outcome::Record(SourceState::Adopting(adopting)) if adopting.root == ROOT));
 }
 
 #[test]
 fn an_activation_of_another_snapshot_hands_nothing_over() {
     let activated = |root| Message::Activated(Rooted { switch: Switch::of(&HEAD), root });
-    let heard = |root| relay::on(&record(SourceState::Adopting(answered())), RelayInput::Heard(&activated(root)));
-    assert_eq!(heard(Hash([5; 32])), Outcome::Ignore(Ignored::OtherRoot));
-    assert_eq!(heard(ROOT), Outcome::Record(SourceState::Handed(ROOT)));
+    let adopting = || SourceState::Adopting(answered());
+    assert_eq!(heard(adopting(), &activated(Hash([5; 32]))), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(heard(adopting(), &activated(ROOT)), Outcome::Record(SourceState::Handed(ROOT)));
+}
+
+/// A source that handed a model over redirects its users and deletes its copy; where a Juju controller decides, all of
+/// that is the controller's. A `Handed` of either profile once called for the same command.
+#[test]
+fn what_the_controller_does_by_itself_the_agent_never_does() {
+    for state in states().into_iter().chain([relaying(None)]) {
+        assert_eq!(source::next(&record(state.clone())), None, "{}", state.name());
+        let done = source::on(&record(state.clone()), SourceInput::Done);
+        assert_eq!(done, Outcome::Ignore(Ignored::NotExpected), "{}", state.name());
+        let cause = cause();
+        let seized = source::on(&record(state.clone()), SourceInput::Seize(&cause));
+        assert!(matches!(seized, Outcome::Ignore(_)), "{}", state.name());
+    }
+    let embedded = SourceRecord { head: Head { profile: Profile::Embedded, ..HEAD }, state: SourceState::Handed(ROOT) };
+    let shown = source::on(&embedded, SourceInput::Relayed(RelayInput::Shown(Evidence::Done)));
+    assert_eq!(shown, Outcome::Ignore(Ignored::NotExpected));
 }

@@ -6,16 +6,15 @@
 use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
-use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ids::{ModelUuid, Pin};
 use modelferry_protocol::ledger::Holding;
 use modelferry_protocol::message::{Claim, Claims, Message, Seen};
-use modelferry_protocol::record::{Alarm, Body, Conflict, Discarded};
+use modelferry_protocol::record::{Alarm, Body, Conflict};
 use modelferry_protocol::switch::Cause;
 
 use super::core::{Core, entry};
-use super::switchover::line::Backoff;
-use super::{Engine, EngineError, view::AlarmView};
-use crate::controller::port::{ControllerError, Errand};
+use super::switchover::conflict;
+use super::{Engine, view::AlarmView};
 use crate::link::Session;
 
 /// Makes what this agent tells `peer`.
@@ -27,13 +26,6 @@ pub fn of(core: &Core, peer: Pin) -> Message {
         ledger.shared_with(peer).map(claim).collect()
     });
     Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims) })
-}
-
-/// Returns the id under which a model in conflict is frozen: no migration's, the same after a restart, and another
-/// for the model's next conflict, as a controller never freezes again what has ended.
-fn conflict_id(model: ModelUuid, epoch: Epoch) -> MigrationId {
-    let hash = Hash::of(&[&b"modelferry/1 conflict\0"[..], &model.0, &epoch.to_le_bytes()].concat());
-    MigrationId(hash.0[..16].try_into().expect("a hash has more bytes"))
 }
 
 /// Hears what a peer tells.
@@ -92,27 +84,7 @@ async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, holding: Hol
     let conflict = Conflict { model, peer, epoch: holding.epoch, peer_epoch };
     core.append(entry("agent", Body::Conflict(conflict))).await;
     core.tell(peer).await;
-    tokio::spawn(freeze(core.clone(), model, holding.epoch));
-}
-
-/// Freezes every model that the journal holds to be in conflict: again after a restart.
-pub fn resume(core: &Arc<Core>) {
-    let conflicts: Vec<Conflict> = core.parts.journal.ledger(|ledger| ledger.conflicts().cloned().collect());
-    conflicts.into_iter().for_each(|conflict| drop(tokio::spawn(freeze(core.clone(), conflict.model, conflict.epoch))));
-}
-
-async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
-    let mut backoff = Backoff::new();
-    let errand = Errand { mid: conflict_id(model, epoch), model };
-    loop {
-        match core.parts.departure.freeze(errand).await {
-            // A model that is gone, or held for a migration, serves nobody.
-            Ok(()) | Err(ControllerError::ModelNotFound(_) | ControllerError::Moved { .. }) => return,
-            Err(ControllerError::OtherMigration { .. }) => return,
-            Err(error) => tracing::error!(%model, "a model in conflict cannot be frozen: {error}; trying again"),
-        }
-        backoff.pause().await;
-    }
+    conflict::end(core, model, holding.epoch);
 }
 
 /// Keeps the witness on disk.
@@ -127,38 +99,6 @@ pub async fn keep_witness(core: Arc<Core>) {
 }
 
 impl Engine {
-    /// Deletes the copy of a model that lost a conflict and is frozen here since; its users are sent to the peer that
-    /// has it. Done before: ok.
-    ///
-    /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
-    /// Errors: [`EngineError::NoConflict`]; [`EngineError::Controller`], and then it can be repeated.
-    pub async fn discard(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
-        let core = &self.0;
-        let conflict =
-            core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
-        let Some(Conflict { model, peer, epoch, .. }) = conflict else { return Err(EngineError::NoConflict(typed)) };
-        let present =
-            core.peer(peer).borrow().as_ref().map(|conversation| conversation.session.hello().controller.clone());
-        let card = match present {
-            Some(card) => Some(card),
-            // As it was when they last met over this model.
-            None => core
-                .all_tracked()
-                .into_iter()
-                .find(|known| known.peer == peer && known.terms.model == model && !known.is_precopy())
-                .map(|known| known.terms.controller.clone()),
-        };
-        let errand = Errand { mid: conflict_id(model, epoch), model };
-        core.parts.departure.freeze(errand).await?;
-        core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
-        core.parts.departure.reap(errand).await?;
-        // Recorded when it is done: until then the alarm stands, and the command can be repeated.
-        let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
-        let cause = Cause::cut(format!("discarded by operator ({by})"));
-        core.append(entry(actor, Body::Discarded(Discarded { model, peer, cause }))).await;
-        Ok(())
-    }
-
     /// Returns what an operator should know whatever else happens: conflicts, a journal that was set back, journals
     /// of peers that were replaced.
     pub fn alarms(&self) -> Vec<AlarmView> {

@@ -47,6 +47,18 @@ pub enum EngineError {
         /// The unfinished migration.
         id: String,
     },
+    /// A Juju controller drives the migration, and decides about it.
+    #[error("migration {id} is {state} here: {why}")]
+    Relayed {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+        /// What is true in it.
+        why: String,
+        /// Whether the outcome is not known here.
+        undecided: bool,
+    },
     /// A model was to be changed or deleted while a migration of it is unfinished.
     #[error(
         "model {model:?} is being migrated (migration {id}), and cannot be changed or removed until that has ended"
@@ -209,7 +221,8 @@ impl EngineError {
             Self::Controller(_) => ErrorKind::Refused,
             Self::UnknownPeer(_) | Self::UnknownMigration(_) => ErrorKind::NotFound,
             Self::PeerDown { .. } | Self::Unanswered(_) => ErrorKind::PeerDown,
-            Self::TooLate(_) | Self::Halted(_) => ErrorKind::InDoubt,
+            Self::Relayed { undecided: false, .. } => ErrorKind::Refused,
+            Self::TooLate(_) | Self::Halted(_) | Self::Relayed { .. } => ErrorKind::InDoubt,
         }
     }
 }

@@ -9,9 +9,9 @@ use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Snapshot;
-use modelferry_protocol::switch::source::{self, SourceInput};
-use modelferry_protocol::switch::target::{self, TargetInput, TargetRecord};
-use modelferry_protocol::switch::{Cause, Head, Outcome, Terms};
+use modelferry_protocol::switch::source;
+use modelferry_protocol::switch::target::{self, TargetRecord};
+use modelferry_protocol::switch::{Cause, Head, Terms};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -24,7 +24,7 @@ use super::logs;
 use super::parcel;
 use super::patches;
 use super::precopy;
-use super::switchover::target::TargetTask;
+use super::switchover;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
 use crate::controller::port::Errand;
@@ -168,11 +168,7 @@ async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Ses
         return;
     }
     let standing = core.parts.journal.ledger(|ledger| ledger.standing(switch.mid).cloned());
-    let partner = match &standing {
-        Some(Standing::Source(record)) => Some(record.head.peer),
-        Some(Standing::Target(record)) => Some(record.head.peer),
-        None => None,
-    };
+    let partner = standing.as_ref().map(Standing::peer);
     if partner.is_some_and(|partner| partner != session.peer()) {
         tracing::warn!(peer = %session.peer_name(), mid = %switch.mid, "a message about another peer's migration, ignored");
         return;
@@ -185,10 +181,8 @@ async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Ses
         return;
     }
     let answer = match standing {
-        Some(Standing::Source(record)) => {
-            reply(source::on(&record, SourceInput::Heard { message: &message, fresh: false }))
-        }
-        Some(Standing::Target(record)) => reply(target::on(&record, TargetInput::Heard(&message))),
+        // A migration without a task is at rest.
+        Some(standing) => switchover::answer(&standing, &message),
         None => match message {
             Message::Offer(offer) => accept(core, offer, session).await,
             Message::Progress(_) | Message::Prepared(_) | Message::Activated(_) | Message::Dropped(_) => {
@@ -202,14 +196,6 @@ async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Ses
     };
     if let Some(answer) = answer {
         Core::say(session, answer).await;
-    }
-}
-
-/// A migration without a task is at rest, and its record answers; it never changes.
-fn reply<State>(outcome: Outcome<State>) -> Option<Message> {
-    match outcome {
-        Outcome::Reply(message) => Some(message),
-        Outcome::Record(_) | Outcome::Ignore(_) => None,
     }
 }
 
@@ -288,8 +274,9 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<
     })
     .await?;
     core.fail_at(head.peer, "target", "Receiving", "after");
-    let tracked = core.track(terms, head.peer, Standing::Target(record.clone()), history);
-    tokio::spawn(TargetTask::new(core.clone(), tracked, record).run());
+    let standing = Standing::Target(record);
+    let tracked = core.track(terms, head.peer, standing.clone(), history);
+    switchover::resume(core, tracked, standing);
     Ok(())
 }
 

@@ -57,8 +57,8 @@ use self::reach::Reach;
 pub use self::resolve::Resolution;
 use self::resolve::SETTLE_WITHIN;
 pub use self::settings::{Process, Settings};
+use self::switchover::gateway::{self, Asked};
 use self::switchover::source::SourceTask;
-use self::switchover::target::TargetTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;
 use self::view::{FindingView, KeptView, MigrationView, PlanView, TotalsView};
@@ -111,7 +111,7 @@ impl Engine {
     pub async fn start(parts: EngineParts, sessions: mpsc::Receiver<NewSession>) -> Result<Self, EngineError> {
         let core = Arc::new(Core::new(parts));
         recover(&core).await?;
-        claims::resume(&core);
+        switchover::conflict::resume(&core);
         tokio::spawn(claims::keep_witness(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
@@ -243,7 +243,7 @@ impl Engine {
     pub async fn abort(&self, mid: MigrationId, actor: &str) -> Result<MigrationView, EngineError> {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
-        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
+        let ended = || self.ended(&tracked, Asked::Abort);
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         let cause = Cause::cut(format!("aborted by operator ({actor})"));
@@ -262,7 +262,7 @@ impl Engine {
     pub async fn reap(&self, mid: MigrationId, skip_log: bool, actor: &str) -> Result<MigrationView, EngineError> {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
-        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
+        let ended = || self.ended(&tracked, Asked::Reap);
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         mailbox.send(Event::Reap { skip_log, actor: actor.to_owned(), reply }).await.map_err(|_| ended())?;
@@ -317,18 +317,35 @@ impl Engine {
         self.0.tracked(mid).ok_or_else(|| EngineError::UnknownMigration(mid.to_string()))
     }
 
+    /// Returns why a migration that has ended does not do what an operator asks.
+    fn ended(&self, tracked: &Tracked, asked: Asked) -> EngineError {
+        let id = tracked.id();
+        let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(tracked.terms.mid).cloned());
+        let relayed = match &standing {
+            Some(Standing::Source(record)) => gateway::refusal(record, asked, &id),
+            Some(Standing::Target(_)) | None => None,
+        };
+        relayed.unwrap_or_else(|| EngineError::Ended { id, state: tracked.view().state })
+    }
+
     fn refuse_if_halted(&self) -> Result<(), EngineError> {
         self.0.halted().map_or(Ok(()), |why| Err(EngineError::Halted(why)))
     }
 
     fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {
-        let busy = self.0.parts.journal.ledger(|ledger| ledger.busy(model));
-        match busy.and_then(|mid| self.0.tracked(mid)) {
-            Some(tracked) => {
-                Err(EngineError::Busy { model: tracked.terms.name.to_string(), id: id_of(&tracked.terms) })
-            }
-            None => Ok(()),
+        let busy = self.0.parts.journal.ledger(|ledger| {
+            let mid = ledger.busy(model)?;
+            Some((mid, ledger.standing(mid).cloned()))
+        });
+        let Some((mid, standing)) = busy else { return Ok(()) };
+        let Some(tracked) = self.0.tracked(mid) else { return Ok(()) };
+        let id = id_of(&tracked.terms);
+        if let Some(Standing::Source(record)) = standing
+            && let Some(error) = gateway::refusal(&record, Asked::Steer, &id)
+        {
+            return Err(error);
         }
+        Err(EngineError::Busy { model: tracked.terms.name.to_string(), id })
     }
 }
 
@@ -352,22 +369,9 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
     known.sort_by_key(|(terms, ..)| histories.get(&terms.mid).map_or(0, |history| history.started_ms));
     for (terms, standing, orders) in known {
         let history = histories.remove(&terms.mid).unwrap_or_default();
-        let at_rest = standing.is_at_rest();
-        match standing.clone() {
-            Standing::Source(record) => {
-                let tracked = core.track(terms, record.head.peer, standing, history);
-                tracked.set_orders(orders);
-                if !at_rest {
-                    tokio::spawn(SourceTask::resumed(core.clone(), tracked, record).run());
-                }
-            }
-            Standing::Target(record) => {
-                let tracked = core.track(terms, record.head.peer, standing, history);
-                if !at_rest {
-                    tokio::spawn(TargetTask::new(core.clone(), tracked, record).run());
-                }
-            }
-        }
+        let tracked = core.track(terms, standing.peer(), standing.clone(), history);
+        tracked.set_orders(orders);
+        switchover::resume(core, tracked, standing);
     }
     let mut precopies: Vec<(Precopy, Orders)> = core
         .parts

@@ -9,6 +9,7 @@ use modelferry_protocol::record::{Orders, Pause, When};
 use modelferry_protocol::snapshot::Name;
 use tokio::sync::oneshot;
 
+use super::switchover::gateway::Asked;
 use super::tracked::{Event, id_of};
 use super::view::{Direction, MigrationView, OrdersView};
 use super::{Engine, EngineError};
@@ -132,7 +133,7 @@ impl Engine {
         if tracked.view().direction == Direction::Target {
             return Err(EngineError::NotSource(id_of(&tracked.terms)));
         }
-        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
+        let ended = || self.ended(&tracked, Asked::Steer);
         let mailbox = tracked.mailbox().ok_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         mailbox.send(Event::Order { change, actor: actor.to_owned(), reply }).await.map_err(|_| ended())?;

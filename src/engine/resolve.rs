@@ -13,6 +13,7 @@ use modelferry_protocol::switch::{Cause, Outcome, Profile};
 use tokio::sync::oneshot;
 
 use super::core::Core;
+use super::switchover::gateway::{self, Asked};
 use super::tracked::{Event, Tracked, id_of};
 use super::view::{MigrationView, Stand};
 use super::{Engine, EngineError};
@@ -37,6 +38,17 @@ pub enum Resolution {
         /// The model, as the operator typed it.
         typed: ModelUuid,
     },
+}
+
+impl Resolution {
+    fn asked(&self) -> Asked {
+        match self {
+            Self::Proof(_) => Asked::Proof,
+            Self::Renounce => Asked::Renounce,
+            Self::Reclaim { .. } => Asked::Reclaim,
+            Self::ForceActivate { .. } => Asked::ForceActivate,
+        }
+    }
 }
 
 /// What the migration's machine is given for it.
@@ -123,7 +135,8 @@ impl Engine {
     ) -> Result<MigrationView, EngineError> {
         let tracked = self.tracked(mid)?;
         let id = id_of(&tracked.terms);
-        let ended = || EngineError::Ended { id: id.clone(), state: tracked.view().state };
+        let asked = resolution.asked();
+        let ended = || self.ended(&tracked, asked);
         let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned()).ok_or_else(ended)?;
         if is_done(&standing, &resolution, &self.0.parts.link.pin()) {
             settle(&tracked).await;
@@ -131,6 +144,11 @@ impl Engine {
         }
         if standing.is_at_rest() {
             return Err(ended());
+        }
+        if let Standing::Source(record) = &standing
+            && let Some(error) = gateway::refusal(record, asked, &id)
+        {
+            return Err(error);
         }
         let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
         let (with, actor) = match &resolution {

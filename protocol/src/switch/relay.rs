@@ -1,13 +1,13 @@
 //! The source's machine where an unmodified Juju controller decides (profile Gateway).
 //!
 //! The agent answers the controller's migration master as the target would. Two pure functions of the last
-//! durable record share the work: [`on`] tells what an input leads to, [`answer`] what a call is told. A
+//! durable record share the work: [`super::source::on`] tells what an input leads to, [`answer`] what a call is told. A
 //! reply is derived from the durable record alone, so nothing is promised to the controller that a crash
 //! could take back: `Answered` is on disk before `Activate` succeeds, and `Handed` before `AdoptResources`.
 //!
 //! There is no command: the controller freezes, thaws and reaps by itself.
 
-use super::source::{Signature, SourceRecord, SourceState};
+use super::source::{Signature, SourceInput, SourceRecord, SourceState};
 use super::{Cause, Ignored, Outcome, Root};
 use crate::codec::{Bytes, Decode, Encode};
 use crate::limits::ACTIVATE_BYTES_MAX;
@@ -71,11 +71,9 @@ pub enum Evidence {
     Done,
 }
 
-/// What happens to a relaying source.
+/// What the controller does to a relaying source.
 #[derive(Debug, Clone, Copy)]
 pub enum RelayInput<'a> {
-    /// The target said something.
-    Heard(&'a Message),
     /// The controller has sent everything; the snapshot has this root.
     Sealed(Root),
     /// The controller calls `Activate`. `vote`: the target's, checked and fresh, if it is held.
@@ -87,8 +85,6 @@ pub enum RelayInput<'a> {
     },
     /// The controller has decided.
     Shown(Evidence),
-    /// The operator, or a spent budget, ends the attempt.
-    Abort(&'a Cause),
 }
 
 /// Returns what the controller's call is told in the state of `record`, once [`on`] leads to no other.
@@ -131,12 +127,29 @@ pub(super) fn says(record: &SourceRecord) -> Option<Message> {
     }
 }
 
-/// Returns what `input` leads to in the state of `record`.
-pub fn on(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceState> {
+/// Returns what `input` leads to in the state of `record`, which is of profile Gateway.
+pub(super) fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState> {
     use SourceState::*;
     match (&record.state, input) {
-        (_, RelayInput::Heard(message)) => heard(record, message),
+        (_, SourceInput::Heard { message, .. }) => heard(record, message),
+        (_, SourceInput::Relayed(relayed)) => on_relayed(record, relayed),
 
+        (Relaying(_), SourceInput::Abort(cause)) => Outcome::Record(Aborted(cause.clone())),
+        // The controller has been answered: it may have recorded SUCCESS already, and cannot take that back.
+        (Answered(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::NotRevocable),
+        (Adopting(_) | Handed(_) | Moved(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
+
+        // Only the controller can take the model back, and it does so by itself or not at all.
+        (Relaying(_) | Answered(_) | Adopting(_), SourceInput::Seize(_)) => Outcome::Ignore(Ignored::NotRevocable),
+
+        // The controller freezes, thaws and deletes by itself: nothing of that is this agent's to do, or to report.
+        _ => Outcome::Ignore(Ignored::NotExpected),
+    }
+}
+
+fn on_relayed(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceState> {
+    use SourceState::*;
+    match (&record.state, input) {
         (Relaying(relaying), RelayInput::Sealed(root)) if relaying.root.is_none() => {
             Outcome::Record(Relaying(self::Relaying { root: Some(root), ..relaying.clone() }))
         }
@@ -162,11 +175,6 @@ pub fn on(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceState> 
         }
         (Handed(root), RelayInput::Shown(Evidence::Done)) => Outcome::Record(Moved(*root)),
         (Adopting(_) | Handed(_), RelayInput::Shown(Evidence::Abort)) => Outcome::Ignore(Ignored::Committed),
-
-        (Relaying(_), RelayInput::Abort(cause)) => Outcome::Record(Aborted(cause.clone())),
-        // The controller has been answered: it may have recorded SUCCESS already, and cannot take that back.
-        (Answered(_), RelayInput::Abort(_)) => Outcome::Ignore(Ignored::NotRevocable),
-        (Adopting(_) | Handed(_) | Moved(_), RelayInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
 
         _ => Outcome::Ignore(Ignored::NotExpected),
     }

@@ -1,6 +1,7 @@
 //! The source's machine. `Committed` is the commit point: the instant its record is durable.
 
-use super::{Cause, Head, Ignored, Outcome, Root};
+use super::relay::{self, RelayInput};
+use super::{Cause, Head, Ignored, Outcome, Profile, Root};
 use crate::codec::{Bytes, Decode, Encode, wire_enum};
 use crate::ids::{Epoch, JournalId};
 use crate::limits::EPOCH_FORCED_STEP;
@@ -126,6 +127,8 @@ pub enum SourceInput<'a> {
     FrozenAs(Root),
     /// Any other command is done.
     Done,
+    /// A Juju controller, which decides, has done something. Of profile Gateway alone.
+    Relayed(RelayInput<'a>),
 }
 
 impl SourceState {
@@ -174,8 +177,12 @@ impl SourceRecord {
     }
 }
 
-/// Returns the command to carry out in the state of `record`, if any.
+/// Returns the command to carry out in the state of `record`, if any. Of profile Gateway there is none: the controller
+/// freezes, thaws and deletes by itself.
 pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
+    if record.head.profile == Profile::Gateway {
+        return None;
+    }
     match record.state {
         SourceState::Freezing(_) => Some(SourceCommand::Freeze),
         SourceState::Handed(_) => Some(SourceCommand::HandOver),
@@ -210,15 +217,22 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
             Some(Message::Abort(End { switch, cause: cause.clone() }))
         }
-        SourceState::Relaying(_) | SourceState::Answered(_) | SourceState::Adopting(_) => super::relay::says(record),
+        SourceState::Relaying(_) | SourceState::Answered(_) | SourceState::Adopting(_) => relay::says(record),
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
             None
         }
     }
 }
 
-/// Returns what `input` leads to in the state of `record`.
+/// Returns what `input` leads to in the state of `record`, whoever decides about its migration.
 pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState> {
+    match record.head.profile {
+        Profile::Embedded => on_embedded(record, input),
+        Profile::Gateway => relay::on(record, input),
+    }
+}
+
+fn on_embedded(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState> {
     use SourceState::*;
     match (&record.state, input) {
         (_, SourceInput::Heard { message, fresh }) => heard(record, message, fresh),
@@ -246,7 +260,7 @@ pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState>
         }
         (_, SourceInput::Seize(_)) => Outcome::Ignore(Ignored::NotExpected),
 
-        (_, SourceInput::Ready { .. } | SourceInput::FrozenAs(_) | SourceInput::Done) => {
+        (_, SourceInput::Ready { .. } | SourceInput::FrozenAs(_) | SourceInput::Done | SourceInput::Relayed(_)) => {
             Outcome::Ignore(Ignored::NotExpected)
         }
     }

@@ -7,8 +7,8 @@
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::relay::{self, Answer, Arguments, Evidence, RelayInput, Relaying};
-use modelferry_protocol::switch::source::{SourceRecord, SourceState};
-use modelferry_protocol::switch::{Outcome, Profile};
+use modelferry_protocol::switch::Profile;
+use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 
 use crate::controller::{Call, Effect, Held};
 use crate::world::{Action, Attempt, Ferry, MODEL, World, no_cause, root};
@@ -118,7 +118,7 @@ impl Ferry {
                 Answer::Hold => return,
             },
             (Step::Adopt, Some(Phase::Success)) => {
-                world.feed_relay(attempt, RelayInput::Shown(Evidence::Success));
+                world.relayed(attempt, RelayInput::Shown(Evidence::Success));
                 if self.answer(world, attempt, relay::Call::Adopt) != Answer::Done {
                     return;
                 }
@@ -128,7 +128,7 @@ impl Ferry {
             }
             (Step::Abort | Step::AbortUnheard, Some(Phase::Abort)) => {
                 if step == Step::Abort {
-                    world.feed_relay(attempt, RelayInput::Shown(Evidence::Abort));
+                    world.relayed(attempt, RelayInput::Shown(Evidence::Abort));
                 } else {
                     world.faults += 1;
                 }
@@ -155,7 +155,7 @@ impl Ferry {
             Phase::Abort | Phase::Aborted if self.rules.abort_not_polled => return,
             Phase::Abort | Phase::Aborted => Evidence::Abort,
         };
-        world.feed_relay(attempt, RelayInput::Shown(shown));
+        world.relayed(attempt, RelayInput::Shown(shown));
     }
 
     fn activate_called(&self, world: &mut World, attempt: Attempt) {
@@ -172,7 +172,7 @@ impl Ferry {
         let vote =
             modelferry_protocol::message::Vote::unsigned(modelferry_protocol::message::Switch::of(&record.head), root);
         let arguments = Arguments::default();
-        world.feed_relay(attempt, RelayInput::Activate { arguments: &arguments, vote: Some(&vote) });
+        world.relayed(attempt, RelayInput::Activate { arguments: &arguments, vote: Some(&vote) });
     }
 
     fn answer(&self, world: &World, attempt: Attempt, call: relay::Call) -> Answer {
@@ -192,7 +192,7 @@ impl Ferry {
             let record = record.with(SourceState::Aborted(no_cause()));
             world.append(GATEWAY, attempt, Standing::Source(record));
         } else {
-            world.feed_relay(attempt, RelayInput::Abort(&no_cause()));
+            world.feed_source(GATEWAY, attempt, SourceInput::Abort(&no_cause()));
         }
     }
 }
@@ -214,7 +214,7 @@ impl World {
         let head = self.head(attempt, GATEWAY, Profile::Gateway);
         let state = SourceState::Relaying(Relaying { root: None, deadline_ms: 0 });
         self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state }));
-        self.feed_relay(attempt, RelayInput::Sealed(root(attempt, writes)));
+        self.relayed(attempt, RelayInput::Sealed(root(attempt, writes)));
         true
     }
 
@@ -225,18 +225,10 @@ impl World {
         {
             self.juju.vote = Some(attempt);
         }
-        self.feed_relay(attempt, RelayInput::Heard(message));
+        self.feed_source(GATEWAY, attempt, SourceInput::Heard { message, fresh: true });
     }
 
-    fn feed_relay(&mut self, attempt: Attempt, input: RelayInput<'_>) {
-        let Some(record) = self.relay(attempt) else { return };
-        match relay::on(record, input) {
-            Outcome::Record(state) => {
-                let standing = Standing::Source(record.with(state));
-                self.append(GATEWAY, attempt, standing);
-            }
-            Outcome::Reply(message) => self.said.insert(&message),
-            Outcome::Ignore(_) => {}
-        }
+    fn relayed(&mut self, attempt: Attempt, input: RelayInput<'_>) {
+        self.feed_source(GATEWAY, attempt, SourceInput::Relayed(input));
     }
 }

@@ -94,6 +94,9 @@ impl Desk {
             EngineError::Migrating { unfinished, .. } => {
                 failure.state(format!("{UNCHANGED}; {}", unfinished.state)).hint(&unfinished.next)
             }
+            EngineError::Relayed { id, .. } => {
+                failure.state(UNCHANGED).hint(format!("see `modelferry show-migration {id}`"))
+            }
             EngineError::InConflict(model) => failure.state(UNCHANGED).hint(format!(
                 "compare the two; `modelferry resolve {model} --discard-frozen {model}` deletes the copy here; see \
                  docs/in-doubt.md"

@@ -7,6 +7,7 @@ use modelferry_protocol::switch::source::{self, SourceInput, SourceState};
 use modelferry_protocol::switch::{Cause, Outcome};
 use tokio::sync::oneshot;
 
+use super::gateway::Asked;
 use super::line::Turn;
 use super::source::{Source, SourceTask};
 use super::task::Side;
@@ -164,6 +165,10 @@ impl SourceTask {
                 why: why.to_owned(),
             })
         };
+        if let Some(error) = self.refusal(Asked::Reap) {
+            let _ = reply.send(Err(error));
+            return;
+        }
         let answer = match (&self.record.state, self.side.after) {
             (SourceState::Handed(_), After::Log) if !skip_log => refused(
                 self,

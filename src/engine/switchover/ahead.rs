@@ -10,6 +10,7 @@ use modelferry_protocol::snapshot::{Name, Snapshot, distinct_blobs};
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 
+use super::gateway::Asked;
 use super::line::{Turn, until};
 use super::source::{Failure, Source, SourceTask, Transfer};
 use super::task::Side;
@@ -276,6 +277,9 @@ impl SourceTask {
     ///
     /// Errors: why they do not change.
     pub(super) async fn order(&mut self, change: Change, actor: &str) -> Result<(), EngineError> {
+        if let Some(error) = self.refusal(Asked::Steer) {
+            return Err(error);
+        }
         let id = id_of(&self.tracked.terms);
         match self.record.state {
             SourceState::Offered => {}

@@ -1,12 +1,56 @@
-//! The switchover: drives the two machines of the protocol crate, one task for each migration.
+//! The switchover: drives the machines of the protocol crate, one task for each migration.
 //!
 //! Each task does one thing at a time, see [`task`]. After a crash it begins again from the last durable record, by the same code.
+//! Which machine a record belongs to, by side and by who decides, is told here and in the protocol crate's `on`, and nowhere else.
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
 mod after;
 mod ahead;
+pub mod conflict;
+pub mod gateway;
 pub mod line;
 pub mod seal;
 pub mod source;
 pub mod target;
 mod task;
+
+use std::sync::Arc;
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::Message;
+use modelferry_protocol::switch::Outcome;
+use modelferry_protocol::switch::source::{self as source_machine, SourceInput};
+use modelferry_protocol::switch::target::{self as target_machine, TargetInput};
+
+use super::core::Core;
+use super::tracked::Tracked;
+
+/// Goes on with a migration from its last durable record, unless that is at rest.
+pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: Standing) {
+    if standing.is_at_rest() {
+        return;
+    }
+    match standing {
+        Standing::Source(record) => {
+            tokio::spawn(source::SourceTask::resumed(core.clone(), tracked, record).run());
+        }
+        Standing::Target(record) => {
+            tokio::spawn(target::TargetTask::new(core.clone(), tracked, record).run());
+        }
+    }
+}
+
+/// Returns what the record of a migration at rest answers. It never changes.
+pub fn answer(standing: &Standing, message: &Message) -> Option<Message> {
+    match standing {
+        Standing::Source(record) => reply(source_machine::on(record, SourceInput::Heard { message, fresh: false })),
+        Standing::Target(record) => reply(target_machine::on(record, TargetInput::Heard(message))),
+    }
+}
+
+fn reply<State>(outcome: Outcome<State>) -> Option<Message> {
+    match outcome {
+        Outcome::Reply(message) => Some(message),
+        Outcome::Record(_) | Outcome::Ignore(_) => None,
+    }
+}

@@ -13,6 +13,7 @@ use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
 use tokio::time::Instant;
 
 use super::after::After;
+use super::gateway::{self, Asked};
 use super::line::{Turn, until};
 use super::seal;
 use super::task::{Side, Task};
@@ -184,10 +185,11 @@ impl Side for Source {
             Event::Heard { message, session } => task.heard(&message, &session).await,
             Event::Abort { cause, actor, reply } => {
                 let outcome = source::on(&task.record, SourceInput::Abort(&cause));
-                let answer = match &outcome {
-                    Outcome::Record(_) => Ok(()),
-                    Outcome::Ignore(Ignored::Committed) => Err(task.too_late()),
-                    Outcome::Ignore(_) | Outcome::Reply(_) => Err(EngineError::Ended {
+                let answer = match (&outcome, task.refusal(Asked::Abort)) {
+                    (Outcome::Record(_), _) => Ok(()),
+                    (_, Some(error)) => Err(error),
+                    (Outcome::Ignore(Ignored::Committed), None) => Err(task.too_late()),
+                    (Outcome::Ignore(_) | Outcome::Reply(_), None) => Err(EngineError::Ended {
                         id: id_of(&task.tracked.terms),
                         state: task.record.state.name().to_owned(),
                     }),
@@ -338,6 +340,11 @@ impl SourceTask {
             Ok(()) | Err(Failure::Closed) => {}
             Err(Failure::Final(cause) | Failure::Gone(cause)) => self.input(SourceInput::Abort(&cause)).await,
         }
+    }
+
+    /// Returns why a Juju controller's migration is not what an operator asks.
+    pub(super) fn refusal(&self, asked: Asked) -> Option<EngineError> {
+        gateway::refusal(&self.record, asked, &id_of(&self.tracked.terms))
     }
 
     pub(super) fn too_late(&self) -> EngineError {

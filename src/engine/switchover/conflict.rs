@@ -1,0 +1,79 @@
+//! Ends a conflict of two owners: freezes the model on the side with the smaller epoch, and deletes it there when the operator
+//! says so. Who has to yield is found in [`claims`](crate::engine::claims).
+
+use std::sync::Arc;
+
+use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid};
+use modelferry_protocol::record::{Body, Conflict, Discarded};
+use modelferry_protocol::switch::Cause;
+
+use super::line::Backoff;
+use crate::controller::port::{ControllerError, Errand};
+use crate::engine::core::{Core, entry};
+use crate::engine::{Engine, EngineError};
+
+/// Returns the id under which a model in conflict is frozen: no migration's, the same after a restart, and another
+/// for the model's next conflict, as a controller never freezes again what has ended.
+fn conflict_id(model: ModelUuid, epoch: Epoch) -> MigrationId {
+    let hash = Hash::of(&[&b"modelferry/1 conflict\0"[..], &model.0, &epoch.to_le_bytes()].concat());
+    MigrationId(hash.0[..16].try_into().expect("a hash has more bytes"))
+}
+
+/// Freezes every model that the journal holds to be in conflict: again after a restart.
+pub fn resume(core: &Arc<Core>) {
+    let conflicts: Vec<Conflict> = core.parts.journal.ledger(|ledger| ledger.conflicts().cloned().collect());
+    conflicts.into_iter().for_each(|conflict| end(core, conflict.model, conflict.epoch));
+}
+
+/// Freezes a model that has another owner, of a larger epoch, as often as it takes. The conflict is in the journal already.
+pub fn end(core: &Arc<Core>, model: ModelUuid, epoch: Epoch) {
+    tokio::spawn(freeze(core.clone(), model, epoch));
+}
+
+async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
+    let mut backoff = Backoff::new();
+    let errand = Errand { mid: conflict_id(model, epoch), model };
+    loop {
+        match core.parts.departure.freeze(errand).await {
+            // A model that is gone, or held for a migration, serves nobody.
+            Ok(()) | Err(ControllerError::ModelNotFound(_) | ControllerError::Moved { .. }) => return,
+            Err(ControllerError::OtherMigration { .. }) => return,
+            Err(error) => tracing::error!(%model, "a model in conflict cannot be frozen: {error}; trying again"),
+        }
+        backoff.pause().await;
+    }
+}
+
+impl Engine {
+    /// Deletes the copy of a model that lost a conflict and is frozen here since; its users are sent to the peer that
+    /// has it. Done before: ok.
+    ///
+    /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
+    /// Errors: [`EngineError::NoConflict`]; [`EngineError::Controller`], and then it can be repeated.
+    pub async fn discard(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
+        let core = &self.0;
+        let conflict =
+            core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
+        let Some(Conflict { model, peer, epoch, .. }) = conflict else { return Err(EngineError::NoConflict(typed)) };
+        let present =
+            core.peer(peer).borrow().as_ref().map(|conversation| conversation.session.hello().controller.clone());
+        let card = match present {
+            Some(card) => Some(card),
+            // As it was when they last met over this model.
+            None => core
+                .all_tracked()
+                .into_iter()
+                .find(|known| known.peer == peer && known.terms.model == model && !known.is_precopy())
+                .map(|known| known.terms.controller.clone()),
+        };
+        let errand = Errand { mid: conflict_id(model, epoch), model };
+        core.parts.departure.freeze(errand).await?;
+        core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
+        core.parts.departure.reap(errand).await?;
+        // Recorded when it is done: until then the alarm stands, and the command can be repeated.
+        let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
+        let cause = Cause::cut(format!("discarded by operator ({by})"));
+        core.append(entry(actor, Body::Discarded(Discarded { model, peer, cause }))).await;
+        Ok(())
+    }
+}

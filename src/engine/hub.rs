@@ -123,9 +123,11 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                 });
             }
             Message::Told(told) => conversation.told(told.id, told.answer),
-            Message::BlobOffer(_) | Message::BlobPage(_) => {
-                let _ = blobs.send(message).await;
-            }
+            Message::BlobOffer(_) | Message::BlobPage(_) => tokio::select! {
+                _ = blobs.send(message) => {}
+                // On a full disk the queue stays full, and the end of the connection would be noticed by nobody.
+                _ = session.closed() => break,
+            },
             Message::BlobState(state) => conversation.feed(state.handle, Message::BlobState(state)).await,
             Message::BlobDone(handle) => conversation.feed(handle, Message::BlobDone(handle)).await,
             Message::Need(ref chunks) | Message::Held(ref chunks) => conversation.feed(chunks.handle, message).await,

@@ -6,8 +6,8 @@
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::Message;
-use modelferry_protocol::switch::relay::{self, Answer, Arguments, Evidence, RelayInput, Relaying};
 use modelferry_protocol::switch::Profile;
+use modelferry_protocol::switch::relay::{self, Answer, Arguments, Evidence, RelayInput, Relaying};
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 
 use crate::controller::{Call, Effect, Held};

@@ -33,6 +33,7 @@ fn every_path_that_a_document_names_exists() {
         "docs/configuration.md",
         "docs/in-doubt.md",
         "docs/while-it-migrates.md",
+        "docs/juju-clients.md",
         "docs/juju-parity.md",
         "docs/performance.md",
     ] {

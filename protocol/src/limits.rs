@@ -73,6 +73,8 @@ pub const SUBNETS_MAX: usize = 1024;
 pub const CIDR_BYTES_MAX: usize = 64;
 /// API addresses of a controller.
 pub const ADDRESSES_MAX: usize = 16;
+/// Bytes of a controller's CA certificate, DER: Juju's, with an RSA key of 3072 bits, has 1.1 KiB.
+pub const CA_CERT_BYTES_MAX: usize = 1280;
 /// Bytes in the arguments of Juju's `Activate` call: the source controller's CA certificate, its addresses,
 /// and the models on the other side of relations.
 pub const ACTIVATE_BYTES_MAX: usize = 4096;
@@ -100,6 +102,6 @@ const _: () = assert!(
         < CONTROL_FRAME_BYTES_MAX as usize
 );
 const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
-const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + 256 < RECORD_BYTES_MAX);
+const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + CA_CERT_BYTES_MAX + 256 < RECORD_BYTES_MAX);
 const _: () = assert!(ACTIVATE_BYTES_MAX + NAME_BYTES_MAX + 512 < RECORD_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

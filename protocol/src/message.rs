@@ -32,6 +32,8 @@ pub struct ControllerCard {
     pub addresses: Bounded<Name, ADDRESSES_MAX>,
     /// SHA-256 of its CA certificate's DER.
     pub ca_fingerprint: [u8; 32],
+    /// That certificate, DER: users who are sent here are given it. Empty where it is not known.
+    pub ca_cert: Bytes<CA_CERT_BYTES_MAX>,
 }
 
 /// First message on a control stream, from both sides.

@@ -36,6 +36,7 @@ fn card() -> ControllerCard {
         cloud_type: text(),
         addresses: full(text()),
         ca_fingerprint: [0xff; 32],
+        ca_cert: Bytes::new(vec![0xff; CA_CERT_BYTES_MAX]).unwrap(),
     }
 }
 

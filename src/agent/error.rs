@@ -56,6 +56,15 @@ pub enum AgentError {
     /// The link does not start.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The embedded controller's API does not start.
+    #[error("cannot serve Juju's API at {listen}")]
+    Api {
+        /// Where.
+        listen: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -82,6 +91,7 @@ impl AgentError {
             Self::Socket { .. } => "set socket in the configuration, or --socket, to a path that this user may write",
             Self::SocketTaken { .. } => "stop that agent, or set another socket in the configuration",
             Self::NoSuchGroup(_) => "create it with `groupadd --system`, or correct the configuration",
+            Self::Api { .. } => "set listen in [embedded.api] of the configuration to an address that is free",
             Self::Link(LinkError::Listen { .. }) => "set listen in the configuration to an address that is free",
             _ => "",
         }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod answer;
+mod api;
 pub mod control;
 mod error;
 mod logging;
@@ -185,6 +186,10 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     };
     let engine = Engine::start(parts, sessions).await?;
     let _ = desk.engine.set(engine.clone());
+    let api = match &config.embedded.api {
+        Some(told) => Some(api::start(told.listen, &desk).await?),
+        None => None,
+    };
 
     tracing::info!(listen = %link.local_addr(), socket = %server_socket.display(), "ready");
     systemd::ready(&summary(&engine, &link));
@@ -194,6 +199,10 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         never = supervise(&engine, &link) => match never {},
     }
     systemd::stopping();
+    if let Some(api) = api {
+        // What clients wait for for ever, such as the next change of a model, is not waited for.
+        let _ = tokio::time::timeout(STOP_WITHIN, api.stop()).await;
+    }
     link.shutdown().await;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What the embedded controller is told to be: as much of a real controller as checks look at.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use serde::Serialize;
 
 use super::table::table;
@@ -10,6 +12,9 @@ const CLOUD_DEFAULT: &str = "localhost";
 const CLOUD_TYPE_DEFAULT: &str = "lxd";
 /// Juju version it claims: the long-term release whose models are the newest it reads.
 const VERSION_DEFAULT: &str = "3.6.23";
+
+/// Where its API listens unless told otherwise: Juju's port, and no further than this host until somebody asks for more.
+const API_LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 17070);
 
 /// The embedded controller, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,29 @@ pub struct EmbeddedConfig {
     pub secret_backends: Vec<String>,
     /// Cloud credentials.
     pub credentials: Vec<CredentialConfig>,
+    /// Its API for Juju's own clients; none unless it is asked for.
+    pub api: Option<ApiConfig>,
+}
+
+/// The embedded controller's API, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// TCP address at which it listens.
+    pub listen: SocketAddr,
+}
+
+table! {
+    /// The embedded controller's API, for Juju's own clients. Without this table nothing listens.
+    [] pub(super) struct ApiTable in "embedded.api" {
+        /// The TCP address at which the API listens.
+        listen: Option<super::file::Address> => "127.0.0.1:17070",
+    }
+}
+
+impl ApiTable {
+    fn into_config(self) -> ApiConfig {
+        ApiConfig { listen: self.listen.map_or(API_LISTEN_DEFAULT, |listen| listen.0) }
+    }
 }
 
 table! {
@@ -103,8 +131,8 @@ table! {
         r#type: Option<super::file::Named> => "lxd",
         /// The version of Juju that the controller claims. Models of a newer one are refused.
         version: Option<super::file::Version> => "3.6.23",
-        /// The API addresses that redirects name.
-        addresses: Vec<super::file::HostPort> => "[]" [serde(default)],
+        /// The API addresses that redirects and logins name.
+        addresses: Vec<super::file::HostPort> => "(where `[embedded.api]` listens)" [serde(default)],
         /// The controller's identity provider. A model with external users moves between controllers of one provider alone.
         identity_url: String => "" [serde(default)],
         /// Whether live models of real controllers may come. For tests alone: nothing would run their units.
@@ -117,6 +145,8 @@ table! {
         secret_backends: Vec<String> => "[]" [serde(default)],
         /// Cloud credentials.
         credentials: Vec<CredentialConfig> => "[]" [serde(default)],
+        /// The controller's API.
+        api: Option<ApiTable> => "(none)",
     }
 }
 
@@ -125,19 +155,27 @@ impl EmbeddedTable {
     pub(super) fn into_config(self, host_name: &str) -> EmbeddedConfig {
         let or = |given: Option<super::file::Named>, default: &str| given.map_or_else(|| default.to_owned(), |g| g.0);
         let name_default = if host_name.is_empty() { "modelferry" } else { host_name };
+        let api = self.api.map(ApiTable::into_config);
+        let mut addresses: Vec<String> = self.addresses.into_iter().map(|address| address.0).collect();
+        // Redirects, and the replies to logins, name where clients find the API.
+        if let (true, Some(api)) = (addresses.is_empty(), &api) {
+            let anywhere = api.listen.ip().is_unspecified() && !host_name.is_empty();
+            addresses.push(if anywhere { format!("{host_name}:{}", api.listen.port()) } else { api.listen.to_string() });
+        }
         EmbeddedConfig {
             name: or(self.name, name_default),
             cloud: or(self.cloud, CLOUD_DEFAULT),
             region: self.region,
             cloud_type: or(self.r#type, CLOUD_TYPE_DEFAULT),
             version: self.version.map_or_else(|| VERSION_DEFAULT.to_owned(), |version| version.0),
-            addresses: self.addresses.into_iter().map(|address| address.0).collect(),
+            addresses,
             identity_url: self.identity_url,
             accept_live_models: self.accept_live_models,
             spaces: self.spaces,
             storage_pools: self.storage_pools,
             secret_backends: self.secret_backends,
             credentials: self.credentials,
+            api,
         }
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use modelferry_protocol::limits::PORT_DEFAULT;
 
 pub use duration::{parse_age, parse_duration};
-pub use embedded::{CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
+pub use embedded::{ApiConfig, CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};

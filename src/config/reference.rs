@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use roff::{Roff, bold, italic, roman};
 
-use super::embedded::EmbeddedTable;
+use super::embedded::{ApiTable, EmbeddedTable};
 use super::file::{File, LogTable, MigrationTable};
 use super::link::{LinkTable, PeerTable, WindowTable};
 use super::store::StoreTable;
@@ -12,7 +12,7 @@ use super::table::{Key, Table};
 use super::{CredentialConfig, SpaceConfig, StoragePoolConfig, SubnetConfig, TransferConfig};
 
 /// Every table, in the order of the reference.
-pub const TABLES: [Table; 13] = [
+pub const TABLES: [Table; 14] = [
     File::TABLE,
     MigrationTable::TABLE,
     TransferConfig::TABLE,
@@ -22,6 +22,7 @@ pub const TABLES: [Table; 13] = [
     StoreTable::TABLE,
     LogTable::TABLE,
     EmbeddedTable::TABLE,
+    ApiTable::TABLE,
     SpaceConfig::TABLE,
     SubnetConfig::TABLE,
     StoragePoolConfig::TABLE,

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a process of its own can only be asked again, a moment later")]
 
 mod after;
+mod api;
 mod backup;
 mod bad_input;
 mod completion;

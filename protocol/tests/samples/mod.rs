@@ -41,6 +41,7 @@ pub fn card() -> ControllerCard {
         cloud_type: name("lxd"),
         addresses: list(vec![name("10.0.0.1:17070")]),
         ca_fingerprint: [0x77; 32],
+        ca_cert: Bytes::new(vec![0x30, 0x82]).unwrap(),
     }
 }
 

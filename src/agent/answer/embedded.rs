@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Desk;
 use crate::agent::control::server::Client;
-use crate::agent::control::{Failure, FailureKind, Response};
+use crate::agent::control::{Failure, FailureKind, Response, Secret};
 use crate::controller::embedded::view::Access;
 use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::port::ControllerError;
@@ -95,12 +95,23 @@ impl Desk {
         Ok(Response::Users(self.blocking(|embedded| embedded.users()).await?))
     }
 
-    pub(super) async fn user_add(&self, user: String, access: Option<String>) -> Result<Response, Failure> {
+    pub(super) async fn user_add(
+        &self,
+        user: String,
+        access: Option<String>,
+        password: Option<Secret>,
+    ) -> Result<Response, Failure> {
         let access: Access = match access {
             Some(access) => access.parse().map_err(|error: String| Failure::new(FailureKind::Usage, error))?,
             None => Access::default(),
         };
-        self.blocking(move |embedded| embedded.add_user(&user, access)).await?;
+        let password = password.map(|password| password.0);
+        self.blocking(move |embedded| embedded.add_user(&user, access, password.as_deref())).await?;
+        Ok(Response::Done)
+    }
+
+    pub(super) async fn user_set_password(&self, user: String, password: Secret) -> Result<Response, Failure> {
+        self.blocking(move |embedded| embedded.set_password(&user, &password.0)).await?;
         Ok(Response::Done)
     }
 

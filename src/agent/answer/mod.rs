@@ -6,6 +6,7 @@ mod dialable;
 mod embedded;
 mod files;
 mod forewarn;
+pub(super) mod initiate;
 mod limits;
 mod migrations;
 mod models;
@@ -146,7 +147,8 @@ impl Desk {
             }
             Request::BackupRemove { id } => self.backup_remove(id).await,
             Request::Prune { older_than_s, dry_run } => self.prune(older_than_s, dry_run).await,
-            Request::UserAdd { user, access } => self.user_add(user, access).await,
+            Request::UserAdd { user, access, password } => self.user_add(user, access, password).await,
+            Request::UserSetPassword { user, password } => self.user_set_password(user, password).await,
             Request::UserRemove { user } => self.user_remove(user).await,
             other => unreachable!("{other:?} changes nothing"),
         }

@@ -190,7 +190,7 @@ fn counted(embedded: &Embedded) -> Result<Vec<ControllerModel>, ControllerError>
 }
 
 /// Returns what a model shows of its last migration: one that runs, or that failed on the model's own side.
-fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
+pub(super) fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
     let note = match view.stand {
         Stand::Running | Stand::Undecided | Stand::Finishing => view.notes(),
         Stand::Reverted if view.direction == Direction::Source => {

@@ -9,6 +9,7 @@ mod means;
 mod nearest;
 mod orders;
 mod response;
+mod secret;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use self::means::{BackupRef, How};
 pub use self::nearest::nearest;
 pub use self::orders::{Order, Schedule};
 pub use self::response::Response;
+pub use self::secret::Secret;
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -311,6 +313,16 @@ pub enum Request {
         user: String,
         /// The access level.
         access: Option<String>,
+        /// The password; without, the user cannot log in.
+        #[serde(default)]
+        password: Option<Secret>,
+    },
+    /// Give a user of the embedded controller a password.
+    UserSetPassword {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
     },
     /// Remove a user from the embedded controller.
     UserRemove {
@@ -348,6 +360,7 @@ impl Request {
             Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
             Self::EmbeddedSet { .. } | Self::UserAdd { .. } | Self::UserRemove { .. } => true,
+            Self::UserSetPassword { .. } => true,
         }
     }
 

@@ -49,6 +49,13 @@ struct EmbeddedTable {
     spaces: Vec<SpaceConfig>,
     storage_pools: Vec<StoragePoolConfig>,
     credentials: Vec<CredentialConfig>,
+    // Tables come last in TOML.
+    api: ApiTable,
+}
+
+#[derive(Debug, Serialize)]
+struct ApiTable {
+    listen: String,
 }
 
 impl AgentConfig {
@@ -83,6 +90,7 @@ impl AgentConfig {
                     revoked: false,
                 })
                 .collect(),
+            api: ApiTable { listen: format!("127.0.0.1:{api_port}") },
         };
         Ok(Self {
             state_dir: agent.state_dir(),

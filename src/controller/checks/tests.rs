@@ -27,6 +27,7 @@ fn config() -> EmbeddedConfig {
         storage_pools: Vec::new(),
         secret_backends: vec!["63c8ad37c906eb278540e942".to_owned()],
         credentials: vec![credential(true, false)],
+        api: None,
     }
 }
 

@@ -121,6 +121,14 @@ impl Controller {
         Ok(users)
     }
 
+    /// Returns what was stored for a user.
+    pub(super) fn user<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
+        let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
+        let table = transaction.open_table(USERS).map_err(ControllerError::storage)?;
+        let value = table.get(name).map_err(ControllerError::storage)?;
+        value.map(|value| from_json(value.value())).transpose()
+    }
+
     /// Returns a model.
     pub(super) fn model(&self, model: ModelUuid) -> Result<Option<ModelRecord>, ControllerError> {
         let transaction = self.0.begin_read().map_err(ControllerError::storage)?;
@@ -288,6 +296,12 @@ impl<'t> Tables<'t> {
     pub(super) fn put_fact(&mut self, name: &str, fact: &impl Serialize) -> Result<(), ControllerError> {
         self.facts.insert(name, to_json(fact)?.as_slice()).map_err(ControllerError::storage)?;
         Ok(())
+    }
+
+    /// Returns what was stored for a user.
+    pub(super) fn user<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
+        let value = self.users.get(name).map_err(ControllerError::storage)?;
+        value.map(|value| from_json(value.value())).transpose()
     }
 
     /// Puts a user; tells whether there was one of that name.

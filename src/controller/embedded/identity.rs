@@ -1,7 +1,6 @@
 //! What makes this controller this one: a UUID, a CA, a first user and a model of its own.
 
 use modelferry_protocol::ids::{Hash, ModelUuid};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +10,7 @@ use super::users::{ADMIN, UserRecord};
 use super::view::Access;
 use crate::config::EmbeddedConfig;
 use crate::controller::port::ControllerError;
+use crate::juju::tls::{Authority, first_certificate};
 
 /// The fact that holds it.
 const FACT: &str = "identity";
@@ -18,13 +18,16 @@ const FACT: &str = "identity";
 const CONTROLLER_MODEL: &str = "controller";
 
 /// The controller's identity, made once.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Identity {
     /// The controller's UUID.
     #[serde(with = "text")]
     pub uuid: ModelUuid,
-    /// The CA's certificate, PEM. Nothing is signed with its key, so the key is not kept.
+    /// The CA's certificate, PEM.
     pub ca_cert: String,
+    /// The CA's key, PEM: it signs the certificate of the API.
+    #[serde(default)]
+    pub ca_key: String,
     /// SHA-256 of the certificate's DER.
     #[serde(with = "text")]
     pub ca_fingerprint: Hash,
@@ -33,8 +36,16 @@ pub(super) struct Identity {
 impl Identity {
     /// Reads the identity, or makes it, with the administrator and the controller's own model.
     pub(super) fn open(database: &Controller, config: &EmbeddedConfig) -> Result<Self, ControllerError> {
-        if let Some(identity) = database.fact(FACT)? {
-            return Ok(identity);
+        match database.fact::<Self>(FACT)? {
+            Some(identity) if !identity.ca_key.is_empty() => return Ok(identity),
+            // Made by a version that kept no key, with which nothing can be signed.
+            Some(keyless) => {
+                let identity = Self { uuid: keyless.uuid, ..Self::make()? };
+                tracing::warn!("the embedded controller has a new CA: the key of the one before was not kept");
+                database.write(|tables| tables.put_fact(FACT, &identity))?;
+                return Ok(identity);
+            }
+            None => {}
         }
         let identity = Self::make()?;
         let model = ModelRecord {
@@ -48,24 +59,31 @@ impl Identity {
             since_ms: now_ms(),
             summary: Summary::of_controller(&config.cloud, &config.region, &config.cloud_type),
         };
+        let admin = UserRecord { access: Access::Superuser, created_ms: now_ms(), ..UserRecord::default() };
         database.write(|tables| {
             tables.put_fact(FACT, &identity)?;
-            tables.put_user(ADMIN, &UserRecord { access: Access::Superuser })?;
+            tables.put_user(ADMIN, &admin)?;
             tables.put_model(&model)
         })?;
         Ok(identity)
     }
 
     fn make() -> Result<Self, ControllerError> {
-        let key = KeyPair::generate().map_err(ControllerError::storage)?;
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "modelferry embedded controller CA");
-        let certificate = params.self_signed(&key).map_err(ControllerError::storage)?;
+        let authority = Authority::make().map_err(ControllerError::storage)?;
+        let certificate = first_certificate(&authority.cert_pem).map_err(ControllerError::storage)?;
         let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, certificate.der()).as_ref());
-        Ok(Self { uuid: new_uuid(), ca_cert: certificate.pem(), ca_fingerprint: Hash(fingerprint) })
+        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &certificate).as_ref());
+        Ok(Self {
+            uuid: new_uuid(),
+            ca_cert: authority.cert_pem,
+            ca_key: authority.key_pem,
+            ca_fingerprint: Hash(fingerprint),
+        })
+    }
+
+    /// Returns the controller's CA.
+    pub(super) fn authority(&self) -> Authority {
+        Authority { cert_pem: self.ca_cert.clone(), key_pem: self.ca_key.clone() }
     }
 }
 

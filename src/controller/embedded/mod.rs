@@ -6,6 +6,7 @@
 //!
 //! The methods here block on the disk. Async callers use the port, or `spawn_blocking`.
 
+pub mod api;
 mod arrival;
 mod audit;
 mod backup;
@@ -19,6 +20,7 @@ mod import;
 mod intake;
 mod logs;
 mod models;
+mod password;
 mod record;
 mod rehearsal;
 mod shipment;
@@ -116,6 +118,7 @@ impl Embedded {
             cloud_type: Name::cut(&config.cloud_type),
             addresses: Bounded::truncated(config.addresses.iter().map(Name::cut).collect()),
             ca_fingerprint: identity.ca_fingerprint.0,
+            ca_cert: record::der_of(&identity.ca_cert),
         }
     }
 

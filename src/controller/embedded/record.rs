@@ -1,14 +1,19 @@
 //! What the database holds of a model, as JSON: read by people in an emergency, and open to new fields.
 
-use modelferry_protocol::codec::Bounded;
+use base64::Engine;
+use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
+use modelferry_protocol::limits::CA_CERT_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use serde::{Deserialize, Serialize};
 
+use super::users::ModelAccess;
 use super::view::ModelState;
 use crate::controller::description::{Description, ModelKind};
+use crate::controller::status::file;
 pub(super) use crate::controller::text;
+use crate::juju::tls::first_certificate;
 
 /// A blob in the agent's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +53,23 @@ pub(super) struct Redirect {
     pub addresses: Vec<String>,
     #[serde(with = "text")]
     pub ca_fingerprint: Hash,
+    /// The certificate, PEM; empty where the other side did not send it.
+    #[serde(default)]
+    pub ca_cert: String,
+}
+
+/// Writes a certificate as PEM.
+fn pem_of(der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy);
+    let lines: String = lines.flat_map(|line| [line, "\n".into()]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
+}
+
+/// Returns the certificate in a PEM text as a card has it; nothing for what is none, or is longer than a card's.
+pub(super) fn der_of(pem: &str) -> Bytes<CA_CERT_BYTES_MAX> {
+    let der = first_certificate(pem).ok();
+    der.and_then(|der| Bytes::new(der.to_vec()).ok()).unwrap_or_default()
 }
 
 impl Redirect {
@@ -61,6 +83,7 @@ impl Redirect {
             cloud_type: card.cloud_type.to_string(),
             addresses: card.addresses.iter().map(|address| address.to_string()).collect(),
             ca_fingerprint: Hash(card.ca_fingerprint),
+            ca_cert: if card.ca_cert.is_empty() { String::new() } else { pem_of(&card.ca_cert) },
         }
     }
 
@@ -74,6 +97,7 @@ impl Redirect {
             cloud_type: Name::cut(&self.cloud_type),
             addresses: Bounded::truncated(self.addresses.iter().map(Name::cut).collect()),
             ca_fingerprint: self.ca_fingerprint.0,
+            ca_cert: der_of(&self.ca_cert),
         }
     }
 }
@@ -112,6 +136,21 @@ pub(super) struct Summary {
     pub units: u64,
     /// When each user was last there, RFC 3339.
     pub last_connections: Vec<(String, String)>,
+    /// What each user may do: it outlives the description, so that the model's users are told where it went.
+    #[serde(default)]
+    pub access: Vec<(String, String)>,
+    /// Cores of its machines; containers not counted.
+    #[serde(default)]
+    pub cores: u64,
+    /// Its agent version; empty for the controller's own model.
+    #[serde(default)]
+    pub agent_version: String,
+    /// Its support level; empty where nobody bought one.
+    #[serde(default)]
+    pub sla: String,
+    /// Its credential: cloud, owner and name.
+    #[serde(default)]
+    pub credential: Option<(String, String, String)>,
 }
 
 impl Summary {
@@ -128,6 +167,14 @@ impl Summary {
                 .iter()
                 .map(|user| (user.name.clone(), user.last_connection.clone()))
                 .collect(),
+            access: description.users.iter().map(|user| (user.name.clone(), user.access.clone())).collect(),
+            cores: file::cores(description).values().sum(),
+            agent_version: description.agent_version.clone(),
+            sla: description.sla.clone(),
+            credential: description
+                .credential
+                .as_ref()
+                .map(|credential| (credential.cloud.clone(), credential.owner.clone(), credential.name.clone())),
         }
     }
 
@@ -171,6 +218,15 @@ impl ModelRecord {
     pub(super) fn set_state(&mut self, state: State) {
         self.state = state;
         self.since_ms = now_ms();
+    }
+
+    /// Returns what a user may do in the model, the controller's superusers aside.
+    pub(super) fn access_of(&self, user: &str) -> Option<ModelAccess> {
+        if self.owner == user {
+            return Some(ModelAccess::Admin);
+        }
+        let granted = self.summary.access.iter().find(|(name, _)| name == user);
+        granted.and_then(|(_, access)| ModelAccess::parse(access))
     }
 
     /// Returns the migration that the model is in.

@@ -1,8 +1,10 @@
-//! The controller's users.
+//! The controller's users: their access, and the passwords that they log in with.
 
 use serde::{Deserialize, Serialize};
 
 use super::Embedded;
+use super::password::{PasswordHash, check_strength};
+use super::record::now_ms;
 use super::view::{Access, UserView};
 use crate::controller::port::ControllerError;
 
@@ -12,9 +14,26 @@ pub(super) const ADMIN: &str = "admin";
 const USER_BYTES_MAX: usize = 128;
 
 /// What is stored of a user.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct UserRecord {
     pub access: Access,
+    /// None for a user who cannot log in.
+    #[serde(default)]
+    pub password: Option<PasswordHash>,
+    /// Unix milliseconds; 0 where nobody noted it.
+    #[serde(default)]
+    pub created_ms: u64,
+    /// The last login, Unix milliseconds; 0 for never.
+    #[serde(default)]
+    pub seen_ms: u64,
+}
+
+/// A user who may log in, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub access: Access,
+    /// The login before this one, Unix milliseconds; 0 for none.
+    pub seen_ms: u64,
 }
 
 impl Embedded {
@@ -23,21 +42,57 @@ impl Embedded {
     /// Errors: [`ControllerError::Storage`].
     pub fn users(&self) -> Result<Vec<UserView>, ControllerError> {
         let users = self.inner.database.users::<UserRecord>()?;
-        Ok(users.into_iter().map(|(name, UserRecord { access })| UserView { name, access }).collect())
+        let view = |(name, user): (String, UserRecord)| UserView {
+            name,
+            access: user.access,
+            password: user.password.is_some(),
+            created_ms: user.created_ms,
+            seen_ms: user.seen_ms,
+        };
+        Ok(users.into_iter().map(view).collect())
     }
 
-    /// Adds a user, or gives one another access level.
+    /// Adds a user, or gives one another access level, and a password if one is given: without, a new user cannot log in,
+    /// and a known one keeps what there was.
     ///
-    /// Errors: [`ControllerError::Refused`] for a name that Juju would not take, and for making the
-    /// administrator less than that.
-    pub fn add_user(&self, name: &str, access: Access) -> Result<(), ControllerError> {
+    /// Errors: [`ControllerError::Refused`] for a name or password that is not taken, and for making the administrator
+    /// less than that.
+    pub fn add_user(&self, name: &str, access: Access, password: Option<&str>) -> Result<(), ControllerError> {
         if !is_user_name(name) {
             return Err(ControllerError::Refused(format!("\"{}\" is not a valid username", name.escape_default())));
         }
         if name == ADMIN && access != Access::Superuser {
             return Err(ControllerError::Refused(format!("\"{ADMIN}\" is the controller's owner and stays superuser")));
         }
-        self.inner.database.write(|tables| tables.put_user(name, &UserRecord { access }).map(drop))
+        let password = password.map(|password| self.hash(name, password)).transpose()?;
+        self.inner.database.write(|tables| {
+            let before = tables.user::<UserRecord>(name)?;
+            let mut user = before.unwrap_or_else(|| UserRecord { created_ms: now_ms(), ..UserRecord::default() });
+            user.access = access;
+            user.password = password.or(user.password);
+            tables.put_user(name, &user).map(drop)
+        })
+    }
+
+    /// Gives a user a password, in the place of the one before.
+    ///
+    /// Errors: [`ControllerError::Refused`] for an unknown user, and for a password that is not taken.
+    pub fn set_password(&self, name: &str, password: &str) -> Result<(), ControllerError> {
+        let hash = self.hash(name, password)?;
+        self.inner.database.write(|tables| {
+            let mut user = tables.user::<UserRecord>(name)?.ok_or_else(|| unknown(name))?;
+            user.password = Some(hash);
+            tables.put_user(name, &user).map(drop)
+        })
+    }
+
+    fn hash(&self, name: &str, password: &str) -> Result<PasswordHash, ControllerError> {
+        if name.contains('@') {
+            let text = format!("\"{name}\" is an external user, whose password is not kept here");
+            return Err(ControllerError::Refused(text));
+        }
+        check_strength(password)?;
+        PasswordHash::of(password)
     }
 
     /// Removes a user.
@@ -47,12 +102,60 @@ impl Embedded {
         if name == ADMIN {
             return Err(ControllerError::Refused(format!("cannot remove controller owner \"{ADMIN}\"")));
         }
-        if self.inner.database.write(|tables| tables.remove_user(name))? {
-            Ok(())
-        } else {
-            Err(ControllerError::Refused(format!("user \"{}\" not found", name.escape_default())))
+        if self.inner.database.write(|tables| tables.remove_user(name))? { Ok(()) } else { Err(unknown(name)) }
+    }
+
+    /// Checks a user's password, and notes when the user logged in. Takes as long for an unknown user.
+    ///
+    /// Returns nothing for a wrong name or password; errors: [`ControllerError::Storage`].
+    pub(super) fn authenticate(&self, name: &str, password: &str) -> Result<Option<Known>, ControllerError> {
+        let user = self.inner.database.user::<UserRecord>(name)?;
+        let hash = user.as_ref().and_then(|user| user.password.as_ref());
+        if !PasswordHash::matches(hash, password) {
+            return Ok(None);
+        }
+        // When somebody was last here may be lost by a crash.
+        self.inner.database.write_soon(|tables| {
+            let Some(mut user) = tables.user::<UserRecord>(name)? else { return Ok(None) };
+            let known = Known { access: user.access, seen_ms: user.seen_ms };
+            user.seen_ms = now_ms();
+            tables.put_user(name, &user)?;
+            Ok(Some(known))
+        })
+    }
+
+    /// Returns what a user may do on the controller now; nothing for one who has been removed.
+    pub(super) fn access_of(&self, name: &str) -> Result<Option<Access>, ControllerError> {
+        Ok(self.inner.database.user::<UserRecord>(name)?.map(|user| user.access))
+    }
+}
+
+/// What a user may do in a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ModelAccess {
+    Read,
+    Write,
+    Admin,
+}
+
+impl ModelAccess {
+    /// Returns Juju's word for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
         }
     }
+
+    /// Reads Juju's word.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Read, Self::Write, Self::Admin].into_iter().find(|access| access.as_str() == text)
+    }
+}
+
+fn unknown(name: &str) -> ControllerError {
+    ControllerError::Refused(format!("user \"{}\" not found", name.escape_default()))
 }
 
 /// Reports whether Juju would take `name`: letters, digits, `.+-` inside, and a domain for an external user.

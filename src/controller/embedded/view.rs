@@ -48,6 +48,15 @@ pub struct UserView {
     pub name: String,
     /// What the user may do.
     pub access: Access,
+    /// Whether the user has a password, and can log in.
+    #[serde(default)]
+    pub password: bool,
+    /// When the user was added, Unix milliseconds; 0 where nobody noted it.
+    #[serde(default)]
+    pub created_ms: u64,
+    /// When the user last logged in, Unix milliseconds; 0 for never.
+    #[serde(default)]
+    pub seen_ms: u64,
 }
 
 /// What a user may do on the controller, in Juju's words.

@@ -181,6 +181,7 @@ fn the_largest_terms_that_can_be_written_fit_a_record() {
     let wide = Name::new("x".repeat(256)).unwrap();
     let card = modelferry_protocol::message::ControllerCard {
         addresses: modelferry_protocol::codec::Bounded::new(vec![wide.clone(); 16]).unwrap(),
+        ca_cert: modelferry_protocol::codec::Bytes::new(vec![0xff; 1280]).unwrap(),
         ..Default::default()
     };
     let terms = Terms {

@@ -6,7 +6,17 @@
 
 pub mod admin;
 pub mod bytes;
+pub mod common;
+pub mod controller;
 mod golang;
+pub mod model_config;
+pub mod model_manager;
+pub mod offers;
+pub mod status;
+pub mod storage;
+pub mod tag;
+pub mod user_manager;
+pub mod watcher;
 
 pub use golang::from_value;
 

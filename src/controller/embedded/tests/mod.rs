@@ -23,7 +23,7 @@ use crate::store::Store;
 controller_contract!(contract, EmbeddedRig);
 
 /// An embedded controller in a directory of its own.
-struct EmbeddedRig {
+pub(super) struct EmbeddedRig {
     dir: TempDir,
     name: String,
     embedded: Embedded,
@@ -45,6 +45,7 @@ pub(super) fn config(name: &str) -> EmbeddedConfig {
         storage_pools: Vec::new(),
         secret_backends: vec!["63c8ad37c906eb278540e942".to_owned()],
         credentials: Vec::new(),
+        api: None,
     }
 }
 
@@ -60,7 +61,7 @@ impl Rig for EmbeddedRig {
         let dir = TempDir::new().unwrap();
         let (embedded, store) = open(&dir, name);
         // The sample model's other user.
-        embedded.add_user("bob", Access::Login).unwrap();
+        embedded.add_user("bob", Access::Login, None).unwrap();
         Self { dir, name: name.to_owned(), embedded, store }
     }
 
@@ -98,6 +99,11 @@ impl Rig for EmbeddedRig {
 }
 
 impl EmbeddedRig {
+    /// Returns the controller.
+    pub(super) fn embedded(&self) -> &Embedded {
+        &self.embedded
+    }
+
     /// Imports a model with its binaries.
     fn import(&self, sample: &Sample) {
         let files = self.files(sample);
@@ -105,7 +111,7 @@ impl EmbeddedRig {
     }
 
     /// Writes a model's files, and returns their directory.
-    fn files(&self, sample: &Sample) -> PathBuf {
+    pub(super) fn files(&self, sample: &Sample) -> PathBuf {
         let dir = self.dir.path().join(format!("files-{}-{}", sample.uuid, sample.name));
         sample.write(&dir);
         dir

@@ -31,7 +31,7 @@ fn target(change: impl FnOnce(&mut EmbeddedConfig)) -> EmbeddedRig {
     let mut config = config("dst");
     change(&mut config);
     let embedded = Embedded::open(dir.path(), config, store.clone()).unwrap();
-    embedded.add_user("bob", Access::Login).unwrap();
+    embedded.add_user("bob", Access::Login, None).unwrap();
     EmbeddedRig { dir, name: "dst".to_owned(), embedded, store }
 }
 

@@ -129,16 +129,16 @@ async fn only_a_live_model_is_removed() {
 fn users_are_added_listed_and_removed() {
     let rig = EmbeddedRig::start("src");
     assert_eq!(rig.embedded.users().unwrap().len(), 2);
-    rig.embedded.add_user("carol@external", Access::AddModel).unwrap();
+    rig.embedded.add_user("carol@external", Access::AddModel, None).unwrap();
     let names: Vec<String> = rig.embedded.users().unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["admin", "bob", "carol@external"]);
     rig.embedded.remove_user("bob").unwrap();
     assert_eq!(rig.embedded.remove_user("bob").unwrap_err().to_string(), "user \"bob\" not found");
     for name in ["", "-bob", "bob-", "b ob", "bob@", "@x", "a@b@c", "bób", "bob\n"] {
-        assert!(rig.embedded.add_user(name, Access::Login).is_err(), "{name:?}");
+        assert!(rig.embedded.add_user(name, Access::Login, None).is_err(), "{name:?}");
     }
     assert!(rig.embedded.remove_user("admin").is_err());
-    assert!(rig.embedded.add_user("admin", Access::Login).is_err());
+    assert!(rig.embedded.add_user("admin", Access::Login, None).is_err());
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! `modelferry embedded`: the controller in the agent's own process.
 
+mod client_config;
+mod user;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -10,9 +13,11 @@ use super::help::Help;
 use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
+use client_config::ClientConfigArgs;
+use user::UserCommand;
 
 const HELP: Help = Help {
-    examples: &["modelferry embedded import model.yaml --blobs blobs", "modelferry embedded user add bob"],
+    examples: &["modelferry embedded import model.yaml --blobs blobs", "modelferry embedded user add bob --password-file pw"],
     exits: exit::ASKING,
     juju: None,
 };
@@ -42,6 +47,15 @@ const SET: Help = Help {
     examples: &["modelferry embedded set shop-eu color=blue"],
     exits: exit::ASKING,
     juju: Some("juju config APPLICATION KEY=VALUE, and whatever else writes to a model"),
+};
+
+const CLIENT_CONFIG: Help = Help {
+    examples: &[
+        "modelferry embedded client-config --juju-data ~/juju-east --password-file pw",
+        "modelferry embedded client-config --juju-data ~/juju-east --merge --name west",
+    ],
+    exits: exit::ASKING,
+    juju: Some("juju login HOST:PORT -c NAME"),
 };
 
 const GET: Help = Help {
@@ -121,59 +135,13 @@ pub enum EmbeddedCommand {
     },
     #[command(subcommand)]
     User(UserCommand),
-}
-
-const USER: Help = Help {
-    examples: &["modelferry embedded user list", "modelferry embedded user add bob"],
-    exits: exit::ASKING,
-    juju: Some("juju users"),
-};
-
-const USER_ADD: Help = Help {
-    examples: &["modelferry embedded user add bob", "modelferry embedded user add carol@external --access add-model"],
-    exits: exit::ASKING,
-    juju: Some("juju add-user USER"),
-};
-
-const USER_LIST: Help =
-    Help { examples: &["modelferry embedded user list"], exits: exit::ASKING, juju: Some("juju users") };
-
-const USER_REMOVE: Help = Help {
-    examples: &["modelferry embedded user remove bob"],
-    exits: exit::ASKING,
-    juju: Some("juju remove-user USER"),
-};
-
-/// Work with the controller's users
-///
-/// All users of a model must exist on the controller that it is migrated to, as in Juju.
-#[derive(Debug, Subcommand)]
-#[command(after_long_help = USER)]
-pub enum UserCommand {
-    /// Add a user
+    /// Write what Juju's own client needs to find this controller
     ///
-    /// The user gets no password: nobody logs in to an embedded controller.
-    #[command(after_long_help = USER_ADD)]
-    Add {
-        /// The user; external ones with their domain
-        user: String,
-        /// The access level: login, add-model or superuser
-        #[arg(long)]
-        access: Option<String>,
-    },
-    /// List the users
-    ///
-    /// With the access that each has to the controller.
-    #[command(after_long_help = USER_LIST)]
-    List {},
-    /// Remove a user
-    ///
-    /// Models keep naming the user; they cannot be migrated to here while they do and the user is not here.
-    #[command(after_long_help = USER_REMOVE)]
-    Remove {
-        /// The user
-        user: String,
-    },
+    /// The files are those that `juju login` would write: controllers.yaml, accounts.yaml, models.yaml. A directory that
+    /// has some of them is only added to with --merge, and never while another `juju` command runs. The password is written
+    /// only where a file with it is given, and without one the client cannot log in.
+    #[command(after_long_help = CLIENT_CONFIG)]
+    ClientConfig(ClientConfigArgs),
 }
 
 impl EmbeddedCommand {
@@ -188,34 +156,7 @@ impl EmbeddedCommand {
             Self::Set { model, entry } => set(context, model, &entry)?,
             Self::Get { model, key, held } => get(context, model, key, held)?,
             Self::User(command) => return command.run(context),
-        }
-        Ok(Exit::Done)
-    }
-}
-
-impl UserCommand {
-    fn run(self, context: &Context) -> Result<Exit, Failure> {
-        match self {
-            Self::Add { user, access } => {
-                let said = format!("User \"{}\" added.\n", plain(&user));
-                done(context, &Request::UserAdd { user, access }, said)?;
-            }
-            Self::List {} => {
-                let Response::Users(users) = context.ask(&Request::UserList {})? else {
-                    return Err(client::unexpected());
-                };
-                context.print(&users, || {
-                    let mut table = Table::new(&["Name", "Access"]);
-                    for user in &users {
-                        table.row([user.name.as_str(), user.access.as_str()]);
-                    }
-                    table.render()
-                });
-            }
-            Self::Remove { user } => {
-                let said = format!("User \"{}\" removed.\n", plain(&user));
-                done(context, &Request::UserRemove { user }, said)?;
-            }
+            Self::ClientConfig(args) => return args.run(context),
         }
         Ok(Exit::Done)
     }

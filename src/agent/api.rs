@@ -1,0 +1,28 @@
+//! The embedded controller's API: started and stopped with the agent, if the configuration asks for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::AgentError;
+use super::answer::Desk;
+use super::answer::initiate::Migrations;
+use crate::controller::embedded::api::Api;
+use crate::disk::blocking;
+use crate::juju::rpc::{Limits, Server};
+use crate::juju::tls::server_config;
+
+/// Starts the API at `listen`.
+///
+/// Errors: [`AgentError::Api`] for an address that is not to be had; [`AgentError::Controller`].
+pub(super) async fn start(listen: SocketAddr, desk: &Arc<Desk>) -> Result<Server, AgentError> {
+    let failed = |source: std::io::Error| AgentError::Api { listen, source };
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
+    let listen = listener.local_addr().map_err(failed)?;
+    let embedded = desk.embedded.clone();
+    let leaf = blocking(move || embedded.api_leaf(listen)).await?;
+    let tls = server_config(&leaf).map_err(|error| failed(std::io::Error::other(error)))?;
+    let api = Api::new(desk.embedded.clone(), Arc::new(Migrations(Arc::clone(desk))), listen);
+    let server = Server::start(listener, tls, Arc::new(api), Limits::default()).map_err(failed)?;
+    tracing::info!(%listen, "Juju's API");
+    Ok(server)
+}

@@ -1,0 +1,183 @@
+//! `Admin`: who logs in, what they may do, and where a model went.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use modelferry_protocol::ids::ModelUuid;
+
+use super::super::record::ModelRecord;
+use super::super::users::{Known, ModelAccess};
+use super::super::view::{Access, ModelState};
+use super::errors::{denied, fault};
+use super::session::{ClientSession, Place, facades};
+use super::{Api, host_port, time};
+use crate::controller::port::ControllerError;
+use crate::disk::blocking;
+use crate::juju::http::{Credentials, RequestHead, Route};
+use crate::juju::logstream::LogReader;
+use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo};
+use crate::juju::params::tag;
+use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service};
+
+#[async_trait]
+impl Service for Api {
+    async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
+        let outcome = self.admit(connection, &login).await;
+        if let Err(error) = &outcome {
+            let (peer, user) = (connection.peer, login.auth_tag.escape_debug().to_string());
+            // Of a guesser who is refused unseen, the first refusal has been logged.
+            if error.code != ErrorCode::TryAgain {
+                tracing::info!(%peer, user, "login refused: {error}");
+            }
+        }
+        outcome
+    }
+
+    async fn redirect_info(&self, connection: &Connection) -> Result<RedirectInfoResult, RpcError> {
+        let not_redirected = || RpcError::plain("not redirected");
+        let Scope::Model(named) = &connection.scope else { return Err(not_redirected()) };
+        let Ok(uuid) = named.parse() else { return Err(not_redirected()) };
+        let (_, to) = self.record(uuid).await?.ok_or_else(not_redirected)?;
+        let to = to.ok_or_else(not_redirected)?;
+        Ok(RedirectInfoResult { servers: to.servers, ca_cert: to.ca_cert })
+    }
+
+    async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
+        let Route::ModelLog(named) = &head.route else {
+            return Err(RpcError::new(ErrorCode::NotFound, "404 page not found"));
+        };
+        let Credentials { auth_tag, password, .. } = &head.credentials;
+        let Some(user) = tag::user_of(auth_tag) else { return Err(RpcError::bad_login()) };
+        let uuid = named.parse().map_err(|_| unknown(named))?;
+        let (record, _) = self.record(uuid).await?.ok_or_else(|| unknown(named))?;
+        let known = self.check(head.peer.ip(), user, password).await?;
+        rights(&record, user, known.access).map(drop).ok_or_else(denied)
+    }
+
+    async fn read_log(&self, head: &RequestHead, model: &str) -> Result<Box<dyn LogReader>, RpcError> {
+        self.open_log(head, model).await
+    }
+}
+
+fn unknown(model: &str) -> RpcError {
+    RpcError::unknown_model(model)
+}
+
+/// Returns what a user may do in a model, superusers included.
+pub(super) fn rights(record: &ModelRecord, user: &str, access: Access) -> Option<ModelAccess> {
+    if access == Access::Superuser { Some(ModelAccess::Admin) } else { record.access_of(user) }
+}
+
+impl Api {
+    /// Returns a model, and where its users are sent.
+    async fn record(&self, model: ModelUuid) -> Result<Option<(ModelRecord, Option<RedirectErrorInfo>)>, RpcError> {
+        let look = move |api: &Self| {
+            let Some(record) = api.inner().database.model(model)? else { return Ok(None) };
+            let to = api.inner().redirection(&record)?;
+            Ok(Some((record, to)))
+        };
+        self.blocking(look).await
+    }
+
+    /// Runs work that blocks on the disk.
+    pub(super) async fn blocking<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<R, ControllerError> + Send + 'static,
+    ) -> Result<R, RpcError> {
+        let api = self.clone();
+        blocking(move || work(&api)).await.map_err(|error| fault(&error))
+    }
+
+    /// Checks a password.
+    async fn check(&self, address: std::net::IpAddr, user: &str, password: &str) -> Result<Known, RpcError> {
+        let turn = self.gate.enter(address, Instant::now()).await?;
+        let (user, password) = (user.to_owned(), password.to_owned());
+        let known = self.blocking(move |api| api.embedded.authenticate(&user, &password)).await?;
+        drop(turn);
+        if known.is_none() && self.gate.failed(address, Instant::now()) {
+            tracing::warn!(%address, "too many wrong passwords: logins from this address are refused for a while");
+        }
+        known.ok_or_else(RpcError::bad_login)
+    }
+
+    async fn admit(&self, connection: &Connection, login: &LoginRequest) -> Result<LoggedIn, RpcError> {
+        let model = match &connection.scope {
+            Scope::Controller => None,
+            Scope::Model(named) => {
+                let uuid = named.parse().map_err(|_| unknown(named))?;
+                Some(self.record(uuid).await?.ok_or_else(|| unknown(named))?)
+            }
+        };
+        let user = tag::user_of(&login.auth_tag);
+        let anonymous = user == Some(tag::ANONYMOUS) && login.macaroons.is_empty();
+        if let Some((record, to)) = model.as_ref().filter(|(record, _)| record.model_state() == ModelState::Gone) {
+            // Before the password is looked at, as in Juju; nobody else learns that there was such a model.
+            return Err(match (user, to) {
+                (Some(user), Some(to)) if anonymous || self.had_access(record, user).await? => RpcError::redirect(to),
+                _ => RpcError::bad_login(),
+            });
+        }
+        let model = model.map(|(record, _)| record);
+        if anonymous {
+            return Ok(self.logged_in(None, model.as_ref(), None, ModelAccess::Read));
+        }
+        let Some(user) = user else {
+            return Err(match login.auth_tag.as_str() {
+                "" => RpcError::new(ErrorCode::NoCredentials, "no credentials provided"),
+                // Machines and units: a controller that runs none knows none.
+                _ => RpcError::bad_login(),
+            });
+        };
+        let known = self.check(connection.peer.ip(), user, &login.credentials).await?;
+        let access = match &model {
+            None => ModelAccess::Read,
+            Some(record) => rights(record, user, known.access).ok_or_else(denied)?,
+        };
+        Ok(self.logged_in(Some(user), model.as_ref(), Some(known), access))
+    }
+
+    async fn had_access(&self, record: &ModelRecord, user: &str) -> Result<bool, RpcError> {
+        let name = user.to_owned();
+        let known = self.blocking(move |api| api.embedded.access_of(&name)).await?;
+        Ok(record.access_of(user).is_some() || known == Some(Access::Superuser))
+    }
+
+    fn logged_in(
+        &self,
+        user: Option<&str>,
+        model: Option<&ModelRecord>,
+        known: Option<Known>,
+        access: ModelAccess,
+    ) -> LoggedIn {
+        let place = model.map_or(Place::Controller, |record| Place::Model(record.uuid));
+        let inner = self.inner();
+        let user_info = user.zip(known).map(|(user, known)| UserInfo {
+            display_name: user.to_owned(),
+            identity: tag::user(user),
+            last_connection: time(known.seen_ms),
+            controller_access: known.access.as_str().to_owned(),
+            model_access: if model.is_some() { access.as_str().to_owned() } else { String::new() },
+        });
+        let result = LoginResult {
+            servers: vec![self.servers.to_vec()],
+            model_tag: model.map(|record| tag::model(&record.uuid.to_string())).unwrap_or_default(),
+            controller_tag: tag::controller(&inner.identity.uuid.to_string()),
+            facades: facades(place, user.is_none()),
+            server_version: inner.config.version.clone(),
+            user_info,
+            ..LoginResult::default()
+        };
+        LoggedIn { result, session: Arc::new(ClientSession::new(self.clone(), user.map(str::to_owned), place)) }
+    }
+
+    /// Returns the API's addresses as text.
+    pub(super) fn addresses(&self) -> Vec<String> {
+        self.servers.iter().map(ToString::to_string).collect()
+    }
+
+    /// Reports whether an address is one of the API's.
+    pub(super) fn is_here(&self, address: &str) -> bool {
+        host_port(address).is_some_and(|at| self.servers.iter().any(|here| *here == at))
+    }
+}

@@ -1,0 +1,124 @@
+//! Who may log in, and where a model's users are sent.
+
+use super::*;
+use crate::controller::embedded::view::Access;
+use crate::juju::rpc::ErrorCode;
+
+#[tokio::test]
+async fn a_login_tells_what_a_client_insists_on() {
+    let served = Served::start().await;
+    let client = served.dial(&Scope::Controller).await;
+    let result = client.login(&by_password("admin", PASSWORD)).await.unwrap();
+    let view = served.embedded().view().unwrap();
+    assert_eq!(result.controller_tag, format!("controller-{}", view.uuid));
+    assert_eq!((result.server_version.as_str(), result.model_tag.as_str()), ("3.6.23", ""));
+    let info = result.user_info.unwrap();
+    assert_eq!((info.identity.as_str(), info.controller_access.as_str()), ("user-admin", "superuser"));
+    assert!(info.last_connection.is_none());
+    assert_eq!(result.servers[0][0].to_string(), "10.0.0.1:17070", "the client stores these addresses");
+    let names: Vec<&str> = result.facades.iter().map(|facade| facade.name.as_str()).collect();
+    assert!(names.contains(&"ModelManager") && names.contains(&"UserManager") && !names.contains(&"Client"));
+
+    let client = served.dial(&sample()).await;
+    let result = client.login(&by_password("admin@local", PASSWORD)).await.unwrap();
+    assert_eq!(result.model_tag, format!("model-{}", Sample::default().uuid));
+    let info = result.user_info.unwrap();
+    assert_eq!(info.model_access, "admin");
+    assert!(info.last_connection.is_some(), "the login before this one");
+    let names: Vec<&str> = result.facades.iter().map(|facade| facade.name.as_str()).collect();
+    assert!(names.contains(&"Client") && names.contains(&"Pinger") && !names.contains(&"ModelManager"));
+}
+
+#[tokio::test]
+async fn a_wrong_name_and_a_wrong_password_are_refused_alike() {
+    let served = Served::start().await;
+    for (user, password) in [("admin", "guess"), ("admin", ""), ("nobody", PASSWORD), ("bob", PASSWORD), ("bob", "")] {
+        for scope in [Scope::Controller, sample()] {
+            let refused = refusal(served.login(&scope, user, password).await);
+            assert_eq!(refused, RpcError::bad_login(), "{user} {password}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_and_a_login_without_credentials_are_refused_in_jujus_words() {
+    let served = Served::start().await;
+    let client = served.dial(&Scope::Controller).await;
+    let nobody = client.login(&LoginRequest::default()).await;
+    assert_eq!(refusal(nobody).code, ErrorCode::NoCredentials);
+    let machine = LoginRequest { auth_tag: "machine-0".into(), credentials: PASSWORD.into(), ..LoginRequest::default() };
+    assert_eq!(refusal(served.dial(&sample()).await.login(&machine).await), RpcError::bad_login());
+}
+
+#[tokio::test]
+async fn a_password_that_was_replaced_is_no_longer_good() {
+    let served = Served::start().await;
+    served.embedded().set_password("admin", "another").unwrap();
+    assert!(served.login(&Scope::Controller, "admin", PASSWORD).await.is_err());
+    assert!(served.login(&Scope::Controller, "admin", "another").await.is_ok());
+    // Another access level leaves it as it is.
+    served.embedded().add_user("admin", Access::Superuser, None).unwrap();
+    assert!(served.login(&Scope::Controller, "admin", "another").await.is_ok());
+    assert!(served.embedded().set_password("carol@external", "secret").is_err(), "not kept here");
+}
+
+#[tokio::test]
+async fn a_model_admits_its_users_and_nobody_else() {
+    let served = Served::with_reader().await;
+    served.embedded().add_user("eve", Access::Login, Some(PASSWORD)).unwrap();
+    let client = served.dial(&sample()).await;
+    let bob = client.login(&by_password("bob", PASSWORD)).await.unwrap();
+    assert_eq!(bob.user_info.unwrap().model_access, "read");
+    let refused = refusal(served.login(&sample(), "eve", PASSWORD).await);
+    assert_eq!((refused.message.as_str(), refused.code), ("permission denied", ErrorCode::Unauthorized));
+    let unknown = Scope::Model("3850c8cc-0cd0-4d53-8a6d-591b63024141".into());
+    let refused = refusal(served.login(&unknown, "admin", PASSWORD).await);
+    assert_eq!(refused, RpcError::unknown_model("3850c8cc-0cd0-4d53-8a6d-591b63024141"));
+}
+
+#[tokio::test]
+async fn who_guesses_is_told_to_try_again_later() {
+    let served = Served::start().await;
+    for _ in 0..10 {
+        assert_eq!(refusal(served.login(&Scope::Controller, "admin", "guess").await), RpcError::bad_login());
+    }
+    let refused = refusal(served.login(&Scope::Controller, "admin", PASSWORD).await);
+    assert_eq!(refused.code, ErrorCode::TryAgain, "also with the right password: it cannot be told apart");
+}
+
+#[tokio::test]
+async fn a_migrated_model_sends_its_users_on_and_hides_from_others() {
+    let (served, target) = (Served::start().await, EmbeddedRig::start("dst"));
+    served.embedded().add_user("eve", Access::Login, Some(PASSWORD)).unwrap();
+    moved(served.embedded(), target.embedded()).await;
+    let there = target.embedded().view().unwrap();
+    // Juju looks at no password here, and lets consumers of offers, who are nobody, pass as well.
+    for user in ["admin", "bob", "jujuanonymous"] {
+        let Err(ClientError::Redirected(redirect)) = served.login(&sample(), user, "").await else { panic!("{user}") };
+        assert!(!redirect.follow, "the client prints what to type");
+        assert_eq!(redirect.to.servers[0][0].to_string(), there.addresses[0]);
+        assert_eq!(redirect.to.ca_cert, there.ca_cert);
+        assert_eq!(redirect.to.controller_tag, format!("controller-{}", there.uuid));
+        assert_eq!(redirect.to.controller_alias, "dst");
+    }
+    for user in ["eve", "nobody"] {
+        assert_eq!(refusal(served.login(&sample(), user, PASSWORD).await), RpcError::bad_login(), "{user}");
+    }
+    let client = served.dial(&sample()).await;
+    let info = called(&client, "Admin", 3, "RedirectInfo", serde_json::json!({})).await;
+    assert_eq!(info["ca-cert"], serde_json::json!(there.ca_cert));
+    let here = served.dial(&Scope::Controller).await;
+    let refused = refusal(here.call_version("Admin", 3, "", "RedirectInfo", serde_json::json!({})).await);
+    assert_eq!(refused.message, "not redirected");
+}
+
+#[tokio::test]
+async fn a_user_who_was_removed_can_ask_nothing_more() {
+    let served = Served::start().await;
+    served.embedded().add_user("eve", Access::Superuser, Some(PASSWORD)).unwrap();
+    let client = served.login(&Scope::Controller, "eve", PASSWORD).await.unwrap();
+    called(&client, "Controller", 12, "AllModels", serde_json::json!({})).await;
+    served.embedded().remove_user("eve").unwrap();
+    let refused = refusal(client.call_version("Controller", 12, "", "AllModels", serde_json::json!({})).await);
+    assert_eq!(refused.message, "permission denied");
+}

@@ -1,0 +1,233 @@
+//! `AllWatcher` 3 and `AllModelWatcher` 4: what there is, and then whatever changes. `Next` waits for it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::full_status::full_status;
+use super::model_manager::{description, status};
+use super::session::{Caller, Place, reply};
+use crate::disk::blocking;
+use crate::juju::params::common::EntityStatus;
+use crate::juju::params::status::{DetailedStatus, FullStatus, ModelStatusInfo, UnitStatus};
+use crate::juju::params::watcher::{NextResults, WatcherId};
+use crate::juju::rpc::{ErrorCode, RpcError};
+
+/// How often it is looked for changes: the controller runs nothing, so little changes, and its clients are few.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Watchers of one connection.
+const WATCHERS_MAX: usize = 16;
+
+/// A kind of thing with its name, and the thing.
+type Things = BTreeMap<(&'static str, String), Value>;
+
+/// The watchers of a connection.
+#[derive(Default)]
+pub(super) struct Watchers {
+    begun: Mutex<(u64, BTreeMap<String, Arc<Watcher>>)>,
+}
+
+struct Watcher {
+    /// What the client has been told.
+    told: tokio::sync::Mutex<Things>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Watchers {
+    /// Begins one.
+    pub(super) async fn begin(&self, caller: &Arc<Caller>) -> Result<Value, RpcError> {
+        let looked = Arc::clone(caller);
+        blocking(move || if looked.place == Place::Controller { looked.must_be_superuser() } else { Ok(()) }).await?;
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.1.len() >= WATCHERS_MAX {
+            return Err(RpcError::new(ErrorCode::QuotaLimitExceeded, "too many watchers on this connection"));
+        }
+        begun.0 += 1;
+        let watcher_id = begun.0.to_string();
+        let watcher = Watcher { told: tokio::sync::Mutex::default(), stopped: watch::Sender::new(false) };
+        begun.1.insert(watcher_id.clone(), Arc::new(watcher));
+        reply(&WatcherId { watcher_id })
+    }
+
+    /// Ends one.
+    pub(super) fn stop(&self, id: &str) -> Result<Value, RpcError> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let watcher = begun.1.remove(id).ok_or_else(RpcError::unknown_id)?;
+        watcher.stopped.send_replace(true);
+        Ok(Value::Null)
+    }
+
+    /// Waits until something is other than the client was told, and tells what.
+    pub(super) async fn next(&self, caller: &Arc<Caller>, id: &str) -> Result<Value, RpcError> {
+        let watcher = {
+            let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            begun.1.get(id).cloned().ok_or_else(RpcError::unknown_id)?
+        };
+        let mut stopped = watcher.stopped.subscribe();
+        let mut told = watcher.told.lock().await;
+        loop {
+            let looked = Arc::clone(caller);
+            let things = blocking(move || things(&looked)).await?;
+            let deltas = deltas(&told, &things);
+            if !deltas.is_empty() {
+                *told = things;
+                return reply(&NextResults { deltas });
+            }
+            tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => {
+                    return Err(RpcError::new(ErrorCode::Stopped, "watcher was stopped"));
+                }
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+        }
+    }
+}
+
+/// Returns what has changed between two looks, the model first.
+fn deltas(before: &Things, now: &Things) -> Vec<(String, String, Value)> {
+    let changed = now.iter().filter(|(key, thing)| before.get(key) != Some(thing));
+    let mut deltas: Vec<_> =
+        changed.map(|((kind, _), thing)| ((*kind).to_owned(), "change".to_owned(), thing.clone())).collect();
+    let gone = before.iter().filter(|(key, _)| !now.contains_key(key));
+    deltas.extend(gone.map(|((kind, _), thing)| ((*kind).to_owned(), "remove".to_owned(), thing.clone())));
+    deltas.sort_by_key(|(kind, ..)| kind != "model");
+    deltas
+}
+
+/// Looks at everything that the connection watches.
+fn things(caller: &Caller) -> Result<Things, RpcError> {
+    let mut things = Things::new();
+    match caller.place {
+        Place::Controller => {
+            for (record, _) in caller.models_of(caller.user()?, true)? {
+                let (status, _) = status(caller, &record, "");
+                add_model(&mut things, caller, &record, status);
+            }
+        }
+        Place::Model(_) => {
+            let (record, _) = caller.own_model(true)?;
+            let (status, _) = status(caller, &record, "");
+            add_model(&mut things, caller, &record, status);
+            if let Some(told) = description(caller, &record)? {
+                let inside = full_status(ModelStatusInfo::default(), &told, false, String::new());
+                add_inside(&mut things, &record.uuid.to_string(), &inside);
+            }
+        }
+    }
+    Ok(things)
+}
+
+fn add_model(things: &mut Things, caller: &Caller, record: &super::super::record::ModelRecord, status: EntityStatus) {
+    let uuid = record.uuid.to_string();
+    let inner = caller.api.inner();
+    let model = json!({
+        "model-uuid": uuid,
+        "name": record.name,
+        "life": super::full_status::ALIVE,
+        "owner": record.owner,
+        "controller-uuid": inner.identity.uuid.to_string(),
+        "is-controller": record.controller,
+        "cloud": record.summary.cloud,
+        "cloud-region": record.summary.region,
+        "status": { "current": status.status, "message": status.info, "since": status.since },
+    });
+    things.insert(("model", uuid), model);
+}
+
+fn info(status: &DetailedStatus) -> Value {
+    json!({ "current": status.status, "message": status.info, "since": status.since, "version": status.version })
+}
+
+fn add_inside(things: &mut Things, uuid: &str, inside: &FullStatus) {
+    for (id, machine) in &inside.machines {
+        let told = json!({
+            "model-uuid": uuid,
+            "id": id,
+            "instance-id": machine.instance_id,
+            "agent-status": info(&machine.agent_status),
+            "instance-status": info(&machine.instance_status),
+            "life": super::full_status::ALIVE,
+            "base": format!("{}@{}", machine.base.name, machine.base.channel),
+        });
+        things.insert(("machine", id.clone()), told);
+    }
+    for (name, application) in &inside.applications {
+        let told = json!({
+            "model-uuid": uuid,
+            "name": name,
+            "exposed": application.exposed,
+            "charm-url": application.charm,
+            "life": application.life,
+            "subordinate": !application.subordinate_to.is_empty(),
+            "status": info(&application.status),
+            "workload-version": application.workload_version,
+        });
+        things.insert(("application", name.clone()), told);
+        add_units(things, uuid, name, &application.units, "");
+    }
+    for relation in &inside.relations {
+        let endpoints: Vec<Value> = relation
+            .endpoints
+            .iter()
+            .map(|end| {
+                json!({
+                    "application-name": end.application,
+                    "relation": { "name": end.name, "role": end.role, "interface": relation.interface },
+                })
+            })
+            .collect();
+        let told = json!({ "model-uuid": uuid, "key": relation.key, "id": relation.id, "endpoints": endpoints });
+        things.insert(("relation", relation.key.clone()), told);
+    }
+}
+
+fn add_units(
+    things: &mut Things,
+    uuid: &str,
+    application: &str,
+    units: &BTreeMap<String, UnitStatus>,
+    principal: &str,
+) {
+    for (name, unit) in units {
+        let told = json!({
+            "model-uuid": uuid,
+            "name": name,
+            "application": application,
+            "machine-id": unit.machine,
+            "principal": principal,
+            "subordinate": !principal.is_empty(),
+            "life": super::full_status::ALIVE,
+            "public-address": unit.public_address,
+            "workload-status": info(&unit.workload_status),
+            "agent-status": info(&unit.agent_status),
+        });
+        things.insert(("unit", name.clone()), told);
+        for (subordinate, unit) in &unit.subordinates {
+            let application = subordinate.split('/').next().unwrap_or(subordinate);
+            let one = BTreeMap::from([(subordinate.clone(), unit.clone())]);
+            add_units(things, uuid, application, &one, name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delta_tells_what_has_changed_and_what_is_gone() {
+        let things = |told: &[(&'static str, &str, u8)]| -> Things {
+            told.iter().map(|(kind, name, value)| ((*kind, (*name).to_owned()), json!(value))).collect()
+        };
+        let before = things(&[("machine", "0", 1), ("unit", "db/0", 1), ("model", "m", 1)]);
+        assert!(deltas(&before, &before).is_empty());
+        let told = deltas(&before, &things(&[("machine", "0", 1), ("unit", "db/0", 2), ("model", "m", 2)]));
+        let told: Vec<_> = told.iter().map(|(kind, change, _)| (kind.as_str(), change.as_str())).collect();
+        assert_eq!(told, [("model", "change"), ("unit", "change")]);
+        let told = deltas(&before, &things(&[("machine", "0", 1), ("model", "m", 1)]));
+        assert_eq!((told[0].0.as_str(), told[0].1.as_str()), ("unit", "remove"));
+    }
+}

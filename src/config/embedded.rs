@@ -160,7 +160,11 @@ impl EmbeddedTable {
         // Redirects, and the replies to logins, name where clients find the API.
         if let (true, Some(api)) = (addresses.is_empty(), &api) {
             let anywhere = api.listen.ip().is_unspecified() && !host_name.is_empty();
-            addresses.push(if anywhere { format!("{host_name}:{}", api.listen.port()) } else { api.listen.to_string() });
+            addresses.push(if anywhere {
+                format!("{host_name}:{}", api.listen.port())
+            } else {
+                api.listen.to_string()
+            });
         }
         EmbeddedConfig {
             name: or(self.name, name_default),

@@ -87,7 +87,9 @@ fn a_migration_that_is_asked_for_over_jujus_api_moves_the_model_and_redirects_it
         assert_eq!(status["model"]["name"], json!(sample.name));
         let shown = dst.host.run(&["status", "-m", &sample.name, "--format", "json"]).json();
         for kind in ["machines", "applications"] {
-            let keys = |tree: &Value| tree[kind].as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+            let keys = |tree: &Value| {
+                tree[kind].as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>()
+            };
             assert_eq!(keys(&status), keys(&shown), "{kind}");
         }
     });
@@ -114,7 +116,10 @@ fn a_refusal_over_jujus_api_is_in_jujus_words() {
             }
         };
         let text = initiate(&dst.uuid).await;
-        assert!(text.starts_with("cannot initiate migration as the users granted access to the model do not exist"), "{text}");
+        assert!(
+            text.starts_with("cannot initiate migration as the users granted access to the model do not exist"),
+            "{text}"
+        );
         let text = initiate("3850c8cc-0cd0-4d53-8a6d-591b63024141").await;
         assert!(text.starts_with("connect to target controller: "), "{text}");
     });

@@ -50,7 +50,8 @@ impl Migrations {
     /// Returns the peer beside whom a controller is.
     fn peer(&self, controller: ModelUuid) -> Result<String, RpcError> {
         let uuid = controller.to_string();
-        let is = |view: &crate::agent::control::view::PeerView| view.controller.as_ref().is_some_and(|it| it.uuid == uuid);
+        let is =
+            |view: &crate::agent::control::view::PeerView| view.controller.as_ref().is_some_and(|it| it.uuid == uuid);
         let found = self.0.peers().into_iter().find(is).map(|peer| peer.name);
         found.ok_or_else(|| {
             RpcError::plain(format!(
@@ -64,9 +65,7 @@ impl Migrations {
 /// Says in Juju's words why the engine did not do it.
 fn refused(error: &EngineError) -> RpcError {
     match error {
-        EngineError::Busy { .. } => {
-            RpcError::plain("failed to create migration: already in progress".to_owned())
-        }
+        EngineError::Busy { .. } => RpcError::plain("failed to create migration: already in progress".to_owned()),
         EngineError::Controller(crate::controller::port::ControllerError::MigrationInProgress) => {
             RpcError::new(ErrorCode::MigrationInProgress, error.to_string())
         }

@@ -98,7 +98,9 @@ fn told(dir: &Path, known: &Known<'_>, has_password: bool, access: Access) -> St
         ));
     }
     if known.password.is_none() {
-        text.push_str("The client has no password, and cannot ask for one yet: write it with --merge --password-file FILE\n");
+        text.push_str(
+            "The client has no password, and cannot ask for one yet: write it with --merge --password-file FILE\n",
+        );
     }
     let models = if access == Access::Superuser { "juju models --all" } else { "juju models" };
     text + &format!("Look at it: JUJU_DATA={dir} {models} -c {name}\n")
@@ -115,9 +117,11 @@ fn write(dir: &Path, merge: bool, known: &Known<'_>) -> Result<(), Failure> {
         let text = format!("{} has a client store already: {}", dir.display(), there.join(", "));
         return Err(refused(text).hint("name another directory, or add to it with --merge"));
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
-        refused(format!("cannot make {}: {error}", dir.display()))
-    })?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| refused(format!("cannot make {}: {error}", dir.display())))?;
     let mut files = Vec::new();
     for file in FILES {
         files.push((file, read(&dir.join(file))?));
@@ -233,8 +237,14 @@ mod tests {
     fn written(dir: &Path, merge: bool, view: &ControllerView, name: &str) -> Result<(), Failure> {
         let models = [model().details.row];
         let password = Secret("sesame".into());
-        let known =
-            Known { name, controller: view, models: &models, user: "admin", access: "superuser", password: Some(&password) };
+        let known = Known {
+            name,
+            controller: view,
+            models: &models,
+            user: "admin",
+            access: "superuser",
+            password: Some(&password),
+        };
         write(dir, merge, &known)
     }
 

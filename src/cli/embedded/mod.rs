@@ -17,7 +17,10 @@ use client_config::ClientConfigArgs;
 use user::UserCommand;
 
 const HELP: Help = Help {
-    examples: &["modelferry embedded import model.yaml --blobs blobs", "modelferry embedded user add bob --password-file pw"],
+    examples: &[
+        "modelferry embedded import model.yaml --blobs blobs",
+        "modelferry embedded user add bob --password-file pw",
+    ],
     exits: exit::ASKING,
     juju: None,
 };

@@ -41,7 +41,8 @@ pub(super) fn check_strength(password: &str) -> Result<(), ControllerError> {
 impl PasswordHash {
     /// Hashes a password: 19 MiB of memory, twice over.
     pub(super) fn of(password: &str) -> Result<Self, ControllerError> {
-        let failed = |error: password_hash::Error| ControllerError::Refused(format!("cannot hash the password: {error}"));
+        let failed =
+            |error: password_hash::Error| ControllerError::Refused(format!("cannot hash the password: {error}"));
         let salt = SaltString::generate(&mut OsRng);
         let hash = Argon2::default().hash_password(password.as_bytes(), &salt).map_err(failed)?;
         Ok(Self(hash.to_string()))

@@ -38,9 +38,7 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
             reply(&statuses(caller, &asked, call.version >= QUALIFIED))
         }
         "ControllerConfig" => reply(&settings(caller)),
-        "ControllerVersion" => {
-            reply(&VersionResult { version: config().version.clone(), git_commit: String::new() })
-        }
+        "ControllerVersion" => reply(&VersionResult { version: config().version.clone(), git_commit: String::new() }),
         "IdentityProviderURL" => reply(&StringResult { result: config().identity_url.clone(), error: None }),
         // There is no MongoDB behind this controller; clients leave out what is empty.
         "MongoVersion" => reply(&StringResult::default()),
@@ -124,7 +122,8 @@ fn annotated(what: &str, error: RpcError) -> RpcError {
 }
 
 async fn begin(caller: &Arc<Caller>, spec: &MigrationSpec, dry_run: bool) -> Result<String, RpcError> {
-    let model = tag::model_of(&spec.model_tag).ok_or_else(|| annotated("model tag", no_tag("model", &spec.model_tag)))?;
+    let model =
+        tag::model_of(&spec.model_tag).ok_or_else(|| annotated("model tag", no_tag("model", &spec.model_tag)))?;
     let looked = Arc::clone(caller);
     let record = crate::disk::blocking(move || looked.model(model)).await.map_err(|error| match error.code {
         ErrorCode::Unauthorized => RpcError::new(ErrorCode::NotFound, "model not found"),
@@ -139,7 +138,8 @@ async fn begin(caller: &Arc<Caller>, spec: &MigrationSpec, dry_run: bool) -> Res
     if record.0.controller {
         return Err(RpcError::plain("controllers can't be migrated"));
     }
-    if controller == caller.api.inner().identity.uuid || target.addrs.iter().any(|address| caller.api.is_here(address)) {
+    if controller == caller.api.inner().identity.uuid || target.addrs.iter().any(|address| caller.api.is_here(address))
+    {
         return Err(RpcError::plain("model already attached to target controller"));
     }
     let migrator = &caller.api.migrator;

@@ -52,7 +52,8 @@ pub(super) fn full_status(
 ) -> FullStatus {
     let inside = ModelStatus::of(description);
     let told = Told::new(description);
-    let applications = inside.applications.iter().map(|(name, shown)| (name.to_owned(), application(name, shown, &told)));
+    let applications =
+        inside.applications.iter().map(|(name, shown)| (name.to_owned(), application(name, shown, &told)));
     let mut status = FullStatus {
         model,
         machines: inside.machines.iter().map(|(id, shown)| (id.to_owned(), machine(id, shown))).collect(),
@@ -101,7 +102,8 @@ pub(super) fn entity_status(status: &StatusInfo) -> EntityStatus {
 fn base(runs: Option<&Runs>) -> Base {
     runs.map_or_else(Base::default, |runs| {
         // Juju prints a stable channel without its risk, and sends it with it.
-        let channel = if runs.channel.contains('/') { runs.channel.clone() } else { format!("{}/stable", runs.channel) };
+        let channel =
+            if runs.channel.contains('/') { runs.channel.clone() } else { format!("{}/stable", runs.channel) };
         Base { name: runs.name.clone(), channel }
     })
 }
@@ -118,7 +120,11 @@ fn machine(id: &str, shown: &Machine) -> MachineStatus {
         display_name: shown.display_name.clone(),
         base: base(shown.base.as_ref()),
         id: id.to_owned(),
-        network_interfaces: shown.network_interfaces.iter().map(|(name, it)| (name.to_owned(), interface(it))).collect(),
+        network_interfaces: shown
+            .network_interfaces
+            .iter()
+            .map(|(name, it)| (name.to_owned(), interface(it)))
+            .collect(),
         containers: shown.containers.iter().map(|(id, shown)| (id.to_owned(), machine(id, shown))).collect(),
         constraints: shown.constraints.clone(),
         hardware: shown.hardware.clone(),

@@ -40,8 +40,7 @@ impl Api {
         let backlog = if is("replay") { None } else { Some(number("backlog").unwrap_or(BACKLOG_DEFAULT)) };
         let backlog = number("maxLines").filter(|lines| *lines > 0).or(backlog);
         let follow = !is("noTail") && number("maxLines").is_none_or(|lines| lines == 0);
-        let mut reader =
-            Reader { api: self.clone(), model, lines: VecDeque::new(), read: Vec::new(), follow, backlog };
+        let mut reader = Reader { api: self.clone(), model, lines: VecDeque::new(), read: Vec::new(), follow, backlog };
         reader.look().await?;
         Ok(Box::new(reader))
     }

@@ -170,7 +170,9 @@ fn info(caller: &Caller, asked: &Entity, version: u32) -> Result<ModelInfo, RpcE
         cloud_credential_tag: credential
             .map(|known| tag::credential(&known.cloud, &known.owner, &known.name))
             .unwrap_or_default(),
-        cloud_credential_validity: credential.filter(|known| !known.validity.is_empty()).map(|it| it.validity == "valid"),
+        cloud_credential_validity: credential
+            .filter(|known| !known.validity.is_empty())
+            .map(|it| it.validity == "valid"),
         owner_tag,
         qualifier,
         life: super::full_status::ALIVE.to_owned(),

@@ -35,7 +35,9 @@ pub(super) fn keep(status: &mut FullStatus, patterns: &[String]) -> Result<(), R
     status.applications.retain(|name, it| named(name) || !it.units.is_empty() || principals.contains(name));
     status.machines.retain(|id, shown| stands_on.contains(id) || shown.containers.keys().any(|it| named(it)));
     let applications = &status.applications;
-    status.relations.retain(|relation| relation.endpoints.iter().all(|end| applications.contains_key(&end.application)));
+    status
+        .relations
+        .retain(|relation| relation.endpoints.iter().all(|end| applications.contains_key(&end.application)));
     status.remote_applications.retain(|name, _| named(name));
     status.offers.retain(|name, offer| named(name) || applications.contains_key(&offer.application_name));
     Ok(())

@@ -19,7 +19,8 @@ async fn models_are_listed_in_both_spellings() {
     let client = served.admin(&Scope::Controller).await;
     let asked = json!({ "user-tag": "user-admin", "all": true });
     let units = served.embedded().model("prod").unwrap().row.units;
-    for (version, key, owner) in [(9, "owner-tag", "user-admin"), (10, "owner-tag", "user-admin"), (11, "qualifier", "admin")]
+    for (version, key, owner) in
+        [(9, "owner-tag", "user-admin"), (10, "owner-tag", "user-admin"), (11, "qualifier", "admin")]
     {
         let listed = called(&client, "ModelManager", version, "ListModelSummaries", asked.clone()).await;
         let names: Vec<&str> =
@@ -62,7 +63,8 @@ async fn a_model_is_shown_to_its_users_as_far_as_they_may_see_it() {
     let others = json!({ "user-tag": "user-admin" });
     let refused = refusal(bob.call_version("ModelManager", 10, "", "ListModelSummaries", others).await);
     assert_eq!((refused.message.as_str(), refused.code), ("permission denied", ErrorCode::Unauthorized));
-    let all = called(&bob, "ModelManager", 10, "ListModelSummaries", json!({ "user-tag": "user-bob", "all": true })).await;
+    let all =
+        called(&bob, "ModelManager", 10, "ListModelSummaries", json!({ "user-tag": "user-bob", "all": true })).await;
     assert_eq!(all["results"].as_array().unwrap().len(), 1, "`all` is for superusers");
 }
 

@@ -46,7 +46,8 @@ async fn a_machine_and_a_login_without_credentials_are_refused_in_jujus_words() 
     let client = served.dial(&Scope::Controller).await;
     let nobody = client.login(&LoginRequest::default()).await;
     assert_eq!(refusal(nobody).code, ErrorCode::NoCredentials);
-    let machine = LoginRequest { auth_tag: "machine-0".into(), credentials: PASSWORD.into(), ..LoginRequest::default() };
+    let machine =
+        LoginRequest { auth_tag: "machine-0".into(), credentials: PASSWORD.into(), ..LoginRequest::default() };
     assert_eq!(refusal(served.dial(&sample()).await.login(&machine).await), RpcError::bad_login());
 }
 

@@ -136,8 +136,13 @@ impl Engine {
     ///
     /// Errors: as [`Engine::plan`].
     pub async fn totals(&self, models: &[ModelUuid], peer: &str) -> Result<TotalsView, EngineError> {
-        let (_, conversation) = self.conversation(peer).await?;
-        plan::totals(&self.0, &conversation, models).await
+        let mut reach = self.reach(peer).await?;
+        loop {
+            match plan::totals(&self.0, &reach.conversation, models).await {
+                Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
+                told => return told,
+            }
+        }
     }
 
     /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.

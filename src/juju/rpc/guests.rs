@@ -1,6 +1,7 @@
 //! Who is connected: strangers, who have not logged in, and clients. Both are bounded.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +9,10 @@ use std::task::{Context, Poll};
 use std::{io, mem};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::limits::BYTES_BEFORE_LOGIN_MAX;
+use super::limits::{BYTES_BEFORE_LOGIN_MAX, LOGIN_TIMEOUT};
 use super::server::Limits;
 
 /// Everybody who is connected to one server.
@@ -93,6 +95,14 @@ impl Guest {
     /// Waits until the connection has to end: the server stops, or somebody needs the stranger's place.
     pub async fn ended(&self) {
         self.end.cancelled().await;
+    }
+
+    /// Waits until the guest has been a stranger for as long as one may be; for ever if it has become a client by then.
+    pub async fn overstayed(&self) {
+        sleep(LOGIN_TIMEOUT).await;
+        if *self.known() {
+            pending().await
+        }
     }
 
     /// Bounds what is read from `stream` while the guest is a stranger.

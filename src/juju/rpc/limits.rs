@@ -12,9 +12,9 @@ pub const STRANGERS_MAX: usize = 256;
 pub const CLIENTS_MAX: usize = 4096;
 /// TLS handshakes at once: they cost about a millisecond of a core each, and the agent has other work.
 pub const HANDSHAKES_MAX: usize = 16;
-/// Time for a TLS handshake and the head of a request.
+/// Time for a TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time to log in. Juju drops anonymous connections after three minutes.
+/// Time to log in, or to send an HTTP request. Juju drops anonymous connections after three minutes.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests of one connection that are not answered yet. One more is refused with `try again`; a ping never is.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1024;

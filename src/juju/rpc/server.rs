@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -155,13 +155,18 @@ impl Doorman {
         };
         let answering = service_fn(|request| self.answerer.answer(peer, guest.clone(), request));
         let serving = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HANDSHAKE_TIMEOUT)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(tls), answering)
             .with_upgrades();
-        if let Err(error) = serving.await {
-            debug!(%peer, %error, "an HTTP connection ended early");
+        // Clients keep a connection between uploads for as long as they like: one that is closed just when the next begins
+        // costs a migration master its migration.
+        tokio::select! {
+            served = serving => {
+                if let Err(error) = served {
+                    debug!(%peer, %error, "an HTTP connection ended early");
+                }
+            }
+            () = guest.overstayed() => debug!(%peer, "nobody has logged in by this connection, in time"),
         }
     }
 }

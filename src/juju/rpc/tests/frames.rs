@@ -3,12 +3,15 @@
 use futures_util::{SinkExt, StreamExt};
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as RawFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 
-use super::dial::{ClientSocket, websocket};
+use super::dial::{ClientSocket, secure, websocket};
+use super::limits::REQUESTS_IN_FLIGHT_MAX;
 use super::*;
+use crate::juju::tls::client_config;
 
 impl Rig {
     async fn socket(&self) -> ClientSocket {
@@ -131,4 +134,40 @@ async fn who_has_not_logged_in_may_send_a_mebibyte_and_no_more() {
         assert!(!matches!(frame, Frame::Text(_)), "it was answered");
     }
     rig.client().await;
+}
+
+#[tokio::test]
+async fn compression_is_declined() {
+    let rig = Rig::start().await;
+    let mut stream = secure(&client_config(&rig.target.ca_cert).unwrap(), &rig.target.addresses[0]).await.unwrap();
+    let request = concat!(
+        "GET /api HTTP/1.1\r\nHost: juju\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+    assert!(!head.contains("sec-websocket-extensions"), "{head}");
+}
+
+#[tokio::test]
+async fn a_request_beyond_those_that_may_be_in_flight_is_to_try_again_and_a_ping_never_is() {
+    let rig = Rig::start().await;
+    let mut socket = rig.logged_in_socket().await;
+    let last = REQUESTS_IN_FLIGHT_MAX + 2;
+    for id in 2..=last {
+        let text = format!(r#"{{"request-id":{id},"type":"ModelManager","version":10,"request":"Never"}}"#);
+        socket.send(Frame::text(text)).await.unwrap();
+    }
+    let reply = text_of(&mut socket).await;
+    assert!(reply.starts_with(&format!(r#"{{"request-id":{last},"error":"too many"#)), "{reply}");
+    assert!(reply.contains(r#""error-code":"try again""#), "{reply}");
+    socket.send(Frame::text(r#"{"request-id":9999,"type":"Pinger","version":1,"request":"Ping"}"#)).await.unwrap();
+    assert_eq!(text_of(&mut socket).await, r#"{"request-id":9999,"response":{}}"#);
 }

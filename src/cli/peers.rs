@@ -42,11 +42,11 @@ pub(super) fn table(peers: &[PeerView]) -> Table {
         let link = match (peer.connected, peer.rtt_ms) {
             (true, Some(rtt)) => format!("up, {rtt:.0} ms"),
             (true, None) => "up".to_owned(),
-            (false, _) => {
-                let told = [&peer.trouble, &peer.next].map(|text| text.as_deref().unwrap_or_default());
-                let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
-                format!("down: {}", told.join("; "))
-            }
+            (false, _) => match (&peer.trouble, &peer.next) {
+                (Some(why), Some(next)) => format!("down: {why}; {next}"),
+                (Some(why), None) => format!("down: {why}"),
+                (None, _) => "down".to_owned(),
+            },
         };
         table.row([
             peer.name.clone(),

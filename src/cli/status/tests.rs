@@ -233,7 +233,7 @@ fn what_is_in_doubt_comes_first_and_then_what_runs() {
         "Model \"admin/prod\" is frozen for its migration: applications keep running; hooks and changes wait",
         "It has been so for 1.5 s.",
         "Controller  Cloud/Region  Version  Agent",
-        "west  -           -             -        down  -\n",
+        "west  -           -             -        -        down\n",
         "Waiting  ID",
     ];
     let found: Vec<usize> =

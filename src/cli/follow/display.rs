@@ -142,7 +142,10 @@ mod tests {
         let (mut lines, begun) = (Lines::default(), Instant::now());
         let mut at = |ms: u64, line: Option<&str>| {
             let now = begun + Duration::from_millis(ms);
-            line.map_or_else(|| lines.due(now), |line| lines.take(line.to_owned(), now))
+            match line {
+                Some(line) => lines.take(line.to_owned(), now),
+                None => lines.due(now),
+            }
         };
         assert_eq!(at(0, Some("prod: a")).as_deref(), Some("prod: a"));
         assert_eq!(at(1, Some("prod: b")), None);

@@ -28,10 +28,9 @@ pub fn parse_age(text: &str) -> Result<Duration, String> {
 
 /// Reads a duration. A day has 24 hours: what is asked for is a length of time, not a date.
 fn parse(text: &str) -> Option<Duration> {
-    let (days, rest) = match text.split_once('d') {
-        Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
-        None => (0, text),
-    };
+    // Of `90 seconds` the `d` is no unit of its own.
+    let in_days = text.split_once('d').and_then(|(days, rest)| Some((days.parse::<u32>().ok()?, rest)));
+    let (days, rest) = in_days.unwrap_or((0, text));
     let rest = if rest.is_empty() && rest.len() < text.len() {
         Duration::ZERO
     } else {
@@ -58,7 +57,9 @@ mod tests {
 
     #[test]
     fn a_duration_may_be_in_days_and_is_never_none() {
-        for (text, seconds) in [("90s", 90), ("1d12h", 36 * 3600), ("1000d", 86_400_000), (" 10m ", 600)] {
+        for (text, seconds) in
+            [("90s", 90), ("90 seconds", 90), ("1d12h", 36 * 3600), ("1000d", 86_400_000), (" 10m ", 600)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         assert!(parse_duration("0d").unwrap_err().contains("no time at all"));

@@ -257,3 +257,34 @@ fn every_sentence_of_jujus_page_has_its_command_or_its_document() {
         assert!(shown > 0 || held_by == "nothing to hold" || here.starts_with("the same"), "{juju} has no command");
     }
 }
+
+/// Likewise, where the section stands before its page: `"Two copies of one model" in docs/in-doubt.md`.
+#[test]
+fn every_section_that_is_named_before_its_page_exists() {
+    let page = text("docs/in-doubt.md");
+    let mut named = 0;
+    for file in rust_files(&root().join("src")) {
+        // Line breaks of string literals are none for who reads the text.
+        let source = fs::read_to_string(&file).unwrap().replace("\\\n", "").replace("\\\"", "\"");
+        let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (at, _) in source.match_indices("docs/in-doubt.md") {
+            let before = source[..at].strip_suffix("\" in ").and_then(|rest| rest.rsplit('"').next());
+            if let Some(section) = before {
+                named += 1;
+                assert!(page.contains(&format!("\n## {section}\n")), "{}: no section {section:?}", file.display());
+            }
+        }
+    }
+    assert!(named > 5, "the search finds nothing");
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => rust_files(&path),
+            false if path.extension().is_some_and(|ending| ending == "rs") => vec![path],
+            false => Vec::new(),
+        })
+        .collect()
+}

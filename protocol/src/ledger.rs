@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
-use crate::record::{Alarm, Body, Conflict, Orders, Precopy};
+use crate::limits::EPOCH_LEARNED_MAX;
+use crate::record::{Alarm, Body, Conflict, Halted, Orders, Precopy, Restored};
 use crate::switch::source::{SourceRecord, SourceState};
 use crate::switch::target::{TargetRecord, TargetState};
 use crate::switch::{Root, Terms};
@@ -72,6 +73,12 @@ impl Standing {
         }
     }
 
+    /// Reports whether the model is known to have left from here.
+    fn moves_away(&self) -> bool {
+        use SourceState::{Handed, Moved, Reaping};
+        matches!(self, Self::Source(record) if matches!(record.state, Handed(_) | Reaping(_) | Moved(_)))
+    }
+
     fn owned_epoch(&self) -> Epoch {
         match self {
             Self::Source(record) => record.owned_epoch(),
@@ -89,6 +96,25 @@ pub struct Holding {
     pub live: bool,
 }
 
+/// Why no offer of a model can be made to a target that knows a later owner of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOffered {
+    /// The target knows an owner after the one here, and nothing says that this copy descends from it.
+    #[error("the model is known there to have been owned at epoch {known}, and here only at epoch {own}")]
+    Superseded {
+        /// The epoch here.
+        own: Epoch,
+        /// The epoch there.
+        known: Epoch,
+    },
+    /// The target claims an epoch that no model comes to.
+    #[error("the target claims to know epoch {known} of the model, beyond {EPOCH_LEARNED_MAX}, which is not believed")]
+    TooLarge {
+        /// The epoch there.
+        known: Epoch,
+    },
+}
+
 /// A fold of journal records, in order. The same at run time and after a crash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -98,7 +124,12 @@ pub struct Ledger {
     precopies: BTreeMap<MigrationId, Precopy>,
     holdings: BTreeMap<ModelUuid, Holding>,
     conflicts: BTreeMap<ModelUuid, Conflict>,
+    /// Models that an operator put into service here, and that no migration has moved since.
+    restored: BTreeSet<ModelUuid>,
+    /// Models that were met in a conflict, and with whom: shared with that peer even without a migration.
+    met: BTreeSet<(ModelUuid, Pin)>,
     alarms: Vec<Alarm>,
+    halted: Option<Halted>,
 }
 
 impl Ledger {
@@ -122,6 +153,7 @@ impl Ledger {
             }
             Body::Conflict(conflict) => {
                 self.holdings.entry(conflict.model).or_default().live = false;
+                self.met.insert((conflict.model, conflict.peer));
                 self.conflicts.insert(conflict.model, conflict.clone());
                 return;
             }
@@ -130,9 +162,24 @@ impl Ledger {
                 return;
             }
             Body::Alarm(alarm) => {
-                // The last one of a peer tells all that is still of use.
-                self.alarms.retain(|known| known.peer != alarm.peer);
+                // The last one of a kind tells all that is still of use.
+                self.alarms.retain(|known| (known.peer, known.kind) != (alarm.peer, alarm.kind));
                 self.alarms.push(alarm.clone());
+                return;
+            }
+            Body::Acknowledged(acknowledged) => {
+                self.alarms.retain(|known| known.peer != acknowledged.peer);
+                return;
+            }
+            Body::Restored(Restored { model, epoch, .. }) => {
+                let holding = self.holdings.entry(*model).or_default();
+                *holding = Holding { epoch: holding.epoch.max(*epoch), live: true };
+                self.conflicts.remove(model);
+                self.restored.insert(*model);
+                return;
+            }
+            Body::Halted(halted) => {
+                self.halted = Some(halted.clone());
                 return;
             }
         };
@@ -145,6 +192,9 @@ impl Ledger {
                 self.conflicts.remove(&standing.model());
             }
             holding.live = live && !self.conflicts.contains_key(&standing.model());
+        }
+        if standing.moves_away() || standing.is_live() == Some(true) && matches!(standing, Standing::Target(_)) {
+            self.restored.remove(&standing.model());
         }
         self.standings.insert(standing.mid(), standing);
     }
@@ -194,10 +244,41 @@ impl Ledger {
         self.holdings.get(&model).map_or(0, |holding| holding.epoch)
     }
 
+    /// Returns the epoch at which a model that is live here is offered to a target.
+    ///
+    /// `known`: the largest epoch that the target knows. A copy that an operator put into service here goes beyond it, and so
+    /// does one of which the target itself says that it was handed to this agent (`came_from_there`): any other copy that
+    /// the target knows a later owner of is a stale one, as far as anybody can tell.
+    /// Errors: [`NotOffered`].
+    pub fn offer_epoch(&self, model: ModelUuid, known: Epoch, came_from_there: bool) -> Result<Epoch, NotOffered> {
+        let own = self.epoch(model);
+        if known <= own {
+            return Ok(own + 1);
+        }
+        if known > EPOCH_LEARNED_MAX {
+            return Err(NotOffered::TooLarge { known });
+        }
+        if came_from_there || self.restored.contains(&model) {
+            return Ok(known + 1);
+        }
+        Err(NotOffered::Superseded { own, known })
+    }
+
+    /// Returns the agent to which a model was handed from here at the largest epoch that is known of it; nothing if that
+    /// epoch's owner is this agent, or not known.
+    pub fn handed_to(&self, model: ModelUuid) -> Option<Pin> {
+        let epoch = self.epoch(model);
+        let handed = |standing: &&Standing| {
+            standing.model() == model && standing.moves_away() && standing.owned_epoch() == epoch
+        };
+        self.standings.values().find(handed).map(Standing::peer)
+    }
+
     /// Returns what this agent has of each model that it ever exchanged with `peer`, or tried to.
     pub fn shared_with(&self, peer: Pin) -> impl Iterator<Item = (ModelUuid, Holding)> {
         let with = self.standings.values().filter(move |standing| standing.peer() == peer);
-        let models: BTreeSet<ModelUuid> = with.map(Standing::model).collect();
+        let met = self.met.iter().filter(move |(_, met)| *met == peer).map(|(model, _)| *model);
+        let models: BTreeSet<ModelUuid> = with.map(Standing::model).chain(met).collect();
         models.into_iter().filter_map(|model| Some((model, *self.holdings.get(&model)?)))
     }
 
@@ -206,9 +287,14 @@ impl Ledger {
         self.conflicts.values()
     }
 
-    /// Returns the last alarm about each peer, oldest first.
+    /// Returns the last alarm of each kind about each peer, oldest first, without those that were acknowledged.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.alarms.iter()
+    }
+
+    /// Returns how this journal was found to have been set back, if it was.
+    pub fn halted(&self) -> Option<&Halted> {
+        self.halted.as_ref()
     }
 
     /// Returns the unfinished migration of a model, in whichever direction. There is at most one.
@@ -217,10 +303,14 @@ impl Ledger {
         self.standings().find(|(_, standing)| unfinished(standing)).map(|(mid, _)| mid)
     }
 
-    /// Returns how often a model has been migrated from here.
-    pub fn attempts(&self, model: ModelUuid) -> u32 {
-        let from_here =
-            |standing: &Standing| matches!(standing, Standing::Source(record) if record.head.model == model);
-        self.standings().filter(|(_, standing)| from_here(standing)).count() as u32
+    /// Returns the first attempt number that none of a model's migrations here has, in either direction, nor any larger one.
+    pub fn attempt_free(&self, model: ModelUuid) -> u32 {
+        let of_model = self.terms.values().filter(|terms| terms.model == model);
+        of_model.map(|terms| terms.attempt.saturating_add(1)).max().unwrap_or(0)
+    }
+
+    /// Reports whether a migration of a model here has this attempt number.
+    pub fn has_attempt(&self, model: ModelUuid, attempt: u32) -> bool {
+        self.terms.values().any(|terms| (terms.model, terms.attempt) == (model, attempt))
     }
 }

@@ -83,6 +83,9 @@ pub const EPOCH_MAX: u64 = 1 << 62;
 /// What an operator's last resort adds to the epoch, so that the side that was taken for destroyed loses, however
 /// often the model was moved meanwhile: more than any model is.
 pub const EPOCH_FORCED_STEP: u64 = 1 << 32;
+/// Largest epoch that a source learns from a target and goes beyond: room for more than sixty thousand last resorts. A
+/// peer that lies about more is not believed, so it cannot use up the epochs of a model.
+pub const EPOCH_LEARNED_MAX: u64 = 1 << 48;
 /// Bytes in a proof's text: it is pasted into a mail, a chat, a ticket.
 pub const PROOF_BYTES_MAX: usize = 1 << 10;
 /// Bytes of text in which a proof is looked for: a mail with its headers, quoted a few times.
@@ -91,6 +94,7 @@ pub const PROOF_MAIL_BYTES_MAX: usize = 64 << 10;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;
 
+const _: () = assert!(EPOCH_FORCED_STEP < EPOCH_LEARNED_MAX && EPOCH_LEARNED_MAX < EPOCH_MAX / 2);
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVERAGE <= CHUNK_BYTES_MAX);
 const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);

@@ -82,6 +82,8 @@ pub struct Claims {
     pub seen: Option<Seen>,
     /// The models.
     pub claims: Bounded<Claim, CLAIMS_MAX>,
+    /// Whether the sender has found its journal to have been set back, and has stopped acting.
+    pub is_halted: bool,
 }
 
 /// Names the migration that a switchover message is about.

@@ -1,12 +1,13 @@
 //! What is asked before anything changes: the facts about a model, and what speaks against moving it.
 
 use crate::codec::{Bounded, Bytes, Decode, Encode, Text, wire_enum};
-use crate::ids::{Hash, MigrationId, ModelUuid};
+use crate::ids::{Epoch, Hash, MigrationId, ModelUuid, Pin};
 use crate::limits::{
     ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX,
     SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
 };
 use crate::snapshot::{BlobRef, LogSegment, Name};
+use crate::switch::source::Signature;
 
 /// What a target must know about a model, and about the controller it comes from, to judge it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -158,6 +159,38 @@ pub struct Rebuilding {
     pub patch: BlobRef,
 }
 
+/// What a target's journal and controller know of a model that may come.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Knowledge {
+    /// The largest epoch at which its journal proves the model to have been owned; 0 for none.
+    pub epoch: Epoch,
+    /// The first attempt number that none of its migrations of the model has, nor any larger one.
+    pub attempt_free: u32,
+    /// The agent to which it handed the model at that epoch, if it did.
+    pub handed_to: Option<Pin>,
+    /// Whether its controller has a copy of the model, in service or not.
+    pub is_present: bool,
+    /// Ed25519 by its identity key over [`Knowledge::signed_bytes`].
+    pub signature: Signature,
+}
+
+impl Knowledge {
+    /// Returns the bytes that are signed. `asker`: the pin of the agent that asked.
+    pub fn signed_bytes(&self, model: ModelUuid, asker: Pin) -> Vec<u8> {
+        let handed_to = self.handed_to.unwrap_or_default();
+        [
+            &b"modelferry/1 known\0"[..],
+            &model.0,
+            &asker.0,
+            &self.epoch.to_le_bytes(),
+            &self.attempt_free.to_le_bytes(),
+            &handed_to.0,
+            &[u8::from(self.is_present)],
+        ]
+        .concat()
+    }
+}
+
 wire_enum! {
     /// What an agent asks its peer.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +230,8 @@ wire_enum! {
         /// Make a blob of a base and a patch. Answered by [`Answer::Bytes`] of the blob once it is proven and durable; if
         /// it is not made, nothing is lost: it is sent as any other. The patch is removed in either case.
         0x0d = Rebuild(Rebuilding),
+        /// What is known of this model's ownership? Answered by [`Answer::Known`].
+        0x0e = Known(ModelUuid),
     }
 }
 
@@ -223,5 +258,7 @@ wire_enum! {
         0x06 = LogTime(u64),
         /// For each blob that was asked about, the bytes that are held and durable.
         0x0c = HeldEach(Bounded<u64, CALLS_MAX>),
+        /// What is known of a model's ownership, signed.
+        0x0d = Known(Box<Knowledge>),
     }
 }

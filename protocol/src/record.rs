@@ -40,12 +40,63 @@ pub struct Discarded {
     pub cause: Cause,
 }
 
-/// Something that an operator should know about a peer. It decides nothing.
+wire_enum! {
+    /// What an alarm is about. Of one kind about one peer the last alarm holds.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum AlarmKind {
+        /// The peer has another journal than before.
+        0x01 = Journal,
+        /// The peer has found its journal to have been set back.
+        0x02 = SetBack,
+        /// Two agents use one identity. The link to the peer is held back until the alarm is acknowledged.
+        0x03 = Identity,
+        /// This model was live on both sides, and the peer has to freeze it, as its epoch is the smaller one.
+        0x04 = Conflict(ModelUuid),
+        /// The peer has met another agent with this agent's identity.
+        0x05 = Cloned,
+    }
+}
+
+/// Something that an operator should know about a peer. It stands until it is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Alarm {
     /// The peer.
     pub peer: Pin,
-    /// What it is.
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// What it is, in words.
+    pub text: Cause,
+}
+
+/// An operator has seen the alarms about a peer, and their causes are gone.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Acknowledged {
+    /// The peer.
+    pub peer: Pin,
+    /// Who says so, and why.
+    pub cause: Cause,
+}
+
+/// An operator has put a model into service here that no migration brought: out of a backup, or because this copy of it
+/// is to win over every other. Who does so asserts that no other copy is in service, or that every other one is to lose.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Restored {
+    /// The model.
+    pub model: ModelUuid,
+    /// The epoch at which it is owned here from now on.
+    pub epoch: Epoch,
+    /// Who asserted it, and why.
+    pub cause: Cause,
+}
+
+/// A peer has seen more of this journal than there is: it was set back. Nothing is decided by it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Halted {
+    /// The peer that has seen more.
+    pub peer: Pin,
+    /// The last sequence number that it has seen.
+    pub seen: u64,
+    /// What an operator should know.
     pub text: Cause,
 }
 
@@ -178,6 +229,12 @@ wire_enum! {
         0x08 = Discarded(Discarded),
         /// A step of a pre-copy that this agent sends.
         0x09 = Precopy(Precopy),
+        /// The alarms about a peer were acknowledged.
+        0x0a = Acknowledged(Acknowledged),
+        /// A model was put into service that no migration brought.
+        0x0b = Restored(Restored),
+        /// This journal was set back.
+        0x0c = Halted(Halted),
     }
 }
 
@@ -192,6 +249,7 @@ impl Body {
             Self::Orders(orders) => Some(orders.mid),
             Self::Precopy(precopy) => Some(precopy.mid),
             Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
+            Self::Acknowledged(_) | Self::Restored(_) | Self::Halted(_) => None,
         }
     }
 }

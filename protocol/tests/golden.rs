@@ -11,10 +11,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use modelferry_protocol::codec::{Decode, Encode, decode_canonical, encode};
+use modelferry_protocol::ids::Pin;
 use modelferry_protocol::limits::{CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
 use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message, Switch, Vote};
 use modelferry_protocol::plan::{Answer, Question};
-use modelferry_protocol::record::{Body, Entry, PrecopyState};
+use modelferry_protocol::record::{AlarmKind, Body, Entry, PrecopyState};
 use modelferry_protocol::snapshot::{Call, Snapshot};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
@@ -88,18 +89,21 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
     assert_eq!(samples::questions().iter().map(Question::name).collect::<BTreeSet<_>>(), names(Question::TAGS));
     assert_eq!(samples::answers().iter().map(Answer::name).collect::<BTreeSet<_>>(), names(Answer::TAGS));
     let (mut bodies, mut sources, mut targets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let mut precopies = BTreeSet::new();
+    let (mut precopies, mut alarms) = (BTreeSet::new(), BTreeSet::new());
     for (_, body) in samples::bodies() {
         bodies.insert(body.name());
         match body {
             Body::Source(record) => sources.insert(record.state.name()),
             Body::Target(record) => targets.insert(record.state.name()),
             Body::Precopy(precopy) => precopies.insert(precopy.state.name()),
+            Body::Alarm(alarm) => alarms.insert(alarm.kind.name()),
             Body::Terms(_)
             | Body::Note(_)
             | Body::Conflict(_)
-            | Body::Alarm(_)
             | Body::Orders(_)
+            | Body::Acknowledged(_)
+            | Body::Restored(_)
+            | Body::Halted(_)
             | Body::Discarded(_) => false,
         };
     }
@@ -107,6 +111,7 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
     assert_eq!(sources, names(SourceState::TAGS));
     assert_eq!(targets, names(TargetState::TAGS));
     assert_eq!(precopies, names(PrecopyState::TAGS));
+    assert_eq!(alarms, names(AlarmKind::TAGS));
     let mut calls: BTreeSet<&str> = samples::snapshot().calls.iter().map(Call::name).collect();
     calls.extend(OWNER_CALLS.map(|call| call.name()));
     assert_eq!(calls, names(Call::TAGS));
@@ -164,6 +169,11 @@ fn a_vote_signs_the_same_bytes_as_ever() {
 }
 
 #[test]
+fn what_is_known_of_a_model_is_signed_as_ever() {
+    golden("known-signed", &samples::knowledge().signed_bytes(samples::MODEL, Pin([0xbb; 32])));
+}
+
+#[test]
 fn a_proof_is_signed_and_written_as_ever() {
     let proof = proof::committed();
     golden("proof-signed", &proof.statement.signed_bytes());
@@ -173,16 +183,24 @@ fn a_proof_is_signed_and_written_as_ever() {
 
 #[test]
 fn no_golden_file_is_left_without_its_value() {
-    let mut expected: BTreeSet<String> =
-        ["pair-request", "pair-response", "proof-signed", "proof-text", "snapshot", "snapshot-root", "vote-signed"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(samples::messages().iter().map(message_name))
-            .chain(samples::bodies().iter().map(|(name, _)| format!("entry-{name}")))
-            .chain(samples::chunk_headers().iter().map(|chunk| format!("chunk-{}", chunk.encoding.name())))
-            .chain(OWNER_CALLS.iter().map(|call| format!("call-{}", call.name())))
-            .map(|name| name.to_lowercase())
-            .collect();
+    let mut expected: BTreeSet<String> = [
+        "known-signed",
+        "pair-request",
+        "pair-response",
+        "proof-signed",
+        "proof-text",
+        "snapshot",
+        "snapshot-root",
+        "vote-signed",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(samples::messages().iter().map(message_name))
+    .chain(samples::bodies().iter().map(|(name, _)| format!("entry-{name}")))
+    .chain(samples::chunk_headers().iter().map(|chunk| format!("chunk-{}", chunk.encoding.name())))
+    .chain(OWNER_CALLS.iter().map(|call| format!("call-{}", call.name())))
+    .map(|name| name.to_lowercase())
+    .collect();
     for entry in fs::read_dir(file("x").parent().unwrap()).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -18,6 +18,8 @@ const HELP: Help = Help {
         "modelferry resolve shop-eu --proof commit.proof",
         "modelferry resolve shop-eu --renounce > dropped.proof",
         "modelferry resolve shop-eu --discard-frozen 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
+        "modelferry resolve shop-eu --supersede 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
+        "modelferry resolve west --acknowledge --reason 'the clone is switched off'",
         "modelferry resolve shop-eu --reclaim --target-destroyed 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
     ],
     exits: exit::DECIDING,
@@ -36,7 +38,7 @@ const HELP: Help = Help {
     modelferry resolve [OPTIONS] <ID> --force-activate --source-destroyed <UUID>\n       \
     modelferry resolve [OPTIONS] <ID> --discard-frozen <UUID>")]
 pub struct ResolveArgs {
-    /// The migration's ID, or its model
+    /// The migration's ID, or its model; with --acknowledge, a peer
     id: String,
     /// What the other side has decided, as it proves; `-` reads standard input
     #[arg(long, value_name = "FILE", group = "how")]
@@ -60,6 +62,13 @@ pub struct ResolveArgs {
     /// model's UUID in full: I have looked at both, and do not need this one
     #[arg(long, group = "how", value_name = "MODEL-UUID")]
     discard_frozen: Option<String>,
+    /// LAST RESORT: the copy here is to win over every other; one that a conflict has frozen is thawed. The model's UUID in
+    /// full: I have compared the copies, and the others may be lost
+    #[arg(long, group = "how", value_name = "MODEL-UUID")]
+    supersede: Option<String>,
+    /// With a peer's name for ID: the causes of its alarms are gone. A link that was held back opens again
+    #[arg(long, group = "how")]
+    acknowledge: bool,
     /// Why, for the audit trail
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
@@ -67,12 +76,23 @@ pub struct ResolveArgs {
 
 impl ResolveArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        if let Some(model) = self.discard_frozen {
-            let how = How::DiscardFrozen { model };
+        let without_answer = match (self.discard_frozen, self.supersede, self.acknowledge) {
+            (Some(model), ..) => Some((
+                How::DiscardFrozen { model },
+                "The copy that was frozen here is deleted; its users are sent to the other side.",
+            )),
+            (None, Some(model), _) => Some((
+                How::Supersede { model },
+                "The copy here is live, and wins over every other: another one freezes as soon as its agent is connected.",
+            )),
+            (None, None, true) => Some((How::Acknowledge {}, "The alarms about that peer are over.")),
+            (None, None, false) => None,
+        };
+        if let Some((how, done)) = without_answer {
             let Response::Done = context.ask(&Request::Resolve { id: self.id, how, reason: self.reason })? else {
                 return Err(client::unexpected());
             };
-            context.remark("The copy that was frozen here is deleted; its users are sent to the other side.");
+            context.remark(done);
             return Ok(Exit::Done);
         }
         let how = match (self.proof, self.target_destroyed, self.source_destroyed) {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::{ModelUuid, Pin};
-use modelferry_protocol::ledger::Holding;
+use modelferry_protocol::ledger::{Holding, Ledger};
 use modelferry_protocol::message::{Claim, Claims, Message, Seen};
-use modelferry_protocol::record::{Alarm, Body, Conflict};
+use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
 use super::core::{Core, entry};
@@ -25,10 +25,16 @@ pub fn of(core: &Core, peer: Pin) -> Message {
         let claim = |(model, Holding { epoch, live })| Claim { model, epoch, live };
         ledger.shared_with(peer).map(claim).collect()
     });
-    Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims) })
+    Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims), is_halted: core.halted().is_some() })
 }
 
-/// Hears what a peer tells.
+/// Makes the cause of what an operator did or asserted.
+pub fn of_operator(what: &str, reason: &str, actor: &str) -> Cause {
+    let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
+    Cause::cut(format!("{what} ({by})"))
+}
+
+/// Acts on what a peer claims.
 pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
     let (peer, journal) = (session.peer(), session.hello().journal);
     let shown = Seen { journal, sequence: claims.sequence };
@@ -36,27 +42,35 @@ pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
         if before.journal != journal {
             let text = format!(
                 "the agent of \"{}\" has another journal than before: {journal} instead of {}. What it had promised is \
-                 lost there; see docs/in-doubt.md",
+                 lost there; see \"The journal cannot be trusted\" in docs/in-doubt.md; once you have looked at its controller, \
+                 `modelferry resolve {} --acknowledge`",
                 session.peer_name(),
-                before.journal
+                before.journal,
+                session.peer_name(),
             );
-            tracing::error!("{text}");
-            core.append(entry("agent", Body::Alarm(Alarm { peer, text: Cause::cut(text) }))).await;
-        } else if claims.sequence < before.sequence {
-            tracing::error!(peer = %session.peer_name(), shown = claims.sequence, seen = before.sequence, "the peer was set back");
+            raise(core, peer, AlarmKind::Journal, text).await;
         }
     }
+    if claims.is_halted {
+        raise(core, peer, AlarmKind::SetBack, set_back_text(core, session)).await;
+    }
     let own = core.parts.journal.id();
-    if let Some(seen) = claims.seen.filter(|seen| seen.journal == own && seen.sequence > core.parts.journal.sequence())
-    {
-        let has = core.parts.journal.sequence();
-        core.halt(format!(
+    let has = core.parts.journal.sequence();
+    if core.halted().is_some() {
+        return yield_lost(core, session, claims, false).await;
+    }
+    if let Some(seen) = claims.seen.filter(|seen| seen.journal == own && seen.sequence > has) {
+        let text = format!(
             "\"{}\" has seen record {} of this agent's journal, which ends at {has}: the journal was set back, by a backup or \
-             a machine's snapshot. Nothing is thawed, committed or answered any more; see docs/in-doubt.md",
+             a machine's snapshot, or a clone of this host acts under the same identity. Nothing is thawed, committed or answered \
+             any more; see \"The journal was set back\" in docs/in-doubt.md",
             session.peer_name(),
             seen.sequence
-        ));
-        return;
+        );
+        let halted = Halted { peer, seen: seen.sequence, text: Cause::cut(&text) };
+        core.append(entry("agent", Body::Halted(halted))).await;
+        core.halt(text);
+        return yield_lost(core, session, claims, true).await;
     }
     let mut outranked = false;
     for claim in claims.claims.iter().filter(|claim| claim.live) {
@@ -68,13 +82,92 @@ pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
         // Equal epochs cannot be, unless somebody edited a journal; then too exactly one must stay.
         if (holding.epoch, core.parts.link.pin()) < (claim.epoch, peer) {
             yield_model(core, peer, model, holding, claim.epoch).await;
-        } else {
-            tracing::error!(%model, peer = %session.peer_name(), "the model is live on both sides; the other one has to freeze it");
+        } else if is_current(core, session) {
+            let text = format!(
+                "model {model} is live here at epoch {} and was live on \"{}\" at epoch {} as well, which has to freeze its copy; \
+                 both may have taken writes; read \"Two copies of one model\" in docs/in-doubt.md, then `modelferry resolve {} \
+                 --acknowledge`",
+                holding.epoch,
+                session.peer_name(),
+                claim.epoch,
+                session.peer_name(),
+            );
+            raise(core, peer, AlarmKind::Conflict(model), text).await;
             outranked = true;
         }
     }
     if outranked {
         Core::say(session, of(core, peer)).await;
+    }
+}
+
+/// Reports whether a connection is the one that is kept: what another one brings may be older than what was heard since.
+fn is_current(core: &Core, session: &Session) -> bool {
+    let state = core.parts.link.watch(session.peer()).borrow().clone();
+    state.session().is_some_and(|kept| kept.id() == session.id())
+}
+
+/// Records an alarm, unless it stands already.
+pub async fn raise(core: &Core, peer: Pin, kind: AlarmKind, text: String) {
+    let stands = |ledger: &Ledger| ledger.alarms().any(|alarm| (alarm.peer, alarm.kind) == (peer, kind));
+    // What a peer repeats with every connection is one alarm, and one record.
+    if kind != AlarmKind::Journal && core.parts.journal.ledger(stands) {
+        return;
+    }
+    tracing::error!("ALARM: {text}");
+    core.append(entry("agent", Body::Alarm(Alarm { peer, kind, text: Cause::cut(text) }))).await;
+}
+
+/// Says of a peer that was set back what may be in service there although it is here.
+fn set_back_text(core: &Core, session: &Session) -> String {
+    let name = session.peer_name();
+    let live: Vec<String> = core.parts.journal.ledger(|ledger| {
+        let live = ledger.shared_with(session.peer()).filter(|(_, holding)| holding.live);
+        live.map(|(model, _)| model.to_string()).collect()
+    });
+    let models = if live.is_empty() {
+        String::new()
+    } else {
+        format!(". These models are live here, and may be live there as well: {}", live.join(", "))
+    };
+    format!(
+        "the agent of \"{name}\" has found its journal to be older than what was seen of it here, and has stopped acting: it was set back, \
+         or a clone of its host acts under the same identity{models}. See \"The journal was set back\" in docs/in-doubt.md; once that is \
+         mended, `modelferry resolve {name} --acknowledge`"
+    )
+}
+
+/// Freezes what is live in this controller and live at a larger epoch on a peer, although this journal knows of no such
+/// migration: the journal was set back, so the records that tell of it are the ones that are missing. Nothing is deleted.
+///
+/// `first`: whether the peer has yet to hear that this agent has stopped acting.
+async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &Claims, first: bool) {
+    let peer = session.peer();
+    let mut frozen = Vec::new();
+    for claim in claims.claims.iter().filter(|claim| claim.live) {
+        let (own, known) = core.parts.journal.ledger(|ledger| {
+            let in_conflict = ledger.conflicts().any(|conflict| conflict.model == claim.model);
+            (ledger.epoch(claim.model), in_conflict || ledger.busy(claim.model).is_some())
+        });
+        if known || (own, core.parts.link.pin()) >= (claim.epoch, peer) {
+            continue;
+        }
+        // Frozen before it is recorded: a model that is not in service here is in no conflict, and no record says otherwise.
+        if conflict::freeze_now(core, claim.model, own).await {
+            let text = Conflict { model: claim.model, peer, epoch: own, peer_epoch: claim.epoch };
+            tracing::error!(model = %claim.model, "CONFLICT: frozen here, as it is live on the peer at epoch {}", claim.epoch);
+            core.append(entry("agent", Body::Conflict(text))).await;
+            frozen.push(Claim { model: claim.model, epoch: own, live: true });
+        }
+    }
+    let Message::Claims(now) = of(core, peer) else { return };
+    // The peer hears once that they were live here, so that both sides show the conflict; then how it is now.
+    if !frozen.is_empty() {
+        let claims = Bounded::truncated(frozen);
+        Core::say(session, Message::Claims(Claims { claims, ..now.clone() })).await;
+        Core::say(session, Message::Claims(now)).await;
+    } else if first {
+        Core::say(session, Message::Claims(now)).await;
     }
 }
 
@@ -85,6 +178,16 @@ async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, holding: Hol
     core.append(entry("agent", Body::Conflict(conflict))).await;
     core.tell(peer).await;
     conflict::end(core, model, holding.epoch);
+}
+
+/// Returns the stable word for a kind of alarm.
+fn word_for(kind: AlarmKind) -> &'static str {
+    match kind {
+        AlarmKind::Journal => "peer",
+        AlarmKind::SetBack => "set-back",
+        AlarmKind::Identity | AlarmKind::Cloned => "identity",
+        AlarmKind::Conflict(_) => "conflict",
+    }
 }
 
 /// Keeps the witness on disk.
@@ -109,8 +212,8 @@ impl Engine {
         alarms.extend(conflicts.into_iter().map(|conflict| AlarmView {
             kind: "conflict".into(),
             text: format!(
-                "model {0} was live here at epoch {1} and on {2} at epoch {3}; it is frozen here, and nothing is deleted; compare \
-                 the two, then `modelferry resolve {0} --discard-frozen {0}`; see docs/in-doubt.md",
+                "model {0} was live here at epoch {1} and on {2} at epoch {3}; it is frozen here, and nothing is deleted; read \
+                 \"Two copies of one model\" in docs/in-doubt.md before anything else",
                 conflict.model,
                 conflict.epoch,
                 core.parts.link.peer_by_pin(conflict.peer).map_or_else(|| conflict.peer.to_string(), |peer| format!("\"{}\"", peer.name)),
@@ -120,7 +223,7 @@ impl Engine {
         alarms.extend(core.parts.journal.ledger(|ledger| {
             ledger
                 .alarms()
-                .map(|alarm| AlarmView { kind: "peer".into(), text: alarm.text.to_string() })
+                .map(|alarm| AlarmView { kind: word_for(alarm.kind).to_owned(), text: alarm.text.to_string() })
                 .collect::<Vec<_>>()
         }));
         alarms

@@ -1,6 +1,7 @@
 //! What an engine answers instead of doing it.
 
 use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::ledger::NotOffered;
 use modelferry_protocol::proof::ProofRefused;
 
 use super::in_hand::Unfinished;
@@ -191,6 +192,12 @@ pub enum EngineError {
         "no copy of model {0} is frozen here because of a conflict; `modelferry status` shows the conflicts there are"
     )]
     NoConflict(ModelUuid),
+    /// There is no alarm about the peer.
+    #[error("no alarm about {0:?} stands; `modelferry status` shows the alarms there are")]
+    NoAlarm(String),
+    /// The target knows a later owner of the model.
+    #[error(transparent)]
+    NotOffered(#[from] NotOffered),
     /// The controller said no.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -216,6 +223,7 @@ impl EngineError {
                 ErrorKind::Refused
             }
             Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
+            Self::NoAlarm(_) | Self::NotOffered(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
             Self::Controller(_) => ErrorKind::Refused,

@@ -12,7 +12,7 @@ use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::source;
 use modelferry_protocol::switch::target::{self, TargetRecord};
 use modelferry_protocol::switch::{Cause, Head, Terms};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::claims;
@@ -21,6 +21,7 @@ use super::core::{Core, entry};
 use super::history::History;
 use super::keep;
 use super::logs;
+use super::ownership;
 use super::parcel;
 use super::patches;
 use super::precopy;
@@ -248,11 +249,9 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
 
 /// Errors: why the offer is refused; nothing if it is left unanswered, to be repeated: it was accepted a moment
 /// ago over another connection, or an earlier attempt of the same peer has to end first.
-async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<String>> {
+async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Option<String>> {
     let record = TargetRecord { head, state: target::TargetState::Receiving };
-    let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", Body::Target(record.clone()))];
-    let mut history = History::default();
-    entries.iter().for_each(|entry| history.apply(entry));
+    let (decided, begun) = oneshot::channel();
     let in_hand = core.in_hand.clone();
     core.fail_at(head.peer, "target", "Receiving", "before");
     core.decide(move |ledger| {
@@ -272,9 +271,17 @@ async fn begin(core: &Arc<Core>, head: Head, terms: Terms) -> Result<(), Option<
             return Err(None);
         }
         target::accept(head, None, ledger.epoch(head.model), busy).map_err(|error| Some(error.to_string()))?;
+        // One id names one migration here, whatever the source has counted.
+        terms.attempt = ownership::attempt_here(ledger, head.model, terms.attempt);
+        let record = Body::Target(TargetRecord { head, state: target::TargetState::Receiving });
+        let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", record)];
+        let mut history = History::default();
+        entries.iter().for_each(|entry| history.apply(entry));
+        let _ = decided.send((terms, history));
         Ok(entries)
     })
     .await?;
+    let (terms, history) = begun.await.expect("sent before the entries were made durable");
     core.fail_at(head.peer, "target", "Receiving", "after");
     let standing = Standing::Target(record);
     let tracked = core.track(terms, head.peer, standing.clone(), history);
@@ -318,6 +325,7 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
             }
         }
         Question::HeldEach(blobs) => patches::held_each(core, blobs).await,
+        Question::Known(model) => ownership::known(core, peer, model).await,
         Question::Networks => match core.parts.arrival.networks().await {
             Ok(networks) => Answer::Networks(Box::new(networks)),
             Err(error) => failed(error.to_string()),

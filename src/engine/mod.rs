@@ -11,11 +11,14 @@ mod find;
 mod forecast;
 mod history;
 mod hub;
+mod identity;
 mod in_hand;
 mod keep;
 mod logs;
 pub mod notes;
+mod options;
 pub mod orders;
+mod ownership;
 pub mod packed;
 mod parcel;
 mod patches;
@@ -52,6 +55,7 @@ pub use self::core::{EngineParts, QueryHandler};
 pub use self::error::{EngineError, ErrorKind, causes};
 use self::history::History;
 pub use self::in_hand::Held;
+pub use self::options::MigrateOptions;
 pub use self::reach::PEER_WITHIN;
 use self::reach::Reach;
 pub use self::resolve::Resolution;
@@ -68,38 +72,6 @@ use crate::link::NewSession;
 /// How often progress is shown while bytes move.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What an operator may choose about a migration.
-#[derive(Debug, Clone, Copy)]
-pub struct MigrateOptions {
-    /// For how long the model may be frozen before the source gives up.
-    pub freeze_max: Duration,
-    /// When the model may be frozen.
-    pub freeze: When,
-    /// Unix milliseconds after which the migration is given up, if the model has not been frozen by then.
-    pub until_ms: Option<u64>,
-    /// What may be sent for it; any amount without.
-    pub bwlimit: Option<Rate>,
-    /// Whether the model's log is left behind.
-    pub skip_log: bool,
-    /// For how long the source keeps its copy once the target has the model.
-    pub reap_hold: Duration,
-}
-
-impl MigrateOptions {
-    /// Returns the options of a migration that goes as fast as it can, at once, its log included, and whose source is
-    /// reaped when it is done.
-    pub fn new(freeze_max: Duration) -> Self {
-        Self {
-            freeze_max,
-            freeze: When::Ready,
-            until_ms: None,
-            bwlimit: None,
-            skip_log: false,
-            reap_hold: Duration::ZERO,
-        }
-    }
-}
-
 /// Carries models to and from the controller beside this agent.
 #[derive(Clone)]
 pub struct Engine(Arc<Core>);
@@ -110,9 +82,14 @@ impl Engine {
     /// Errors: [`EngineError::Journal`] if the journal cannot be read.
     pub async fn start(parts: EngineParts, sessions: mpsc::Receiver<NewSession>) -> Result<Self, EngineError> {
         let core = Arc::new(Core::new(parts));
+        // Before anything goes on: what was found once holds, whether that peer can be reached or not.
+        if let Some(halted) = core.parts.journal.ledger(|ledger| ledger.halted().cloned()) {
+            core.halt(halted.text.into_string());
+        }
         recover(&core).await?;
         switchover::conflict::resume(&core);
         tokio::spawn(claims::keep_witness(core.clone()));
+        tokio::spawn(identity::follow(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
         tokio::spawn(stock::tend(core.clone()));
@@ -168,14 +145,15 @@ impl Engine {
         self.refuse_if_busy(model)?;
         let mut reach = self.reach(peer).await?;
         let facts = core.parts.departure.examine(model, None).await?.facts;
-        let findings = loop {
-            match plan::findings(core, &reach.conversation, model, None).await {
+        let judgement = loop {
+            match plan::judge(core, &reach.conversation, model, None).await {
                 Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
                 found => break found?,
             }
         };
         let Reach { peer, conversation, .. } = reach;
-        let failed: Vec<_> = findings.into_iter().filter(FindingView::is_failure).collect();
+        let knowledge = judgement.knowledge;
+        let failed: Vec<_> = judgement.findings.into_iter().filter(FindingView::is_failure).collect();
         if !failed.is_empty() {
             return Err(EngineError::Prechecks(failed));
         }
@@ -206,7 +184,8 @@ impl Engine {
         let given = orders.clone();
         let in_hand = core.in_hand.clone();
         core.fail_at(peer.pin, "source", "Offered", "before");
-        core.decide(move |ledger| {
+        let own = core.parts.link.pin();
+        core.decide::<EngineError>(move |ledger| {
             if let Some(busy) = ledger.busy(model) {
                 let id = ledger.terms(busy).map_or_else(|| busy.to_string(), id_of);
                 return Err(EngineError::Busy { model: terms.name.to_string(), id });
@@ -214,8 +193,8 @@ impl Engine {
             if in_hand.has(model) {
                 return Err(EngineError::InHand(model));
             }
-            terms.attempt = ledger.attempts(model);
-            let epoch_to = ledger.epoch(model) + 1;
+            terms.attempt = ownership::attempt(ledger, model, &knowledge);
+            let epoch_to = ownership::offer_epoch(ledger, own, model, &knowledge)?;
             let head = Head { mid, model, epoch_to, peer: peer.pin, journal: journal_id, profile: Profile::Embedded };
             let record = SourceRecord { head, state: SourceState::Offered };
             let mut entries =
@@ -223,6 +202,8 @@ impl Engine {
             if orders != Orders::none(mid) {
                 entries.insert(1, entry(&actor, Body::Orders(orders)));
             }
+            let evidence = ownership::evidence(ledger, mid, model, &terms.peer, &knowledge);
+            entries.splice(1..1, evidence.map(|body| entry("peer", body)));
             let mut history = History::default();
             entries.iter().for_each(|entry| history.apply(entry));
             // In the same step, so that the two never send the same bytes side by side, also after a crash.

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::limits::CALLS_MAX;
-use modelferry_protocol::plan::{Answer, Finding, Level, Networks, Question, Room};
+use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Networks, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, distinct_blobs};
 
 use super::conversation::Conversation;
 use super::core::Core;
 use super::error::EngineError;
 use super::forecast;
+use super::ownership;
 use super::view::{Direction, FindingView, PlanView, TotalsView};
 use crate::controller::checks::source;
 use crate::controller::port::Examination;
@@ -31,14 +32,22 @@ pub async fn findings(
 }
 
 /// What both sides say, and what they were asked about.
-struct Judgement {
+#[derive(Default)]
+pub struct Judgement {
     examination: Examination,
-    findings: Vec<FindingView>,
+    /// What was found.
+    pub findings: Vec<FindingView>,
+    /// What the peer knows of the model's ownership.
+    pub knowledge: Knowledge,
     blobs: Vec<BlobRef>,
     room: Room,
 }
 
-async fn judge(
+/// Asks both controllers and both journals about moving a model over this connection.
+///
+/// `mid`: the migration that runs, if one does.
+/// Errors: as [`findings`].
+pub async fn judge(
     core: &Core,
     conversation: &Conversation,
     model: ModelUuid,
@@ -49,24 +58,35 @@ async fn judge(
     let mut findings: Vec<_> = here.iter().map(|finding| FindingView::of(Direction::Source, finding)).collect();
     // There is nothing else to say about a controller's own model, and nothing to ask.
     if findings.iter().any(|finding| finding.is_failure() && finding.check == source::CONTROLLER_MODEL) {
-        return Ok(Judgement { examination, findings, blobs: Vec::new(), room: Room::default() });
+        return Ok(Judgement { examination, findings, ..Judgement::default() });
     }
     let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
     // Both at once: on a long link each answer takes its time.
-    let (there, room) = tokio::try_join!(
-        conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))),
-        conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))),
+    let (there, room, knowledge) = tokio::try_join!(
+        async { Ok(conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))).await?) },
+        async { Ok(conversation.ask(Question::Held(Bounded::truncated(blobs.clone()))).await?) },
+        ownership::ask(core, conversation, model),
     )?;
+    let peer = conversation.session.peer_name();
     match there {
-        Answer::Findings(there) => findings.extend(there.iter().map(|finding| found_there(finding, conversation))),
+        Answer::Findings(there) => findings.extend(
+            there
+                .iter()
+                .map(|finding| ownership::compare(core, model, &peer, &knowledge, found_there(finding, conversation))),
+        ),
         other => return Err(unexpected(conversation, other)),
+    }
+    // Once it runs the epoch is offered, and the peer has accepted it or refused.
+    if mid.is_none() && !knowledge.is_present {
+        let owner = ownership::finding(core, model, &examination.facts.name, &peer, &knowledge);
+        findings.extend(owner.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     }
     let room = match room {
         Answer::Room(room) => room,
         other => return Err(unexpected(conversation, other)),
     };
     findings.push(FindingView::of(Direction::Target, &space(&blobs, room)));
-    Ok(Judgement { examination, findings, blobs, room })
+    Ok(Judgement { examination, findings, knowledge, blobs, room })
 }
 
 /// Makes the view of what the controller there has found. What this program is to be told about it has to be typed
@@ -121,7 +141,7 @@ pub async fn plan(
     model: ModelUuid,
     peer: &str,
 ) -> Result<PlanView, EngineError> {
-    let Judgement { examination, mut findings, blobs, room } = judge(core, conversation, model, None).await?;
+    let Judgement { examination, mut findings, blobs, room, .. } = judge(core, conversation, model, None).await?;
     let (facts, mut networks) = (examination.facts, examination.networks);
     let there: Networks = match conversation.ask(Question::Networks).await? {
         Answer::Networks(there) => *there,

@@ -112,6 +112,13 @@ fn describe(body: &Body) -> String {
             format!("Discarded: the copy of model {} that was frozen here: {}", discarded.model, &*discarded.cause)
         }
         Body::Alarm(alarm) => format!("Alarm: {}", &*alarm.text),
+        Body::Acknowledged(acknowledged) => {
+            format!("Acknowledged: the alarms about {}: {}", acknowledged.peer, &*acknowledged.cause)
+        }
+        Body::Restored(restored) => {
+            format!("Restored: model {} at epoch {}: {}", restored.model, restored.epoch, &*restored.cause)
+        }
+        Body::Halted(halted) => format!("Halted: {}", &*halted.text),
         Body::Precopy(precopy) => {
             let name = precopy.state.name();
             match &precopy.state {

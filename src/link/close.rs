@@ -45,6 +45,8 @@ close_codes! {
     0x08 = Stream, "a stream that the protocol does not have";
     /// A message that no honest peer sends now.
     0x09 = Violation, "a message that has no place here";
+    /// Two agents use the key of the one that is told; the link to both is held back.
+    0x0a = TwoAgents, "two agents use this identity";
     /// No offer of a pairing is open any more.
     0x10 = PairNoOffer, "no pairing is offered";
     /// The proof of a pairing is wrong; the offer is void.

@@ -11,6 +11,7 @@ mod close;
 mod complaints;
 mod config;
 mod dial;
+mod doubles;
 mod flow;
 mod frames;
 mod identity;
@@ -30,6 +31,7 @@ mod shared;
 mod socket;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -44,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 pub use certificate::{CertificateError, pin_of, verify_signature};
 pub use close::CloseCode;
 pub use config::{LinkConfig, Timing};
+pub use doubles::Double;
 pub use flow::{CapView, Limit, Pause};
 pub use identity::{Identity, IdentityError};
 pub use line::KEY_UNKNOWN;
@@ -132,6 +135,7 @@ impl Link {
             admission,
             registry: registry::Registry::default(),
             complaints: Arc::default(),
+            doubles: doubles::Doubles::default(),
             hello,
             sessions,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
@@ -198,6 +202,22 @@ impl Link {
         if is_down {
             self.0.registry.hurry(pin).notify_one();
         }
+    }
+
+    /// Returns a view of the identities that two agents were found to use.
+    pub fn doubles(&self) -> watch::Receiver<BTreeMap<Pin, Double>> {
+        self.0.doubles.watch()
+    }
+
+    /// Takes no connection to a peer, and keeps none, until [`Link::release`].
+    pub fn hold(&self, peer: Pin) {
+        self.0.doubles.hold(peer);
+        self.0.registry.kept(peer).iter().for_each(|line| line.close(CloseCode::TwoAgents, ""));
+    }
+
+    /// Takes connections to a peer again.
+    pub fn release(&self, peer: Pin) {
+        self.0.doubles.release(peer);
     }
 
     /// Opens an offer, in the place of any that is open, and returns its code and how long it is good for.

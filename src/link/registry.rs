@@ -161,6 +161,11 @@ impl Registry {
         Verdict::Keep(id)
     }
 
+    /// Returns the connection to `peer` that is kept.
+    pub fn kept(&self, peer: Pin) -> Option<Line> {
+        self.with(peer, |slot| slot.kept.as_ref().map(|(_, line)| line.clone()))
+    }
+
     /// Tells that the kept connection `id` has become a session; false if it is not kept any more.
     pub fn up(&self, peer: Pin, id: u64, session: Session) -> bool {
         self.with(peer, |slot| {

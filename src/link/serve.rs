@@ -45,6 +45,10 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     };
     let peer = pin_of(&spki);
     shared.claim(&line.lane, peer);
+    if !is_only_agent(shared, peer, &line).await {
+        line.close(CloseCode::TwoAgents, "");
+        return Served::Refused(CloseCode::TwoAgents.text().to_owned());
+    }
     let id = match keep(shared, peer, &line).await {
         Ok(id) => id,
         Err(CloseCode::Duplicate) => {
@@ -65,6 +69,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
                 refusal.reason.clone()
             });
             line.close(refusal.code, &refusal.reason);
+            shared.doubles.ended(peer, &line);
             shared.registry.over(peer, id, reason.clone());
             return Served::Refused(reason);
         }
@@ -88,6 +93,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     let reason = line.ended().await;
     // It may have moved meanwhile, and QUIC have followed it.
     learn(shared, &line, peer).await;
+    shared.doubles.ended(peer, &line);
     drive.stop().await;
     shared.remember(&line.lane, peer).await;
     tracing::info!(peer = %peer, reason, "disconnected");
@@ -102,6 +108,25 @@ async fn learn(shared: &Shared, line: &Line, peer: Pin) {
     }
 }
 
+/// Reports whether, as far as can be seen, one agent alone uses the peer's key. One that dials again has lost its older
+/// connection; where that lives, time and again, it is another agent's.
+async fn is_only_agent(shared: &Shared, peer: Pin, line: &Line) -> bool {
+    if shared.doubles.holds(peer) {
+        return false;
+    }
+    let older = shared.registry.kept(peer).filter(|kept| kept.dialled == line.dialled && kept.end().is_none());
+    let Some(older) = older else { return true };
+    if !shared.doubles.replaces(peer) {
+        return true;
+    }
+    let is_alive = lives(&older, shared.config.timing.probe).await;
+    let found = shared.doubles.stolen(peer, is_alive);
+    if found {
+        shared.doubles.met(peer, [&older, line]);
+    }
+    !found
+}
+
 /// Makes the connection the kept one, or says with which code it ends.
 async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode> {
     let mut dead = None;
@@ -113,6 +138,10 @@ async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode>
             Verdict::Unpaired => return Err(CloseCode::Unpaired),
             Verdict::Doubt(older) => {
                 if lives(&older, shared.config.timing.probe).await {
+                    if shared.doubles.doubted(peer) {
+                        shared.doubles.met(peer, [&older, line]);
+                        return Err(CloseCode::TwoAgents);
+                    }
                     return Err(CloseCode::Duplicate);
                 }
                 dead = Some(older);

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::{Admission, PairTicket};
 use super::complaints::Complaints;
 use super::config::{LinkConfig, transport};
+use super::doubles::Doubles;
 use super::flow::{Announced, CapView, Caps, Flow, Lane, Memory};
 use super::identity::Identity;
 use super::mtu;
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub admission: Arc<Admission>,
     pub registry: Registry,
     pub complaints: Arc<Complaints>,
+    pub doubles: Doubles,
     pub hello: MakeHello,
     pub sessions: mpsc::Sender<NewSession>,
     pub handshakes: Arc<Semaphore>,

@@ -9,4 +9,5 @@ mod host;
 mod in_doubt;
 mod in_hand;
 mod matrix;
+mod set_back;
 mod transcripts;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use modelferry::disk::Disk;
-use modelferry::link::{CloseCode, Identity, Timing, Urgency};
+use modelferry::link::{CloseCode, Double, Identity, Timing, Urgency};
 use modelferry_protocol::limits::ALPN_LINK;
 use modelferry_protocol::message::{ChunkHeader, Encoding, Message};
 
@@ -231,4 +231,33 @@ async fn where_a_peer_has_called_from_is_known_after_a_restart() {
     west.agent.up(east_pin).await;
     east.kill();
     west.kill();
+}
+
+/// Two agents with one identity, as a machine and its clone are, took the link from each other five times a second, at INFO.
+#[tokio::test]
+async fn two_agents_with_one_identity_are_told_so_and_held_back_until_somebody_acknowledges_it() {
+    let raw = Raw::new();
+    let agent = Agent::beside(raw.pin, raw.address(), true, quick()).await;
+    let mut held = Vec::new();
+    let told = soon(async {
+        loop {
+            let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
+            let streams = raw.greet(&connection).await;
+            if agent.link.doubles().borrow().contains_key(&raw.pin) {
+                return connection;
+            }
+            // It goes on living, as the machine that was cloned does.
+            held.push((connection, streams));
+        }
+    })
+    .await;
+    assert!(matches!(agent.link.doubles().borrow()[&raw.pin], Double::Met(_)));
+    assert_eq!(soon(closed_with(&told)).await.0, CloseCode::TwoAgents as u64);
+    let refused = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
+    assert_eq!(soon(closed_with(&refused)).await.0, CloseCode::TwoAgents as u64);
+    held.clear();
+    agent.link.release(raw.pin);
+    let welcome = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
+    let (_send, mut recv) = raw.greet(&welcome).await;
+    assert!(matches!(soon(read(&mut recv)).await, Message::Hello(_)));
 }

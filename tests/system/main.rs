@@ -16,6 +16,7 @@ mod limit;
 mod memory;
 mod moved;
 mod nearest;
+mod origins;
 mod output;
 mod parity;
 mod patched;

@@ -81,7 +81,15 @@ impl World {
             Err(OfferRefused::Tombstone(cause)) => {
                 self.said.insert(&Message::Dropped(End { switch: offer.switch, cause }))
             }
-            Err(_) => self.said.insert(&Message::Refused(End { switch: offer.switch, cause: no_cause() })),
+            Err(refused) => {
+                let offering = matches!(
+                    self.agents[1 - agent].standing(attempt),
+                    Some(Standing::Source(SourceRecord { state: SourceState::Offered | SourceState::Freezing(_), .. }))
+                );
+                let lives = self.destroyed != Some(1 - agent);
+                self.epoch_refused |= offering && lives && matches!(refused, OfferRefused::Epoch { .. });
+                self.said.insert(&Message::Refused(End { switch: offer.switch, cause: no_cause() }));
+            }
         }
     }
 

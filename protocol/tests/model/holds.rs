@@ -85,6 +85,15 @@ fn a_last_resort_makes_no_second_owner_where_the_other_host_is_destroyed() {
 }
 
 #[test]
+fn a_restored_model_goes_home_and_has_one_owner() {
+    // What burnt down or was removed is lost, so the invariants about writes and roots say nothing here.
+    let bounds = Bounds { destroyed: true, restored: true, both_ways: true, ..Bounds::new(0, 0, 2) };
+    let checker = Ferry { bounds, rules: Rules::default() }.checker().threads(2).spawn_bfs().join();
+    ["I1", "I8"].into_iter().for_each(|kept| checker.assert_no_discovery(kept));
+    println!("profile E, {bounds:?}: I1 and I8 hold in {} states", checker.unique_state_count());
+}
+
+#[test]
 #[ignore = "long bounds"]
 fn invariants_hold_with_two_crashes() {
     check(Bounds::new(2, 1, 2));

@@ -211,7 +211,8 @@ impl World {
         if self.agents[GATEWAY].ledger().busy(MODEL).is_some() {
             return false;
         }
-        let head = self.head(attempt, GATEWAY, Profile::Gateway);
+        let epoch_to = self.agents[GATEWAY].ledger().epoch(MODEL) + 1;
+        let head = self.head(attempt, GATEWAY, epoch_to, Profile::Gateway);
         let state = SourceState::Relaying(Relaying { root: None, deadline_ms: 0 });
         self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state }));
         self.relayed(attempt, RelayInput::Sealed(root(attempt, writes)));

@@ -157,3 +157,16 @@ fn an_adoption_that_is_answered_before_the_target_is_live_is_caught() {
 fn a_last_resort_against_a_host_that_lives_is_caught() {
     breaks(Rules { seized_from_the_living: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
 }
+
+/// Hosts burn down and are set up anew, models are removed and restored.
+const RESTORED: Bounds = Bounds { destroyed: true, restored: true, both_ways: true, ..Bounds::new(0, 0, 2) };
+
+#[test]
+fn an_offer_that_does_not_learn_the_epoch_of_its_target_is_caught() {
+    breaks(Rules { epoch_not_learned: true, ..Rules::default() }, RESTORED, &["I8"]);
+}
+
+#[test]
+fn a_model_that_is_restored_although_another_copy_lives_is_caught() {
+    breaks(Rules { restored_from_the_living: true, ..Rules::default() }, RESTORED, &["I1"]);
+}

@@ -1,4 +1,5 @@
-//! The invariants I1 to I7, of both profiles. Each is to hold in every reachable state.
+//! The invariants I1 to I7, of both profiles, and I8: no model is kept from a target by an epoch that its source could have
+//! asked for. Each is to hold in every reachable state.
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::switch::source::SourceState;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Property<Ferry>> {
         Property::always("I7", |_, world: &World| {
             (0..world.sources.len() as Attempt).all(|attempt| committed_is_held(world, attempt))
         }),
+        Property::always("I8", |_, world: &World| !world.epoch_refused),
     ]
 }
 

@@ -8,9 +8,9 @@ use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, Targ
 use stateright::{Model, Property};
 
 use crate::controller::{Call, Effect, Held, Reply};
-use crate::network::message_at;
+use crate::network::{Said, message_at};
 use crate::properties;
-use crate::world::{Action, AgentIndex, Attempt, Ferry, MODEL, World, mid, no_cause, root, writes_in};
+use crate::world::{Action, AgentIndex, Attempt, Ferry, MODEL, World, mid, no_cause, root, says, writes_in};
 
 impl Model for Ferry {
     type State = World;
@@ -24,8 +24,11 @@ impl Model for Ferry {
         self.agent_actions(world, actions);
         self.juju_actions(world, actions);
         for agent in (0..world.agents.len()).filter(|agent| world.destroyed != Some(*agent)) {
-            if self.bounds.destroyed && world.destroyed.is_none() {
+            if self.bounds.destroyed && world.destroyed.is_none() && !world.rebuilt {
                 actions.push(Action::Destroy(agent));
+            }
+            if self.bounds.restored {
+                actions.extend([Action::Remove(agent), Action::Restore(agent)]);
             }
             let attempts = world.agents[agent].standings.len() as Attempt;
             if world.agents[agent].controller.is_live() {
@@ -58,6 +61,9 @@ impl Model for Ferry {
             if world.agents[agent].journals_lost < self.bounds.journals_lost {
                 actions.push(Action::LoseJournal(agent));
             }
+        }
+        if self.bounds.restored && world.destroyed.is_some() {
+            actions.push(Action::Rebuild);
         }
         for place in world.said.places() {
             if self.rules.mid_ignored {
@@ -114,6 +120,23 @@ impl Ferry {
                 world.agents[agent].controller.held = Held::Absent;
                 world.agents[agent].late.clear();
             }
+            Action::Rebuild => {
+                if let Some(agent) = world.destroyed.take() {
+                    world.agents[agent] = world.agents[agent].rebuilt();
+                    world.rebuilt = true;
+                    // What was on its way to the old host ended with its connections; what still stands is said again.
+                    world.said = Said::default();
+                    let standing: Vec<Standing> = world.agents[1 - agent].standings.iter().flatten().cloned().collect();
+                    let unfinished = standing.iter().filter(|standing| !standing.is_at_rest());
+                    unfinished.filter_map(says).for_each(|message| world.said.insert(&message));
+                }
+            }
+            Action::Remove(agent) => {
+                if world.agents[agent].controller.is_live() && world.agents[agent].ledger().busy(MODEL).is_none() {
+                    world.agents[agent].controller.held = Held::Absent;
+                }
+            }
+            Action::Restore(agent) => self.restore(world, agent),
             Action::Seize(agent, attempt) => {
                 world.feed_source(agent, attempt, SourceInput::Seize(&no_cause()));
                 world.feed_target(agent, attempt, TargetInput::Seize(&no_cause()), rules);
@@ -181,9 +204,23 @@ impl Ferry {
     fn migrate(&self, world: &mut World, agent: AgentIndex) {
         let attempt = world.sources.len() as Attempt;
         if attempt < self.bounds.attempts && world.agents[agent].ledger().busy(MODEL).is_none() {
-            let head = world.head(attempt, agent, Profile::Embedded);
+            let Some(epoch_to) = world.epoch_offered(agent, &self.rules) else { return };
+            let head = world.head(attempt, agent, epoch_to, Profile::Embedded);
             world.sources.push(agent);
             world.append(agent, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
+        }
+    }
+
+    /// Puts a backup into service where the operator is right that no copy is anywhere, and says so once.
+    fn restore(&self, world: &mut World, agent: AgentIndex) {
+        let is_gone = |held| held == Held::Absent;
+        let nowhere = world.agents.iter().all(|agent| is_gone(agent.controller.held));
+        let restored = &mut world.agents[agent];
+        let may = is_gone(restored.controller.held) && restored.restored.is_none() && !restored.has_unfinished();
+        if may && (nowhere || self.rules.restored_from_the_living) {
+            // Without the step of a last resort: whatever is promised holds with it the more.
+            restored.restored = Some((restored.standings.len() as Attempt, restored.ledger().epoch(MODEL)));
+            restored.controller.held = Held::Live { by: None, writes: world.acknowledged };
         }
     }
 

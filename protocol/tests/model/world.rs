@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use modelferry_protocol::codec::Text;
-use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ids::{Epoch, Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::message::Message;
-use modelferry_protocol::record::Body;
+use modelferry_protocol::record::{Body, Restored};
 use modelferry_protocol::switch::{Cause, Head, Profile, Root};
 
 use crate::controller::{Call, Controller, Held, Reply, Writes};
@@ -35,11 +35,14 @@ pub struct Bounds {
     pub gateway: bool,
     /// Whether a host may be destroyed, with its controller; operators then force the other side.
     pub destroyed: bool,
+    /// Whether the destroyed host may be set up anew, a model be removed, and one that nobody has be restored from a backup.
+    pub restored: bool,
 }
 
 impl Bounds {
     pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
-        Self { faults, writes, attempts, both_ways: false, journals_lost: 0, gateway: false, destroyed: false }
+        let (both_ways, gateway, destroyed, restored) = (false, false, false, false);
+        Self { faults, writes, attempts, both_ways, journals_lost: 0, gateway, destroyed, restored }
     }
 }
 
@@ -67,6 +70,8 @@ pub struct Rules {
     pub answered_without_vote: bool,
     pub adopted_before_active: bool,
     pub seized_from_the_living: bool,
+    pub epoch_not_learned: bool,
+    pub restored_from_the_living: bool,
 }
 
 impl Rules {
@@ -96,6 +101,8 @@ pub struct Agent {
     pub replied: Option<(Attempt, Reply)>,
     /// Calls that timed out and have not landed yet.
     pub late: BTreeSet<Call>,
+    /// How many migrations there had been when an operator restored the model here, and at which epoch.
+    pub restored: Option<(Attempt, Epoch)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -111,6 +118,10 @@ pub struct World {
     pub faults: u8,
     /// The host that is no more.
     pub destroyed: Option<AgentIndex>,
+    /// Whether that host was set up anew: it burns down once.
+    pub rebuilt: bool,
+    /// Whether an offer of a model that is the source's to give was refused for its epoch.
+    pub epoch_refused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +156,12 @@ pub enum Action {
     LoseJournal(AgentIndex),
     /// The host burns down, and the controller with it: nothing there ever acts again.
     Destroy(AgentIndex),
+    /// It is set up anew, under the same identity, with an empty journal and an empty controller.
+    Rebuild,
+    /// An operator removes a live model.
+    Remove(AgentIndex),
+    /// An operator restores the model, which nobody has any more.
+    Restore(AgentIndex),
     /// The operator of the other host says so: the last resort.
     Seize(AgentIndex, Attempt),
     /// The outstanding command's result is said, and its record lost. Mutant only.
@@ -188,7 +205,13 @@ impl Agent {
             controller: Controller::new(held),
             replied: None,
             late: BTreeSet::new(),
+            restored: None,
         }
+    }
+
+    /// Returns a host that is set up anew after it lost everything.
+    pub fn rebuilt(&self) -> Self {
+        Self { journals_lost: self.journals_lost + 1, ..Self::new(Held::Absent) }
     }
 
     pub fn standing(&self, attempt: Attempt) -> Option<&Standing> {
@@ -202,11 +225,15 @@ impl Agent {
     /// Folds what the journal holds, with the shipped fold.
     pub fn ledger(&self) -> Ledger {
         let mut ledger = Ledger::default();
-        for standing in self.standings.iter().flatten() {
-            ledger.apply(&match standing {
-                Standing::Source(record) => Body::Source(record.clone()),
-                Standing::Target(record) => Body::Target(record.clone()),
-            });
+        for attempt in 0..=self.standings.len() as Attempt {
+            if let Some((_, epoch)) = self.restored.filter(|(before, _)| *before == attempt) {
+                ledger.apply(&Body::Restored(Restored { model: MODEL, epoch, cause: no_cause() }));
+            }
+            match self.standing(attempt) {
+                Some(Standing::Source(record)) => ledger.apply(&Body::Source(record.clone())),
+                Some(Standing::Target(record)) => ledger.apply(&Body::Target(record.clone())),
+                None => {}
+            }
         }
         ledger
     }
@@ -222,6 +249,8 @@ impl World {
             acknowledged: 0,
             faults: 0,
             destroyed: None,
+            rebuilt: false,
+            epoch_refused: false,
         }
     }
 
@@ -233,12 +262,23 @@ impl World {
         Pin([agent as u8; 32])
     }
 
+    /// Returns the epoch that `source` offers the model at, by the shipped rule, after it has asked the other side; nothing if
+    /// it cannot be offered.
+    pub fn epoch_offered(&self, source: AgentIndex, rules: &Rules) -> Option<Epoch> {
+        let (own, there) = (self.agents[source].ledger(), self.agents[1 - source].ledger());
+        if rules.epoch_not_learned {
+            return Some(own.epoch(MODEL) + 1);
+        }
+        let came_from_there = there.handed_to(MODEL) == Some(Self::pin(source));
+        own.offer_epoch(MODEL, there.epoch(MODEL), came_from_there).ok()
+    }
+
     /// Returns the head of a migration that `source` begins now.
-    pub fn head(&self, attempt: Attempt, source: AgentIndex, profile: Profile) -> Head {
+    pub fn head(&self, attempt: Attempt, source: AgentIndex, epoch_to: Epoch, profile: Profile) -> Head {
         Head {
             mid: mid(attempt),
             model: MODEL,
-            epoch_to: self.agents[source].ledger().epoch(MODEL) + 1,
+            epoch_to,
             peer: Self::pin(1 - source),
             journal: self.journal(source),
             profile,

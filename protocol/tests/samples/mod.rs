@@ -3,13 +3,13 @@
 mod records;
 
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
-use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
-    Answer, Finding, Keeping, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Precopying, Question, Rebuilding,
-    Room,
+    Answer, Finding, Keeping, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Precopying, Question,
+    Rebuilding, Room,
 };
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
@@ -98,7 +98,13 @@ pub fn questions() -> Vec<Question> {
         Question::GiveUp(MID),
         Question::HeldEach(list(vec![BLOB])),
         Question::Rebuild(Rebuilding { mid: MID, blob: BLOB, base: BLOB, patch: BLOB }),
+        Question::Known(MODEL),
     ]
+}
+
+pub fn knowledge() -> Knowledge {
+    let signature = Bytes::new(vec![0x99; 64]).unwrap();
+    Knowledge { epoch: 2, attempt_free: 3, handed_to: Some(Pin([0xaa; 32])), is_present: true, signature }
 }
 
 pub fn answers() -> Vec<Answer> {
@@ -115,6 +121,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::Json(Bytes::new(b"{}".to_vec()).unwrap()),
         Answer::LogTime(1_767_225_601_000),
         Answer::HeldEach(list(vec![4096, 0])),
+        Answer::Known(Box::new(knowledge())),
         Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40 }),
         Answer::Networks(Box::new(Networks {
             told: true,
@@ -166,6 +173,7 @@ pub fn messages() -> Vec<Message> {
             sequence: 251,
             seen: Some(Seen { journal: JOURNAL, sequence: 65_536 }),
             claims: list(vec![Claim { model: MODEL, epoch: 2, live: true }]),
+            is_halted: true,
         }),
         Message::Offer(offer(Profile::Embedded)),
         Message::Offer(offer(Profile::Gateway)),

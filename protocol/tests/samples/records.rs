@@ -4,7 +4,8 @@ use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::{
-    Adoption, Alarm, Body, Conflict, Discarded, Note, Orders, Pause, Precopy, PrecopyState, When,
+    Acknowledged, Adoption, Alarm, AlarmKind, Body, Conflict, Discarded, Halted, Note, Orders, Pause, Precopy,
+    PrecopyState, Restored, When,
 };
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
@@ -78,7 +79,15 @@ pub fn bodies() -> Vec<(String, Body)> {
         vec![("terms".to_owned(), Body::Terms(terms.clone())), ("note".to_owned(), Body::Note(note.clone()))];
     let peer = Pin([0xaa; 32]);
     bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
-    bodies.push(("alarm".to_owned(), Body::Alarm(Alarm { peer, text: cause() })));
+    for kind in
+        [AlarmKind::Journal, AlarmKind::SetBack, AlarmKind::Identity, AlarmKind::Conflict(MODEL), AlarmKind::Cloned]
+    {
+        bodies.push((format!("alarm-{}", kind.name()), Body::Alarm(Alarm { peer, kind, text: cause() })));
+    }
+    bodies.push(("acknowledged".to_owned(), Body::Acknowledged(Acknowledged { peer, cause: cause() })));
+    let epoch = 1 << 32;
+    bodies.push(("restored".to_owned(), Body::Restored(Restored { model: MODEL, epoch, cause: cause() })));
+    bodies.push(("halted".to_owned(), Body::Halted(Halted { peer, seen: 251, text: cause() })));
     let paused = Some(Pause { by: name("uid 0"), since_ms: 1_767_225_600_000 });
     let (until_ms, bits_per_second_max) = (Some(1_767_229_200_000), Some(20_000_000));
     for freeze in [When::Ready, When::At(1_767_225_600_000), When::Held] {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use modelferry_protocol::ids::ModelUuid;
+
 use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::view::{ModelStatusView, ModelView, PeerView};
@@ -78,19 +80,28 @@ impl Desk {
         backup: BackupRef,
         source_lost: bool,
         controller: Option<&str>,
+        actor: &str,
         client: &mut Client,
     ) -> Result<Response, Failure> {
         self.refuse_other_controller(controller)?;
         let mut source = self.with_files(client, move |embedded, files| open(embedded, &backup, files)).await?;
         let manifest = source.manifest();
-        let held = self.engine()?.take_in_hand(manifest.uuid).map_err(|error| self.refusal_of_engine(&error))?;
-        self.refuse_second_owner(&manifest.controller, &manifest.uuid.to_string(), source_lost).await?;
-        let restored = self.blocking(move |embedded| {
-            // It goes on although whoever asked has hung up.
+        let (model, engine) = (manifest.uuid, self.engine()?.clone());
+        let held = engine.take_in_hand(model).map_err(|error| self.refusal_of_engine(&error))?;
+        let asserted = self.refuse_second_owner(&manifest.controller, model, source_lost).await?;
+        let (embedded, actor) = (self.embedded.clone(), actor.to_owned());
+        // It goes on although whoever asked has hung up.
+        let restored = tokio::spawn(async move {
             let _held = held;
-            embedded.restore(source.as_mut())
+            let restored = tokio::task::spawn_blocking(move || embedded.restore(source.as_mut(), true)).await;
+            let restored = restored.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
+            engine.restored(model, asserted, &actor).await;
+            Ok::<_, ControllerError>(restored)
         });
-        Ok(Response::Imported(restored.await?))
+        match restored.await {
+            Ok(restored) => restored.map(Response::Imported).map_err(|error| self.refusal_of_controller(&error)),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
     }
 
     /// Refuses to restore into any controller but the one in this agent's own process.
@@ -118,20 +129,39 @@ impl Desk {
         }
     }
 
-    /// Refuses to restore a model that its own controller may still have: nothing may make two owners of it.
+    /// Refuses to restore a model that its own controller may still have, or the one that it went to from here: nothing may
+    /// make two owners of it. Returns whether the operator's word was needed for it.
     ///
-    /// What `source_lost` says is believed only where that controller cannot be asked.
-    async fn refuse_second_owner(&self, origin: &Origin, model: &str, source_lost: bool) -> Result<(), Failure> {
-        let name = &origin.name;
-        // Of what is here the controller itself knows.
-        if origin.uuid == self.embedded.controller_card().uuid {
-            return Ok(());
+    /// What `source_lost` says is believed only where such a controller cannot be asked.
+    async fn refuse_second_owner(&self, origin: &Origin, model: ModelUuid, source_lost: bool) -> Result<bool, Failure> {
+        let left = self.blocking(move |embedded| embedded.redirects()).await?;
+        let left = left.into_iter().find(|redirect| redirect.model_uuid == model.to_string());
+        let went =
+            left.map(|redirect| (redirect.controller, redirect.controller_uuid, "which it was migrated to from here"));
+        let taken_from = (origin.name.clone(), origin.uuid.to_string(), "which this backup was taken from");
+        let own = self.own_uuid();
+        let mut asserted = false;
+        for (name, controller, role) in
+            [taken_from].into_iter().chain(went).filter(|(_, controller, _)| *controller != own)
+        {
+            asserted |= self.refuse_owner(&name, &controller, role, model, source_lost).await?;
         }
-        let uuid = origin.uuid.to_string();
+        Ok(asserted)
+    }
+
+    /// Refuses to restore a model that this controller may have. Returns whether the operator's word was needed for it.
+    async fn refuse_owner(
+        &self,
+        name: &str,
+        uuid: &str,
+        role: &str,
+        model: ModelUuid,
+        source_lost: bool,
+    ) -> Result<bool, Failure> {
         let beside = |peer: &PeerView| peer.controller.as_ref().is_some_and(|controller| controller.uuid == uuid);
         let peer = self.peers().into_iter().find(beside).map(|peer| peer.name);
         let asked = match &peer {
-            Some(peer) => self.ask_peer(peer, &Request::ShowModel { model: model.to_owned(), held: false }).await,
+            Some(peer) => self.ask_peer(peer, &Request::ShowModel { model: model.to_string(), held: false }).await,
             None => Err(Failure::new(FailureKind::Unreachable, "no connected peer is beside it")),
         };
         let second = |message: String, hint: String| {
@@ -139,25 +169,29 @@ impl Desk {
         };
         match asked {
             Ok(_) => second(
-                format!("the model is on controller \"{name}\", which this backup was taken from; it would be on both"),
-                format!("migrate it from there; or remove it there first: `modelferry embedded remove {model}`"),
+                format!("the model is on controller \"{name}\", {role}; it would be on both"),
+                "migrate it from there; or, if that copy is not the one that you want, read \"Two copies of one model\" in \
+                 docs/in-doubt.md"
+                    .to_owned(),
             ),
+            Err(failure) if failure.redirect.as_ref().is_some_and(|to| to.controller_uuid == self.own_uuid()) => Ok(false),
             Err(failure) if failure.redirect.is_some() => second(
                 format!("the model has left controller \"{name}\", and is elsewhere: {}", failure.message),
                 "it would be on two controllers; migrate it from where it is".to_owned(),
             ),
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
-            Err(_) if source_lost => Ok(()),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(false),
+            Err(_) if source_lost => Ok(true),
             Err(failure) => second(
-                format!(
-                    "controller \"{name}\", which this backup was taken from, cannot be asked: {}",
-                    failure.message
-                ),
+                format!("controller \"{name}\", {role}, cannot be asked: {}", failure.message),
                 "if the model may still be there, it would be on both; if that controller is lost for good, \
                  add --source-lost"
                     .to_owned(),
             ),
         }
+    }
+
+    fn own_uuid(&self) -> String {
+        self.embedded.controller_card().uuid.to_string()
     }
 }
 

@@ -143,7 +143,7 @@ impl Desk {
             Request::BackupCreate { model, file } => self.backup_create(&model, file, client).await,
             Request::BackupKeep { model, peer } => self.backup_keep(&model, &peer).await,
             Request::BackupRestore { backup, source_lost, controller } => {
-                self.backup_restore(backup, source_lost, controller.as_deref(), client).await
+                self.backup_restore(backup, source_lost, controller.as_deref(), actor, client).await
             }
             Request::BackupRemove { id } => self.backup_remove(id).await,
             Request::Prune { older_than_s, dry_run } => self.prune(older_than_s, dry_run).await,

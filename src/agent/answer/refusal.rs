@@ -97,10 +97,12 @@ impl Desk {
             EngineError::Relayed { id, .. } => {
                 failure.state(UNCHANGED).hint(format!("see `modelferry show-migration {id}`"))
             }
-            EngineError::InConflict(model) => failure.state(UNCHANGED).hint(format!(
-                "compare the two; `modelferry resolve {model} --discard-frozen {model}` deletes the copy here; see \
-                 docs/in-doubt.md"
-            )),
+            EngineError::InConflict(_) => failure
+                .state(UNCHANGED)
+                .hint("compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md"),
+            EngineError::NotOffered(_) => failure
+                .state("nothing has changed; the model is live where it was")
+                .hint("compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md"),
             EngineError::InHand(_) => failure.state(UNCHANGED).hint("type this again in a moment"),
             EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),
             EngineError::NoSuchOrder { .. } | EngineError::Unprunable(_) => failure.state(UNCHANGED),

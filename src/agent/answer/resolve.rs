@@ -27,6 +27,15 @@ impl Desk {
                 let discarded = engine.discard(typed, reason, actor).await;
                 return discarded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
+            How::Supersede { model } => {
+                let typed = model.parse().map_err(|error| usage(&error))?;
+                let superseded = engine.supersede(typed, reason, actor).await;
+                return superseded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
+            }
+            How::Acknowledge {} => {
+                let acknowledged = engine.acknowledge(id, reason, actor).await;
+                return acknowledged.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
+            }
             How::Proof { text } => Resolution::Proof(Box::new(text.parse().map_err(|error| usage(&error))?)),
             How::Renounce {} => Resolution::Renounce,
             How::Reclaim { model } => Resolution::Reclaim { typed: model.parse().map_err(|error| usage(&error))? },

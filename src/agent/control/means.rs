@@ -25,6 +25,13 @@ pub enum How {
         /// The model's UUID, as the operator typed it.
         model: String,
     },
+    /// The copy here is to win over every other.
+    Supersede {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The causes of the alarms about the peer that is named in place of a migration are gone.
+    Acknowledge {},
     /// The target takes the model, as the source is destroyed.
     ForceActivate {
         /// The model's UUID, as the operator typed it.

@@ -263,14 +263,21 @@ fn binaries(source: &Source<'_>) -> Finding {
         let text = format!(
             "the model was imported without its {count} binaries: it arrives without them, and no real controller takes it"
         );
-        return warn("binaries", text, "modelferry embedded import FILE --blobs DIR");
+        return warn("binaries", text, completed(&source.description.name));
     }
     if source.damaged.is_empty() {
         return pass("binaries", format!("{count} binaries are here, and are proven again on their way"));
     }
-    let model = &source.description.name;
     let text = format!("binaries are missing or wrong on the source controller: {}", cut(&source.damaged).join(", "));
-    fail("binaries", text, format!("modelferry embedded remove {model} && modelferry embedded import FILE --blobs DIR"))
+    fail("binaries", text, completed(&source.description.name))
+}
+
+/// Says how a model gets its binaries. What is to be typed writes files and changes nothing else.
+fn completed(model: &str) -> String {
+    format!(
+        "modelferry backup create {model} FILE # keep what there is; then `modelferry embedded import` it with all of its \
+         binaries, in place of this one"
+    )
 }
 
 fn cut(texts: &[String]) -> Vec<String> {

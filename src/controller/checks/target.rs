@@ -13,6 +13,8 @@ use crate::controller::description::{DOCUMENT_VERSION_MAX, DOCUMENT_VERSION_MIN,
 
 /// The oldest 2.x that later controllers take models of.
 const UPGRADE_FROM: Version = Version::release(2, 9, 43);
+/// The page that tells how to compare two copies.
+pub const TWO_COPIES: &str = "\"Two copies of one model\" in docs/in-doubt.md";
 /// Where an operator changes what an embedded controller claims to have.
 const CONFIGURATION: &str = "of the destination's configuration, and restart its agent";
 
@@ -197,7 +199,15 @@ fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
     match known.standing {
         Standing::Ours => pass(check, "the copy of the model that is here is this migration's own"),
         Standing::Gone => pass(check, "the model was here before, and comes back"),
-        Standing::Live => fail(check, exists, format!("modelferry embedded remove {}/{}", known.owner, known.name)),
+        // Which of the two counts only a person can tell, so nothing is to be typed that ends one of them.
+        Standing::Live => {
+            let model = format!("{}/{}", known.owner, known.name);
+            fail(
+                check,
+                exists,
+                format!("modelferry show-model {model} # and on the other host; then read {TWO_COPIES}"),
+            )
+        }
         Standing::Leaving => fail(check, "model is being migrated out of target controller", "modelferry migrations"),
         Standing::LeftOver => {
             // Juju's own prechecks let it pass, and its import fails. Only the migration that made it can remove it.
@@ -216,7 +226,9 @@ fn name(facts: &ModelFacts, models: &[Known]) -> Finding {
         None => pass("name", format!("no model is called {}/{}", &*facts.owner, &*facts.name)),
         Some(known) => {
             let model = format!("{}/{}", known.owner, known.name);
-            let fix = format!("modelferry embedded export {model} DIR && modelferry embedded remove {model}");
+            // It may be in service: whether it can go, only its operator knows.
+            let fix =
+                format!("modelferry show-model {model} # another model, of UUID {}, has that name there", known.uuid);
             fail("name", format!("model named \"{}\" already exists", known.name), fix)
         }
     }

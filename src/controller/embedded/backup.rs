@@ -28,16 +28,18 @@ impl Embedded {
 
     /// Takes a model in, live, as it was when it was backed up. Nothing of it is here before all of it is proven.
     ///
+    /// `over_redirect`: whether it may take the place of the redirect that it left behind when it was migrated away, as whoever
+    /// asks has made sure that it is nowhere any more.
     /// Errors: [`ControllerError::Refused`] for a backup that is not what it says; as [`Embedded::import`].
-    pub fn restore(&self, source: &mut dyn Source) -> Result<Imported, ControllerError> {
+    pub fn restore(&self, source: &mut dyn Source, over_redirect: bool) -> Result<Imported, ControllerError> {
         // Before anything is copied: a refusal should not cost an hour.
-        let accept = |told: &_| self.refuse_clash(told);
+        let accept = |told: &_| self.refuse_clash(told, over_redirect);
         let store = &self.inner.store;
         // Nothing names what is copied until the model is admitted.
         let _copied = store.lease_with_puts();
         let intake =
             Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
-        self.admit(intake)
+        self.admit(intake, over_redirect)
     }
 }
 

@@ -63,7 +63,7 @@ impl Embedded {
     ) -> Result<Imported, ControllerError> {
         let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour.
-        self.refuse_clash(&intake.told)?;
+        self.refuse_clash(&intake.told, false)?;
         allow(intake.told.uuid)?;
         // Nothing names what is copied until the model is admitted.
         let _copied = self.inner.store.lease_with_puts();
@@ -75,16 +75,16 @@ impl Embedded {
                 intake.log(&text, &shown, put)?;
             }
         }
-        self.admit(intake)
+        self.admit(intake, false)
     }
 
     /// Refuses a model that is here already.
-    pub(super) fn refuse_clash(&self, told: &Description) -> Result<(), ControllerError> {
-        check_clash(&self.inner.database.models()?, told.uuid, &told.name, &told.owner)
+    pub(super) fn refuse_clash(&self, told: &Description, over_redirect: bool) -> Result<(), ControllerError> {
+        check_clash(&self.inner.database.models()?, told, over_redirect)
     }
 
     /// Takes what has come in into service: the one step that makes it a model.
-    pub(super) fn admit(&self, intake: Intake) -> Result<Imported, ControllerError> {
+    pub(super) fn admit(&self, intake: Intake, over_redirect: bool) -> Result<Imported, ControllerError> {
         let Intake { told, description, binaries, entries, logs } = intake;
         let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
@@ -99,7 +99,7 @@ impl Embedded {
             summary: Summary::of(&told),
         };
         self.inner.database.write(|tables| {
-            check_clash(&tables.models()?, told.uuid, &told.name, &told.owner)?;
+            check_clash(&tables.models()?, &told, over_redirect)?;
             tables.put_model(&record)?;
             for (path, blob) in &binaries {
                 tables.put_binary(told.uuid, path, *blob)?;
@@ -160,20 +160,19 @@ pub(super) fn key(wanted: &Wanted) -> String {
     wanted.path().to_string_lossy().into_owned()
 }
 
-/// Refuses a model of the same UUID, or of the same name and owner. One that left stands in nobody's way by name.
-pub(super) fn check_clash(
-    models: &[ModelRecord],
-    uuid: ModelUuid,
-    name: &str,
-    owner: &str,
-) -> Result<(), ControllerError> {
-    if let Some(known) = models.iter().find(|model| model.uuid == uuid) {
-        if let State::Gone(gone) = &known.state {
+/// Refuses a model of the same UUID, or of the same name and owner. One that left stands in nobody's way by name, and with
+/// `over_redirect` by its UUID neither.
+fn check_clash(models: &[ModelRecord], told: &Description, over_redirect: bool) -> Result<(), ControllerError> {
+    let uuid = told.uuid;
+    match models.iter().find(|model| model.uuid == uuid).map(|known| (known, &known.state)) {
+        Some((_, State::Gone(_))) if over_redirect => {}
+        Some((known, State::Gone(gone))) => {
             return Err(ControllerError::Moved { model: known.path(), to: Box::new(gone.redirect.card()) });
         }
-        return Err(refused(format!("model with same UUID already exists ({uuid})")));
+        Some(_) => return Err(refused(format!("model with same UUID already exists ({uuid})"))),
+        None => {}
     }
-    check_name(models, uuid, name, owner)
+    check_name(models, uuid, &told.name, &told.owner)
 }
 
 /// Refuses another model of the same name and owner.

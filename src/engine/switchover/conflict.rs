@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid};
 use modelferry_protocol::record::{Body, Conflict, Discarded};
-use modelferry_protocol::switch::Cause;
 
 use super::line::Backoff;
 use crate::controller::port::{ControllerError, Errand};
+use crate::engine::claims::of_operator;
 use crate::engine::core::{Core, entry};
 use crate::engine::{Engine, EngineError};
 
@@ -28,6 +28,17 @@ pub fn resume(core: &Arc<Core>) {
 /// Freezes a model that has another owner, of a larger epoch, as often as it takes. The conflict is in the journal already.
 pub fn end(core: &Arc<Core>, model: ModelUuid, epoch: Epoch) {
     tokio::spawn(freeze(core.clone(), model, epoch));
+}
+
+/// Freezes a model at once, if it is in service here; reports whether it is frozen as one in conflict.
+pub async fn freeze_now(core: &Core, model: ModelUuid, epoch: Epoch) -> bool {
+    core.parts.departure.freeze(Errand { mid: conflict_id(model, epoch), model }).await.is_ok()
+}
+
+/// Thaws a model that was frozen as one in conflict: an operator says that it is to win, which is in the journal already.
+pub async fn lift(core: &Core, conflict: &Conflict) -> Result<(), ControllerError> {
+    let mid = conflict_id(conflict.model, conflict.epoch);
+    core.parts.departure.thaw(Errand { mid, model: conflict.model }).await
 }
 
 async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
@@ -55,8 +66,8 @@ impl Engine {
         let conflict =
             core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
         let Some(Conflict { model, peer, epoch, .. }) = conflict else { return Err(EngineError::NoConflict(typed)) };
-        let present =
-            core.peer(peer).borrow().as_ref().map(|conversation| conversation.session.hello().controller.clone());
+        // Of the link itself: an agent that has stopped acting has no conversation.
+        let present = core.parts.link.watch(peer).borrow().session().map(|session| session.hello().controller.clone());
         let card = match present {
             Some(card) => Some(card),
             // As it was when they last met over this model.
@@ -71,8 +82,7 @@ impl Engine {
         core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
         core.parts.departure.reap(errand).await?;
         // Recorded when it is done: until then the alarm stands, and the command can be repeated.
-        let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
-        let cause = Cause::cut(format!("discarded by operator ({by})"));
+        let cause = of_operator("discarded by operator", reason, actor);
         core.append(entry(actor, Body::Discarded(Discarded { model, peer, cause }))).await;
         Ok(())
     }

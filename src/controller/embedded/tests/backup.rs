@@ -28,7 +28,7 @@ fn a_restored_backup_equals_an_export() {
     let (first, second) = (source.dir.path().join("first"), source.dir.path().join("second"));
     source.embedded.export("prod", &first, &mut OwnFiles).unwrap();
     let target = EmbeddedRig::start("dst");
-    let restored = target.embedded.restore(&mut Archive::open(&archive).unwrap()).unwrap();
+    let restored = target.embedded.restore(&mut Archive::open(&archive).unwrap(), false).unwrap();
     assert_eq!((restored.binaries, restored.entries, restored.incomplete), (5, 3, false));
     target.embedded.export("prod", &second, &mut OwnFiles).unwrap();
     assert_eq!(tree(&first), tree(&second));
@@ -53,7 +53,7 @@ fn a_backup_changes_nothing_and_is_of_the_model_as_it_was() {
     let archive = backed_up(&rig);
     rig.write(model).unwrap();
     rig.embedded.remove("prod").unwrap();
-    rig.embedded.restore(&mut Archive::open(&archive).unwrap()).unwrap();
+    rig.embedded.restore(&mut Archive::open(&archive).unwrap(), false).unwrap();
     assert_eq!(rig.writes(model), 3);
 }
 
@@ -63,7 +63,7 @@ fn a_model_that_is_here_is_not_restored_over() {
     let model = rig.with_model();
     let archive = backed_up(&rig);
     rig.write(model).unwrap();
-    let error = rig.embedded.restore(&mut Archive::open(&archive).unwrap()).unwrap_err().to_string();
+    let error = rig.embedded.restore(&mut Archive::open(&archive).unwrap(), false).unwrap_err().to_string();
     assert!(error.contains("model with same UUID already exists"), "{error}");
     assert_eq!(rig.writes(model), 4);
 }
@@ -85,7 +85,7 @@ fn an_incomplete_model_is_backed_up_and_restored_as_such() {
     let archive = backed_up(&rig);
     rig.embedded.remove("prod").unwrap();
     verify(&mut Archive::open(&archive).unwrap()).unwrap();
-    assert!(rig.embedded.restore(&mut Archive::open(&archive).unwrap()).unwrap().incomplete);
+    assert!(rig.embedded.restore(&mut Archive::open(&archive).unwrap(), false).unwrap().incomplete);
 }
 
 /// Keeps a copy of the rig's model in its own store, as a peer's would be.
@@ -122,7 +122,7 @@ async fn a_kept_copy_is_the_model_as_an_archive_has_it() {
     rig.embedded.remove("prod").unwrap();
     let read = Kept::read(&rig.store, &kept.manifest.id.to_string()).unwrap();
     assert_eq!(read, kept);
-    let restored = rig.embedded.restore(&mut read.open(rig.store.clone())).unwrap();
+    let restored = rig.embedded.restore(&mut read.open(rig.store.clone()), false).unwrap();
     assert_eq!((restored.binaries, restored.entries), (5, 3));
 }
 
@@ -139,7 +139,7 @@ async fn a_kept_copy_that_was_damaged_is_noticed_and_not_restored() {
         flipped[whole.len() / 2] ^= 1;
         fs::write(&path, flipped).unwrap();
         assert!(verify(&mut kept.clone().open(rig.store.clone())).is_err(), "{}", file.path);
-        assert!(rig.embedded.restore(&mut kept.clone().open(rig.store.clone())).is_err(), "{}", file.path);
+        assert!(rig.embedded.restore(&mut kept.clone().open(rig.store.clone()), false).is_err(), "{}", file.path);
         assert!(rig.embedded.models().unwrap().iter().all(|model| model.is_controller));
         fs::write(&path, whole).unwrap();
     }

@@ -1,0 +1,131 @@
+//! A host that was rolled back, or cloned: both sides say so, nobody goes on serving the older copy, and there is a way out.
+
+use std::fs;
+use std::path::Path;
+
+use modelferry::cli::demo::sample::Sample;
+
+use super::host::{Host, ready};
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn alarms(host: &Host, kind: &str) -> bool {
+    host.run(&["status"]).ok().contains(&format!("ALARM  {kind}: "))
+}
+
+fn meet(hosts: [&Host; 2]) {
+    hosts.iter().for_each(|host| host.until("peers are connected", |host| host.connected().then_some(())));
+}
+
+/// The sample moved from `src` to `dst`; then `src`, with its whole state, was set back to the time before.
+fn set_back(sample: &Sample) -> (Host, Host) {
+    let (mut src, mut dst, _) = ready(sample);
+    src.stop();
+    let (state, before) = (src.dir.path().join("state"), src.dir.path().join("before"));
+    copy(&state, &before);
+    src.start();
+    meet([&src, &dst]);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    src.stop();
+    // What was seen is on the other side's disk.
+    dst.stop();
+    fs::remove_dir_all(&state).unwrap();
+    fs::rename(&before, &state).unwrap();
+    dst.start();
+    src.start();
+    (src, dst)
+}
+
+/// After a roll-back both sides took writes: the host that was set back served the model that it had given away, and the healthy
+/// side showed nothing.
+#[test]
+fn a_host_that_was_set_back_freezes_what_it_had_given_away_and_both_sides_show_it() {
+    let sample = Sample::default();
+    let (mut src, dst) = set_back(&sample);
+    src.until("the older copy is frozen", |src| (!src.serves(&sample.name)).then_some(()));
+    assert!(dst.serves(&sample.name));
+    for (host, kinds) in [(&src, ["halted", "conflict"]), (&dst, ["set-back", "conflict"])] {
+        for kind in kinds {
+            host.until(kind, |host| alarms(host, kind).then_some(()));
+        }
+    }
+    // It is known from then on, without anybody to tell it.
+    src.stop();
+    src.isolate();
+    src.start();
+    assert!(alarms(&src, "halted") && alarms(&src, "conflict") && !src.serves(&sample.name));
+}
+
+/// The page told to resolve "each migration by hand", of which there was none, and `another journal` never cleared.
+#[test]
+fn the_page_for_a_host_that_was_set_back_has_a_way_out_that_works() {
+    let sample = Sample::default();
+    let (mut src, dst) = set_back(&sample);
+    src.until("the older copy is frozen", |src| alarms(src, "conflict").then_some(()));
+    // As docs/in-doubt.md has it, "The journal was set back": compare, discard, begin another journal, acknowledge.
+    src.run(&["resolve", &sample.name, "--discard-frozen", &sample.uuid, "--reason", "compared"]).ok();
+    src.stop();
+    let aside = src.dir.path().join("set-back");
+    fs::create_dir(&aside).unwrap();
+    for name in ["journal.0", "journal.1", "witness.toml"] {
+        let _ = fs::rename(src.dir.path().join("state").join(name), aside.join(name));
+    }
+    src.start();
+    meet([&src, &dst]);
+    dst.until("the new journal is noticed", |dst| alarms(dst, "peer").then_some(()));
+    dst.run(&["resolve", "src", "--acknowledge", "--reason", "rolled back, mended"]).ok();
+    for host in [&src, &dst] {
+        let status = host.run(&["status"]).ok();
+        assert!(!status.contains("ALARM"), "{status}");
+    }
+    dst.run(&["resolve", "src", "--acknowledge"]).fails(1, "no alarm about \"src\" stands");
+    // And the two work with each other as before.
+    dst.run(&["migrate", &sample.name, "src", "--wait"]).ok();
+    assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
+}
+
+/// Where the copy on the host that was set back is the one that counts.
+#[test]
+fn a_frozen_copy_that_counts_is_thawed_and_the_other_one_freezes() {
+    let sample = Sample::default();
+    let (src, dst) = set_back(&sample);
+    src.until("the older copy is frozen", |src| alarms(src, "conflict").then_some(()));
+    src.run(&["resolve", &sample.name, "--supersede", &sample.uuid, "--reason", "compared"]).ok();
+    assert!(src.serves(&sample.name));
+    dst.until("the other copy is frozen", |dst| (!dst.serves(&sample.name)).then_some(()));
+    assert!(src.serves(&sample.name));
+}
+
+/// A cloned machine: the two agents took the link from each other at INFO, and nobody was told.
+#[test]
+fn a_clone_is_met_with_an_alarm_on_both_sides_and_the_link_is_held_back() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.stop();
+    let mut clone = Host::new("src");
+    copy(&src.dir.path().join("state"), &clone.dir.path().join("state"));
+    src.start();
+    clone.start();
+    for host in [&dst, &src, &clone] {
+        host.until("everybody shows it", |host| alarms(host, "identity").then_some(()));
+    }
+    dst.until("the link is held back", |dst| (!dst.connected()).then_some(()));
+    // One of the two is switched off, and the link opens again once both sides say so.
+    clone.stop();
+    dst.run(&["resolve", "src", "--acknowledge", "--reason", "the clone is off"]).ok();
+    meet([&src, &dst]);
+    src.run(&["resolve", "dst", "--acknowledge"]).ok();
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(!alarms(&src, "identity") && !alarms(&dst, "identity"));
+}

@@ -98,9 +98,7 @@ fn told(dir: &Path, known: &Known<'_>, has_password: bool, access: Access) -> St
         ));
     }
     if known.password.is_none() {
-        text.push_str(
-            "The client has no password, and cannot ask for one yet: write it with --merge --password-file FILE\n",
-        );
+        text.push_str(&format!("Log in first: JUJU_DATA={dir} juju login -c {name} -u {}\n", plain(known.user)));
     }
     let models = if access == Access::Superuser { "juju models --all" } else { "juju models" };
     text + &format!("Look at it: JUJU_DATA={dir} {models} -c {name}\n")

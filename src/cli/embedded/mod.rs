@@ -142,7 +142,7 @@ pub enum EmbeddedCommand {
     ///
     /// The files are those that `juju login` would write: controllers.yaml, accounts.yaml, models.yaml. A directory that
     /// has some of them is only added to with --merge, and never while another `juju` command runs. The password is written
-    /// only where a file with it is given, and without one the client cannot log in.
+    /// only where a file with it is given; without one `juju login` asks for it.
     #[command(after_long_help = CLIENT_CONFIG)]
     ClientConfig(ClientConfigArgs),
 }

@@ -48,6 +48,11 @@ impl PasswordHash {
         Ok(Self(hash.to_string()))
     }
 
+    /// Returns what is stored: it changes with the password, and with the salt.
+    pub(super) fn mark(&self) -> &str {
+        &self.0
+    }
+
     /// Compares a password with what is stored of a user, if anything is.
     pub(super) fn matches(stored: Option<&Self>, password: &str) -> bool {
         if password.len() > PASSWORD_BYTES_MAX {

@@ -114,6 +114,11 @@ impl Embedded {
         if !PasswordHash::matches(hash, password) {
             return Ok(None);
         }
+        self.known(name)
+    }
+
+    /// Notes that a user logs in by other means than the password; returns nothing for one who was removed.
+    pub(super) fn known(&self, name: &str) -> Result<Option<Known>, ControllerError> {
         // When somebody was last here may be lost by a crash.
         self.inner.database.write_soon(|tables| {
             let Some(mut user) = tables.user::<UserRecord>(name)? else { return Ok(None) };
@@ -122,6 +127,12 @@ impl Embedded {
             tables.put_user(name, &user)?;
             Ok(Some(known))
         })
+    }
+
+    /// Returns what changes with a user's password; also for an unknown user, for whom it is nothing that anybody has.
+    pub(super) fn password_mark(&self, name: &str) -> Result<String, ControllerError> {
+        let user = self.inner.database.user::<UserRecord>(name)?;
+        Ok(user.and_then(|user| user.password).map_or_else(String::new, |password| password.mark().to_owned()))
     }
 
     /// Returns what a user may do on the controller now; nothing for one who has been removed.

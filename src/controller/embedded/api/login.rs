@@ -10,11 +10,12 @@ use super::super::record::ModelRecord;
 use super::super::users::{Known, ModelAccess};
 use super::super::view::{Access, ModelState};
 use super::errors::{denied, fault};
+use super::local_login::is_open;
 use super::session::{ClientSession, Place, facades};
 use super::{Api, host_port, time};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
-use crate::juju::http::{Credentials, RequestHead, Route};
+use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::logstream::LogReader;
 use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo};
 use crate::juju::params::tag;
@@ -44,15 +45,32 @@ impl Service for Api {
     }
 
     async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
+        if let Route::Other(path) = &head.route
+            && is_open(path)
+        {
+            return Ok(());
+        }
         let Route::ModelLog(named) = &head.route else {
             return Err(RpcError::new(ErrorCode::NotFound, "404 page not found"));
         };
-        let Credentials { auth_tag, password, .. } = &head.credentials;
-        let Some(user) = tag::user_of(auth_tag) else { return Err(RpcError::bad_login()) };
+        let Credentials { auth_tag, password, macaroons, .. } = &head.credentials;
+        let by_tag = tag::user_of(auth_tag).map(str::to_owned);
+        let user = if by_tag.is_none() { self.user_by(macaroons).await? } else { by_tag };
+        let user = user.as_deref().ok_or_else(RpcError::bad_login)?;
         let uuid = named.parse().map_err(|_| unknown(named))?;
         let (record, _) = self.record(uuid).await?.ok_or_else(|| unknown(named))?;
-        let known = self.check(head.peer.ip(), user, password).await?;
+        let known = match self.proven(user, macaroons).await? {
+            Some(known) => known,
+            None => self.check(head.peer.ip(), user, password).await?,
+        };
         rights(&record, user, known.access).map(drop).ok_or_else(denied)
+    }
+
+    async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
+        match request.head.route.clone() {
+            Route::Other(path) if is_open(&path) => self.prove(&path, request).await,
+            _ => Err(RpcError::new(ErrorCode::NotFound, "404 page not found")),
+        }
     }
 
     async fn read_log(&self, head: &RequestHead, model: &str) -> Result<Box<dyn LogReader>, RpcError> {
@@ -90,7 +108,7 @@ impl Api {
     }
 
     /// Checks a password.
-    async fn check(&self, address: std::net::IpAddr, user: &str, password: &str) -> Result<Known, RpcError> {
+    pub(super) async fn check(&self, address: std::net::IpAddr, user: &str, password: &str) -> Result<Known, RpcError> {
         let turn = self.gate.enter(address, Instant::now()).await?;
         let (user, password) = (user.to_owned(), password.to_owned());
         let known = self.blocking(move |api| api.embedded.authenticate(&user, &password)).await?;
@@ -109,7 +127,9 @@ impl Api {
                 Some(self.record(uuid).await?.ok_or_else(|| unknown(named))?)
             }
         };
-        let user = tag::user_of(&login.auth_tag);
+        // External users log in by macaroons alone, and so may any user of this controller.
+        let by_macaroons = if login.auth_tag.is_empty() { self.user_by(&login.macaroons).await? } else { None };
+        let user = tag::user_of(&login.auth_tag).or(by_macaroons.as_deref());
         let anonymous = user == Some(tag::ANONYMOUS) && login.macaroons.is_empty();
         if let Some((record, to)) = model.as_ref().filter(|(record, _)| record.model_state() == ModelState::Gone) {
             // Before the password is looked at, as in Juju; nobody else learns that there was such a model.
@@ -129,12 +149,34 @@ impl Api {
                 _ => RpcError::bad_login(),
             });
         };
-        let known = self.check(connection.peer.ip(), user, &login.credentials).await?;
+        let known = match login.credentials.as_str() {
+            "" => match self.proven(user, &login.macaroons).await? {
+                Some(known) => known,
+                None => return self.unproven(user).await,
+            },
+            password => self.check(connection.peer.ip(), user, password).await?,
+        };
         let access = match &model {
             None => ModelAccess::Read,
             Some(record) => rights(record, user, known.access).ok_or_else(denied)?,
         };
         Ok(self.logged_in(Some(user), model.as_ref(), Some(known), access))
+    }
+
+    /// Returns what a user may do whose macaroons are good.
+    async fn proven(&self, user: &str, macaroons: &[Vec<serde_json::Value>]) -> Result<Option<Known>, RpcError> {
+        if self.user_by(macaroons).await?.as_deref() != Some(user) {
+            return Ok(None);
+        }
+        let name = user.to_owned();
+        self.blocking(move |api| api.embedded.known(&name)).await
+    }
+
+    /// Answers a login that proves nothing yet: with what is to be proven, and where.
+    async fn unproven(&self, user: &str) -> Result<LoggedIn, RpcError> {
+        let at = self.servers.first().map(ToString::to_string).unwrap_or_default();
+        let result = self.ask_to_prove(user, &at).await?;
+        Ok(LoggedIn { result, session: Arc::new(ClientSession::new(self.clone(), None, Place::Controller)) })
     }
 
     async fn had_access(&self, record: &ModelRecord, user: &str) -> Result<bool, RpcError> {

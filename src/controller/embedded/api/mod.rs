@@ -3,12 +3,14 @@
 //! [`Api`] stands behind the server of `juju::rpc`. What can be seen is made of the database and the descriptions by pure
 //! functions, a file for each facade; what concerns migrations is asked of a [`Migrator`], which the agent is.
 
+mod bakery;
 mod client;
 mod clouds;
 mod controller;
 mod errors;
 mod full_status;
 mod gate;
+mod local_login;
 mod log;
 mod login;
 mod model_config;

@@ -1,7 +1,13 @@
 //! Who may log in, and where a model's users are sent.
 
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::json;
+
+use super::super::bakery::bound;
 use super::*;
 use crate::controller::embedded::view::Access;
+use crate::juju::http::{Credentials, HttpTarget, UploadBody, UploadError};
 use crate::juju::rpc::ErrorCode;
 
 #[tokio::test]
@@ -32,7 +38,7 @@ async fn a_login_tells_what_a_client_insists_on() {
 #[tokio::test]
 async fn a_wrong_name_and_a_wrong_password_are_refused_alike() {
     let served = Served::start().await;
-    for (user, password) in [("admin", "guess"), ("admin", ""), ("nobody", PASSWORD), ("bob", PASSWORD), ("bob", "")] {
+    for (user, password) in [("admin", "guess"), ("nobody", PASSWORD), ("bob", PASSWORD), ("bob", "guess")] {
         for scope in [Scope::Controller, sample()] {
             let refused = refusal(served.login(&scope, user, password).await);
             assert_eq!(refused, RpcError::bad_login(), "{user} {password}");
@@ -122,4 +128,51 @@ async fn a_user_who_was_removed_can_ask_nothing_more() {
     served.embedded().remove_user("eve").unwrap();
     let refused = refusal(client.call_version("Controller", 12, "", "AllModels", serde_json::json!({})).await);
     assert_eq!(refused.message, "permission denied");
+}
+
+async fn posted(served: &Served, path: &str, body: String) -> Result<Value, UploadError> {
+    let target = HttpTarget {
+        address: served.server.address().to_string(),
+        ca_cert: served.embedded().view().unwrap().ca_cert,
+        credentials: Credentials::default(),
+        client_version: "3.6.11".to_owned(),
+    };
+    let (pieces, body_pieces) = tokio::sync::mpsc::channel(1);
+    pieces.send(Ok(Bytes::from(body))).await.unwrap();
+    drop(pieces);
+    let reply = target.send(Method::POST, path, &[], UploadBody::pieces(body_pieces)).await?;
+    Ok(serde_json::from_slice(&reply.body).unwrap())
+}
+
+#[tokio::test]
+async fn a_client_without_a_password_is_asked_for_it_once() {
+    let served = Served::start().await;
+    let without = LoginRequest { auth_tag: "user-admin".into(), ..LoginRequest::default() };
+    let client = served.dial(&Scope::Controller).await;
+    let asked = called(&client, "Admin", 3, "Login", json!(without)).await;
+    let login = asked["bakery-discharge-required"]["m"].clone();
+    assert_eq!(login["c"][0]["l"], "https://10.0.0.1:17070/auth");
+    let caveat = login["c"][0]["i"].as_str().unwrap();
+    let discharge = |more: &str| {
+        let id: String = form_urlencoded::byte_serialize(caveat.as_bytes()).collect();
+        posted(&served, "/auth/discharge", format!("id={id}{more}"))
+    };
+    let Err(UploadError::Refused { status, .. }) = discharge("").await else { panic!("not asked to interact") };
+    assert_eq!(status.as_u16(), 401);
+    let form = |password: &str| json!({ "form": { "user": "admin", "password": password } }).to_string();
+    assert!(posted(&served, "/auth/form", form("guess")).await.is_err());
+    let token = posted(&served, "/auth/form", form(PASSWORD)).await.unwrap();
+    assert_eq!(token["token"]["kind"], "juju_userpass");
+    let token: String = form_urlencoded::byte_serialize(token["token"]["value"].as_str().unwrap().as_bytes()).collect();
+    let proof = discharge(&format!("&token64={token}&token-kind=juju_userpass")).await.unwrap();
+    let macaroons = vec![bound(&login, &proof["Macaroon"]["m"])];
+    for auth_tag in ["user-admin", ""] {
+        let login = LoginRequest { auth_tag: auth_tag.into(), macaroons: macaroons.clone(), ..LoginRequest::default() };
+        let result = served.dial(&Scope::Controller).await.login(&login).await.unwrap();
+        assert_eq!(result.user_info.unwrap().identity, "user-admin");
+    }
+    served.embedded().set_password("admin", "another").unwrap();
+    let login = LoginRequest { auth_tag: "user-admin".into(), macaroons, ..LoginRequest::default() };
+    let again = refusal(served.dial(&Scope::Controller).await.login(&login).await);
+    assert_eq!(again.code, ErrorCode::DischargeRequired, "a new password has to be proven anew");
 }

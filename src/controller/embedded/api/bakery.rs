@@ -1,0 +1,218 @@
+//! Macaroons, as far as a login with a password needs them: Juju's client is given one, proves the password at `/auth`
+//! and comes back with both, which then stand for the password for a day.
+//!
+//! What is in them is signed, and nothing is kept: a macaroon is good on the controller that made it, also after a
+//! restart, until it expires or the user's password changes.
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
+use ring::hmac::{self, HMAC_SHA256};
+use serde_json::{Value, json};
+
+/// For how long a login is good, as in Juju.
+pub(super) const GOOD_FOR_MS: u64 = 24 * 3_600_000;
+/// For how long a password that was proven may be turned into a login.
+const TOKEN_GOOD_FOR_MS: u64 = 120_000;
+/// What macaroons and tokens are, in their texts.
+const LOGIN: &str = "login";
+const PROOF: &str = "proof";
+const TOKEN: &str = "token";
+/// The version of the client library's format in which macaroons travel.
+const BAKERY_VERSION: u32 = 3;
+const BASE64: GeneralPurpose = URL_SAFE_NO_PAD;
+
+/// Signs and checks what one user is given. Another password makes another key.
+pub(super) struct Bakery {
+    key: hmac::Key,
+    user: String,
+}
+
+/// What a text says that this controller has made.
+pub(super) struct Told<'a> {
+    /// The user.
+    pub user: &'a str,
+    until_ms: u64,
+}
+
+/// Reads `kind user until nonce`.
+fn told<'a>(text: &'a str, kind: &str) -> Option<Told<'a>> {
+    let mut words = text.split(' ');
+    if words.next() != Some(kind) {
+        return None;
+    }
+    let (user, until_ms) = (words.next()?, words.next()?.parse().ok()?);
+    Some(Told { user, until_ms })
+}
+
+fn signature(key: &[u8], text: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(HMAC_SHA256, key), text).as_ref().to_vec()
+}
+
+/// Signs two texts at once, as macaroons do.
+fn signature_of_two(key: &[u8], one: &[u8], other: &[u8]) -> Vec<u8> {
+    signature(key, &[signature(key, one), signature(key, other)].concat())
+}
+
+fn same(one: &[u8], other: &[u8]) -> bool {
+    // Both signed again with a key that nobody has, so that no time tells how far they are the same.
+    let key = hmac::Key::new(HMAC_SHA256, b"compare");
+    hmac::verify(&key, one, hmac::sign(&key, other).as_ref()).is_ok()
+}
+
+/// Returns bytes of a macaroon, which are text or base64.
+fn bytes(macaroon: &Value, plain: &str, coded: &str) -> Option<Vec<u8>> {
+    if let Some(text) = macaroon.get(plain).and_then(Value::as_str) {
+        return Some(text.as_bytes().to_vec());
+    }
+    decode(macaroon.get(coded)?.as_str()?)
+}
+
+/// Reads base64 of either alphabet, padded or not.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    let plain: String = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    BASE64.decode(plain).ok()
+}
+
+/// Returns the user whom macaroons of a login are for, as they say: nothing is proven by that.
+pub(super) fn user_of(macaroons: &[Value]) -> Option<String> {
+    let id = String::from_utf8(bytes(macaroons.first()?, "i", "i64")?).ok()?;
+    told(&id, LOGIN).map(|told| told.user.to_owned())
+}
+
+/// Returns the user of a caveat that is to be proven, as it says.
+pub(super) fn user_of_caveat(caveat: &str) -> Option<&str> {
+    told(caveat, PROOF).map(|told| told.user)
+}
+
+impl Bakery {
+    /// Makes the bakery of a user. `secret`: the controller's. `password`: whatever changes with the user's password.
+    pub(super) fn new(secret: &[u8], user: &str, password: &str) -> Self {
+        let key = signature(secret, format!("{user} {password}").as_bytes());
+        Self { key: hmac::Key::new(HMAC_SHA256, &key), user: user.to_owned() }
+    }
+
+    fn sign(&self, text: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.key, text).as_ref().to_vec()
+    }
+
+    fn text(&self, kind: &str, until_ms: u64, nonce: &str) -> String {
+        format!("{kind} {} {until_ms} {nonce}", self.user)
+    }
+
+    /// Returns whether a text is this user's and still good.
+    fn is_good(&self, text: &str, kind: &str, now_ms: u64) -> bool {
+        told(text, kind).is_some_and(|told| told.user == self.user && told.until_ms > now_ms)
+    }
+
+    /// Makes the macaroon of a login, which is good once its caveat has been proven at `location`.
+    pub(super) fn login(&self, location: &str, now_ms: u64) -> Value {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let until_ms = now_ms + GOOD_FOR_MS;
+        let (id, caveat) = (self.text(LOGIN, until_ms, &nonce), self.text(PROOF, until_ms, &nonce));
+        let signed = self.login_signature(&id, &caveat);
+        let caveats = json!([{ "i": caveat, "v": nonce, "l": location }]);
+        json!({ "c": caveats, "l": "juju", "i": id, "s64": BASE64.encode(signed) })
+    }
+
+    fn login_signature(&self, id: &str, caveat: &str) -> Vec<u8> {
+        let nonce = id.rsplit(' ').next().unwrap_or_default();
+        signature_of_two(&self.sign(id.as_bytes()), nonce.as_bytes(), caveat.as_bytes())
+    }
+
+    /// Makes what proves that the password was right.
+    pub(super) fn token(&self, now_ms: u64) -> String {
+        let text = self.text(TOKEN, now_ms + TOKEN_GOOD_FOR_MS, &uuid::Uuid::new_v4().simple().to_string());
+        let signed = BASE64.encode(self.sign(text.as_bytes()));
+        format!("{text} {signed}")
+    }
+
+    /// Makes the macaroon that proves a caveat, for who has a token.
+    pub(super) fn discharge(&self, caveat: &str, token: &str, now_ms: u64) -> Option<Value> {
+        let (text, signed) = token.rsplit_once(' ')?;
+        let genuine = same(&decode(signed)?, &self.sign(text.as_bytes()));
+        if !genuine || !self.is_good(text, TOKEN, now_ms) || !self.is_good(caveat, PROOF, now_ms) {
+            return None;
+        }
+        Some(json!({ "i": caveat, "l": "juju", "s64": BASE64.encode(self.sign(caveat.as_bytes())) }))
+    }
+
+    /// Checks the macaroons of a login: the first as this controller made it, and what proves its caveat, bound to it.
+    pub(super) fn admits(&self, macaroons: &[Value], now_ms: u64) -> bool {
+        let [login, proof] = macaroons else { return false };
+        let parts = (|| {
+            let id = String::from_utf8(bytes(login, "i", "i64")?).ok()?;
+            let [caveat] = login.get("c")?.as_array()?.as_slice() else { return None };
+            let caveat = String::from_utf8(bytes(caveat, "i", "i64")?).ok()?;
+            let proven = bytes(proof, "i", "i64")?;
+            Some((id, caveat, proven, bytes(login, "s", "s64")?, bytes(proof, "s", "s64")?))
+        })();
+        let Some((id, caveat, proven, login_signed, proof_signed)) = parts else { return false };
+        if proof.get("c").and_then(Value::as_array).is_some_and(|more| !more.is_empty()) {
+            return false;
+        }
+        let root = self.login_signature(&id, &caveat);
+        let bound = signature_of_two(&[0; 32], &root, &self.sign(caveat.as_bytes()));
+        self.is_good(&id, LOGIN, now_ms)
+            && self.is_good(&caveat, PROOF, now_ms)
+            && proven == caveat.as_bytes()
+            && same(&login_signed, &root)
+            && same(&proof_signed, &bound)
+    }
+}
+
+/// Wraps a macaroon as the client library does.
+pub(super) fn wrapped(macaroon: &Value) -> Value {
+    json!({ "m": macaroon, "v": BAKERY_VERSION, "ns": "std:" })
+}
+
+/// Binds a proof to its login, as a client does.
+#[cfg(test)]
+pub(super) fn bound(login: &Value, proof: &Value) -> Vec<Value> {
+    let (root, signed) = (bytes(login, "s", "s64").unwrap(), bytes(proof, "s", "s64").unwrap());
+    let mut proof = proof.clone();
+    proof["s64"] = json!(BASE64.encode(signature_of_two(&[0; 32], &root, &signed)));
+    vec![login.clone(), proof]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_760_000_000_000;
+
+    fn logged_in(bakery: &Bakery) -> Vec<Value> {
+        let login = bakery.login("https://here/auth", NOW_MS);
+        let caveat = login["c"][0]["i"].as_str().unwrap();
+        bound(&login, &bakery.discharge(caveat, &bakery.token(NOW_MS), NOW_MS).unwrap())
+    }
+
+    #[test]
+    fn a_password_that_was_proven_is_good_for_a_day() {
+        let bakery = Bakery::new(b"secret", "admin", "hash");
+        let macaroons = logged_in(&bakery);
+        assert_eq!(user_of(&macaroons).as_deref(), Some("admin"));
+        assert!(bakery.admits(&macaroons, NOW_MS + GOOD_FOR_MS - 1));
+        assert!(!bakery.admits(&macaroons, NOW_MS + GOOD_FOR_MS));
+        assert!(!Bakery::new(b"secret", "admin", "another").admits(&macaroons, NOW_MS), "the password has changed");
+        assert!(!Bakery::new(b"another", "admin", "hash").admits(&macaroons, NOW_MS), "of another controller");
+        assert!(!Bakery::new(b"secret", "eve", "hash").admits(&macaroons, NOW_MS));
+    }
+
+    #[test]
+    fn nothing_less_is_good() {
+        let bakery = Bakery::new(b"secret", "admin", "hash");
+        let whole = logged_in(&bakery);
+        assert!(!bakery.admits(&whole[..1], NOW_MS), "without its proof");
+        let (one, other) = (logged_in(&bakery), logged_in(&bakery));
+        assert!(!bakery.admits(&[one[0].clone(), other[1].clone()], NOW_MS), "with the proof of another");
+        let mut forged = whole.clone();
+        forged[0]["i"] =
+            json!(whole[0]["i"].as_str().unwrap().replace(&(NOW_MS + GOOD_FOR_MS).to_string(), "9999999999999"));
+        assert!(!bakery.admits(&forged, NOW_MS));
+        let caveat = whole[0]["c"][0]["i"].as_str().unwrap();
+        assert!(bakery.discharge(caveat, "token admin 9999999999999 nonce AAAA", NOW_MS).is_none());
+        let token = bakery.token(NOW_MS);
+        assert!(bakery.discharge(caveat, &token, NOW_MS + TOKEN_GOOD_FOR_MS).is_none(), "too late");
+        assert!(bakery.discharge("proof eve 9999999999999 nonce", &token, NOW_MS).is_none(), "for somebody else");
+    }
+}

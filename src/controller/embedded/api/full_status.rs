@@ -155,7 +155,6 @@ fn application(name: &str, shown: &App, told: &Told<'_>) -> ApplicationStatus {
         charm_rev: shown.charm_rev,
         base: base(shown.base.as_ref()),
         exposed: shown.exposed,
-        life: ALIVE.to_owned(),
         relations: related.collect(),
         subordinate_to: shown.subordinate_to.clone(),
         units: units(&shown.units, told),
@@ -165,6 +164,7 @@ fn application(name: &str, shown: &App, told: &Told<'_>) -> ApplicationStatus {
         scale: shown.scale,
         provider_id: shown.provider_id.clone(),
         public_address: shown.address.clone(),
+        // Of what is alive Juju says nothing.
         ..ApplicationStatus::default()
     }
 }
@@ -198,9 +198,9 @@ fn remote(shown: &Saas) -> RemoteApplicationStatus {
         offer_url: shown.url.clone(),
         offer_name: shown.url.rsplit('.').next().unwrap_or_default().to_owned(),
         endpoints: shown.endpoints.iter().map(|(name, shown)| endpoint(name, shown)).collect(),
-        life: ALIVE.to_owned(),
         relations: shown.relations.iter().map(|(name, related)| (name.to_owned(), related.clone())).collect(),
         status: detailed(&shown.application_status),
+        ..RemoteApplicationStatus::default()
     }
 }
 

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use super::super::record::now_ms;
 use super::Api;
 use super::bakery::{Bakery, decode, user_of, user_of_caveat, wrapped};
-use super::errors::fault;
 use crate::controller::port::ControllerError;
-use crate::juju::http::{HttpReply, HttpRequest};
+use crate::juju::http::{HttpReply, HttpRequest, RequestHead};
 use crate::juju::params::admin::LoginResult;
 use crate::juju::rpc::{ErrorCode, RpcError};
 
@@ -92,7 +91,7 @@ impl Api {
         }
         match path {
             FORM => self.form(request.head.peer.ip(), &body).await,
-            _ => self.discharge(&body).await,
+            _ => self.discharge(&request.head, &body).await,
         }
     }
 
@@ -110,10 +109,12 @@ impl Api {
     }
 
     /// Proves a caveat to a client that has a token, and tells others where to get one.
-    async fn discharge(&self, body: &[u8]) -> Result<HttpReply, RpcError> {
+    async fn discharge(&self, head: &RequestHead, body: &[u8]) -> Result<HttpReply, RpcError> {
         let form: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
         let value = |plain: &str, coded: &str| {
-            let of = |key: &str| form.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+            // Go's client puts its form into the query.
+            let sent = |key: &str| form.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+            let of = |key: &str| head.query(key).map(str::to_owned).or_else(|| sent(key));
             of(plain).or_else(|| String::from_utf8(decode(&of(coded)?)?).ok())
         };
         let Some(caveat) = value("id", "id64") else { return Ok(bad("no caveat is named")) };

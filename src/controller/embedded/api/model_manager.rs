@@ -170,9 +170,8 @@ fn info(caller: &Caller, asked: &Entity, version: u32) -> Result<ModelInfo, RpcE
         cloud_credential_tag: credential
             .map(|known| tag::credential(&known.cloud, &known.owner, &known.name))
             .unwrap_or_default(),
-        cloud_credential_validity: credential
-            .filter(|known| !known.validity.is_empty())
-            .map(|it| it.validity == "valid"),
+        // A client calls invalid whatever it is not told to be valid.
+        cloud_credential_validity: credential.map(|known| matches!(known.validity.as_str(), "" | "valid")),
         owner_tag,
         qualifier,
         life: super::full_status::ALIVE.to_owned(),

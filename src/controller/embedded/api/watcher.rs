@@ -160,7 +160,7 @@ fn add_inside(things: &mut Things, uuid: &str, inside: &FullStatus) {
             "name": name,
             "exposed": application.exposed,
             "charm-url": application.charm,
-            "life": application.life,
+            "life": super::full_status::ALIVE,
             "subordinate": !application.subordinate_to.is_empty(),
             "status": info(&application.status),
             "workload-version": application.workload_version,

@@ -155,7 +155,9 @@ async fn a_client_without_a_password_is_asked_for_it_once() {
     let caveat = login["c"][0]["i"].as_str().unwrap();
     let discharge = |more: &str| {
         let id: String = form_urlencoded::byte_serialize(caveat.as_bytes()).collect();
-        posted(&served, "/auth/discharge", format!("id={id}{more}"))
+        let path = format!("/auth/discharge?id={id}{more}");
+        let served = &served;
+        async move { posted(served, &path, String::new()).await }
     };
     let Err(UploadError::Refused { status, .. }) = discharge("").await else { panic!("not asked to interact") };
     assert_eq!(status.as_u16(), 401);

@@ -162,8 +162,9 @@ mod tests {
         let environment = Environment { home: Some("/home/ann".into()), ..Environment::default() };
         let parse = |text: &str| Config::parse(text, Path::new("ferry.toml"), &environment).unwrap();
         let (mut text, mut told) = (String::new(), 0);
-        // A table of a list, or of a name, has no defaults before somebody writes one.
-        for table in TABLES.iter().filter(|table| !table.path.contains(['[', 'N'])) {
+        // A table of a list, or of a name, has no defaults before somebody writes one; nor has one whose presence counts.
+        let counts = |table: &&Table| table.path == ApiTable::TABLE.path;
+        for table in TABLES.iter().filter(|table| !table.path.contains(['[', 'N']) && !counts(table)) {
             if !table.path.is_empty() {
                 text.push_str(&format!("[{}]\n", table.path));
             }
@@ -183,12 +184,26 @@ mod tests {
             for key in table.keys.iter().filter(|key| (key.kind)().contains("a table")) {
                 let name = match ((key.kind)().as_str(), table.path.trim_end_matches("[]")) {
                     ("a table", "") => key.name(),
+                    ("a table", path) => format!("{path}.{}", key.name()),
                     ("a list: a table", path) => format!("{path}.{}[]", key.name()),
                     (_, path) => format!("{path}.{}.NAME", key.name()),
                 };
                 assert!(paths.contains(&name.as_str()), "no table {name} in {paths:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_api_is_off_without_its_table_and_listens_on_this_host_alone_with_an_empty_one() {
+        let parse =
+            |text: &str| Config::parse(text, Path::new("ferry.toml"), &Environment::default()).unwrap().embedded;
+        assert_eq!((parse("").api, parse("").addresses), (None, Vec::new()));
+        let listens = parse("[embedded.api]\n").api.unwrap().listen.to_string();
+        assert_eq!(Some(format!("\"{listens}\"")), ApiTable::TABLE.keys[0].default_value());
+        assert_eq!(listens, "127.0.0.1:17070");
+        assert_eq!(parse("[embedded.api]\n").addresses, [listens], "where redirects and logins lead");
+        let told = parse("[embedded]\naddresses = [\"10.0.0.4:17070\"]\n[embedded.api]\nlisten = \"[::]:17070\"\n");
+        assert_eq!(told.addresses, ["10.0.0.4:17070"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use modelferry_protocol::plan::Finding;
 
 use super::version::Version;
-use super::{Complaint, NAMED_MAX, fail, findings_of, pass, warn};
+use super::{Complaint, NAMED_MAX, cut, fail, findings_of, pass, warn};
 use crate::controller::description::machine::Tools;
 use crate::controller::description::network::SpaceRef;
 use crate::controller::description::{Description, ModelKind};
@@ -271,14 +271,6 @@ fn binaries(source: &Source<'_>) -> Finding {
     let model = &source.description.name;
     let text = format!("binaries are missing or wrong on the source controller: {}", cut(&source.damaged).join(", "));
     fail("binaries", text, format!("modelferry embedded remove {model} && modelferry embedded import FILE --blobs DIR"))
-}
-
-fn cut(texts: &[String]) -> Vec<String> {
-    let mut named: Vec<String> = texts.iter().take(NAMED_MAX).cloned().collect();
-    if texts.len() > NAMED_MAX {
-        named.push(format!("and {} more", texts.len() - NAMED_MAX));
-    }
-    named
 }
 
 fn consumers(description: &Description) -> Finding {

@@ -61,6 +61,14 @@ pub const ANSWER_BYTES_MAX: usize = 512 << 10;
 pub const ANSWER_PLAIN_BYTES_MAX: usize = 16 << 20;
 /// Users of a model, or of a controller, in a plan.
 pub const USERS_MAX: usize = 1024;
+/// Users of a model's offers alone, in its facts. 256: more than that are cut, and found by the import.
+pub const OFFER_USERS_MAX: usize = 256;
+/// Sections of a model description whose versions are in a model's facts. A description of version 14 has 31.
+pub const SECTIONS_MAX: usize = 64;
+/// Kinds of things in a model's facts that some versions of Juju refuse. 64: some ten are known.
+pub const HURDLES_MAX: usize = 64;
+/// Bytes that name the things of one kind, or the commands that mend them: the first few, for people.
+pub const HURDLE_BYTES_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.
 pub const FINDINGS_MAX: usize = 240;
 /// Models in one `Claims`: all that two agents have ever exchanged, or as many as one message holds.

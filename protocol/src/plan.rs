@@ -3,8 +3,8 @@
 use crate::codec::{Bounded, Bytes, Decode, Encode, Text, wire_enum};
 use crate::ids::{Epoch, Hash, MigrationId, ModelUuid, Pin};
 use crate::limits::{
-    ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX,
-    SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
+    ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, HURDLE_BYTES_MAX, HURDLES_MAX, NAME_BYTES_MAX,
+    OFFER_USERS_MAX, SECTIONS_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX, SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
 };
 use crate::snapshot::{BlobRef, LogSegment, Name};
 use crate::switch::source::Signature;
@@ -50,6 +50,34 @@ pub struct ModelFacts {
     pub bytes_total: u64,
     /// Whether machines run the model: true of every model of a real controller.
     pub machines_live: bool,
+    /// Users who have no access to the model but to something that it offers, each with one such offer.
+    pub offer_users: Bounded<OfferUser, OFFER_USERS_MAX>,
+    /// `name:version` of the description's sections.
+    pub sections: Bounded<Name, SECTIONS_MAX>,
+    /// What is in the model that some versions of Juju refuse to import, each kind once.
+    pub hurdles: Bounded<Hurdle, HURDLES_MAX>,
+}
+
+/// A user of an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OfferUser {
+    /// The user, an external one with its domain.
+    pub user: Name,
+    /// The offer's name.
+    pub offer: Name,
+    /// `read`, `consume` or `admin`.
+    pub access: Name,
+}
+
+/// Something in a model that some versions of Juju refuse to import.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hurdle {
+    /// What kind of thing: a word of the table of refusals. A target passes over words that it does not know.
+    pub kind: Name,
+    /// Which things, for people; the first few.
+    pub things: Text<HURDLE_BYTES_MAX>,
+    /// The commands that mend them, or that show them where nothing mends them.
+    pub fix: Text<HURDLE_BYTES_MAX>,
 }
 
 wire_enum! {

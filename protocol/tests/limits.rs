@@ -6,7 +6,9 @@ use modelferry_protocol::limits::*;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::pairing::PairRequest;
-use modelferry_protocol::plan::{Answer, Finding, Level, ModelFacts, NetworkSubnet, Networks, Question, Room};
+use modelferry_protocol::plan::{
+    Answer, Finding, Hurdle, Level, ModelFacts, NetworkSubnet, Networks, OfferUser, Question, Room,
+};
 use modelferry_protocol::record::{Body, Entry, Note};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::switch::source::{Reclaiming, SourceRecord, SourceState};
@@ -61,6 +63,9 @@ fn facts() -> ModelFacts {
         identity_url: text(),
         bytes_total: u64::MAX,
         machines_live: true,
+        offer_users: full(OfferUser { user: text(), offer: text(), access: text() }),
+        sections: full(text()),
+        hurdles: full(Hurdle { kind: text(), things: text(), fix: text() }),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{plain, stuck};
 use crate::agent::control::handing::hand;
-use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response, SILENCE_MAX};
+use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response, SILENCE_MAX, too_long};
 use crate::controller::files::Files;
 
 /// Between two looks at a deadline while nothing comes.
@@ -162,6 +162,10 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
     let at = socket.display();
+    if let Some(why) = too_long(socket) {
+        return Failure::new(FailureKind::Unreachable, format!("cannot connect to the agent at {at}: {why}"))
+            .hint("set socket in the agent's configuration to a shorter path, and name that with --socket");
+    }
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
             Failure::new(FailureKind::NotPermitted, format!("you may not connect to the agent at {at}"))

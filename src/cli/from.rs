@@ -1,15 +1,17 @@
 //! `--from FILE|BACKUP`: a model out of a file, without any agent, or out of a backup that the agent keeps.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::backup::names_a_file;
-use super::{Context, client};
+use super::{Context, client, spool};
 use crate::agent::control::view::{ModelStatusView, ModelView};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::backup::{Archive, BackupError};
-use crate::controller::description::{self, Description};
+use crate::controller::description::{Description, DescriptionError, read_bytes};
 use crate::controller::status::ModelStatus;
 use crate::engine::causes;
 
@@ -17,7 +19,7 @@ use crate::engine::causes;
 #[derive(Debug, Args)]
 pub(super) struct From {
     /// Show the model in this file, and ask no agent: a model description, what `juju dump-model` printed,
-    /// or a backup; or the model in a backup that this agent keeps, by its id
+    /// or a backup, `-` reading standard input; or the model in a backup that this agent keeps, by its id
     #[arg(long, value_name = "FILE|BACKUP")]
     from: Option<PathBuf>,
 }
@@ -64,7 +66,19 @@ fn name(file: &Path) -> String {
 
 fn read(file: &Path) -> Result<Description, Failure> {
     let refused = |error: &dyn std::error::Error| Failure::new(FailureKind::Refused, causes(error));
-    match Archive::open(file) {
+    let opened = spool::spooled(file)?.map_or_else(|| File::open(file), Ok);
+    let described = |error: DescriptionError| {
+        let failure = Failure::new(FailureKind::Refused, format!("{}: {}", file.display(), causes(&error)));
+        match error.advice() {
+            Some(advice) => failure.hint(advice),
+            None if matches!(error, DescriptionError::Compressed(_)) => failure,
+            None => {
+                failure.hint("write one with `juju dump-model MODEL > FILE` or `modelferry embedded export MODEL DIR`")
+            }
+        }
+    };
+    let mut opened = opened.map_err(|error| described(error.into()))?;
+    match Archive::of(opened.try_clone().map_err(|error| refused(&error))?, file) {
         Ok(archive) => {
             let description = archive.description().map_err(|error| refused(&error))?;
             return Description::parse(&description).map_err(|error| refused(&error));
@@ -73,8 +87,6 @@ fn read(file: &Path) -> Result<Description, Failure> {
         Err(BackupError::NotABackup { .. } | BackupError::Unreadable { .. }) => {}
         Err(damaged) => return Err(refused(&damaged)),
     }
-    description::from_file(file).map_err(|error| {
-        Failure::new(FailureKind::Refused, format!("{}: {}", file.display(), causes(&error)))
-            .hint("write one with `juju dump-model MODEL > FILE` or `modelferry embedded export MODEL DIR`")
-    })
+    opened.seek(SeekFrom::Start(0)).map_err(|error| described(error.into()))?;
+    read_bytes(&mut opened).and_then(|bytes| Description::parse(&bytes)).map_err(described)
 }

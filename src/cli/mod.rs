@@ -44,6 +44,7 @@ mod resume;
 mod show_controller;
 mod show_migration;
 mod show_model;
+mod spool;
 mod status;
 mod store;
 mod stuck;

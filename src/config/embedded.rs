@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
+use super::RefusalConfig;
 use super::table::table;
 
 /// Cloud of an embedded controller that was told nothing: the one Juju bootstraps on a bare host.
@@ -45,6 +46,8 @@ pub struct EmbeddedConfig {
     pub credentials: Vec<CredentialConfig>,
     /// Its API for Juju's own clients; none unless it is asked for.
     pub api: Option<ApiConfig>,
+    /// What versions of Juju refuse to import; these rows go before those of the shipped table.
+    pub refusals: Vec<RefusalConfig>,
 }
 
 /// The embedded controller's API, checked.
@@ -147,6 +150,8 @@ table! {
         credentials: Vec<CredentialConfig> => "[]" [serde(default)],
         /// The controller's API.
         api: Option<ApiTable> => "(none)",
+        /// What versions of Juju refuse to import, besides what is shipped: `docs/refusals.md`.
+        refusals: Vec<RefusalConfig> => "[]" [serde(default)],
     }
 }
 
@@ -180,6 +185,7 @@ impl EmbeddedTable {
             secret_backends: self.secret_backends,
             credentials: self.credentials,
             api,
+            refusals: self.refusals,
         }
     }
 }

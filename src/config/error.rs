@@ -64,7 +64,7 @@ fn is_bare(key: &str) -> bool {
 /// Rewords the reader's message; of an unknown key it tells the nearest known one.
 fn message(text: &str) -> String {
     let text = text.trim_end();
-    let Some(rest) = text.strip_prefix("unknown field `") else { return text.replace('\n', "; ") };
+    let Some(rest) = text.strip_prefix("unknown field `") else { return reworded(text).replace('\n', "; ") };
     let mut quoted = rest.split('`').step_by(2);
     let unknown = quoted.next().unwrap_or("");
     let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
@@ -74,6 +74,16 @@ fn message(text: &str) -> String {
         }
         _ => format!("unknown key `{unknown}`; known here are {}", known.join(", ")),
     }
+}
+
+/// Says in TOML's words what the reader says in those of its own language.
+fn reworded(text: &str) -> String {
+    let text = text.replace("missing field", "missing key").replace("unknown variant", "unknown word");
+    let text = text.replace("expected a sequence", "expected a list").replace("expected a map", "expected a table");
+    // The name of a type says nothing to whoever writes the file.
+    let Some((before, after)) = text.split_once("expected struct ") else { return text };
+    let rest = after.find(|c: char| !c.is_alphanumeric() && c != '_').map_or("", |end| &after[end..]);
+    format!("{before}expected a table{rest}")
 }
 
 /// Returns how many mistakes lead from one key to the other; `_` and `-` are the same.

@@ -137,7 +137,10 @@ checked!(
     Version(String),
     |text| {
         let numbers = text.splitn(3, '.').filter(|part| part.starts_with(|first: char| first.is_ascii_digit()));
+        let is_tagged = text.split_once('-').is_some_and(|(_, tag)| tag.ends_with(|last: char| last.is_ascii_digit()));
         match numbers.count() {
+            // What comes before a release has a word in the place of its last dot: 4.1-beta2.
+            2 if is_tagged => Ok(text.to_owned()),
             3 => Ok(text.to_owned()),
             _ => Err(format!("`{text}` is no Juju version; write one such as \"3.6.23\"")),
         }

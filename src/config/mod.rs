@@ -10,6 +10,7 @@ mod file;
 mod link;
 mod rate;
 pub mod reference;
+mod refusal;
 mod size;
 mod store;
 mod table;
@@ -27,6 +28,7 @@ pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
 pub use rate::{BadRate, Rate};
+pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 pub use store::StoreConfig;
 pub use transfer::{Patches, TransferConfig};
 

@@ -97,11 +97,45 @@ fn a_wrong_value_says_what_to_write() {
         ("[transfer]\npatches = \"always\"", 2, "transfer.patches", "expected `off` or `auto`"),
         ("[store]\nretention = \"long\"", 2, "store.retention", "such as 7d"),
         ("[store]\nquota = \"50\"", 2, "store.quota", "such as 50GiB"),
+        ("log = 5", 1, "log", "expected a table"),
+        ("[embedded]\nspaces = 7", 2, "embedded.spaces", "expected a list"),
+        ("[embedded]\nspaces = [7]", 2, "embedded.spaces", "expected a table"),
+        ("[embedded]\nspaces = [{ subnets = [] }]", 2, "embedded.spaces", "missing key `name`"),
+        (
+            "[embedded]\nrefusals = [{ section = \"machines\", level = \"pass\" }]",
+            2,
+            "embedded.refusals",
+            "the oldest or",
+        ),
+        (
+            "[embedded]\nrefusals = [{ hurdle = \"anything\", level = \"pass\" }]",
+            2,
+            "embedded.refusals",
+            "integer-settings",
+        ),
         ("socket = 7", 1, "socket", "invalid type: integer `7`"),
     ] {
         let refusal = refusal(text);
         assert!(refusal.starts_with(&format!("ferry.toml:{line}: {key}: ")), "{refusal}");
         assert!(refusal.contains(hint), "{refusal}");
+    }
+}
+
+#[test]
+fn the_refusals_that_the_document_shows_are_read() {
+    let document = include_str!("../../docs/refusals.md");
+    let example = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let refusals = parse(example).unwrap().embedded.refusals;
+    assert_eq!(refusals[0].about, Refused::Hurdle(HurdleKind::SharedPasswords));
+    assert_eq!((refusals[0].level, refusals[0].from.as_deref()), (RefusalLevel::Pass, Some("4.1.0")));
+    assert_eq!(refusals[1].about, Refused::Section { name: "machines".into(), oldest: 0, newest: 5 });
+}
+
+#[test]
+fn a_version_before_a_release_is_one() {
+    assert_eq!(parse("[embedded]\nversion = \"4.1-beta2\"").unwrap().embedded.version, "4.1-beta2");
+    for text in ["4.1-", "4-beta2", "4.1-beta"] {
+        refusal(&format!("[embedded]\nversion = \"{text}\""));
     }
 }
 

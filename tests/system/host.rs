@@ -51,7 +51,7 @@ pub struct Host {
 }
 
 /// The program under test: the one that was built with the tests, or another, such as a release build.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     std::env::var_os("MODELFERRY_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_modelferry").into(), PathBuf::from)
 }
 

@@ -8,8 +8,8 @@ use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
-    Answer, Finding, Keeping, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, Precopying, Question,
-    Rebuilding, Room,
+    Answer, Finding, Hurdle, Keeping, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, OfferUser,
+    Precopying, Question, Rebuilding, Room,
 };
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
@@ -66,6 +66,13 @@ fn facts() -> ModelFacts {
         identity_url: Text::new("https://id.example").unwrap(),
         bytes_total: 1 << 33,
         machines_live: true,
+        offer_users: list(vec![OfferUser { user: name("erik"), offer: name("web"), access: name("read") }]),
+        sections: list(vec![name("applications:13")]),
+        hurdles: list(vec![Hurdle {
+            kind: name("integer-settings"),
+            things: Text::new("web: port").unwrap(),
+            fix: Text::new("juju config web").unwrap(),
+        }]),
     }
 }
 

@@ -1,5 +1,7 @@
 """Two paired agents on a link, and what they carry."""
 
+import hashlib
+import io
 import json
 import os
 import random
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
+import zipfile
 
 PATIENCE = 900
 # What compresses as agents and charms do before they are packed: programs, of which every host has enough.
@@ -46,12 +49,24 @@ users:
   users: [{{name: admin, created-by: admin, date-created: 2026-08-21T09:00:00Z, access: admin}}]
 applications:
   version: 13
-  applications: [{{name: payload, type: iaas, charm-url: "ch:amd64/{name}"}}]
+  applications: [{{name: payload, type: iaas, charm-url: "ch:amd64/{name}"{resources}}}]
 cloud: nimbus
 cloud-region: north-1
 volumes: {{version: 1, volumes: []}}
 meter-status: {{code: NOT SET, info: ""}}
 """
+
+
+RESOURCE = """, resources: {{version: 1, resources: [{{name: payload, application-revision: {{revision: {revision}, \
+type: file, origin: upload, fingerprint: {sha384}, size: {size}, timestamp: 2026-08-21T09:00:00Z}}}}]}}"""
+
+
+def small_charm():
+    """Returns an archive of next to nothing: a charm is one, or it is refused."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("metadata.yaml"), "name: payload\n")
+    return out.getvalue()
 
 
 class Agents:
@@ -121,13 +136,22 @@ class Agents:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def prepare(self, number, content, comment=""):
-        name = f"payload-{number}"
-        charms = f"{self.scratch}/{name}/charms"
+        name, resources = f"payload-{number}", ""
+        charms, files = f"{self.scratch}/{name}/charms", f"{self.scratch}/{name}/resources/payload"
         os.makedirs(charms)
+        charm = content
+        if not content.startswith(b"PK\x03\x04"):
+            # What is no archive travels as a file resource of the application, beside a charm of next to nothing.
+            charm = small_charm()
+            os.makedirs(files)
+            with open(f"{files}/payload", "wb") as file:
+                file.write(content)
+            sha384 = hashlib.sha384(content).hexdigest()
+            resources = RESOURCE.format(revision=number, sha384=sha384, size=len(content))
         with open(f"{charms}/ch:amd64_{name}", "wb") as file:
-            file.write(content)
+            file.write(charm)
         with open(f"{self.scratch}/{name}.yaml", "w") as file:
-            file.write(MODEL.format(name=name, uuid=uuid.uuid4()) + comment)
+            file.write(MODEL.format(name=name, uuid=uuid.uuid4(), resources=resources) + comment)
         assert self.ask("src", "embedded", "import", f"{self.scratch}/{name}.yaml", "--blobs", f"{self.scratch}/{name}")
         return name
 

@@ -16,7 +16,7 @@ mod tests;
 pub mod view;
 pub mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,16 @@ pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
 pub const ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// Silence after which a client takes the agent to be stuck. Four times as long: a host may be busy.
 pub const SILENCE_MAX: Duration = Duration::from_secs(8);
+
+/// Bytes of a socket's path: what Linux's `sockaddr_un` holds, without the zero at its end.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Says that a socket's path is longer than the system takes, if it is.
+pub fn too_long(socket: &Path) -> Option<String> {
+    let bytes = socket.as_os_str().len();
+    (bytes > SOCKET_PATH_BYTES_MAX)
+        .then(|| format!("its path has {bytes} bytes, and that of a socket has {SOCKET_PATH_BYTES_MAX} at most"))
+}
 
 /// What is asked of an agent. `model` is a name, `owner/name` or a UUID, with `controller:` before it
 /// where it may be another agent's. `id` is a migration's, in Juju's form or in ours, or its model's.

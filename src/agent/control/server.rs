@@ -16,7 +16,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::handing::{self, Wanted};
 use super::wire::{WireError, read_line, write_line};
-use super::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response};
+use super::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response, too_long};
 use crate::agent::AgentError;
 use crate::agent::admission::{Admission, Caller};
 
@@ -109,6 +109,10 @@ impl Server {
     /// Errors: [`AgentError::SocketTaken`] if another agent listens there, [`AgentError::Socket`].
     pub fn bind(path: &Path, admission: Admission) -> Result<Self, AgentError> {
         let failed = |source| AgentError::Socket { path: path.to_owned(), source };
+        let fresh = path.with_extension(format!("{}", std::process::id()));
+        if let Some(why) = [path, &fresh].into_iter().find_map(too_long) {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, why)));
+        }
         if let Some(passed) = listenfd::ListenFd::from_env().take_unix_listener(0).map_err(failed)? {
             passed.set_nonblocking(true).map_err(failed)?;
             let listener = UnixListener::from_std(passed).map_err(failed)?;
@@ -122,7 +126,6 @@ impl Server {
         }
         // Made under another name and then moved, so that nobody meets it before its permissions are right;
         // what a dead agent left behind is replaced.
-        let fresh = path.with_extension(format!("{}", std::process::id()));
         let _ = fs::remove_file(&fresh);
         let listener = UnixListener::bind(&fresh).map_err(failed)?;
         let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o660))

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::exit::{self, Exit};
-use super::files::{Named, existing};
+use super::files::Named;
 use super::help::Help;
 use super::output::byte_count;
-use super::{Context, client, plain};
+use super::{Context, client, plain, spool};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response, nearest};
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{Archive, BackupError, Draft, Source};
@@ -105,7 +105,7 @@ pub enum BackupCommand {
     /// A file is read by this command itself, which needs no agent then.
     #[command(after_long_help = VERIFY)]
     Verify {
-        /// The archive, or the id of a backup that this agent keeps
+        /// The archive, `-` for standard input, or the id of a backup that this agent keeps
         #[arg(value_name = "FILE|ID")]
         backup: String,
     },
@@ -115,7 +115,7 @@ pub enum BackupCommand {
     /// A controller of Juju itself takes no model out of a backup: `juju create-backup` is what backs one up.
     #[command(after_long_help = RESTORE)]
     Restore {
-        /// The archive, or the id of a backup that this agent keeps
+        /// The archive, `-` for standard input, or the id of a backup that this agent keeps
         #[arg(value_name = "FILE|ID")]
         backup: String,
         /// Go ahead although the controller that the backup was taken from cannot be asked: it is lost for good
@@ -292,7 +292,15 @@ fn keep(context: &Context, model: &str, peer: &str) -> Result<(), Failure> {
 
 /// Reports whether `text` names a file; otherwise it can only be the id of a kept backup.
 pub(super) fn names_a_file(text: &str) -> bool {
-    text.contains(['/', '.']) || Path::new(text).exists()
+    text == "-" || text.contains(['/', '.']) || Path::new(text).exists()
+}
+
+/// Opens an archive; one that comes through a pipe has come when this returns.
+fn open(path: &Path) -> Result<Result<Archive, BackupError>, Failure> {
+    Ok(match spool::spooled(path)? {
+        Some(file) => Archive::of(file, path),
+        None => Archive::open(path),
+    })
 }
 
 fn as_file(text: &str) -> Option<PathBuf> {
@@ -302,7 +310,7 @@ fn as_file(text: &str) -> Option<PathBuf> {
 fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {
     let view = match as_file(backup) {
         Some(path) => {
-            let mut archive = Archive::open(&path).map_err(|error| not_read(&error))?;
+            let mut archive = open(&path)?.map_err(|error| not_read(&error))?;
             verify(&mut archive).map_err(|error| not_read(&error))?;
             Box::new(BackupView::new(archive.manifest(), path.display().to_string(), Some(archive.bytes())))
         }
@@ -330,8 +338,8 @@ fn not_read(error: &dyn std::error::Error) -> Failure {
 }
 
 fn restore(context: &Context, backup: &str, source_lost: bool, controller: Option<String>) -> Result<Exit, Failure> {
-    let file = as_file(backup).map(|path| existing(&path)).transpose()?;
-    let mut files = Named::new(file.clone());
+    let input = as_file(backup).map(|path| Named::input(&path)).transpose()?;
+    let (file, mut files) = input.map_or_else(Default::default, |(file, files)| (Some(file), files));
     let backup = file.map_or_else(|| BackupRef::Kept(backup.to_owned()), BackupRef::File);
     let Response::Imported(restored) =
         context.ask_handing(&Request::BackupRestore { backup, source_lost, controller }, &mut files)?

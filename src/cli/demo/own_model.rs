@@ -1,6 +1,6 @@
 //! A model of the user's own: its description, and binaries made up where the user has none at hand.
 //!
-//! A description holds the hashes of its agent binaries and file resources. Made-up ones cannot have them, so the copy
+//! A description holds the hashes of its store charms, agent binaries and file resources. Made-up ones cannot have them, so the copy
 //! that the demo moves names the hashes and sizes of those that it made; every other byte stays.
 
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ pub(super) fn make_up(model: &Description, text: &str, dir: &Path, size_bytes: u
         let path = blobs.join(wanted.path());
         // What the description calls by one hash is one content, wherever it is named.
         let (old, bytes, name) = match wanted {
-            Wanted::Charm { url } => (None, shares.charm, url.as_str()),
+            Wanted::Charm { url, sha256 } => (Some(sha256), shares.charm, url.as_str()),
             Wanted::AgentBinary { sha256, version, .. } => (Some(sha256), shares.agent, version.as_str()),
             Wanted::File { sha384, name, .. } => (Some(sha384), shares.file, name.as_str()),
             Wanted::OciImage { name, .. } => (None, 0, name.as_str()),
@@ -102,6 +102,14 @@ fn renamed(text: &str, replacements: &HashMap<String, Replacement>) -> String {
                     None => out.push_str(line),
                 }
             }
+            // Of a charm no size is told: one that follows is of something else.
+            ("hash", _) => match replacements.get(&value.trim_matches(['"', '\'']).to_lowercase()) {
+                Some(replacement) => {
+                    out.push_str(&line.replace(value.trim_matches(['"', '\'']), &replacement.hash));
+                    size = None;
+                }
+                None => out.push_str(line),
+            },
             ("size", Some(bytes)) => {
                 out.push_str(&line.replace(value, &bytes.to_string()));
                 size = None;
@@ -136,7 +144,7 @@ mod tests {
         let changed = text.lines().zip(copy.lines()).filter(|(before, after)| before != after);
         for (before, after) in changed {
             let key = after.split(':').next().unwrap().trim_start_matches([' ', '-']);
-            assert!(["sha256", "fingerprint", "size"].contains(&key), "{before} became {after}");
+            assert!(["sha256", "hash", "fingerprint", "size"].contains(&key), "{before} became {after}");
         }
         assert_eq!(text.lines().count(), copy.lines().count());
     }

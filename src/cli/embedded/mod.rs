@@ -80,7 +80,7 @@ pub enum EmbeddedCommand {
     /// does it: charms/<charm URL, / as _>, tools/<version>, resources/<application>/<name>.
     #[command(after_long_help = IMPORT)]
     Import {
-        /// The description, YAML of versions 11 to 14
+        /// The description, YAML of versions 11 to 14; `-` reads standard input
         file: PathBuf,
         /// The binaries, laid out as `embedded export` does
         #[arg(long, value_name = "DIR", required_unless_present = "without_blobs")]
@@ -173,8 +173,9 @@ fn done(context: &Context, request: &Request, said: String) -> Result<(), Failur
 }
 
 fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::Path>) -> Result<(), Failure> {
-    let (file, blobs) = (existing(file)?, blobs.map(existing).transpose()?);
-    let mut files = Named::new([Some(file.clone()), blobs.clone()].into_iter().flatten());
+    let blobs = blobs.map(existing).transpose()?;
+    let (file, files) = Named::input(file)?;
+    let mut files = files.and(blobs.clone());
     let request = Request::EmbeddedImport { file, blobs };
     let Response::Imported(imported) = context.ask_handing(&request, &mut files)? else {
         return Err(client::unexpected());

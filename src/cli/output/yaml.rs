@@ -117,6 +117,8 @@ fn quoted(text: &str) -> String {
 fn is_another_type(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     matches!(lower.as_str(), "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n")
+        // YAML 1.1 has a type of their own for these two.
+        || matches!(text, "=" | "<<")
         || matches!(lower.trim_start_matches(['+', '-']), ".inf" | ".nan")
         || lower.replace('_', "").parse::<f64>().is_ok_and(|_| !matches!(lower.as_str(), "inf" | "nan" | "infinity"))
         || ["0x", "0o", "0b"].iter().any(|prefix| lower.starts_with(prefix))
@@ -211,6 +213,8 @@ mod tests {
             "5 minutes ago",
             "{}",
             "~",
+            "=",
+            "<<",
             "é",
         ] {
             let document = document(&json!({ "key": text }));
@@ -223,8 +227,8 @@ mod tests {
     #[test]
     fn what_has_another_type_unquoted_is_quoted() {
         assert_eq!(
-            document(&json!(["true", "3.6", "2025-10-08", "12"])),
-            "- \"true\"\n- \"3.6\"\n- \"2025-10-08\"\n- \"12\"\n"
+            document(&json!(["true", "3.6", "2025-10-08", "12", "=", "<<", "a = b"])),
+            "- \"true\"\n- \"3.6\"\n- \"2025-10-08\"\n- \"12\"\n- \"=\"\n- \"<<\"\n- a = b\n"
         );
     }
 }

@@ -210,6 +210,10 @@ impl Archive {
 ///
 /// Errors: [`BackupError`].
 pub fn read_manifest(path: &Path) -> Result<(Manifest, u64), BackupError> {
+    // A named pipe would wait for its writer.
+    if !path.metadata().map_err(unreadable(path))?.is_file() {
+        return Err(BackupError::NotABackup { path: path.to_owned(), why: "it is no regular file" });
+    }
     let (file, bytes) = sealed(Opened::open(path).map_err(unreadable(path))?, path)?;
     Ok((first(&file, bytes, path)?, bytes))
 }
@@ -238,7 +242,23 @@ fn sealed(mut file: Opened, path: &Path) -> Result<(Opened, u64), BackupError> {
     let mut head = [0; SEAL_HEAD.len()];
     let at = bytes.checked_sub(SEAL_BYTES).ok_or_else(cut_short)?;
     file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut head)).map_err(unreadable(path))?;
-    if head == SEAL_HEAD { Ok((file, bytes)) } else { Err(cut_short()) }
+    if head == SEAL_HEAD {
+        Ok((file, bytes))
+    } else if begins_as_one(&mut file).map_err(unreadable(path))? {
+        Err(cut_short())
+    } else {
+        Err(no_backup("it is compressed, and holds something else; unpack it first, with `zstd -d`"))
+    }
+}
+
+/// Reports whether what is compressed begins with a manifest, as in an archive whose end is missing.
+fn begins_as_one(file: &mut Opened) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut frame = zstd::Decoder::new(file)?;
+    frame.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    let mut name = [0; MANIFEST_FILE.len()];
+    // What breaks off before the first name may have been one.
+    Ok(frame.read_exact(&mut name).is_err() || name == *MANIFEST_FILE.as_bytes())
 }
 
 /// Hashes everything before the end, and compares it with what the end says.

@@ -215,7 +215,7 @@ fn file_of(call: &Call) -> Option<File> {
     let path = match call {
         Call::Import(_) => DESCRIPTION_FILE.into(),
         Call::ImportEntries(_) => ENTRIES_FILE.into(),
-        Call::UploadCharm(charm) => Wanted::Charm { url: charm.url.to_string() }.path(),
+        Call::UploadCharm(charm) => Wanted::Charm { url: charm.url.to_string(), sha256: String::new() }.path(),
         Call::UploadAgentBinary(binary) => {
             let version = binary.version.to_string();
             Wanted::AgentBinary { version, sha256: String::new(), bytes: 0 }.path()

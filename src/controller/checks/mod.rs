@@ -2,7 +2,10 @@
 //!
 //! Every check yields a finding, also one that passes: an operator sees what was looked at.
 
+#[cfg(test)]
+mod cases;
 pub mod network;
+mod refusals;
 pub mod source;
 pub mod target;
 #[cfg(test)]
@@ -50,4 +53,13 @@ fn findings_of(check: &str, complaints: Vec<Complaint>, well: impl Into<String>)
         findings.push(fail(check, format!("… and {more} more of this kind"), ""));
     }
     findings
+}
+
+/// Returns the first few of many texts, and how many more there are.
+pub(in crate::controller) fn cut(texts: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = texts.iter().take(NAMED_MAX).cloned().collect();
+    if texts.len() > NAMED_MAX {
+        named.push(format!("and {} more", texts.len() - NAMED_MAX));
+    }
+    named
 }

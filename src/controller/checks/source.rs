@@ -3,7 +3,7 @@
 use modelferry_protocol::plan::Finding;
 
 use super::version::Version;
-use super::{Complaint, NAMED_MAX, fail, findings_of, pass, warn};
+use super::{Complaint, NAMED_MAX, cut, fail, findings_of, pass, warn};
 use crate::controller::description::machine::Tools;
 use crate::controller::description::network::SpaceRef;
 use crate::controller::description::{Description, ModelKind};
@@ -278,14 +278,6 @@ fn completed(model: &str) -> String {
         "modelferry backup create {model} FILE # keep what there is; then `modelferry embedded import` it with all of its \
          binaries, in place of this one"
     )
-}
-
-fn cut(texts: &[String]) -> Vec<String> {
-    let mut named: Vec<String> = texts.iter().take(NAMED_MAX).cloned().collect();
-    if texts.len() > NAMED_MAX {
-        named.push(format!("and {} more", texts.len() - NAMED_MAX));
-    }
-    named
 }
 
 fn consumers(description: &Description) -> Finding {

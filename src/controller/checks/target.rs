@@ -7,7 +7,7 @@ use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 
 pub use super::users::CHECK as USERS;
 use super::version::Version;
-use super::{fail, pass, users, warn};
+use super::{fail, pass, refusals, users, warn};
 use crate::config::EmbeddedConfig;
 use crate::controller::description::{DOCUMENT_VERSION_MAX, DOCUMENT_VERSION_MIN, DescriptionError};
 
@@ -16,7 +16,7 @@ const UPGRADE_FROM: Version = Version::release(2, 9, 43);
 /// The page that tells how to compare two copies.
 pub const TWO_COPIES: &str = "\"Two copies of one model\" in docs/in-doubt.md";
 /// Where an operator changes what an embedded controller claims to have.
-const CONFIGURATION: &str = "of the destination's configuration, and restart its agent";
+pub(super) const CONFIGURATION: &str = "of the destination's configuration, and restart its agent";
 
 /// How a model stands on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn refusal(facts: &ModelFacts, target: &Target<'_>) -> Option<Finding> {
 /// Judges a model that wants to come.
 pub fn findings(facts: &ModelFacts, target: &Target<'_>) -> Vec<Finding> {
     let config = target.config;
-    vec![
+    let mut findings = vec![
         live(facts, config),
         document(facts),
         cloud(facts, config),
@@ -84,7 +84,10 @@ pub fn findings(facts: &ModelFacts, target: &Target<'_>) -> Vec<Finding> {
         storage_pools(facts, config),
         manifests(facts, config),
         fan(facts, config),
-    ]
+        users::offer_finding(facts, target),
+    ];
+    findings.extend(refusals::findings(facts, config));
+    findings
 }
 
 fn live(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
@@ -103,12 +106,8 @@ fn document(facts: &ModelFacts) -> Finding {
     if version == 0 || (DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&version) {
         return pass("document", "the model description's version is understood");
     }
-    let fix = if version < DOCUMENT_VERSION_MIN {
-        "juju upgrade-controller # of the model's own controller, to Juju 3 or later"
-    } else {
-        "apt-get install --only-upgrade modelferry # on both hosts: it is older than the model's controller"
-    };
-    fail("document", DescriptionError::Version(version).to_string(), fix)
+    let error = DescriptionError::Version(version);
+    fail("document", error.to_string(), error.advice().unwrap_or_default())
 }
 
 fn set(key: &str, value: &str) -> String {

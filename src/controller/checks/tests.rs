@@ -13,7 +13,7 @@ use crate::controller::description::Description;
 use crate::controller::description::application::ProvisioningState;
 use crate::controller::description::sample::Sample;
 
-fn config() -> EmbeddedConfig {
+pub(super) fn config() -> EmbeddedConfig {
     EmbeddedConfig {
         name: "dst".to_owned(),
         cloud: "openstack-eu".to_owned(),
@@ -28,6 +28,7 @@ fn config() -> EmbeddedConfig {
         secret_backends: vec!["63c8ad37c906eb278540e942".to_owned()],
         credentials: vec![credential(true, false)],
         api: None,
+        refusals: Vec::new(),
     }
 }
 
@@ -128,7 +129,10 @@ fn external_users_need_the_same_identity_provider() {
 #[test]
 fn a_newer_model_or_controller_is_refused() {
     let sample = Sample::default();
-    let findings = complaints(&sample, |_, config| config.version = "3.6.20".to_owned());
+    let findings = complaints(&sample, |facts, config| {
+        facts.sections = Default::default();
+        config.version = "3.6.20".to_owned();
+    });
     assert_eq!(one(&findings).1, "model has higher version than target controller (3.6.23 > 3.6.20)");
     let findings = complaints(&sample, |facts, _| facts.controller_version = Name::cut("4.0.1"));
     assert_eq!(one(&findings).1, "source controller has higher version than target controller (4.0.1 > 3.6.23)");

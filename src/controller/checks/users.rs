@@ -22,6 +22,40 @@ fn revoke(users: &BTreeSet<&str>, model: &str) -> String {
     users.iter().map(|user| format!("juju revoke {user} read {model}")).collect::<Vec<_>>().join(" && ")
 }
 
+/// The check of those who are users of an offer alone.
+const OFFER_CHECK: &str = "offer-users";
+/// Whom Juju means when it says everybody: no user, and on every controller.
+const EVERYBODY: &str = "everyone@external";
+
+/// Compares the users of the model's offers alone with the controller's: an import grants them what they had, and fails
+/// where there is no such user.
+pub(super) fn offer_finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let same_identity = *facts.identity_url == *target.config.identity_url;
+    let is_missing = |user: &str| match user.strip_suffix("@local").unwrap_or(user) {
+        EVERYBODY => false,
+        user if user.contains('@') => !same_identity,
+        user => !target.users.contains(user),
+    };
+    let missing: Vec<_> = facts.offer_users.iter().filter(|one| is_missing(&one.user)).collect();
+    if missing.is_empty() {
+        return pass(OFFER_CHECK, "everybody who may use an offer of the model exists");
+    }
+    let named = missing.iter().map(|one| format!("{} ({} on offer {})", &*one.user, &*one.access, &*one.offer));
+    let text = format!(
+        "users of the model's offers do not exist on the destination controller, or are of another identity provider: {}",
+        named.collect::<Vec<_>>().join(", ")
+    );
+    let mends = missing.iter().map(|one| {
+        let user = one.user.strip_suffix("@local").unwrap_or(&one.user);
+        if user.contains('@') {
+            format!("juju revoke {user} {} {}/{}.{}", &*one.access, &*facts.owner, &*facts.name, &*one.offer)
+        } else {
+            format!("modelferry embedded user add {user}")
+        }
+    });
+    fail(OFFER_CHECK, text, mends.collect::<Vec<_>>().join("\n"))
+}
+
 /// Compares the model's users with the controller's. The texts are Juju's, to the byte.
 pub(super) fn finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
     let names = facts.users.iter().map(|user| user.strip_suffix("@local").unwrap_or(user));

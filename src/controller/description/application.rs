@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::machine::{Address, OpenedPorts, Tools};
+use super::hurdle::{Fingerprint, Setting, fingerprint};
+use super::machine::{Address, Constraints, OpenedPorts, Tools};
 use super::relation::Offer;
 use super::status::{Status, status};
 use super::wire::{list, listed, or_default};
@@ -59,8 +60,41 @@ pub struct Application {
     /// What it offers to other models.
     #[serde(deserialize_with = "list")]
     pub offers: Vec<Offer>,
+    /// What its machines are asked to be.
+    #[serde(deserialize_with = "or_default")]
+    pub constraints: Constraints,
+    /// Whom its endpoints are exposed to; the empty endpoint is all of them.
+    #[serde(deserialize_with = "or_default")]
+    pub exposed_endpoints: BTreeMap<String, ExposedEndpoint>,
+    /// Keys of the charm's settings, and what kind of value each has. The values are nobody's business here.
+    #[serde(deserialize_with = "or_default")]
+    pub settings: BTreeMap<String, Setting>,
+    /// Likewise of the application's own settings.
+    #[serde(deserialize_with = "or_default")]
+    pub application_config: BTreeMap<String, Setting>,
+    charm_configs: Option<Configs>,
     charm_metadata: Option<Metadata>,
     charm_manifest: Option<Manifest>,
+}
+
+/// Whom an endpoint is exposed to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ExposedEndpoint {
+    /// Ids of spaces.
+    #[serde(deserialize_with = "or_default")]
+    pub expose_to_spaces: Vec<String>,
+    /// Networks.
+    #[serde(deserialize_with = "or_default")]
+    pub expose_to_cidrs: Vec<String>,
+}
+
+/// The settings that a charm has.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Configs {
+    #[serde(deserialize_with = "or_default")]
+    configs: BTreeMap<String, IgnoredAny>,
 }
 
 /// How far an application's scaling on Kubernetes is.
@@ -105,6 +139,18 @@ impl Application {
         metadata.provides.get(name).or_else(|| metadata.requires.get(name))
     }
 
+    /// Returns the keys of settings that its charm does not have; none where the document does not tell the charm's.
+    pub fn settings_unknown(&self) -> Vec<&str> {
+        let Some(known) = &self.charm_configs else { return Vec::new() };
+        self.settings.keys().map(String::as_str).filter(|key| !known.configs.contains_key(*key)).collect()
+    }
+
+    /// Returns the keys of settings that are whole numbers.
+    pub fn settings_integer(&self) -> Vec<&str> {
+        let integers = self.settings.iter().filter(|(_, setting)| **setting == Setting::Integer);
+        integers.map(|(key, _)| key.as_str()).collect()
+    }
+
     /// Reports whether its charm came with a `manifest.yaml`, which Juju 4 demands.
     pub fn has_manifest(&self) -> bool {
         self.charm_manifest.as_ref().is_some_and(|manifest| !manifest.bases.is_empty())
@@ -123,7 +169,19 @@ pub struct CharmOrigin {
     pub channel: String,
     /// `amd64/ubuntu/24.04/stable`.
     pub platform: String,
+    hash: String,
 }
+
+impl CharmOrigin {
+    /// Returns the SHA-256 of the archive, in hexadecimal; empty where it is not told, as of every local charm.
+    pub fn sha256(&self) -> &str {
+        let is_sha256 = self.hash.len() == 64 && self.hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if self.source == STORE && is_sha256 { &self.hash } else { "" }
+    }
+}
+
+/// Where charms come from whose hash is that of the archive.
+const STORE: &str = "charm-hub";
 
 /// How much storage an application asks for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -169,6 +227,12 @@ pub struct Unit {
     /// The units that accompany it.
     #[serde(deserialize_with = "or_default")]
     pub subordinates: Vec<String>,
+    /// What its machine was asked to be.
+    #[serde(deserialize_with = "or_default")]
+    pub constraints: Constraints,
+    /// What its agent's password is known by.
+    #[serde(rename = "password-hash", deserialize_with = "fingerprint")]
+    pub password: Option<Fingerprint>,
     /// Its agent's binary.
     pub tools: Option<Tools>,
     /// Its pod.
@@ -224,11 +288,6 @@ impl ResourceRevision {
     pub fn is_placeholder(&self) -> bool {
         self.fingerprint.is_empty() || self.timestamp.is_empty() || self.timestamp.starts_with("0001-01-01")
     }
-}
-
-/// Reads the applications.
-pub(super) fn applications<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Application>, D::Error> {
-    list(deserializer)
 }
 
 listed!(

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 
 use modelferry_protocol::limits::NAME_BYTES_MAX;
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::de::IgnoredAny;
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Error, Options};
+use serde_saphyr::Options;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::application::applications;
-use super::machine::machines;
+use super::lenient::Lenient;
+use super::machine::Constraints;
 use super::status::status;
-use super::wire::{list, listed, or_default, present};
+use super::wire::{Section, listed, or_default};
+use super::words::misread;
 use super::*;
 
 /// Scalars, lists and maps of a document. Juju's have one for every 13 bytes or more; what is denser is made
 /// to fill memory, as a few bytes can ask for a machine.
-const NODES_MAX: usize = DESCRIPTION_BYTES_MAX as usize / 12;
+pub(super) const NODES_MAX: usize = DESCRIPTION_BYTES_MAX as usize / 12;
 
 /// The top of a document. Every key may be missing, as whatever needs one says so in words.
 #[derive(Default, Deserialize)]
@@ -30,26 +31,16 @@ struct Document {
     owner: String,
     #[serde(deserialize_with = "or_default")]
     config: ModelConfig,
-    #[serde(deserialize_with = "list")]
-    users: Vec<User>,
-    #[serde(deserialize_with = "machines")]
-    machines: Vec<Machine>,
-    #[serde(deserialize_with = "applications")]
-    applications: Vec<Application>,
-    #[serde(deserialize_with = "list")]
-    relations: Vec<Relation>,
-    #[serde(deserialize_with = "list")]
-    offer_connections: Vec<OfferConnection>,
-    #[serde(deserialize_with = "list")]
-    external_controllers: Vec<ExternalController>,
-    #[serde(deserialize_with = "list")]
-    spaces: Vec<Space>,
-    #[serde(deserialize_with = "list")]
-    subnets: Vec<Subnet>,
-    #[serde(deserialize_with = "list")]
-    link_layer_devices: Vec<LinkLayerDevice>,
-    #[serde(deserialize_with = "list")]
-    ip_addresses: Vec<IpAddress>,
+    users: Section<User>,
+    machines: Section<Machine>,
+    applications: Section<Application>,
+    relations: Section<Relation>,
+    offer_connections: Section<OfferConnection>,
+    external_controllers: Section<ExternalController>,
+    spaces: Section<Space>,
+    subnets: Section<Subnet>,
+    link_layer_devices: Section<LinkLayerDevice>,
+    ip_addresses: Section<IpAddress>,
     #[serde(deserialize_with = "status")]
     status: Status,
     #[serde(deserialize_with = "or_default")]
@@ -57,22 +48,32 @@ struct Document {
     cloud: String,
     cloud_region: String,
     cloud_credential: Option<Credential>,
-    #[serde(deserialize_with = "present")]
-    volumes: Option<Vec<Volume>>,
-    #[serde(deserialize_with = "list")]
-    filesystems: Vec<Filesystem>,
-    #[serde(deserialize_with = "list")]
-    storages: Vec<Storage>,
-    #[serde(deserialize_with = "list")]
-    storage_pools: Vec<StoragePool>,
-    #[serde(deserialize_with = "list")]
-    remote_applications: Vec<RemoteApplication>,
+    volumes: Option<Section<Volume>>,
+    filesystems: Section<Filesystem>,
+    storages: Section<Storage>,
+    storage_pools: Section<StoragePool>,
+    remote_applications: Section<RemoteApplication>,
     secret_backend_id: String,
-    #[serde(deserialize_with = "list")]
-    secrets: Vec<Secret>,
+    secrets: Section<Secret>,
+    remote_secrets: Section<RemoteSecret>,
+    remote_entities: Section<RemoteEntity>,
     #[serde(deserialize_with = "or_default")]
     sla: Sla,
     meter_status: Option<IgnoredAny>,
+    #[serde(deserialize_with = "or_default")]
+    constraints: Constraints,
+    // Tables, as a controller of Juju 4.1 dumps them: no description has these keys.
+    application: Option<IgnoredAny>,
+    model: Option<IgnoredAny>,
+}
+
+/// A document whose strings are read as Go writes them.
+struct AsGoWrites(Document);
+
+impl<'de> Deserialize<'de> for AsGoWrites {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Document::deserialize(Lenient(deserializer)).map(Self)
+    }
 }
 
 listed!(User = "users" by |user| &user.name);
@@ -90,6 +91,8 @@ struct ModelConfig {
     fan_config: String,
     #[serde(deserialize_with = "or_default")]
     container_networking_method: String,
+    #[serde(deserialize_with = "or_default")]
+    authorized_keys: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -101,13 +104,7 @@ struct Sla {
 /// The container networking method that Juju 4 has given up.
 const FAN: &str = "fan";
 
-/// The one field that is looked for in a document that cannot be read otherwise.
-#[derive(Deserialize)]
-struct Versioned {
-    version: u64,
-}
-
-fn options() -> Options {
+pub(super) fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             // Every node is one event, or two: its begin and its end.
@@ -122,6 +119,9 @@ fn options() -> Options {
         },
         duplicate_keys: DuplicateKeyPolicy::Error,
         merge_keys: MergeKeyPolicy::AsOrdinary,
+        // What is not looked at is passed over, whatever it is; what is looked at says itself what it is.
+        ignore_binary_tag_for_string: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         emit_comments: false,
         // A snippet would print what stands around the error, and that may be a secret.
         with_snippet: false,
@@ -133,52 +133,24 @@ pub(super) fn parse(yaml: &[u8]) -> Result<Description, DescriptionError> {
     if yaml.len() as u64 > DESCRIPTION_BYTES_MAX {
         return Err(DescriptionError::TooLarge);
     }
+    if let Some(unpack) = packed::how_to_unpack(yaml) {
+        return Err(DescriptionError::Compressed(unpack));
+    }
     let text = std::str::from_utf8(yaml).map_err(|error| DescriptionError::NotText { at: error.valid_up_to() })?;
-    match serde_saphyr::from_str_with_options::<Document>(text, options()) {
-        Ok(document) => document.into_description(),
+    match serde_saphyr::from_str_with_options::<AsGoWrites>(text, options()) {
+        Ok(AsGoWrites(document)) => document.into_description(),
         Err(error) => Err(misread(text, &error)),
     }
 }
 
-/// Tells what is wrong with a document that cannot be read: its version, if it is one that may look different.
-fn misread(text: &str, error: &Error) -> DescriptionError {
-    // Whoever fills a document up to its bounds is not read a second time.
-    let bounded = matches!(error.without_snippet(), Error::Budget { .. });
-    if !bounded
-        && let Ok(Versioned { version }) = serde_saphyr::from_str_with_options(text, options())
-        && !(DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&version)
-    {
-        return DescriptionError::Version(version);
-    }
-    let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-    match error.without_snippet() {
-        Error::Budget { breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. }, .. }
-        | Error::UnknownAnchor { .. } => DescriptionError::Alias { line, column },
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            DescriptionError::Malformed { line, column, problem: format!("nested deeper than {DEPTH_MAX} levels") }
-        }
-        Error::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
-            let problem = format!("more than {NODES_MAX} values");
-            DescriptionError::Malformed { line, column, problem }
-        }
-        other => DescriptionError::Malformed { line, column, problem: sentence(other) },
-    }
-}
-
-/// Returns an error's words without the place, which is told apart, on one line.
-fn sentence(error: &Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or(&text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
-}
-
 impl Document {
     fn into_description(self) -> Result<Description, DescriptionError> {
+        let sections = self.section_versions();
         if !(DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&self.version) {
-            return Err(if self.version == 0 {
-                DescriptionError::Missing("version")
-            } else {
-                DescriptionError::Version(self.version)
+            return Err(match self.version {
+                0 if self.application.is_some() && self.model.is_some() => DescriptionError::Tables,
+                0 => DescriptionError::Missing("version"),
+                version => DescriptionError::Version(version),
             });
         }
         if self.config.name.is_empty() {
@@ -211,26 +183,31 @@ impl Document {
             region: self.cloud_region,
             cloud_type: self.config.cloud_type,
             credential: self.cloud_credential.filter(|credential| !credential.name.is_empty()),
-            users: self.users,
-            machines: self.machines,
-            applications: self.applications,
-            relations: self.relations,
-            offer_connections: self.offer_connections,
-            remote_applications: self.remote_applications,
-            external_controllers: self.external_controllers,
-            spaces: self.spaces,
-            subnets: self.subnets,
-            link_layer_devices: self.link_layer_devices,
-            ip_addresses: self.ip_addresses,
-            storages: self.storages,
-            storage_pools: self.storage_pools,
-            volumes,
-            filesystems: self.filesystems,
-            secrets: self.secrets,
+            users: self.users.items,
+            machines: self.machines.items,
+            applications: self.applications.items,
+            relations: self.relations.items,
+            offer_connections: self.offer_connections.items,
+            remote_applications: self.remote_applications.items,
+            external_controllers: self.external_controllers.items,
+            spaces: self.spaces.items,
+            subnets: self.subnets.items,
+            link_layer_devices: self.link_layer_devices.items,
+            ip_addresses: self.ip_addresses.items,
+            storages: self.storages.items,
+            storage_pools: self.storage_pools.items,
+            volumes: volumes.items,
+            filesystems: self.filesystems.items,
+            secrets: self.secrets.items,
+            remote_secrets: self.remote_secrets.items,
+            remote_entities: self.remote_entities.items,
+            ssh_keys_scrambled: hurdle::scrambled(&self.config.authorized_keys),
+            sections,
             secret_backend_id: self.secret_backend_id,
             sequences: self.sequences,
             status: self.status,
             sla: self.sla.level,
+            constraints: self.constraints,
             fan: String::new(),
             wanted: Vec::new(),
         };
@@ -242,6 +219,33 @@ impl Document {
         check_names(&description)?;
         description.wanted = wanted::of(&description);
         Ok(description)
+    }
+}
+
+impl Document {
+    /// Returns the versions of the sections that are there, by the names that the document calls them.
+    fn section_versions(&self) -> BTreeMap<String, u64> {
+        let all = [
+            ("users", self.users.version),
+            ("machines", self.machines.version),
+            ("applications", self.applications.version),
+            ("relations", self.relations.version),
+            ("remote-entities", self.remote_entities.version),
+            ("offer-connections", self.offer_connections.version),
+            ("external-controllers", self.external_controllers.version),
+            ("spaces", self.spaces.version),
+            ("subnets", self.subnets.version),
+            ("link-layer-devices", self.link_layer_devices.version),
+            ("ip-addresses", self.ip_addresses.version),
+            ("volumes", self.volumes.as_ref().map_or(0, |volumes| volumes.version)),
+            ("filesystems", self.filesystems.version),
+            ("storages", self.storages.version),
+            ("storage-pools", self.storage_pools.version),
+            ("remote-applications", self.remote_applications.version),
+            ("secrets", self.secrets.version),
+            ("remote-secrets", self.remote_secrets.version),
+        ];
+        all.into_iter().filter(|(_, version)| *version > 0).map(|(name, version)| (name.to_owned(), version)).collect()
     }
 }
 

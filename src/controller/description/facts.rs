@@ -3,10 +3,16 @@
 use std::collections::BTreeSet;
 
 use modelferry_protocol::codec::{Bounded, Text, TooMany};
-use modelferry_protocol::plan::ModelFacts;
+use modelferry_protocol::plan::{Hurdle, ModelFacts, OfferUser};
 use modelferry_protocol::snapshot::Name;
 
+use super::hurdle::Thing;
 use super::{Description, DescriptionError};
+use crate::config::HurdleKind;
+use crate::controller::checks::cut;
+
+/// Things of a kind whose commands are told.
+const FIXES_MAX: usize = 5;
 
 impl Description {
     /// Returns what the description tells of the facts; the rest is the source controller's to add.
@@ -30,6 +36,11 @@ impl Description {
             storage_pools: names("the number of storage pools", self.pools_used())?,
             charms_without_manifest: names("the number of charms", self.charms_without_manifest())?,
             fan: Text::cut(&self.fan),
+            offer_users: Bounded::truncated(self.offer_users()),
+            sections: Bounded::truncated(
+                self.sections.iter().map(|(name, version)| Name::cut(format!("{name}:{version}"))).collect(),
+            ),
+            hurdles: Bounded::truncated(self.hurdles().iter().map(|(kind, things)| hurdle(*kind, things)).collect()),
             ..ModelFacts::default()
         })
     }
@@ -37,6 +48,20 @@ impl Description {
     /// Returns the model's users and its owner, each once.
     fn user_names(&self) -> BTreeSet<String> {
         self.users.iter().map(|user| &user.name).chain([&self.owner]).cloned().collect()
+    }
+
+    /// Returns who may use what the model offers, and not the model itself, each once.
+    fn offer_users(&self) -> Vec<OfferUser> {
+        let local = |user: &str| user.strip_suffix("@local").unwrap_or(user).to_owned();
+        let mut seen: BTreeSet<String> = self.user_names().iter().map(|user| local(user)).collect();
+        let mut users = Vec::new();
+        for offer in self.applications.iter().flat_map(|application| &application.offers) {
+            for (user, access) in offer.acl.iter().filter(|(user, _)| seen.insert(local(user))) {
+                let offer = Name::cut(&offer.offer_name);
+                users.push(OfferUser { user: Name::cut(user), offer, access: Name::cut(access) });
+            }
+        }
+        users
     }
 
     /// Returns the ids of the secret back-ends outside the controller that the model refers to.
@@ -88,6 +113,19 @@ impl Description {
         let without = self.applications.iter().filter(|application| !application.has_manifest());
         without.map(|application| application.charm_url.clone()).collect()
     }
+}
+
+/// Writes things of a kind as they travel: the first few, and what mends each.
+fn hurdle(kind: HurdleKind, things: &[Thing]) -> Hurdle {
+    let named: Vec<String> = things.iter().map(|thing| thing.name.clone()).collect();
+    let mut fixes: Vec<&str> = Vec::new();
+    for thing in things.iter().take(FIXES_MAX) {
+        if !fixes.contains(&thing.fix.as_str()) {
+            fixes.push(&thing.fix);
+        }
+    }
+    let kind = Name::cut(kind.as_str());
+    Hurdle { kind, things: Text::cut(cut(&named).join(", ")), fix: Text::cut(fixes.join("\n")) }
 }
 
 fn names<const N: usize>(what: &'static str, names: BTreeSet<String>) -> Result<Bounded<Name, N>, DescriptionError> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::hurdle::{Fingerprint, fingerprint};
 use super::status::{Status, status};
-use super::wire::{bare, list, listed, or_default};
+use super::wire::{bare, listed, or_default};
 
 /// A machine or container.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Machine {
     /// All that the machine itself knows of them.
     #[serde(deserialize_with = "or_default")]
     pub machine_addresses: Vec<Address>,
+    /// What its agent's password is known by.
+    #[serde(rename = "password-hash", deserialize_with = "fingerprint")]
+    pub password: Option<Fingerprint>,
     /// Its agent's binary.
     pub tools: Option<Tools>,
     /// The containers in it.
@@ -193,11 +197,6 @@ impl Machine {
         }
         all
     }
-}
-
-/// Reads the machines.
-pub(super) fn machines<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Machine>, D::Error> {
-    list(deserializer)
 }
 
 listed!(Machine = "machines" by |machine| &machine.id);

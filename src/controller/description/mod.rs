@@ -15,11 +15,16 @@ pub mod wanted;
 
 mod document;
 mod facts;
+pub mod hurdle;
+mod lenient;
+pub(crate) mod packed;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod words;
+mod zip;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,10 +36,10 @@ use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use application::{Application, Unit};
-use machine::Machine;
+use machine::{Constraints, Machine};
 use network::{IpAddress, LinkLayerDevice, Space, Subnet};
-use relation::{ExternalController, OfferConnection, Relation, RemoteApplication};
-use secret::Secret;
+use relation::{ExternalController, OfferConnection, Relation, RemoteApplication, RemoteEntity};
+use secret::{RemoteSecret, Secret};
 use status::Status;
 use storage::{Filesystem, Storage, StoragePool, Volume};
 use wanted::Wanted;
@@ -56,11 +61,19 @@ pub enum DescriptionError {
     #[error("a model description has at most {} MiB, this one has more", DESCRIPTION_BYTES_MAX >> 20)]
     TooLarge,
     /// The bytes are no text.
-    #[error("not a model description: byte {at} is not UTF-8; is this a compressed file?")]
+    #[error("not a model description: byte {at} is no text")]
     NotText {
         /// Where.
         at: usize,
     },
+    /// The file is compressed.
+    #[error("this file is compressed; unpack it first, with `{0}`")]
+    Compressed(&'static str),
+    /// The database of a controller of Juju 4.1.
+    #[error(
+        "not a model description but tables, as a controller of Juju 4.1 or later dumps a model: it writes no description"
+    )]
+    Tables,
     /// The text is no YAML, or its fields are not what a description has.
     #[error("not a model description: line {line}, column {column}: {problem}")]
     Malformed {
@@ -98,6 +111,24 @@ pub enum DescriptionError {
         /// What it says.
         value: String,
     },
+}
+
+impl DescriptionError {
+    /// Returns what to do about it; nothing where only another file helps.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Version(version) if *version < DOCUMENT_VERSION_MIN => Some(
+                "move the model to a controller of Juju 3.6 first, with `juju migrate MODEL CONTROLLER`; \
+                 one of Juju 2.9 must run 2.9.43 or later for that",
+            ),
+            Self::Version(_) => Some("use a newer modelferry: this one is older than the model's controller"),
+            Self::Tables => Some(
+                "look at the model with `juju status` and `juju show-model`; modelferry reads what controllers of \
+                 Juju 3 and 4.0 write",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// A model, as its description tells it.
@@ -155,6 +186,14 @@ pub struct Description {
     pub filesystems: Vec<Filesystem>,
     /// Its secrets, without their content.
     pub secrets: Vec<Secret>,
+    /// Secrets of other models that it reads.
+    pub remote_secrets: Vec<RemoteSecret>,
+    /// What stands for something of this model elsewhere, or of others here.
+    pub remote_entities: Vec<RemoteEntity>,
+    /// Which of its SSH keys are none, counted from 1.
+    pub ssh_keys_scrambled: Vec<usize>,
+    /// The versions of the document's sections, by their names.
+    pub sections: BTreeMap<String, u64>,
     /// Id of the secret back-end it keeps new secrets in; empty for the controller's own.
     pub secret_backend_id: String,
     /// The next number of everything numbered.
@@ -163,6 +202,8 @@ pub struct Description {
     pub status: Status,
     /// Its support level; empty where nobody bought one.
     pub sla: String,
+    /// What its machines are asked to be, unless an application asks for something else.
+    pub constraints: Constraints,
     /// The setting by which it uses fan networking, in Juju's words; empty where it does not.
     pub fan: String,
     wanted: Vec<Wanted>,

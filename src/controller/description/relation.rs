@@ -154,7 +154,16 @@ pub struct ExternalController {
     pub models: Vec<String>,
 }
 
+/// What stands for something of this model in others, or of others in this.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct RemoteEntity {
+    /// Tag of what it stands for.
+    pub id: String,
+}
+
 listed!(
+    RemoteEntity = "remote-entities" by |entity| &entity.id,
     Relation = "relations" by |relation| &relation.key,
     Endpoint = "endpoints" by |endpoint| &endpoint.application_name,
     // Old offers have no UUID, and new ones may have no name but that.

@@ -58,13 +58,22 @@ fn status(indent: usize, key: &str, value: &str) -> String {
     )
 }
 
+/// Returns a zip archive with one file in it, stored as it is.
+pub(crate) fn zipped(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file(name, stored).unwrap();
+    std::io::Write::write_all(&mut zip, content).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
 impl Sample {
     fn charm(&self) -> Vec<u8> {
-        [&b"PK charm of postgresql "[..], &[self.seed; 4000]].concat()
+        zipped("metadata.yaml", &[&b"charm of postgresql "[..], &[self.seed; 4000]].concat())
     }
 
     fn local_charm(&self) -> Vec<u8> {
-        [&b"PK charm of webapp "[..], &[self.seed; 3000]].concat()
+        zipped("metadata.yaml", &[&b"charm of webapp "[..], &[self.seed; 3000]].concat())
     }
 
     fn agent(&self) -> Vec<u8> {

@@ -15,6 +15,27 @@ pub struct Secret {
     /// Its revisions.
     #[serde(deserialize_with = "or_default")]
     pub revisions: Vec<SecretRevision>,
+    /// Who reads it.
+    #[serde(deserialize_with = "or_default")]
+    pub consumers: Vec<SecretConsumer>,
+}
+
+/// Who reads a secret.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct SecretConsumer {
+    /// Its tag.
+    pub consumer: String,
+}
+
+/// A secret of another model that this one reads.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct RemoteSecret {
+    /// Its 20 characters.
+    pub id: String,
+    /// Tag of who reads it.
+    pub consumer: String,
 }
 
 /// A revision of a secret.
@@ -35,4 +56,7 @@ pub struct ValueRef {
     pub backend_id: String,
 }
 
-listed!(Secret = "secrets" by |secret| &secret.id);
+listed!(
+    Secret = "secrets" by |secret| &secret.id,
+    RemoteSecret = "remote-secrets" by |secret| &secret.id,
+);

@@ -97,6 +97,8 @@ pub struct Attachment {
     host_id: String,
     host_machine_id: String,
     host_unit_id: String,
+    /// Whether the cloud has made it.
+    pub provisioned: bool,
     /// Where it is mounted.
     pub mount_point: String,
     /// Of a volume, its device below `/dev`.

@@ -1,12 +1,13 @@
 //! The binaries that a description names: what travels beside it, and how each proves itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{self, Algorithm};
 
+use super::zip::ZipEnds;
 use super::{Description, ModelKind};
 
 /// Bytes of the JSON document that stands for an OCI image. Real ones have about 500.
@@ -15,10 +16,12 @@ const OCI_DOCUMENT_BYTES_MAX: u64 = 64 << 10;
 /// A binary that a description names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wanted {
-    /// A charm archive. The description holds no hash of its bytes.
+    /// A charm archive: a zip.
     Charm {
         /// Its URL.
         url: String,
+        /// SHA-256 in hexadecimal, lower case; empty where the description does not tell, as of local charms.
+        sha256: String,
     },
     /// An agent binary.
     AgentBinary {
@@ -78,6 +81,14 @@ pub enum NotWanted {
         /// What the description says.
         expected: String,
     },
+    /// No archive, where one was wanted.
+    #[error("{wanted} {fault}")]
+    NoArchive {
+        /// What was wanted.
+        wanted: String,
+        /// What keeps it from being one.
+        fault: &'static str,
+    },
     /// More bytes than the document of an OCI image has.
     #[error("{wanted} has {actual} bytes; the document of an OCI image has at most {OCI_DOCUMENT_BYTES_MAX}")]
     TooLarge {
@@ -91,7 +102,7 @@ pub enum NotWanted {
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Charm { url } => write!(f, "charm {url}"),
+            Self::Charm { url, .. } => write!(f, "charm {url}"),
             Self::AgentBinary { version, .. } => write!(f, "agent binary {version}"),
             Self::File { application, name, .. } | Self::OciImage { application, name, .. } => {
                 write!(f, "resource {application}/{name}")
@@ -104,7 +115,7 @@ impl Wanted {
     /// Returns its path below the directory that an export writes and an import reads.
     pub fn path(&self) -> PathBuf {
         match self {
-            Self::Charm { url } => Path::new("charms").join(url.replace('/', "_")),
+            Self::Charm { url, .. } => Path::new("charms").join(url.replace('/', "_")),
             Self::AgentBinary { version, .. } => Path::new("tools").join(version),
             Self::File { application, name, .. } | Self::OciImage { application, name, .. } => {
                 Path::new("resources").join(application).join(name)
@@ -114,15 +125,20 @@ impl Wanted {
 
     fn algorithm(&self) -> Option<(&'static str, &'static Algorithm, &str)> {
         match self {
-            Self::AgentBinary { sha256, .. } if !sha256.is_empty() => Some(("SHA-256", &digest::SHA256, sha256)),
+            Self::AgentBinary { sha256, .. } | Self::Charm { sha256, .. } if !sha256.is_empty() => {
+                Some(("SHA-256", &digest::SHA256, sha256))
+            }
             Self::File { sha384, .. } => Some(("SHA-384", &digest::SHA384, sha384)),
             Self::Charm { .. } | Self::AgentBinary { .. } | Self::OciImage { .. } => None,
         }
     }
 
-    /// Returns what its bytes have to hash to, as a word; nothing where the description does not tell.
+    /// Returns what its bytes have to be, in words: what they hash to, an archive. Nothing where nobody can tell.
     pub fn proof(&self) -> Option<String> {
-        self.algorithm().map(|(name, _, digest)| format!("{name} {digest}"))
+        let hash = self.algorithm().map(|(name, _, digest)| format!("{name} {digest}"));
+        let shape = matches!(self, Self::Charm { .. }).then(|| "zip".to_owned());
+        let words: Vec<String> = shape.into_iter().chain(hash).collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     /// Tells whether it can have so many bytes.
@@ -146,7 +162,8 @@ impl Wanted {
     /// Wraps `source`, so that what is read from it can be proven afterwards.
     pub fn proving<R: Read>(&self, source: R) -> Proving<'_, R> {
         let hash = self.algorithm().map(|(_, algorithm, _)| digest::Context::new(algorithm));
-        Proving { wanted: self, source, hash, bytes: 0 }
+        let ends = matches!(self, Self::Charm { .. }).then(ZipEnds::default);
+        Proving { wanted: self, source, hash, ends, bytes: 0 }
     }
 }
 
@@ -155,6 +172,7 @@ pub struct Proving<'a, R> {
     wanted: &'a Wanted,
     source: R,
     hash: Option<digest::Context>,
+    ends: Option<ZipEnds>,
     bytes: u64,
 }
 
@@ -165,6 +183,9 @@ impl<R: Read> Read for Proving<'_, R> {
         if let Some(hash) = &mut self.hash {
             hash.update(&buffer[..count]);
         }
+        if let Some(ends) = &mut self.ends {
+            ends.update(&buffer[..count]);
+        }
         Ok(count)
     }
 }
@@ -174,8 +195,11 @@ impl<R> Proving<'_, R> {
     ///
     /// Errors: [`NotWanted`].
     pub fn finish(self) -> Result<(), NotWanted> {
-        let Self { wanted, hash, bytes: actual, .. } = self;
+        let Self { wanted, hash, ends, bytes: actual, .. } = self;
         wanted.fits(actual)?;
+        if let Some(fault) = ends.and_then(|ends| ends.fault()) {
+            return Err(NotWanted::NoArchive { wanted: wanted.to_string(), fault });
+        }
         let (Some(hash), Some((algorithm, _, expected))) = (hash, wanted.algorithm()) else {
             return Ok(());
         };
@@ -204,9 +228,13 @@ pub(super) fn of(description: &Description) -> Vec<Wanted> {
     let mut charms: Vec<&str> = description.applications.iter().map(|app| app.charm_url.as_str()).collect();
     // A target numbers local charms as they come, and each must get the number it has: lower ones go first.
     charms.sort_by_key(|url| local_revision(url));
+    // Any of the applications that share a charm may tell its hash.
+    let origins = description.applications.iter().map(|app| (app.charm_url.as_str(), app.charm_origin.sha256()));
+    let hashes: HashMap<&str, &str> = origins.filter(|(_, sha256)| !sha256.is_empty()).collect();
     for url in charms {
         if seen.insert(("charm", url)) {
-            wanted.push(Wanted::Charm { url: url.to_owned() });
+            let sha256 = hashes.get(url).map_or_else(String::new, |sha256| sha256.to_lowercase());
+            wanted.push(Wanted::Charm { url: url.to_owned(), sha256 });
         }
     }
     // On Kubernetes agents come as images: a description may name their version, but no binary travels.

@@ -51,8 +51,36 @@ impl<'de, T: Listed + Deserialize<'de>> Deserialize<'de> for Named<T> {
     }
 }
 
+/// A list with its wrapper's version.
+pub(super) struct Section<T> {
+    /// 0 for a wrapper that is missing or null.
+    pub(super) version: u64,
+    /// What is listed.
+    pub(super) items: Vec<T>,
+}
+
+impl<T> Default for Section<T> {
+    fn default() -> Self {
+        Self { version: 0, items: Vec::new() }
+    }
+}
+
+impl<'de, T: Listed + Deserialize<'de>> Deserialize<'de> for Section<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        section(deserializer)
+    }
+}
+
 /// Reads a wrapped list. A wrapper that is missing or null is an empty list; its version decides nothing here.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Listed + Deserialize<'de>,
+{
+    section(deserializer).map(|section| section.items)
+}
+
+fn section<'de, D, T>(deserializer: D) -> Result<Section<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Listed + Deserialize<'de>,
@@ -60,26 +88,28 @@ where
     struct Wrapper<T>(PhantomData<T>);
 
     impl<'de, T: Listed + Deserialize<'de>> Visitor<'de> for Wrapper<T> {
-        type Value = Vec<T>;
+        type Value = Section<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "a map with `version` and `{}`", T::LIST)
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Section<T>, A::Error> {
+            let mut section = Section::default();
             while let Some(key) = map.next_key::<String>()? {
                 if key == T::LIST {
-                    items = map.next_value::<Option<Named<T>>>()?.unwrap_or_default().0;
+                    section.items = map.next_value::<Option<Named<T>>>()?.unwrap_or_default().0;
+                } else if key == "version" {
+                    section.version = map.next_value::<Option<u64>>()?.unwrap_or_default();
                 } else {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
-            Ok(items)
+            Ok(section)
         }
 
-        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
-            Ok(Vec::new())
+        fn visit_unit<E>(self) -> Result<Section<T>, E> {
+            Ok(Section::default())
         }
     }
 
@@ -93,15 +123,6 @@ where
     T: Listed + Deserialize<'de>,
 {
     Ok(Option::<Named<T>>::deserialize(deserializer)?.unwrap_or_default().0)
-}
-
-/// Reads a wrapped list that must be there.
-pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Listed + Deserialize<'de>,
-{
-    list(deserializer).map(Some)
 }
 
 /// Reads a value that may be written as null.

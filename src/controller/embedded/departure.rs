@@ -272,7 +272,7 @@ impl Inner {
 fn upload(wanted: &Wanted, blob: Blob) -> Call {
     let blob = blob.into();
     match wanted {
-        Wanted::Charm { url } => Call::UploadCharm(Charm { url: Name::cut(url), blob }),
+        Wanted::Charm { url, .. } => Call::UploadCharm(Charm { url: Name::cut(url), blob }),
         Wanted::AgentBinary { version, .. } => {
             Call::UploadAgentBinary(AgentBinary { version: Name::cut(version), blob })
         }

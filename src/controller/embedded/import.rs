@@ -34,6 +34,11 @@ fn refused(text: impl Into<String>) -> ControllerError {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ControllerError {
+    // How the system says that a path would have left the directory that was named.
+    if error.kind() == io::ErrorKind::CrossesDevices {
+        let path = path.display();
+        return refused(format!("{path} is, or is behind, a link out of its directory; put the file itself there"));
+    }
     refused(format!("cannot read {}: {error}", path.display()))
 }
 

@@ -37,7 +37,10 @@ impl Intake {
     /// Errors: [`ControllerError::Refused`] for one that is not understood, or names more than can travel.
     pub(super) fn begin(description: Vec<u8>, shown: &str) -> Result<Self, ControllerError> {
         let told = Description::parse(&description);
-        let told = told.map_err(|error| ControllerError::Refused(format!("{shown}: {error}")))?;
+        let told = told.map_err(|error| {
+            let advice = error.advice().map_or_else(String::new, |advice| format!("; {advice}"));
+            ControllerError::Refused(format!("{shown}: {error}{advice}"))
+        })?;
         check_calls(&told)?;
         Ok(Self { told, description, binaries: Vec::new(), entries: Vec::new(), logs: Vec::new() })
     }

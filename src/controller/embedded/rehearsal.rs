@@ -18,7 +18,7 @@ pub(super) fn uploaded<'d>(
     let find = |is: &dyn Fn(&Wanted) -> bool| description.wanted().iter().find(|wanted| is(wanted));
     let (blob, what, wanted) = match call {
         Call::UploadCharm(charm) => {
-            let is = |wanted: &Wanted| matches!(wanted, Wanted::Charm { url } if **url == *charm.url);
+            let is = |wanted: &Wanted| matches!(wanted, Wanted::Charm { url, .. } if **url == *charm.url);
             (charm.blob, format!("charm {}", &*charm.url), find(&is))
         }
         Call::UploadAgentBinary(binary) => {

@@ -118,6 +118,15 @@ fn a_blob_of_the_wrong_size_is_refused_naming_both() {
     assert!(error.contains("has 5 bytes, the model description says 9013"), "{error}");
 }
 
+/// The bug: an empty file, a text, anything was taken for a charm, as nobody looked.
+#[test]
+fn what_is_no_archive_is_no_charm() {
+    for content in [&b""[..], b"root:*:19000:0:99999:7:::\n", b"PK\x03\x04 and then it breaks off"] {
+        let error = refusal(|files| fs::write(files.join("charms/local:noble_webapp-2"), content).unwrap());
+        assert!(error.contains("charm local:noble/webapp-2 is "), "{error}");
+    }
+}
+
 #[test]
 fn a_description_of_200_megabytes_is_refused_without_being_read() {
     let error = refusal(|files| {

@@ -46,6 +46,7 @@ pub(super) fn config(name: &str) -> EmbeddedConfig {
         secret_backends: vec!["63c8ad37c906eb278540e942".to_owned()],
         credentials: Vec::new(),
         api: None,
+        refusals: Vec::new(),
     }
 }
 

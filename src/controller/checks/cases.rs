@@ -1,0 +1,159 @@
+//! Models that real imports refuse, and what is said of each before anything moves.
+
+use std::collections::BTreeSet;
+
+use modelferry_protocol::plan::{Finding, Level};
+
+use super::target::{self, Target};
+use crate::config::{EmbeddedConfig, HurdleKind, RefusalConfig, RefusalLevel, Refused};
+use crate::controller::description::Description;
+
+const OFFER_ACL: &str = include_str!("../../../tests/cases/07-offer-acl.yaml");
+const SPACES: &str = include_str!("../../../tests/cases/08-space-constraints.yaml");
+const SECTIONS: &str = include_str!("../../../tests/cases/11-sections.yaml");
+const TINY: &str = include_str!("../../../tests/cases/tiny.yaml");
+
+/// A controller as it is where nothing is configured, but for its version.
+fn config(version: &str) -> EmbeddedConfig {
+    EmbeddedConfig {
+        cloud: "localhost".to_owned(),
+        region: "localhost".to_owned(),
+        cloud_type: "lxd".to_owned(),
+        version: version.to_owned(),
+        ..super::tests::config()
+    }
+}
+
+fn described(yaml: &str) -> Description {
+    Description::parse(yaml.as_bytes()).unwrap()
+}
+
+/// Returns what a target finds against a model of the description, by its checks' names.
+fn against(yaml: &str, config: &EmbeddedConfig, users: &[&str]) -> Vec<(String, Level, String, String)> {
+    let mut facts = described(yaml).facts().unwrap();
+    facts.controller_version = modelferry_protocol::snapshot::Name::cut("3.6.9");
+    let users: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
+    told(target::findings(&facts, &Target { config, users: &users, models: &[] }))
+}
+
+fn told(findings: Vec<Finding>) -> Vec<(String, Level, String, String)> {
+    let bad = findings.into_iter().filter(|finding| finding.level != Level::Pass);
+    let text = |text: &str| text.to_owned();
+    bad.map(|one| (text(&one.check), one.level, text(&one.text), text(&one.fix))).collect()
+}
+
+/// The bug: only the model's own users were compared; `erik` and `dora@idp`, who are in an offer's ACL alone, came to
+/// light when the import failed.
+#[test]
+fn users_of_an_offer_alone_are_looked_for() {
+    let mut config = config("3.6.23");
+    assert_eq!(against(OFFER_ACL, &config, &["admin", "erik"]), []);
+    config.identity_url = "https://other.example".to_owned();
+    let found = against(OFFER_ACL, &config, &["admin"]);
+    let [(check, level, text, fix)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((check.as_str(), *level), ("offer-users", Level::Fail));
+    assert!(text.ends_with("dora@idp (consume on offer web), erik (read on offer web)"), "{text}");
+    assert_eq!(fix, "juju revoke dora@idp consume admin/tiny.web\nmodelferry embedded user add erik");
+}
+
+/// Juju's word for everybody is no user, and nobody adds it to a controller.
+#[test]
+fn everybody_is_no_user_that_could_be_missing() {
+    let yaml =
+        OFFER_ACL.replace("dora@idp: consume", "everyone@external: read").replace("erik: read", "admin@local: read");
+    let mut config = config("3.6.23");
+    config.identity_url = "https://other.example".to_owned();
+    assert_eq!(against(&yaml, &config, &["admin"]), []);
+}
+
+/// The bug: bindings were looked at, and neither constraints nor exposed endpoints.
+#[test]
+fn spaces_in_constraints_and_of_exposed_endpoints_must_be_the_models() {
+    for version in ["3.6.23", "4.0.6"] {
+        let found = against(SPACES, &config(version), &["admin"]);
+        let [(_, Level::Fail, constraints, add), (_, Level::Fail, exposed, expose)] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        let told = "constraints that name spaces which the model has not: space \"inside\" (the model), space \"dmz\" \
+                    (application web)";
+        assert!(constraints.ends_with(told), "{constraints}");
+        assert!(add.starts_with("juju add-space -m tiny inside\njuju add-space -m tiny dmz\n"), "{add}");
+        assert!(
+            exposed.ends_with("which the model has not: space \"7\" (every endpoint of application web)"),
+            "{exposed}"
+        );
+        assert!(expose.starts_with("juju expose -m tiny web --to-cidrs 0.0.0.0/0\n"), "{expose}");
+    }
+    let here =
+        "  - id: '1'\n    name: inside\n  - id: '2'\n    name: dmz\n  - id: '7'\n    name: out\nlink-layer-devices:";
+    assert_eq!(against(&SPACES.replace("link-layer-devices:", here), &config("3.6.23"), &["admin"]), []);
+}
+
+/// The bug: the document's version was compared, and not those of its sections, by which an import fails.
+#[test]
+fn a_section_that_is_newer_than_the_target_reads_is_refused() {
+    let checks = |version: &str| {
+        let found = against(SECTIONS, &config(version), &["admin"]).into_iter();
+        found.map(|(check, level, text, _)| format!("{check} {level:?} {text}")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(checks("3.6.23"), "");
+    assert_eq!(checks("4.0.6"), "");
+    assert_eq!(
+        checks("3.6.11"),
+        "sections Fail the model description's section \"applications\" has version 14: Juju 3.6.11 reads it up to version 13\n\
+         sections Fail the model description's section \"machines\" has version 4: Juju 3.6.11 reads it up to version 3"
+    );
+    assert!(checks("3.6.15").starts_with("sections Warn "), "{}", checks("3.6.15"));
+    let old = SECTIONS.replace("applications:\n  version: 14", "applications:\n  version: 10");
+    let found = against(&old, &config("4.0.6"), &["admin"]);
+    assert!(found[0].2.ends_with("has version 10: Juju 4.0.6 reads it from version 11"), "{found:?}");
+}
+
+/// Every kind of thing that the real 4.1-beta2 was seen to refuse, in one model.
+#[test]
+fn what_real_imports_refuse_is_told_by_the_targets_version() {
+    let yaml = TINY
+        .replace("    settings: {}\n", "    settings:\n      port: 80\n      colour: blue\n    application-config:\n      trust: true\n      other: 1\n")
+        .replace("    charm-manifest:", "    charm-configs:\n      version: 1\n      configs:\n        port:\n          type: int\n    charm-manifest:")
+        .replace("  agent-version: 3.6.9\nblocks", "  agent-version: 3.6.9\n  authorized-keys: ssh-rsa scrambled\nblocks")
+        .replace("  volumes: []", "  volumes:\n  - id: '0'\n    attachments:\n      version: 2\n      attachments:\n      - host-id: '0'\n        provisioned: true\n        device-name: vdb")
+        .replace("  secrets: []", "  secrets:\n  - id: d6lf\n    consumers:\n    - consumer: application-web")
+        .replace("  remote-applications: []", "  remote-applications:\n  - name: db");
+    let hurdles = described(&yaml).hurdles();
+    let found: Vec<(HurdleKind, String)> =
+        hurdles.into_iter().map(|(kind, things)| (kind, things.join(", "))).collect();
+    let expected = [
+        (HurdleKind::UnknownSettings, "web: colour"),
+        (HurdleKind::IntegerSettings, "web: port"),
+        (HurdleKind::SeveralApplicationSettings, "web"),
+        (HurdleKind::VolumesWithoutDeviceLink, "volume 0"),
+        (HurdleKind::ApplicationsThatReadSecrets, "web reads d6lf"),
+        (HurdleKind::RemoteApplicationsWithoutEntity, "db"),
+        (HurdleKind::SharedPasswords, "machine 0 and unit web/0"),
+        (HurdleKind::ScrambledSshKeys, "line 1"),
+    ];
+    assert_eq!(found, expected.map(|(kind, things)| (kind, things.to_owned())));
+    assert_eq!(against(&yaml, &config("3.6.23"), &["admin"]), []);
+    assert_eq!(against(&yaml, &config("4.0.14"), &["admin"]), []);
+    let refused = against(&yaml, &config("4.1-beta2"), &["admin"]);
+    assert_eq!(refused.len(), expected.len(), "{refused:?}");
+    for (check, level, text, fix) in &refused {
+        assert_eq!((check.as_str(), *level), ("refusals", Level::Fail), "{text}");
+        assert!(text.starts_with("Juju 4.1-beta2 does not import ") && !fix.is_empty(), "{text}: {fix}");
+    }
+}
+
+#[test]
+fn rows_of_the_configuration_go_before_the_shipped_ones() {
+    let row = |about, level| RefusalConfig { about, from: Some("4.1-beta2".into()), below: None, level };
+    let password = Refused::Hurdle(HurdleKind::SharedPasswords);
+    let mut config = config("4.1-beta2");
+    assert_eq!(against(TINY, &config, &["admin"])[0].1, Level::Fail);
+    config.refusals = vec![row(password.clone(), RefusalLevel::Warn)];
+    assert_eq!(against(TINY, &config, &["admin"])[0].1, Level::Warn);
+    config.refusals = vec![row(password, RefusalLevel::Pass)];
+    assert_eq!(against(TINY, &config, &["admin"]), []);
+    let section = Refused::Section { name: "secrets".to_owned(), oldest: 0, newest: 1 };
+    config.refusals.push(row(section, RefusalLevel::Fail));
+    assert_eq!(against(TINY, &config, &["admin"])[0].0, "sections");
+}

@@ -30,6 +30,7 @@ mod switchover;
 mod tracked;
 mod trail;
 mod transfer;
+mod undecided;
 mod verify;
 pub mod view;
 

@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod completion;
 mod endurance;
+mod full;
 mod handed;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;

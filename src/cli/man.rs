@@ -39,7 +39,7 @@ impl ManArgs {
             fs::create_dir_all(&commands)?;
             fs::create_dir_all(&files)?;
             write_pages(&command, &commands)?;
-            put_page(&files.join("modelferry.toml.5"), reference::manual().as_ref())
+            put_page(&files.join("modelferry.toml.5"), reference::manual().as_bytes())
         });
         written.map_err(|error| {
             Failure::new(
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn a_page_is_not_written_through_a_link() {
         let dir = tempfile::tempdir().unwrap();
-        let (elsewhere, page) = (dir.path().join("elsewhere"), dir.path().join("modelferry-abort.1"));
+        let (elsewhere, page) = (dir.path().join("elsewhere"), dir.path().join("man1/modelferry-abort.1"));
+        std::fs::create_dir(dir.path().join("man1")).unwrap();
         std::fs::write(&elsewhere, "precious").unwrap();
         std::os::unix::fs::symlink(&elsewhere, &page).unwrap();
         let refused = ManArgs { dir: dir.path().to_owned() }.run().unwrap_err();

@@ -171,7 +171,8 @@ fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
     let mut list: Vec<(Peer, Option<Pin>)> = Vec::new();
     for entry in document.peer {
         let pin: Pin = entry.pin.parse().map_err(|error| format!("{error}"))?;
-        let own = entry.own_pin.as_ref().map(|own| own.parse::<Pin>().map_err(|error| format!("{error}"))).transpose()?;
+        let own =
+            entry.own_pin.as_ref().map(|own| own.parse::<Pin>().map_err(|error| format!("{error}"))).transpose()?;
         check_peer_name(&entry.name).map_err(|error| error.to_string())?;
         if list.iter().any(|(peer, _)| peer.name == entry.name || peer.pin == pin) {
             return Err(format!("`{}` or its pin stands there twice", entry.name));

@@ -274,6 +274,11 @@ impl Ledger {
         self.standings.values().find(handed).map(Standing::peer)
     }
 
+    /// Returns what this agent has of each model that a migration was ever about.
+    pub fn holdings(&self) -> impl Iterator<Item = (ModelUuid, Holding)> {
+        self.holdings.iter().map(|(model, holding)| (*model, *holding))
+    }
+
     /// Returns what this agent has of each model that it ever exchanged with `peer`, or tried to.
     pub fn shared_with(&self, peer: Pin) -> impl Iterator<Item = (ModelUuid, Holding)> {
         let with = self.standings.values().filter(move |standing| standing.peer() == peer);

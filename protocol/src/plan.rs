@@ -229,7 +229,8 @@ wire_enum! {
         0x02 = Held(Bounded<BlobRef, CALLS_MAX>),
         /// A command of the control socket that only reads, as JSON. Answered by [`Answer::Json`].
         0x03 = Query(Text<NAME_BYTES_MAX>),
-        /// Nothing but an answer: measures the round trip. Answered by [`Answer::Bytes`] of 0.
+        /// Measures the round trip, and compares the clocks. Answered by [`Answer::Bytes`] of the Unix milliseconds there; 0
+        /// for a clock before 1970.
         0x04 = Ping,
         /// Which networks does the controller know? Answered by [`Answer::Networks`].
         0x05 = Networks,

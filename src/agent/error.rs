@@ -35,6 +35,12 @@ pub enum AgentError {
         /// The socket.
         path: PathBuf,
     },
+    /// What is at the control socket's path is no socket.
+    #[error("{} is there already and is no socket, so it is left as it is", path.display())]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
     /// The admin group does not exist.
     #[error("there is no group `{0}` on this host, which admin-group names")]
     NoSuchGroup(String),
@@ -77,7 +83,7 @@ impl AgentError {
     /// Reports whether an operator must change something before a new start can go better.
     pub fn is_config(&self) -> bool {
         match self {
-            Self::NoSuchGroup(_) => true,
+            Self::NoSuchGroup(_) | Self::NoSocket { .. } => true,
             Self::Identity(error) => error.is_config(),
             Self::Peers(error) => error.is_config(),
             _ => false,
@@ -89,6 +95,9 @@ impl AgentError {
         match self {
             Self::StateDir { .. } => "set state-dir in the configuration to a directory that this user may write",
             Self::Socket { .. } => "set socket in the configuration, or --socket, to a path that this user may write",
+            Self::NoSocket { .. } => {
+                "set socket in the configuration to a path where nothing is, or move away what is there"
+            }
             Self::SocketTaken { .. } => "stop that agent, or set another socket in the configuration",
             Self::NoSuchGroup(_) => "create it with `groupadd --system`, or correct the configuration",
             Self::Api { .. } => "set listen in [embedded.api] of the configuration to an address that is free",

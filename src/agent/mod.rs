@@ -1,15 +1,16 @@
 //! The daemon: supervision, control socket, systemd.
 
 mod admission;
+mod alarms;
 mod answer;
 mod api;
 pub mod control;
 mod error;
 mod logging;
+mod opening;
+mod redo;
 mod systemd;
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,13 +23,12 @@ use self::admission::Admission;
 use self::answer::mute::Mute;
 use self::answer::{Desk, Questions};
 use self::control::server::Server;
+use self::opening::{Opened, Opening, StatusOnly, open};
 use crate::config::{Config, Environment};
 use crate::controller::embedded::Embedded;
-use crate::disk::Disk;
-use crate::engine::{Engine, EngineParts, Settings, causes};
-use crate::journal::{Journal, JournalError, Witness};
-use crate::link::{Identity, Link, LinkConfig, MakeHello, Peers};
-use crate::store::Store;
+use crate::engine::{Engine, EngineParts, Settings};
+use crate::journal::{Journal, Witness};
+use crate::link::{Link, LinkConfig, MakeHello};
 
 pub use error::AgentError;
 
@@ -49,57 +49,10 @@ pub fn run(config: Config, environment: &Environment) -> Result<(), AgentError> 
     served
 }
 
-/// What is on disk, or what is left of it.
-enum Opening {
-    /// All of it.
-    Whole(Box<Opened>),
-    /// A journal that must not be acted upon, and the controller beside it.
-    Untrusted(Embedded, JournalError),
-}
-
-/// The parts of an agent that are on disk.
-struct Opened {
-    journal: Journal,
-    witness: Witness,
-    store: Store,
-    embedded: Embedded,
-    identity: Identity,
-    peers: Peers,
-}
-
-/// Opens what is on disk: first the journal, which also keeps a second agent away from all the rest.
-fn open(config: &Config) -> Result<Opening, AgentError> {
-    let dir = &config.state_dir;
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| AgentError::StateDir { path: dir.clone(), source })?;
-    let disk = Disk::real();
-    let (journal, found) = match Journal::open(dir, disk.clone()) {
-        Ok(opened) => opened,
-        // Whoever holds the lock may be acting on it.
-        Err(locked @ JournalError::Locked(_)) => return Err(locked.into()),
-        Err(untrusted) => {
-            let store = Store::open(dir, disk)?;
-            return Ok(Opening::Untrusted(Embedded::open(dir, config.embedded.clone(), store)?, untrusted));
-        }
-    };
-    if let Some(bytes) = found.truncated_bytes {
-        tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
-    }
-    let witness = Witness::load(dir, &disk)?;
-    let store = Store::open(dir, disk.clone())?;
-    let embedded = Embedded::open(dir, config.embedded.clone(), store.clone())?;
-    let identity = Identity::load_or_create(dir, &disk)?;
-    let peers = Peers::load(dir, &disk)?;
-    Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, identity, peers })))
-}
-
-/// Answers how the agent stands, and does nothing, until it is told to stop.
-async fn serve_status(embedded: Embedded, untrusted: &JournalError, listen: String, server: Server, stop: &mut Stop) {
-    let reason = causes(untrusted);
-    tracing::error!("the journal cannot be trusted, so this agent only tells its status: {reason}");
+/// Reports its status and does nothing else, until it is told to stop.
+async fn serve_status(only: StatusOnly, listen: String, server: Server, stop: &mut Stop) {
+    let StatusOnly { controller, alarm, reason, guard: _guard } = only;
+    tracing::error!("this agent does nothing but report its status: {reason}");
     systemd::ready(&format!("status only: {reason}"));
     let watch = async {
         let Some(patience) = systemd::watchdog() else { return std::future::pending::<()>().await };
@@ -111,7 +64,7 @@ async fn serve_status(embedded: Embedded, untrusted: &JournalError, listen: Stri
     };
     tokio::select! {
         signal = stop.asked() => tracing::info!(signal, "stopping"),
-        never = server.serve(Arc::new(Mute { embedded, listen, reason })) => match never {},
+        never = server.serve(Arc::new(Mute { controller, listen, alarm, reason })) => match never {},
         () = watch => {}
     }
     systemd::stopping();
@@ -144,13 +97,14 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let server = Server::bind(&server_socket, admission)?;
-    let Opened { journal, witness, store, embedded, identity, peers } = match opened {
+    let Opened { journal, witness, store, embedded, identity, peers, memory } = match opened {
         Opening::Whole(opened) => *opened,
-        Opening::Untrusted(embedded, error) => {
-            serve_status(embedded, &error, config.listen.to_string(), server, &mut stop).await;
+        Opening::StatusOnly(only) => {
+            serve_status(*only, config.listen.to_string(), server, &mut stop).await;
             return Ok(());
         }
     };
+    redo::repeat(&journal, &embedded).await;
     let link_config = LinkConfig {
         listen: config.listen,
         own_name: config.embedded.name.clone(),
@@ -166,6 +120,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         listen: link.local_addr(),
         freeze_max: config.migration.max_freeze,
         engine: OnceLock::new(),
+        memory,
     });
     let parts = EngineParts {
         journal,

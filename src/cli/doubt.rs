@@ -39,8 +39,7 @@ pub(super) fn commands(migration: &MigrationView) -> Vec<String> {
 
 /// Tells of a migration in doubt, in full.
 pub(super) fn tell(migration: &MigrationView, now_ms: u64) -> String {
-    let since = migration.undecided_since_ms.unwrap_or(now_ms);
-    let age = span(Duration::from_millis(now_ms.saturating_sub(since)));
+    let age = span(Duration::from_millis(migration.undecided_for_ms(now_ms).unwrap_or(0)));
     let waiting = migration.waiting.as_deref().unwrap_or("the other agent has not answered");
     let peer = plain(&migration.peer);
     let who = match migration.direction {

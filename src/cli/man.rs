@@ -39,7 +39,7 @@ impl ManArgs {
             fs::create_dir_all(&commands)?;
             fs::create_dir_all(&files)?;
             write_pages(&command, &commands)?;
-            fs::write(files.join("modelferry.toml.5"), reference::manual())
+            put_page(&files.join("modelferry.toml.5"), reference::manual().as_bytes())
         });
         written.map_err(|error| {
             Failure::new(
@@ -67,7 +67,18 @@ fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();
     render(command, &man, &mut page)?;
-    fs::write(dir.join(man.get_filename()), page)
+    put_page(&dir.join(man.get_filename()), &page)
+}
+
+/// Writes a page, over an older one if need be. Whatever else has its name stays, and is not written through.
+fn put_page(path: &Path, page: &[u8]) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(there) if !there.is_file() => {
+            let text = format!("{} is there and is no regular file", path.display());
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
+        }
+        _ => fs::write(path, page),
+    }
 }
 
 fn render(command: &Command, man: &Man, page: &mut dyn Write) -> io::Result<()> {
@@ -118,6 +129,18 @@ fn text(roff: &mut Roff, lines: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_not_written_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (elsewhere, page) = (dir.path().join("elsewhere"), dir.path().join("man1/modelferry-abort.1"));
+        std::fs::create_dir(dir.path().join("man1")).unwrap();
+        std::fs::write(&elsewhere, "precious").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &page).unwrap();
+        let refused = ManArgs { dir: dir.path().to_owned() }.run().unwrap_err();
+        assert!(refused.message.contains("modelferry-abort.1 is there and is no regular file"), "{refused:?}");
+        assert_eq!(std::fs::read(&elsewhere).unwrap(), b"precious");
+    }
 
     #[test]
     fn every_page_has_its_sections_by_their_usual_names_and_in_order() {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use modelferry_protocol::limits::NAME_BYTES_MAX;
@@ -21,7 +21,7 @@ table! {
     /// Where the agent lives, and who may ask it.
     [Default] pub(super) struct File in "" {
         /// Where everything durable is kept: identity, journal, store, models.
-        pub(super) state_dir: Option<PathBuf>
+        pub(super) state_dir: Option<Absolute>
             => "(under systemd its state directory; `/var/lib/modelferry` as root, else `~/.local/state/modelferry`)"
             [serde(alias = "state_dir")],
         /// The control socket, through which commands reach the agent.
@@ -119,6 +119,14 @@ checked!(
     |text| text.parse().map_err(|_| format!("`{text}` is no address; write \"[::]:17171\" or \"192.0.2.7:17171\""))
 );
 checked!(
+    /// A path from the root.
+    Absolute(PathBuf),
+    |text| match Path::new(text) {
+        path if path.is_absolute() => Ok(path.to_owned()),
+        _ => Err(format!("`{text}` is relative, so it would depend on where the agent is started; write a path from /")),
+    }
+);
+checked!(
     /// A duration.
     Span(Duration),
     parse_duration
@@ -159,6 +167,7 @@ checked!(
 
 values! {
     Address: "an address and a port";
+    Absolute: "a path from the root";
     Span: "a duration";
     Named: "a name";
     Version: "a version of Juju";

@@ -127,7 +127,7 @@ impl Config {
 
     fn from_file(file: file::File, environment: &Environment) -> Self {
         Self {
-            state_dir: file.state_dir.unwrap_or_else(|| environment.state_dir()),
+            state_dir: file.state_dir.map_or_else(|| environment.state_dir(), |dir| dir.0),
             socket: file.socket.unwrap_or_else(|| environment.socket()),
             admin_group: file.admin_group.map(|group| group.0),
             listen: file.listen.map_or(LISTEN_DEFAULT, |listen| listen.0),

@@ -90,6 +90,7 @@ fn a_wrong_value_says_what_to_write() {
         ("listen = \"everywhere\"", 1, "listen", "write \"[::]:17171\""),
         ("\n[migration]\nmax-freeze = \"soon\"", 3, "migration.max-freeze", "such as 90s, 10m, 1h30m or 7d"),
         ("[migration]\nmax-freeze = \"-5s\"", 2, "migration.max-freeze", "such as 90s"),
+        ("state-dir = \"state\"", 1, "state-dir", "write a path from /"),
         ("[log]\nfilter = \"a=b=c\"", 2, "log.filter", "write a level"),
         ("[embedded]\nversion = \"latest\"", 2, "embedded.version", "such as \"3.6.23\""),
         ("[embedded]\naddresses = [\n  \"https://x/\",\n]", 2, "embedded.addresses", "write host:port"),

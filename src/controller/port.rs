@@ -17,6 +17,8 @@ use modelferry_protocol::plan::{Finding, Level, ModelFacts, Networks};
 use modelferry_protocol::snapshot::{Call, LogSegment};
 
 use super::checks::network::NetworkTable;
+use crate::disk::database::DatabaseError;
+use crate::store::StoreError;
 
 /// A controller that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,20 @@ impl ControllerError {
     /// Wraps a failure of whatever the controller keeps its things in.
     pub fn storage(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Storage(Box::new(error))
+    }
+
+    /// Reports whether the disk had no room for it: with more, the same call may succeed.
+    pub fn is_full(&self) -> bool {
+        let Self::Storage(error) = self else { return false };
+        let database = error.downcast_ref::<DatabaseError>();
+        database.is_some_and(|error| matches!(error, DatabaseError::Full { .. }))
+            || error.downcast_ref::<StoreError>().is_some_and(StoreError::is_full)
+    }
+}
+
+impl From<DatabaseError> for ControllerError {
+    fn from(error: DatabaseError) -> Self {
+        Self::storage(error)
     }
 }
 

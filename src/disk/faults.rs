@@ -18,6 +18,8 @@ pub struct FaultPlan {
     pub short_write: Option<u64>,
     /// Bytes by which files can still grow.
     pub free_bytes: Option<u64>,
+    /// The write, counted from 0, from which on every write and growth fails, and how.
+    pub fail_writes: Option<(u64, io::ErrorKind)>,
     /// The effect, counted from 0, at which the process dies: a write is torn in half, anything else is not
     /// done, and nothing works afterwards. Effects are writes, syncs, growth, renames and removals.
     pub die_at: Option<u64>,
@@ -140,6 +142,11 @@ impl State {
         }
         let at = self.writes;
         self.writes += 1;
+        if let Some((from, kind)) = self.plan.fail_writes
+            && at >= from
+        {
+            return Err(kind.into());
+        }
         Ok(if self.plan.short_write == Some(at) { Fate::Short(count / 2) } else { Fate::Whole })
     }
 
@@ -248,6 +255,12 @@ impl MediumFile for FaultyFile {
     fn set_size(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.faults.lock();
         state.effect()?;
+        if let Some((from, kind)) = state.plan.fail_writes
+            && state.writes >= from
+            && bytes > self.file.size()?
+        {
+            return Err(kind.into());
+        }
         let cut = usize::try_from(self.file.size()?.saturating_sub(bytes)).unwrap_or(usize::MAX);
         self.remember(&mut state, bytes, cut, None)?;
         self.file.set_size(bytes)

@@ -7,6 +7,7 @@
 //!
 //! Files are made with mode 0600, directories with 0700.
 
+pub mod database;
 mod faults;
 mod real;
 #[cfg(test)]
@@ -152,6 +153,18 @@ impl Disk {
             Err(error) => Err(error),
             Ok(()) => self.sync_dir_of(path),
         }
+    }
+
+    /// Moves a file that cannot be read out of the way, durably, so that it is neither used nor lost.
+    pub fn set_aside(&self, path: &Path) -> io::Result<()> {
+        self.rename(path, &Self::aside(path))
+    }
+
+    /// Returns where [`Disk::set_aside`] puts a file.
+    pub fn aside(path: &Path) -> PathBuf {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".damaged");
+        path.with_file_name(name)
     }
 
     /// Makes a directory, and those above it, durably.

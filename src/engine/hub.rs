@@ -307,7 +307,7 @@ async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String
 async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     let failed = |text: String| Answer::Failed(Text::cut(text));
     match question {
-        Question::Ping => Answer::Bytes(0),
+        Question::Ping => Answer::Bytes(core.clock_ms()),
         Question::Prechecks(facts) => match core.parts.arrival.prechecks(&facts).await {
             Ok(findings) => Answer::Findings(modelferry_protocol::codec::Bounded::truncated(findings)),
             Err(error) => failed(error.to_string()),

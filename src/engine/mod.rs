@@ -33,6 +33,7 @@ mod switchover;
 mod tracked;
 mod trail;
 mod transfer;
+mod undecided;
 mod verify;
 pub mod view;
 

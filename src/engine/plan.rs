@@ -17,6 +17,10 @@ use super::ownership;
 use super::view::{Direction, FindingView, PlanView, TotalsView};
 use crate::controller::checks::source;
 use crate::controller::port::Examination;
+use crate::disk::database::HEADROOM_BYTES;
+
+/// How far two clocks may be apart without being reported: more than any link takes for an answer.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(30);
 
 /// Returns what both controllers say about moving a model over this connection, the source's first.
 ///
@@ -61,6 +65,7 @@ pub async fn judge(
         return Ok(Judgement { examination, findings, ..Judgement::default() });
     }
     let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
+    findings.extend(room_here(core).await?.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     // Both at once: on a long link each answer takes its time.
     let (there, room, knowledge) = tokio::try_join!(
         async { Ok(conversation.ask(Question::Prechecks(Box::new(examination.facts.clone()))).await?) },
@@ -132,6 +137,45 @@ fn space(blobs: &[BlobRef], room: Room) -> Finding {
     Finding { level, check: Text::cut("disk"), text: Text::cut(text), fix: Text::cut(fix) }
 }
 
+/// Reports a disk here that is too full: the freeze is a write, and what is frozen must be thawed if it comes to nothing.
+async fn room_here(core: &Core) -> Result<Option<Finding>, EngineError> {
+    let (store, needed) = (core.parts.store.clone(), HEADROOM_BYTES);
+    let free = Core::blocking(move || store.free_bytes()).await?;
+    let text = || {
+        let (free, needed) = (free >> 20, needed.div_ceil(1 << 20));
+        format!(
+            "the source agent's disk has {free} MiB free, {needed} MiB are needed to freeze the model and to thaw it"
+        )
+    };
+    let fix = "sudo du -xsh /var/lib/modelferry/*";
+    Ok((free < needed).then(|| Finding {
+        level: Level::Fail,
+        check: Text::cut("disk"),
+        text: Text::cut(text()),
+        fix: Text::cut(fix),
+    }))
+}
+
+/// Reports clocks that differ: hours, limits and what is in doubt are shown by the clock of each host.
+fn clocks(here_ms: u64, there_ms: u64, peer: &str) -> Option<Finding> {
+    let apart = Duration::from_millis(here_ms.abs_diff(there_ms));
+    let (seconds, way) = (apart.as_secs(), if there_ms > here_ms { "ahead of" } else { "behind" });
+    let apart = match seconds {
+        0..60 => format!("{seconds} s"),
+        60..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    };
+    let text =
+        format!("the clock of the host of {peer} is {apart} {way} this host's; `--at` and `--until` mean this host's");
+    let finding = || Finding {
+        level: Level::Warn,
+        check: Text::cut("clocks"),
+        text: Text::cut(text),
+        fix: Text::cut("timedatectl status # on both hosts"),
+    };
+    (seconds > CLOCKS_APART_MAX.as_secs()).then(finding)
+}
+
 /// Returns the whole plan.
 ///
 /// Errors: as [`findings`].
@@ -157,8 +201,12 @@ pub async fn plan(
         findings.extend(networks.findings(&there, &cloud, &facts.name).iter().map(FindingView::from));
     }
     let asked = Instant::now();
-    conversation.ask(Question::Ping).await?;
+    let pinged = conversation.ask(Question::Ping).await?;
     let rtt = asked.elapsed();
+    if let Answer::Bytes(there_ms) = pinged {
+        let here_ms = core.clock_ms().saturating_sub(rtt.as_millis() as u64 / 2);
+        findings.extend(clocks(here_ms, there_ms, peer).iter().map(FindingView::from));
+    }
     let bytes_total = bytes_of(&blobs);
     let bytes_to_send = bytes_total.saturating_sub(room.bytes_held);
     let rate = forecast::rate(core, conversation.session.peer()).await?;
@@ -215,6 +263,17 @@ mod tests {
     use modelferry_protocol::ids::Hash;
 
     use super::*;
+
+    #[test]
+    fn clocks_that_differ_are_reported_with_the_way_to_mend_them() {
+        let here_ms = 1_795_000_000_000;
+        assert_eq!(clocks(here_ms, here_ms + 30_000, "west"), None);
+        let ahead = clocks(here_ms, here_ms + 864_000_000, "west").unwrap();
+        assert!(ahead.level == Level::Warn && ahead.text.contains("the host of west is 240 h ahead of this host's"));
+        let behind = clocks(here_ms, here_ms - 90_000, "west").unwrap();
+        assert!(behind.text.contains("is 1 min behind this host's"), "{}", &*behind.text);
+        assert!(clocks(here_ms, 0, "west").unwrap().text.contains("behind"), "a clock before 1970 is told as 0");
+    }
 
     #[test]
     fn only_what_is_still_to_be_sent_needs_room() {

@@ -16,6 +16,7 @@ use super::history::History;
 use super::notes;
 use super::orders::{self, Change};
 use super::resolve::Resolving;
+use super::undecided::Undecided;
 use super::view::{self, Bytes, Direction, MigrationView};
 use crate::link::{Session, Urgency};
 
@@ -98,6 +99,7 @@ struct Inner {
     /// What a source whose model is live is at, where the state alone does not tell.
     phase: Option<String>,
     in_doubt_after_ms: u64,
+    undecided: Option<Undecided>,
     waiting: Option<String>,
     /// Why nothing may be sent to the peer, if that is so.
     limit: Option<String>,
@@ -115,15 +117,16 @@ impl Tracked {
     fn begin(terms: Terms, own: Pin, peer: Pin, course: Course, history: History) -> Self {
         let inner = Inner {
             course,
-            history,
             orders: Orders::none(terms.mid),
             after: notes::After::default(),
             offered: false,
             phase: None,
             in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
+            undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, super::core::now_ms())),
             waiting: None,
             limit: None,
             mailbox: None,
+            history,
         };
         let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
         Self {
@@ -198,6 +201,11 @@ impl Tracked {
             inner.course = course.into();
             inner.waiting = None;
             history(&mut inner.history);
+            inner.undecided = match (inner.history.undecided_since_ms, inner.undecided) {
+                (None, _) => None,
+                (Some(_), Some(known)) => Some(known),
+                (Some(since_ms), None) => Some(Undecided::before(since_ms, since_ms)),
+            };
         }
         self.publish();
     }
@@ -333,6 +341,10 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         started_ms: history.started_ms,
         ended_ms: history.ended_ms,
         undecided_since_ms: history.undecided_since_ms,
+        undecided_ms: inner
+            .undecided
+            .zip(history.undecided_since_ms)
+            .map(|(undecided, since_ms)| undecided.for_ms(since_ms, super::core::now_ms())),
         in_doubt_after_ms: inner.in_doubt_after_ms,
         reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
         frozen_ms,

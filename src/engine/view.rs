@@ -118,6 +118,9 @@ pub struct MigrationView {
     pub ended_ms: Option<u64>,
     /// Since when it has been undecided, Unix milliseconds, while it is.
     pub undecided_since_ms: Option<u64>,
+    /// For how long, milliseconds, by a clock that nobody sets.
+    #[serde(default)]
+    pub undecided_ms: Option<u64>,
     /// Milliseconds after which it is in doubt, if it is still undecided then.
     #[serde(default = "in_doubt_after_ms")]
     pub in_doubt_after_ms: u64,
@@ -158,6 +161,12 @@ impl MigrationView {
     /// Reports whether it moves a model; a pre-copy does not.
     pub fn moves(&self) -> bool {
         self.kind == Kind::Migration
+    }
+
+    /// Returns for how long it has been undecided, milliseconds, while it is. `now_ms`: the clock on the wall, for what an
+    /// older agent told.
+    pub fn undecided_for_ms(&self, now_ms: u64) -> Option<u64> {
+        self.undecided_ms.or_else(|| self.undecided_since_ms.map(|since_ms| now_ms.saturating_sub(since_ms)))
     }
 
     /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.

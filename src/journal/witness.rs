@@ -22,6 +22,9 @@ const NAME: &str = "witness.toml";
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    /// How many follow: a file that has another number of them was cut.
+    #[serde(default)]
+    peers: Option<usize>,
     #[serde(default)]
     peer: BTreeMap<String, Row>,
 }
@@ -45,18 +48,26 @@ struct Shared {
 }
 
 impl Witness {
-    /// Loads what was seen from `dir`; without the file nothing was.
+    /// Loads what was seen from `dir`; without the file nothing was. A file that does not say what it should is set
+    /// aside: migrations must not wait for it.
     ///
-    /// Errors: [`JournalError::Io`], also for a file that does not say what it should.
+    /// Errors: [`JournalError::Io`].
     pub fn load(dir: &Path, disk: &Disk) -> Result<Self, JournalError> {
         let path = dir.join(NAME);
         let failed = |source| JournalError::Io { doing: "read", path: path.clone(), source };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        let seen = match std::fs::read(&path) {
+            Ok(text) => parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => return Err(failed(error)),
         };
-        let seen = parse(&text).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(problem) => {
+                tracing::error!("`{}` cannot be read and is set aside: {problem}", path.display());
+                disk.set_aside(&path).map_err(failed)?;
+                BTreeMap::new()
+            }
+        };
         let (seen, changed) = (Mutex::new(seen), Notify::new());
         Ok(Self(Arc::new(Shared { disk: disk.clone(), path: path.clone(), seen, changed })))
     }
@@ -94,7 +105,8 @@ impl Witness {
         let row = |(peer, seen): (&Pin, &Seen)| {
             (peer.to_string(), Row { journal: seen.journal.to_string(), sequence: seen.sequence })
         };
-        let document = Document { peer: self.table().iter().map(row).collect() };
+        let peer: BTreeMap<String, Row> = self.table().iter().map(row).collect();
+        let document = Document { peers: Some(peer.len()), peer };
         let text = toml::to_string(&document).expect("names and numbers always serialize");
         let text = format!("# The last that each peer has shown of its journal.\n\n{text}");
         let failed = |source| JournalError::Io { doing: "write", path: self.0.path.clone(), source };
@@ -102,8 +114,16 @@ impl Witness {
     }
 }
 
-fn parse(text: &str) -> Result<BTreeMap<Pin, Seen>, String> {
+fn parse(text: &[u8]) -> Result<BTreeMap<Pin, Seen>, String> {
+    // Every file that was written whole begins with a comment.
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
     let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
+    if document.peers != Some(document.peer.len()) {
+        return Err("it is cut".to_owned());
+    }
     let row = |(peer, row): (String, Row)| {
         let journal = row.journal.parse().map_err(|error| format!("{error}"))?;
         Ok((peer.parse().map_err(|error| format!("{error}"))?, Seen { journal, sequence: row.sequence }))
@@ -137,9 +157,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_nothing_of_the_kind_is_refused() {
+    fn a_file_that_is_damaged_empty_or_cut_is_set_aside_and_kept() {
+        // A truncated witness.toml kept the agent from starting, again and again; an emptied one passed for none.
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(NAME), "[peer.x]\njournal = \"y\"\nsequence = 1\n").unwrap();
-        assert!(matches!(Witness::load(dir.path(), &Disk::real()), Err(JournalError::Io { .. })));
+        let path = dir.path().join(NAME);
+        let witness = Witness::load(dir.path(), &Disk::real()).unwrap();
+        witness.note(PEER, seen(1, 7));
+        witness.note(Pin([2; 32]), seen(3, 8));
+        witness.save().unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let foreign = b"[peer.x]\njournal = \"y\"\nsequence = 1\n".to_vec();
+        let cut = (0..whole.len() - 1).map(|end| whole[..end].to_vec());
+        for damaged in cut.chain([foreign, vec![0xff; 9]]) {
+            std::fs::write(&path, &damaged).unwrap();
+            let loaded = Witness::load(dir.path(), &Disk::real()).unwrap();
+            let aside = std::fs::read(Disk::aside(&path)).ok();
+            // Cut within the last number, it says less than it did, and nothing of what it does not know.
+            if loaded.seen(PEER).is_none() {
+                assert_eq!((path.exists(), aside), (false, Some(damaged)));
+            }
+            let _ = std::fs::remove_file(Disk::aside(&path));
+        }
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(Witness::load(dir.path(), &Disk::real()).unwrap().seen(PEER), Some(seen(1, 7)));
     }
 }

@@ -113,6 +113,7 @@ impl Link {
     ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
         let failed = |source| LinkError::Listen { address: config.listen, source };
         let admission = Arc::new(admission::Admission::default());
+        let peers = peers.owned_by(identity.pin());
         admission.set_pins(peers.list().iter().map(|peer| peer.pin));
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
         let server = shared::server_config(&tls);

@@ -1,5 +1,6 @@
 //! The peers this agent is paired with, in `peers.toml`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -127,6 +128,9 @@ pub fn check_peer_name(name: &str) -> Result<(), BadPeerName> {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    /// How many follow: a file with fewer was cut.
+    #[serde(default)]
+    peers: Option<usize>,
     #[serde(default)]
     peer: Vec<Entry>,
 }
@@ -140,7 +144,48 @@ struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     learned: Vec<String>,
     paired_ms: u64,
+    /// The key of this agent that the peer pins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own_pin: Option<String>,
 }
+
+/// Reads the file: each peer, and the key of this agent that it pins.
+///
+/// Errors: what is wrong with it.
+fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
+    // Every file that was written whole begins with a comment.
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+    let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
+    match document.peers {
+        None if document.peer.is_empty() => {
+            return Err("it names no peer and does not say that there is none".to_owned());
+        }
+        Some(peers) if peers > document.peer.len() => {
+            return Err(format!("it should have {peers} peers and has {}", document.peer.len()));
+        }
+        _ => {}
+    }
+    let mut list: Vec<(Peer, Option<Pin>)> = Vec::new();
+    for entry in document.peer {
+        let pin: Pin = entry.pin.parse().map_err(|error| format!("{error}"))?;
+        let own =
+            entry.own_pin.as_ref().map(|own| own.parse::<Pin>().map_err(|error| format!("{error}"))).transpose()?;
+        check_peer_name(&entry.name).map_err(|error| error.to_string())?;
+        if list.iter().any(|(peer, _)| peer.name == entry.name || peer.pin == pin) {
+            return Err(format!("`{}` or its pin stands there twice", entry.name));
+        }
+        let Entry { name, addresses, mut learned, paired_ms, .. } = entry;
+        learned.truncate(LEARNED_MAX);
+        list.push((Peer { name, pin, addresses, learned, paired_ms }, own));
+    }
+    Ok(list)
+}
+
+/// Where the peers are kept, in the state directory.
+const FILE: &str = "peers.toml";
 
 /// The paired peers, as `peers.toml` has them.
 #[derive(Debug, Clone)]
@@ -148,36 +193,58 @@ pub struct Peers {
     disk: Disk,
     path: PathBuf,
     list: Vec<Peer>,
+    /// This agent's key, and by peer the key that it had when they paired.
+    own: Option<Pin>,
+    paired_as: BTreeMap<Pin, Pin>,
     /// What was set by hand of the caps, as it was loaded.
     limits: ByHand,
 }
 
 impl Peers {
-    /// Loads `peers.toml` from `state_dir`; without the file there are no peers yet. And the caps that were set by hand.
+    /// Loads `peers.toml` from `state_dir`; without the file there are no peers yet. One that cannot be read is set
+    /// aside: what needs no peer goes on. And the caps that were set by hand.
     ///
     /// Errors: [`PeersError`].
     pub fn load(state_dir: &Path, disk: &Disk) -> Result<Self, PeersError> {
-        let path = state_dir.join("peers.toml");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        let path = state_dir.join(FILE);
+        let read = match std::fs::read(&path) {
+            Ok(text) => parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(source) => return Err(PeersError::Io { path, source }),
         };
-        let malformed = |problem: String| PeersError::Malformed { path: path.clone(), problem };
-        let document: Document = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        let mut list: Vec<Peer> = Vec::new();
-        for entry in document.peer {
-            let pin: Pin = entry.pin.parse().map_err(|error| malformed(format!("{error}")))?;
-            check_peer_name(&entry.name).map_err(|error| malformed(error.to_string()))?;
-            if list.iter().any(|peer| peer.name == entry.name || peer.pin == pin) {
-                return Err(malformed(format!("`{}` or its pin stands there twice", entry.name)));
+        let read = match read {
+            Ok(read) => read,
+            Err(problem) => {
+                tracing::error!("`{}` cannot be read and is set aside: {problem}", path.display());
+                disk.set_aside(&path).map_err(|source| PeersError::Io { path: path.clone(), source })?;
+                Vec::new()
             }
-            let Entry { name, addresses, mut learned, paired_ms, .. } = entry;
-            learned.truncate(LEARNED_MAX);
-            list.push(Peer { name, pin, addresses, learned, paired_ms });
-        }
+        };
         let limits = limits::load(&limits::path(state_dir))?;
-        Ok(Self { disk: disk.clone(), path, list, limits })
+        let paired_as = read.iter().filter_map(|(peer, own)| Some((peer.pin, (*own)?))).collect();
+        let list = read.into_iter().map(|(peer, _)| peer).collect();
+        Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, limits })
+    }
+
+    /// Returns why a list of peers was set aside, if one was and still cannot be read.
+    pub fn why_set_aside(state_dir: &Path) -> Option<String> {
+        let text = std::fs::read(Disk::aside(&state_dir.join(FILE))).ok()?;
+        // A list that was mended there is still not in its place.
+        Some(parse(&text).err().unwrap_or_else(|| "it could not be read when the agent started".to_owned()))
+    }
+
+    /// Returns these peers as the list of the agent whose key is `own`.
+    pub fn owned_by(self, own: Pin) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    /// Names the peers that pin another key than this agent has.
+    pub fn pinning_another_key(&self) -> Vec<String> {
+        let pins_another = |peer: &&Peer| match (self.own, self.paired_as.get(&peer.pin)) {
+            (Some(own), Some(paired_as)) => own != *paired_as,
+            _ => false,
+        };
+        self.list.iter().filter(pins_another).map(|peer| format!("\"{}\"", peer.name)).collect()
     }
 
     /// Returns the state directory.
@@ -224,6 +291,9 @@ impl Peers {
     /// Returns these peers and `peer`, which takes the place of an older entry of the same key.
     pub(super) fn with(&self, peer: Peer) -> Self {
         let mut next = self.clone();
+        if let Some(own) = self.own {
+            next.paired_as.insert(peer.pin, own);
+        }
         match next.list.iter_mut().find(|known| known.pin == peer.pin) {
             Some(known) => *known = peer,
             None => next.list.push(peer),
@@ -247,8 +317,9 @@ impl Peers {
             addresses: peer.addresses.clone(),
             learned: peer.learned.clone(),
             paired_ms: peer.paired_ms,
+            own_pin: self.paired_as.get(&peer.pin).map(Pin::to_string),
         };
-        let document = Document { peer: self.list.iter().map(entry).collect() };
+        let document = Document { peers: Some(self.list.len()), peer: self.list.iter().map(entry).collect() };
         let text = toml::to_string_pretty(&document).expect("names and numbers always serialize");
         let text = format!(
             "# Written by the agent: who is paired, and where peers were and have called from since.\n\n{text}"

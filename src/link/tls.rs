@@ -4,6 +4,7 @@
 //! the next handshake on. Validity dates are ignored, see [`super::certificate`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR};
@@ -15,6 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::TimeProvider;
 use rustls::{DigitallySignedStruct, DistinguishedName, PeerIncompatible, SignatureScheme};
 
 use super::admission::{Admission, PairTicket};
@@ -25,6 +27,16 @@ const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[webpki::ring::ED25519],
     mapping: &[(SignatureScheme::ED25519, &[webpki::ring::ED25519])],
 };
+
+/// TLS reads no clock here: validity dates are ignored, and a host whose clock stands before 1970 must not panic.
+#[derive(Debug)]
+struct NoClock;
+
+impl TimeProvider for NoClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::ZERO))
+    }
+}
 
 /// Makes TLS configurations around one identity.
 #[derive(Debug, Clone)]
@@ -45,7 +57,7 @@ impl Tls {
         let mut alpn = vec![ALPN_LINK.to_vec()];
         alpn.extend(ticket.is_some().then(|| ALPN_PAIR.to_vec()));
         let verifier = Arc::new(PeerCert::Dialling { admission: self.admission.clone(), ticket: ticket.clone() });
-        let builder = rustls::ServerConfig::builder_with_provider(self.provider.clone())
+        let builder = rustls::ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider speaks TLS 1.3")
             .with_client_cert_verifier(verifier);
@@ -70,7 +82,7 @@ impl Tls {
     }
 
     fn client_with(&self, expected: Option<Pin>, alpn: &[u8]) -> Arc<QuicClientConfig> {
-        let mut config = rustls::ClientConfig::builder_with_provider(self.provider.clone())
+        let mut config = rustls::ClientConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider speaks TLS 1.3")
             .dangerous()

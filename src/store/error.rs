@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::PageError;
 
+use crate::disk::database::DatabaseError;
+
 /// A store that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -162,6 +164,18 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Full { needed, free, .. } => Self::Full { needed, free },
+            DatabaseError::Damaged { path, reason } => Self::Damaged { path, reason },
+            DatabaseError::Locked(path) => Self::Locked(path),
+            DatabaseError::Io { doing, path, source } => Self::Io { doing, path, source },
+            DatabaseError::Other { path, source } => Self::State { path, source },
+        }
+    }
 }
 
 impl StoreError {

@@ -7,7 +7,6 @@
 //!
 //! Everything here blocks, and may be called from any thread.
 
-mod backend;
 mod cut;
 mod ears;
 mod error;
@@ -115,9 +114,16 @@ impl Inner {
             match partial {
                 None if complete => {}
                 // It died between the rename and the rows.
-                Some(_) if complete => self.rows.settle(blob.hash)?,
+                Some(_) if complete => match self.rows.settle(blob.hash) {
+                    // A start needs no room that the disk does not have: the next one makes up for it.
+                    Err(error) if error.is_full() => {}
+                    settled => settled?,
+                },
                 Some(partial) if arrived.is_some_and(|arrived| arrived >= partial.extent) => {}
-                _ => self.rows.forget(blob.hash)?,
+                _ => match self.rows.forget(blob.hash) {
+                    Err(error) if error.is_full() => self.rows.distrust(blob.hash),
+                    forgotten => forgotten?,
+                },
             }
         }
         for path in files(&self.partial)? {
@@ -130,6 +136,21 @@ impl Inner {
             }
         }
         Ok(())
+    }
+}
+
+/// Opens what is known of the blobs. A file that is damaged is set aside: nothing in it that cannot be found out again.
+fn open_rows(path: &Path, disk: &Disk) -> Result<Rows, StoreError> {
+    match Rows::open(path, disk.clone()) {
+        Err(StoreError::Damaged { reason, .. }) => {
+            tracing::error!(
+                "`{}` is damaged and set aside; blobs on their way in are sent again: {reason}",
+                path.display()
+            );
+            disk.set_aside(path).map_err(|source| StoreError::io("set aside", path, source))?;
+            Rows::open(path, disk.clone())
+        }
+        opened => opened,
     }
 }
 
@@ -180,13 +201,13 @@ fn hash_file(file: &mut dyn Read) -> io::Result<Hash> {
 impl Store {
     /// Opens the store in `state_dir`, and makes it where there is none. Removes what a crash has left over.
     ///
-    /// Errors: [`StoreError::Locked`], [`StoreError::Damaged`] for `state.redb`, [`StoreError::Io`].
+    /// Errors: [`StoreError::Locked`], [`StoreError::Io`]; [`StoreError::Full`] only where there was no store yet.
     pub fn open(state_dir: &Path, disk: Disk) -> Result<Self, StoreError> {
         let (blobs, partial, kept) = (state_dir.join("blobs"), state_dir.join("partial"), state_dir.join("kept"));
         for dir in [state_dir, &blobs, &partial, &kept] {
             disk.create_dir(dir).map_err(|source| StoreError::io("make the directory", dir, source))?;
         }
-        let rows = Rows::open(&state_dir.join("state.redb"), disk.clone())?;
+        let rows = open_rows(&state_dir.join("state.redb"), &disk)?;
         let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
         let claims = Mutex::new(Claims::loaded(rows.wanted()?));
         let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting, claims };

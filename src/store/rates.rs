@@ -3,8 +3,9 @@
 use modelferry_protocol::ids::Pin;
 use redb::{TableDefinition, WriteTransaction};
 
-use super::rows::{Key, Outcome};
+use super::rows::Key;
 use super::{Store, StoreError};
+use crate::disk::database::Outcome;
 
 /// Peer: how many bytes per second went there last, and when, Unix milliseconds.
 const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");

@@ -1,20 +1,19 @@
 //! `state.redb`: what is known about blobs. Nothing in it that cannot be found out again.
 
-use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Mutex;
 
 use modelferry_protocol::codec::{decode, encode};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::snapshot::BlobRef;
-use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable};
-use redb::{Table, TableDefinition, TableError, WriteTransaction};
+use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
-use super::backend::Backend;
-use super::error::is_out_of_space;
-use super::{rates, uses, versions};
-use crate::disk::{Disk, DiskFile, Open};
+use super::{lock, rates, uses, versions};
+use crate::disk::Disk;
+use crate::disk::database::{Database, Outcome, Schema};
 
 pub(super) type Key = &'static [u8; 32];
 type PageKey = (&'static [u8; 32], u32);
@@ -32,9 +31,6 @@ const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
 
 /// Memory for the database's pages.
 const CACHE_BYTES: usize = 16 << 20;
-/// Bytes that must be free before the database is written to: it has to be closed and repaired once a
-/// write of its own has failed.
-const HEADROOM_BYTES: u64 = 4 << 20;
 /// Pages handled in one transaction; bounds its memory.
 const PAGES_PER_COMMIT: u32 = 64;
 
@@ -82,78 +78,29 @@ pub(super) struct Partial {
 }
 
 pub(super) struct Rows {
-    path: PathBuf,
-    disk: Disk,
-    /// None after a failure: the database must then be opened anew.
-    database: RwLock<Option<Database>>,
+    database: Database,
+    /// Blobs whose rows are wrong, and could not be removed yet for want of room: as good as unknown.
+    distrusted: Mutex<HashSet<Hash>>,
 }
-
-pub(super) type Outcome<R> = Result<R, redb::Error>;
 
 impl Rows {
     pub fn open(path: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let rows = Self { path: path.to_owned(), disk, database: RwLock::new(None) };
-        if !path.exists() {
-            rows.create()?;
-        }
-        rows.with(|_| Ok(()))?;
-        Ok(rows)
-    }
-
-    /// Makes the database beside its place: one that was half made when the process died would be no database.
-    fn create(&self) -> Result<(), StoreError> {
-        let new = self.path.with_extension("redb.new");
-        let file = self.disk.open(&new, Open::Fresh).map_err(|source| StoreError::io("make", &new, source))?;
-        drop(database_in(file).map_err(|error| self.explained(error))?);
-        self.disk.rename(&new, &self.path).map_err(|source| StoreError::io("make", &self.path, source))
-    }
-
-    fn with<R>(&self, act: impl FnOnce(&Database) -> Outcome<R>) -> Result<R, StoreError> {
-        loop {
-            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(database_open) = &*database {
-                let outcome = act(database_open);
-                drop(database);
-                return outcome.map_err(|error| self.failed(error));
-            }
-            drop(database);
-            let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-            if database.is_none() {
-                let file = self.disk.open(&self.path, Open::Existing);
-                let file = file.map_err(|source| StoreError::io("open", &self.path, source))?;
-                *database = Some(database_in(file).map_err(|error| self.explained(error))?);
-            }
-        }
-    }
-
-    /// After an I/O error redb refuses everything until it is opened anew: so it is, at the next call.
-    fn failed(&self, error: redb::Error) -> StoreError {
-        if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::LockPoisoned(_)) {
-            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-        self.explained(error)
+        let names = &["manifests", "pages", "partials", "held", "chunks", "rates", "versions", "wanted", "idle"];
+        let schema = Schema { names, make: make_tables, cache_bytes: CACHE_BYTES };
+        Ok(Self { database: Database::open(path, disk, schema)?, distrusted: Mutex::default() })
     }
 
     fn explained(&self, error: redb::Error) -> StoreError {
-        let path = self.path.clone();
-        match error {
-            redb::Error::Io(source) if is_out_of_space(&source) => self.full(HEADROOM_BYTES),
-            redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => self.damaged(source),
-            redb::Error::Io(source) if source.kind() == std::io::ErrorKind::UnexpectedEof => self.damaged(source),
-            redb::Error::Io(source) => StoreError::Io { doing: "read or write", path, source },
-            redb::Error::Corrupted(reason) => StoreError::Damaged { path, reason },
-            redb::Error::TableTypeMismatch { .. } | redb::Error::RepairAborted => self.damaged(error),
-            redb::Error::DatabaseAlreadyOpen => StoreError::Locked(path),
-            error => StoreError::State { path, source: Box::new(error) },
-        }
+        self.database.explained(error).into()
     }
 
     fn damaged(&self, reason: impl std::fmt::Display) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), reason: reason.to_string() }
+        StoreError::Damaged { path: self.database.path().to_owned(), reason: reason.to_string() }
     }
 
     pub fn full(&self, needed: u64) -> StoreError {
-        StoreError::Full { needed, free: self.disk.free_bytes(&self.path).unwrap_or(0) }
+        let free = self.database.disk().free_bytes(self.database.path()).unwrap_or(0);
+        StoreError::Full { needed, free }
     }
 
     pub(super) fn read<K: redb::Key, V: redb::Value, R>(
@@ -161,29 +108,25 @@ impl Rows {
         table: TableDefinition<K, V>,
         look: impl FnOnce(redb::ReadOnlyTable<K, V>) -> Result<R, redb::StorageError>,
     ) -> Result<R, StoreError> {
-        self.with(|database| Ok(look(database.begin_read()?.open_table(table)?)?))
+        let read = |database: &redb::Database| -> Outcome<R> { Ok(look(database.begin_read()?.open_table(table)?)?) };
+        self.database.with(|database| read(database).map_err(|error| self.explained(error)))
     }
 
     pub(super) fn write<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
-        self.need_room()?;
+        self.database.need_room()?;
         self.commit(Durability::Immediate, act)
     }
 
     /// As [`Rows::write`], also when space is low: for what frees some.
-    fn write_regardless<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
-        self.commit(Durability::Immediate, act)
+    fn write_regardless<R>(&self, mut act: impl FnMut(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
+        let act = |transaction: &WriteTransaction| act(transaction).map_err(|error| self.explained(error));
+        self.database.commit_regardless(StoreError::is_full, act)
     }
 
     /// As [`Rows::write`], for what need not be durable before the next write that is.
     pub(super) fn write_soon<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
-        self.need_room()?;
+        self.database.need_room()?;
         self.commit(Durability::None, act)
-    }
-
-    fn need_room(&self) -> Result<(), StoreError> {
-        let free = self.disk.free_bytes(&self.path);
-        let free = free.map_err(|source| StoreError::io("ask for the space at", &self.path, source))?;
-        if free < HEADROOM_BYTES { Err(self.full(HEADROOM_BYTES)) } else { Ok(()) }
     }
 
     fn commit<R>(
@@ -191,16 +134,22 @@ impl Rows {
         durability: Durability,
         act: impl FnOnce(&WriteTransaction) -> Outcome<R>,
     ) -> Result<R, StoreError> {
-        self.with(|database| {
-            let mut transaction = database.begin_write()?;
-            transaction.set_durability(durability)?;
-            let result = act(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        })
+        self.database.commit(durability, |transaction| act(transaction).map_err(|error| self.explained(error)))
+    }
+
+    /// Treats a blob as unknown from now on, until its rows can be removed.
+    pub fn distrust(&self, hash: Hash) {
+        lock(&self.distrusted).insert(hash);
     }
 
     pub fn manifest(&self, hash: Hash) -> Result<Option<Manifest>, StoreError> {
+        if lock(&self.distrusted).contains(&hash) {
+            return Ok(None);
+        }
+        self.stored_manifest(hash)
+    }
+
+    fn stored_manifest(&self, hash: Hash) -> Result<Option<Manifest>, StoreError> {
         let row = self.read(MANIFESTS, |table| Ok(table.get(&hash.0)?.map(|row| row.value())))?;
         Ok(row.map(|(bytes, cutter, pages, end)| Manifest { bytes, cutter, pages, end }))
     }
@@ -310,7 +259,7 @@ impl Rows {
 
     /// Forgets everything about a blob.
     pub fn forget(&self, hash: Hash) -> Result<(), StoreError> {
-        let Some(manifest) = self.manifest(hash)? else { return Ok(()) };
+        let Some(manifest) = self.stored_manifest(hash)? else { return Ok(()) };
         self.by_pages(hash, manifest.pages, |chunks, page| {
             for chunk in page.chunks.iter() {
                 let is_here = chunks.get(&chunk.hash.0)?.is_some_and(|row| *row.value().0 == hash.0);
@@ -327,7 +276,9 @@ impl Rows {
             transaction.open_table(PARTIALS)?.remove(&hash.0)?;
             transaction.open_table(MANIFESTS)?.remove(&hash.0)?;
             Ok(())
-        })
+        })?;
+        lock(&self.distrusted).remove(&hash);
+        Ok(())
     }
 
     /// Goes through a blob's known pages, a bounded number in a transaction.
@@ -350,24 +301,16 @@ impl Rows {
     }
 }
 
-/// Opens the database in `file`, or makes one if that is empty.
-fn database_in(file: DiskFile) -> Outcome<Database> {
-    // Checked as a whole: a damaged file is then an error here, and not a panic somewhere else.
-    let database = Builder::new()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create_with_backend(Backend(file))?;
-    let transaction = database.begin_write()?;
+/// Makes the tables that are missing.
+fn make_tables(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(MANIFESTS)?;
     transaction.open_table(PAGES)?;
     transaction.open_table(PARTIALS)?;
     transaction.open_table(HELD)?;
     transaction.open_table(CHUNKS)?;
-    rates::make(&transaction)?;
-    versions::make(&transaction)?;
-    uses::make(&transaction)?;
-    transaction.commit()?;
-    Ok(database)
+    rates::make(transaction)?;
+    versions::make(transaction)?;
+    uses::make(transaction)
 }
 
 fn put_manifest(transaction: &WriteTransaction, hash: Hash, manifest: Manifest) -> Result<(), TableError> {

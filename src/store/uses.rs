@@ -7,7 +7,8 @@ use modelferry_protocol::snapshot::BlobRef;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use super::StoreError;
-use super::rows::{MANIFESTS, Outcome, PARTIALS, Rows};
+use super::rows::{MANIFESTS, PARTIALS, Rows};
+use crate::disk::database::Outcome;
 
 /// Migration, and blob that it wants here.
 const WANTED: TableDefinition<(&[u8; 16], &[u8; 32]), ()> = TableDefinition::new("wanted");

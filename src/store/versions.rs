@@ -8,8 +8,8 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 use redb::{TableDefinition, WriteTransaction};
 
-use super::rows::Outcome;
 use super::{Store, StoreError};
+use crate::disk::database::Outcome;
 
 /// Name of what comes in versions: the blobs that were sent under it, the latest first, 32 bytes each.
 const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");

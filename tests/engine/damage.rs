@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use modelferry::engine::view::Stand;
+use modelferry::disk::{Disk, FaultPlan, Faults};
+use modelferry::engine::view::{MigrationView, Stand};
 
 use super::controller::Held;
-use super::engines::pair;
+use super::engines::{pair, pair_on};
 use super::shelf::noise;
 
 /// Changes a byte in the middle of a file, and returns what it was before.
@@ -67,4 +68,20 @@ async fn a_piece_of_a_log_that_the_target_cannot_take_is_told_at_the_source() {
     fs::remove_dir(&obstacle).unwrap();
     src.ends(mid, Stand::Moved).await;
     assert_eq!(dst.shelf.inner().site.log, log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_when_the_first_blob_is_offered_makes_the_migration_wait() {
+    // A target that was restarted on a full disk was offered every blob anew, had no room for the first, and dropped
+    // the migration; only what was in the middle of a blob waited.
+    let faults = Faults::default();
+    let (src, dst) = pair_on(&[b"version: 12\n".to_vec(), noise(1, 2 << 20)], Disk::faulty(&faults)).await;
+    faults.set(FaultPlan { free_bytes: Some(0), ..FaultPlan::default() });
+    let mid = src.migrate("dst").await;
+    let says_full = |view: &MigrationView| view.waiting.as_ref().is_some_and(|why| why.contains("disk is full"));
+    dst.until(mid, "the target waits for room", says_full).await;
+    src.until(mid, "the source knows why", says_full).await;
+    faults.set(FaultPlan::default());
+    src.ends(mid, Stand::Moved).await;
+    dst.ends(mid, Stand::Moved).await;
 }

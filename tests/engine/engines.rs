@@ -76,9 +76,14 @@ impl Host {
     }
 
     async fn start_with(name: &'static str, patches: Patches) -> Self {
+        Self::start_on(name, patches, Disk::real()).await
+    }
+
+    /// A host whose store is on such a disk.
+    async fn start_on(name: &'static str, patches: Patches, disk: Disk) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
-        let store = Store::open(dir.path(), Disk::real()).unwrap();
+        let store = Store::open(dir.path(), disk).unwrap();
         let shelf = Shelf::new(store.clone());
         let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -209,6 +214,16 @@ pub async fn pair_with(blobs: &[Vec<u8>], patches: Patches) -> (Host, Host) {
 /// Likewise, each in its own way.
 pub async fn pair_each(blobs: &[Vec<u8>], [ours, theirs]: [Patches; 2]) -> (Host, Host) {
     let (src, dst) = (Host::start_with("src", ours).await, Host::start_with("dst", theirs).await);
+    paired(src, dst, blobs).await
+}
+
+/// As [`pair`], the store of the second on such a disk.
+pub async fn pair_on(blobs: &[Vec<u8>], disk: Disk) -> (Host, Host) {
+    let (src, dst) = (Host::start("src").await, Host::start_on("dst", Patches::Off, disk).await);
+    paired(src, dst, blobs).await
+}
+
+async fn paired(src: Host, dst: Host, blobs: &[Vec<u8>]) -> (Host, Host) {
     let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
     dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
     connected(&src, &dst).await;

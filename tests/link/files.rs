@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use modelferry::disk::{Disk, FaultPlan, Faults};
 use modelferry::link::{Identity, IdentityError, Peers, verify_signature};
+use modelferry_protocol::ids::Pin;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use tempfile::TempDir;
 
@@ -102,7 +103,8 @@ fn a_certificate_for_another_key_is_refused_and_a_lost_one_is_made_anew() {
 }
 
 #[test]
-fn a_peers_file_that_cannot_be_trusted_is_refused_by_name() {
+fn a_peers_file_that_cannot_be_trusted_is_set_aside_whole_and_says_why() {
+    // A cut file kept the agent from starting, so that there was no status and no abort either.
     let dir = TempDir::new().unwrap();
     let pins = ["11".repeat(32), "22".repeat(32)];
     let entry = |name: &str, pin: &str| {
@@ -115,12 +117,28 @@ fn a_peers_file_that_cannot_be_trusted_is_refused_by_name() {
         (entry("east", &pins[0]) + &entry("east", &pins[1]), "twice"),
         (entry("east", &pins[0]) + &entry("west", &pins[0]), "twice"),
         ("[[peer]".to_owned(), "line 1"),
+        (String::new(), "empty"),
+        ("# Written by".to_owned(), "names no peer"),
+        (format!("peers = 2\n{}", entry("east", &pins[0])), "should have 2 peers and has 1"),
     ] {
         fs::write(dir.path().join("peers.toml"), &text).unwrap();
-        let error = Peers::load(dir.path(), &Disk::real()).unwrap_err();
-        assert!(error.is_config() && error.to_string().contains("peers.toml"), "{error}");
-        assert!(error.to_string().contains(named), "`{error}` lacks `{named}`");
+        assert_eq!(Peers::load(dir.path(), &Disk::real()).unwrap().list(), []);
+        let why = Peers::why_set_aside(dir.path()).unwrap();
+        assert!(why.contains(named), "`{why}` lacks `{named}`");
+        assert_eq!(fs::read_to_string(dir.path().join("peers.toml.damaged")).unwrap(), text);
+        assert!(!dir.path().join("peers.toml").exists());
     }
+}
+
+#[tokio::test]
+async fn peers_that_pin_a_key_that_was_lost_are_named_until_they_are_paired_again() {
+    // A deleted identity/ was replaced by a new key, and nobody was told why the peers stayed away.
+    let (east, west) = (Agent::new("east").await, Agent::new("west").await);
+    pair(&east, &west).await.unwrap();
+    let own = load(&east.dir).unwrap().pin();
+    let loaded = |pin| Peers::load(east.dir.path(), &Disk::real()).unwrap().owned_by(pin);
+    assert!(loaded(own).pinning_another_key().is_empty());
+    assert_eq!(loaded(Pin([7; 32])).pinning_another_key(), ["\"west\""]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod bad_input;
 mod cases;
 mod completion;
 mod endurance;
+mod full;
 mod handed;
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod host;

@@ -58,7 +58,7 @@ fn two_hosts_by_hand_works_as_it_is_typed() {
     let toml = block(&section, "toml");
     let hosts = ["east", "west"].map(|name| agent(name, &toml));
     let paths: BTreeMap<&str, String> = hosts.iter().map(|host| (host.name, shim(host))).collect();
-    let (mut accept, mut seen) = (Vec::new(), 0);
+    let (mut accept, mut seen): (Vec<String>, u32) = (Vec::new(), 0);
     for line in block(&section, "sh").lines() {
         let Some((name, line)) = line.split_once("$ ").filter(|(name, _)| paths.contains_key(name)) else {
             assert!(line.is_empty() || line.starts_with('#'), "a line that nobody types: {line}");

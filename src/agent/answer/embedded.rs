@@ -57,6 +57,11 @@ impl Desk {
     }
 
     pub(super) async fn embedded_remove(&self, model: String) -> Result<Response, Failure> {
+        let (memory, named) = (self.memory.clone(), model.clone());
+        // A model that only the journal knows: there is nothing to be removed but its alarm.
+        if self.blocking(move |_| memory.forget_lost(&named)).await? {
+            return Ok(Response::Done);
+        }
         let uuid = self.blocking(move |embedded| embedded.find(&model)).await?;
         let held = self.engine()?.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
         let removed = self.blocking(move |embedded| {

@@ -28,6 +28,7 @@ use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
 use self::models::Place;
 use super::admission::Caller;
+use super::alarms::Memory;
 use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
@@ -45,6 +46,8 @@ pub(super) struct Desk {
     pub listen: SocketAddr,
     pub freeze_max: Duration,
     pub engine: OnceLock<Engine>,
+    /// Compares the journal with what is on the disk.
+    pub memory: Memory,
 }
 
 impl Desk {

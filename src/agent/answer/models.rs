@@ -11,6 +11,7 @@ use crate::controller::embedded::Embedded;
 use crate::controller::embedded::view::{ModelDetails, ModelRow};
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
+use crate::disk::blocking;
 use crate::engine::view::{Direction, MigrationView, Stand};
 
 /// Milliseconds for which a failed migration is shown without being asked for: whoever comes in the morning
@@ -157,12 +158,15 @@ impl Desk {
         let failed = failed_of_late(&migrations, &models, now);
         migrations.retain(|view| view.ended_ms.is_none());
         migrations.sort_by_key(|view| !is_in_doubt(view, now));
+        let (memory, unfinished) = (self.memory.clone(), migrations.clone());
+        let mut alarms = self.engine()?.alarms();
+        alarms.extend(blocking(move || memory.alarms(&unfinished)).await);
         Ok(Response::Status(Box::new(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             controller: controller.into(),
             listen: self.listen.to_string(),
             peers: self.peers(),
-            alarms: self.engine()?.alarms(),
+            alarms,
             migrations,
             failed,
             store: self.engine()?.last_prune(),

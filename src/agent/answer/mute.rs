@@ -1,48 +1,37 @@
-//! What an agent answers that does not trust its journal: how it stands, and what to do. Nothing else.
+//! What an agent answers that has lost something it must not act without: its status, and what to do. Nothing else.
 
 use async_trait::async_trait;
 
 use crate::agent::admission::Caller;
 use crate::agent::control::server::{Answer, Client};
-use crate::agent::control::view::StatusView;
+use crate::agent::control::view::{ControllerView, StatusView};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::controller::embedded::Embedded;
 use crate::engine::view::AlarmView;
 
 /// An agent that performs nothing: it has no link, no engine, and no migration that goes on.
 pub(in crate::agent) struct Mute {
-    /// Looked at, never told anything.
-    pub embedded: Embedded,
+    /// The controller as far as it is known.
+    pub controller: ControllerView,
     /// Where it would hear its peers.
     pub listen: String,
+    /// What is wrong, and what to do.
+    pub alarm: AlarmView,
     /// What is wrong.
     pub reason: String,
 }
 
-/// What is true meanwhile, and what ends it.
-const REMEDY: &str = "Nothing is sent, thawed, frozen, activated or deleted until this is mended, and every model stays \
-     as it is. Mend the disk, or put both journal files back from its own redundancy, never from an older backup; then \
-     restart the agent. If they are lost, see docs/in-doubt.md, \"The journal cannot be trusted\"";
-
 impl Mute {
-    async fn status(&self) -> Result<Response, Failure> {
-        let embedded = self.embedded.clone();
-        let controller = match tokio::task::spawn_blocking(move || embedded.view()).await {
-            Ok(Ok(controller)) => controller,
-            Ok(Err(error)) => return Err(Failure::new(FailureKind::Internal, error.to_string())),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        };
-        let alarm = AlarmView { kind: "journal".into(), text: format!("{}. {REMEDY}", self.reason) };
-        Ok(Response::Status(Box::new(StatusView {
+    fn status(&self) -> Response {
+        Response::Status(Box::new(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            controller: controller.into(),
+            controller: self.controller.clone(),
             listen: self.listen.clone(),
             peers: Vec::new(),
-            alarms: vec![alarm],
+            alarms: vec![self.alarm.clone()],
             migrations: Vec::new(),
             failed: Vec::new(),
             store: None,
-        })))
+        }))
     }
 }
 
@@ -50,7 +39,7 @@ impl Mute {
 impl Answer for Mute {
     async fn answer(&self, request: Request, _: Caller, _: &mut Client) -> Response {
         if let Request::Status {} = request {
-            return self.status().await.unwrap_or_else(Response::from);
+            return self.status();
         }
         Failure::new(FailureKind::InDoubt, format!("this agent has stopped acting: {}", self.reason))
             .state("nothing has changed, and nothing will until this is mended")

@@ -32,6 +32,9 @@ impl Desk {
             ControllerError::MigrationInProgress => Failure::new(FailureKind::Refused, error.to_string())
                 .state("the model can be read, not written, until its migration has ended")
                 .hint("see `modelferry status`"),
+            full if full.is_full() => Failure::new(FailureKind::Refused, causes(full))
+                .state(UNCHANGED)
+                .hint("see what takes the space with `sudo du -xsh /var/lib/modelferry/*`, free some, and try again"),
             ControllerError::Storage(_) => Failure::new(FailureKind::Internal, causes(error)),
             other => Failure::new(FailureKind::Refused, causes(other)).state(UNCHANGED),
         }

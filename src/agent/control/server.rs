@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,14 +99,15 @@ const HANDED_WITHIN: Duration = Duration::from_secs(60);
 pub struct Server {
     listener: UnixListener,
     admission: Admission,
-    /// Removed at the end, if it is the agent's own.
-    path: Option<PathBuf>,
+    /// The agent's own socket, with its device and inode: removed at the end, if it is still there.
+    own: Option<(PathBuf, (u64, u64))>,
 }
 
 impl Server {
     /// Takes the socket that systemd passed, or makes one at `path`.
     ///
-    /// Errors: [`AgentError::SocketTaken`] if another agent listens there, [`AgentError::Socket`].
+    /// Errors: [`AgentError::SocketTaken`] if another agent listens there, [`AgentError::NoSocket`] if it is something
+    /// else than a socket that nobody answers, [`AgentError::Socket`].
     pub fn bind(path: &Path, admission: Admission) -> Result<Self, AgentError> {
         let failed = |source| AgentError::Socket { path: path.to_owned(), source };
         let fresh = path.with_extension(format!("{}", std::process::id()));
@@ -116,29 +117,33 @@ impl Server {
         if let Some(passed) = listenfd::ListenFd::from_env().take_unix_listener(0).map_err(failed)? {
             passed.set_nonblocking(true).map_err(failed)?;
             let listener = UnixListener::from_std(passed).map_err(failed)?;
-            return Ok(Self { listener, admission, path: None });
+            return Ok(Self { listener, admission, own: None });
         }
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(AgentError::SocketTaken { path: path.to_owned() });
-        }
+        refuse_to_replace(path)?;
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(failed)?;
         }
         // Made under another name and then moved, so that nobody meets it before its permissions are right;
         // what a dead agent left behind is replaced.
-        let _ = fs::remove_file(&fresh);
+        if is_socket(&fresh) {
+            // Of a dead agent that had the same number.
+            let _ = fs::remove_file(&fresh);
+        }
         let listener = UnixListener::bind(&fresh).map_err(failed)?;
         let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o660))
             .and_then(|()| match admission.gid() {
                 Some(gid) => std::os::unix::fs::chown(&fresh, None, Some(gid)),
                 None => Ok(()),
             })
-            .and_then(|()| fs::rename(&fresh, path));
-        if let Err(error) = placed {
-            let _ = fs::remove_file(&fresh);
-            return Err(failed(error));
+            .and_then(|()| fs::rename(&fresh, path))
+            .and_then(|()| fs::symlink_metadata(path));
+        match placed {
+            Ok(own) => Ok(Self { listener, admission, own: Some((path.to_owned(), (own.dev(), own.ino()))) }),
+            Err(error) => {
+                let _ = fs::remove_file(&fresh);
+                Err(failed(error))
+            }
         }
-        Ok(Self { listener, admission, path: Some(path.to_owned()) })
     }
 
     /// Serves clients until it is dropped.
@@ -170,9 +175,30 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
+        let Some((path, own)) = &self.own else { return };
+        // Whatever has come in its place is somebody else's.
+        if fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == *own) {
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_socket())
+}
+
+/// Refuses a path at which there is something else than a socket that nobody answers: that is replaced.
+fn refuse_to_replace(path: &Path) -> Result<(), AgentError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(AgentError::Socket { path: path.to_owned(), source }),
+        Ok(there) if !there.file_type().is_socket() => return Err(AgentError::NoSocket { path: path.to_owned() }),
+        Ok(_) => {}
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        // Whoever has it open may be busy, or refuse this user.
+        _ => Err(AgentError::SocketTaken { path: path.to_owned() }),
     }
 }
 

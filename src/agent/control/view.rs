@@ -12,7 +12,7 @@ use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, WayBackVie
 /// Reports whether a migration has been undecided for so long that an operator should know.
 pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
     migration.stand == Stand::Undecided
-        && migration.undecided_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= migration.in_doubt_after_ms)
+        && migration.undecided_for_ms(now_ms).is_some_and(|age_ms| age_ms >= migration.in_doubt_after_ms)
 }
 
 /// Reports whether a migration holds its model frozen, here on its source.

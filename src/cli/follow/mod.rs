@@ -120,8 +120,7 @@ fn again(context: &Context, id: &str, deadline: Instant) -> Result<Client, Failu
 }
 
 fn in_doubt(view: &MigrationView) -> Failure {
-    let since = view.undecided_since_ms.map_or(0, |since| now_ms().saturating_sub(since));
-    let age = span(Duration::from_millis(since));
+    let age = span(Duration::from_millis(view.undecided_for_ms(now_ms()).unwrap_or(0)));
     let waiting = view.waiting.as_deref().unwrap_or("the other agent has not answered");
     Failure::new(FailureKind::InDoubt, format!("migration \"{}\" has been in doubt for {age}: {waiting}", view.id))
         .state(doubt::truth(view))

@@ -54,6 +54,7 @@ pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         started_ms: NOW_MS - 60_000,
         ended_ms: None,
         undecided_since_ms: (stand == Stand::Undecided).then_some(NOW_MS - 45_000),
+        undecided_ms: None,
         in_doubt_after_ms: crate::engine::view::IN_DOUBT_AFTER_MS,
         reap_due_ms: None,
         frozen_ms: None,

@@ -23,10 +23,8 @@ impl Draft {
     ///
     /// Errors: [`BackupError::Exists`], [`BackupError::Unwritable`].
     pub fn begin(path: &Path, force: bool) -> Result<Self, BackupError> {
-        if !force && path.symlink_metadata().is_ok() {
-            // Asked again when it is put in its place; asked here so that a refusal costs nothing.
-            return Err(BackupError::Exists(path.to_owned()));
-        }
+        // Asked again when it is put in its place; asked here so that a refusal costs nothing.
+        refuse_to_replace(path, force)?;
         let file = tempfile::Builder::new()
             .prefix(".modelferry-backup-")
             .permissions(Permissions::from_mode(0o600))
@@ -49,6 +47,7 @@ impl Draft {
         let Self { file, path, force } = self;
         let unwritable = |source| BackupError::Unwritable { path: path.clone(), source };
         file.as_file().sync_all().map_err(unwritable)?;
+        refuse_to_replace(&path, force)?;
         let placed = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
         placed.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => BackupError::Exists(path.clone()),
@@ -58,6 +57,38 @@ impl Draft {
     }
 }
 
+/// Refuses a path at which there is something that must stay: with force, whatever is no regular file.
+fn refuse_to_replace(path: &Path, force: bool) -> Result<(), BackupError> {
+    match path.symlink_metadata() {
+        Ok(there) if force && there.is_file() => Ok(()),
+        Ok(_) if force => Err(BackupError::NotAFile(path.to_owned())),
+        Ok(_) => Err(BackupError::Exists(path.to_owned())),
+        // Whatever else is wrong with it, writing will tell.
+        Err(_) => Ok(()),
+    }
+}
+
 fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn force_replaces_a_file_and_nothing_else() {
+        // With --force a backup took the place of whatever had the name: a link, a pipe, a device.
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link, folder) = (dir.path().join("file"), dir.path().join("link"), dir.path().join("folder"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        for other in [&link, &folder] {
+            assert!(matches!(Draft::begin(other, true), Err(BackupError::NotAFile(_))));
+            assert!(matches!(Draft::begin(other, false), Err(BackupError::Exists(_))));
+        }
+        Draft::begin(&file, true).unwrap().place().unwrap();
+        assert_eq!((std::fs::read(&file).unwrap(), link.is_symlink()), (Vec::new(), true));
+    }
 }

@@ -13,6 +13,9 @@ pub enum BackupError {
     /// There is a file of that name.
     #[error("{} exists already; name another file, or replace it with --force", .0.display())]
     Exists(PathBuf),
+    /// With `--force`, something that is no regular file.
+    #[error("{} is there and is no regular file, so it is left as it is; name another file", .0.display())]
+    NotAFile(PathBuf),
     /// The archive cannot be written.
     #[error("cannot write {}: {source}; nothing is left of it{}", path.display(), hint(source))]
     Unwritable {

@@ -7,6 +7,7 @@ use modelferry_protocol::plan::{Finding, Level};
 use super::target::{self, Target};
 use crate::config::{EmbeddedConfig, HurdleKind, RefusalConfig, RefusalLevel, Refused};
 use crate::controller::description::Description;
+use crate::controller::description::hurdle::Thing;
 
 const OFFER_ACL: &str = include_str!("../../../tests/cases/07-offer-acl.yaml");
 const SPACES: &str = include_str!("../../../tests/cases/08-space-constraints.yaml");
@@ -120,8 +121,10 @@ fn what_real_imports_refuse_is_told_by_the_targets_version() {
         .replace("  secrets: []", "  secrets:\n  - id: d6lf\n    consumers:\n    - consumer: application-web")
         .replace("  remote-applications: []", "  remote-applications:\n  - name: db");
     let hurdles = described(&yaml).hurdles();
-    let found: Vec<(HurdleKind, String)> =
-        hurdles.into_iter().map(|(kind, things)| (kind, things.join(", "))).collect();
+    let found: Vec<(HurdleKind, String)> = hurdles.into_iter().map(|(kind, things)| (kind, names(things))).collect();
+    fn names(things: Vec<Thing>) -> String {
+        things.into_iter().map(|thing| thing.name).collect::<Vec<_>>().join(", ")
+    }
     let expected = [
         (HurdleKind::UnknownSettings, "web: colour"),
         (HurdleKind::IntegerSettings, "web: port"),

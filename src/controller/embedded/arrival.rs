@@ -9,12 +9,12 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
 use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name};
 
-use super::database::Tables;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::{check_name, key};
 use super::intake::check_calls;
 use super::record::{Blob, Mid, ModelRecord, State, Summary, now_ms};
 use super::rehearsal::uploaded;
+use super::tables::Tables;
 use super::users::UserRecord;
 use super::{Embedded, Inner};
 use crate::config::SpaceConfig;
@@ -286,7 +286,7 @@ impl Inner {
     }
 
     fn activate(&self, errand: Errand) -> Result<(), ControllerError> {
-        self.database.write(|tables| {
+        self.database.write_regardless(|tables| {
             let known = tables.model(errand.model)?;
             if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
                 return Ok(());
@@ -315,7 +315,7 @@ impl Inner {
     }
 
     fn abort(&self, errand: Errand) -> Result<(), ControllerError> {
-        self.database.write(|tables| {
+        self.database.write_regardless(|tables| {
             let Some(mut record) = tables.model(errand.model)? else { return tables.end(errand.mid) };
             if record.came() == Some(errand.mid) {
                 return Err(ControllerError::NotImporting);

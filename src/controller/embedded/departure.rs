@@ -12,6 +12,7 @@ use modelferry_protocol::snapshot::{AgentBinary, Call, Charm, LogSegment, Name, 
 use super::entries::usable;
 use super::import::key;
 use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
+use super::tables::Tables;
 use super::{Embedded, Inner};
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};
@@ -67,7 +68,7 @@ impl Departure for Embedded {
 
     async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
-            inner.database.write(|tables| {
+            inner.database.write_regardless(|tables| {
                 tables.end(errand.mid)?;
                 // Unknown, frozen by another migration, or live already: nothing of this migration is left to undo.
                 let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
@@ -93,7 +94,7 @@ impl Departure for Embedded {
         self.changing(errand, false, move |record| match &record.state {
             State::Frozen { mid, came, .. } => {
                 ours(record, errand)?;
-                Ok(Some(State::Frozen { mid: *mid, came: *came, redirect: Some(to) }))
+                Ok(Some(State::Frozen { mid: *mid, came: *came, redirect: Some(to.clone()) }))
             }
             State::Gone(gone) if gone.mid.0 == errand.mid => Ok(None),
             _ => Err(not_frozen(record)),
@@ -103,7 +104,7 @@ impl Departure for Embedded {
 
     async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
-            inner.database.write(|tables| {
+            inner.database.write_regardless(|tables| {
                 let Some(mut record) = tables.model(errand.model)? else {
                     return Err(ControllerError::ModelNotFound(errand.model.to_string()));
                 };
@@ -167,10 +168,10 @@ impl Embedded {
         &self,
         errand: Errand,
         begins: bool,
-        next: impl FnOnce(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
+        next: impl Fn(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
     ) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
-            inner.database.write(|tables| {
+            let change = |tables: &mut Tables<'_>| {
                 if begins {
                     tables.refuse_ended(errand.mid)?;
                 }
@@ -180,7 +181,9 @@ impl Embedded {
                 let Some(state) = next(&record)? else { return Ok(()) };
                 record.set_state(state);
                 tables.put_model(&record)
-            })
+            };
+            // What could not be undone for want of room is not begun.
+            if begins { inner.database.write(change) } else { inner.database.write_regardless(change) }
         })
         .await
     }

@@ -18,19 +18,21 @@ mod held;
 mod identity;
 mod import;
 mod intake;
+pub mod inventory;
 mod logs;
 mod models;
 mod password;
 mod record;
 mod rehearsal;
 mod shipment;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod users;
 pub mod view;
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelferry_protocol::codec::Bounded;
@@ -49,10 +51,9 @@ use self::view::{ControllerView, fingerprint};
 use super::description::Description;
 use super::port::ControllerError;
 use crate::config::EmbeddedConfig;
+use crate::disk::Disk;
 use crate::store::Store;
 
-/// The database's name in the state directory.
-const DATABASE: &str = "controller.redb";
 /// Descriptions kept parsed. A migration asks for its own once for every binary.
 const DESCRIPTIONS_CACHED: usize = 8;
 /// What `show-controller` says besides.
@@ -77,11 +78,16 @@ impl Embedded {
     ///
     /// `store`: the agent's, where all blobs are.
     /// Errors: [`ControllerError::Storage`], also while another process has it open.
-    pub fn open(state_dir: &Path, config: EmbeddedConfig, store: Store) -> Result<Self, ControllerError> {
-        let database = Controller::open(&state_dir.join(DATABASE))?;
+    pub fn open(state_dir: &Path, config: EmbeddedConfig, store: Store, disk: Disk) -> Result<Self, ControllerError> {
+        let database = Controller::open(state_dir, disk)?;
         let identity = Identity::open(&database, &config)?;
         let descriptions = Mutex::new(VecDeque::new());
         Ok(Self { inner: Arc::new(Inner { config, identity, database, store, descriptions }) })
+    }
+
+    /// Returns the path of the controller's database in a state directory.
+    pub fn database_path(state_dir: &Path) -> PathBuf {
+        state_dir.join(database::DATABASE)
     }
 
     /// Returns the controller as `show-controller` prints it.

@@ -99,13 +99,16 @@ impl Embedded {
     /// [`ControllerError::MigrationInProgress`] for one that is leaving or arriving.
     pub fn remove(&self, named: &str) -> Result<ModelUuid, ControllerError> {
         let model = self.find(named)?;
-        self.inner.database.write(|tables| {
+        self.inner.database.write_regardless(|tables| {
             let record = tables.model(model)?.ok_or_else(|| ControllerError::ModelNotFound(named.to_owned()))?;
             if record.controller {
                 return Err(ControllerError::Refused("a controller model cannot be removed".to_owned()));
             }
             match &record.state {
-                State::Live { .. } => tables.remove_model(model).map(|()| model),
+                State::Live { .. } => {
+                    tables.remove_model(model)?;
+                    tables.note_removed(model).map(|()| model)
+                }
                 State::Gone(gone) => {
                     Err(ControllerError::Moved { model: record.path(), to: Box::new(gone.redirect.card()) })
                 }

@@ -68,7 +68,11 @@ impl Inner {
         let mut proving = wanted.proving(file);
         std::io::copy(&mut proving, &mut std::io::sink()).map_err(ControllerError::storage)?;
         proving.finish().map_err(refused)?;
-        self.database.write_soon(|tables| tables.put_proven(blob.hash, &proof))
+        match self.database.write_soon(|tables| tables.put_proven(blob.hash, &proof)) {
+            // It is proven again when it is staged.
+            Err(error) if error.is_full() => Ok(()),
+            noted => noted,
+        }
     }
 }
 

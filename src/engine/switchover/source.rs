@@ -20,7 +20,7 @@ use super::task::{Side, Task};
 use crate::controller::port::{ControllerError, Export};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::Core;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, causes};
 use crate::engine::queue::Place;
 use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
@@ -52,7 +52,7 @@ impl From<TransferError> for Failure {
 
 impl From<ControllerError> for Failure {
     fn from(error: ControllerError) -> Self {
-        let cause = Cause::cut(format!("model data transfer failed, model export failed: {error}"));
+        let cause = Cause::cut(format!("model data transfer failed, model export failed: {}", causes(&error)));
         match error {
             ControllerError::ModelNotFound(_) | ControllerError::Moved { .. } => Self::Gone(cause),
             _ => Self::Final(cause),
@@ -142,8 +142,8 @@ impl Side for Source {
 
     fn trouble(command: SourceCommand, error: &ControllerError) -> String {
         match command {
-            SourceCommand::Reap => format!("moved, reap failing: {error}; trying again"),
-            _ => format!("controller: {error}; trying again"),
+            SourceCommand::Reap => format!("moved, reap failing: {}; trying again", causes(error)),
+            _ => format!("controller: {}; trying again", causes(error)),
         }
     }
 
@@ -232,10 +232,10 @@ impl SourceTask {
     /// Errors: the cause of the abort that follows.
     async fn freeze(&mut self) -> Result<Hash, Cause> {
         let fail = |text: String| Cause::cut(format!("model data transfer failed, model export failed: {text}"));
-        self.effect(SourceCommand::Freeze).await.map_err(|error| fail(error.to_string()))?;
+        self.effect(SourceCommand::Freeze).await.map_err(|error| fail(causes(&error)))?;
         let lease = self.core.parts.store.lease_with_puts();
         let exported = self.core.parts.departure.export(self.errand()).await;
-        let Export { name, owner, complete, calls } = exported.map_err(|error| fail(error.to_string()))?;
+        let Export { name, owner, complete, calls } = exported.map_err(|error| fail(causes(&error)))?;
         let head = &self.record.head;
         let snapshot = Snapshot {
             mid: head.mid,

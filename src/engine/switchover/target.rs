@@ -13,9 +13,17 @@ use super::seal;
 use super::task::{Side, Task};
 use crate::controller::port::{ControllerError, Presence};
 use crate::engine::core::Core;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, causes};
 use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
+
+/// Why a model is not staged.
+enum Unstaged {
+    /// The disk is full: it is tried again for as long as the source waits.
+    Waits(ControllerError),
+    /// It will not get better: the copy is dropped.
+    Refused(Cause),
+}
 
 /// What a target keeps in mind beside its record.
 #[derive(Default)]
@@ -79,7 +87,7 @@ impl Side for Target {
     }
 
     fn trouble(_: TargetCommand, error: &ControllerError) -> String {
-        format!("controller: {error}; trying again")
+        format!("controller: {}; trying again", causes(error))
     }
 
     async fn attempt(
@@ -90,7 +98,8 @@ impl Side for Target {
         Ok(Some(match command {
             TargetCommand::Stage => match task.stage().await {
                 Ok(()) => target::on(record, TargetInput::Done),
-                Err(cause) => target::on(record, TargetInput::Drop(&cause)),
+                Err(Unstaged::Waits(error)) => return Err(error),
+                Err(Unstaged::Refused(cause)) => target::on(record, TargetInput::Drop(&cause)),
             },
             TargetCommand::Activate => {
                 task.activate().await?;
@@ -135,12 +144,17 @@ impl TargetTask {
 
     /// Imports the model without taking it into service. Everything that can fail is tried here: after the
     /// vote nothing may.
-    async fn stage(&self) -> Result<(), Cause> {
-        let TargetState::Staging(root) = self.record.state else { return Err(Cause::cut("nothing is to be staged")) };
-        let fail = |text: String| Cause::cut(format!("failed to import model into target controller: {text}"));
+    async fn stage(&self) -> Result<(), Unstaged> {
+        let fail = |text: String| {
+            Unstaged::Refused(Cause::cut(format!("failed to import model into target controller: {text}")))
+        };
+        let TargetState::Staging(root) = self.record.state else { return Err(fail("nothing is to be staged".into())) };
         let (_, snapshot) = seal::read(&self.core, root).await.map_err(&fail)?;
         let (arrival, errand) = (&self.core.parts.arrival, self.errand());
-        let refused = |error: ControllerError| fail(error.to_string());
+        let refused = |error: ControllerError| match error.is_full() {
+            true => Unstaged::Waits(error),
+            false => fail(causes(&error)),
+        };
         self.pass("stage", "before").map_err(refused)?;
         match arrival.probe(errand).await.map_err(refused)? {
             Presence::Staged => return Ok(()),
@@ -224,7 +238,14 @@ impl TargetTask {
             store.want(mid, blobs.iter().map(|blob| blob.hash).chain([root]))?;
             store.put_bytes(&bytes)
         });
-        if let Err(error) = stored.await {
+        let stored = stored.await;
+        if let Err(error) = &stored
+            && error.is_full()
+        {
+            // The source says it again.
+            return self.tracked.set_waiting(Some(format!("target disk is full: {error}")));
+        }
+        if let Err(error) = stored {
             let cause = Cause::cut(format!("the snapshot cannot be stored: {error}"));
             return self.input(TargetInput::Drop(&cause)).await;
         }

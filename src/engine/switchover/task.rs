@@ -15,7 +15,7 @@ use super::line::{Backoff, Line};
 use crate::controller::port::{ControllerError, Errand};
 use crate::engine::conversation::Conversation;
 use crate::engine::core::Core;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, causes};
 use crate::engine::failpoint;
 use crate::engine::resolve::{Resolving, verdict};
 use crate::engine::tracked::{Event, Tracked, id_of};
@@ -135,7 +135,7 @@ impl<S: Side> Task<S> {
                 Ok(Some(outcome)) => return self.outcome(outcome, "agent", None).await,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {error}");
+                    tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {}", causes(&error));
                     self.tracked.set_waiting(Some(S::trouble(command, &error)));
                 }
             }

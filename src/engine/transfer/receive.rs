@@ -111,7 +111,7 @@ impl Receiving {
         };
         let (store, lease, runs) =
             (self.core.parts.store.clone(), self.lease.clone(), tracked.mailbox().is_some() && !tracked.is_at_rest());
-        let opened = Core::blocking(move || {
+        let open = move || {
             // Before it is looked for, so that it stays here if it is.
             if runs {
                 store.want(mid, [blob.hash])?;
@@ -122,8 +122,9 @@ impl Receiving {
                 Some(_) => Ok::<_, StoreError>(None),
                 None => store.incoming(blob, cutter).map(Some),
             }
-        })
-        .await;
+        };
+        // After a restart on a full disk this is the first call that needs room, and must wait as all others do.
+        let Ok(opened) = self.while_full(&tracked, open).await else { return };
         if runs && tracked.mailbox().is_none() {
             let (core, ended) = (self.core.clone(), tracked.clone());
             Core::blocking(move || core.release_if_over(&ended)).await;
@@ -261,16 +262,28 @@ impl Receiving {
         slot: &Arc<Slot>,
         work: impl Fn() -> Result<R, StoreError> + Send + Sync + 'static,
     ) -> Result<R, Refusal> {
+        let done = self.while_full(&slot.tracked, work).await?;
+        done.map_err(|error| Refusal::Failed(slot.clone(), causes(&error)))
+    }
+
+    /// Likewise, for what belongs to no slot yet. Ends with the store's error once nobody wants the bytes any more.
+    ///
+    /// Errors: [`SessionClosed`].
+    async fn while_full<R: Send + 'static>(
+        &self,
+        tracked: &Tracked,
+        work: impl Fn() -> Result<R, StoreError> + Send + Sync + 'static,
+    ) -> Result<Result<R, StoreError>, SessionClosed> {
         let work = Arc::new(work);
         let mut on_hold = false;
         let done = loop {
             let attempt = work.clone();
             match Core::blocking(move || attempt()).await {
-                Err(error) if error.is_full() => {
+                Err(error) if error.is_full() && is_taken_in(tracked) => {
                     let reason = format!("target disk is full: {error}");
-                    slot.tracked.set_waiting(Some(reason.clone()));
+                    tracked.set_waiting(Some(reason.clone()));
                     if !on_hold {
-                        tracing::warn!(migration = %slot.tracked.terms.mid, reason, "waiting for disk space");
+                        tracing::warn!(migration = %tracked.terms.mid, reason, "waiting for disk space");
                         self.session.send(Message::Hold(Hold { reason: Cause::cut(reason) })).await?;
                     }
                     on_hold = true;
@@ -280,10 +293,10 @@ impl Receiving {
             }
         };
         if on_hold {
-            slot.tracked.set_waiting(None);
+            tracked.set_waiting(None);
             self.session.send(Message::Hold(Hold { reason: Cause::default() })).await?;
         }
-        done.map_err(|error| Refusal::Failed(slot.clone(), causes(&error)))
+        Ok(done)
     }
 
     async fn refuse(&self, refusal: Refusal) {

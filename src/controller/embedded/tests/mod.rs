@@ -2,6 +2,7 @@
 
 mod backup;
 mod files;
+mod full;
 mod rules;
 mod use_of_models;
 
@@ -52,7 +53,7 @@ pub(super) fn config(name: &str) -> EmbeddedConfig {
 
 fn open(dir: &TempDir, name: &str) -> (Embedded, Store) {
     let store = Store::open(dir.path(), Disk::real()).unwrap();
-    (Embedded::open(dir.path(), config(name), store.clone()).unwrap(), store)
+    (Embedded::open(dir.path(), config(name), store.clone(), Disk::real()).unwrap(), store)
 }
 
 impl Rig for EmbeddedRig {

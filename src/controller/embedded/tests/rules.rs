@@ -30,7 +30,7 @@ fn target(change: impl FnOnce(&mut EmbeddedConfig)) -> EmbeddedRig {
     let store = Store::open(dir.path(), Disk::real()).unwrap();
     let mut config = config("dst");
     change(&mut config);
-    let embedded = Embedded::open(dir.path(), config, store.clone()).unwrap();
+    let embedded = Embedded::open(dir.path(), config, store.clone(), Disk::real()).unwrap();
     embedded.add_user("bob", Access::Login, None).unwrap();
     EmbeddedRig { dir, name: "dst".to_owned(), embedded, store }
 }

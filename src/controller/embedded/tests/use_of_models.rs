@@ -29,7 +29,7 @@ fn uuid_and_ca_are_made_once() {
 #[test]
 fn two_processes_never_have_the_same_controller_open() {
     let rig = EmbeddedRig::start("src");
-    let second = Embedded::open(rig.dir.path(), config("src"), rig.store.clone());
+    let second = Embedded::open(rig.dir.path(), config("src"), rig.store.clone(), Disk::real());
     assert!(matches!(second.map(drop), Err(ControllerError::Storage(_))));
 }
 

@@ -1,0 +1,255 @@
+//! Compares what the journal says with what is on the disk, and reports what an operator has to mend.
+
+use std::path::{Path, PathBuf};
+
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::switch::source::SourceState;
+
+use super::opening::is_set_aside;
+use crate::controller::embedded::Embedded;
+use crate::controller::embedded::inventory::{Inventory, Place};
+use crate::controller::port::ControllerError;
+use crate::disk::database::HEADROOM_BYTES;
+use crate::engine::causes;
+use crate::engine::view::{AlarmView, MigrationView};
+use crate::journal::Journal;
+use crate::link::Peers;
+
+/// What an agent compares.
+#[derive(Clone)]
+pub struct Memory {
+    dir: PathBuf,
+    journal: Journal,
+    embedded: Embedded,
+    /// What was found at the start, and only a restart can change.
+    noted: Vec<AlarmView>,
+}
+
+fn alarm(kind: &str, text: String) -> AlarmView {
+    AlarmView { kind: kind.to_owned(), text }
+}
+
+/// Returns the name of a model as its last migration knew it, with its UUID.
+fn named(ledger: &Ledger, model: ModelUuid) -> String {
+    let of_model = ledger.standings().filter(|(_, standing)| standing.model() == model);
+    match of_model.filter_map(|(mid, _)| ledger.terms(mid)).last() {
+        Some(terms) => format!("\"{}/{}\" ({model})", &*terms.owner, &*terms.name),
+        None => model.to_string(),
+    }
+}
+
+/// Names the models that the journal holds to be in service here.
+pub fn served(ledger: &Ledger) -> Vec<String> {
+    let live = ledger.holdings().filter(|(_, holding)| holding.live);
+    live.map(|(model, _)| named(ledger, model)).collect()
+}
+
+impl Memory {
+    /// `dir`: the state directory.
+    pub fn new(dir: &Path, journal: Journal, embedded: Embedded) -> Self {
+        Self { dir: dir.to_owned(), journal, embedded, noted: Vec::new() }
+    }
+
+    /// Compares the list of peers with this agent's key, and with the migrations that have not ended.
+    pub fn note_peers(&mut self, peers: &Peers) {
+        let strangers = peers.pinning_another_key();
+        if !strangers.is_empty() {
+            let dir = self.dir.display();
+            let text = format!(
+                "this agent's key is another than {} paired with, and they refuse it. No migration with them goes on; the \
+                 models stay as they are. Put {dir}/identity back from a backup of this host and restart the agent. If the \
+                 key is lost, pair again: on each host `modelferry unpair` the other, then `modelferry pair offer` here and \
+                 `modelferry pair accept` there",
+                strangers.join(", ")
+            );
+            self.noted.push(alarm("identity", text));
+        }
+        let unknown: Vec<String> = self.journal.ledger(|ledger| {
+            let unfinished = ledger.standings().filter(|(_, standing)| !standing.is_at_rest());
+            let unknown = unfinished.filter(|(_, standing)| peers.by_pin(standing.peer()).is_none());
+            unknown
+                .map(|(mid, standing)| {
+                    let peer =
+                        ledger.terms(mid).map_or_else(String::new, |terms| format!(" with \"{}\"", &*terms.peer));
+                    format!("{}{peer}", named(ledger, standing.model()))
+                })
+                .collect()
+        });
+        if !unknown.is_empty() {
+            let text = format!(
+                "peers.toml lacks the peers of migrations that have not ended: {}. They wait. Put {}/peers.toml back from a \
+                 backup of this host and restart the agent, or pair with these peers again",
+                unknown.join(", "),
+                self.dir.display()
+            );
+            self.noted.push(alarm("peers", text));
+        }
+    }
+
+    /// Returns everything that an operator has to mend now. Blocks on the disk.
+    ///
+    /// `migrations`: those that have not ended.
+    pub fn alarms(&self, migrations: &[MigrationView]) -> Vec<AlarmView> {
+        let mut alarms = self.noted.clone();
+        alarms.extend(self.disk());
+        alarms.extend(migrations.iter().filter_map(failing));
+        match self.embedded.inventory() {
+            Ok(inventory) => {
+                alarms.extend(self.journal.ledger(|ledger| compared(ledger, &inventory, &self.dir)));
+                alarms.extend(lacking(&inventory, &self.dir));
+            }
+            Err(error) => {
+                alarms.push(alarm("database", format!("the controller's models cannot be listed: {}", causes(&error))))
+            }
+        }
+        alarms.extend(self.set_aside());
+        alarms
+    }
+
+    /// Ends the alarm about a model that the journal holds to be here and the controller does not have; reports whether
+    /// `named` is the UUID of one.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn forget_lost(&self, named: &str) -> Result<bool, ControllerError> {
+        let Ok(model) = named.parse::<ModelUuid>() else { return Ok(false) };
+        let served = |ledger: &Ledger| ledger.holdings().any(|(known, holding)| known == model && holding.live);
+        if !self.journal.ledger(served) || self.embedded.inventory()?.models.contains_key(&model) {
+            return Ok(false);
+        }
+        self.embedded.note_removed(model)?;
+        Ok(true)
+    }
+
+    fn disk(&self) -> Option<AlarmView> {
+        let dir = self.dir.display();
+        let free = match self.embedded.store().free_bytes() {
+            Ok(free) if free >= HEADROOM_BYTES => return None,
+            Ok(free) => format!("{} KiB are free, {} KiB are needed", free >> 10, HEADROOM_BYTES >> 10),
+            Err(error) => causes(&error),
+        };
+        let text = format!(
+            "the disk of {dir} is full: {free}. Models stay as they are, transfers wait, and nothing new begins until there is \
+             room. See what takes it with `sudo du -xsh {dir}/*`; `modelferry store prune --all-unneeded` removes what nobody needs"
+        );
+        Some(alarm("disk", text))
+    }
+
+    fn set_aside(&self) -> Vec<AlarmView> {
+        let dir = self.dir.display();
+        let mut alarms = Vec::new();
+        if let Some(why) = Peers::why_set_aside(&self.dir) {
+            let why = why.trim_end().replace('\n', "; ");
+            let text = format!(
+                "peers.toml could not be read, and lies in {dir}/peers.toml.damaged: {why}. Peers that are not in `modelferry peers` \
+                 are not connected, and migrations with them wait. Stop the agent, put {dir}/peers.toml back from a backup or \
+                 mend the damaged file, and start it; or pair again. Then remove the damaged file: this alarm ends with it"
+            );
+            alarms.push(alarm("peers", text));
+        }
+        if is_set_aside(&self.dir, "witness.toml") {
+            let text = format!(
+                "witness.toml could not be read, and lies in {dir}/witness.toml.damaged. Migrations go on; but a peer that was set \
+                 back by a backup since its last visit would not be noticed. If that can be, compare the models on both sides \
+                 first. Then remove the damaged file: this alarm ends with it"
+            );
+            alarms.push(alarm("witness", text));
+        }
+        alarms
+    }
+}
+
+/// Reports a migration that must put its model back into service here and cannot.
+fn failing(view: &MigrationView) -> Option<AlarmView> {
+    let puts_back = matches!(view.state.as_str(), "Aborting" | "Reclaiming" | "Seizing" | "Activating");
+    let waiting = view.waiting.as_ref().filter(|waiting| puts_back && waiting.starts_with("controller: "))?;
+    let text = format!(
+        "model \"{}/{}\" is to be in service here, and the controller fails (migration {}, {}): {waiting}. Nothing serves the \
+         model until that succeeds. Mend what it says; nothing else needs to be typed",
+        view.owner, view.model, view.id, view.state
+    );
+    Some(alarm("frozen", text))
+}
+
+/// Compares the journal with the controller's models.
+fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView> {
+    let mut alarms = Vec::new();
+    let lost: Vec<String> = ledger
+        .holdings()
+        .filter(|(model, holding)| {
+            let is_lost = match inventory.models.get(model) {
+                None => !inventory.removed.contains(model),
+                Some(held) => held.place == Place::Arriving && ledger.busy(*model).is_none(),
+            };
+            holding.live && is_lost
+        })
+        .map(|(model, _)| named(ledger, model))
+        .collect();
+    let dir = dir.display();
+    if !lost.is_empty() {
+        let text = format!(
+            "the journal says that these models are in service here, and the controller does not have them: {}. Nobody serves \
+             them. The database {dir}/controller.redb was lost or set back: stop the agent and put the newest one back from the \
+             disk's own redundancy; or take the models in again with `modelferry backup restore`. A model that is not wanted any \
+             more: `modelferry embedded remove UUID` ends its alarm",
+            lost.join(", ")
+        );
+        alarms.push(alarm("database", text));
+    }
+    let back: Vec<String> = ledger
+        .standings()
+        .filter(|(mid, standing)| {
+            let left = matches!(standing, Standing::Source(record) if matches!(record.state, SourceState::Moved(_)));
+            let place = inventory.models.get(&standing.model()).map(|held| held.place);
+            left && !inventory.ended.contains(mid)
+                && !ledger.holdings().any(|(model, holding)| model == standing.model() && holding.live)
+                && matches!(place, Some(Place::Live | Place::Frozen))
+        })
+        .map(|(mid, standing)| {
+            let to = ledger.terms(mid).map_or_else(String::new, |terms| format!(" to \"{}\"", &*terms.peer));
+            format!("{}{to}", named(ledger, standing.model()))
+        })
+        .collect();
+    if !back.is_empty() {
+        let text = format!(
+            "the journal says that these models have moved away, and the controller has them: {}. The database \
+             {dir}/controller.redb was set back. They are frozen here, and their users are sent on; what was written to them \
+             here since the database was set back is in this copy alone. Compare the two with `modelferry show-model` on both \
+             sides; then put the newest database back from the disk's own redundancy",
+            back.join(", ")
+        );
+        alarms.push(alarm("database", text));
+    }
+    let orphans: Vec<String> = inventory
+        .models
+        .values()
+        .filter(|held| held.mid.is_some_and(|mid| ledger.standing(mid).is_none()))
+        .filter(|held| !ledger.conflicts().any(|conflict| conflict.model == held.uuid))
+        .map(|held| format!("\"{}\" ({})", held.path, held.uuid))
+        .collect();
+    if !orphans.is_empty() {
+        let text = format!(
+            "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed. \
+             The journal was lost or replaced: see docs/in-doubt.md, \"The journal cannot be trusted\"",
+            orphans.join(", ")
+        );
+        alarms.push(alarm("journal", text));
+    }
+    alarms
+}
+
+/// Reports blobs that models need and the store does not have.
+fn lacking(inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
+    if inventory.lacking.is_empty() {
+        return None;
+    }
+    let models: Vec<String> = inventory.lacking.iter().map(|(model, count)| format!("\"{model}\" ({count})")).collect();
+    let dir = dir.display();
+    let text = format!(
+        "files that models need are missing in {dir}/blobs, or are cut: {}. These models can be neither shown nor moved as a whole. \
+         Put the files back from a backup of the directory: each is named by its BLAKE3; or take the model in again with \
+         `modelferry backup restore`",
+        models.join(", ")
+    );
+    Some(alarm("blobs", text))
+}

@@ -1,0 +1,180 @@
+//! Opens what is on disk, in the order in which the parts rely on each other.
+
+use std::any::Any;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use super::AgentError;
+use super::alarms::{Memory, served};
+use super::control::view::ControllerView;
+use crate::config::Config;
+use crate::controller::embedded::Embedded;
+use crate::controller::port::ControllerError;
+use crate::disk::Disk;
+use crate::disk::database::DatabaseError;
+use crate::engine::causes;
+use crate::engine::view::AlarmView;
+use crate::journal::{Journal, JournalError, Witness};
+use crate::link::{Identity, Peers};
+use crate::store::Store;
+
+/// An operator makes this file in the state directory to have a new, empty controller made.
+pub const NEW_CONTROLLER: &str = "new-controller";
+
+/// What ends an untrusted journal.
+const JOURNAL_REMEDY: &str = "Nothing is sent, thawed, frozen, activated or deleted until this is mended, and every model stays \
+     as it is. Mend the disk, or put both journal files back from its own redundancy, never from an older backup; then \
+     restart the agent. If they are lost, see docs/in-doubt.md, \"The journal cannot be trusted\"";
+
+/// What is on disk, or what is left of it.
+pub enum Opening {
+    /// All of it.
+    Whole(Box<Opened>),
+    /// Something that the agent must not act without.
+    StatusOnly(Box<StatusOnly>),
+}
+
+/// The parts of an agent that are on disk.
+pub struct Opened {
+    pub journal: Journal,
+    pub witness: Witness,
+    pub store: Store,
+    pub embedded: Embedded,
+    pub identity: Identity,
+    pub peers: Peers,
+    pub memory: Memory,
+}
+
+/// Why an agent only reports its status, and what it reports.
+pub struct StatusOnly {
+    /// The controller as far as it is known.
+    pub controller: ControllerView,
+    /// What is wrong.
+    pub alarm: AlarmView,
+    /// What is wrong, without what to do.
+    pub reason: String,
+    /// Keeps a second agent away.
+    pub guard: Guard,
+}
+
+/// Keeps a second agent away from a state directory for as long as it lives.
+pub type Guard = Box<dyn Any + Send + Sync>;
+
+/// Opens what is on disk: first the journal, which also keeps a second agent away from all the rest.
+pub fn open(config: &Config) -> Result<Opening, AgentError> {
+    let dir = &config.state_dir;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| AgentError::StateDir { path: dir.clone(), source })?;
+    let disk = Disk::real();
+    let (journal, found) = match Journal::open(dir, disk.clone()) {
+        Ok(opened) => opened,
+        // Whoever holds the lock may be acting on it.
+        Err(locked @ JournalError::Locked(_)) => return Err(locked.into()),
+        Err(untrusted) => return Ok(without_journal(config, &disk, &untrusted)),
+    };
+    if let Some(bytes) = found.truncated_bytes {
+        tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
+    }
+    let store = Store::open(dir, disk.clone())?;
+    let embedded = match open_controller(config, &journal, &store, &disk)? {
+        Ok(embedded) => embedded,
+        Err(reason) => return Ok(without_controller(config, journal, reason)),
+    };
+    let mut memory = Memory::new(dir, journal.clone(), embedded.clone());
+    let witness = Witness::load(dir, &disk)?;
+    let identity = Identity::load_or_create(dir, &disk)?;
+    let peers = Peers::load(dir, &disk)?.owned_by(identity.pin());
+    memory.note_peers(&peers);
+    Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, identity, peers, memory })))
+}
+
+/// Opens the controller's database. Inner error: why it must not be acted without what it held.
+fn open_controller(
+    config: &Config,
+    journal: &Journal,
+    store: &Store,
+    disk: &Disk,
+) -> Result<Result<Embedded, String>, AgentError> {
+    let dir = &config.state_dir;
+    let path = Embedded::database_path(dir);
+    let wanted = dir.join(NEW_CONTROLLER);
+    let has_begun = journal.sequence() > 0 || !store.blobs()?.is_empty();
+    let is_new = !path.exists();
+    if is_new && has_begun && !wanted.exists() {
+        return Ok(Err(format!("`{}` is missing", path.display())));
+    }
+    match Embedded::open(dir, config.embedded.clone(), store.clone(), disk.clone()) {
+        Ok(embedded) => {
+            if is_new && has_begun {
+                // What ended under the old database is over.
+                embedded.end_all(journal.ledger(|ledger| {
+                    ledger.standings().filter(|(_, standing)| standing.is_at_rest()).map(|(mid, _)| mid).collect()
+                }))?;
+            }
+            // Asked for once.
+            disk.remove(&wanted).map_err(|source| AgentError::StateDir { path: wanted.clone(), source })?;
+            Ok(Ok(embedded))
+        }
+        Err(ControllerError::Storage(error))
+            if matches!(error.downcast_ref::<DatabaseError>(), Some(DatabaseError::Damaged { .. })) =>
+        {
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn without_controller(config: &Config, journal: Journal, reason: String) -> Opening {
+    let models = journal.ledger(served);
+    let models = match models.as_slice() {
+        [] => "The journal knows of no model that a migration brought here".to_owned(),
+        models => format!("The journal says that these models are here: {}", models.join(", ")),
+    };
+    let dir = config.state_dir.display();
+    let text = format!(
+        "{reason}. {models}; others may have been. Nothing is sent, thawed, frozen, activated or deleted until this is \
+         mended. Put the file back from the disk's own redundancy (a mirror, a snapshot of this moment), then restart the \
+         agent. If it is lost: move what is left of it out of {dir}, type `touch {dir}/{NEW_CONTROLLER}`, restart the \
+         agent, and take the models in again with `modelferry backup restore`"
+    );
+    status_only(config, None, "database", reason, text, Box::new(journal))
+}
+
+fn without_journal(config: &Config, disk: &Disk, untrusted: &JournalError) -> Opening {
+    let dir = &config.state_dir;
+    let guard = Box::new(disk.lock_dir(dir).ok().flatten());
+    let seen = Store::open(dir, disk.clone())
+        .ok()
+        .filter(|_| Embedded::database_path(dir).exists())
+        .and_then(|store| Embedded::open(dir, config.embedded.clone(), store, disk.clone()).ok())
+        .and_then(|embedded| embedded.view().ok());
+    let reason = causes(untrusted);
+    let text = format!("{reason}. {JOURNAL_REMEDY}");
+    status_only(config, seen.map(ControllerView::from), "journal", reason, text, guard)
+}
+
+fn status_only(
+    config: &Config,
+    controller: Option<ControllerView>,
+    kind: &str,
+    reason: String,
+    text: String,
+    guard: Guard,
+) -> Opening {
+    let known = ControllerView {
+        name: config.embedded.name.clone(),
+        version: config.embedded.version.clone(),
+        cloud: config.embedded.cloud.clone(),
+        region: config.embedded.region.clone(),
+        cloud_type: config.embedded.cloud_type.clone(),
+        ..ControllerView::default()
+    };
+    let alarm = AlarmView { kind: kind.to_owned(), text };
+    Opening::StatusOnly(Box::new(StatusOnly { controller: controller.unwrap_or(known), alarm, reason, guard }))
+}
+
+/// Reports whether a file could not be read and was set aside.
+pub fn is_set_aside(dir: &Path, name: &str) -> bool {
+    Disk::aside(&dir.join(name)).exists()
+}

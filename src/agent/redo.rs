@@ -1,0 +1,66 @@
+//! Repeats at the start what migrations did to the controller, where its database does not know of it.
+//!
+//! The journal says what was promised; a database that was set back must not undo it. Every effect is conditional on its
+//! migration, so that one which was performed changes nothing.
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+
+use crate::controller::embedded::Embedded;
+use crate::controller::embedded::inventory::Place;
+use crate::controller::port::{Arrival, ControllerError, Departure, Errand};
+use crate::journal::Journal;
+
+/// Reports whether the model must not be in service here: it was frozen for good, or is until the migration ends.
+fn is_held(standing: &Standing) -> bool {
+    use SourceState::{Committed, Frozen, Handed, Moved, Reaping};
+    let Standing::Source(record) = standing else { return false };
+    matches!(record.state, Frozen(_) | Committed(_) | Handed(_) | Reaping(_) | Moved(_))
+}
+
+/// Repeats what the database lacks. What fails is reported by an alarm that compares the two.
+pub async fn repeat(journal: &Journal, embedded: &Embedded) {
+    let Ok(inventory) = embedded.inventory() else { return };
+    let at_rest: Vec<(Errand, Standing)> = journal.ledger(|ledger| {
+        let unknown = ledger.standings().filter(|(mid, _)| !inventory.ended.contains(mid));
+        let told = unknown.filter(|(_, standing)| standing.is_at_rest() || is_held(standing));
+        let serves = |model| ledger.holdings().any(|(known, holding)| known == model && holding.live);
+        // A model that has come back since, or was restored, has not left.
+        let last = told.filter(|(_, standing)| !is_held(standing) || !serves(standing.model()));
+        last.map(|(mid, standing)| (Errand { mid, model: standing.model() }, standing.clone())).collect()
+    });
+    for (errand, standing) in at_rest {
+        let place = inventory.models.get(&errand.model).map(|held| (held.place, held.mid == Some(errand.mid)));
+        let done: Result<(), ControllerError> = match (&standing, place) {
+            (Standing::Source(record), Some((Place::Frozen, true)))
+                if matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_)) =>
+            {
+                embedded.thaw(errand).await
+            }
+            (Standing::Source(_), Some((Place::Live, _))) if is_held(&standing) => {
+                let card = journal.ledger(|ledger| ledger.terms(errand.mid).map(|terms| terms.controller.clone()));
+                match embedded.freeze(errand).await {
+                    // The migration's task does so where it has not ended.
+                    Ok(()) if standing.is_at_rest() => embedded.redirect(errand, &card.unwrap_or_default()).await,
+                    done => done,
+                }
+            }
+            (Standing::Target(record), Some((Place::Arriving, true)))
+                if matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
+            {
+                embedded.perform(errand, &Call::Activate).await
+            }
+            _ => continue,
+        };
+        match done {
+            Ok(()) => {
+                tracing::warn!(mid = %errand.mid, model = %errand.model, "repeated what the database did not know")
+            }
+            Err(error) => {
+                tracing::error!(mid = %errand.mid, model = %errand.model, "cannot repeat a migration's effect: {error}");
+            }
+        }
+    }
+}

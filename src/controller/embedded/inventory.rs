@@ -1,0 +1,97 @@
+//! What the controller has, for a comparison with what the journal says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+
+use super::Embedded;
+use super::record::{ModelRecord, State};
+use crate::controller::port::ControllerError;
+
+/// Where a model is, as the controller sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In service here.
+    Live,
+    /// Here, and held for a migration.
+    Frozen,
+    /// On its way here: not in service.
+    Arriving,
+    /// Elsewhere.
+    Gone,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its UUID.
+    pub uuid: ModelUuid,
+    /// `owner/name`.
+    pub path: String,
+    /// Where it is.
+    pub place: Place,
+    /// The migration that holds it.
+    pub mid: Option<MigrationId>,
+}
+
+/// Everything that the controller has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Its models, those that left among them.
+    pub models: BTreeMap<ModelUuid, Held>,
+    /// Migrations that have ended here.
+    pub ended: BTreeSet<MigrationId>,
+    /// Models that an operator removed.
+    pub removed: BTreeSet<ModelUuid>,
+    /// Of each model that lacks some, how many of its blobs are not in the store.
+    pub lacking: BTreeMap<String, usize>,
+}
+
+impl Embedded {
+    /// Lists everything that the controller has.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn inventory(&self) -> Result<Inventory, ControllerError> {
+        let (ended, removed) = self.inner.database.ended_and_removed()?;
+        let mut inventory = Inventory { ended, removed, ..Inventory::default() };
+        for (record, blobs) in self.inner.database.holdings()? {
+            let mut lacking = 0;
+            for blob in blobs {
+                let size = self.inner.store.size(blob.hash).map_err(ControllerError::storage)?;
+                lacking += usize::from(size != Some(blob.bytes));
+            }
+            // What arrives is checked when it is staged.
+            if lacking > 0 && record.is_here() {
+                inventory.lacking.insert(record.path(), lacking);
+            }
+            inventory.models.insert(record.uuid, held(&record));
+        }
+        Ok(inventory)
+    }
+}
+
+impl Embedded {
+    /// Notes that a model which is not here is not wanted here.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn note_removed(&self, model: ModelUuid) -> Result<(), ControllerError> {
+        self.inner.database.write(|tables| tables.note_removed(model))
+    }
+
+    /// Notes that these migrations have ended: a new database knows of none.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn end_all(&self, mids: Vec<MigrationId>) -> Result<(), ControllerError> {
+        self.inner.database.write(|tables| mids.into_iter().try_for_each(|mid| tables.end(mid)))
+    }
+}
+
+fn held(record: &ModelRecord) -> Held {
+    let place = match record.state {
+        State::Live { .. } => Place::Live,
+        State::Frozen { .. } => Place::Frozen,
+        State::Importing { .. } | State::Staged { .. } => Place::Arriving,
+        State::Gone(_) => Place::Gone,
+    };
+    Held { uuid: record.uuid, path: record.path(), place, mid: record.mid() }
+}

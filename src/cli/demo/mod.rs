@@ -8,6 +8,7 @@ mod agent_process;
 mod control;
 mod doubt;
 mod journey;
+mod juju;
 mod kills;
 pub mod link_spec;
 mod narration;
@@ -172,11 +173,11 @@ async fn play(args: &DemoArgs, context: &Context, scratch: &Path) -> Result<(), 
     let report = Report { wire, journey: &journey, notes: &notes, proof: &proof };
     report.print(&mut narration);
     report.judge()?;
-    if args.keep { keep(&stage, &narration).await } else { Ok(()) }
+    if args.keep { keep(&stage, scratch, &narration).await } else { Ok(()) }
 }
 
 /// Leaves everything running, and says what to type.
-async fn keep(stage: &Stage, narration: &Narration<'_>) -> Result<(), Trouble> {
+async fn keep(stage: &Stage, scratch: &Path, narration: &Narration<'_>) -> Result<(), Trouble> {
     let program = std::env::current_exe()?;
     let model = &stage.model.name;
     narration.line("\nBoth agents and the link are still there, until Ctrl-C. In another terminal:");
@@ -188,6 +189,10 @@ async fn keep(stage: &Stage, narration: &Narration<'_>) -> Result<(), Trouble> {
         (&stage.dst, "migrations".to_owned()),
     ] {
         narration.remark(format_args!("{} --socket {} {command}", program.display(), agent.socket.display()));
+    }
+    narration.line("And with Juju's own client, where it is installed:");
+    for line in juju::lines(stage, scratch).await? {
+        narration.remark(line);
     }
     interruption().await?;
     narration.line("\nBoth agents have been ended.");

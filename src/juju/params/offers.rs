@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::common::EntityStatus;
 use super::status::RemoteEndpoint;
 
 /// `OfferFilters`.
@@ -30,7 +31,7 @@ pub struct OfferFilter {
 }
 
 /// `ApplicationOfferAdminDetails`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct OfferDetails {
     /// The model.
@@ -68,7 +69,7 @@ pub struct OfferUser {
 }
 
 /// `OfferConnection`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct OfferConnection {
     /// The model that consumes the offer.
@@ -79,4 +80,8 @@ pub struct OfferConnection {
     pub username: String,
     /// The endpoint.
     pub endpoint: String,
+    /// How the relation stands.
+    pub status: EntityStatus,
+    /// Where its requests come from.
+    pub ingress_subnets: Vec<String>,
 }

@@ -215,16 +215,26 @@ fn offer(name: &str, shown: &Offer) -> OfferStatus {
     }
 }
 
-fn relation(it: &Relation, told: &Told<'_>) -> RelationStatus {
-    let subordinate = |end: &Endpoint| {
-        told.applications.get(end.application_name.as_str()).is_some_and(|application| application.subordinate)
-    };
-    let container = it.endpoints.iter().any(|end| end.scope == "container");
+/// Returns how a relation stands.
+pub(super) fn relation_status(it: &Relation) -> DetailedStatus {
     let status = match it.status.value.as_str() {
         "" if it.suspended => "suspended",
         "" => "joined",
         value => value,
     };
+    DetailedStatus {
+        status: status.to_owned(),
+        info: it.status.message.clone(),
+        since: Some(it.status.updated.clone()).filter(|since| !since.is_empty()),
+        ..DetailedStatus::default()
+    }
+}
+
+fn relation(it: &Relation, told: &Told<'_>) -> RelationStatus {
+    let subordinate = |end: &Endpoint| {
+        told.applications.get(end.application_name.as_str()).is_some_and(|application| application.subordinate)
+    };
+    let container = it.endpoints.iter().any(|end| end.scope == "container");
     RelationStatus {
         id: it.id,
         key: it.key.clone(),
@@ -240,12 +250,7 @@ fn relation(it: &Relation, told: &Told<'_>) -> RelationStatus {
                 subordinate: subordinate(end),
             })
             .collect(),
-        status: DetailedStatus {
-            status: status.to_owned(),
-            info: it.status.message.clone(),
-            since: Some(it.status.updated.clone()).filter(|since| !since.is_empty()),
-            ..DetailedStatus::default()
-        },
+        status: relation_status(it),
     }
 }
 

@@ -220,6 +220,6 @@ impl Api {
 
     /// Reports whether an address is one of the API's.
     pub(super) fn is_here(&self, address: &str) -> bool {
-        host_port(address).is_some_and(|at| self.servers.iter().any(|here| *here == at))
+        host_port(address).is_some_and(|at| self.servers.contains(&at))
     }
 }

@@ -4,14 +4,15 @@ use serde_json::Value;
 
 use super::super::record::ModelRecord;
 use super::super::users::ModelAccess;
+use super::full_status::relation_status;
 use super::model_manager::description;
 use super::session::{Caller, reply};
 use crate::controller::description::Description;
 use crate::controller::description::application::Application;
-use crate::controller::description::relation::Offer;
-use crate::juju::params::common::Results;
+use crate::controller::description::relation::{Offer, Relation};
+use crate::juju::params::common::{EntityStatus, Results};
 use crate::juju::params::offers::{OfferConnection, OfferDetails, OfferFilter, OfferFilters, OfferUser};
-use crate::juju::params::status::RemoteEndpoint;
+use crate::juju::params::status::{DetailedStatus, RemoteEndpoint};
 use crate::juju::params::tag;
 use crate::juju::rpc::{Call, RpcError};
 
@@ -58,6 +59,11 @@ fn fits_offer(filter: &OfferFilter, application: &Application, offer: &Offer) ->
     is(&filter.offer_name, &offer.offer_name) && is(&filter.application_name, &application.name)
 }
 
+fn status(relation: &Relation) -> EntityStatus {
+    let DetailedStatus { status, info, since, .. } = relation_status(relation);
+    EntityStatus { status, info, since, ..EntityStatus::default() }
+}
+
 fn details(record: &ModelRecord, told: &Description, application: &Application, offer: &Offer) -> OfferDetails {
     let endpoints = offer.endpoints.iter().map(|(alias, endpoint)| {
         let declared = application.charm_endpoint(endpoint);
@@ -77,6 +83,8 @@ fn details(record: &ModelRecord, told: &Description, application: &Application, 
             relation_id: relation.map_or(0, |relation| relation.id),
             username: connection.user_name.clone(),
             endpoint: end.map(|end| end.name.clone()).unwrap_or_default(),
+            status: relation.map(status).unwrap_or_default(),
+            ingress_subnets: Vec::new(),
         }
     });
     OfferDetails {

@@ -8,7 +8,7 @@ use modelferry_protocol::switch::source::SourceState;
 
 use super::opening::is_set_aside;
 use crate::controller::embedded::Embedded;
-use crate::controller::embedded::inventory::{Inventory, Place};
+use crate::controller::inventory::{Inventory, Place};
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
 use crate::engine::causes;

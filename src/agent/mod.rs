@@ -8,7 +8,6 @@ pub mod control;
 mod error;
 mod logging;
 mod opening;
-mod redo;
 mod systemd;
 
 use std::sync::{Arc, OnceLock};
@@ -26,7 +25,7 @@ use self::control::server::Server;
 use self::opening::{Opened, Opening, StatusOnly, open};
 use crate::config::{Config, Environment};
 use crate::controller::embedded::Embedded;
-use crate::engine::{Engine, EngineParts, Settings};
+use crate::engine::{Engine, EngineParts, Settings, redo};
 use crate::journal::{Journal, Witness};
 use crate::link::{Link, LinkConfig, MakeHello};
 
@@ -104,7 +103,9 @@ async fn serve(config: Config) -> Result<(), AgentError> {
             return Ok(());
         }
     };
-    redo::repeat(&journal, &embedded).await;
+    if let Ok(inventory) = embedded.inventory() {
+        redo::repeat(&journal, &inventory, &embedded).await;
+    }
     let link_config = LinkConfig {
         listen: config.listen,
         own_name: config.embedded.name.clone(),

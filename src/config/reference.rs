@@ -7,12 +7,13 @@ use roff::{Roff, bold, italic, roman};
 use super::embedded::{ApiTable, EmbeddedTable};
 use super::file::{File, LogTable, MigrationTable};
 use super::link::{LinkTable, PeerTable, WindowTable};
+use super::refusal::RefusalRow;
 use super::store::StoreTable;
 use super::table::{Key, Table};
 use super::{CredentialConfig, SpaceConfig, StoragePoolConfig, SubnetConfig, TransferConfig};
 
 /// Every table, in the order of the reference.
-pub const TABLES: [Table; 14] = [
+pub const TABLES: [Table; 15] = [
     File::TABLE,
     MigrationTable::TABLE,
     TransferConfig::TABLE,
@@ -22,6 +23,7 @@ pub const TABLES: [Table; 14] = [
     StoreTable::TABLE,
     LogTable::TABLE,
     EmbeddedTable::TABLE,
+    RefusalRow::TABLE,
     ApiTable::TABLE,
     SpaceConfig::TABLE,
     SubnetConfig::TABLE,

@@ -111,27 +111,31 @@ impl HurdleKind {
     }
 }
 
-/// A row as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { hurdle = \"integer-settings\", level = \"pass\" }"
-)]
-struct RefusalRow {
-    #[serde(default)]
-    section: Option<String>,
-    #[serde(default)]
-    oldest: Option<u64>,
-    #[serde(default)]
-    newest: Option<u64>,
-    #[serde(default)]
-    hurdle: Option<HurdleKind>,
-    #[serde(default)]
-    from: Option<super::file::Version>,
-    #[serde(default)]
-    below: Option<super::file::Version>,
-    level: RefusalLevel,
+super::table::values! {
+    HurdleKind: "one of the kinds in `docs/refusals.md`";
+    RefusalLevel: "`pass`, `warn` or `fail`";
+    u64: "a number", false;
+}
+
+super::table::table! {
+    /// A row of what versions of Juju refuse to import: about a section of the description, with the oldest or the newest version
+    /// of it that is read, or about a hurdle. The first row that fits a version counts, and those that are shipped come last.
+    [] pub(super) struct RefusalRow in "embedded.refusals[]" {
+        /// A section of the model description, by its name.
+        section: Option<String> => "",
+        /// The oldest version of that section that is read.
+        oldest: Option<u64> => "",
+        /// The newest version of that section that is read.
+        newest: Option<u64> => "",
+        /// Something that a model may have.
+        hurdle: Option<HurdleKind> => "",
+        /// The first version of Juju that the row holds for.
+        from: Option<super::file::Version> => "",
+        /// The first version of Juju that the row holds for no longer.
+        below: Option<super::file::Version> => "",
+        /// How grave it is.
+        level: RefusalLevel => "",
+    }
 }
 
 impl TryFrom<RefusalRow> for RefusalConfig {

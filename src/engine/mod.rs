@@ -63,6 +63,7 @@ pub use self::resolve::Resolution;
 use self::resolve::SETTLE_WITHIN;
 pub use self::settings::{Process, Settings};
 use self::switchover::gateway::{self, Asked};
+pub use self::switchover::redo;
 use self::switchover::source::SourceTask;
 use self::tracked::{Event, Tracked, id_of};
 pub use self::verify::HandedOver;

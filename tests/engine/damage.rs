@@ -76,7 +76,8 @@ async fn a_disk_that_is_full_when_the_first_blob_is_offered_makes_the_migration_
     // the migration; only what was in the middle of a blob waited.
     let faults = Faults::default();
     let (src, dst) = pair_on(&[b"version: 12\n".to_vec(), noise(1, 2 << 20)], Disk::faulty(&faults)).await;
-    faults.set(FaultPlan { free_bytes: Some(0), ..FaultPlan::default() });
+    // Enough for the precheck, and less than what the store leaves to the controller.
+    faults.set(FaultPlan { free_bytes: Some(7 << 19), ..FaultPlan::default() });
     let mid = src.migrate("dst").await;
     let says_full = |view: &MigrationView| view.waiting.as_ref().is_some_and(|why| why.contains("disk is full"));
     dst.until(mid, "the target waits for room", says_full).await;

@@ -8,11 +8,11 @@ use modelferry::disk::Disk;
 use modelferry::engine::EngineError;
 use modelferry::engine::view::Stand;
 use modelferry::link::{CloseCode, Identity, Limit, Link, LinkConfig, NewSession, Peers};
-use modelferry_protocol::codec::{Bounded, Text};
-use modelferry_protocol::ids::{Hash, JournalId};
+use modelferry_protocol::codec::{Bounded, Bytes, Text};
+use modelferry_protocol::ids::{Hash, JournalId, Pin};
 use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{Ask, BlobState, Claims, ControllerCard, Hello, Message, Told};
-use modelferry_protocol::plan::{Answer, Question, Room};
+use modelferry_protocol::plan::{Answer, Knowledge, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use tokio::sync::mpsc;
 
@@ -42,14 +42,18 @@ struct Heard {
     offered: Vec<BlobRef>,
 }
 
-struct Foreign {
+struct Foreign<'a> {
     ways: Ways,
+    /// Its own link, whose key signs what it says of a model's owners.
+    link: &'a Link,
+    /// The agent that asks.
+    asker: Pin,
     /// The binary it lacks.
     lacking: BlobRef,
     heard: Heard,
 }
 
-impl Foreign {
+impl Foreign<'_> {
     /// Talks over one connection. Reports whether it was offered what it lacks; else the connection is over.
     async fn talk(&mut self, new: NewSession) -> bool {
         let NewSession { session, mut inbox, chunks: _chunks } = new;
@@ -80,6 +84,12 @@ impl Foreign {
             Question::Prechecks(_) => Some(Answer::Findings(Bounded::default())),
             Question::Networks => Some(Answer::Networks(Box::default())),
             Question::Ping => Some(Answer::Bytes(1_795_000_000_000)),
+            Question::Known(model) => {
+                let mut knowledge = Knowledge::default();
+                let signature = self.link.sign(&knowledge.signed_bytes(model, self.asker));
+                knowledge.signature = Bytes::new(signature.to_vec()).unwrap();
+                Some(Answer::Known(Box::new(knowledge)))
+            }
             Question::Held(_) => Some(Answer::Room(Room { bytes_held: 0, bytes_free: 1 << 40 })),
             Question::HeldEach(blobs) => {
                 self.heard.held_each += 1;
@@ -131,9 +141,10 @@ async fn offered_in_the_end(ways: Ways) -> Heard {
     src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
 
     let dir = tempfile::tempdir().unwrap();
-    let (_link, mut sessions) = paired(&src, &dir).await;
+    let (link, mut sessions) = paired(&src, &dir).await;
     let lacking = BlobRef { hash: Hash::of(&edited), bytes: edited.len() as u64 };
-    let mut foreign = Foreign { ways, lacking, heard: Heard::default() };
+    let asker = src.link().pin();
+    let mut foreign = Foreign { ways, link: &link, asker, lacking, heard: Heard::default() };
     let talking = async {
         while let Some(new) = sessions.recv().await {
             if foreign.talk(new).await {

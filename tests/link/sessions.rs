@@ -242,7 +242,9 @@ async fn two_agents_with_one_identity_are_told_so_and_held_back_until_somebody_a
     let told = soon(async {
         loop {
             let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
-            let streams = raw.greet(&connection).await;
+            let mut streams = raw.greet(&connection).await;
+            // An agent dials again once its connection was kept or refused, and not before.
+            let _ = streams.1.read_exact(&mut [0; 1]).await;
             if agent.link.doubles().borrow().contains_key(&raw.pin) {
                 return connection;
             }

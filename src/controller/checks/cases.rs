@@ -87,7 +87,7 @@ fn spaces_in_constraints_and_of_exposed_endpoints_must_be_the_models() {
     }
     let here =
         "  - id: '1'\n    name: inside\n  - id: '2'\n    name: dmz\n  - id: '7'\n    name: out\nlink-layer-devices:";
-    assert_eq!(against(&SPACES.replace("link-layer-devices:", here), &config("3.6.23"), &["admin"]), []);
+    assert_eq!(against(&SPACES.replacen("link-layer-devices:", here, 1), &config("3.6.23"), &["admin"]), []);
 }
 
 /// The bug: the document's version was compared, and not those of its sections, by which an import fails.

@@ -203,7 +203,7 @@ impl Database {
     /// Takes the space of the reserve, if the disk has enough of it: a file beside the databases that only holds space.
     pub fn keep_reserve(&self) {
         let path = self.path.with_file_name(RESERVE);
-        let has_room = || self.disk.free_bytes(&path).is_ok_and(|free| free >= HEADROOM_BYTES + RESERVE_BYTES);
+        let has_room = || self.disk.free_bytes(&self.path).is_ok_and(|free| free >= HEADROOM_BYTES + RESERVE_BYTES);
         if fs::metadata(&path).is_ok_and(|reserve| reserve.len() >= RESERVE_BYTES) || !has_room() {
             return;
         }

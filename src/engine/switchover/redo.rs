@@ -8,8 +8,7 @@ use modelferry_protocol::snapshot::Call;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
-use crate::controller::embedded::Embedded;
-use crate::controller::embedded::inventory::Place;
+use crate::controller::inventory::{Inventory, Place};
 use crate::controller::port::{Arrival, ControllerError, Departure, Errand};
 use crate::journal::Journal;
 
@@ -21,8 +20,7 @@ fn is_held(standing: &Standing) -> bool {
 }
 
 /// Repeats what the database lacks. What fails is reported by an alarm that compares the two.
-pub async fn repeat(journal: &Journal, embedded: &Embedded) {
-    let Ok(inventory) = embedded.inventory() else { return };
+pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl Departure + Arrival)) {
     let at_rest: Vec<(Errand, Standing)> = journal.ledger(|ledger| {
         let unknown = ledger.standings().filter(|(mid, _)| !inventory.ended.contains(mid));
         let told = unknown.filter(|(_, standing)| standing.is_at_rest() || is_held(standing));
@@ -37,20 +35,20 @@ pub async fn repeat(journal: &Journal, embedded: &Embedded) {
             (Standing::Source(record), Some((Place::Frozen, true)))
                 if matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_)) =>
             {
-                embedded.thaw(errand).await
+                controller.thaw(errand).await
             }
             (Standing::Source(_), Some((Place::Live, _))) if is_held(&standing) => {
                 let card = journal.ledger(|ledger| ledger.terms(errand.mid).map(|terms| terms.controller.clone()));
-                match embedded.freeze(errand).await {
+                match controller.freeze(errand).await {
                     // The migration's task does so where it has not ended.
-                    Ok(()) if standing.is_at_rest() => embedded.redirect(errand, &card.unwrap_or_default()).await,
+                    Ok(()) if standing.is_at_rest() => controller.redirect(errand, &card.unwrap_or_default()).await,
                     done => done,
                 }
             }
             (Standing::Target(record), Some((Place::Arriving, true)))
                 if matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
             {
-                embedded.perform(errand, &Call::Activate).await
+                controller.perform(errand, &Call::Activate).await
             }
             _ => continue,
         };

@@ -2,6 +2,7 @@
 
 mod facades;
 mod logins;
+mod logs;
 mod migrations;
 
 use std::sync::{Arc, Mutex};

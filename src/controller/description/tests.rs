@@ -278,7 +278,6 @@ fn what_is_not_looked_at_is_passed_over_whatever_it_is() {
         "1e999",
         "!!binary /w==",
         "!own [1]",
-        "!!timestamp 2026-01-01",
         "~",
         "{!!binary /w==: !!binary /w==}",
         "{<<: x, =: y}",

@@ -38,18 +38,18 @@ pub fn of_operator(what: &str, reason: &str, actor: &str) -> Cause {
 pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
     let (peer, journal) = (session.peer(), session.hello().journal);
     let shown = Seen { journal, sequence: claims.sequence };
-    if let Some(before) = core.parts.witness.note(peer, shown) {
-        if before.journal != journal {
-            let text = format!(
-                "the agent of \"{}\" has another journal than before: {journal} instead of {}. What it had promised is \
-                 lost there; see \"The journal cannot be trusted\" in docs/in-doubt.md; once you have looked at its controller, \
-                 `modelferry resolve {} --acknowledge`",
-                session.peer_name(),
-                before.journal,
-                session.peer_name(),
-            );
-            raise(core, peer, AlarmKind::Journal, text).await;
-        }
+    if let Some(before) = core.parts.witness.note(peer, shown)
+        && before.journal != journal
+    {
+        let text = format!(
+            "the agent of \"{}\" has another journal than before: {journal} instead of {}. What it had promised is \
+             lost there; see \"The journal cannot be trusted\" in docs/in-doubt.md; once you have looked at its controller, \
+             `modelferry resolve {} --acknowledge`",
+            session.peer_name(),
+            before.journal,
+            session.peer_name(),
+        );
+        raise(core, peer, AlarmKind::Journal, text).await;
     }
     if claims.is_halted {
         raise(core, peer, AlarmKind::SetBack, set_back_text(core, session)).await;

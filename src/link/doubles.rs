@@ -66,7 +66,9 @@ impl Doubles {
     /// Opens it again, and forgets what was seen.
     pub fn release(&self, peer: Pin) {
         self.sightings().remove(&peer);
-        self.found.send_modify(|found| drop(found.remove(&peer)));
+        self.found.send_modify(|found| {
+            found.remove(&peer);
+        });
     }
 
     /// Notes that a connection takes the place of another one by the same side; reports whether it is worth asking if that
@@ -103,7 +105,9 @@ impl Doubles {
         self.hold(peer);
         lines.iter().for_each(|line| line.close(CloseCode::TwoAgents, ""));
         let addresses = lines.map(|line| super::registry::canonical(line.connection.remote_address()));
-        self.found.send_modify(|found| drop(found.insert(peer, Double::Met(addresses))));
+        self.found.send_modify(|found| {
+            found.insert(peer, Double::Met(addresses));
+        });
     }
 
     /// Notes why a connection ended, if the peer has met another agent with this agent's identity.

@@ -168,7 +168,8 @@ impl Target {
             if peers.iter().any(|peer| peer.name == text) {
                 return Ok(Self::Peer(text.to_owned()));
             }
-            if !text.contains('.') && !(all && Path::new(text).is_dir()) {
+            let is_path = text.contains('.') || all && Path::new(text).is_dir();
+            if !is_path {
                 let meant = nearest(text, peers.iter().map(|peer| peer.name.as_str()));
                 let meant = meant.map_or_else(String::new, |peer| format!("did you mean \"{peer}\"?\n"));
                 return Err(Failure::new(FailureKind::NotFound, format!("\"{text}\" is no peer, and no path"))

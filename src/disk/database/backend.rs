@@ -21,10 +21,9 @@ impl Backend {
     }
 
     fn kept<R>(&self, outcome: io::Result<R>) -> io::Result<R> {
-        outcome.map_err(|error| {
+        outcome.inspect_err(|error| {
             let copy = error.raw_os_error().map(io::Error::from_raw_os_error);
             let _ = self.failure.set(copy.unwrap_or_else(|| io::Error::new(error.kind(), error.to_string())));
-            error
         })
     }
 }

@@ -93,11 +93,8 @@ impl SourceTask {
             match done {
                 None => {}
                 Some(Ok(())) => return self.pass("log", "after"),
-                Some(Err(LogError::Transfer(TransferError::Closed(_)))) => {
-                    if !self.until_the_line_turns().await {
-                        return Ok(());
-                    }
-                }
+                Some(Err(LogError::Transfer(TransferError::Closed(_)))) if self.until_the_line_turns().await => {}
+                Some(Err(LogError::Transfer(TransferError::Closed(_)))) => return Ok(()),
                 Some(Err(error)) => return Err(self.log_stays(error)),
             }
         }

@@ -33,10 +33,10 @@ const HELP: Help = Help {
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP, group = ArgGroup::new("how").required(true),
     override_usage = "modelferry resolve [OPTIONS] <ID> --proof <FILE>\n       \
-    modelferry resolve [OPTIONS] <ID> --renounce\n       \
-    modelferry resolve [OPTIONS] <ID> --reclaim --target-destroyed <UUID>\n       \
-    modelferry resolve [OPTIONS] <ID> --force-activate --source-destroyed <UUID>\n       \
-    modelferry resolve [OPTIONS] <ID> --discard-frozen <UUID>")]
+    modelferry resolve <ID> --renounce\n       \
+    modelferry resolve <ID> --reclaim --target-destroyed <UUID>\n       \
+    modelferry resolve <ID> --force-activate --source-destroyed <UUID>\n       \
+    modelferry resolve <ID> --discard-frozen <UUID>")]
 pub struct ResolveArgs {
     /// The migration's ID, or its model; with --acknowledge, a peer
     id: String,

@@ -84,7 +84,7 @@ fn a_disk_that_was_full_for_a_moment_costs_no_more_than_the_moment() {
     src.import(&sample);
     let model = sample.name.as_str();
     disk.fill();
-    let value = "v".repeat(20_000);
+    let value = "v".repeat(16_000);
     let refused = (0..400).find_map(|number| {
         let told = src.run(&["embedded", "set", model, &format!("key{number}={value}")]);
         (told.code != 0).then_some(told)
@@ -145,7 +145,7 @@ fn a_lost_or_damaged_controller_is_reported_with_the_models_that_the_journal_kno
     src.import(&sample);
     let model = sample.name.as_str();
     src.run(&["migrate", model, "dst", "--wait"]).ok();
-    dst.until("the target is at rest", |dst| dst.view(&format!("{}:0", sample.uuid))["ended_ms"].as_u64());
+    dst.until("the target is at rest", |dst| dst.view(&format!("{}:0", sample.uuid))["ended-ms"].as_u64());
     src.run(&["embedded", "user", "list"]).ok();
     dst.stop();
     let database = state(&dst).join("controller.redb");

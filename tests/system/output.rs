@@ -51,7 +51,13 @@ fn output_that_cannot_be_written_is_a_failure_of_every_command() {
     let (src, _dst) = source();
     let sample = src.dir.path().join("sample");
     let write = ["demo", "--write-model", sample.to_str().unwrap(), "--size", "1MiB"];
+    let mut tried = 0;
     for args in PRINTING.into_iter().chain([&write[..]]) {
+        // An empty list is one line on standard error, and nothing that could be lost.
+        if args[0] != "demo" && src.run(args).out.is_empty() {
+            continue;
+        }
+        tried += 1;
         let lost = src.told(args, src.command(args).stdout(full()).stderr(Stdio::piped()));
         lost.fails(1, "cannot write to standard output: No space left on device");
         let json = [args, &["--format", "json"]].concat();
@@ -59,6 +65,7 @@ fn output_that_cannot_be_written_is_a_failure_of_every_command() {
             src.told(&json, src.command(&json).stdout(full()).stderr(Stdio::piped())).fails(1, "cannot write");
         }
     }
+    assert!(tried >= PRINTING.len() - 3, "only {tried} commands printed anything");
     // A remark that cannot be written is no panic, and no success.
     let remarking = ["precheck", "shop-eu", "dst"];
     assert_eq!(src.told(&remarking, src.command(&remarking).stderr(full()).stdout(Stdio::piped())).code, 1);

@@ -92,7 +92,7 @@ fn a_large_wheel_is_patched_in_bounded_memory() {
     let (src, dst) = ready(&old, &new, "4mbit");
     src.run(&["migrate", "wheel-2", "dst", "--wait"]).ok();
     arrived(&dst, &new);
-    assert!(bytes(&src, "wheel-2", "sent_wire") * 20 < new.len() as u64, "{}", src.migration("wheel-2"));
+    assert!(bytes(&src, "wheel-2", "sent-wire") * 20 < new.len() as u64, "{}", src.migration("wheel-2"));
     for host in [&src, &dst] {
         let peak = host.peak_memory_bytes();
         assert!(peak <= MEMORY_BYTES_MAX, "{} used {} MiB", host.name, peak >> 20);

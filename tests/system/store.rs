@@ -56,7 +56,7 @@ fn a_migrated_models_blobs_survive_and_those_of_the_model_that_left_go_after_the
     dst.run(&["migrate", model, "src", "--wait"]).ok();
     pruned(&src);
     assert!(src.serves(model));
-    src.run(&["verify", &format!("{}:0", sample.uuid)]).ok();
+    src.run(&["verify", &format!("{}:1", sample.uuid)]).ok();
 }
 
 #[test]

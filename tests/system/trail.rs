@@ -44,7 +44,7 @@ fn both_sides_prove_their_trail_and_name_the_same_pins_and_root() {
     let (src, dst, _) = ready(&sample);
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
     let (here, there) = (src.migration(&sample.name), dst.migration(&sample.name));
-    for field in ["mid", "root", "source_pin", "target_pin"] {
+    for field in ["mid", "root", "source-pin", "target-pin"] {
         assert_eq!(here["migration"][field], there["migration"][field], "{field}");
         assert!(here["migration"][field].as_str().unwrap().len() >= 32, "{field}");
     }

@@ -220,12 +220,13 @@ fn the_readme_lists_every_command_as_its_help_does() {
     assert_eq!(rows.len(), expected.len(), "README.md has a row too many: {rows:?}");
 }
 
-/// Returns the rows of the page's tables, a cell each for what Juju says, what is here, and what holds it.
-fn parity() -> Vec<[String; 3]> {
+/// Returns the rows of the page's tables, a cell each for what Juju says, what is here, what holds it, and what holds it with
+/// Juju's own client.
+fn parity() -> Vec<[String; 4]> {
     let page = text(PARITY);
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Juju |"));
     let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-    rows.map(|line| cells(line).try_into().unwrap_or_else(|cells| panic!("{cells:?} are not three cells"))).collect()
+    rows.map(|line| cells(line).try_into().unwrap_or_else(|cells| panic!("{cells:?} are not four cells"))).collect()
 }
 
 fn is_test(line: &str) -> bool {
@@ -235,7 +236,7 @@ fn is_test(line: &str) -> bool {
 #[test]
 fn every_sentence_of_jujus_page_is_held_by_a_test_that_exists() {
     let (mut held, rows) = (0, parity());
-    for [juju, _, held_by] in &rows {
+    for [juju, _, held_by, _] in &rows {
         let tests: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty() || held_by == "nothing to hold", "nothing holds {juju}");
         for test in &tests {
@@ -251,8 +252,23 @@ fn every_sentence_of_jujus_page_is_held_by_a_test_that_exists() {
 }
 
 #[test]
+fn every_test_with_jujus_own_client_that_the_page_names_exists() {
+    let mut held = 0;
+    for [juju, _, _, client] in parity() {
+        let tests: Vec<&str> = client.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() || client == "not run", "{juju}: {client:?} names no test");
+        for test in &tests {
+            let (path, name) = test.split_once("::").unwrap_or_else(|| panic!("{test} names no test"));
+            assert!(text(path).contains(&format!("\ndef {name}(")), "{path} has no test {name}");
+        }
+        held += usize::from(!tests.is_empty());
+    }
+    assert!(held >= 15, "{held} sentences are held with Juju's own client");
+}
+
+#[test]
 fn every_sentence_of_jujus_page_has_its_command_or_its_document() {
-    for [juju, here, held_by] in parity() {
+    for [juju, here, held_by, _] in parity() {
         let shown = commands_shown(&here).len() + paths_named(&here).len();
         assert!(shown > 0 || held_by == "nothing to hold" || here.starts_with("the same"), "{juju} has no command");
     }

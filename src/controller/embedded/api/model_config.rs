@@ -12,7 +12,11 @@ use crate::juju::rpc::{Call, RpcError};
 
 pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
     match call.method.as_str() {
-        "ModelGet" => reply(&settings(caller, &record(caller)?)),
+        "ModelGet" => {
+            let value = |value| ConfigValue { value: json!(value), source: "model".to_owned() };
+            let told = settings(caller, &record(caller)?);
+            reply(&ConfigResults { config: told.into_iter().map(|(name, told)| (name, value(told))).collect() })
+        }
         _ => Err(RpcError::unknown_method(call)),
     }
 }
@@ -27,13 +31,12 @@ fn record(caller: &Caller) -> Result<ModelRecord, RpcError> {
     models.into_iter().find(|record| record.controller).ok_or_else(super::errors::model_not_found)
 }
 
-fn settings(caller: &Caller, record: &ModelRecord) -> ConfigResults {
+/// Returns as much of a model's settings as clients look at.
+pub(super) fn settings(caller: &Caller, record: &ModelRecord) -> BTreeMap<String, String> {
     let summary = &record.summary;
     let version =
         if summary.agent_version.is_empty() { &caller.api.inner().config.version } else { &summary.agent_version };
     let uuid = record.uuid.to_string();
     let told = [("agent-version", version), ("name", &record.name), ("type", &summary.cloud_type), ("uuid", &uuid)];
-    let value = |value: &String| ConfigValue { value: json!(value), source: "model".to_owned() };
-    let config: BTreeMap<_, _> = told.into_iter().map(|(name, told)| (name.to_owned(), value(told))).collect();
-    ConfigResults { config }
+    told.into_iter().map(|(name, told)| (name.to_owned(), told.clone())).collect()
 }

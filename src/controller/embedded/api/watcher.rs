@@ -7,12 +7,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::super::record::ModelRecord;
 use super::full_status::full_status;
+use super::model_config::settings;
 use super::model_manager::{description, status};
 use super::session::{Caller, Place, reply};
+use crate::controller::description::Description;
 use crate::disk::blocking;
 use crate::juju::params::common::EntityStatus;
-use crate::juju::params::status::{DetailedStatus, FullStatus, ModelStatusInfo, UnitStatus};
+use crate::juju::params::status::{Base, DetailedStatus, FullStatus, MachineStatus, ModelStatusInfo, UnitStatus};
+use crate::juju::params::tag;
 use crate::juju::params::watcher::{NextResults, WatcherId};
 use crate::juju::rpc::{ErrorCode, RpcError};
 
@@ -113,26 +117,32 @@ fn things(caller: &Caller) -> Result<Things, RpcError> {
             add_model(&mut things, caller, &record, status);
             if let Some(told) = description(caller, &record)? {
                 let inside = full_status(ModelStatusInfo::default(), &told, false, String::new());
-                add_inside(&mut things, &record.uuid.to_string(), &inside);
+                add_inside(&mut things, &record, &told, &inside);
             }
         }
     }
     Ok(things)
 }
 
-fn add_model(things: &mut Things, caller: &Caller, record: &super::super::record::ModelRecord, status: EntityStatus) {
+fn add_model(things: &mut Things, caller: &Caller, record: &ModelRecord, status: EntityStatus) {
     let uuid = record.uuid.to_string();
     let inner = caller.api.inner();
+    let config = settings(caller, record);
     let model = json!({
         "model-uuid": uuid,
         "name": record.name,
+        "type": record.summary.model_type,
+        "version": config["agent-version"],
+        "config": config,
         "life": super::full_status::ALIVE,
         "owner": record.owner,
         "controller-uuid": inner.identity.uuid.to_string(),
         "is-controller": record.controller,
         "cloud": record.summary.cloud,
         "cloud-region": record.summary.region,
-        "status": { "current": status.status, "message": status.info, "since": status.since },
+        "status": { "current": status.status, "message": status.info, "since": status.since, "version": "" },
+        "constraints": {},
+        "sla": { "level": "unsupported", "owner": record.owner },
     });
     things.insert(("model", uuid), model);
 }
@@ -141,8 +151,18 @@ fn info(status: &DetailedStatus) -> Value {
     json!({ "current": status.status, "message": status.info, "since": status.since, "version": status.version })
 }
 
-fn add_inside(things: &mut Things, uuid: &str, inside: &FullStatus) {
-    for (id, machine) in &inside.machines {
+fn base(of: &Base) -> String {
+    format!("{}@{}", of.name, of.channel)
+}
+
+fn add_machines(things: &mut Things, uuid: &str, machines: &BTreeMap<String, MachineStatus>) {
+    for (id, machine) in machines {
+        let address = |value: &String| {
+            let kind = if value.contains(':') { "ipv6" } else { "ipv4" };
+            json!({ "value": value, "type": kind, "scope": "" })
+        };
+        // A container's id is its host's, its kind and its number.
+        let container = id.rsplit('/').nth(1).unwrap_or_default();
         let told = json!({
             "model-uuid": uuid,
             "id": id,
@@ -150,23 +170,40 @@ fn add_inside(things: &mut Things, uuid: &str, inside: &FullStatus) {
             "agent-status": info(&machine.agent_status),
             "instance-status": info(&machine.instance_status),
             "life": super::full_status::ALIVE,
-            "base": format!("{}@{}", machine.base.name, machine.base.channel),
+            "base": base(&machine.base),
+            "container-type": container,
+            "supported-containers": [],
+            "supported-containers-known": false,
+            "jobs": ["JobHostUnits"],
+            "addresses": machine.ip_addresses.iter().map(address).collect::<Vec<_>>(),
+            "has-vote": false,
+            "wants-vote": false,
         });
         things.insert(("machine", id.clone()), told);
+        add_machines(things, uuid, &machine.containers);
     }
+}
+
+fn add_inside(things: &mut Things, record: &ModelRecord, description: &Description, inside: &FullStatus) {
+    let uuid = &record.uuid.to_string();
+    add_machines(things, uuid, &inside.machines);
     for (name, application) in &inside.applications {
+        let described = description.applications.iter().find(|it| it.name == *name);
         let told = json!({
             "model-uuid": uuid,
             "name": name,
             "exposed": application.exposed,
             "charm-url": application.charm,
+            "owner-tag": tag::user(&record.owner),
             "life": super::full_status::ALIVE,
+            "min-units": described.map_or(0, |it| it.min_units),
+            "constraints": {},
             "subordinate": !application.subordinate_to.is_empty(),
             "status": info(&application.status),
             "workload-version": application.workload_version,
         });
         things.insert(("application", name.clone()), told);
-        add_units(things, uuid, name, &application.units, "");
+        add_units(things, uuid, inside, (name, ""), &application.units);
     }
     for relation in &inside.relations {
         let endpoints: Vec<Value> = relation
@@ -175,7 +212,8 @@ fn add_inside(things: &mut Things, uuid: &str, inside: &FullStatus) {
             .map(|end| {
                 json!({
                     "application-name": end.application,
-                    "relation": { "name": end.name, "role": end.role, "interface": relation.interface },
+                    "relation": { "name": end.name, "role": end.role, "interface": relation.interface,
+                        "optional": false, "limit": 0, "scope": relation.scope },
                 })
             })
             .collect();
@@ -184,23 +222,44 @@ fn add_inside(things: &mut Things, uuid: &str, inside: &FullStatus) {
     }
 }
 
+/// Reads ports as status shows them, `80/tcp` or `8000-8010/udp`.
+fn port_range(shown: &str) -> Option<(u16, u16, &str)> {
+    let (ports, protocol) = shown.split_once('/')?;
+    let (from, to) = ports.split_once('-').unwrap_or((ports, ports));
+    Some((from.parse().ok()?, to.parse().ok()?, protocol))
+}
+
+/// Adds units of an application; of a subordinate's, with the name of their principal.
 fn add_units(
     things: &mut Things,
     uuid: &str,
-    application: &str,
+    inside: &FullStatus,
+    (application, principal): (&str, &str),
     units: &BTreeMap<String, UnitStatus>,
-    principal: &str,
 ) {
+    let whole = inside.applications.get(application);
     for (name, unit) in units {
+        let ranges: Vec<_> = unit.opened_ports.iter().filter_map(|shown| port_range(shown)).collect();
+        let single = ranges.iter().filter(|(from, to, _)| from == to);
+        let charm =
+            if unit.charm.is_empty() { whole.map(|it| it.charm.as_str()).unwrap_or_default() } else { &unit.charm };
         let told = json!({
             "model-uuid": uuid,
             "name": name,
             "application": application,
+            "base": whole.map(|it| base(&it.base)).unwrap_or_default(),
+            "charm-url": charm,
             "machine-id": unit.machine,
             "principal": principal,
             "subordinate": !principal.is_empty(),
             "life": super::full_status::ALIVE,
             "public-address": unit.public_address,
+            "private-address": unit.public_address,
+            "ports": single.map(|(port, _, of)| json!({ "protocol": of, "number": port })).collect::<Vec<_>>(),
+            "port-ranges": ranges
+                .iter()
+                .map(|(from, to, of)| json!({ "from-port": from, "to-port": to, "protocol": of }))
+                .collect::<Vec<_>>(),
             "workload-status": info(&unit.workload_status),
             "agent-status": info(&unit.agent_status),
         });
@@ -208,7 +267,7 @@ fn add_units(
         for (subordinate, unit) in &unit.subordinates {
             let application = subordinate.split('/').next().unwrap_or(subordinate);
             let one = BTreeMap::from([(subordinate.clone(), unit.clone())]);
-            add_units(things, uuid, application, &one, name);
+            add_units(things, uuid, inside, (application, name), &one);
         }
     }
 }

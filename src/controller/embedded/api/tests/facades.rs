@@ -204,6 +204,24 @@ async fn a_watcher_tells_what_there_is_and_then_waits_for_a_change() {
     assert_eq!(refusal(waiting).code, ErrorCode::Stopped);
 }
 
+/// python-libjuju reads the settings of every model that it is told of. Without them its watcher ended with a KeyError, and
+/// no model could be connected to.
+#[tokio::test]
+async fn a_watcher_tells_a_models_settings() {
+    let served = Served::start().await;
+    let client = served.admin(&sample()).await;
+    let id = called(&client, "Client", 8, "WatchAll", json!({})).await["watcher-id"].as_str().unwrap().to_owned();
+    let first = client.call_version("AllWatcher", 3, &id, "Next", json!({})).await.unwrap();
+    let model = first["deltas"].as_array().unwrap().iter().find(|delta| delta[0] == "model").unwrap()[2].clone();
+    let told = called(&client, "ModelConfig", 3, "ModelGet", json!({})).await;
+    for (name, value) in told["config"].as_object().unwrap() {
+        assert_eq!(model["config"][name], value["value"], "{name}");
+    }
+    let containers = first["deltas"].as_array().unwrap().iter().filter(|delta| delta[2]["container-type"] == "lxd");
+    assert!(containers.count() > 0, "containers are machines as well");
+    assert_eq!((&model["version"], &model["type"]), (&model["config"]["agent-version"], &json!("iaas")));
+}
+
 #[tokio::test]
 async fn offers_are_listed_by_what_is_asked_for() {
     let served = Served::start().await;

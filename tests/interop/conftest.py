@@ -1,0 +1,247 @@
+"""Two agents on this host, each with an embedded controller whose API Juju's own clients use.
+
+`scripts/interop` builds what the tests run and names it in the environment:
+
+    MODELFERRY   the program under test
+    JUJU36       Juju's own client, 3.6.11
+    WIRETAP36    holds every message against Juju 3.6.11's own types
+    LIBJUJU      Python interpreters that have python-libjuju, separated by colons
+    JUBILANT     a Python interpreter that has jubilant
+    JUJULIB      a folder with node_modules/@canonical/jujulib
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 90
+PASSWORD = "correct horse battery staple"
+MODEL = "shop-eu"
+SIZE = "4MiB"
+# The sample has one user; a reader is put in after it.
+OWNER = "users:\n  version: 1\n  users:\n"
+READER = """  - name: bob
+    display-name: Bob
+    created-by: admin
+    date-created: 2026-03-02T08:00:00Z
+    access: read
+"""
+
+
+def tool(name):
+    """The program that the environment names, or a skip that names it."""
+    value = os.environ.get(name)
+    if not value:
+        pytest.skip(f"{name} is not set: see scripts/interop")
+    return value
+
+
+def assert_clean(agent, whose=""):
+    """Every message of this agent's API satisfies Juju's own types; with `whose` "reply", every one that it sent itself."""
+    report = agent.report()
+    assert report["checked"] > 0
+    findings = {where: found for where, found in report["findings"].items() if whose in where}
+    assert not findings, json.dumps(findings, indent=1)
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(what, check):
+    """Waits until `check` returns something true, and returns it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        result = check()
+        if result:
+            return result
+        time.sleep(0.1)
+    raise AssertionError(f"waited {PATIENCE} s in vain: {what}")
+
+
+class Ran:
+    """What a command printed, and its exit status."""
+
+    def __init__(self, done):
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def ok(self):
+        assert self.code == 0, f"exit status {self.code}\nstdout: {self.out}\nstderr: {self.err}"
+        return self.out
+
+    def fails(self, code=None):
+        assert self.code != 0, f"expected a failure\nstdout: {self.out}\nstderr: {self.err}"
+        assert code is None or self.code == code, f"exit status {self.code}\nstderr: {self.err}"
+        return self.err
+
+    def json(self):
+        return json.loads(self.ok())
+
+
+def run(args, **options):
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return Ran(subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=PATIENCE * 2, **options))
+
+
+class Agent:
+    """An agent with its embedded controller, and its API behind a wiretap."""
+
+    def __init__(self, root, name):
+        self.name, self.dir = name, root / name
+        self.dir.mkdir()
+        self.api_port, self.tap_port = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+        self.udp_port = free_port(socket.SOCK_DGRAM)
+        self.ca = self.dir / "ca.pem"
+        self.process = self.tap = None
+        # The clients are told the wiretap's address alone, so that nothing goes past it.
+        (self.dir / "agent.toml").write_text(
+            f'state-dir = "{self.dir}/state"\n'
+            f'socket = "{self.dir}/ferry.sock"\n'
+            f'listen = "127.0.0.1:{self.udp_port}"\n\n'
+            f'[embedded]\nname = "{name}"\naddresses = ["127.0.0.1:{self.tap_port}"]\n\n'
+            f'[embedded.api]\nlisten = "127.0.0.1:{self.api_port}"\n'
+        )
+
+    def start(self):
+        log = open(self.dir / "agent.log", "ab")
+        command = [tool("MODELFERRY"), "agent", "--config", self.dir / "agent.toml"]
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        until(f"agent {self.name} answers", lambda: self("status").code == 0)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def __call__(self, *args, **options):
+        """Runs a command of modelferry against this agent."""
+        return run([tool("MODELFERRY"), "--socket", self.dir / "ferry.sock", *args], **options)
+
+    def start_tap(self):
+        # A tap that clients trust needs the CA's key, which lies beside its certificate in the controller's database.
+        database = (self.dir / "state" / "controller.redb").read_bytes()
+        for key, path in (("ca_cert", self.ca), ("ca_key", self.dir / "ca.key")):
+            found = re.search(rb'"%s":("-----BEGIN [^"]*")' % key.encode(), database)
+            assert found, f"no {key} in the controller's database"
+            path.write_text(json.loads(found[1]))
+        log = open(self.dir / "tap.log", "ab")
+        self.tap = subprocess.Popen(
+            [
+                tool("WIRETAP36"), "-listen", f"127.0.0.1:{self.tap_port}", "-upstream", f"127.0.0.1:{self.api_port}",
+                "-ca", self.ca, "-ca-key", self.dir / "ca.key",
+            ],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        )
+        until(f"the wiretap of {self.name} listens", self.report)
+
+    def report(self):
+        """What the wiretap found: {"checked": n, "findings": {...}}, or None while it does not listen."""
+        context = ssl._create_unverified_context()
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{self.tap_port}/_tap/report", context=context, timeout=5) as reply:
+                return json.load(reply)
+        except OSError:
+            return None
+
+    def stop(self):
+        for process in (self.tap, self.process):
+            if process and process.poll() is None:
+                process.terminate()
+        for process in (self.tap, self.process):
+            if process:
+                process.wait(timeout=PATIENCE)
+
+
+class Cluster:
+    """Agents "src" and "dst", paired, with the sample model on src."""
+
+    def __init__(self, root):
+        self.root = root
+        self.src, self.dst = Agent(root, "src"), Agent(root, "dst")
+        self.password = root / "password"
+        self.password.write_text(PASSWORD + "\n")
+        self.sample = root / "sample"
+
+    def start(self):
+        run([tool("MODELFERRY"), "demo", "--write-model", self.sample, "--size", SIZE]).ok()
+        description = self.sample / "model.yaml"
+        description.write_text(description.read_text().replace(OWNER, OWNER + READER))
+        for agent in (self.src, self.dst):
+            agent.start()
+            agent("embedded", "user", "set-password", "admin", "--password-file", self.password).ok()
+            agent("embedded", "user", "add", "bob", "--password-file", self.password).ok()
+            agent.start_tap()
+        code = re.search(r"pair accept (\S+)", self.dst("pair", "offer", "--as", "src").ok())[1]
+        self.src("pair", "accept", code, f"127.0.0.1:{self.dst.udp_port}", "--as", "dst").ok()
+        for agent in (self.src, self.dst):
+            until("the peers are connected", lambda: any(peer["connected"] for peer in agent("peers", "--format", "json").json()))
+        self.import_model(self.src)
+
+    def import_model(self, agent):
+        agent("embedded", "import", self.sample / "model.yaml", "--blobs", self.sample / "blobs").ok()
+
+    def client(self, name, *agents, **options):
+        """A Juju client whose store knows the controllers of these agents."""
+        return Juju(self, self.root / name, agents, **options)
+
+    def stop(self):
+        self.src.stop()
+        self.dst.stop()
+
+
+class Juju:
+    """Juju's own client with a store of its own."""
+
+    def __init__(self, cluster, data, agents, password=True):
+        self.data = data
+        data.mkdir()
+        # A client that finds no list of public clouds asks a host outside for one.
+        (data / "public-clouds.yaml").write_text("clouds: {}\n")
+        for agent in agents:
+            self.knows(agent, cluster.password if password else None)
+
+    def knows(self, agent, password):
+        """Adds the controller to the store, with the password where there is one."""
+        given = ["--password-file", password] if password else []
+        agent("embedded", "client-config", "--juju-data", self.data, "--merge", *given).ok()
+
+    def environment(self):
+        return {**os.environ, "JUJU_DATA": str(self.data), "HOME": str(self.data), "JUJU_STATUS_ISO_TIME": "true"}
+
+    def __call__(self, *args, **options):
+        if "input" in options:
+            options["stdin"] = None
+        return run([tool("JUJU36"), *args], env=self.environment(), **options)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+    for agent in (cluster.src, cluster.dst):
+        shutil.rmtree(agent.dir / "state", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A cluster for tests that only read."""
+    cluster = Cluster(tmp_path_factory.mktemp("shared"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()

@@ -1,0 +1,201 @@
+"""Juju's own client, 3.6.11, on the embedded controller: it looks, it logs in, it migrates, it is redirected."""
+
+import re
+
+from conftest import MODEL, PASSWORD, assert_clean, until
+
+
+def migrated(cluster, juju):
+    """Migrates the sample with Juju's client and waits until it has moved."""
+    juju("migrate", f"src:{MODEL}", "dst").ok()
+    until("the model arrives", lambda: cluster.dst("show-model", MODEL).code == 0)
+    until("src has finished", lambda: "migrated to controller" in cluster.src("status", "-m", MODEL).err)
+
+
+def test_a_wrong_password_is_refused_in_jujus_words(shared):
+    juju = shared.client("wrong-password", shared.src, password=False)
+    refused = juju("login", "-c", "src", "-u", "admin", input="wrong\n").fails()
+    assert "invalid entity name or password" in refused
+
+
+def test_a_right_password_is_taken_and_kept_as_a_macaroon(shared):
+    juju = shared.client("right-password", shared.src, password=False)
+    login = juju("login", "-c", "src", "-u", "admin", input=PASSWORD + "\n")
+    login.ok()
+    assert "please enter password for admin on src" in login.err
+    assert PASSWORD not in (juju.data / "accounts.yaml").read_text()
+    assert MODEL in juju("models", "-c", "src").ok()
+
+
+def test_a_controller_with_another_ca_is_not_trusted(shared):
+    juju = shared.client("wrong-ca", shared.src)
+    other = shared.client("right-ca", shared.dst)
+    controllers = (juju.data / "controllers.yaml").read_text()
+    foreign = re.search(r"ca-cert: \|.*?-----END CERTIFICATE-----\n", (other.data / "controllers.yaml").read_text(), re.S)
+    (juju.data / "controllers.yaml").write_text(re.sub(r"ca-cert: \|.*?-----END CERTIFICATE-----\n", foreign[0], controllers, flags=re.S))
+    assert "certificate" in juju("models", "-c", "src").fails()
+
+
+def test_models_and_show_model_name_the_model(shared):
+    juju = shared.client("looks", shared.src)
+    listed = juju("models", "-c", "src", "--format", "json").json()
+    assert [model["short-name"] for model in listed["models"]] == ["controller", MODEL]
+    shown = juju("show-model", f"src:admin/{MODEL}", "--format", "json").json()[MODEL]
+    ours = shared.src("show-model", MODEL, "--format", "json").json()[MODEL]
+    for key in ("name", "model-uuid", "model-type", "controller-uuid", "cloud", "region", "type", "life", "agent-version"):
+        assert shown[key] == ours[key], key
+    assert shown["status"]["current"] == "available"
+    assert_clean(shared.src)
+
+
+def comparable(status):
+    """What both clients say of a model, without times and what only one of them prints."""
+    return {
+        "applications": {
+            name: {
+                "charm-name": application["charm-name"],
+                "status": application["application-status"]["current"],
+                "units": {
+                    unit: {
+                        "machine": shown.get("machine"),
+                        "workload": shown["workload-status"]["current"],
+                        "agent": shown["juju-status"]["current"],
+                    }
+                    for unit, shown in application.get("units", {}).items()
+                },
+                "relations": {
+                    endpoint: sorted(relation["related-application"] for relation in relations)
+                    for endpoint, relations in application.get("relations", {}).items()
+                },
+            }
+            for name, application in status["applications"].items()
+        },
+        "machines": {
+            machine: {
+                "instance": shown["instance-id"],
+                "base": shown["base"],
+                "containers": sorted(shown.get("containers", {})),
+            }
+            for machine, shown in status["machines"].items()
+        },
+    }
+
+
+def test_status_agrees_field_by_field_with_modelferry_status(shared):
+    juju = shared.client("status", shared.src)
+    theirs = juju("status", "-m", f"src:admin/{MODEL}", "--format", "json", "--relations").json()
+    ours = shared.src("status", "-m", MODEL, "--format", "json", "--relations").json()
+    assert comparable(theirs) == comparable(ours)
+    for key in ("name", "type", "controller", "cloud", "region", "version"):
+        assert theirs["model"][key] == ours["model"][key], key
+    for form in ("yaml", "short", "summary", "oneline", "line"):
+        juju("status", "-m", f"src:admin/{MODEL}", "--format", form).ok()
+    assert_clean(shared.src)
+
+
+def columns(text):
+    """The rows of each table of a status that people read, by the table's first heading, without times."""
+    tables = {}
+    for block in text.strip().split("\n\n"):
+        heading, *rows = block.splitlines()
+        named = re.findall(r"\S+", heading)
+        tables[named[0]] = [row.split()[0].rstrip("*") for row in rows]
+    return tables
+
+
+def test_the_status_that_people_read_has_the_tables_and_rows_of_modelferry_status(shared):
+    juju = shared.client("tabular", shared.src)
+    theirs = columns(juju("status", "-m", f"src:admin/{MODEL}", "--relations").ok())
+    ours = columns(shared.src("status", "-m", MODEL, "--relations").ok())
+    for table in ("Model", "App", "Unit", "Machine"):
+        assert sorted(theirs[table]) == sorted(ours[table]), table
+
+
+def test_users_are_listed(shared):
+    juju = shared.client("users", shared.dst)
+    names = {user["user-name"] for user in juju("users", "-c", "dst", "--format", "json").json()}
+    assert {"admin", "bob"} <= names
+    assert_clean(shared.dst)
+
+
+def test_a_model_that_does_not_exist_is_answered_as_juju_answers_it(shared):
+    juju = shared.client("no-model", shared.src)
+    assert "not found" in juju("show-model", "src:admin/nowhere").fails()
+    assert "not found" in juju("status", "-m", "src:admin/nowhere").fails()
+
+
+def test_migrate_moves_the_model_and_the_source_redirects_to_the_known_controller(cluster):
+    juju = cluster.client("both", cluster.src, cluster.dst)
+    juju("status", "-m", f"src:admin/{MODEL}").ok()
+    migrated(cluster, juju)
+    redirected = juju("status", "-m", f"src:admin/{MODEL}").fails(1)
+    assert f'ERROR Model "admin/{MODEL}" has been migrated to controller "dst".' in redirected
+    assert f"To access it run 'juju switch dst:admin/{MODEL}'." in redirected
+    juju("switch", f"dst:admin/{MODEL}").ok()
+    assert MODEL in juju("status").ok()
+    assert_clean(cluster.src)
+    assert_clean(cluster.dst)
+
+
+def test_a_client_that_does_not_know_the_destination_is_told_how_to_log_in(cluster):
+    both = cluster.client("both", cluster.src, cluster.dst)
+    stranger = cluster.client("stranger", cluster.src)
+    stranger("status", "-m", f"src:admin/{MODEL}").ok()
+    migrated(cluster, both)
+    told = stranger("status", "-m", f"src:admin/{MODEL}").fails(1)
+    assert f'ERROR Model "admin/{MODEL}" has been migrated to another controller.' in told
+    assert "To access it run one of the following commands (you can replace the -c argument with your own preferred controller name):" in told
+    line = re.search(r"'juju login (\S+) -c (\S+)'", told)
+    assert line, told
+    fingerprint = re.search(r"New controller fingerprint \[([0-9A-F:]+)\]", told)
+    assert fingerprint, told
+    # The printed line, typed: the client shows the very fingerprint that the redirect told, and asks for trust in it.
+    login = stranger("login", line[1], "-c", line[2], "-u", "admin", "--trust", "--no-prompt", input=PASSWORD + "\n")
+    assert f"CA fingerprint: [{fingerprint[1]}]" in login.err, login.err
+    # Juju 3.6.11 sends no user after that, so that no controller with users of its own lets it in.
+    assert "no credentials provided" in login.fails()
+    # What `client-config` writes leads there.
+    stranger.knows(cluster.dst, cluster.password)
+    assert MODEL in stranger("status", "-m", f"dst:admin/{MODEL}").ok()
+
+
+def test_missing_users_stop_a_migration_in_jujus_words_and_nothing_changes(cluster):
+    cluster.dst("embedded", "user", "remove", "bob").ok()
+    juju = cluster.client("both", cluster.src, cluster.dst)
+    refused = juju("migrate", f"src:{MODEL}", "dst").fails(1)
+    assert "users granted access to the model do not exist" in refused
+    assert "bob" in refused
+    assert cluster.src("show-model", MODEL).code == 0
+
+
+def test_show_model_and_status_show_the_migration_while_it_runs(cluster):
+    cluster.src("limit", "dst", "1mbit").ok()
+    juju = cluster.client("both", cluster.src, cluster.dst)
+    juju("migrate", f"src:{MODEL}", "dst").ok()
+    status = until(
+        "show-model has a migration",
+        lambda: juju("show-model", f"src:admin/{MODEL}", "--format", "json").json()[MODEL]["status"].get("migration"),
+    )
+    assert status
+    shown = juju("show-model", f"src:admin/{MODEL}", "--format", "json").json()[MODEL]["status"]
+    assert shown["migration-start"]
+    assert "migrating: " in juju("status", "-m", f"src:admin/{MODEL}").ok()
+    cluster.src("abort", MODEL).ok()
+    until(
+        "the failure shows",
+        lambda: "aborted" in juju("show-model", f"src:admin/{MODEL}", "--format", "json").json()[MODEL]["status"].get("migration", ""),
+    )
+    assert_clean(cluster.src)
+
+
+def test_a_migration_that_jujus_client_began_outlives_both_agents(cluster):
+    cluster.src("limit", "dst", "4mbit").ok()
+    juju = cluster.client("both", cluster.src, cluster.dst)
+    juju("migrate", f"src:{MODEL}", "dst").ok()
+    for agent in (cluster.src, cluster.dst):
+        agent.kill()
+        agent.start()
+    cluster.src("limit", "dst", "none").ok()
+    until("the model arrives", lambda: cluster.dst("show-model", MODEL).code == 0)
+    until("the client is redirected", lambda: f"juju switch dst:admin/{MODEL}" in juju("status", "-m", f"src:admin/{MODEL}").err)
+    assert MODEL in juju("status", "-m", f"dst:admin/{MODEL}").ok()

@@ -4,6 +4,7 @@
 
     MODELFERRY   the program under test
     JUJU36       Juju's own client, 3.6.11
+    MASTER36     Juju 3.6.11's own migration master
     WIRETAP36    holds every message against Juju 3.6.11's own types
     LIBJUJU      Python interpreters that have python-libjuju, separated by colons
     JUBILANT     a Python interpreter that has jubilant

@@ -61,18 +61,7 @@ impl Arrival for Embedded {
 
     async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
         let call = call.clone();
-        self.blocking(move |inner| match &call {
-            Call::Import(blob) => inner.stage_description(errand, *blob),
-            Call::ImportEntries(blob) => inner.stage_entries(errand, *blob),
-            Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
-                inner.stage_binary(errand, &call)
-            }
-            Call::CheckMachines => inner.finish_staging(errand),
-            Call::Activate => inner.activate(errand),
-            Call::AdoptResources => inner.adopt(errand),
-            Call::Abort => inner.abort(errand),
-        })
-        .await
+        self.blocking(move |inner| inner.perform(errand, &call)).await
     }
 
     async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
@@ -155,8 +144,27 @@ fn networks(spaces: &[SpaceConfig]) -> Networks {
 }
 
 impl Inner {
+    /// Makes one of the calls that stage a model, take it into service, or delete its copy.
+    pub(super) fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+        match call {
+            Call::Import(blob) => self.stage_description(errand, *blob),
+            Call::ImportEntries(blob) => self.stage_entries(errand, *blob),
+            Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
+                self.stage_binary(errand, call)
+            }
+            Call::CheckMachines => self.finish_staging(errand),
+            Call::Activate => self.activate(errand),
+            Call::AdoptResources => self.adopt(errand),
+            Call::Abort => self.abort(errand),
+        }
+    }
+
     /// Judges by what the controller is now; `mid`: the migration that asks.
-    fn judged<T>(&self, mid: Option<MigrationId>, judge: impl FnOnce(&Target<'_>) -> T) -> Result<T, ControllerError> {
+    pub(super) fn judged<T>(
+        &self,
+        mid: Option<MigrationId>,
+        judge: impl FnOnce(&Target<'_>) -> T,
+    ) -> Result<T, ControllerError> {
         let users = self.database.users::<UserRecord>()?.into_iter().map(|(name, _)| name).collect();
         let models: Vec<Known> = self.database.models()?.iter().map(|model| known(model, mid)).collect();
         Ok(judge(&Target { config: &self.config, users: &users, models: &models }))

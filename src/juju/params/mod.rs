@@ -9,6 +9,7 @@ pub mod bytes;
 pub mod common;
 pub mod controller;
 mod golang;
+pub mod migration_target;
 pub mod model_config;
 pub mod model_manager;
 pub mod offers;

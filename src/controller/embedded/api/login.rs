@@ -16,7 +16,7 @@ use super::{Api, host_port, time};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
 use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
-use crate::juju::logstream::LogReader;
+use crate::juju::logstream::{LogReader, LogWriter};
 use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo};
 use crate::juju::params::tag;
 use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service};
@@ -50,31 +50,39 @@ impl Service for Api {
         {
             return Ok(());
         }
-        let Route::ModelLog(named) = &head.route else {
-            return Err(RpcError::new(ErrorCode::NotFound, "404 page not found"));
-        };
-        let Credentials { auth_tag, password, macaroons, .. } = &head.credentials;
-        let by_tag = tag::user_of(auth_tag).map(str::to_owned);
-        let user = if by_tag.is_none() { self.user_by(macaroons).await? } else { by_tag };
-        let user = user.as_deref().ok_or_else(RpcError::bad_login)?;
-        let uuid = named.parse().map_err(|_| unknown(named))?;
-        let (record, _) = self.record(uuid).await?.ok_or_else(|| unknown(named))?;
-        let known = match self.proven(user, macaroons).await? {
-            Some(known) => known,
-            None => self.check(head.peer.ip(), user, password).await?,
-        };
-        rights(&record, user, known.access).map(drop).ok_or_else(denied)
+        match &head.route {
+            Route::ModelLog(named) => {
+                let uuid = named.parse().map_err(|_| unknown(named))?;
+                let (record, _) = self.record(uuid).await?.ok_or_else(|| unknown(named))?;
+                let (user, known) = self.sender(head).await?;
+                rights(&record, &user, known.access).map(drop).ok_or_else(denied)
+            }
+            Route::LogTransfer | Route::MigrateCharm { .. } | Route::MigrateTools | Route::MigrateResources => {
+                match self.sender(head).await?.1.access {
+                    Access::Superuser => Ok(()),
+                    _ => Err(RpcError::new(ErrorCode::Forbidden, "permission denied")),
+                }
+            }
+            _ => Err(RpcError::new(ErrorCode::NotFound, "404 page not found")),
+        }
     }
 
     async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
         match request.head.route.clone() {
             Route::Other(path) if is_open(&path) => self.prove(&path, request).await,
+            Route::MigrateCharm { .. } | Route::MigrateTools | Route::MigrateResources => {
+                self.take_upload(request).await
+            }
             _ => Err(RpcError::new(ErrorCode::NotFound, "404 page not found")),
         }
     }
 
     async fn read_log(&self, head: &RequestHead, model: &str) -> Result<Box<dyn LogReader>, RpcError> {
         self.open_log(head, model).await
+    }
+
+    async fn write_log(&self, head: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
+        self.take_log(head).await
     }
 }
 
@@ -88,6 +96,19 @@ pub(super) fn rights(record: &ModelRecord, user: &str, access: Access) -> Option
 }
 
 impl Api {
+    /// Returns who sends a request, by macaroons or a password.
+    async fn sender(&self, head: &RequestHead) -> Result<(String, Known), RpcError> {
+        let Credentials { auth_tag, password, macaroons, .. } = &head.credentials;
+        let by_tag = tag::user_of(auth_tag).map(str::to_owned);
+        let user = if by_tag.is_none() { self.user_by(macaroons).await? } else { by_tag };
+        let user = user.ok_or_else(RpcError::bad_login)?;
+        let known = match self.proven(&user, macaroons).await? {
+            Some(known) => known,
+            None => self.check(head.peer.ip(), &user, password).await?,
+        };
+        Ok((user, known))
+    }
+
     /// Returns a model, and where its users are sent.
     async fn record(&self, model: ModelUuid) -> Result<Option<(ModelRecord, Option<RedirectErrorInfo>)>, RpcError> {
         let look = move |api: &Self| {

@@ -12,7 +12,9 @@ mod full_status;
 mod gate;
 mod local_login;
 mod log;
+mod log_transfer;
 mod login;
+mod migration_target;
 mod model_config;
 mod model_manager;
 mod offers;
@@ -21,6 +23,7 @@ mod session;
 mod storage_status;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod user_manager;
 mod watcher;
 

@@ -13,7 +13,7 @@ use super::super::view::{Access, ModelState};
 use super::errors::{denied, fault, model_not_found};
 use super::login::rights;
 use super::watcher::Watchers;
-use super::{Api, client, clouds, controller, model_config, model_manager, offers, user_manager};
+use super::{Api, client, clouds, controller, migration_target, model_config, model_manager, offers, user_manager};
 use crate::disk::blocking;
 use crate::juju::rpc::{Call, ErrorCode, FacadeVersions, RpcError, Session};
 
@@ -23,6 +23,7 @@ const OF_CONTROLLER: &[(&str, &[u32])] = &[
     ("ApplicationOffers", &[4, 5]),
     ("Cloud", &[7]),
     ("Controller", &[11, 12, 13, 14]),
+    ("MigrationTarget", &[1, 2, 3, 4, 5, 6]),
     ("ModelConfig", &[3]),
     ("ModelManager", &[9, 10, 11]),
     ("Pinger", &[1]),
@@ -99,6 +100,7 @@ impl Caller {
         match call.facade.as_str() {
             "ModelManager" => model_manager::answer(self, call),
             "Controller" => controller::answer(self, call),
+            "MigrationTarget" => migration_target::answer(self, call),
             "UserManager" => user_manager::answer(self, call),
             "ApplicationOffers" => offers::answer(self, call),
             "Cloud" => clouds::answer(self, call),

@@ -16,7 +16,7 @@ fn on_faulty_disk() -> (EmbeddedRig, Faults, ModelUuid) {
     let store = Store::open(dir.path(), disk.clone()).unwrap();
     let embedded = Embedded::open(dir.path(), config("src"), store.clone(), disk).unwrap();
     embedded.add_user("bob", Access::Login, None).unwrap();
-    let rig = EmbeddedRig { dir, name: "src".to_owned(), embedded, store };
+    let rig = EmbeddedRig { dir, config: config("src"), embedded, store };
     let model = rig.with_model();
     (rig, faults, model)
 }

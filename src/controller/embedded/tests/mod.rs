@@ -26,7 +26,7 @@ controller_contract!(contract, EmbeddedRig);
 /// An embedded controller in a directory of its own.
 pub(super) struct EmbeddedRig {
     dir: TempDir,
-    name: String,
+    config: EmbeddedConfig,
     embedded: Embedded,
     store: Store,
 }
@@ -51,27 +51,23 @@ pub(super) fn config(name: &str) -> EmbeddedConfig {
     }
 }
 
-fn open(dir: &TempDir, name: &str) -> (Embedded, Store) {
+fn open(dir: &TempDir, config: &EmbeddedConfig) -> (Embedded, Store) {
     let store = Store::open(dir.path(), Disk::real()).unwrap();
-    (Embedded::open(dir.path(), config(name), store.clone(), Disk::real()).unwrap(), store)
+    (Embedded::open(dir.path(), config.clone(), store.clone(), Disk::real()).unwrap(), store)
 }
 
 impl Rig for EmbeddedRig {
     type Port = Embedded;
 
     fn start(name: &str) -> Self {
-        let dir = TempDir::new().unwrap();
-        let (embedded, store) = open(&dir, name);
-        // The sample model's other user.
-        embedded.add_user("bob", Access::Login, None).unwrap();
-        Self { dir, name: name.to_owned(), embedded, store }
+        Self::start_as(config(name))
     }
 
     fn restarted(self) -> Self {
-        let Self { dir, name, embedded, store } = self;
+        let Self { dir, config, embedded, store } = self;
         drop((embedded, store));
-        let (embedded, store) = open(&dir, &name);
-        Self { dir, name, embedded, store }
+        let (embedded, store) = open(&dir, &config);
+        Self { dir, config, embedded, store }
     }
 
     fn port(&self) -> &Embedded {
@@ -101,6 +97,15 @@ impl Rig for EmbeddedRig {
 }
 
 impl EmbeddedRig {
+    /// Starts a controller of this configuration.
+    pub(super) fn start_as(config: EmbeddedConfig) -> Self {
+        let dir = TempDir::new().unwrap();
+        let (embedded, store) = open(&dir, &config);
+        // The sample model's other user.
+        embedded.add_user("bob", Access::Login, None).unwrap();
+        Self { dir, config, embedded, store }
+    }
+
     /// Returns the controller.
     pub(super) fn embedded(&self) -> &Embedded {
         &self.embedded

@@ -26,13 +26,9 @@ async fn handed_over(source: &EmbeddedRig, target: &EmbeddedRig) -> Vec<Call> {
 
 /// Starts a controller like the others, but for what `change` does to its configuration.
 fn target(change: impl FnOnce(&mut EmbeddedConfig)) -> EmbeddedRig {
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path(), Disk::real()).unwrap();
     let mut config = config("dst");
     change(&mut config);
-    let embedded = Embedded::open(dir.path(), config, store.clone(), Disk::real()).unwrap();
-    embedded.add_user("bob", Access::Login, None).unwrap();
-    EmbeddedRig { dir, name: "dst".to_owned(), embedded, store }
+    EmbeddedRig::start_as(config)
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn open(served: &Served, password: &str, query: &str) -> Result<LogTail, S
     LogTail::open(&target, &Sample::default().uuid.to_string(), query, &credentials, "3.6.11").await
 }
 
-async fn read(served: &Served, query: &str) -> Vec<String> {
+pub(super) async fn read(served: &Served, query: &str) -> Vec<String> {
     let mut tail = open(served, PASSWORD, query).await.unwrap();
     let mut lines = Vec::new();
     while let Some(line) = tail.next().await.unwrap() {

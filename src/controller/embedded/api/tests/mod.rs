@@ -1,5 +1,6 @@
 //! The API, asked by the client of `juju::rpc` over a real port.
 
+mod arrivals;
 mod facades;
 mod logins;
 mod logs;

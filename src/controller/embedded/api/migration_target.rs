@@ -1,0 +1,202 @@
+//! `MigrationTarget` 1 to 6: a migration master of Juju's own moves a model straight into the controller.
+//!
+//! Such a migration has an id like any other. It is made at the import, and noted as a fact, so that a master never
+//! touches what the agents' migrations bring.
+
+use std::collections::BTreeSet;
+
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
+use modelferry_protocol::plan::ModelFacts;
+use modelferry_protocol::snapshot::{Call as Step, Name};
+use serde_json::{Value, json};
+
+use super::super::Inner;
+use super::super::import::key;
+use super::super::intake::check_calls;
+use super::super::record::{Mid, ModelRecord, State};
+use super::errors::{fault, no_tag};
+use super::session::{Caller, reply};
+use super::time;
+use crate::controller::checks::target;
+use crate::controller::description::{Description, DescriptionError};
+use crate::controller::port::{ControllerError, Errand};
+use crate::juju::params::migration_target::{BytesResult, MigrationModelInfo, ModelArgs, SerializedModel};
+use crate::juju::params::{ErrorResult, ErrorResults, tag};
+use crate::juju::rpc::{Call, ErrorCode, RpcError};
+
+/// How Go writes that there is no version.
+const NO_VERSION: &str = "0.0.0";
+/// How Go writes that there is no time.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+
+pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+    caller.must_be_superuser()?;
+    let inner = caller.api.inner();
+    let refused = |error: ControllerError| fault(&error);
+    let perform = |step: &Step| {
+        let (_, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
+        inner.perform(errand, step).map(|()| json!({})).map_err(refused)
+    };
+    match call.method.as_str() {
+        "CACert" => reply(&BytesResult { result: inner.identity.ca_cert.clone().into_bytes() }),
+        "Prechecks" => prechecks(inner, &call.params()?).map(|()| json!({})),
+        "Import" => {
+            let SerializedModel { bytes } = call.params()?;
+            import(inner, &bytes).map(|()| json!({}))
+        }
+        "CheckMachines" => {
+            let (record, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
+            reply(&inner.check_machines(&record, errand).map_err(refused)?)
+        }
+        "Activate" => perform(&Step::Activate),
+        "AdoptResources" => perform(&Step::AdoptResources),
+        "Abort" => perform(&Step::Abort),
+        "LatestLogTime" => {
+            let (_, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
+            let latest = inner.latest_log_time(errand).map_err(refused)?;
+            Ok(json!(time(latest).unwrap_or_else(|| NO_TIME.to_owned())))
+        }
+        _ => Err(RpcError::unknown_method(call)),
+    }
+}
+
+fn model_of(call: &Call) -> Result<ModelUuid, RpcError> {
+    let ModelArgs { model_tag } = call.params()?;
+    tag::model_of(&model_tag).ok_or_else(|| no_tag("model", &model_tag))
+}
+
+fn prechecks(inner: &Inner, info: &MigrationModelInfo) -> Result<(), RpcError> {
+    let owner = tag::user_of(&info.owner_tag).unwrap_or_default();
+    let version = if info.agent_version == NO_VERSION { "" } else { info.agent_version.as_str() };
+    for (value, what) in [(info.uuid.as_str(), "UUID"), (owner, "Owner"), (&info.name, "Name"), (version, "Version")] {
+        if value.is_empty() {
+            return Err(RpcError::new(ErrorCode::NotValid, format!("empty {what} not valid")));
+        }
+    }
+    let uuid: ModelUuid = info.uuid.parse().map_err(|_| no_tag("model", &tag::model(&info.uuid)))?;
+    let mut facts = match info.model_description.as_slice() {
+        [] => ModelFacts { cloud: Name::cut(&inner.config.cloud), ..ModelFacts::default() },
+        bytes => {
+            let told = Description::parse(bytes).map_err(|error| RpcError::plain(error.to_string()))?;
+            check_calls(&told).map_err(|error| fault(&error))?;
+            told.facts().map_err(|error| RpcError::plain(error.to_string()))?
+        }
+    };
+    (facts.uuid, facts.name, facts.owner) = (uuid, Name::cut(&info.name), Name::cut(owner));
+    facts.agent_version = Name::cut(version);
+    facts.controller_version = Name::cut(&info.controller_agent_version);
+    inner.judge_masters(facts).map_err(|error| fault(&error))
+}
+
+/// Imports a model. What an earlier migration of a master left of it is deleted first.
+fn import(inner: &Inner, document: &[u8]) -> Result<(), RpcError> {
+    let refused = |error: ControllerError| fault(&error);
+    if document.len() as u64 > DESCRIPTION_BYTES_MAX {
+        return Err(RpcError::plain(DescriptionError::TooLarge.to_string()));
+    }
+    // Nothing names the blob until the model is staged.
+    let _copied = inner.store.lease_with_puts();
+    let blob = inner.store.put_bytes(document).map_err(|error| fault(&ControllerError::storage(error)))?;
+    let description = inner.description_of(blob.into()).map_err(refused)?;
+    let mut facts = description.facts().map_err(|error| RpcError::plain(error.to_string()))?;
+    facts.controller_version = Name::cut(NO_VERSION);
+    inner.judge_masters(facts).map_err(refused)?;
+    let model = description.uuid;
+    if let Some(left) = inner.left_over(model).map_err(refused)? {
+        tracing::info!(%model, "an import that was left over is deleted, and the model imported anew");
+        inner.perform(left, &Step::Abort).map_err(refused)?;
+    }
+    let errand = Errand { mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()), model };
+    let note = |mid| inner.database.write(|tables| tables.put_fact(&arrival_fact(model), &Mid(mid)));
+    note(errand.mid).map_err(refused)?;
+    inner.perform(errand, &Step::Import(blob)).map_err(refused)
+}
+
+/// The fact that holds by which migration a master brings, or brought, a model.
+fn arrival_fact(model: ModelUuid) -> String {
+    format!("master/{model}")
+}
+
+/// Juju's word for how a model stands in a migration.
+fn mode(record: &ModelRecord) -> &'static str {
+    match record.state {
+        State::Importing { .. } | State::Staged { .. } => "importing",
+        State::Frozen { .. } => "exporting",
+        State::Live { .. } | State::Gone(_) => "",
+    }
+}
+
+impl Inner {
+    /// Returns a model, and the migration by which a master brings it, or has brought it.
+    ///
+    /// Errors: [`ControllerError::NotImporting`] for any other model that is here.
+    fn brought_by_master(&self, model: ModelUuid) -> Result<(ModelRecord, Errand), ControllerError> {
+        let record = self.known(model)?;
+        if let State::Gone(_) = record.state {
+            return Err(ControllerError::ModelNotFound(model.to_string()));
+        }
+        let noted: Option<Mid> = self.database.fact(&arrival_fact(model))?;
+        let mid = noted.map(|mid| mid.0).filter(|mid| record.mid() == Some(*mid) || record.came() == Some(*mid));
+        match mid {
+            Some(mid) => Ok((record, Errand { mid, model })),
+            None => Err(ControllerError::NotImporting),
+        }
+    }
+
+    /// Returns the migration of a master that has not made its model live.
+    fn left_over(&self, model: ModelUuid) -> Result<Option<Errand>, ControllerError> {
+        match self.brought_by_master(model) {
+            Ok((record, errand)) => Ok((mode(&record) == "importing").then_some(errand)),
+            Err(ControllerError::ModelNotFound(_) | ControllerError::NotImporting) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Judges a model that a master would bring.
+    fn judge_masters(&self, mut facts: ModelFacts) -> Result<(), ControllerError> {
+        // What is left over is deleted at the import.
+        facts.mid = self.left_over(facts.uuid)?.map(|errand| errand.mid);
+        // Behind a master is a real controller, and machines run its models.
+        facts.machines_live = true;
+        if facts.cloud_type.is_empty() {
+            facts.cloud_type = Name::cut(&self.config.cloud_type);
+        }
+        // The source compares the two for itself.
+        facts.identity_url = modelferry_protocol::codec::Text::cut(&self.config.identity_url);
+        match self.judged(facts.mid, |target| target::refusal(&facts, target))? {
+            Some(finding) => Err(ControllerError::Refused(finding.text.into_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the staging if nothing is missing, and else lists what is: a master uploads everything, so that something
+    /// was lost on the way.
+    fn check_machines(&self, record: &ModelRecord, errand: Errand) -> Result<ErrorResults, ControllerError> {
+        if record.came() == Some(errand.mid) {
+            return Ok(ErrorResults::default());
+        }
+        let not_found = || ControllerError::ModelNotFound(errand.model.to_string());
+        let description = self.description_of(record.description.ok_or_else(not_found)?)?;
+        let held: BTreeSet<String> = self.database.binaries(errand.model)?.into_iter().map(|(path, _)| path).collect();
+        let missing = description.wanted().iter().filter(|wanted| !held.contains(&key(wanted)));
+        let results: Vec<ErrorResult> = missing
+            .map(|wanted| ErrorResult { error: Some(RpcError::plain(format!("{wanted} was not uploaded"))) })
+            .collect();
+        if results.is_empty() {
+            self.perform(errand, &Step::CheckMachines)?;
+        }
+        Ok(ErrorResults { results })
+    }
+
+    /// Returns the migration of a model whose mode a master's upload or log needs.
+    pub(super) fn in_mode(&self, model: ModelUuid, wanted: &str) -> Result<Errand, RpcError> {
+        let record = self.known(model).map_err(|error| fault(&error))?;
+        let actual = mode(&record);
+        if actual != wanted {
+            let text = format!("model migration mode is {actual:?} instead of {wanted:?}");
+            return Err(RpcError::new(ErrorCode::BadRequest, text));
+        }
+        self.brought_by_master(model).map(|(_, errand)| errand).map_err(|error| fault(&error))
+    }
+}

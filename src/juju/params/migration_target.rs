@@ -1,0 +1,70 @@
+//! `MigrationTarget` 1 to 6.
+
+use serde::{Deserialize, Serialize};
+
+/// `MigrationModelInfo`: a model that wants to come. What a source can do besides is not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct MigrationModelInfo {
+    /// The model's UUID.
+    pub uuid: String,
+    /// Its name.
+    pub name: String,
+    /// Its owner, a user's tag.
+    pub owner_tag: String,
+    /// The agent version it runs.
+    pub agent_version: String,
+    /// The version of its controller; `0.0.0` where a master does not tell.
+    pub controller_agent_version: String,
+    /// Its description; empty from sources before 3.6.
+    #[serde(with = "super::bytes")]
+    pub model_description: Vec<u8>,
+}
+
+/// `SerializedModel`: a model's description. Masters send nothing else in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct SerializedModel {
+    /// The description, YAML.
+    #[serde(with = "super::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// `ModelArgs`, and as much of `ActivateModelArgs` and `AdoptResourcesArgs` as a controller without machines uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ModelArgs {
+    /// The model.
+    pub model_tag: String,
+}
+
+/// `BytesResult`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct BytesResult {
+    /// What was asked for.
+    #[serde(with = "super::bytes")]
+    pub result: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::from_value;
+    use super::*;
+
+    #[test]
+    fn what_a_master_sends_is_read() {
+        let info: MigrationModelInfo = from_value(&json!({
+            "uuid": "u", "name": "prod", "owner-tag": "user-admin", "agent-version": "3.6.11",
+            "controller-agent-version": "0.0.0", "facade-versions": {"Agent": [3]}, "model-description": "YQ=="
+        }))
+        .unwrap();
+        assert_eq!((info.owner_tag.as_str(), info.model_description.as_slice()), ("user-admin", &b"a"[..]));
+        let model: SerializedModel =
+            from_value(&json!({"bytes": "YQ==", "charms": null, "tools": null, "resources": null})).unwrap();
+        assert_eq!(model.bytes, b"a");
+        assert_eq!(json!(BytesResult { result: b"a".to_vec() }), json!({"result": "YQ=="}));
+    }
+}

@@ -6,6 +6,8 @@
     JUJU36       Juju's own client, 3.6.11
     MASTER36     Juju 3.6.11's own migration master
     WIRETAP36    holds every message against Juju 3.6.11's own types
+    SERVER41     Juju 4.1's own API server, see tests/interop/juju41/server41
+    CLIENT41     asks it with Juju 4.1's own API client
     LIBJUJU      Python interpreters that have python-libjuju, separated by colons
     JUBILANT     a Python interpreter that has jubilant
     JUJULIB      a folder with node_modules/@canonical/jujulib

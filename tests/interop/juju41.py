@@ -1,0 +1,208 @@
+"""A real Juju 4.1 controller for tests, and what makes sample models acceptable to its import.
+
+Juju's description library takes documents that the import of a controller refuses; `as_imported` is the list of those things.
+"""
+
+import base64
+import hashlib
+import json
+import socket
+import subprocess
+import uuid
+
+import pytest
+import yaml
+
+from conftest import PATIENCE, free_port, run, tool
+
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIWgyAmWH7WuJjkhkTMJx1dyoG5iKaKuk8ibpOHUA8pY test@example"
+
+
+class Controller41:
+    """Juju 4.1's own API server over SQLite; `flags` are those of server41."""
+
+    def __init__(self, root, name, *flags):
+        self.name, self.dir, self.flags = name, root / name, flags
+        self.port = free_port(socket.SOCK_STREAM)
+        self.process = None
+        self.told = {}
+
+    def start(self):
+        """Starts it, or starts it again on what it had."""
+        log = open(f"{self.dir}.log", "ab")
+        self.process = subprocess.Popen(
+            [
+                tool("SERVER41"), "-dir", self.dir, "-name", self.name, "-listen", f"127.0.0.1:{self.port}",
+                "-cloud", "openstack-eu:openstack:RegionOne", "-cloud", "microk8s:kubernetes:localhost",
+                "-user", "bob:bobpw", *self.flags,
+            ],
+            stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True,
+        )
+        line = self.process.stdout.readline()
+        assert line, f"server41 did not start; see {self.dir}.log"
+        self.told = json.loads(line)
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def __call__(self, *args, password=None):
+        """Asks it with Juju 4.1's own client."""
+        told = self.told
+        return run([
+            tool("CLIENT41"), "-addr", told["addr"], "-ca", told["ca"], "-user", told["user"],
+            "-password", password or told["password"], *args,
+        ])
+
+    def models(self):
+        """The UUIDs of its models by `owner/name`."""
+        return {f"{m['Qualifier']}/{m['Name']}": m["UUID"] for m in self("models").json()}
+
+    def is_live(self, model):
+        """Whether the model is in service: it can be logged in to, and no migration holds it."""
+        info = self("info", model).json()[0]
+        result = info.get("result") or {}
+        if result.get("migration") or (result.get("status") or {}).get("status") != "available":
+            return False
+        return self("status", model).code == 0
+
+    def inside(self, model):
+        """The names of the model's applications, units and machines, as Juju's own FullStatus has them."""
+        status = self("status", model).json()
+        machines, pending = set(), dict(status["machines"] or {})
+        while pending:
+            name, machine = pending.popitem()
+            machines.add(name)
+            pending.update(machine["containers"] or {})
+        units = set()
+        for application in (status["applications"] or {}).values():
+            for name, unit in (application["units"] or {}).items():
+                units |= {name, *(unit["subordinates"] or {})}
+        return {"applications": set(status["applications"] or {}), "units": units, "machines": machines}
+
+
+def told_by(description):
+    """The same names, as a description has them."""
+    machines = set()
+
+    def walk(some):
+        for machine in some:
+            machines.add(machine["id"])
+            walk(machine.get("containers") or [])
+
+    walk(description["machines"]["machines"])
+    applications = description["applications"]["applications"]
+    return {
+        "applications": {application["name"] for application in applications},
+        "units": {unit["name"] for application in applications for unit in application["units"]["units"]},
+        "machines": machines,
+    }
+
+
+class Loader(yaml.SafeLoader):
+    """Leaves times as texts."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read(path):
+    return yaml.load(path.read_text(), Loader)
+
+
+def write(description, path):
+    path.write_text(yaml.safe_dump(description, sort_keys=False, width=1 << 20))
+
+
+def agent_password(tag):
+    return f"password-of-{tag}-0123456789"
+
+
+def agent_hash(tag):
+    """As Juju hashes an agent's password."""
+    return base64.b64encode(hashlib.sha512(agent_password(tag).encode()).digest()[:18]).decode()
+
+
+def as_imported(model):
+    """Changes a description so that the import of Juju 4.1-beta2 takes it. Returns the new URLs of its local charms by the old ones."""
+    config = model["config"]
+    if "authorized-keys" in config:
+        config["authorized-keys"] = SSH_KEY
+    renamed = {}
+    for application in model["applications"]["applications"]:
+        old = application["charm-url"]
+        if old.startswith("local:"):
+            name, revision = old.rsplit("/", 1)[1].rsplit("-", 1)
+            renamed[old] = application["charm-url"] = f"ch:amd64/{name}-{revision}"
+            application["charm-origin"].update(source="charm-hub", id=f"testcharm{name}", channel="latest/stable")
+        known = application["charm-configs"]["configs"]
+        settings = application.get("settings") or {}
+        for key, value in settings.items():
+            # An import wants int64 and is given int.
+            if isinstance(value, int) and not isinstance(value, bool):
+                settings[key] = value = str(value)
+            if key not in known:
+                kind = "boolean" if isinstance(value, bool) else "string"
+                known[key] = {"type": kind, "default": value, "description": key}
+        # It takes one application setting only.
+        application["application-config"] = {
+            key: value for key, value in (application.get("application-config") or {}).items() if key == "trust"
+        }
+    # A secret in a vault needs a back-end of the same id.
+    model.pop("secret-backend-id", None)
+    config.pop("secret-backend", None)
+    held = model["secrets"]["secrets"]
+    in_vault = lambda secret: any("value-ref" in revision for revision in secret["revisions"])
+    model["secrets"]["secrets"] = [secret for secret in held if model["type"] == "caas" or not in_vault(secret)]
+    for secret in model["secrets"]["secrets"] + (model.get("remote-secrets") or {}).get("remote-secrets", []):
+        for consumer in [secret, *secret.get("consumers", [])]:
+            if consumer.get("consumer", "").startswith("application-"):
+                consumer["consumer"] = consumer["consumer"].replace("application-", "unit-") + "-0"
+    entities = model["remote-entities"]["remote-entities"]
+    ids = {entity["id"] for entity in entities}
+    for remote in model["remote-applications"]["remote-applications"]:
+        if f"application-{remote['name']}" not in ids:
+            token = str(uuid.uuid5(uuid.NAMESPACE_DNS, remote["name"]))
+            entities.append({"id": f"application-{remote['name']}", "token": token, "macaroon": ""})
+    give_passwords(model)
+    for volume in model["volumes"]["volumes"]:
+        for attachment in volume["attachments"]["attachments"]:
+            if attachment.get("provisioned") and attachment.get("device-name") and not attachment.get("device-link"):
+                attachment["device-link"] = f"/dev/disk/by-id/virtio-{volume['volume-id'][:20]}"
+    return renamed
+
+
+def give_passwords(model):
+    """Gives each agent a password of its own: two that are equal are refused."""
+
+    def machines(some):
+        for machine in some:
+            machine["password-hash"] = agent_hash("machine-" + machine["id"].replace("/", "-"))
+            machines(machine.get("containers") or [])
+
+    machines(model["machines"]["machines"])
+    for application in model["applications"]["applications"]:
+        for unit in application["units"]["units"]:
+            unit["password-hash"] = agent_hash("unit-" + unit["name"].replace("/", "-"))
+
+
+@pytest.fixture
+def real(tmp_path):
+    """A real controller called "west"."""
+    controller = Controller41(tmp_path, "west")
+    try:
+        yield controller.start()
+    finally:
+        controller.stop()

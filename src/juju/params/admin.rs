@@ -1,9 +1,9 @@
 //! `Admin`: logins, and where a model went.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::juju::rpc::FacadeVersions;
+use crate::juju::rpc::{ErrorCode, FacadeVersions, RpcError};
 
 /// Parameters of `Admin.Login`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,12 +33,22 @@ pub struct LoginRequest {
     pub client_version: String,
 }
 
-/// Parameters of `Admin.LoginWithSessionToken`.
+/// Parameters of `Admin.LoginWithSessionToken`, and result of `Admin.GetDeviceSessionToken`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct SessionTokenRequest {
     /// The token.
     pub session_token: String,
+}
+
+/// Result of `Admin.LoginDevice`: where a user completes a login that began elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct DeviceLogin {
+    /// What the user types there.
+    pub user_code: String,
+    /// The page's address.
+    pub verification_uri: String,
 }
 
 /// Result of both logins.
@@ -152,6 +162,15 @@ pub struct RedirectErrorInfo {
     pub controller_alias: String,
 }
 
+impl RpcError {
+    /// Sends the client to another controller.
+    pub fn redirect(to: &RedirectErrorInfo) -> Self {
+        let info = serde_json::to_value(to).unwrap_or_else(|_| Value::Object(Map::new()));
+        let message = "redirection to alternative server required";
+        Self { message: message.to_owned(), code: ErrorCode::Redirect, info: Some(info) }
+    }
+}
+
 /// Result of `Admin.RedirectInfo`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -187,6 +206,15 @@ mod tests {
     fn what_a_login_result_lacks_is_absent_and_not_null() {
         let result = LoginResult { server_version: "3.6.11".to_owned(), ..LoginResult::default() };
         assert_eq!(serde_json::to_string(&result).unwrap(), r#"{"facades":[],"server-version":"3.6.11"}"#);
+    }
+
+    #[test]
+    fn a_device_login_and_a_session_token_are_written_in_jujus_keys() {
+        let login = DeviceLogin { user_code: "BCDF-GHJK".into(), verification_uri: "https://here/login".into() };
+        let golden = json!({"user-code": "BCDF-GHJK", "verification-uri": "https://here/login"});
+        assert_eq!(serde_json::to_value(login).unwrap(), golden);
+        let token = SessionTokenRequest { session_token: "t".into() };
+        assert_eq!(serde_json::to_value(token).unwrap(), json!({"session-token": "t"}));
     }
 
     #[test]

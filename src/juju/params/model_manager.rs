@@ -52,123 +52,94 @@ pub struct Model {
     pub qualifier: String,
 }
 
-/// `ModelInfo`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct ModelInfo {
-    /// The name.
-    pub name: String,
-    /// `iaas` or `caas`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The UUID.
-    pub uuid: String,
-    /// The controller's UUID.
-    pub controller_uuid: String,
-    /// Whether it is the controller's own model.
-    pub is_controller: bool,
-    /// The cloud's type.
-    #[serde(skip_serializing_if = "is_default")]
-    pub provider_type: String,
-    /// Version 9: what machines run on unless told otherwise, `jammy`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub default_series: String,
-    /// The cloud.
-    pub cloud_tag: String,
-    /// Its region.
-    #[serde(skip_serializing_if = "is_default")]
-    pub cloud_region: String,
-    /// The credential.
-    #[serde(skip_serializing_if = "is_default")]
-    pub cloud_credential_tag: String,
-    /// 3.x: its owner's tag.
-    #[serde(skip_serializing_if = "is_default")]
-    pub owner_tag: String,
-    /// 4.x: its owner.
-    #[serde(skip_serializing_if = "is_default")]
-    pub qualifier: String,
-    /// `alive`.
-    pub life: String,
-    /// How it stands.
-    pub status: EntityStatus,
-    /// A migration that runs, or the last one if it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migration: Option<MigrationStatus>,
-    /// 3.x: its support level.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sla: Option<Sla>,
-    /// The agent version that it runs.
-    pub agent_version: Option<String>,
-    /// Version 9: what machines run on unless told otherwise, `ubuntu@22.04/stable`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub default_base: String,
-    /// Whether the cloud accepts the credential, if that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cloud_credential_validity: Option<bool>,
-    /// Its users; a user who is no administrator sees only themselves.
-    pub users: Vec<ModelUser>,
-    /// Its machines; only for users who may write.
-    pub machines: Vec<MachineInfo>,
-    /// Its secret back-ends; only for users who may write.
-    pub secret_backends: Vec<serde_json::Value>,
-    /// What it can do.
-    #[serde(skip_serializing_if = "is_default")]
-    pub supported_features: Vec<Feature>,
+/// Declares what a controller tells of a model: the fields that every such struct has, then its own.
+///
+/// A struct that both hold, flattened, would be read without Go's rules.
+macro_rules! told_of_a_model {
+    ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, rename_all = "kebab-case")]
+        pub struct $name {
+            /// The name.
+            pub name: String,
+            /// `iaas` or `caas`.
+            #[serde(rename = "type")]
+            pub kind: String,
+            /// The UUID.
+            pub uuid: String,
+            /// The controller's UUID.
+            pub controller_uuid: String,
+            /// Whether it is the controller's own model.
+            pub is_controller: bool,
+            /// The cloud's type.
+            #[serde(skip_serializing_if = "is_default")]
+            pub provider_type: String,
+            /// Version 9: what machines run on unless told otherwise, `jammy`.
+            #[serde(skip_serializing_if = "is_default")]
+            pub default_series: String,
+            /// The cloud.
+            pub cloud_tag: String,
+            /// Its region.
+            #[serde(skip_serializing_if = "is_default")]
+            pub cloud_region: String,
+            /// The credential.
+            #[serde(skip_serializing_if = "is_default")]
+            pub cloud_credential_tag: String,
+            /// 3.x: its owner's tag.
+            #[serde(skip_serializing_if = "is_default")]
+            pub owner_tag: String,
+            /// 4.x: its owner.
+            #[serde(skip_serializing_if = "is_default")]
+            pub qualifier: String,
+            /// `alive`.
+            pub life: String,
+            /// How it stands.
+            pub status: EntityStatus,
+            /// A migration that runs, or the last one if it failed.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub migration: Option<MigrationStatus>,
+            /// 3.x: its support level.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub sla: Option<Sla>,
+            /// The agent version that it runs.
+            pub agent_version: Option<String>,
+            $($own)*
+        }
+    };
 }
 
-/// `ModelSummary`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct ModelSummary {
-    /// The name.
-    pub name: String,
-    /// `iaas` or `caas`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The UUID.
-    pub uuid: String,
-    /// The controller's UUID.
-    pub controller_uuid: String,
-    /// Whether it is the controller's own model.
-    pub is_controller: bool,
-    /// The cloud's type.
-    #[serde(skip_serializing_if = "is_default")]
-    pub provider_type: String,
-    /// Version 9: what machines run on unless told otherwise, `jammy`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub default_series: String,
-    /// The cloud.
-    pub cloud_tag: String,
-    /// Its region.
-    #[serde(skip_serializing_if = "is_default")]
-    pub cloud_region: String,
-    /// The credential.
-    #[serde(skip_serializing_if = "is_default")]
-    pub cloud_credential_tag: String,
-    /// 3.x: its owner's tag.
-    #[serde(skip_serializing_if = "is_default")]
-    pub owner_tag: String,
-    /// 4.x: its owner.
-    #[serde(skip_serializing_if = "is_default")]
-    pub qualifier: String,
-    /// `alive`.
-    pub life: String,
-    /// How it stands.
-    pub status: EntityStatus,
-    /// A migration that runs, or the last one if it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migration: Option<MigrationStatus>,
-    /// 3.x: its support level.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sla: Option<Sla>,
-    /// The agent version that it runs.
-    pub agent_version: Option<String>,
-    /// What the user may do.
-    pub user_access: String,
-    /// When the user was last there, RFC 3339.
-    pub last_connection: Option<String>,
-    /// Machines, cores and units.
-    pub counts: Vec<Count>,
+told_of_a_model! {
+    /// `ModelInfo`.
+    ModelInfo {
+        /// Version 9: what machines run on unless told otherwise, `ubuntu@22.04/stable`.
+        #[serde(skip_serializing_if = "is_default")]
+        pub default_base: String,
+        /// Whether the cloud accepts the credential, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cloud_credential_validity: Option<bool>,
+        /// Its users; a user who is no administrator sees only themselves.
+        pub users: Vec<ModelUser>,
+        /// Its machines; only for users who may write.
+        pub machines: Vec<MachineInfo>,
+        /// Its secret back-ends; only for users who may write.
+        pub secret_backends: Vec<serde_json::Value>,
+        /// What it can do.
+        #[serde(skip_serializing_if = "is_default")]
+        pub supported_features: Vec<Feature>,
+    }
+}
+
+told_of_a_model! {
+    /// `ModelSummary`.
+    ModelSummary {
+        /// What the user may do.
+        pub user_access: String,
+        /// When the user was last there, RFC 3339.
+        pub last_connection: Option<String>,
+        /// Machines, cores and units.
+        pub counts: Vec<Count>,
+    }
 }
 
 /// `ModelEntityCount`.

@@ -64,6 +64,7 @@ impl Answerer {
                 }
                 Err(reply) => reply,
             },
+            _ if self.service.is_open(&head) => self.upload(head, body).await,
             _ => match self.authorize(&head, &guest).await {
                 Ok(()) => self.upload(head, body).await,
                 Err(reply) => reply,

@@ -13,12 +13,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
 
+use super::call::Call;
 use super::dial::{self, ClientSocket, DialError, Target};
 use super::envelope::{Message, REPLY_NODES_MAX};
 use super::error::{ErrorCode, RpcError};
 use super::facades::{FacadeVersions, best_version};
 use super::limits::{PING_INTERVAL, PING_TIMEOUT, REPLIES_QUEUED_MAX, WRITE_TIMEOUT};
-use super::service::{Call, Scope};
+use super::scope::Scope;
 use super::socket::{self, End};
 use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult};
 use crate::juju::params::from_value;

@@ -15,19 +15,22 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tracing::{debug, info};
 
+use super::call::Call;
 use super::envelope::{Message, REQUEST_NODES_MAX};
 use super::error::{ErrorCode, RpcError};
 use super::facades;
 use super::guests::Guest;
-use super::limits::{BYTES_IN_FLIGHT_MAX, LOGIN_TIMEOUT, REPLIES_QUEUED_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_TIMEOUT};
-use super::service::{Call, Connection, LoggedIn, Service, Session};
+use super::limits::{
+    AGENT_SILENCE_MAX, BYTES_IN_FLIGHT_MAX, LOGIN_TIMEOUT, REPLIES_QUEUED_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_TIMEOUT,
+};
+use super::service::{Connection, LoggedIn, Service, Session};
 use super::socket::{self, End, Socket};
-use crate::juju::params::admin::{LoginRequest, SessionTokenRequest};
+use crate::juju::params::admin::{DeviceLogin, LoginRequest, SessionTokenRequest};
 use crate::juju::rpc::FacadeVersions;
 
 /// The version of `Admin` that every client speaks.
 const ADMIN: u32 = 3;
-/// The version of `Admin` that has logins with a session token.
+/// The version of `Admin` that has logins with a session token, and with a code by which users get one.
 const ADMIN_TOKENS: u32 = 4;
 
 /// Serves a connection until it ends. Calls that are not answered by then are dropped.
@@ -43,6 +46,7 @@ pub(super) async fn serve(socket: Socket, service: Arc<dyn Service>, connection:
         calls: JoinSet::new(),
         bytes_in_flight: Arc::default(),
         state: State::Stranger { until: Instant::now() + LOGIN_TIMEOUT },
+        user_code: None,
     };
     let end = tokio::select! {
         end = caller.listen(&mut stream) => end,
@@ -72,16 +76,25 @@ async fn write(sink: &mut SplitSink<Socket, Frame>, mut outbox: mpsc::Receiver<S
     End::Left
 }
 
+/// What the service decides of a login.
+enum Decision {
+    LoggedIn(LoggedIn),
+    /// The user has to complete the login elsewhere.
+    Device(DeviceLogin),
+    /// The user has done so; the client logs in with this token now.
+    Token(String),
+}
+
 /// A login that the service is still deciding.
-type Deciding = Pin<Box<dyn Future<Output = Result<LoggedIn, RpcError>> + Send>>;
+type Deciding = Pin<Box<dyn Future<Output = Result<Decision, RpcError>> + Send>>;
 
 enum State {
     /// Nobody has logged in, and nobody will after `until`.
     Stranger { until: Instant },
     /// The reply to this request is awaited. It may take minutes: a login can be held.
     Deciding(u64, Deciding),
-    /// Calls are answered.
-    Client { session: Arc<dyn Session>, facades: Vec<FacadeVersions> },
+    /// Calls are answered. `silence`: when the client is dropped unless it sends something; none for users.
+    Client { session: Arc<dyn Session>, facades: Vec<FacadeVersions>, silence: Option<Instant> },
 }
 
 struct Caller {
@@ -92,15 +105,18 @@ struct Caller {
     calls: JoinSet<()>,
     bytes_in_flight: Arc<AtomicUsize>,
     state: State,
+    /// The code of a login that a user completes elsewhere.
+    user_code: Option<String>,
 }
 
 impl Caller {
     /// Reads messages until the connection ends.
     async fn listen(&mut self, stream: &mut SplitStream<Socket>) -> End {
         loop {
-            let until = match &self.state {
-                State::Stranger { until } => Some(*until),
-                _ => None,
+            let (until, end) = match &self.state {
+                State::Stranger { until } => (Some(*until), End::NoLogin),
+                State::Client { silence, .. } => (*silence, End::Silent),
+                State::Deciding(..) => (None, End::NoLogin),
             };
             tokio::select! {
                 frame = stream.next() => match frame {
@@ -118,13 +134,16 @@ impl Caller {
                     let reply = self.decide(outcome);
                     self.reply(id, reply).await;
                 }
-                () = out_of_time(until) => return End::NoLogin,
+                () = out_of_time(until) => return end,
             }
         }
     }
 
     async fn take(&mut self, text: &str) -> Result<(), End> {
         while self.calls.try_join_next().is_some() {}
+        if let State::Client { silence: Some(until), .. } = &mut self.state {
+            *until = Instant::now() + AGENT_SILENCE_MAX;
+        }
         match Message::parse(text, REQUEST_NODES_MAX) {
             Ok(Message::Request(id, call)) => {
                 self.request(id, call, text.len()).await;
@@ -143,7 +162,7 @@ impl Caller {
             }
             return;
         }
-        let State::Client { session, facades } = &self.state else {
+        let State::Client { session, facades, .. } = &self.state else {
             return self.reply(id, Err(RpcError::unknown_facade(&call.facade))).await;
         };
         if call.facade == "Pinger" {
@@ -184,12 +203,21 @@ impl Caller {
         let deciding: Deciding = match (call.version, call.method.as_str()) {
             (ADMIN, "RedirectInfo") => return Some(service.redirect_info(&connection).await.map(|info| json!(info))),
             (ADMIN | ADMIN_TOKENS, "Login") => match call.params::<LoginRequest>() {
-                Ok(login) => Box::pin(async move { service.login(&connection, login).await }),
+                Ok(login) => Box::pin(async move { service.login(&connection, login).await.map(Decision::LoggedIn) }),
                 Err(error) => return Some(Err(error)),
             },
             (ADMIN_TOKENS, "LoginWithSessionToken") => match call.params::<SessionTokenRequest>() {
-                Ok(login) => Box::pin(async move { service.login_with_token(&connection, login.session_token).await }),
+                Ok(login) => Box::pin(async move {
+                    service.login_with_token(&connection, login.session_token).await.map(Decision::LoggedIn)
+                }),
                 Err(error) => return Some(Err(error)),
+            },
+            (ADMIN_TOKENS, "LoginDevice") => {
+                Box::pin(async move { service.begin_device_login(&connection).await.map(Decision::Device) })
+            }
+            (ADMIN_TOKENS, "GetDeviceSessionToken") => match self.user_code.take() {
+                Some(code) => Box::pin(async move { service.device_token(code).await.map(Decision::Token) }),
+                None => return Some(Err(RpcError::new(ErrorCode::BadRequest, "no device login has begun"))),
             },
             (ADMIN | ADMIN_TOKENS, _) => return Some(Err(RpcError::unknown_method(&call))),
             _ => return Some(Err(RpcError::unsupported_login())),
@@ -199,9 +227,16 @@ impl Caller {
     }
 
     /// Takes the outcome of a login and makes the reply of it.
-    fn decide(&mut self, outcome: Result<LoggedIn, RpcError>) -> Result<Value, RpcError> {
+    fn decide(&mut self, outcome: Result<Decision, RpcError>) -> Result<Value, RpcError> {
         self.state = State::Stranger { until: Instant::now() + LOGIN_TIMEOUT };
-        let LoggedIn { result, session } = outcome?;
+        let LoggedIn { result, session } = match outcome? {
+            Decision::LoggedIn(login) => login,
+            Decision::Device(login) => {
+                self.user_code = Some(login.user_code.clone());
+                return Ok(json!(login));
+            }
+            Decision::Token(session_token) => return Ok(json!(SessionTokenRequest { session_token })),
+        };
         let reply = json!(result);
         if result.discharge_required.is_some() || result.bakery_discharge_required.is_some() {
             return Ok(reply);
@@ -209,7 +244,8 @@ impl Caller {
         if !self.guest.become_client() {
             return Err(RpcError::new(ErrorCode::TryAgain, "too many connections"));
         }
-        self.state = State::Client { session, facades: result.facades };
+        let silence = result.user_info.is_none().then(|| Instant::now() + AGENT_SILENCE_MAX);
+        self.state = State::Client { session, facades: result.facades, silence };
         Ok(reply)
     }
 
@@ -231,7 +267,7 @@ impl Drop for Flight {
     }
 }
 
-async fn decided(state: &mut State) -> (u64, Result<LoggedIn, RpcError>) {
+async fn decided(state: &mut State) -> (u64, Result<Decision, RpcError>) {
     match state {
         State::Deciding(id, deciding) => (*id, deciding.await),
         _ => pending().await,

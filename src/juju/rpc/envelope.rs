@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::call::Call;
 use super::error::{ErrorCode, RpcError};
-use super::service::Call;
 
 /// Values, keys and elements in the JSON of one request. A value takes up to 80 bytes in memory and 2 on the wire; the largest
 /// requests are one base64 text.
@@ -209,7 +209,7 @@ fn set_value<'de, A: MapAccess<'de>>(map: &mut A, slot: &mut Option<Value>) -> R
 }
 
 /// Returns an upper bound of the values in `text`: what stands between `,`, `:`, `[` and `{` outside of strings.
-fn count_nodes(text: &str) -> usize {
+pub fn count_nodes(text: &str) -> usize {
     let mut nodes = 1;
     let mut in_string = false;
     let mut escaped = false;

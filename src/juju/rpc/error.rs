@@ -3,10 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
-
-use super::service::Call;
-use crate::juju::params::admin::RedirectErrorInfo;
+use serde_json::Value;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -167,23 +164,9 @@ impl RpcError {
         Self::new(ErrorCode::NotImplemented, format!("unknown version {version} for facade type {facade:?}"))
     }
 
-    /// Juju's answer to a method that the facade does not have. A [`Session`](super::Session) returns it.
-    pub fn unknown_method(call: &Call) -> Self {
-        let Call { facade, version, method, .. } = call;
-        let message = format!("unknown method {method:?} at version {version} for facade type {facade:?}");
-        Self::new(ErrorCode::NotImplemented, message)
-    }
-
     /// Juju's answer to a watcher or object id that does not exist.
     pub fn unknown_id() -> Self {
         Self::new(ErrorCode::NotFound, "unknown watcher id")
-    }
-
-    /// Sends the client to another controller.
-    pub fn redirect(to: &RedirectErrorInfo) -> Self {
-        let info = serde_json::to_value(to).unwrap_or_else(|_| Value::Object(Map::new()));
-        let message = "redirection to alternative server required";
-        Self { message: message.to_owned(), code: ErrorCode::Redirect, info: Some(info) }
     }
 
     /// Sends the client to another controller, which it has to ask for with `Admin.RedirectInfo`.

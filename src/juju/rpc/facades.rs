@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{ErrorCode, RpcError};
-use super::service::Scope;
+use super::scope::Scope;
 
 /// Facades that a controller offers at `/api` and nowhere else.
 pub const CONTROLLER_FACADES: [&str; 12] = [

@@ -12,8 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::limits::{BYTES_BEFORE_LOGIN_MAX, LOGIN_TIMEOUT};
-use super::server::Limits;
+use super::limits::{BYTES_BEFORE_LOGIN_MAX, LOGIN_TIMEOUT, Limits};
 
 /// Everybody who is connected to one server.
 #[derive(Debug)]

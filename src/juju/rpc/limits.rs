@@ -16,6 +16,9 @@ pub const HANDSHAKES_MAX: usize = 16;
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time to log in, or to send an HTTP request. Juju drops anonymous connections after three minutes.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time in which an agent, or a client that is nobody in particular, has to send something. They ping every minute; Juju drops
+/// them after the same time, and never drops users.
+pub const AGENT_SILENCE_MAX: Duration = Duration::from_secs(180);
 /// Requests of one connection that are not answered yet. One more is refused with `try again`; a ping never is.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1024;
 /// Bytes of the requests of one connection that are not answered yet.
@@ -34,3 +37,18 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(60);
 pub const PING_TIMEOUT: Duration = Duration::from_secs(30);
 
 const _: () = assert!(BYTES_BEFORE_LOGIN_MAX < MESSAGE_BYTES_MAX as u64);
+
+/// How many connections a server has at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that have not logged in. One more ends the oldest of them.
+    pub strangers_max: usize,
+    /// Connections that have logged in. One more is refused with `try again`.
+    pub clients_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { strangers_max: STRANGERS_MAX, clients_max: CLIENTS_MAX }
+    }
+}

@@ -19,28 +19,13 @@ use tracing::{debug, warn};
 
 use super::answer::Answerer;
 use super::guests::{Guest, Guests};
-use super::limits::{CLIENTS_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HEAD_BYTES_MAX, STRANGERS_MAX};
+use super::limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HEAD_BYTES_MAX, Limits};
 use super::service::Service;
 
 /// Wait after the system could not give a connection, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Seconds without a byte after which the system asks whether the peer is still there.
 const KEEPALIVE_SECONDS: Duration = Duration::from_secs(60);
-
-/// How many connections a server has at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections that have not logged in. One more ends the oldest of them.
-    pub strangers_max: usize,
-    /// Connections that have logged in. One more is refused with `try again`.
-    pub clients_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { strangers_max: STRANGERS_MAX, clients_max: CLIENTS_MAX }
-    }
-}
 
 /// A running server. It stops when it is dropped; [`Server::stop`] also waits for its connections.
 pub struct Server {

@@ -4,23 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::RpcError;
+use super::call::Call;
+use super::error::{ErrorCode, RpcError};
+use super::scope::Scope;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead};
 use crate::juju::logstream::{LogReader, LogWriter};
-use crate::juju::params;
-use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectInfoResult};
-
-/// What a connection speaks about. It decides which facades there are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// `/api` and `/`: the controller and its models from outside.
-    Controller,
-    /// `/model/UUID/api`: the inside of one model. The text is as the client dialled it: it may name no model.
-    Model(String),
-}
+use crate::juju::params::admin::{DeviceLogin, LoginRequest, LoginResult, RedirectInfoResult};
 
 /// A client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,28 +28,6 @@ pub struct LoggedIn {
     pub result: LoginResult,
     /// Answers the calls of this connection, until it ends.
     pub session: Arc<dyn Session>,
-}
-
-/// One call of a method.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// The facade, such as `ModelManager`.
-    pub facade: String,
-    /// The facade's version; 0 where the client named none.
-    pub version: u32,
-    /// The watcher or other object that the call is for; mostly empty.
-    pub id: String,
-    /// The method, such as `ModelInfo`.
-    pub method: String,
-    /// The parameters; an empty object where the client sent none.
-    pub params: Value,
-}
-
-impl Call {
-    /// Reads the parameters by Go's rules: keys in any case, null for any zero value, unknown keys ignored.
-    pub fn params<T: DeserializeOwned>(&self) -> Result<T, RpcError> {
-        params::from_value(&self.params).map_err(|error| RpcError::plain(format!("json: {error}")))
-    }
 }
 
 /// A controller's API. One value serves every connection.
@@ -119,21 +88,39 @@ pub trait Service: Send + Sync + 'static {
         Err(RpcError::unsupported_login())
     }
 
+    /// Begins a login that a user completes elsewhere, with a code (`Admin` 4, `LoginDevice`).
+    async fn begin_device_login(&self, _connection: &Connection) -> Result<DeviceLogin, RpcError> {
+        Err(RpcError::unsupported_login())
+    }
+
+    /// Waits until a user has completed the login with this code, and returns a session token
+    /// (`Admin` 4, `GetDeviceSessionToken`). The future is dropped when the connection ends.
+    async fn device_token(&self, _user_code: String) -> Result<String, RpcError> {
+        Err(RpcError::unsupported_login())
+    }
+
     /// Answers `Admin.RedirectInfo`, which clients ask after [`RpcError::redirect_to_be_asked`].
     async fn redirect_info(&self, _connection: &Connection) -> Result<RedirectInfoResult, RpcError> {
         Err(RpcError::plain("not redirected"))
     }
 
+    /// Reports whether an HTTP request is answered whoever sends it, by [`Service::http`]. Its connection goes on counting as
+    /// one that never logs in.
+    fn is_open(&self, _head: &RequestHead) -> bool {
+        false
+    }
+
     /// Checks who sends an HTTP request or opens a stream, before its body is read.
     ///
-    /// Until this succeeds the connection counts as one that never logs in. `/health` is not asked for.
+    /// Until this succeeds the connection counts as one that never logs in. Not called for `/health` and for requests that are
+    /// [open](Service::is_open).
     async fn authorize(&self, _head: &RequestHead) -> Result<(), RpcError> {
-        Err(RpcError::new(super::ErrorCode::NotFound, "404 page not found"))
+        Err(RpcError::new(ErrorCode::NotFound, "404 page not found"))
     }
 
     /// Answers an HTTP request that [`Service::authorize`] let pass: `/migrate/charms` and others.
     async fn http(&self, _request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
-        Err(RpcError::new(super::ErrorCode::NotFound, "404 page not found"))
+        Err(RpcError::new(ErrorCode::NotFound, "404 page not found"))
     }
 
     /// Whether `/health` answers that the controller runs.
@@ -143,12 +130,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// Opens the log of a model, `/model/UUID/log`.
     async fn read_log(&self, _head: &RequestHead, _model: &str) -> Result<Box<dyn LogReader>, RpcError> {
-        Err(RpcError::new(super::ErrorCode::NotSupported, "log streaming not supported"))
+        Err(RpcError::new(ErrorCode::NotSupported, "log streaming not supported"))
     }
 
     /// Takes in the log of a model that has moved here, `/migrate/logtransfer`.
     async fn write_log(&self, _head: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
-        Err(RpcError::new(super::ErrorCode::NotSupported, "log transfer not supported"))
+        Err(RpcError::new(ErrorCode::NotSupported, "log transfer not supported"))
     }
 }
 

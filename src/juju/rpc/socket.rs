@@ -33,6 +33,8 @@ pub(super) enum End {
     Stopped,
     /// Nobody logged in, in time.
     NoLogin,
+    /// An agent has sent nothing, not even a ping, for as long as one may be silent.
+    Silent,
     /// The peer does not take what is sent to it.
     Stuck,
     /// A message is larger than any may be.

@@ -1,5 +1,7 @@
 //! Frames that our client does not send: fragments, garbage, messages that are too large.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
@@ -9,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame as RawFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 
 use super::dial::{ClientSocket, secure, websocket};
-use super::limits::REQUESTS_IN_FLIGHT_MAX;
+use super::limits::{AGENT_SILENCE_MAX, REQUESTS_IN_FLIGHT_MAX};
 use super::*;
 use crate::juju::tls::client_config;
 
@@ -21,10 +23,14 @@ impl Rig {
     }
 
     async fn logged_in_socket(&self) -> ClientSocket {
+        self.socket_of("user-admin").await
+    }
+
+    async fn socket_of(&self, tag: &str) -> ClientSocket {
         let mut socket = self.socket().await;
-        let text = r#"{"request-id":1,"type":"Admin","version":3,"request":"Login","params":{"auth-tag":"user-admin",
+        let text = r#"{"request-id":1,"type":"Admin","version":3,"request":"Login","params":{"auth-tag":"TAG",
             "credentials":"secret","macaroons":null}}"#;
-        socket.send(Frame::text(text)).await.unwrap();
+        socket.send(Frame::text(text.replace("TAG", tag))).await.unwrap();
         let reply = text_of(&mut socket).await;
         assert!(reply.starts_with(r#"{"request-id":1,"response":{"controller-tag":"#), "{reply}");
         socket
@@ -73,6 +79,33 @@ async fn a_websocket_ping_is_answered_before_any_login() {
     let mut socket = rig.socket().await;
     socket.send(Frame::Ping(b"there?".as_slice().into())).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Frame::Pong(b"there?".as_slice().into()));
+}
+
+/// Lets time pass, and real bytes not be overtaken by it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+async fn ping(socket: &mut ClientSocket) {
+    let text = r#"{"request-id":2,"type":"Pinger","version":1,"request":"Ping","params":{}}"#;
+    socket.send(Frame::text(text)).await.unwrap();
+    assert_eq!(text_of(socket).await, r#"{"request-id":2,"response":{}}"#);
+}
+
+#[tokio::test]
+async fn an_agent_that_sends_nothing_for_three_minutes_is_dropped_and_a_user_is_not() {
+    let rig = Rig::start().await;
+    let mut user = rig.logged_in_socket().await;
+    let (mut pinging, mut silent) = (rig.socket_of("machine-0").await, rig.socket_of("machine-1").await);
+    pass(AGENT_SILENCE_MAX * 2 / 3).await;
+    ping(&mut pinging).await;
+    assert_eq!(rig.server.connections().1, 3, "none has been silent for long enough");
+    pass(AGENT_SILENCE_MAX * 2 / 3).await;
+    assert_eq!(close_code(&mut silent).await, Some(CloseCode::Normal));
+    ping(&mut pinging).await;
+    ping(&mut user).await;
 }
 
 #[tokio::test]

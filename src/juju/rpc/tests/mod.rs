@@ -116,7 +116,10 @@ impl Service for FakeService {
             controller_tag: CONTROLLER.to_owned(),
             model_tag,
             server_version: "3.6.11".to_owned(),
-            user_info: Some(UserInfo { identity: login.auth_tag, ..UserInfo::default() }),
+            user_info: login
+                .auth_tag
+                .starts_with("user-")
+                .then(|| UserInfo { identity: login.auth_tag, ..UserInfo::default() }),
             facades: vec![FacadeVersions::new(facade, &[9, 10]), FacadeVersions::new("Pinger", &[1])],
             ..LoginResult::default()
         };

@@ -17,6 +17,8 @@ const TOKEN_GOOD_FOR_MS: u64 = 120_000;
 const LOGIN: &str = "login";
 const PROOF: &str = "proof";
 const TOKEN: &str = "token";
+const SESSION: &str = "session";
+const MIGRATION: &str = "migration";
 /// The version of the client library's format in which macaroons travel.
 const BAKERY_VERSION: u32 = 3;
 const BASE64: GeneralPurpose = URL_SAFE_NO_PAD;
@@ -76,7 +78,13 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 /// Returns the user whom macaroons of a login are for, as they say: nothing is proven by that.
 pub(super) fn user_of(macaroons: &[Value]) -> Option<String> {
     let id = String::from_utf8(bytes(macaroons.first()?, "i", "i64")?).ok()?;
-    told(&id, LOGIN).map(|told| told.user.to_owned())
+    told(&id, LOGIN).or_else(|| told(&id, MIGRATION)).map(|told| told.user.to_owned())
+}
+
+/// Returns the user whom a session token is for, as it says: nothing is proven by that.
+pub(super) fn user_of_session(token: &str) -> Option<String> {
+    let token = String::from_utf8(decode(token)?).ok()?;
+    told(&token, SESSION).map(|told| told.user.to_owned())
 }
 
 /// Returns the user of a caveat that is to be proven, as it says.
@@ -121,24 +129,54 @@ impl Bakery {
 
     /// Makes what proves that the password was right.
     pub(super) fn token(&self, now_ms: u64) -> String {
-        let text = self.text(TOKEN, now_ms + TOKEN_GOOD_FOR_MS, &uuid::Uuid::new_v4().simple().to_string());
+        self.signed(TOKEN, now_ms + TOKEN_GOOD_FOR_MS)
+    }
+
+    /// Makes a session token: a login without a password, for a day.
+    pub(super) fn session(&self, now_ms: u64) -> String {
+        BASE64.encode(self.signed(SESSION, now_ms + GOOD_FOR_MS))
+    }
+
+    /// Checks a session token.
+    pub(super) fn admits_session(&self, token: &str, now_ms: u64) -> bool {
+        let token = decode(token).and_then(|bytes| String::from_utf8(bytes).ok());
+        token.is_some_and(|token| self.is_signed(&token, SESSION, now_ms))
+    }
+
+    /// Makes a macaroon that is a login by itself, for the migration master of another controller.
+    pub(super) fn migration(&self, now_ms: u64) -> Value {
+        let id = self.text(MIGRATION, now_ms + GOOD_FOR_MS, &uuid::Uuid::new_v4().simple().to_string());
+        json!({ "c": [], "l": "juju", "i64": BASE64.encode(&id), "s64": BASE64.encode(self.sign(id.as_bytes())) })
+    }
+
+    fn signed(&self, kind: &str, until_ms: u64) -> String {
+        let text = self.text(kind, until_ms, &uuid::Uuid::new_v4().simple().to_string());
         let signed = BASE64.encode(self.sign(text.as_bytes()));
         format!("{text} {signed}")
     }
 
+    fn is_signed(&self, token: &str, kind: &str, now_ms: u64) -> bool {
+        let Some((text, signed)) = token.rsplit_once(' ') else { return false };
+        let genuine = decode(signed).is_some_and(|signed| same(&signed, &self.sign(text.as_bytes())));
+        genuine && self.is_good(text, kind, now_ms)
+    }
+
     /// Makes the macaroon that proves a caveat, for who has a token.
     pub(super) fn discharge(&self, caveat: &str, token: &str, now_ms: u64) -> Option<Value> {
-        let (text, signed) = token.rsplit_once(' ')?;
-        let genuine = same(&decode(signed)?, &self.sign(text.as_bytes()));
-        if !genuine || !self.is_good(text, TOKEN, now_ms) || !self.is_good(caveat, PROOF, now_ms) {
+        if !self.is_signed(token, TOKEN, now_ms) || !self.is_good(caveat, PROOF, now_ms) {
             return None;
         }
         Some(json!({ "i": caveat, "l": "juju", "s64": BASE64.encode(self.sign(caveat.as_bytes())) }))
     }
 
-    /// Checks the macaroons of a login: the first as this controller made it, and what proves its caveat, bound to it.
+    /// Checks the macaroons of a login: the first as this controller made it, and what proves its caveat, bound to it; or the
+    /// one of a migration.
     pub(super) fn admits(&self, macaroons: &[Value], now_ms: u64) -> bool {
-        let [login, proof] = macaroons else { return false };
+        let (login, proof) = match macaroons {
+            [alone] => return self.admits_migration(alone, now_ms),
+            [login, proof] => (login, proof),
+            _ => return false,
+        };
         let parts = (|| {
             let id = String::from_utf8(bytes(login, "i", "i64")?).ok()?;
             let [caveat] = login.get("c")?.as_array()?.as_slice() else { return None };
@@ -157,6 +195,17 @@ impl Bakery {
             && proven == caveat.as_bytes()
             && same(&login_signed, &root)
             && same(&proof_signed, &bound)
+    }
+}
+
+impl Bakery {
+    fn admits_migration(&self, macaroon: &Value, now_ms: u64) -> bool {
+        let parts = || Some((bytes(macaroon, "i", "i64")?, bytes(macaroon, "s", "s64")?));
+        let Some((id, signed)) = parts() else { return false };
+        // A caveat that was added changes the signature; none of ours has one.
+        let bare = macaroon.get("c").and_then(Value::as_array).is_none_or(Vec::is_empty);
+        bare && same(&signed, &self.sign(&id))
+            && std::str::from_utf8(&id).is_ok_and(|id| self.is_good(id, MIGRATION, now_ms))
     }
 }
 
@@ -196,6 +245,34 @@ mod tests {
         assert!(!Bakery::new(b"secret", "admin", "another").admits(&macaroons, NOW_MS), "the password has changed");
         assert!(!Bakery::new(b"another", "admin", "hash").admits(&macaroons, NOW_MS), "of another controller");
         assert!(!Bakery::new(b"secret", "eve", "hash").admits(&macaroons, NOW_MS));
+    }
+
+    #[test]
+    fn a_session_token_and_a_macaroon_for_a_migration_are_good_for_a_day_and_for_nothing_else() {
+        let bakery = Bakery::new(b"secret", "admin", "hash");
+        let (token, macaroon) = (bakery.session(NOW_MS), bakery.migration(NOW_MS));
+        assert_eq!(user_of_session(&token).as_deref(), Some("admin"));
+        assert_eq!(user_of(std::slice::from_ref(&macaroon)).as_deref(), Some("admin"));
+        let admits = |bakery: &Bakery, now_ms| {
+            (bakery.admits_session(&token, now_ms), bakery.admits(std::slice::from_ref(&macaroon), now_ms))
+        };
+        assert_eq!(admits(&bakery, NOW_MS + GOOD_FOR_MS - 1), (true, true));
+        assert_eq!(admits(&bakery, NOW_MS + GOOD_FOR_MS), (false, false));
+        assert_eq!(admits(&Bakery::new(b"secret", "admin", "another"), NOW_MS), (false, false));
+        assert_eq!(admits(&Bakery::new(b"secret", "eve", "hash"), NOW_MS), (false, false));
+        assert!(!bakery.admits_session(&BASE64.encode(bakery.token(NOW_MS)), NOW_MS), "that proves a password alone");
+        let with_caveat = {
+            let mut more = macaroon.clone();
+            more["c"] = json!([{ "i": "time-before never" }]);
+            more
+        };
+        assert!(!bakery.admits(&[with_caveat], NOW_MS));
+        let other_user = {
+            let mut forged = macaroon;
+            forged["i64"] = json!(BASE64.encode("migration admin 9999999999999 n"));
+            forged
+        };
+        assert!(!bakery.admits(&[other_user], NOW_MS));
     }
 
     #[test]

@@ -23,8 +23,20 @@ const DISCHARGE: &str = "/auth/discharge";
 const FORM: &str = "/auth/form";
 
 /// Reports whether a path is served here, to whoever asks.
-pub(super) fn is_open(path: &str) -> bool {
+pub(super) fn is_served(path: &str) -> bool {
     matches!(path, DISCHARGE | FORM)
+}
+
+/// Reads the body of a form; nothing if it is too long.
+pub(super) async fn read_form(request: &mut HttpRequest) -> Result<Option<Vec<u8>>, RpcError> {
+    let mut body = Vec::new();
+    while let Some(piece) = request.chunk().await? {
+        if body.len() + piece.len() > FORM_BYTES_MAX {
+            return Ok(None);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Some(body))
 }
 
 fn bad(text: &str) -> HttpReply {
@@ -42,7 +54,7 @@ fn reply(status: StatusCode, code: &str, message: &str, info: Option<Value>) -> 
 
 impl Api {
     /// Makes what signs a user's macaroons. An unknown user's are never good.
-    fn bakery(&self, user: &str) -> Result<Bakery, ControllerError> {
+    pub(super) fn bakery(&self, user: &str) -> Result<Bakery, ControllerError> {
         let secret = self.inner().identity.ca_key.as_bytes();
         Ok(Bakery::new(secret, user, &self.embedded.password_mark(user)?))
     }
@@ -82,13 +94,7 @@ impl Api {
                 format!("{} method not allowed", request.head.method),
             ));
         }
-        let mut body = Vec::new();
-        while let Some(piece) = request.chunk().await? {
-            if body.len() + piece.len() > FORM_BYTES_MAX {
-                return Ok(bad("the form is too long"));
-            }
-            body.extend_from_slice(&piece);
-        }
+        let Some(body) = read_form(request).await? else { return Ok(bad("the form is too long")) };
         match path {
             FORM => self.form(request.head.peer.ip(), &body).await,
             _ => self.discharge(&request.head, &body).await,

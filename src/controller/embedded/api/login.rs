@@ -9,15 +9,18 @@ use modelferry_protocol::ids::ModelUuid;
 use super::super::record::ModelRecord;
 use super::super::users::{Known, ModelAccess};
 use super::super::view::{Access, ModelState};
+use super::device_login::PAGE;
 use super::errors::{denied, fault};
-use super::local_login::is_open;
+use super::local_login::is_served;
 use super::session::{ClientSession, Place, facades};
 use super::{Api, host_port, time};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
 use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::logstream::{LogReader, LogWriter};
-use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo};
+use crate::juju::params::admin::{
+    DeviceLogin, LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo,
+};
 use crate::juju::params::tag;
 use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service};
 
@@ -35,6 +38,25 @@ impl Service for Api {
         outcome
     }
 
+    async fn login_with_token(&self, connection: &Connection, token: String) -> Result<LoggedIn, RpcError> {
+        let user = self.user_by_session(&token).await?;
+        // With this code Juju's client begins a login that is completed at the page.
+        let invalid = || RpcError::new(ErrorCode::SessionTokenInvalid, "invalid session token");
+        let user = user.ok_or_else(invalid)?;
+        let model = self.model_for(connection, Some(&user), false).await?;
+        let name = user.clone();
+        let known = self.blocking(move |api| api.embedded.known(&name)).await?.ok_or_else(invalid)?;
+        self.welcome(&user, model.as_ref(), known)
+    }
+
+    async fn begin_device_login(&self, _: &Connection) -> Result<DeviceLogin, RpcError> {
+        self.begin_device()
+    }
+
+    async fn device_token(&self, user_code: String) -> Result<String, RpcError> {
+        self.token_of_device(&user_code).await
+    }
+
     async fn redirect_info(&self, connection: &Connection) -> Result<RedirectInfoResult, RpcError> {
         let not_redirected = || RpcError::plain("not redirected");
         let Scope::Model(named) = &connection.scope else { return Err(not_redirected()) };
@@ -44,12 +66,11 @@ impl Service for Api {
         Ok(RedirectInfoResult { servers: to.servers, ca_cert: to.ca_cert })
     }
 
+    fn is_open(&self, head: &RequestHead) -> bool {
+        matches!(&head.route, Route::Other(path) if is_served(path) || path == PAGE)
+    }
+
     async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
-        if let Route::Other(path) = &head.route
-            && is_open(path)
-        {
-            return Ok(());
-        }
         match &head.route {
             Route::ModelLog(named) => {
                 let uuid = named.parse().map_err(|_| unknown(named))?;
@@ -69,7 +90,8 @@ impl Service for Api {
 
     async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
         match request.head.route.clone() {
-            Route::Other(path) if is_open(&path) => self.prove(&path, request).await,
+            Route::Other(path) if path == PAGE => self.page(request).await,
+            Route::Other(path) if is_served(&path) => self.prove(&path, request).await,
             Route::MigrateCharm { .. } | Route::MigrateTools | Route::MigrateResources => {
                 self.take_upload(request).await
             }
@@ -100,6 +122,13 @@ impl Api {
     async fn sender(&self, head: &RequestHead) -> Result<(String, Known), RpcError> {
         let Credentials { auth_tag, password, macaroons, .. } = &head.credentials;
         let by_tag = tag::user_of(auth_tag).map(str::to_owned);
+        if auth_tag.is_empty()
+            && let Some(user) = self.user_by_session(password).await?
+        {
+            let name = user.clone();
+            let known = self.blocking(move |api| api.embedded.known(&name)).await?;
+            return known.map(|known| (user, known)).ok_or_else(RpcError::bad_login);
+        }
         let user = if by_tag.is_none() { self.user_by(macaroons).await? } else { by_tag };
         let user = user.ok_or_else(RpcError::bad_login)?;
         let known = match self.proven(&user, macaroons).await? {
@@ -140,26 +169,32 @@ impl Api {
         known.ok_or_else(RpcError::bad_login)
     }
 
+    /// Returns the model that a connection is about; for one that has moved, where the user is sent, if it is the user's.
+    async fn model_for(
+        &self,
+        connection: &Connection,
+        user: Option<&str>,
+        anonymous: bool,
+    ) -> Result<Option<ModelRecord>, RpcError> {
+        let Scope::Model(named) = &connection.scope else { return Ok(None) };
+        let uuid = named.parse().map_err(|_| unknown(named))?;
+        let (record, to) = self.record(uuid).await?.ok_or_else(|| unknown(named))?;
+        if record.model_state() != ModelState::Gone {
+            return Ok(Some(record));
+        }
+        // Before the password is looked at, as in Juju; nobody else learns that there was such a model.
+        Err(match (user, to) {
+            (Some(user), Some(to)) if anonymous || self.had_access(&record, user).await? => RpcError::redirect(&to),
+            _ => RpcError::bad_login(),
+        })
+    }
+
     async fn admit(&self, connection: &Connection, login: &LoginRequest) -> Result<LoggedIn, RpcError> {
-        let model = match &connection.scope {
-            Scope::Controller => None,
-            Scope::Model(named) => {
-                let uuid = named.parse().map_err(|_| unknown(named))?;
-                Some(self.record(uuid).await?.ok_or_else(|| unknown(named))?)
-            }
-        };
         // External users log in by macaroons alone, and so may any user of this controller.
         let by_macaroons = if login.auth_tag.is_empty() { self.user_by(&login.macaroons).await? } else { None };
         let user = tag::user_of(&login.auth_tag).or(by_macaroons.as_deref());
         let anonymous = user == Some(tag::ANONYMOUS) && login.macaroons.is_empty();
-        if let Some((record, to)) = model.as_ref().filter(|(record, _)| record.model_state() == ModelState::Gone) {
-            // Before the password is looked at, as in Juju; nobody else learns that there was such a model.
-            return Err(match (user, to) {
-                (Some(user), Some(to)) if anonymous || self.had_access(record, user).await? => RpcError::redirect(to),
-                _ => RpcError::bad_login(),
-            });
-        }
-        let model = model.map(|(record, _)| record);
+        let model = self.model_for(connection, user, anonymous).await?;
         if anonymous {
             return Ok(self.logged_in(None, model.as_ref(), None, ModelAccess::Read));
         }
@@ -177,11 +212,16 @@ impl Api {
             },
             password => self.check(connection.peer.ip(), user, password).await?,
         };
-        let access = match &model {
+        self.welcome(user, model.as_ref(), known)
+    }
+
+    /// Lets a user in who has proven who it is.
+    fn welcome(&self, user: &str, model: Option<&ModelRecord>, known: Known) -> Result<LoggedIn, RpcError> {
+        let access = match model {
             None => ModelAccess::Read,
             Some(record) => rights(record, user, known.access).ok_or_else(denied)?,
         };
-        Ok(self.logged_in(Some(user), model.as_ref(), Some(known), access))
+        Ok(self.logged_in(Some(user), model, Some(known), access))
     }
 
     /// Returns what a user may do whose macaroons are good.

@@ -7,6 +7,7 @@ mod bakery;
 mod client;
 mod clouds;
 mod controller;
+mod device_login;
 mod errors;
 mod full_status;
 mod gate;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 
+use self::device_login::Devices;
 use self::gate::LoginGate;
 use super::{Embedded, Inner};
 use crate::controller::port::ControllerError;
@@ -73,6 +75,7 @@ pub struct Api {
     migrator: Arc<dyn Migrator>,
     servers: Arc<[HostPort]>,
     gate: Arc<LoginGate>,
+    devices: Arc<Devices>,
 }
 
 impl Api {
@@ -83,7 +86,7 @@ impl Api {
         if servers.is_empty() {
             servers.push(HostPort::new(&listen.ip().to_string(), listen.port()));
         }
-        Self { embedded, migrator, servers: servers.into(), gate: Arc::new(LoginGate::default()) }
+        Self { embedded, migrator, servers: servers.into(), gate: Arc::default(), devices: Arc::default() }
     }
 
     fn inner(&self) -> &Inner {

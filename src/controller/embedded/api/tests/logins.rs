@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::bakery::bound;
 use super::*;
 use crate::controller::embedded::view::Access;
-use crate::juju::http::{Credentials, HttpTarget, UploadBody, UploadError};
+use crate::juju::http::{Credentials, HttpReply, HttpTarget, UploadBody, UploadError};
 use crate::juju::rpc::ErrorCode;
 
 #[tokio::test]
@@ -131,17 +131,32 @@ async fn a_user_who_was_removed_can_ask_nothing_more() {
 }
 
 async fn posted(served: &Served, path: &str, body: String) -> Result<Value, UploadError> {
+    let reply = sent(served, Method::POST, path, body).await?;
+    Ok(serde_json::from_slice(&reply.body).unwrap())
+}
+
+/// Sends a request of nobody.
+async fn sent(served: &Served, method: Method, path: &str, body: String) -> Result<HttpReply, UploadError> {
+    by(served, Credentials::default(), method, path, body).await
+}
+
+async fn by(
+    served: &Served,
+    credentials: Credentials,
+    method: Method,
+    path: &str,
+    body: String,
+) -> Result<HttpReply, UploadError> {
     let target = HttpTarget {
         address: served.server.address().to_string(),
         ca_cert: served.embedded().view().unwrap().ca_cert,
-        credentials: Credentials::default(),
+        credentials,
         client_version: "3.6.11".to_owned(),
     };
     let (pieces, body_pieces) = tokio::sync::mpsc::channel(1);
     pieces.send(Ok(Bytes::from(body))).await.unwrap();
     drop(pieces);
-    let reply = target.send(Method::POST, path, &[], UploadBody::pieces(body_pieces)).await?;
-    Ok(serde_json::from_slice(&reply.body).unwrap())
+    target.send(method, path, &[], UploadBody::pieces(body_pieces)).await
 }
 
 #[tokio::test]
@@ -177,4 +192,67 @@ async fn a_client_without_a_password_is_asked_for_it_once() {
     let login = LoginRequest { auth_tag: "user-admin".into(), macaroons, ..LoginRequest::default() };
     let again = refusal(served.dial(&Scope::Controller).await.login(&login).await);
     assert_eq!(again.code, ErrorCode::DischargeRequired, "a new password has to be proven anew");
+}
+
+/// What `juju login HOST:PORT` of Juju 3.6 does: it asks for a code, and a user types it at the login page.
+#[tokio::test]
+async fn a_client_that_names_no_user_is_logged_in_by_whoever_types_its_code() {
+    let served = Served::start().await;
+    let client = served.dial(&Scope::Controller).await;
+    let Err(ClientError::Answer(refused)) = client.login_with_token("").await else { panic!("no token is needed") };
+    assert_eq!(refused.code, ErrorCode::SessionTokenInvalid, "with this code the client begins a device login");
+    let early = client.call_version("Admin", 4, "", "GetDeviceSessionToken", json!({})).await;
+    assert_eq!(refusal(early).code, ErrorCode::BadRequest);
+    let began = client.call_version("Admin", 4, "", "LoginDevice", json!({})).await.unwrap();
+    assert_eq!(began["verification-uri"], "https://10.0.0.1:17070/login");
+    let code = began["user-code"].as_str().unwrap();
+    let typed = |code: &str, password: &str| {
+        let form = [("code", code), ("user", "admin@local"), ("password", password)];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let served = &served;
+        async move { sent(served, Method::POST, "/login", body).await }
+    };
+    let waiting = client.call_version("Admin", 4, "", "GetDeviceSessionToken", json!({}));
+    let at_the_page = async {
+        let form = sent(&served, Method::GET, "/login", String::new()).await.unwrap();
+        assert!(String::from_utf8(form.body).unwrap().contains("<form method=\"post\" action=\"/login\">"));
+        for (code, password, status) in [("BBBB-BBBB", PASSWORD, 404), (code, "guess", 401)] {
+            let Err(UploadError::Refused { status: told, .. }) = typed(code, password).await else { panic!("{code}") };
+            assert_eq!(told.as_u16(), status);
+        }
+        let done = typed(&code.to_lowercase(), &format!("{PASSWORD}\n")).await.unwrap();
+        assert!(String::from_utf8(done.body).unwrap().contains("You are logged in."));
+        assert!(typed(code, PASSWORD).await.is_err(), "it is good once");
+    };
+    let (token, ()) = tokio::join!(waiting, at_the_page);
+    let token = token.unwrap()["session-token"].as_str().unwrap().to_owned();
+    let result = client.login_with_token(&token).await.unwrap();
+    assert_eq!(result.user_info.unwrap().identity, "user-admin");
+    let result = served.dial(&sample()).await.login_with_token(&token).await.unwrap();
+    assert_eq!(result.user_info.unwrap().model_access, "admin");
+    let bearer = Credentials { password: token.clone(), ..Credentials::default() };
+    let health = |credentials: Credentials| {
+        let served = &served;
+        async move { by(served, credentials, Method::POST, "/migrate/tools", String::new()).await }
+    };
+    let Err(UploadError::Refused { status, .. }) = health(bearer.clone()).await else { panic!("no model is named") };
+    assert_eq!(status.as_u16(), 400, "the token is a login for HTTP requests as well");
+    served.embedded().set_password("admin", "another").unwrap();
+    let Err(UploadError::Refused { status, .. }) = health(bearer).await else { panic!("the password has changed") };
+    assert_eq!(status.as_u16(), 401);
+    let again = served.dial(&Scope::Controller).await.login_with_token(&token).await;
+    assert!(matches!(again, Err(ClientError::Answer(error)) if error.code == ErrorCode::SessionTokenInvalid));
+}
+
+/// Whoever asks for a page is no client for that: there may be thousands of them.
+#[tokio::test]
+async fn who_asks_for_the_login_page_still_counts_as_one_who_never_logs_in() {
+    let served = Served::start().await;
+    let tls = crate::juju::tls::client_config(&served.embedded().view().unwrap().ca_cert).unwrap();
+    let mut stream = crate::juju::rpc::dial::secure(&tls, &served.server.address().to_string()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /login HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    assert_eq!(served.server.connections(), (1, 0));
 }

@@ -151,6 +151,11 @@ impl Application {
         integers.map(|(key, _)| key.as_str()).collect()
     }
 
+    /// Notes that its charm came with a `manifest.yaml`, for documents that do not tell what is in it.
+    pub(super) fn note_manifest(&mut self) {
+        self.charm_manifest = Some(Manifest { bases: vec![IgnoredAny] });
+    }
+
     /// Reports whether its charm came with a `manifest.yaml`, which Juju 4 demands.
     pub fn has_manifest(&self) -> bool {
         self.charm_manifest.as_ref().is_some_and(|manifest| !manifest.bases.is_empty())

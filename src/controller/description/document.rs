@@ -133,6 +133,9 @@ pub(super) fn parse(yaml: &[u8]) -> Result<Description, DescriptionError> {
     if yaml.len() as u64 > DESCRIPTION_BYTES_MAX {
         return Err(DescriptionError::TooLarge);
     }
+    if tables::is_envelope(yaml) {
+        return tables::parse(yaml);
+    }
     if let Some(unpack) = packed::how_to_unpack(yaml) {
         return Err(DescriptionError::Compressed(unpack));
     }
@@ -250,7 +253,7 @@ impl Document {
 }
 
 /// Refuses names that could not be printed or made into a file's name, or that no message could carry.
-fn check_names(description: &Description) -> Result<(), DescriptionError> {
+pub(super) fn check_names(description: &Description) -> Result<(), DescriptionError> {
     let plain = |what, name: &str| {
         let ok = name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
         if ok { Ok(()) } else { Err(value(what, name)) }
@@ -282,6 +285,6 @@ fn check_names(description: &Description) -> Result<(), DescriptionError> {
     versions.try_for_each(|version| component("an agent binary's version", version))
 }
 
-fn value(what: &'static str, value: &str) -> DescriptionError {
+pub(super) fn value(what: &'static str, value: &str) -> DescriptionError {
     DescriptionError::Value { what, value: value.chars().take(80).flat_map(char::escape_default).collect() }
 }

@@ -20,6 +20,7 @@ mod lenient;
 pub(crate) mod packed;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -97,6 +98,9 @@ pub enum DescriptionError {
         "model description has document version {0}; versions {DOCUMENT_VERSION_MIN} to {DOCUMENT_VERSION_MAX} are understood"
     )]
     Version(u64),
+    /// The payload of an envelope of Juju 4 has another version.
+    #[error("the model's tables have version {0}; versions {list} are understood", list = tables::PAYLOAD_VERSIONS.join(" and "))]
+    Payload(String),
     /// The document is YAML, but something that every description has is missing.
     #[error("not a model description: it has no `{0}`")]
     Missing(&'static str),
@@ -121,7 +125,9 @@ impl DescriptionError {
                 "move the model to a controller of Juju 3.6 first, with `juju migrate MODEL CONTROLLER`; \
                  one of Juju 2.9 must run 2.9.43 or later for that",
             ),
-            Self::Version(_) => Some("use a newer modelferry: this one is older than the model's controller"),
+            Self::Version(_) | Self::Payload(_) => {
+                Some("use a newer modelferry: this one is older than the model's controller")
+            }
             Self::Tables => Some(
                 "look at the model with `juju status` and `juju show-model`; modelferry reads what controllers of \
                  Juju 3 and 4.0 write",
@@ -269,7 +275,8 @@ pub struct Consumer {
 }
 
 impl Description {
-    /// Reads a description out of its YAML.
+    /// Reads a description out of its YAML, or out of the envelope in which controllers of Juju 4.0.12 and later send a model;
+    /// its document version is 0 then.
     ///
     /// Errors: [`DescriptionError`]; the text is never quoted, since it holds secrets.
     pub fn parse(yaml: &[u8]) -> Result<Self, DescriptionError> {

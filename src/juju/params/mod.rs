@@ -13,6 +13,7 @@ pub mod migration_target;
 pub mod model_config;
 pub mod model_manager;
 pub mod offers;
+pub mod serialized_model;
 pub mod status;
 pub mod storage;
 pub mod tag;

@@ -1,4 +1,4 @@
-//! `MigrationTarget` 1 to 6: a migration master of Juju's own moves a model straight into the controller.
+//! `MigrationTarget` 1 to 8: a migration master of Juju's own moves a model straight into the controller.
 //!
 //! Such a migration has an id like any other. It is made at the import, and noted as a fact, so that a master never
 //! touches what the agents' migrations bring.
@@ -14,17 +14,24 @@ use serde_json::{Value, json};
 use super::super::Inner;
 use super::super::import::key;
 use super::super::intake::check_calls;
-use super::super::record::{Mid, ModelRecord, State};
+use super::super::record::{Mid, ModelRecord, State, now_ms};
 use super::errors::{fault, no_tag};
 use super::session::{Caller, reply};
 use super::time;
 use crate::controller::checks::target;
 use crate::controller::description::{Description, DescriptionError};
 use crate::controller::port::{ControllerError, Errand};
-use crate::juju::params::migration_target::{BytesResult, MigrationModelInfo, ModelArgs, SerializedModel};
+use crate::juju::params::migration_target::{
+    BytesResult, CreateMigrationMacaroonResult, MigrationModelInfo, ModelArgs, SerializedModel,
+};
+use crate::juju::params::serialized_model::SerializedModelV2;
 use crate::juju::params::{ErrorResult, ErrorResults, tag};
 use crate::juju::rpc::{Call, ErrorCode, RpcError};
 
+/// From this version on a model has a qualifier in the place of an owner.
+const QUALIFIED: u32 = 7;
+/// From this version on a model comes in an envelope, its database by tables.
+const BY_TABLES: u32 = 8;
 /// How Go writes that there is no version.
 const NO_VERSION: &str = "0.0.0";
 /// How Go writes that there is no time.
@@ -40,7 +47,13 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
     };
     match call.method.as_str() {
         "CACert" => reply(&BytesResult { result: inner.identity.ca_cert.clone().into_bytes() }),
-        "Prechecks" => prechecks(inner, &call.params()?).map(|()| json!({})),
+        "Prechecks" if call.version >= BY_TABLES => prechecks_by_tables(inner, call).map(|()| json!({})),
+        "Prechecks" => prechecks(inner, &call.params()?, call.version >= QUALIFIED).map(|()| json!({})),
+        "Import" if call.version >= BY_TABLES => import(inner, &envelope_of(call)?).map(|()| json!({})),
+        "CreateMigrationMacaroon" if call.version >= BY_TABLES => {
+            let bakery = caller.api.bakery(caller.user()?).map_err(refused)?;
+            reply(&CreateMigrationMacaroonResult { macaroon: bakery.migration(now_ms()) })
+        }
         "Import" => {
             let SerializedModel { bytes } = call.params()?;
             import(inner, &bytes).map(|()| json!({}))
@@ -66,8 +79,31 @@ fn model_of(call: &Call) -> Result<ModelUuid, RpcError> {
     tag::model_of(&model_tag).ok_or_else(|| no_tag("model", &model_tag))
 }
 
-fn prechecks(inner: &Inner, info: &MigrationModelInfo) -> Result<(), RpcError> {
-    let owner = tag::user_of(&info.owner_tag).unwrap_or_default();
+/// Returns the envelope of a call, as it came, once it is known to name a model and a migration.
+fn envelope_of(call: &Call) -> Result<Vec<u8>, RpcError> {
+    let SerializedModelV2 { model_info: info, .. } = call.params()?;
+    for (value, what) in [
+        (&info.uuid, "UUID"),
+        (&info.name, "Name"),
+        (&info.qualifier, "Qualifier"),
+        (&info.source_migration_uuid, "SourceMigrationUUID"),
+    ] {
+        if value.is_empty() {
+            return Err(RpcError::new(ErrorCode::NotValid, format!("empty {what} not valid")));
+        }
+    }
+    serde_json::to_vec(&call.params).map_err(|error| RpcError::plain(error.to_string()))
+}
+
+fn prechecks_by_tables(inner: &Inner, call: &Call) -> Result<(), RpcError> {
+    let told = Description::parse(&envelope_of(call)?).map_err(|error| RpcError::plain(error.to_string()))?;
+    check_calls(&told).map_err(|error| fault(&error))?;
+    let facts = told.facts().map_err(|error| RpcError::plain(error.to_string()))?;
+    inner.judge_masters(facts).map_err(|error| fault(&error))
+}
+
+fn prechecks(inner: &Inner, info: &MigrationModelInfo, qualified: bool) -> Result<(), RpcError> {
+    let owner = if qualified { &info.qualifier } else { tag::user_of(&info.owner_tag).unwrap_or_default() };
     let version = if info.agent_version == NO_VERSION { "" } else { info.agent_version.as_str() };
     for (value, what) in [(info.uuid.as_str(), "UUID"), (owner, "Owner"), (&info.name, "Name"), (version, "Version")] {
         if value.is_empty() {

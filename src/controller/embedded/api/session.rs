@@ -23,7 +23,7 @@ const OF_CONTROLLER: &[(&str, &[u32])] = &[
     ("ApplicationOffers", &[4, 5]),
     ("Cloud", &[7]),
     ("Controller", &[11, 12, 13, 14]),
-    ("MigrationTarget", &[1, 2, 3, 4, 5, 6]),
+    ("MigrationTarget", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("ModelConfig", &[3]),
     ("ModelManager", &[9, 10, 11]),
     ("Pinger", &[1]),

@@ -23,7 +23,13 @@ const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// A controller that takes models of real ones, which only tests let it.
 async fn target() -> Served {
+    target_of("3.6.23").await
+}
+
+/// Likewise, of some Juju version.
+pub(super) async fn target_of(version: &str) -> Served {
     let mut config = config("dst");
+    config.version = version.to_owned();
     config.accept_live_models = true;
     let rig = EmbeddedRig::start_as(config);
     for user in ["admin", "bob"] {
@@ -32,12 +38,12 @@ async fn target() -> Served {
     Served::serve(rig).await
 }
 
-fn yaml() -> Vec<u8> {
+pub(super) fn yaml() -> Vec<u8> {
     let dir = tempfile::TempDir::new().unwrap();
     std::fs::read(Sample::default().write(dir.path())).unwrap()
 }
 
-fn info() -> Value {
+pub(super) fn info() -> Value {
     let sample = Sample::default();
     json!({
         "uuid": sample.uuid.to_string(), "name": sample.name, "owner-tag": "user-admin", "agent-version": "3.6.23",
@@ -49,7 +55,7 @@ fn serialized() -> Value {
     json!({ "bytes": STANDARD.encode(yaml()), "charms": null, "tools": null, "resources": null })
 }
 
-fn of_sample() -> Value {
+pub(super) fn of_sample() -> Value {
     json!({ "model-tag": format!("model-{}", Sample::default().uuid) })
 }
 
@@ -73,10 +79,21 @@ async fn send(
     url: Option<&str>,
     body: &[u8],
 ) -> Result<HttpReply, UploadError> {
+    send_by(served, credentials(user), method, path, url, body).await
+}
+
+async fn send_by(
+    served: &Served,
+    credentials: Credentials,
+    method: Method,
+    path: &str,
+    url: Option<&str>,
+    body: &[u8],
+) -> Result<HttpReply, UploadError> {
     let target = HttpTarget {
         address: served.server.address().to_string(),
         ca_cert: served.embedded().view().unwrap().ca_cert,
-        credentials: credentials(user),
+        credentials,
         client_version: "3.6.11".to_owned(),
     };
     let model = HeaderName::from_static("x-juju-migration-model-uuid");
@@ -95,12 +112,26 @@ fn sha256(body: &[u8]) -> String {
 }
 
 async fn put_charm(served: &Served, url: &str, sha256: &str, body: &[u8]) -> Result<HttpReply, UploadError> {
+    put_charm_by(served, credentials("admin"), url, sha256, body).await
+}
+
+async fn put_charm_by(
+    served: &Served,
+    credentials: Credentials,
+    url: &str,
+    sha256: &str,
+    body: &[u8],
+) -> Result<HttpReply, UploadError> {
     let path = format!("/migrate/charms/charm-{}", &sha256[..7]);
-    send(served, "admin", Method::PUT, &path, Some(url), body).await
+    send_by(served, credentials, Method::PUT, &path, Some(url), body).await
 }
 
 /// Uploads everything that the sample names, except what `without` names.
 async fn upload(served: &Served, without: &str) {
+    upload_by(served, &credentials("admin"), without).await;
+}
+
+pub(super) async fn upload_by(served: &Served, credentials: &Credentials, without: &str) {
     let description = Description::parse(&yaml()).unwrap();
     let binaries = Sample::default().binaries();
     for wanted in description.wanted().iter().filter(|wanted| wanted.to_string() != without) {
@@ -113,7 +144,7 @@ async fn upload(served: &Served, without: &str) {
         };
         let path = match wanted {
             Wanted::Charm { url, .. } => {
-                let reply = put_charm(served, url, &sha256(body), body).await.unwrap();
+                let reply = put_charm_by(served, credentials.clone(), url, &sha256(body), body).await.unwrap();
                 assert_eq!(reply.headers.get("juju-curl").unwrap(), url.as_str());
                 continue;
             }
@@ -121,13 +152,13 @@ async fn upload(served: &Served, without: &str) {
             Wanted::File { application, name, revision, .. } => resource(application, name, *revision, "file"),
             Wanted::OciImage { application, name, revision } => resource(application, name, *revision, "oci-image"),
         };
-        send(served, "admin", Method::POST, &path, None, body).await.unwrap();
+        send_by(served, credentials.clone(), Method::POST, &path, None, body).await.unwrap();
     }
     let of_unit = "/migrate/resources?unit=postgresql%2F0&name=wal-g&revision=12&type=file&origin=store&timestamp=1";
-    send(served, "admin", Method::POST, of_unit, None, b"").await.unwrap();
+    send_by(served, credentials.clone(), Method::POST, of_unit, None, b"").await.unwrap();
 }
 
-fn state(served: &Served) -> Option<ModelState> {
+pub(super) fn state(served: &Served) -> Option<ModelState> {
     let models = served.embedded().models().unwrap();
     models.iter().find(|row| row.uuid == Sample::default().uuid.to_string()).map(|row| row.state)
 }
@@ -287,6 +318,34 @@ async fn a_charm_of_other_bytes_is_refused_with_both_hashes() {
     assert_eq!((status, text.as_str()), (400, "charm ch:amd64/unknown-1 is not named by the model description"));
     let (status, text) = refused_upload(put_charm(&served, url, &sha256(b"no zip"), b"no zip").await);
     assert!(status == 400 && text.contains(url), "{status} {text}");
+}
+
+#[tokio::test]
+async fn masters_of_juju_3_3_upload_charms_by_post_and_name_them_in_the_query() {
+    let served = target().await;
+    let client = served.admin(&Scope::Controller).await;
+    import(&client).await;
+    let binaries = Sample::default().binaries();
+    let post = |query: &'static str, body: &[u8]| {
+        let (served, body) = (&served, body.to_vec());
+        async move { send(served, "admin", Method::POST, &format!("/migrate/charms?{query}"), None, &body).await }
+    };
+    let local = "schema=local&arch=&user=&series=noble&name=webapp&revision=2";
+    let reply = post(local, &binaries[1].1).await.unwrap();
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(body, json!({ "charm-url": "local:noble/webapp-2" }));
+    let of_store = "schema=ch&arch=amd64&series=&name=postgresql&revision=843";
+    let reply = post(of_store, &binaries[0].1).await.unwrap();
+    assert_eq!(reply.headers.get("juju-curl").unwrap(), "ch:amd64/postgresql-843");
+    upload(&served, "charm local:noble/webapp-2").await;
+    let check = call(&client, "CheckMachines", of_sample()).await.unwrap();
+    assert_eq!(check, json!({ "results": [] }), "both have arrived");
+    for (query, text) in [("name=webapp", "revision not valid"), ("revision=2", "missing charm name")] {
+        let (status, said) = refused_upload(post(query, b"x").await);
+        assert_eq!((status, said.as_str()), (400, text));
+    }
+    let (status, _) = refused_upload(send(&served, "admin", Method::GET, "/migrate/charms", None, b"").await);
+    assert_eq!(status, 405);
 }
 
 #[tokio::test]

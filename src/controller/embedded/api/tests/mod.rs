@@ -1,6 +1,7 @@
 //! The API, asked by the client of `juju::rpc` over a real port.
 
 mod arrivals;
+mod envelopes;
 mod facades;
 mod logins;
 mod logs;
@@ -69,13 +70,25 @@ impl Served {
 
     /// Likewise, where bob may only read the model.
     async fn with_reader() -> Self {
+        let of = |access| format!("  - name: bob\n    created-by: admin\n    access: {access}");
+        Self::with_description(|told| {
+            assert!(told.contains(&of("admin")));
+            told.replace(&of("admin"), &of("read"))
+        })
+        .await
+    }
+
+    /// Likewise, with constraints of the model, as YAML.
+    async fn with_constraints(constraints: &str) -> Self {
+        Self::with_description(|told| format!("{told}\nconstraints: {constraints}\n")).await
+    }
+
+    async fn with_description(change: impl Fn(&str) -> String) -> Self {
         let rig = EmbeddedRig::start("src");
         let dir = rig.files(&Sample::default());
         let path = dir.join("model.yaml");
         let told = std::fs::read_to_string(&path).unwrap();
-        let of = |access| format!("  - name: bob\n    created-by: admin\n    access: {access}");
-        assert!(told.contains(&of("admin")));
-        std::fs::write(&path, told.replace(&of("admin"), &of("read"))).unwrap();
+        std::fs::write(&path, change(&told)).unwrap();
         rig.embedded().import(&path, &Blobs::Dir(dir), &mut OwnFiles).unwrap();
         for user in ["admin", "bob"] {
             rig.embedded().set_password(user, PASSWORD).unwrap();

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::errors::no_tag;
-use super::session::Caller;
-use crate::juju::params::{Entities, tag};
+use super::super::view::Access;
+use super::errors::{denied, fault, no_tag};
+use super::session::{Caller, reply};
+use crate::juju::params::common::{Outcome, Results};
+use crate::juju::params::{Entities, Entity, tag};
 use crate::juju::rpc::{Call, ErrorCode, RpcError};
 
 pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
@@ -15,15 +17,16 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
         "Clouds" => Ok(json!({ "clouds": { own: cloud(caller) } })),
         "Cloud" => {
             let asked = call.params::<Entities>()?.entities;
-            let results = asked.iter().map(|entity| match entity.tag.strip_prefix("cloud-") {
-                Some(name) if name == config.cloud => json!({ "cloud": cloud(caller) }),
-                Some(name) => {
-                    let message = format!("cloud {name:?} not found");
-                    json!({ "error": RpcError::new(ErrorCode::NotFound, message) })
-                }
-                None => json!({ "error": no_tag("cloud", &entity.tag) }),
+            let results = asked.iter().map(|entity| match named(caller, entity) {
+                Ok(()) => json!({ "cloud": cloud(caller) }),
+                Err(error) => json!({ "error": error }),
             });
             Ok(json!({ "results": results.collect::<Vec<_>>() }))
+        }
+        "CloudInfo" => {
+            let asked = call.params::<Entities>()?.entities;
+            let infos = asked.iter().map(|entity| Outcome::from(info(caller, entity)));
+            reply(&infos.collect::<Results<Outcome<Value>>>())
         }
         "UserCredentials" => {
             let asked = call.params.get("user-clouds").and_then(Value::as_array).map_or(0, Vec::len);
@@ -36,6 +39,30 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
         }
         _ => Err(RpcError::unknown_method(call)),
     }
+}
+
+/// Checks that a tag names the controller's cloud.
+fn named(caller: &Caller, entity: &Entity) -> Result<(), RpcError> {
+    match entity.tag.strip_prefix("cloud-") {
+        Some(name) if name == caller.api.inner().config.cloud => Ok(()),
+        Some(name) => Err(RpcError::new(ErrorCode::NotFound, format!("cloud {name:?} not found"))),
+        None => Err(no_tag("cloud", &entity.tag)),
+    }
+}
+
+/// Returns the cloud with those who may use it: the controller's superusers. Others see themselves alone, as in Juju, and so
+/// nothing at all.
+fn info(caller: &Caller, entity: &Entity) -> Result<Value, RpcError> {
+    named(caller, entity)?;
+    if !caller.is_superuser()? {
+        return Err(denied());
+    }
+    let users = caller.api.embedded.users().map_err(|error| fault(&error))?;
+    let superusers = users.iter().filter(|user| user.access == Access::Superuser);
+    let mut info = cloud(caller);
+    info["users"] =
+        superusers.map(|user| json!({ "user": user.name, "display-name": user.name, "access": "admin" })).collect();
+    Ok(info)
 }
 
 fn cloud(caller: &Caller) -> Value {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::record::ModelRecord;
 use super::errors::fault;
+use super::model_manager::description;
 use super::session::{Caller, Place, reply};
+use crate::controller::description::machine::Constraints;
 use crate::juju::params::model_config::{ConfigResults, ConfigValue};
 use crate::juju::rpc::{Call, RpcError};
 
@@ -17,8 +19,36 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
             let told = settings(caller, &record(caller)?);
             reply(&ConfigResults { config: told.into_iter().map(|(name, told)| (name, value(told))).collect() })
         }
+        "GetModelConstraints" => {
+            let told = description(caller, &record(caller)?)?;
+            let asked = told.map(|told| constraints(&told.constraints)).unwrap_or_default();
+            Ok(json!({ "constraints": asked }))
+        }
         _ => Err(RpcError::unknown_method(call)),
     }
+}
+
+/// Returns what a model's machines are asked to be, by Juju's names; what is not asked for is absent.
+fn constraints(asked: &Constraints) -> Map<String, Value> {
+    let number = |number: u64| if number == 0 { Value::Null } else { json!(number) };
+    let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
+    let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
+    let told = [
+        ("arch", text(&asked.architecture)),
+        ("container", text(&asked.container)),
+        ("cores", number(asked.cores)),
+        ("cpu-power", number(asked.cpu_power)),
+        ("mem", number(asked.memory)),
+        ("root-disk", number(asked.root_disk)),
+        ("root-disk-source", text(&asked.root_disk_source)),
+        ("tags", list(&asked.tags)),
+        ("instance-type", text(&asked.instance_type)),
+        ("spaces", list(&asked.spaces)),
+        ("virt-type", text(&asked.virt_type)),
+        ("zones", list(&asked.zones)),
+        ("image-id", text(&asked.image_id)),
+    ];
+    told.into_iter().filter(|(_, told)| !told.is_null()).map(|(name, told)| (name.to_owned(), told)).collect()
 }
 
 /// Returns the model that is meant: on a controller connection, the controller's own.

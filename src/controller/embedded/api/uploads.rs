@@ -47,24 +47,38 @@ impl Api {
         let errand = blocking(move || look.inner().in_mode(model, "importing")).await?;
         let (route, method) = (request.head.route.clone(), request.head.method.clone());
         match (route, method) {
-            (Route::MigrateCharm { object }, Method::PUT) => self.take_charm(errand, &object, request).await,
+            (Route::MigrateCharm { object }, Method::PUT) => {
+                let url = request.head.header(JUJU_CURL).filter(|url| !url.is_empty()).map(str::to_owned);
+                let url = url.ok_or_else(|| bad("missing \"Juju-Curl\" header"))?;
+                let named = object.rsplit_once('-').map_or("", |(_, digits)| digits);
+                if named.len() < SHA_DIGITS_MIN {
+                    return Err(bad(format!("{object:?} is not a valid charm object")));
+                }
+                self.take_charm(errand, url, named, request).await
+            }
+            // Masters of Juju 3.3 and older.
+            (Route::MigrateCharm { .. }, Method::POST) => {
+                let url = charm_url(&request.head)?;
+                self.take_charm(errand, url, "", request).await
+            }
             (Route::MigrateTools, Method::POST) => self.take_agent_binary(errand, request).await,
             (Route::MigrateResources, Method::POST) => self.take_resource(errand, request).await,
             (_, method) => Err(RpcError::new(ErrorCode::MethodNotAllowed, format!("unsupported method: {method:?}"))),
         }
     }
 
-    async fn take_charm(&self, errand: Errand, object: &str, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
-        let url = request.head.header(JUJU_CURL).filter(|url| !url.is_empty()).map(str::to_owned);
-        let url = url.ok_or_else(|| bad("missing \"Juju-Curl\" header"))?;
-        let named = object.rsplit_once('-').map_or("", |(_, digits)| digits).to_owned();
-        if named.len() < SHA_DIGITS_MIN {
-            return Err(bad(format!("{object:?} is not a valid charm object")));
-        }
+    /// Takes a charm. `named`: the first digits of its SHA-256, as far as the path names them.
+    async fn take_charm(
+        &self,
+        errand: Errand,
+        url: String,
+        named: &str,
+        request: &mut HttpRequest,
+    ) -> Result<HttpReply, RpcError> {
         // Nothing names what is stored until it is staged.
         let _stored = self.inner().store.lease_with_puts();
         let Stored { blob, sha256 } = self.store_body(request).await?;
-        if !sha256.starts_with(&named) {
+        if !sha256.starts_with(named) {
             return Err(bad(format!("Uploaded charm sha256 ({sha256}) does not match sha in url ({named})")));
         }
         self.stage(errand, Step::UploadCharm(Charm { url: Name::cut(&url), blob })).await?;
@@ -161,6 +175,16 @@ impl Inner {
             ))),
         }
     }
+}
+
+/// Returns a charm's URL, of whose parts a query is made: `ch:amd64/jammy/ubuntu-25`.
+fn charm_url(head: &RequestHead) -> Result<String, RpcError> {
+    let part = |key: &str| head.query(key).filter(|text| !text.is_empty());
+    let name = part("name").ok_or_else(|| bad("missing charm name"))?;
+    let revision = part("revision").and_then(|text| text.parse::<u64>().ok());
+    let revision = revision.ok_or_else(|| bad("revision not valid"))?;
+    let at: String = [part("arch"), part("series")].into_iter().flatten().map(|part| format!("{part}/")).collect();
+    Ok(format!("{}:{at}{name}-{revision}", part("schema").unwrap_or("local")))
 }
 
 /// Returns the model that a master's request is for.

@@ -238,3 +238,33 @@ async fn offers_are_listed_by_what_is_asked_for() {
     }
     assert_eq!(list(json!({ "model-name": "elsewhere" })).await["results"], json!([]));
 }
+
+#[tokio::test]
+async fn the_cloud_and_who_may_use_it_is_told_to_superusers() {
+    let served = Served::start().await;
+    served.embedded().set_password("bob", PASSWORD).unwrap();
+    let cloud = served.rig.embedded().view().unwrap().cloud;
+    let asked =
+        json!({ "entities": [{ "tag": format!("cloud-{cloud}") }, { "tag": "cloud-moon" }, { "tag": "moon" }] });
+    let client = served.admin(&Scope::Controller).await;
+    let told = called(&client, "Cloud", 7, "CloudInfo", asked.clone()).await;
+    let info = &told["results"][0]["result"];
+    assert!(info["type"].is_string());
+    assert_eq!(info["users"], json!([{ "user": "admin", "display-name": "admin", "access": "admin" }]));
+    assert_eq!(told["results"][1]["error"]["message"], "cloud \"moon\" not found");
+    assert_eq!(told["results"][2]["error"]["message"], "\"moon\" is not a valid cloud tag");
+    let bob = served.login(&Scope::Controller, "bob", PASSWORD).await.unwrap();
+    let told = called(&bob, "Cloud", 7, "CloudInfo", asked).await;
+    assert_eq!(told["results"][0]["error"]["message"], "permission denied");
+}
+
+#[tokio::test]
+async fn a_models_constraints_are_told_by_jujus_names() {
+    let served = Served::with_constraints("{version: 1, architecture: arm64, memory: 2048, tags: [fast]}").await;
+    let client = served.admin(&sample()).await;
+    let told = called(&client, "ModelConfig", 3, "GetModelConstraints", json!({})).await;
+    assert_eq!(told, json!({ "constraints": { "arch": "arm64", "mem": 2048, "tags": ["fast"] } }));
+    let client = served.admin(&Scope::Controller).await;
+    let told = called(&client, "ModelConfig", 3, "GetModelConstraints", json!({})).await;
+    assert_eq!(told, json!({ "constraints": {} }), "of the controller's own model nothing is asked");
+}

@@ -3,17 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use modelferry::juju::rpc::{Message, REQUEST_NODES_MAX};
+use modelferry_fuzz::has_float;
 use serde_json::Value;
-
-/// Floats are not written as they were read: their last digit may differ.
-fn has_float(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => number.is_f64(),
-        Value::Array(items) => items.iter().any(has_float),
-        Value::Object(map) => map.values().any(has_float),
-        _ => false,
-    }
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

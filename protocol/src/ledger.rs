@@ -6,8 +6,9 @@ use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use crate::limits::EPOCH_LEARNED_MAX;
 use crate::record::{Alarm, Body, Conflict, Halted, Orders, Precopy, Restored};
 use crate::switch::source::{SourceRecord, SourceState};
+use crate::switch::table::{self, IllegalStep};
 use crate::switch::target::{TargetRecord, TargetState};
-use crate::switch::{Root, Terms};
+use crate::switch::{Head, Root, Terms};
 
 /// The last record of a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,12 +20,25 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Returns what does not change.
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Source(record) => &record.head,
+            Self::Target(record) => &record.head,
+        }
+    }
+
+    /// Returns the state's name.
+    pub fn state_name(&self) -> &'static str {
+        match self {
+            Self::Source(record) => record.state.name(),
+            Self::Target(record) => record.state.name(),
+        }
+    }
+
     /// Returns the model.
     pub fn model(&self) -> ModelUuid {
-        match self {
-            Self::Source(record) => record.head.model,
-            Self::Target(record) => record.head.model,
-        }
+        self.head().model
     }
 
     /// Reports whether nothing more will happen.
@@ -37,18 +51,12 @@ impl Standing {
 
     /// Returns the migration.
     pub fn mid(&self) -> MigrationId {
-        match self {
-            Self::Source(record) => record.head.mid,
-            Self::Target(record) => record.head.mid,
-        }
+        self.head().mid
     }
 
     /// Returns the agent on the other side.
     pub fn peer(&self) -> Pin {
-        match self {
-            Self::Source(record) => record.head.peer,
-            Self::Target(record) => record.head.peer,
-        }
+        self.head().peer
     }
 
     /// Returns the snapshot that was sealed, where the record knows it.
@@ -133,6 +141,31 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Checks that a record may follow those that were taken in.
+    ///
+    /// Errors: [`IllegalStep`], for a step that the migration's machine does not make.
+    pub fn check(&self, body: &Body) -> Result<(), IllegalStep> {
+        self.check_all([body]).map_err(|(_, illegal)| illegal)
+    }
+
+    /// Checks that records may follow those that were taken in, and one another.
+    ///
+    /// Errors: the place of the first that may not, and why.
+    pub fn check_all<'a>(&self, bodies: impl IntoIterator<Item = &'a Body>) -> Result<(), (usize, IllegalStep)> {
+        let mut ahead: BTreeMap<MigrationId, Standing> = BTreeMap::new();
+        for (place, body) in bodies.into_iter().enumerate() {
+            let next = match body {
+                Body::Source(record) => Standing::Source(record.clone()),
+                Body::Target(record) => Standing::Target(record.clone()),
+                _ => continue,
+            };
+            let last = ahead.get(&next.mid()).or_else(|| self.standing(next.mid()));
+            table::check(last, &next).map_err(|illegal| (place, illegal))?;
+            ahead.insert(next.mid(), next);
+        }
+        Ok(())
+    }
+
     /// Takes in the next record.
     pub fn apply(&mut self, body: &Body) {
         let standing = match body {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use modelferry_protocol::codec::CodecError;
 use modelferry_protocol::limits::RECORD_BYTES_MAX;
+use modelferry_protocol::switch::table::IllegalStep;
 
 /// A journal that cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,18 @@ pub enum JournalError {
         /// Why not.
         #[source]
         source: CodecError,
+    },
+    /// A record that cannot follow the ones before it. A decision would rest on it, so the agent does not act.
+    #[error(
+        "record {sequence} of the journal is a step that no migration makes; the agent does not act on it; \
+         see docs/in-doubt.md, \"The journal cannot be trusted\""
+    )]
+    Illegal {
+        /// The record.
+        sequence: u64,
+        /// Which step it would be.
+        #[source]
+        source: IllegalStep,
     },
     /// The file is of a format that this version does not know.
     #[error(

@@ -121,7 +121,7 @@ impl Journal {
     /// crash either all of them are found, or none. An error of `decide` changes nothing.
     ///
     /// Errors: [`JournalError::Failed`] and [`JournalError::Poisoned`], on which the process must stop;
-    /// [`JournalError::TooLarge`] and [`JournalError::ReserveLow`], on which nothing was written.
+    /// [`JournalError::TooLarge`], [`JournalError::Illegal`] and [`JournalError::ReserveLow`], on which nothing was written.
     pub fn append_with<E>(
         &self,
         decide: impl FnOnce(&Ledger) -> Result<Vec<Entry>, E>,
@@ -138,8 +138,11 @@ impl Journal {
         if bodies.is_empty() {
             return Ok(Ok(Vec::new()));
         }
-        let mut bytes = Vec::new();
         let first = state.sequence + 1;
+        // What the next start would refuse must never become durable.
+        let legal = state.ledger.check_all(entries.iter().map(|entry| &entry.body));
+        legal.map_err(|(place, source)| JournalError::Illegal { sequence: first + place as u64, source })?;
+        let mut bytes = Vec::new();
         let chain = encode_batch(first, state.chain, &bodies, &mut bytes);
         let end = state.end + bytes.len() as u64;
         // In both files, for the next start writes into the other one.

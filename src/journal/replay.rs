@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::JournalId;
 use modelferry_protocol::ledger::Ledger;
+use modelferry_protocol::record::Entry;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::format::{BadRecords, HEADER_BYTES, Header, Replayed, Slot, State, replay};
@@ -102,8 +103,17 @@ impl UnreplayedJournal {
         let file = self.file(slot)?;
         let content = read_records(&file)?;
         let mut ledger = Ledger::default();
-        let replayed = replay(&content, header.journal, header.carried, |_, entry| ledger.apply(&entry.body));
+        let mut illegal = None;
+        let each = |sequence, entry: Entry| match ledger.check(&entry.body) {
+            _ if illegal.is_some() => {}
+            Ok(()) => ledger.apply(&entry.body),
+            Err(source) => illegal = Some(JournalError::Illegal { sequence, source }),
+        };
+        let replayed = replay(&content, header.journal, header.carried, each);
         let replayed = replayed.map_err(|bad| refuse(file.path(), bad))?;
+        if let Some(illegal) = illegal {
+            return Err(illegal);
+        }
         Ok(Read { slot, header, content, replayed, ledger })
     }
 

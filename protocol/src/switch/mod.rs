@@ -8,6 +8,7 @@
 
 pub mod relay;
 pub mod source;
+pub mod table;
 pub mod target;
 
 use crate::codec::{Decode, Encode, wire_enum};

@@ -87,6 +87,19 @@ pub enum RelayInput<'a> {
     Shown(Evidence),
 }
 
+impl RelayInput<'_> {
+    /// Returns the input's name, as in [`super::table`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sealed(_) => "Sealed",
+            Self::Activate { .. } => "Activate",
+            Self::Shown(Evidence::Success) => "ShownSuccess",
+            Self::Shown(Evidence::Abort) => "ShownAbort",
+            Self::Shown(Evidence::Done) => "ShownDone",
+        }
+    }
+}
+
 /// Returns what the controller's call is told in the state of `record`, once [`on`] leads to no other.
 pub fn answer(record: &SourceRecord, call: Call) -> Answer {
     use SourceState::*;

@@ -131,6 +131,21 @@ pub enum SourceInput<'a> {
     Relayed(RelayInput<'a>),
 }
 
+impl SourceInput<'_> {
+    /// Returns the input's name, as in [`super::table`]: that of a message for one that was heard.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Heard { message, .. } => message.name(),
+            Self::Ready { .. } => "Ready",
+            Self::Abort(_) => "Abort",
+            Self::Seize(_) => "Seize",
+            Self::FrozenAs(_) => "FrozenAs",
+            Self::Done => "Done",
+            Self::Relayed(input) => input.name(),
+        }
+    }
+}
+
 impl SourceState {
     /// Returns the root of what is, or was to be, handed over, where the state knows it.
     pub fn root(&self) -> Option<Root> {

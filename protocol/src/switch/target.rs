@@ -115,6 +115,22 @@ pub enum OfferRefused {
     Busy(MigrationId),
 }
 
+impl TargetInput<'_> {
+    /// Returns the input's name, as in [`super::table`]: that of a message for one that was heard.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Heard(message) => message.name(),
+            Self::Complete(_) => "Complete",
+            Self::Done => "Done",
+            Self::Discarded => "Discarded",
+            Self::FoundLive => "FoundLive",
+            Self::Drop(_) => "Drop",
+            Self::Renounce(_) => "Renounce",
+            Self::Seize(_) => "Seize",
+        }
+    }
+}
+
 impl TargetState {
     /// Returns the root of what is, or was to be, handed over, where the state knows it.
     pub fn root(&self) -> Option<Root> {

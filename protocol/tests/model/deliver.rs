@@ -3,6 +3,7 @@
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{End, Message, Switch};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::table;
 use modelferry_protocol::switch::target::{self, OfferRefused, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Head, Outcome, Profile};
 
@@ -118,6 +119,7 @@ impl World {
         match source::on(record, input) {
             Outcome::Record(state) => {
                 let standing = Standing::Source(record.with(state));
+                assert_eq!(table::check(self.agents[agent].standing(attempt), &standing), Ok(()));
                 self.append(agent, attempt, standing);
             }
             Outcome::Reply(message) => self.said.insert(&message),
@@ -128,7 +130,12 @@ impl World {
     pub fn feed_target(&mut self, agent: AgentIndex, attempt: Attempt, input: TargetInput<'_>, rules: &Rules) {
         let Some(Standing::Target(record)) = self.agents[agent].standing(attempt).cloned() else { return };
         match target::on(&record, input) {
-            Outcome::Record(state) => self.target_enters(agent, attempt, record.with(state), rules),
+            Outcome::Record(state) => {
+                let entered = record.with(state);
+                let (last, next) = (Standing::Target(record), Standing::Target(entered.clone()));
+                assert_eq!(table::check(Some(&last), &next), Ok(()));
+                self.target_enters(agent, attempt, entered, rules);
+            }
             Outcome::Reply(message) => {
                 self.said.insert(&message);
                 // In `Receiving`, a seal of this migration: every chunk of it arrives at once.

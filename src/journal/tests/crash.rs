@@ -5,11 +5,11 @@ use std::path::Path;
 use modelferry_protocol::record::Entry;
 use tempfile::TempDir;
 
-use super::{Journal, JournalError, assert_holds, copy_of, entries_in, journal_of, note, open, story};
+use super::{Journal, JournalError, assert_holds, copy_of, entries_in, journal_of, note, open, story, story_from};
 use crate::disk::{Disk, FaultPlan, Faults};
 
 fn batches() -> Vec<Vec<Entry>> {
-    let story = story();
+    let story = story_from(4);
     vec![story[..1].to_vec(), story[1..4].to_vec(), story[4..].to_vec()]
 }
 

@@ -170,7 +170,7 @@ fn a_last_record_that_was_durable_at_the_last_start_is_never_cut_off() {
 fn a_flipped_byte_of_the_header_does_not_bring_back_an_older_generation() {
     let dir = journal_of(&story());
     // What the older file does not have.
-    open(dir.path()).unwrap().0.append(vec![step(3, super::SourceState::Aborted(Default::default()))]).unwrap();
+    open(dir.path()).unwrap().0.append(vec![step(3, super::SourceState::Aborting(Default::default()))]).unwrap();
     for at in 0..75 {
         let copy = copy_of(dir.path());
         flip(&active(copy.path()), at);

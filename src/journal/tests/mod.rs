@@ -6,6 +6,7 @@ mod damage;
 use std::fs;
 use std::path::Path;
 
+use modelferry_protocol::codec::encode;
 use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::record::{Body, Entry, Note};
@@ -14,6 +15,7 @@ use modelferry_protocol::switch::source::{Freezing, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 use tempfile::TempDir;
 
+use super::format::encode_batch;
 use super::{Journal, JournalError, Opened, RESERVE_BYTES};
 use crate::disk::{Disk, FaultPlan, Faults};
 
@@ -40,13 +42,18 @@ fn note(number: u8, text: &str) -> Entry {
 
 /// Six entries of three migrations.
 fn story() -> Vec<Entry> {
+    story_from(1)
+}
+
+/// Six entries of three migrations, of which the first has this number.
+fn story_from(first: u8) -> Vec<Entry> {
     vec![
-        step(1, SourceState::Offered),
-        step(2, SourceState::Offered),
-        step(1, SourceState::Freezing(Freezing { deadline_ms: 5 })),
-        note(1, "asked for by an operator"),
-        step(2, SourceState::Aborting(Cause::new("no longer wanted").unwrap())),
-        step(3, SourceState::Offered),
+        step(first, SourceState::Offered),
+        step(first + 1, SourceState::Offered),
+        step(first, SourceState::Freezing(Freezing { deadline_ms: 5 })),
+        note(first, "asked for by an operator"),
+        step(first + 1, SourceState::Aborting(Cause::new("no longer wanted").unwrap())),
+        step(first + 2, SourceState::Offered),
     ]
 }
 
@@ -267,4 +274,35 @@ fn a_journal_is_proved_whole_until_a_record_is_changed_under_it() {
         }
     }
     assert!(matches!(journal.verify(), Err(JournalError::Corrupt { sequence: 3, .. })));
+}
+
+/// Writes a record that [`Journal::append`] refuses, as a program with a fault would have.
+fn append_unchecked(journal: &Journal, entry: &Entry) {
+    let state = journal.lock();
+    let mut bytes = Vec::new();
+    encode_batch(state.sequence + 1, state.chain, &[encode(entry)], &mut bytes);
+    journal.shared.file.write_once_synced_at(state.end, &bytes).unwrap();
+}
+
+#[test]
+fn a_step_that_no_machine_makes_is_refused_with_the_two_states_and_nothing_is_written() {
+    let dir = journal_of(&story());
+    let (journal, _) = open(dir.path()).unwrap();
+    let back = step(1, SourceState::Offered);
+    let told = std::error::Error::source(&journal.append(vec![back.clone()]).unwrap_err()).unwrap().to_string();
+    assert!(told.contains("cannot go from `Freezing` to `Offered`"), "{told}");
+    // Within one batch as well: only its first step is one that migration 4 makes.
+    let batch = vec![step(4, SourceState::Offered), step(4, SourceState::Aborted(Default::default()))];
+    let refused = journal.append(batch);
+    assert!(matches!(refused, Err(JournalError::Illegal { sequence: 8, .. })), "{refused:?}");
+    drop(journal);
+    assert_holds(dir.path(), &story());
+
+    let (journal, _) = open(dir.path()).unwrap();
+    append_unchecked(&journal, &back);
+    drop(journal);
+    let error = open(dir.path()).map(|_| ()).unwrap_err();
+    assert!(matches!(error, JournalError::Illegal { sequence: 7, .. }), "{error}");
+    let told = std::error::Error::source(&error).unwrap().to_string();
+    assert!(told.contains("cannot go from `Freezing` to `Offered`"), "{told}");
 }

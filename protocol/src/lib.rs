@@ -16,4 +16,5 @@ pub mod proof;
 pub mod record;
 pub mod snapshot;
 pub mod switch;
+pub mod version;
 mod wire_enum;

@@ -2,8 +2,14 @@
 //!
 //! A peer's length is compared with these *before* anything is allocated for it.
 
-/// Version of the protocol that [`crate::message::Hello`] carries. Peers must agree exactly.
+/// Newest version of the protocol that this crate speaks. Of two agents' ranges the newest common one is spoken.
 pub const PROTOCOL_VERSION: u16 = 1;
+/// Oldest version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION_OLDEST: u16 = 1;
+/// Optional features that an agent names in its `Hello`. 64: one is known.
+pub const FEATURES_MAX: usize = 64;
+/// Bytes in a feature's name.
+pub const FEATURE_BYTES_MAX: usize = 32;
 
 /// Application protocol of a link between paired agents (TLS ALPN).
 pub const ALPN_LINK: &[u8] = b"modelferry/1";
@@ -102,6 +108,7 @@ pub const PROOF_MAIL_BYTES_MAX: usize = 64 << 10;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;
 
+const _: () = assert!(PROTOCOL_VERSION_OLDEST <= PROTOCOL_VERSION);
 const _: () = assert!(EPOCH_FORCED_STEP < EPOCH_LEARNED_MAX && EPOCH_LEARNED_MAX < EPOCH_MAX / 2);
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVERAGE <= CHUNK_BYTES_MAX);
 const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");

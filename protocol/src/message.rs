@@ -12,6 +12,7 @@ use crate::plan::{Answer, Question};
 use crate::snapshot::{BlobRef, Name};
 use crate::switch::source::Signature;
 use crate::switch::{Cause, Head, Profile, Root};
+use crate::version::{FeatureNames, Versions};
 
 /// What an agent tells about its controller.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -36,11 +37,14 @@ pub struct ControllerCard {
     pub ca_cert: Bytes<CA_CERT_BYTES_MAX>,
 }
 
-/// First message on a control stream, from both sides.
+/// First message on a control stream, from both sides. It is the same in every version of the protocol, so that agents of
+/// two versions find the one that both speak: see [`crate::version::agree`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {
-    /// [`PROTOCOL_VERSION`]. Must be equal on both sides.
-    pub protocol: u16,
+    /// The versions that the agent speaks.
+    pub versions: Versions,
+    /// The optional features that it has, by name. Names that the other side does not know mean nothing to it.
+    pub features: FeatureNames,
     /// The agent's own version, for people.
     pub agent: Name,
     /// The agent's journal.

@@ -13,6 +13,7 @@ use modelferry_protocol::record::{Body, Entry, Note};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::switch::source::{Reclaiming, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Head, Profile, Terms};
+use modelferry_protocol::version::Versions;
 
 fn text<const N: usize>() -> Text<N> {
     Text::new("x".repeat(N)).unwrap()
@@ -84,7 +85,8 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
     let told = |answer| Message::Told(Told { id: u64::MAX, answer });
     let largest = [
         Message::Hello(Hello {
-            protocol: u16::MAX,
+            versions: Versions { oldest: u16::MAX, newest: u16::MAX },
+            features: full(text()),
             agent: text(),
             journal: JOURNAL,
             sequence: u64::MAX,

@@ -11,6 +11,7 @@ use modelferry_protocol::snapshot::Call;
 use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
+use modelferry_protocol::version::Feature;
 use modelferry_protocol::{limits, pairing};
 
 const SPEC: &str = include_str!("../SPEC.md");
@@ -98,7 +99,7 @@ fn declared(source: &'static str) -> BTreeSet<&'static str> {
 #[test]
 fn every_limit_is_written_down_with_its_value_and_no_other() {
     let mut coded = values![limits:
-        PROTOCOL_VERSION, PORT_DEFAULT, FRAME_HEADER_BYTES, CONTROL_FRAME_BYTES_MAX, CHUNK_HEADER_BYTES_MAX,
+        PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, FEATURES_MAX, FEATURE_BYTES_MAX, PORT_DEFAULT, FRAME_HEADER_BYTES, CONTROL_FRAME_BYTES_MAX, CHUNK_HEADER_BYTES_MAX,
         CHUNK_BYTES_MAX, CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MIN, CHUNK_WIRE_BYTES_MAX, ZSTD_WINDOW_LOG_MAX,
         PAGE_CHUNKS_MAX, RANGES_MAX, BLOB_BYTES_MAX, DESCRIPTION_BYTES_MAX, LOG_SEGMENT_BYTES_MAX, CALLS_MAX, SNAPSHOT_BYTES_MAX,
         NAME_BYTES_MAX, TEXT_BYTES_MAX, ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX, USERS_MAX, OFFER_USERS_MAX, SECTIONS_MAX,
@@ -116,6 +117,13 @@ fn every_limit_is_written_down_with_its_value_and_no_other() {
     assert_eq!(coded.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), names, "limits compared here");
     let coded: BTreeSet<(&str, &str)> = coded.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(table(section("13. Limits"), "value"), coded);
+}
+
+#[test]
+fn every_feature_is_written_down_and_no_other() {
+    let written: BTreeSet<&str> =
+        table(section("15. Versions"), "Feature").iter().map(|(_, name)| name.trim_matches('`')).collect();
+    assert_eq!(written, Feature::ALL.map(Feature::name).into());
 }
 
 #[test]

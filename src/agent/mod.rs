@@ -13,9 +13,9 @@ mod systemd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::Hello;
 use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::version::{Feature, Versions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::admission::Admission;
@@ -73,7 +73,8 @@ async fn serve_status(only: StatusOnly, listen: String, server: Server, stop: &m
 fn hello(embedded: &Embedded, journal: &Journal, witness: &Witness) -> MakeHello {
     let (embedded, journal, witness) = (embedded.clone(), journal.clone(), witness.clone());
     Arc::new(move |peer| Hello {
-        protocol: PROTOCOL_VERSION,
+        versions: Versions::OWN,
+        features: Feature::names(),
         agent: Name::cut(env!("CARGO_PKG_VERSION")),
         journal: journal.id(),
         sequence: journal.sequence(),

@@ -12,6 +12,7 @@ mod complaints;
 mod config;
 mod dial;
 mod doubles;
+mod drive;
 mod flow;
 mod frames;
 mod identity;

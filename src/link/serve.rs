@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{Hello, Message};
+use modelferry_protocol::version::{Agreed, NoCommonVersion, agree};
 use quinn::{RecvStream, SendStream};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -60,7 +60,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
             return Served::Refused(code.text().to_owned());
         }
     };
-    let (control, hello) = match greet(shared, &line, peer).await {
+    let (control, hello, agreed) = match greet(shared, &line, peer).await {
         Ok(greeted) => greeted,
         Err(refusal) => {
             // Closed by the peer or the network, the connection knows better why.
@@ -76,7 +76,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     };
     open_up(&line.connection);
     let peer_name = shared.peers().by_pin(peer).map(|peer| peer.name.clone()).unwrap_or_default();
-    let greeted = Greeted { id, line: line.clone(), peer, peer_name, peer_spki: spki, hello, control };
+    let greeted = Greeted { id, line: line.clone(), peer, peer_name, peer_spki: spki, hello, agreed, control };
     let (new, drive) = greeted.begin(shared.config.timing.frame, &shared.complaints, shared.caps.paused(peer));
     tracing::info!(peer = %new.session.peer_name(), address = %line.connection.remote_address(), "connected");
     if shared.registry.up(peer, id, new.session.clone()) {
@@ -174,7 +174,7 @@ async fn lives(line: &Line, patience: Duration) -> bool {
 }
 
 /// Exchanges the `Hello`s on the control stream, which the side that dialled opens.
-async fn greet(shared: &Shared, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello), Refusal> {
+async fn greet(shared: &Shared, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello, Agreed), Refusal> {
     let within = shared.config.timing.first_frame;
     let greeting = async {
         let gone = |error: &dyn std::fmt::Display| Refusal { code: CloseCode::Stream, reason: error.to_string() };
@@ -190,8 +190,9 @@ async fn greet(shared: &Shared, line: &Line, peer: Pin) -> Result<((SendStream, 
             }
             Err(failure) => return Err(failure.into()),
         };
-        check_version(&own, &hello)?;
-        Ok(((send, recv), hello))
+        let refused = |error: NoCommonVersion| Refusal { code: CloseCode::Version, reason: error.to_string() };
+        let agreed = agree(&own, &hello).map_err(refused)?;
+        Ok(((send, recv), hello, agreed))
     };
     let late = Refusal { code: CloseCode::TooSlow, reason: format!("no Hello within {within:?}") };
     timeout(within, greeting).await.unwrap_or(Err(late))
@@ -206,17 +207,4 @@ impl From<ReadFailure> for Refusal {
         };
         Self { code, reason: failure.to_string() }
     }
-}
-
-fn check_version(own: &Hello, peer: &Hello) -> Result<(), Refusal> {
-    if peer.protocol == PROTOCOL_VERSION {
-        return Ok(());
-    }
-    let reason = format!(
-        "agent {} speaks version {PROTOCOL_VERSION}, agent {} speaks version {}; upgrade the older one",
-        &*own.agent,
-        peer.agent.escape_debug(),
-        peer.protocol
-    );
-    Err(Refusal { code: CloseCode::Version, reason })
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::{ChunkHeader, Hello, Message};
+use modelferry_protocol::version::Agreed;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::close::CloseCode;
 use super::complaints::Complaints;
+use super::drive::{Guard, accept_bulk, read_control, refuse_streams, write_control};
 use super::flow::SIGN_OF_LIFE;
-use super::frames::{ReadFailure, read_chunk, read_message};
 use super::line::Line;
 use super::registry::canonical;
 
@@ -22,8 +23,6 @@ use super::registry::canonical;
 const MESSAGES_QUEUED_MAX: usize = 64;
 /// Chunks that wait to be read at most: 4 MiB. What does not fit stays in the streams' windows.
 const CHUNKS_QUEUED_MAX: usize = 16;
-/// A few bytes that decide outrun the many that do not.
-const CONTROL_PRIORITY: i32 = 1;
 
 /// How urgent chunks are, beside others on the same connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +61,7 @@ struct Inner {
     peer_name: String,
     peer_spki: Vec<u8>,
     hello: Hello,
+    agreed: Agreed,
     control: mpsc::Sender<Message>,
     is_paused: watch::Receiver<bool>,
 }
@@ -124,6 +124,11 @@ impl Session {
     /// Returns the peer's `Hello`.
     pub fn hello(&self) -> &Hello {
         &self.0.hello
+    }
+
+    /// Returns what the two agents have agreed on for this connection.
+    pub fn agreed(&self) -> &Agreed {
+        &self.0.agreed
     }
 
     /// Returns a number that no other session of this process has; later sessions have greater ones.
@@ -266,6 +271,7 @@ pub(super) struct Greeted {
     pub peer_name: String,
     pub peer_spki: Vec<u8>,
     pub hello: Hello,
+    pub agreed: Agreed,
     pub control: (SendStream, RecvStream),
 }
 
@@ -297,6 +303,7 @@ impl Greeted {
             peer_name: self.peer_name,
             peer_spki: self.peer_spki,
             hello: self.hello,
+            agreed: self.agreed,
             control,
             is_paused,
         }));
@@ -308,88 +315,5 @@ impl Drive {
     /// Stops what runs, so that inboxes and queues end.
     pub async fn stop(mut self) {
         self.0.shutdown().await;
-    }
-}
-
-/// Closes the connection on a peer that breaks the protocol, and complains about it.
-#[derive(Clone)]
-struct Guard {
-    line: Line,
-    peer: Pin,
-    complaints: Arc<Complaints>,
-}
-
-impl Guard {
-    fn fault(&self, code: CloseCode, reason: &str) {
-        self.complaints.warn(Some(self.peer), code.text(), reason);
-        self.line.close(code, reason);
-    }
-
-    fn failed(&self, failure: ReadFailure) {
-        match failure {
-            // The connection tells its own end.
-            ReadFailure::Over => {}
-            ReadFailure::TooSlow(_) => self.fault(CloseCode::TooSlow, &failure.to_string()),
-            ReadFailure::Malformed(_) | ReadFailure::Cut => self.fault(CloseCode::Malformed, &failure.to_string()),
-        }
-    }
-}
-
-async fn write_control(mut stream: SendStream, mut queued: mpsc::Receiver<Message>, guard: Guard) {
-    let _ = stream.set_priority(CONTROL_PRIORITY);
-    while let Some(message) = queued.recv().await {
-        if let Err(error) = stream.write_all(&message.to_frame()).await {
-            // Either the connection is over, or the peer stopped listening to the only stream it must.
-            return guard.line.close(CloseCode::Stream, &error.to_string());
-        }
-    }
-}
-
-async fn read_control(mut stream: RecvStream, messages: mpsc::Sender<Message>, frame: Duration, guard: Guard) {
-    loop {
-        match read_message(&mut stream, frame).await {
-            Ok(Message::Hello(_)) => return guard.fault(CloseCode::Violation, "a second Hello"),
-            Ok(message) => {
-                if messages.send(message).await.is_err() {
-                    return guard.line.close(CloseCode::Shutdown, "nobody here reads this session");
-                }
-            }
-            Err(ReadFailure::Over) => return guard.line.close(CloseCode::Stream, "the control stream ended"),
-            Err(failure) => return guard.failed(failure),
-        }
-    }
-}
-
-async fn accept_bulk(chunks: mpsc::Sender<(ChunkHeader, Bytes)>, guard: Guard) {
-    let mut streams = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            accepted = guard.line.connection.accept_uni() => match accepted {
-                Ok(stream) => { streams.spawn(read_bulk(stream, chunks.clone(), guard.clone())); }
-                Err(_) => return,
-            },
-            Some(_) = streams.join_next() => {}
-        }
-    }
-}
-
-async fn read_bulk(mut stream: RecvStream, chunks: mpsc::Sender<(ChunkHeader, Bytes)>, guard: Guard) {
-    loop {
-        match read_chunk(&mut stream).await {
-            Ok(chunk) => {
-                if chunks.send(chunk).await.is_err() {
-                    return guard.line.close(CloseCode::Shutdown, "nobody here reads this session");
-                }
-            }
-            Err(failure) => return guard.failed(failure),
-        }
-    }
-}
-
-/// There is one control stream, and nothing else goes both ways.
-async fn refuse_streams(guard: Guard) {
-    if guard.line.connection.accept_bi().await.is_ok() {
-        guard.fault(CloseCode::Stream, "a second control stream");
     }
 }

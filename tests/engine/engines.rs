@@ -15,9 +15,9 @@ use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
 use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name};
+use modelferry_protocol::version::{Feature, Versions};
 use tokio::sync::watch;
 
 use super::controller::{Desk, Held, MODEL};
@@ -102,7 +102,8 @@ impl Host {
         let config = LinkConfig { listen: self.listen, own_name: self.name.into(), ..LinkConfig::default() };
         let (hello_journal, name) = (journal.clone(), self.name);
         let hello = Arc::new(move |_| Hello {
-            protocol: PROTOCOL_VERSION,
+            versions: Versions::OWN,
+            features: Feature::names(),
             agent: Name::cut("test"),
             journal: hello_journal.id(),
             sequence: hello_journal.sequence(),

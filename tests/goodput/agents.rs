@@ -11,9 +11,9 @@ use modelferry::engine::{Engine, EngineParts, MigrateOptions, Settings};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
 use modelferry::store::Store;
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::version::{Feature, Versions};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -204,7 +204,8 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     let config = LinkConfig { listen: address(host), own_name, settings, clock: wall, ..LinkConfig::default() };
     let hello_journal = journal.clone();
     let hello = Arc::new(move |_| Hello {
-        protocol: PROTOCOL_VERSION,
+        versions: Versions::OWN,
+        features: Feature::names(),
         agent: Name::cut("test"),
         journal: hello_journal.id(),
         sequence: hello_journal.sequence(),

@@ -6,6 +6,7 @@ use modelferry::link::{CloseCode, Timing};
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR, CHUNK_WIRE_BYTES_MAX, PROTOCOL_VERSION};
 use modelferry_protocol::message::{ChunkHeader, Encoding, FRAME_VERSION, Hello, Message};
+use modelferry_protocol::version::{Feature, FeatureNames, Versions};
 use quinn::{Connection, ConnectionError, SendStream};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 
@@ -139,19 +140,47 @@ async fn a_peer_that_says_no_hello_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_peer_of_the_next_version_with_a_feature_nobody_knows_here_is_talked_to_in_the_version_of_both() {
+    let raw = Raw::new();
+    let mut agent = Agent::beside(raw.pin, raw.address(), true, quick()).await;
+    let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    let names = ["patches", "teleport"].map(Text::cut).to_vec();
+    let next = Hello {
+        versions: Versions { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION + 1 },
+        features: FeatureNames::new(names).unwrap(),
+        ..hello(raw.pin)
+    };
+    send.write_all(&Message::Hello(next).to_frame()).await.unwrap();
+    let Message::Hello(own) = soon(read(&mut recv)).await else { panic!("no Hello") };
+    assert_eq!(own.versions.newest, PROTOCOL_VERSION);
+    let mut new = soon(agent.sessions.recv()).await.expect("a session");
+    assert_eq!(new.session.agreed().version, PROTOCOL_VERSION);
+    assert!(new.session.agreed().has(Feature::Patches));
+    // They talk, both ways.
+    send.write_all(&Message::BlobDone(7).to_frame()).await.unwrap();
+    assert_eq!(soon(new.inbox.recv()).await, Some(Message::BlobDone(7)));
+    new.session.send(Message::BlobDone(8)).await.unwrap();
+    assert_eq!(soon(read(&mut recv)).await, Message::BlobDone(8));
+}
+
+#[tokio::test]
 async fn another_version_of_the_protocol_is_refused_and_both_are_named() {
-    for theirs in [0, PROTOCOL_VERSION + 1, u16::MAX] {
+    let newer = Versions { oldest: PROTOCOL_VERSION + 1, newest: PROTOCOL_VERSION + 3 };
+    let backwards = Versions { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION - 1 };
+    for theirs in [Versions { oldest: 0, newest: 0 }, newer, Versions { oldest: u16::MAX, newest: u16::MAX }, backwards]
+    {
         let raw = Raw::new();
         let agent = Agent::beside(raw.pin, raw.address(), true, quick()).await;
         let connection = raw.dial(agent.link.local_addr(), ALPN_LINK).await.unwrap();
         let (mut send, _recv) = connection.open_bi().await.unwrap();
-        let other = Hello { protocol: theirs, agent: Text::cut("9.9"), ..hello(raw.pin) };
+        let other = Hello { versions: theirs, agent: Text::cut("9.9"), ..hello(raw.pin) };
         send.write_all(&Message::Hello(other).to_frame()).await.unwrap();
         let (code, reason) = soon(closed_with(&connection)).await;
         assert_eq!(code, CloseCode::Version as u64);
-        for named in [format!("version {PROTOCOL_VERSION}"), format!("9.9 speaks version {theirs};")] {
+        for named in [format!("version {PROTOCOL_VERSION}"), format!("9.9 speaks {theirs};")] {
             assert!(reason.contains(&named), "{reason} lacks {named}");
         }
-        agent.down(raw.pin, &format!("version {theirs}")).await;
+        agent.down(raw.pin, &theirs.to_string()).await;
     }
 }

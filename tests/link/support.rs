@@ -10,8 +10,8 @@ use modelferry::link::{Identity, Link, LinkConfig, LinkError, NewSession, PairEr
 use modelferry::link::{Session, Timing};
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{JournalId, Pin};
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello, Message};
+use modelferry_protocol::version::{Feature, Versions};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn hello(pin: Pin) -> Hello {
     Hello {
-        protocol: PROTOCOL_VERSION,
+        versions: Versions::OWN,
+        features: Feature::names(),
         agent: Text::cut("test"),
         journal: JournalId(pin.0[..16].try_into().unwrap()),
         sequence: 1,

@@ -17,9 +17,9 @@ use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
 use modelferry::store::Store;
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::{Ledger, Standing};
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name, Snapshot};
+use modelferry_protocol::version::{Feature, Versions};
 use tokio::runtime::Runtime;
 
 use super::controller::{Desk, MODEL};
@@ -186,7 +186,8 @@ impl Host {
         let witness = Witness::load(path, &disk).ok()?;
         let (hello_journal, seen, name) = (journal.clone(), witness.clone(), name_of(self.index));
         let hello = Arc::new(move |peer| Hello {
-            protocol: PROTOCOL_VERSION,
+            versions: Versions::OWN,
+            features: Feature::names(),
             agent: Name::cut("simulated"),
             journal: hello_journal.id(),
             sequence: hello_journal.sequence(),

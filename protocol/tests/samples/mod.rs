@@ -4,7 +4,6 @@ mod records;
 
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::limits::PROTOCOL_VERSION;
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
@@ -13,6 +12,7 @@ use modelferry_protocol::plan::{
 };
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
 use modelferry_protocol::switch::Profile;
+use modelferry_protocol::version::Versions;
 
 pub use records::{bodies, pairing};
 
@@ -169,7 +169,8 @@ pub fn messages() -> Vec<Message> {
     };
     let mut messages = vec![
         Message::Hello(Hello {
-            protocol: PROTOCOL_VERSION,
+            versions: Versions { oldest: 1, newest: 1 },
+            features: list(vec![Text::new("patches").unwrap()]),
             agent: name("0.1.0"),
             journal: JOURNAL,
             sequence: 251,

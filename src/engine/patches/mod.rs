@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use modelferry_protocol::codec::Bounded;
-use modelferry_protocol::ids::{Hash, Pin};
+use modelferry_protocol::ids::Hash;
 use modelferry_protocol::plan::{Answer, Question, Rebuilding};
 use modelferry_protocol::snapshot::{BlobRef, Call};
+use modelferry_protocol::version::Feature;
 
 use self::gauge::{Gauge, Job};
 use self::nearest::{lineage, nearest};
@@ -40,9 +41,9 @@ const BLOB_BYTES_MAX: u64 = 4 << 30;
 /// Samples of a blob that tell how it compresses, and the bytes of each.
 const SAMPLES: u64 = 8;
 const SAMPLE_BYTES: usize = 64 << 10;
-/// Connections that may end while a peer is first asked about patches before it is taken for one that does not know them,
-/// and while it makes a blob before that is sent: the peer may die of it, again and again.
-const UNANSWERED_MAX: u32 = 2;
+/// Connections that may end while a peer makes a blob before that is sent as any other: the peer may die of it, again
+/// and again.
+const UNMADE_MAX: u32 = 2;
 /// Patches that were made and have not arrived yet, of migrations that were cut or given up.
 const MADE_MAX: usize = 16;
 /// Blobs of which is remembered that no target could make them.
@@ -59,8 +60,6 @@ pub struct Patching {
 #[derive(Default)]
 struct Known {
     gauge: Gauge,
-    /// First questions to each peer that have had no answer.
-    unanswered: HashMap<Pin, u32>,
     /// How often a target was asked to make a blob and has not answered.
     unmade: HashMap<Hash, u32>,
     /// Blobs that a target could not make.
@@ -79,7 +78,7 @@ impl Known {
 
     /// Reports whether a blob is to be sent without a patch, whatever one would save.
     fn is_given_up(&self, blob: Hash) -> bool {
-        self.refused.contains(&blob) || self.unmade.get(&blob).is_some_and(|asked| *asked >= UNANSWERED_MAX)
+        self.refused.contains(&blob) || self.unmade.get(&blob).is_some_and(|asked| *asked >= UNMADE_MAX)
     }
 
     /// Notes that a target is asked to make a blob.
@@ -120,7 +119,7 @@ pub async fn ahead(
     tracked: &Tracked,
     calls: &[Call],
 ) -> Result<(), TransferError> {
-    if core.parts.settings.patches == Patches::Off {
+    if core.parts.settings.patches == Patches::Off || !conversation.session.agreed().has(Feature::Patches) {
         return Ok(());
     }
     let worked = work(core, conversation, tracked, calls).await;
@@ -153,7 +152,7 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
     wanted.sort_by_key(|(_, blob)| *blob);
     wanted.dedup_by_key(|(_, blob)| *blob);
     let Some(rate) = link_rate(core, tracked).await?.filter(|_| !wanted.is_empty()) else { return Ok(()) };
-    let held = ask_held(core, conversation, wanted.iter().map(|(_, blob)| *blob)).await?;
+    let held = ask_held(conversation, wanted.iter().map(|(_, blob)| *blob)).await?;
     let lacking = wanted.into_iter().zip(held).filter(|((_, blob), held)| *held < blob.bytes).collect::<Vec<_>>();
     if lacking.is_empty() {
         return Ok(());
@@ -168,7 +167,7 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
         let bases = Core::blocking(move || nearest(&store, blob, &name, &all)).await?;
         let there = match bases.is_empty() {
             true => Vec::new(),
-            false => ask_held(core, conversation, bases.iter().copied()).await?,
+            false => ask_held(conversation, bases.iter().copied()).await?,
         };
         let Some((base, _)) = bases.into_iter().zip(there).find(|(base, held)| *held == base.bytes) else { continue };
         let found = format!("comparing a binary of {} bytes with one that the target holds", blob.bytes);
@@ -202,20 +201,9 @@ async fn link_rate(core: &Core, tracked: &Tracked) -> Result<Option<f64>, Troubl
 }
 
 /// Asks how much of each blob the target holds.
-async fn ask_held(
-    core: &Core,
-    conversation: &Conversation,
-    blobs: impl Iterator<Item = BlobRef>,
-) -> Result<Vec<u64>, Trouble> {
-    let peer = conversation.session.peer();
-    if core.patching.known().unanswered.get(&peer).is_some_and(|asked| *asked >= UNANSWERED_MAX) {
-        return Ok(Vec::new());
-    }
-    // An agent that does not know the question ends the connection.
-    *core.patching.known().unanswered.entry(peer).or_default() += 1;
+async fn ask_held(conversation: &Conversation, blobs: impl Iterator<Item = BlobRef>) -> Result<Vec<u64>, Trouble> {
     let answer = conversation.ask(Question::HeldEach(Bounded::truncated(blobs.collect()))).await;
     let answer = answer.map_err(TransferError::Closed)?;
-    core.patching.known().unanswered.remove(&peer);
     match answer {
         Answer::HeldEach(held) => Ok(held.to_vec()),
         Answer::Failed(text) => Err(Trouble::There(text.into_string())),

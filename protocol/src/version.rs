@@ -1,0 +1,108 @@
+//! What two agents agree on at the beginning of a connection: one version of the protocol, and the optional features
+//! that both have.
+//!
+//! An agent speaks a range of versions; the newest that is in both ranges is spoken. A feature is a part of the protocol
+//! that an agent may lack, under a name; names that an agent does not know mean nothing to it. So an agent and a later one
+//! talk to each other, for as long as the later one still speaks some version of the earlier one's.
+
+use crate::codec::{Bounded, Decode, Encode, Text};
+use crate::limits::{FEATURE_BYTES_MAX, FEATURES_MAX, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST};
+use crate::message::Hello;
+
+/// The versions that an agent speaks, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Versions {
+    /// The oldest.
+    pub oldest: u16,
+    /// The newest.
+    pub newest: u16,
+}
+
+impl Versions {
+    /// Those that this crate speaks.
+    pub const OWN: Self = Self { oldest: PROTOCOL_VERSION_OLDEST, newest: PROTOCOL_VERSION };
+
+    /// Returns the newest version that is in both ranges; nothing if there is none.
+    pub fn common(self, other: Self) -> Option<u16> {
+        let (oldest, newest) = (self.oldest.max(other.oldest), self.newest.min(other.newest));
+        (oldest <= newest && other.oldest <= other.newest).then_some(newest)
+    }
+}
+
+impl std::fmt::Display for Versions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.oldest == self.newest {
+            true => write!(f, "version {}", self.newest),
+            false => write!(f, "versions {} to {}", self.oldest, self.newest),
+        }
+    }
+}
+
+/// A feature's name.
+pub type FeatureName = Text<FEATURE_BYTES_MAX>;
+/// The features that an agent has. The order means nothing, and neither does a name that comes twice.
+pub type FeatureNames = Bounded<FeatureName, FEATURES_MAX>;
+
+/// An optional part of the protocol that this crate knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// A target makes blobs of others and patches: the questions `HeldEach` and `Rebuild`.
+    Patches,
+}
+
+impl Feature {
+    /// Every feature.
+    pub const ALL: [Self; 1] = [Self::Patches];
+
+    /// Returns its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Patches => "patches",
+        }
+    }
+
+    /// Returns the names of all features, for a `Hello`.
+    pub fn names() -> FeatureNames {
+        Bounded::truncated(Self::ALL.map(|feature| Text::cut(feature.name())).to_vec())
+    }
+}
+
+/// What holds for a connection, once both sides have said `Hello`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// The version that both speak on it.
+    pub version: u16,
+    features: Vec<Feature>,
+}
+
+impl Agreed {
+    /// Reports whether both sides have a feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
+}
+
+/// Two agents that speak no common version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("agent {} speaks {own}, agent {} speaks {other}; upgrade the older one", .agent.escape_debug(), .other_agent.escape_debug())]
+pub struct NoCommonVersion {
+    agent: String,
+    own: Versions,
+    other_agent: String,
+    other: Versions,
+}
+
+/// Returns what holds between an agent that says `own` and one that says `other`.
+///
+/// Errors: [`NoCommonVersion`].
+pub fn agree(own: &Hello, other: &Hello) -> Result<Agreed, NoCommonVersion> {
+    let version = own.versions.common(other.versions).ok_or_else(|| NoCommonVersion {
+        agent: own.agent.to_string(),
+        own: own.versions,
+        other_agent: other.agent.to_string(),
+        other: other.versions,
+    })?;
+    let says = |hello: &Hello, feature: Feature| hello.features.iter().any(|name| &**name == feature.name());
+    let features = Feature::ALL.into_iter().filter(|feature| says(own, *feature) && says(other, *feature)).collect();
+    Ok(Agreed { version, features })
+}

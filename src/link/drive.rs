@@ -1,0 +1,107 @@
+//! Reads and writes a session's streams until the connection ends, and ends it on a peer that breaks the protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::message::{ChunkHeader, Message};
+use quinn::{RecvStream, SendStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::close::CloseCode;
+use super::complaints::Complaints;
+use super::frames::{ReadFailure, read_chunk, read_message};
+use super::line::Line;
+
+/// A few bytes that decide outrun the many that do not.
+const CONTROL_PRIORITY: i32 = 1;
+
+/// Closes the connection on a peer that breaks the protocol, and complains about it.
+#[derive(Clone)]
+pub(super) struct Guard {
+    pub line: Line,
+    pub peer: Pin,
+    pub complaints: Arc<Complaints>,
+}
+
+impl Guard {
+    fn fault(&self, code: CloseCode, reason: &str) {
+        self.complaints.warn(Some(self.peer), code.text(), reason);
+        self.line.close(code, reason);
+    }
+
+    fn failed(&self, failure: ReadFailure) {
+        match failure {
+            // The connection tells its own end.
+            ReadFailure::Over => {}
+            ReadFailure::TooSlow(_) => self.fault(CloseCode::TooSlow, &failure.to_string()),
+            ReadFailure::Malformed(_) | ReadFailure::Cut => self.fault(CloseCode::Malformed, &failure.to_string()),
+        }
+    }
+}
+
+pub(super) async fn write_control(mut stream: SendStream, mut queued: mpsc::Receiver<Message>, guard: Guard) {
+    let _ = stream.set_priority(CONTROL_PRIORITY);
+    while let Some(message) = queued.recv().await {
+        if let Err(error) = stream.write_all(&message.to_frame()).await {
+            // Either the connection is over, or the peer stopped listening to the only stream it must.
+            return guard.line.close(CloseCode::Stream, &error.to_string());
+        }
+    }
+}
+
+pub(super) async fn read_control(
+    mut stream: RecvStream,
+    messages: mpsc::Sender<Message>,
+    frame: Duration,
+    guard: Guard,
+) {
+    loop {
+        match read_message(&mut stream, frame).await {
+            Ok(Message::Hello(_)) => return guard.fault(CloseCode::Violation, "a second Hello"),
+            Ok(message) => {
+                if messages.send(message).await.is_err() {
+                    return guard.line.close(CloseCode::Shutdown, "nobody here reads this session");
+                }
+            }
+            Err(ReadFailure::Over) => return guard.line.close(CloseCode::Stream, "the control stream ended"),
+            Err(failure) => return guard.failed(failure),
+        }
+    }
+}
+
+pub(super) async fn accept_bulk(chunks: mpsc::Sender<(ChunkHeader, Bytes)>, guard: Guard) {
+    let mut streams = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            accepted = guard.line.connection.accept_uni() => match accepted {
+                Ok(stream) => { streams.spawn(read_bulk(stream, chunks.clone(), guard.clone())); }
+                Err(_) => return,
+            },
+            Some(_) = streams.join_next() => {}
+        }
+    }
+}
+
+async fn read_bulk(mut stream: RecvStream, chunks: mpsc::Sender<(ChunkHeader, Bytes)>, guard: Guard) {
+    loop {
+        match read_chunk(&mut stream).await {
+            Ok(chunk) => {
+                if chunks.send(chunk).await.is_err() {
+                    return guard.line.close(CloseCode::Shutdown, "nobody here reads this session");
+                }
+            }
+            Err(failure) => return guard.failed(failure),
+        }
+    }
+}
+
+/// There is one control stream, and nothing else goes both ways.
+pub(super) async fn refuse_streams(guard: Guard) {
+    if guard.line.connection.accept_bi().await.is_ok() {
+        guard.fault(CloseCode::Stream, "a second control stream");
+    }
+}

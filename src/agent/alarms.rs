@@ -11,6 +11,7 @@ use crate::controller::embedded::Embedded;
 use crate::controller::inventory::{Inventory, Place};
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
+use crate::disk::usage_command;
 use crate::engine::causes;
 use crate::engine::view::{AlarmView, MigrationView};
 use crate::journal::Journal;
@@ -59,8 +60,8 @@ impl Memory {
             let text = format!(
                 "this agent's key is another than {} paired with, and they refuse it. No migration with them goes on; the \
                  models stay as they are. Put {dir}/identity back from a backup of this host and restart the agent. If the \
-                 key is lost, pair again: on each host `modelferry unpair` the other, then `modelferry pair offer` here and \
-                 `modelferry pair accept` there",
+                 key is lost, pair again: on each host `modelferry unpair PEER`, then `modelferry pair offer` here, and there what it \
+                 prints",
                 strangers.join(", ")
             );
             self.noted.push(alarm("identity", text));
@@ -130,7 +131,8 @@ impl Memory {
         };
         let text = format!(
             "the disk of {dir} is full: {free}. Models stay as they are, transfers wait, and nothing new begins until there is \
-             room. See what takes it with `sudo du -xsh {dir}/*`; `modelferry store prune --all-unneeded` removes what nobody needs"
+             room. See what takes it with `{}`; `modelferry store prune --all-unneeded` removes what nobody needs",
+            usage_command(&self.dir)
         );
         Some(alarm("disk", text))
     }
@@ -190,7 +192,8 @@ fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView
         let text = format!(
             "the journal says that these models are in service here, and the controller does not have them: {}. Nobody serves \
              them. The database {dir}/controller.redb was lost or set back: stop the agent and put the newest one back from the \
-             disk's own redundancy; or take the models in again with `modelferry backup restore`. A model that is not wanted any \
+             disk's own redundancy; or take the models in again with `modelferry backup restore FILE --source-lost`: a controller whose \
+             database was lost has another UUID now, and none can be asked for what the lost one had. A model that is not wanted any \
              more: `modelferry embedded remove UUID` ends its alarm",
             lost.join(", ")
         );
@@ -214,7 +217,7 @@ fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView
         let text = format!(
             "the journal says that these models have moved away, and the controller has them: {}. The database \
              {dir}/controller.redb was set back. They are frozen here, and their users are sent on; what was written to them \
-             here since the database was set back is in this copy alone. Compare the two with `modelferry show-model` on both \
+             here since the database was set back is in this copy alone. Compare the two with `modelferry show-model UUID` on both \
              sides; then put the newest database back from the disk's own redundancy",
             back.join(", ")
         );
@@ -247,8 +250,10 @@ fn lacking(inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     let dir = dir.display();
     let text = format!(
         "files that models need are missing in {dir}/blobs, or are cut: {}. These models can be neither shown nor moved as a whole. \
-         Put the files back from a backup of the directory: each is named by its BLAKE3; or take the model in again with \
-         `modelferry backup restore`",
+         Put the files back from a backup of the directory, each named by its BLAKE3 (`b3sum` tells): this alarm ends by itself. \
+         If they are lost, a model comes back from a backup of its own as it was when that was taken, and what is left of it here \
+         goes. Prove the backup with `modelferry backup verify FILE`; then type `modelferry embedded remove MODEL` and \
+         `modelferry backup restore FILE`",
         models.join(", ")
     );
     Some(alarm("blobs", text))

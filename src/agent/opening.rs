@@ -136,7 +136,8 @@ fn without_controller(config: &Config, journal: Journal, reason: String) -> Open
         "{reason}. {models}; others may have been. Nothing is sent, thawed, frozen, activated or deleted until this is \
          mended. Put the file back from the disk's own redundancy (a mirror, a snapshot of this moment), then restart the \
          agent. If it is lost: move what is left of it out of {dir}, type `touch {dir}/{NEW_CONTROLLER}`, restart the \
-         agent, and take the models in again with `modelferry backup restore`"
+         agent, and take the models in again with `modelferry backup restore FILE --source-lost`: the new controller has another \
+         UUID, and the lost one cannot be asked"
     );
     status_only(config, None, "database", reason, text, Box::new(journal))
 }

@@ -6,22 +6,23 @@ use super::{Context, client, follow};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::MigrationView;
 
-/// Asks each of these, which begin a migration or a pre-copy, and `tell`s of what has begun. One that is refused
+/// Begins a migration or a pre-copy of each of these models, and `tell`s of what has begun. One that is refused
 /// does not stop the others; an agent that cannot be reached does.
 ///
+/// `request`: what begins it for a model.
 /// `wait`: whether to follow all of them to their ends.
 /// Errors: [`Failure`] if the agent answers something else.
 pub(super) fn each(
     context: &Context,
-    requests: impl IntoIterator<Item = Request>,
+    models: &[String],
+    request: impl Fn(String) -> Request,
     wait: bool,
     tell: impl Fn(&MigrationView),
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     let mut begun = Vec::new();
-    let mut requests = requests.into_iter().peekable();
-    while let Some(request) = requests.next() {
-        match context.ask(&request) {
+    for (index, model) in models.iter().enumerate() {
+        match context.ask(&request(model.clone())) {
             Ok(Response::Migration(view)) => {
                 tell(&view);
                 // Whoever waits is told how it ends, not how it began.
@@ -32,8 +33,12 @@ pub(super) fn each(
             }
             Ok(_) => return Err(client::unexpected()),
             Err(failure) => {
-                exit = exit.graver(context.fail(&failure));
-                if requests.peek().is_some() && context.gives_up(&failure) {
+                // Of several, a line has to say which one it is about.
+                exit = exit.graver(match models.len() {
+                    1 => context.fail(&failure),
+                    _ => context.fail(&failure.clone().of_model(model)),
+                });
+                if index + 1 < models.len() && context.gives_up(&failure) {
                     break;
                 }
             }

@@ -67,7 +67,7 @@ pub struct MigrateArgs {
     #[arg(long, conflicts_with = "dry_run")]
     hold: bool,
     /// Give the migration up if the model could not be frozen by then: nothing has been frozen, and the cause is kept.
-    /// Without it an hour after --at; a time of day, or +D, counts from --at
+    /// Without it an hour after --at; a time of day, or +D, counts from --at, and a time of day is at most 12 hours later
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Send at most so much for this migration, such as 20mbit, also after a restart; `limit` is for all together
@@ -77,8 +77,8 @@ pub struct MigrateArgs {
     #[arg(long)]
     skip_logs: bool,
     /// Keep the copy here for so long after the model has moved, such as 30m or 7d; `reap` ends that early. Nobody
-    /// can use the copy, and it cannot be made live again; `status -m`, `show-model`, `embedded get` and `embedded
-    /// export` show it with --held
+    /// can use the copy, and it cannot be made live again; `status -m`, `show-model`, `embedded get`, `embedded
+    /// export` and `backup create` take it with --held
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     hold_reap: Option<Duration>,
 }
@@ -98,7 +98,7 @@ impl MigrateArgs {
                     .hint("write them with `modelferry backup create --all DIR` first"));
             };
             // Failing here ends the command before anything has begun.
-            let made = backup::archive(context, model, file, false)?;
+            let made = backup::archive(context, model, file, backup::Written::default())?;
             context.remark(&backup::said(&made));
         }
         let request = |model| Request::Migrate {
@@ -109,7 +109,7 @@ impl MigrateArgs {
             skip_log: self.skip_logs,
             reap_hold_ms: self.hold_reap.map_or(0, |hold| hold.as_millis() as u64),
         };
-        begin::each(context, models.into_iter().map(request), self.wait, |migration| {
+        begin::each(context, &models, request, self.wait, |migration| {
             context.remark(&format!("Migration started with ID \"{}\"", plain(&migration.id)));
             migration.orders.iter().for_each(|orders| scheduled(context, orders, &migration.id));
         })
@@ -121,8 +121,11 @@ impl MigrateArgs {
     fn schedule(&self, now: &Zoned) -> Result<Schedule, String> {
         let at = self.at.as_deref().map(|at| moment::after(at, now, "now")).transpose()?;
         let at_zoned = at.map(|at| at.to_zoned(now.time_zone().clone()));
-        let (from, what) = at_zoned.as_ref().map_or((now, "now"), |at| (at, "--at"));
-        let until = self.until.as_deref().map(|until| moment::after(until, from, what)).transpose()?;
+        let until = self.until.as_deref().map(|until| match &at_zoned {
+            Some(at) => moment::until(until, at),
+            None => moment::after(until, now, "now"),
+        });
+        let until = until.transpose()?;
         Ok(Schedule {
             at_ms: at.map(moment::unix_ms),
             hold: self.hold,

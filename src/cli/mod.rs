@@ -1,6 +1,8 @@
 //! The command line: a command, a file; each speaks to the control socket and prints.
 
 mod abort;
+#[cfg(test)]
+mod advice;
 mod aftermath;
 mod agent;
 mod audit;

@@ -2,9 +2,12 @@
 
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 
 use crate::config::parse_duration;
+
+/// How much later than `--at` a time of day for `--until` may be.
+const UNTIL_MAX: SignedDuration = SignedDuration::from_hours(12);
 
 /// Reads a moment: `22:00`, `2026-11-23T02:00`, the same with an offset, or `+2h`. Times of day, and what begins with
 /// `+`, count from `from`; local time is that of `from`.
@@ -42,9 +45,33 @@ pub fn after(text: &str, from: &Zoned, what: &str) -> Result<Timestamp, String> 
     if moment > from.timestamp() {
         return Ok(moment);
     }
-    let shown = |moment: &Zoned| moment.strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
     let understood = shown(&moment.to_zoned(from.time_zone().clone()));
     Err(format!("`{text}` is {understood}, and that is not after {what}, {}", shown(from)))
+}
+
+/// Reads until when something may go on that begins at `at`. A time of day that is more than half a day later is refused:
+/// whoever writes `--at 22:00 --until 21:00` hardly means the next evening.
+///
+/// Errors: as [`after`].
+pub fn until(text: &str, at: &Zoned) -> Result<Timestamp, String> {
+    let moment = after(text, at, "--at")?;
+    let later = moment.duration_since(at.timestamp());
+    let is_time_of_day = !text.contains(['-', '+']);
+    if !is_time_of_day || later <= UNTIL_MAX {
+        return Ok(moment);
+    }
+    let until = moment.to_zoned(at.time_zone().clone());
+    Err(format!(
+        "--at is {}, and --until `{text}` would be {}, {} hours later; if that is meant, write the day as well, such as {}",
+        shown(at),
+        shown(&until),
+        later.as_hours(),
+        until.strftime("%Y-%m-%dT%H:%M")
+    ))
+}
+
+fn shown(moment: &Zoned) -> String {
+    moment.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// Returns a moment in Unix milliseconds.
@@ -98,5 +125,23 @@ mod tests {
         );
         assert!(after("2026-11-22T21:30:00+01:00", &from, "now").is_err(), "this very moment is too late");
         assert_eq!(after("21:30", &from, "now"), parse("21:30", &from), "a time of day is the next one");
+    }
+
+    #[test]
+    fn an_end_just_before_the_beginning_is_refused_with_both_times_as_they_were_understood() {
+        let at: Zoned = "2026-11-22T22:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        assert_eq!(
+            until("21:00", &at).unwrap_err(),
+            "--at is 2026-11-22 22:00:00 CET, and --until `21:00` would be 2026-11-23 21:00:00 CET, 23 hours later; if that is \
+             meant, write the day as well, such as 2026-11-23T21:00"
+        );
+        for (text, moment) in [
+            ("06:00", "2026-11-23T05:00:00Z"),
+            ("10:00", "2026-11-23T09:00:00Z"),
+            ("2026-11-23T21:00", "2026-11-23T20:00:00Z"),
+            ("+23h", "2026-11-23T20:00:00Z"),
+        ] {
+            assert_eq!(until(text, &at).map(|until| until.to_string()).as_deref(), Ok(moment), "{text}");
+        }
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
                     trees.push(json!({ "model": model, "ok": false, "error": failure }));
                     Exit::of(&failure)
                 } else if is_list {
-                    context.fail(&of_model(&model, failure.clone()))
+                    context.fail(&failure.clone().of_model(&model))
                 } else {
                     context.fail(&failure)
                 };
@@ -109,11 +109,6 @@ fn totals(context: &Context, plans: &[Box<PlanView>], peer: String) -> Result<Bo
     }
 }
 
-/// Returns a failure that names the model that it is about.
-fn of_model(model: &str, failure: Failure) -> Failure {
-    Failure { message: format!("model \"{model}\": {}", failure.message), ..failure }
-}
-
 /// Says how the plan of one model ends. `named`: whether it has to say which model that is.
 fn verdict(context: &Context, plan: &PlanView, strict: bool, named: bool) -> Exit {
     let against = |level: &str| level == "fail" || strict && level == "warn";
@@ -136,7 +131,7 @@ fn verdict(context: &Context, plan: &PlanView, strict: bool, named: bool) -> Exi
         failure = failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")));
     }
     if named {
-        failure = of_model(&path, failure);
+        failure = failure.of_model(&path);
     }
     context.fail(&failure)
 }

@@ -62,7 +62,7 @@ impl PrecopyArgs {
         let (models, peer) = models_named::resolve(context, self.names, self.all)?;
         let bwlimit = self.bwlimit.map(|rate| rate.to_string());
         let request = |model| Request::Precopy { model, peer: peer.clone(), bwlimit: bwlimit.clone() };
-        begin::each(context, models.into_iter().map(request), self.wait, |precopy| {
+        begin::each(context, &models, request, self.wait, |precopy| {
             context.remark(&format!("Pre-copy started with ID \"{}\"", plain(&precopy.id)));
         })
     }

@@ -1,12 +1,12 @@
 //! Input that can be read only once, and only as it comes: pipes, named pipes, standard input.
 //!
-//! It is copied into a file that has no name, so that it can be looked at twice and handed to the agent as any other. Whoever
-//! waits for a writer that never comes is told so, and does not wait for ever.
+//! It is copied into a file that has no name, so that it can be looked at twice and handed to the agent as any other. A wait
+//! of more than two seconds is said on standard error, and no wait is for ever.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
@@ -16,8 +16,20 @@ use crate::controller::description::packed::how_to_unpack;
 
 /// What stands for standard input on a command line.
 const STANDARD_INPUT: &str = "-";
-/// How long nothing may come. `juju dump-model` of a large model is silent for most of a minute before it prints.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How long is waited for what. Only tests wait otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Until it is said what is waited for.
+    quiet: Duration,
+    /// Until somebody has the named pipe open to write to it.
+    writer: Duration,
+    /// For something to come.
+    silence: Duration,
+}
+
+/// `juju dump-model` of a large model is silent for most of a minute before it prints.
+const PATIENCE: Patience =
+    Patience { quiet: Duration::from_secs(2), writer: Duration::from_secs(10), silence: Duration::from_secs(120) };
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 << 10;
 /// Reads that may wait to be written.
@@ -25,55 +37,125 @@ const READS_WAITING_MAX: usize = 4;
 
 /// Returns what comes through a path that is read as it comes, to its end; nothing for a file, or for what is not there.
 pub(super) fn spooled(path: &Path) -> Result<Option<File>, Failure> {
-    if is_stream(path) { spool(path, SILENCE_MAX).map(Some) } else { Ok(None) }
+    if is_stream(path) { spool(path, PATIENCE, &say).map(Some) } else { Ok(None) }
 }
 
 fn is_stream(path: &Path) -> bool {
     path == Path::new(STANDARD_INPUT) || fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
+/// Says what is waited for, where it disturbs no result. That it could not be said is no failure.
+fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
+/// A step of a thread that reads.
+enum Step {
+    /// The path is open: a named pipe has a writer.
+    Opened,
+    /// Bytes have come.
+    Read(Vec<u8>),
+}
+
+/// What a thread reads, and how to wait for it.
+struct Waiting<'a> {
+    steps: Receiver<io::Result<Step>>,
+    patience: Patience,
+    shown: &'a str,
+    say: &'a dyn Fn(&str),
+}
+
+impl Waiting<'_> {
+    /// Returns the next step, or nothing after the last. A wait that becomes long is said.
+    ///
+    /// Errors: a sentence and what to type, once `patience` is over; that it cannot be read.
+    fn next(
+        &self,
+        for_what: &str,
+        patience: Duration,
+        too_long: &dyn Fn() -> Failure,
+    ) -> Result<Option<Step>, Failure> {
+        let quiet = self.patience.quiet.min(patience);
+        let step = match self.steps.recv_timeout(quiet) {
+            Err(RecvTimeoutError::Timeout) => {
+                let (shown, seconds) = (self.shown, patience.as_secs());
+                (self.say)(&format!("waiting for {for_what} {shown}, {seconds} seconds at most"));
+                self.steps.recv_timeout(patience - quiet)
+            }
+            step => step,
+        };
+        match step {
+            Ok(Ok(step)) => Ok(Some(step)),
+            Ok(Err(error)) => Err(unreadable(self.shown, &error)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err(too_long()),
+        }
+    }
+
+    /// Waits until the path is open.
+    fn opened(&self) -> Result<Option<Step>, Failure> {
+        let (shown, writer) = (self.shown, self.patience.writer);
+        self.next("a program that writes to", writer, &|| {
+            refused(format!("no program has {shown} open to write to it, after {} seconds", writer.as_secs())).hint(format!(
+                "start the program that writes to it first (`fuser -v {shown}` lists those that have it open), or write a file and \
+                 name that"
+            ))
+        })
+    }
+
+    /// Waits for what comes next.
+    fn read(&self) -> Result<Option<Step>, Failure> {
+        let (shown, silence) = (self.shown, self.patience.silence);
+        self.next("something to come through", silence, &|| {
+            refused(format!("nothing has come through {shown} for {} seconds", silence.as_secs()))
+                .hint("see that something writes to it, or write it to a file and name that")
+        })
+    }
+}
+
+fn refused(why: String) -> Failure {
+    Failure::new(FailureKind::Refused, why).state("nothing has changed")
+}
+
+fn unreadable(shown: &str, error: &io::Error) -> Failure {
+    refused(format!("cannot read {shown}: {error}"))
+}
+
 /// Copies what comes through `path` into a file that has no name.
-fn spool(path: &Path, silence_max: Duration) -> Result<File, Failure> {
+fn spool(path: &Path, patience: Patience, say: &dyn Fn(&str)) -> Result<File, Failure> {
     let shown = if path == Path::new(STANDARD_INPUT) { "standard input".into() } else { path.display().to_string() };
-    let refused = |why: String| Failure::new(FailureKind::Refused, why).state("nothing has changed");
-    let unreadable = |error: &io::Error| refused(format!("cannot read {shown}: {error}"));
     let unwritable = |error: &io::Error| {
         refused(format!("cannot keep what comes through {shown}: {error}"))
             .hint("set TMPDIR to a directory with room, or name a file")
     };
     let mut file = tempfile::tempfile().map_err(|error| unwritable(&error))?;
-    let (sender, reads) = sync_channel(READS_WAITING_MAX);
+    let (sender, steps) = sync_channel(READS_WAITING_MAX);
     let path = path.to_owned();
     // Opening a named pipe waits for its writer, so even that is left to the thread. It ends with the process.
     std::thread::spawn(move || read(&path, &sender));
+    let waiting = Waiting { steps, patience, shown: &shown, say };
     let (mut bytes, mut is_archive) = (0, false);
-    loop {
-        let read: Vec<u8> = match reads.recv_timeout(silence_max) {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => return Err(unreadable(&error)),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                let seconds = silence_max.as_secs();
-                return Err(refused(format!("nothing has come through {shown} for {seconds} seconds"))
-                    .hint("see that something writes to it, or write it to a file and name that"));
+    let mut step = waiting.opened()?;
+    while let Some(came) = step {
+        if let Step::Read(read) = came {
+            if bytes == 0 {
+                is_archive = how_to_unpack(&read).is_some();
             }
-        };
-        if bytes == 0 {
-            is_archive = how_to_unpack(&read).is_some();
+            bytes += read.len() as u64;
+            file.write_all(&read).map_err(|error| unwritable(&error))?;
+            // One byte more than a description has is enough to refuse it; an archive may be as large as the disk.
+            if !is_archive && bytes > DESCRIPTION_BYTES_MAX {
+                break;
+            }
         }
-        bytes += read.len() as u64;
-        file.write_all(&read).map_err(|error| unwritable(&error))?;
-        // One byte more than a description has is enough to refuse it; an archive may be as large as the disk.
-        if !is_archive && bytes > DESCRIPTION_BYTES_MAX {
-            break;
-        }
+        step = waiting.read()?;
     }
     file.seek(SeekFrom::Start(0)).map_err(|error| unwritable(&error))?;
     Ok(file)
 }
 
 /// Sends what comes, in pieces, until its end or until nobody wants any more.
-fn read(path: &PathBuf, sender: &SyncSender<io::Result<Vec<u8>>>) {
+fn read(path: &PathBuf, sender: &SyncSender<io::Result<Step>>) {
     let opened: io::Result<Box<dyn Read>> = if path == Path::new(STANDARD_INPUT) {
         Ok(Box::new(io::stdin()))
     } else {
@@ -83,13 +165,16 @@ fn read(path: &PathBuf, sender: &SyncSender<io::Result<Vec<u8>>>) {
         Ok(source) => source,
         Err(error) => return drop(sender.send(Err(error))),
     };
+    if sender.send(Ok(Step::Opened)).is_err() {
+        return;
+    }
     loop {
         let mut buffer = vec![0; READ_BYTES];
         match source.read(&mut buffer) {
             Ok(0) => return,
             Ok(count) => {
                 buffer.truncate(count);
-                if sender.send(Ok(buffer)).is_err() {
+                if sender.send(Ok(Step::Read(buffer))).is_err() {
                     return;
                 }
             }
@@ -101,6 +186,8 @@ fn read(path: &PathBuf, sender: &SyncSender<io::Result<Vec<u8>>>) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn fifo(dir: &Path) -> PathBuf {
@@ -125,16 +212,40 @@ mod tests {
         writer.join().unwrap();
     }
 
+    /// Patience of a moment, and what is said meanwhile.
+    fn spool_at_once(path: &Path) -> (Failure, Vec<String>) {
+        let said = RefCell::new(Vec::new());
+        let moment = Duration::from_millis(20);
+        let patience = Patience { quiet: moment / 2, writer: moment, silence: moment };
+        let failure = spool(path, patience, &|what| said.borrow_mut().push(what.to_owned())).unwrap_err();
+        (failure, said.into_inner())
+    }
+
+    /// It was silent for two minutes.
     #[test]
-    fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+    fn a_pipe_that_nobody_writes_to_is_said_to_be_waited_for_and_is_not_for_long() {
         let dir = tempfile::tempdir().unwrap();
-        let failure = spool(&fifo(dir.path()), Duration::from_millis(20)).unwrap_err();
+        let path = fifo(dir.path());
+        let (failure, said) = spool_at_once(&path);
+        assert!(failure.message.starts_with("no program has "), "{}", failure.message);
+        assert!(failure.hint.contains(&format!("`fuser -v {}`", path.display())), "{}", failure.hint);
+        assert!(matches!(&said[..], [one] if one.starts_with("waiting for a program that writes to ")), "{said:?}");
+        assert_eq!((PATIENCE.quiet.as_secs(), PATIENCE.writer.as_secs()), (2, 10));
+    }
+
+    #[test]
+    fn a_writer_that_writes_nothing_is_not_waited_for_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = fifo(dir.path());
+        let _writer = File::options().read(true).write(true).open(&path).unwrap();
+        let (failure, said) = spool_at_once(&path);
         assert!(failure.message.starts_with("nothing has come through "), "{}", failure.message);
+        assert!(matches!(&said[..], [one] if one.starts_with("waiting for something to come through ")), "{said:?}");
     }
 
     #[test]
     fn what_never_ends_is_read_no_further_than_a_description_goes() {
-        let file = spool(Path::new("/dev/zero"), SILENCE_MAX).unwrap();
+        let file = spool(Path::new("/dev/zero"), PATIENCE, &|_| {}).unwrap();
         let bytes = file.metadata().unwrap().len();
         assert!(bytes > DESCRIPTION_BYTES_MAX && bytes <= DESCRIPTION_BYTES_MAX + READ_BYTES as u64, "{bytes}");
     }

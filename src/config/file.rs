@@ -28,8 +28,8 @@ table! {
         pub(super) socket: Option<PathBuf>
             => "(under systemd in its runtime directory; `/run/modelferry/modelferry.sock` as root, else in \
                 `$XDG_RUNTIME_DIR/modelferry`, or in the state directory)",
-        /// A group whose members may change things, besides root and the agent's own user. Whoever may connect to the socket
-        /// may look.
+        /// A group whose members may type commands that change something, such as `migrate`; root and the agent's own user always
+        /// may. Commands that only show something, such as `status`, are open to every user who can connect to the socket.
         pub(super) admin_group: Option<Named> => "" [serde(alias = "admin_group")],
         /// The UDP address where peers are heard. `[::]` is every address of the host; without IPv6 in the kernel it is every
         /// IPv4 address.

@@ -70,13 +70,15 @@ impl Window {
 }
 
 table! {
-    /// How much may be sent, to whom, and when. `modelferry limit` changes it while the agent runs.
+    /// How fast to send, and limits: for all peers together, for one peer, and for parts of the week. `modelferry limit` sets
+    /// other limits while the agent runs.
     [Default] pub(super) struct LinkTable in "link" {
-        /// Who decides how fast to send: a model of the link, which loss alone does not slow down, or CUBIC as in TCP.
+        /// How the rate of sending is found: `ferry` measures the link's capacity and delay, and packet loss alone does not slow it
+        /// down; `cubic` is TCP's, and each loss slows it down.
         congestion: Congestion => "ferry" [serde(default)],
-        /// What the whole agent may send.
+        /// The most that the agent sends to all its peers together.
         bwlimit: Option<Parsed<Rate>> => "",
-        /// What may be sent to a peer.
+        /// The most that it sends to one peer.
         peers: BTreeMap<String, PeerTable> => "(none)" [serde(default)],
         /// Parts of the week with a limit of their own.
         windows: Vec<WindowTable> => "[]" [serde(default)],
@@ -86,7 +88,7 @@ table! {
 table! {
     /// A peer, by its name here.
     [] pub(super) struct PeerTable in "link.peers.NAME" {
-        /// What may be sent to it.
+        /// The most that the agent sends to it.
         bwlimit: Parsed<Rate> => "(must be given)",
     }
 }
@@ -100,9 +102,9 @@ table! {
         from: Parsed<Minute> => "(must be given)",
         /// When it ends; on the next day, unless that is later than it begins.
         to: Parsed<Minute> => "(must be given)",
-        /// What may be sent meanwhile; `0` is a pause.
+        /// The most that is sent in that time; `0` is a pause.
         bwlimit: Parsed<Rate> => "(must be given)",
-        /// The peer that this is about; without it, all of them together.
+        /// The peer that the limit is for. Without it, the limit is for all peers together.
         peer: Option<String> => "",
     }
 }

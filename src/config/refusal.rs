@@ -118,8 +118,9 @@ super::table::values! {
 }
 
 super::table::table! {
-    /// A row of what versions of Juju refuse to import: about a section of the description, with the oldest or the newest version
-    /// of it that is read, or about a hurdle. The first row that fits a version counts, and those that are shipped come last.
+    /// A row of what versions of Juju refuse to import. It is about a section of the description, with the oldest or the newest
+    /// version of it that is read; or about a hurdle, which is something in a model that an import fails on, such as two agents
+    /// with one password. The first row that fits a version counts, and those that are shipped come last.
     [] pub(super) struct RefusalRow in "embedded.refusals[]" {
         /// A section of the model description, by its name.
         section: Option<String> => "",
@@ -127,14 +128,14 @@ super::table::table! {
         oldest: Option<u64> => "",
         /// The newest version of that section that is read.
         newest: Option<u64> => "",
-        /// Something that a model may have.
+        /// What in a model the row is about, by its word; with it neither `section`, `oldest` nor `newest`.
         hurdle: Option<HurdleKind> => "",
         /// The first version of Juju that the row holds for.
         from: Option<super::file::Version> => "",
         /// The first version of Juju that the row holds for no longer.
         below: Option<super::file::Version> => "",
-        /// How grave it is.
-        level: RefusalLevel => "",
+        /// What a precheck says of a model that the row is about: `fail` refuses it, `warn` only says so, `pass` finds nothing wrong.
+        level: RefusalLevel => "(must be given)",
     }
 }
 

@@ -74,6 +74,15 @@ impl ControllerError {
         database.is_some_and(|error| matches!(error, DatabaseError::Full { .. }))
             || error.downcast_ref::<StoreError>().is_some_and(StoreError::is_full)
     }
+
+    /// Returns the blob whose file is missing, or too short, if that is what failed.
+    pub fn missing_blob(&self) -> Option<Hash> {
+        let Self::Storage(error) = self else { return None };
+        match error.downcast_ref::<StoreError>()? {
+            StoreError::NotHeld(hash) | StoreError::Truncated { hash, .. } => Some(*hash),
+            _ => None,
+        }
+    }
 }
 
 impl From<DatabaseError> for ControllerError {

@@ -20,6 +20,8 @@ pub struct FaultPlan {
     pub free_bytes: Option<u64>,
     /// The write, counted from 0, from which on every write and growth fails, and how.
     pub fail_writes: Option<(u64, io::ErrorKind)>,
+    /// Whether every read fails, and how.
+    pub fail_reads: Option<io::ErrorKind>,
     /// The effect, counted from 0, at which the process dies: a write is torn in half, anything else is not
     /// done, and nothing works afterwards. Effects are writes, syncs, growth, renames and removals.
     pub die_at: Option<u64>,
@@ -220,7 +222,10 @@ impl MediumFile for FaultyFile {
     }
 
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        MediumFile::read_at(&self.file, offset, bytes)
+        match self.faults.lock().plan.fail_reads {
+            Some(kind) => Err(kind.into()),
+            None => MediumFile::read_at(&self.file, offset, bytes),
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {

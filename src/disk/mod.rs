@@ -44,6 +44,12 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     }
 }
 
+/// Returns the command that says what takes the space of a directory. As root, as nobody else may look into it.
+pub fn usage_command(dir: &Path) -> String {
+    let dir = dir.display().to_string();
+    format!("sudo du -xhd1 {}", shlex::try_quote(&dir).map_or(dir.as_str().into(), |quoted| quoted))
+}
+
 /// How a file is opened. Always for reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {

@@ -120,7 +120,9 @@ pub enum EngineError {
     #[error("only the source agent of migration {0} can do that; the model is on its way here")]
     NotSource(String),
     /// What moves nothing was asked for what only a migration has.
-    #[error("{0} is a pre-copy, which hands nothing over; `modelferry migrate` moves the model, and adopts it")]
+    #[error(
+        "{0} is a pre-copy, which hands nothing over; `modelferry migrate MODEL DEST` moves the model, and adopts it"
+    )]
     IsPrecopy(String),
     /// The model is frozen already.
     #[error("migration {id} is frozen: it cannot {verb}; `modelferry abort {id}` gives the model back")]

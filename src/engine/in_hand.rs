@@ -65,8 +65,10 @@ pub fn unfinished(standing: &Standing, id: &str, model: &str, peer: &str) -> Opt
     let who = "`modelferry status` says who must act, and what to type".to_owned();
     let (state, next) = match standing {
         Standing::Source(record) => match record.state {
-            SourceState::Offered => ("the model is live here".to_owned(), give_up),
-            SourceState::Freezing(_) | SourceState::Frozen(_) => ("the model is frozen here".to_owned(), give_up),
+            SourceState::Offered => (format!("the model is live here, and on its way to {peer}"), give_up),
+            SourceState::Freezing(_) | SourceState::Frozen(_) => {
+                (format!("the model is frozen here, on its way to {peer}"), give_up)
+            }
             SourceState::Committed(_) => {
                 (format!("the model has been handed over to {peer}, which has not answered yet"), who)
             }

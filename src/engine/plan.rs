@@ -18,6 +18,7 @@ use super::view::{Direction, FindingView, PlanView, TotalsView};
 use crate::controller::checks::source;
 use crate::controller::port::Examination;
 use crate::disk::database::HEADROOM_BYTES;
+use crate::disk::usage_command;
 
 /// How far two clocks may be apart without being reported: more than any link takes for an answer.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(30);
@@ -90,7 +91,7 @@ pub async fn judge(
         Answer::Room(room) => room,
         other => return Err(unexpected(conversation, other)),
     };
-    findings.push(FindingView::of(Direction::Target, &space(&blobs, room)));
+    findings.push(FindingView::of(Direction::Target, &space(&blobs, room, &peer)));
     Ok(Judgement { examination, findings, knowledge, blobs, room })
 }
 
@@ -120,7 +121,7 @@ fn bytes_of(blobs: &[BlobRef]) -> u64 {
 
 /// Tells whether the target agent's disk takes what is still to be sent, in MiB: what is needed rounded up, what is
 /// free rounded down.
-fn space(blobs: &[BlobRef], room: Room) -> Finding {
+fn space(blobs: &[BlobRef], room: Room, peer: &str) -> Finding {
     let needed = bytes_of(blobs).saturating_sub(room.bytes_held);
     let text = format!(
         "the target agent's disk has {} MiB free, {} MiB are needed",
@@ -128,10 +129,14 @@ fn space(blobs: &[BlobRef], room: Room) -> Finding {
         needed.div_ceil(1 << 20)
     );
     let (level, text, fix) = match needed.checked_sub(room.bytes_free) {
-        None | Some(0) => (Level::Pass, text, ""),
+        None | Some(0) => (Level::Pass, text, String::new()),
         Some(missing) => {
             let text = format!("{text}: {} MiB more must become free", missing.div_ceil(1 << 20));
-            (Level::Fail, text, "sudo du -xsh /var/lib/modelferry/* # on the destination, where it keeps its state")
+            let fix = format!(
+                "modelferry store show # on the host of {peer}: what its store holds; `modelferry store prune` there frees what \
+                 nobody needs"
+            );
+            (Level::Fail, text, fix)
         }
     };
     Finding { level, check: Text::cut("disk"), text: Text::cut(text), fix: Text::cut(fix) }
@@ -147,7 +152,7 @@ async fn room_here(core: &Core) -> Result<Option<Finding>, EngineError> {
             "the source agent's disk has {free} MiB free, {needed} MiB are needed to freeze the model and to thaw it"
         )
     };
-    let fix = "sudo du -xsh /var/lib/modelferry/*";
+    let fix = usage_command(core.parts.store.state_dir());
     Ok((free < needed).then(|| Finding {
         level: Level::Fail,
         check: Text::cut("disk"),
@@ -280,13 +285,14 @@ mod tests {
         let blob = |byte, mib: u64| BlobRef { hash: Hash([byte; 32]), bytes: mib << 20 };
         let room = |held: u64, free: u64| Room { bytes_held: held << 20, bytes_free: free << 20 };
         let blobs = [blob(1, 700), blob(2, 300)];
-        assert_eq!(space(&blobs, room(0, 1000)).level, Level::Pass);
-        assert_eq!(space(&blobs, room(600, 400)).level, Level::Pass);
-        let full = space(&blobs, room(600, 100));
+        assert_eq!(space(&blobs, room(0, 1000), "west").level, Level::Pass);
+        assert_eq!(space(&blobs, room(600, 400), "west").level, Level::Pass);
+        let full = space(&blobs, room(600, 100), "west");
         assert_eq!(full.level, Level::Fail);
         assert_eq!(
             &*full.text,
             "the target agent's disk has 100 MiB free, 400 MiB are needed: 300 MiB more must become free"
         );
+        assert!(full.fix.starts_with("modelferry store show # on the host of west: "), "{}", &*full.fix);
     }
 }

@@ -248,7 +248,7 @@ fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
             ),
             (_, TargetState::Prepared(_) | TargetState::Activating(_)) => Ok(()),
             (_, TargetState::Receiving | TargetState::Staging(_)) => {
-                refuse(state.name(), "nothing was promised yet; `modelferry abort` on the source's host ends it")
+                refuse(state.name(), "nothing was promised yet; `modelferry abort MODEL` on the source's host ends it")
             }
             _ => refuse(state.name(), "there is nothing left to renounce"),
         },
@@ -267,9 +267,10 @@ fn may_reclaim(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), En
                 Err(EngineError::WrongModel { expected: head.model, typed })
             }
             SourceState::Committed(_) => Ok(()),
-            SourceState::Offered | SourceState::Freezing(_) | SourceState::Frozen(_) => {
-                refuse(state.name(), "nothing is decided yet; `modelferry abort` takes the model back without any risk")
-            }
+            SourceState::Offered | SourceState::Freezing(_) | SourceState::Frozen(_) => refuse(
+                state.name(),
+                "nothing is decided yet; `modelferry abort MODEL` takes the model back without any risk",
+            ),
             SourceState::Handed(_) | SourceState::Reaping(_) => {
                 refuse(state.name(), "the target has said that the model is live there")
             }

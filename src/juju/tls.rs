@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,7 +15,8 @@ use rcgen::{
 use ring::digest;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 
@@ -139,7 +141,7 @@ pub fn server_config(leaf: &Leaf) -> Result<Arc<ServerConfig>, TlsError> {
         .map_err(|_| TlsError::Pem { what: "certificate" })?;
     let key =
         PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes()).map_err(|_| TlsError::Pem { what: "private key" })?;
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_details(provider(), Arc::new(HostClock))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
@@ -153,11 +155,26 @@ pub fn server_config(leaf: &Leaf) -> Result<Arc<ServerConfig>, TlsError> {
 pub fn client_config(ca_pem: &str) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add(first_certificate(ca_pem)?)?;
-    let config = ClientConfig::builder_with_provider(provider())
+    let config = ClientConfig::builder_with_details(provider(), Arc::new(HostClock))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// The host's clock. One before 1970 is an error of the handshake, and no panic as with the library's own.
+#[derive(Debug)]
+struct HostClock;
+
+impl TimeProvider for HostClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        unix_time(SystemTime::now())
+    }
+}
+
+/// Returns a moment as certificates have it, or nothing for one before 1970.
+fn unix_time(moment: SystemTime) -> Option<UnixTime> {
+    moment.duration_since(SystemTime::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -166,7 +183,9 @@ fn provider() -> Arc<CryptoProvider> {
 
 #[cfg(test)]
 mod tests {
-    use rustls::pki_types::{ServerName, UnixTime};
+    use std::time::Duration;
+
+    use rustls::pki_types::ServerName;
 
     use super::*;
 
@@ -221,5 +240,12 @@ mod tests {
         authority.key_pem = Authority::make().unwrap().key_pem;
         assert!(matches!(authority.issue(&[], &[]), Err(TlsError::OtherKey)));
         assert!(matches!(fingerprint("no certificate"), Err(TlsError::Pem { .. })));
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_no_time_and_no_panic() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(unix_time(SystemTime::UNIX_EPOCH - day), None);
+        assert_eq!(unix_time(SystemTime::UNIX_EPOCH + day), Some(UnixTime::since_unix_epoch(day)));
     }
 }

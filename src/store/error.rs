@@ -12,7 +12,7 @@ use crate::disk::database::DatabaseError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The blob is not here, or not all of it.
-    #[error("blob {0} is not held completely")]
+    #[error("the file blobs/{0} of the state directory is missing")]
     NotHeld(Hash),
     /// There is no space left.
     #[error(
@@ -125,7 +125,7 @@ pub enum StoreError {
     #[error("`{}` is damaged: it does not hash to what its first line says", .0.display())]
     KeptDamaged(PathBuf),
     /// Too much is kept already.
-    #[error("{0} backups are kept here already; remove some with `modelferry backup remove`")]
+    #[error("{0} backups are kept here already; remove some with `modelferry backup remove ID`")]
     KeptMany(usize),
     /// Reading what is to be stored failed.
     #[error("cannot read what is to be stored")]

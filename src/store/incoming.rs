@@ -8,10 +8,11 @@ use modelferry_protocol::manifest::{ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::ears::{Ear, Ears, union};
+use super::files::hash_file;
 use super::place::{Place, Run};
 use super::progress::{Phase, Progress, insert};
 use super::rows::{Manifest, Partial};
-use super::{BlobReader, Store, StoreError, hash_file, lock};
+use super::{BlobReader, Store, StoreError, lock};
 use crate::disk::{DiskFile, Open};
 
 /// A blob on its way in. Shared by all who receive it; dropped, it can be begun again where it was durable.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use modelferry_protocol::ids::Hash;
 
-use super::{Store, StoreError, files};
+use super::files::files;
+use super::{Store, StoreError};
 
 /// Documents kept at most. 4096: eleven years of one a day.
 const KEPT_MAX: usize = 4096;

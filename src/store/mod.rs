@@ -10,6 +10,7 @@
 mod cut;
 mod ears;
 mod error;
+mod files;
 mod incoming;
 mod kept;
 mod leases;
@@ -26,7 +27,7 @@ mod uses;
 mod versions;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,14 +51,13 @@ pub use sweep::{Item, Sweep};
 use crate::disk::{Disk, DiskFile, Open};
 use cut::Cutting;
 use error::is_out_of_space;
+use files::{READ_BYTES, file_size, files, fill, hash_file, hash_of};
 use leases::Claims;
 use members::Members;
 use rows::{Manifest, Rows};
 
 /// Pages cut when a blob is stored: some 2 GiB of it. Those after them are cut when they are asked for.
 const PUT_PAGES_MAX: usize = 64;
-/// Bytes read at a time where something is read whole.
-const READ_BYTES: usize = 256 << 10;
 
 /// A handle on the store. Cheap to clone.
 #[derive(Clone)]
@@ -151,50 +151,6 @@ fn open_rows(path: &Path, disk: &Disk) -> Result<Rows, StoreError> {
             Rows::open(path, disk.clone())
         }
         opened => opened,
-    }
-}
-
-/// Returns a file's size, or nothing where there is none.
-fn file_size(path: &Path) -> Result<Option<u64>, StoreError> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StoreError::io("look at", path, source)),
-    }
-}
-
-fn files(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let list = || fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
-    list().map_err(|source| StoreError::io("list", dir, source))
-}
-
-fn hash_of(path: &Path) -> Option<Hash> {
-    path.file_name()?.to_str()?.parse().ok()
-}
-
-/// Reads until `buffer` is full or the source ends, and returns how much it was.
-fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// Hashes what is left of `file`.
-fn hash_file(file: &mut dyn Read) -> io::Result<Hash> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match fill(file, &mut buffer)? {
-            0 => return Ok(hasher.finalize().into()),
-            count => hasher.update(&buffer[..count]),
-        };
     }
 }
 
@@ -364,6 +320,11 @@ impl Store {
         }
         blobs.sort();
         Ok(blobs)
+    }
+
+    /// Returns the directory that the store is in.
+    pub fn state_dir(&self) -> &Path {
+        self.inner.blobs.parent().unwrap_or(&self.inner.blobs)
     }
 
     /// Returns the bytes that can still be stored.

@@ -18,7 +18,8 @@ use std::time::SystemTime;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::{Store, StoreError, files, hash_of};
+use super::files::{files, hash_of};
+use super::{Store, StoreError};
 
 /// A blob that is here, or some of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

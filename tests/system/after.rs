@@ -63,6 +63,13 @@ fn a_held_copy_can_be_looked_at_in_every_way() {
     let dir = src.dir.path().join("held");
     src.run(&["embedded", "export", &sample.uuid, dir.to_str().unwrap(), "--held"]).ok();
     assert!(files(&dir) == before, "the copy is whole");
+    let archive = src.dir.path().join("held.tar.zst");
+    let archive = archive.to_str().unwrap();
+    src.run(&["backup", "create", model, archive]).fails(1, "has been migrated to controller");
+    src.run(&["backup", "create", model, "dst", "--held"]).fails(2, "a held copy is backed up into a file alone");
+    src.run(&["backup", "create", model, archive, "--held"]).ok();
+    src.run(&["backup", "verify", archive]).ok();
+    src.run(&["backup", "restore", archive]).fails(1, "it would be on both");
     src.run(&["embedded", "set", model, "colour=green"]).fails(1, "has been migrated");
 
     src.run(&["reap", model]).ok();

@@ -203,9 +203,32 @@ fn all_models_go_into_a_directory_that_is_there_by_its_bare_name() {
     // Help and docs/backup.md say `backup create --all backups`; it was refused as "no peer, and no path".
     let host = alone(&Sample::default());
     let create = |args: &[&str]| host.told(args, host.command(args).current_dir(host.dir.path()));
-    create(&["backup", "create", "--all", "backups"]).fails(1, "\"backups\" is no peer, and no path");
+    create(&["backup", "create", "--all", "backups"])
+        .fails(1, "\"backups\" is no peer, and nothing of that name is here");
     fs::create_dir(host.dir.path().join("backups")).unwrap();
     create(&["backup", "create", "--all", "backups"]).ok();
     assert!(host.dir.path().join("backups/admin_shop-eu.tar.zst").exists());
-    create(&["backup", "create", "shop-eu", "backups"]).fails(1, "is no peer, and no path");
+}
+
+#[test]
+fn a_bare_name_means_what_is_there_for_one_model_and_for_all() {
+    // `--all backups` took a directory that was there, and `shop-eu prec` refused a file that was there as "no path".
+    let host = alone(&Sample::default());
+    let create = |args: &[&str]| host.told(args, host.command(args).current_dir(host.dir.path()));
+    let at = |name: &str| host.dir.path().join(name);
+    create(&["backup", "create", "shop-eu", "prec"]).fails(1, "for a file write ./prec");
+    assert!(!at("prec").exists());
+    fs::write(at("prec"), b"precious").unwrap();
+    create(&["backup", "create", "shop-eu", "prec"]).fails(1, "prec exists already; name another file, or replace it");
+    assert_eq!(fs::read(at("prec")).unwrap(), b"precious");
+    create(&["backup", "create", "--all", "prec"]).fails(1, "prec is no directory, and with --all");
+    create(&["backup", "create", "shop-eu", "prec", "--force"]).ok();
+    create(&["backup", "verify", "prec"]).ok();
+    fs::create_dir(at("backups")).unwrap();
+    for dir in ["backups", "./backups/"] {
+        let refused =
+            create(&["backup", "create", "shop-eu", dir]).fails(1, "is a directory, and a backup of one model is");
+        assert!(refused.contains("backups/MODEL.tar.zst"), "{refused}");
+    }
+    assert_eq!(fs::read_dir(at("backups")).unwrap().count(), 0);
 }

@@ -169,6 +169,9 @@ fn a_lost_or_damaged_controller_is_reported_with_the_models_that_the_journal_kno
     fs::write(&database, &whole).unwrap();
     dst.start();
     assert!(alarms(&dst).is_empty() && dst.serves(model), "{}", status(&dst));
+    let backup = dst.dir.path().join("backup.tar.zst");
+    let backup = backup.to_str().unwrap();
+    dst.run(&["backup", "create", model, backup]).ok();
     dst.stop();
     // It is lost for good.
     fs::remove_file(&database).unwrap();
@@ -179,6 +182,12 @@ fn a_lost_or_damaged_controller_is_reported_with_the_models_that_the_journal_kno
     assert!(status(&dst).contains(&sample.uuid.to_string()));
     dst.run(&["embedded", "remove", &sample.uuid.to_string()]).ok();
     assert!(alarms(&dst).is_empty(), "{}", status(&dst));
+    // What the alarms say is typed: it was refused, and did not say what was missing.
+    dst.until("peers are connected", |host| host.connected().then_some(()));
+    let refused = dst.run(&["backup", "restore", backup]).fails(1, "cannot be asked");
+    assert!(refused.contains("has that name and another UUID") && refused.contains("add --source-lost"), "{refused}");
+    dst.run(&["backup", "restore", backup, "--source-lost"]).ok();
+    assert!(dst.serves(model), "{}", status(&dst));
 }
 
 #[test]
@@ -214,12 +223,96 @@ fn blobs_that_models_need_and_that_are_lost_are_reported() {
     fs::rename(&blobs, state(&host).join("lost")).unwrap();
     host.start();
     assert_eq!(alarms(&host), ["blobs"]);
-    assert!(status(&host).contains(&sample.name), "{}", status(&host));
+    let told = status(&host);
+    assert!(told.contains(&sample.name), "{told}");
+    // To pair anew mends nothing of that.
+    assert!(
+        told.contains("No peers; first mend the alarm above.") && !told.contains("modelferry pair offer"),
+        "{told}"
+    );
+    // Whoever asks for the model is sent to the directory that the configuration names, and to the alarm.
+    let failed = host.run(&["status", "-m", &sample.name]).fails(1, "of the state directory is missing");
+    let hint = format!("put {}/", blobs.display());
+    assert!(failed.contains(&hint) && failed.contains("`modelferry status` names the models"), "{failed}");
     host.stop();
     fs::remove_dir_all(&blobs).unwrap();
     fs::rename(state(&host).join("lost"), &blobs).unwrap();
     host.start();
     assert!(alarms(&host).is_empty(), "{}", status(&host));
+}
+
+/// The alarm said `backup restore`, which was refused as long as the model was there.
+#[test]
+fn what_the_alarm_about_lost_blobs_says_to_type_brings_the_model_back() {
+    let mut host = Host::new("src");
+    host.start();
+    let sample = small();
+    host.add_users();
+    host.import(&sample);
+    let (model, backup) = (sample.name.as_str(), host.dir.path().join("backup.tar.zst"));
+    let backup = backup.to_str().unwrap();
+    host.run(&["backup", "create", model, backup]).ok();
+    host.stop();
+    fs::remove_dir_all(state(&host).join("blobs")).unwrap();
+    host.start();
+    let told = status(&host);
+    let said = |command: &str| {
+        let words = command.replace(model, "MODEL").replace(backup, "FILE");
+        assert!(told.contains(&format!("`modelferry {words}`")), "{words} is not in {told}");
+        host.run(&command.split(' ').collect::<Vec<_>>()).ok();
+    };
+    said(&format!("backup verify {backup}"));
+    said(&format!("embedded remove {model}"));
+    said(&format!("backup restore {backup}"));
+    assert!(alarms(&host).is_empty() && host.serves(model), "{}", status(&host));
+}
+
+/// The advice was `embedded import … in place of this one`, which was refused as "model with same UUID already exists".
+#[test]
+fn what_a_precheck_says_about_missing_binaries_completes_the_model() {
+    let (src, _dst) = towards(Host::new("dst"));
+    let sample = small();
+    let files = sample.write(&src.dir.path().join("sample")).unwrap();
+    let (description, model) = (files.description.to_str().unwrap(), sample.name.as_str());
+    src.run(&["embedded", "import", description, "--without-blobs"]).ok();
+    let plan = src.run(&["precheck", model, "dst", "--format", "json"]).json();
+    let findings = plan["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["check"] == "binaries").unwrap();
+    let (fix, dir) = (finding["fix"].as_str().unwrap(), src.dir.path().join("whole"));
+    let dir = dir.to_str().unwrap();
+    let typed = |words: &str| {
+        assert!(fix.contains(&format!("modelferry {words}")), "{words} is not in {fix}");
+        let words: Vec<String> = words.split(' ').map(|word| word.replace("DIR", dir)).collect();
+        src.run(&words.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+    };
+    typed(&format!("embedded export {model} DIR"));
+    for (path, bytes) in super::host::files(&files.blobs) {
+        let path = std::path::Path::new(dir).join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    typed(&format!("embedded remove {model}"));
+    typed("embedded import DIR/model.yaml --blobs DIR");
+    let plan = src.run(&["precheck", model, "dst", "--format", "json"]).json();
+    let levels = plan["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == "binaries");
+    assert!(levels.clone().count() == 1 && levels.clone().all(|finding| finding["level"] == "pass"), "{plan}");
+}
+
+#[test]
+fn an_import_of_a_model_that_migrates_says_that_it_migrates_where_and_what_to_type() {
+    // "model with same UUID already exists" was all.
+    let (src, dst) = towards(Host::new("dst"));
+    let sample = small();
+    let files = src.import(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--hold"]).ok();
+    let (description, blobs) = (files.description.to_str().unwrap(), files.blobs.to_str().unwrap());
+    let import = ["embedded", "import", description, "--blobs", blobs];
+    let refused = src.run(&import).fails(1, "is being migrated (migration ");
+    assert!(refused.contains("and on its way to dst") && refused.contains("`modelferry abort "), "{refused}");
+    let refused = dst.run(&import).fails(1, "is being migrated (migration ");
+    assert!(refused.contains("a copy of it is on its way here"), "{refused}");
+    src.run(&["abort", &sample.name]).ok();
+    src.run(&import).fails(1, "model with same UUID already exists");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod handed;
 mod host;
 mod hour;
 mod interrupted;
+mod keys;
 mod limit;
 mod memory;
 mod moved;

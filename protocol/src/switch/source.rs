@@ -192,8 +192,8 @@ impl SourceRecord {
     }
 }
 
-/// Returns the command to carry out in the state of `record`, if any. Of profile Gateway there is none: the controller
-/// freezes, thaws and deletes by itself.
+/// Returns the command that the source's agent gives its controller in the state of `record`, if any. Under the profile
+/// Gateway the agent gives none: there the Juju controller itself freezes, thaws and deletes the model.
 pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
     if record.head.profile == Profile::Gateway {
         return None;

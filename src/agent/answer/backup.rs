@@ -22,10 +22,15 @@ impl Desk {
         &self,
         model: &str,
         file: PathBuf,
+        held: bool,
         client: &mut Client,
     ) -> Result<Response, Failure> {
-        let model = self.model_here(model).await?.to_string();
-        let made = self.with_files(client, move |embedded, files| embedded.back_up(&model, &file, files)).await?;
+        let model = if held { model.to_owned() } else { self.model_here(model).await?.to_string() };
+        let made = self.with_files(client, move |embedded, files| match held {
+            true => embedded.back_up_held(&model, &file, files),
+            false => embedded.back_up(&model, &file, files),
+        });
+        let made = made.await?;
         Ok(Response::Backup(Box::new(made)))
     }
 
@@ -183,9 +188,7 @@ impl Desk {
             Err(_) if source_lost => Ok(true),
             Err(failure) => second(
                 format!("controller \"{name}\", {role}, cannot be asked: {}", failure.message),
-                "if the model may still be there, it would be on both; if that controller is lost for good, \
-                 add --source-lost"
-                    .to_owned(),
+                lost_for_good(name == &*self.embedded.controller_card().name),
             ),
         }
     }
@@ -193,6 +196,17 @@ impl Desk {
     fn own_uuid(&self) -> String {
         self.embedded.controller_card().uuid.to_string()
     }
+}
+
+/// Returns what to type where the controller of a backup cannot be asked. `namesake`: whether the one here has its name.
+fn lost_for_good(namesake: bool) -> String {
+    let namesake = match namesake {
+        true => "the controller here has that name and another UUID, as one has whose database was lost. ",
+        false => "",
+    };
+    format!(
+        "{namesake}if the model may still be there, it would be on both; if that controller is lost for good, add --source-lost"
+    )
 }
 
 fn kept(embedded: &Embedded, id: &str) -> Result<Kept, ControllerError> {

@@ -56,7 +56,7 @@ impl Migrations {
         found.ok_or_else(|| {
             RpcError::plain(format!(
                 "connect to target controller: no linked peer of this agent is beside controller {uuid}; see \
-                 `modelferry peers` on this controller's host, and pair the two agents with `modelferry pair`"
+                 `modelferry peers` on this controller's host, and pair the two agents: `modelferry pair offer` here"
             ))
         })
     }

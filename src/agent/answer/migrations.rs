@@ -35,7 +35,7 @@ fn cap(rate: Option<&str>, what: &str) -> Result<Option<Rate>, Failure> {
     let rate = rate.map(str::parse::<Rate>).transpose().map_err(|error| usage(error.to_string()))?;
     if rate.is_some_and(Rate::is_pause) {
         let text = format!("a {what} that may send nothing never ends");
-        return Err(usage(text).hint("begin it, and then pause it with `modelferry pause`"));
+        return Err(usage(text).hint("begin it, and then pause it with `modelferry pause ID`"));
     }
     Ok(rate)
 }

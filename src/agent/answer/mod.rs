@@ -143,7 +143,7 @@ impl Desk {
             Request::EmbeddedExport { model, dir, held } => self.embedded_export(model, dir, held, client).await,
             Request::EmbeddedRemove { model } => self.embedded_remove(model).await,
             Request::EmbeddedSet { model, key, value } => self.embedded_set(model, key, value).await,
-            Request::BackupCreate { model, file } => self.backup_create(&model, file, client).await,
+            Request::BackupCreate { model, file, held } => self.backup_create(&model, file, held, client).await,
             Request::BackupKeep { model, peer } => self.backup_keep(&model, &peer).await,
             Request::BackupRestore { backup, source_lost, controller } => {
                 self.backup_restore(backup, source_lost, controller.as_deref(), actor, client).await
@@ -176,7 +176,7 @@ fn fitting(response: &Response) -> Vec<u8> {
     let hint = match response {
         Response::ModelStatus(status) => format!(
             "run `modelferry status -m {}` on the host of controller {}, or see the model without its inside \
-             with `modelferry show-model`",
+             with `modelferry show-model {1}:{0}`",
             status.model.details.row.name, status.model.details.controller_name
         ),
         _ => "run the command on the host of that controller's agent".to_owned(),

@@ -5,6 +5,7 @@ use crate::agent::control::view::RedirectView;
 use crate::agent::control::{Failure, FailureKind, Missing};
 use crate::controller::embedded::view as embedded;
 use crate::controller::port::ControllerError;
+use crate::disk::usage_command;
 use crate::engine::causes;
 use crate::engine::{EngineError, ErrorKind};
 use crate::link::PairError;
@@ -32,10 +33,21 @@ impl Desk {
             ControllerError::MigrationInProgress => Failure::new(FailureKind::Refused, error.to_string())
                 .state("the model can be read, not written, until its migration has ended")
                 .hint("see `modelferry status`"),
-            full if full.is_full() => Failure::new(FailureKind::Refused, causes(full))
-                .state(UNCHANGED)
-                .hint("see what takes the space with `sudo du -xsh /var/lib/modelferry/*`, free some, and try again"),
-            ControllerError::Storage(_) => Failure::new(FailureKind::Internal, causes(error)),
+            full if full.is_full() => Failure::new(FailureKind::Refused, causes(full)).state(UNCHANGED).hint(format!(
+                "see what takes the space with `{}`, free some, and try again",
+                usage_command(&self.state_dir)
+            )),
+            ControllerError::Storage(_) => {
+                let failure = Failure::new(FailureKind::Internal, causes(error));
+                match error.missing_blob() {
+                    None => failure,
+                    Some(blob) => failure.state(UNCHANGED).hint(format!(
+                        "put {}/blobs/{blob} back from a backup of that directory; `modelferry status` names the models that lack \
+                         files, and what to do if the file is lost",
+                        self.state_dir.display()
+                    )),
+                }
+            }
             other => Failure::new(FailureKind::Refused, causes(other)).state(UNCHANGED),
         }
     }
@@ -81,7 +93,7 @@ impl Desk {
                 let fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
                 let more = match findings.len() {
                     0 | 1 => String::new(),
-                    several => format!(" (and {} more, see `modelferry precheck`)", several - 1),
+                    several => format!(" (and {} more, see `modelferry precheck MODEL DEST`)", several - 1),
                 };
                 let failure = Failure::new(kind, format!("{error}{more}"))
                     .state("nothing has changed; the model is live where it was");

@@ -92,6 +92,11 @@ impl Failure {
         self
     }
 
+    /// Names the model that the failure is about.
+    pub fn of_model(self, model: &str) -> Self {
+        Self { message: format!("model \"{model}\": {}", self.message), ..self }
+    }
+
     /// Adds what to type next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();

@@ -295,6 +295,9 @@ pub enum Request {
         model: String,
         /// The archive, an absolute path; the client makes it.
         file: PathBuf,
+        /// As in [`Request::ShowModel`].
+        #[serde(default)]
+        held: bool,
     },
     /// Let a peer keep a copy of a model.
     BackupKeep {

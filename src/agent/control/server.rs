@@ -206,7 +206,7 @@ async fn refuse_crowd(stream: UnixStream) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let failure = Failure::new(FailureKind::Refused, format!("{CLIENTS_MAX} clients are connected already"))
         .state("nothing has changed")
-        .hint("end some of them, such as forgotten `modelferry wait`, and try again");
+        .hint("end some of the commands that wait or watch, which `pgrep -a modelferry` lists, and try again");
     write_line(&mut writer, &Response::from(failure)).await?;
     discard(BufReader::new(reader)).await;
     Ok(())

@@ -1,20 +1,23 @@
 //! `modelferry backup`: copies of models, in archives or kept by peers.
 
 mod list;
+mod target;
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::embedded::warned;
 use super::exit::{self, Exit};
 use super::files::Named;
 use super::help::Help;
 use super::output::byte_count;
 use super::{Context, client, plain, spool};
-use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response, nearest};
+use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{Archive, BackupError, Draft, Source};
 use crate::controller::embedded::verify;
+use target::Target;
 
 /// What the name of an archive ends with that is named by the model.
 const SUFFIX: &str = ".tar.zst";
@@ -34,6 +37,7 @@ const CREATE: Help = Help {
         "modelferry backup create prod prod.tar.zst",
         "modelferry backup create prod east",
         "modelferry backup create --all backups",
+        "modelferry backup create prod prod.tar.zst --held",
     ],
     exits: exit::ASKING_PEER,
     juju: Some("juju create-backup, of a whole controller"),
@@ -74,8 +78,8 @@ pub enum BackupCommand {
     ///
     /// FILE is one self-contained archive, for its owner's eyes alone: description, entries and binaries, each with
     /// its hash. PEER keeps the copy in its own store, where what it has already is not sent
-    /// again, until `backup remove` there. A word that is no peer's name and has neither a slash nor a dot in it is
-    /// refused, unless with --all a directory has that name; write ./FILE for a file that is called like that.
+    /// again, until `backup remove` there. A word without a slash is a peer's name if there is such a peer. Otherwise it is
+    /// a path, if it has a dot in it or something of that name is there; else it is refused, and ./FILE means the file.
     #[command(
         after_long_help = CREATE,
         override_usage = "modelferry backup create <MODEL> <FILE|PEER>\n       modelferry backup create --all <DIR|PEER>"
@@ -90,6 +94,10 @@ pub enum BackupCommand {
         /// Replace archives that are there
         #[arg(long)]
         force: bool,
+        /// Back up the copy that `migrate --hold-reap` keeps here of a model that has moved; into a FILE, as peers keep
+        /// copies of models in service alone
+        #[arg(long, conflicts_with = "all")]
+        held: bool,
     },
     /// List the backups that this agent keeps for its peers, or those in files
     ///
@@ -138,7 +146,7 @@ pub enum BackupCommand {
 impl BackupCommand {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
-            Self::Create { args, all, force } => create(context, &args, all, force),
+            Self::Create { args, all, force, held } => create(context, &args, all, Written { force, held }),
             Self::List { places } => list::list(context, &places),
             Self::Verify { backup } => prove(context, &backup),
             Self::Restore { backup, source_lost, controller } => restore(context, &backup, source_lost, controller),
@@ -154,52 +162,37 @@ impl BackupCommand {
     }
 }
 
-/// Where a backup goes.
-enum Target {
-    Path(PathBuf),
-    Peer(String),
+/// How an archive is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Written {
+    /// Whether a file that is there is replaced.
+    force: bool,
+    /// Whether the copy is meant that is held of a model that has moved.
+    held: bool,
 }
 
-impl Target {
-    /// `all`: whether it is to hold every model, so that a directory of that name can be meant.
-    fn of(context: &Context, text: &str, all: bool) -> Result<Self, Failure> {
-        if !text.contains('/') {
-            let Response::Peers(peers) = context.ask(&Request::Peers {})? else { return Err(client::unexpected()) };
-            if peers.iter().any(|peer| peer.name == text) {
-                return Ok(Self::Peer(text.to_owned()));
-            }
-            let is_path = text.contains('.') || all && Path::new(text).is_dir();
-            if !is_path {
-                let meant = nearest(text, peers.iter().map(|peer| peer.name.as_str()));
-                let meant = meant.map_or_else(String::new, |peer| format!("did you mean \"{peer}\"?\n"));
-                return Err(Failure::new(FailureKind::NotFound, format!("\"{text}\" is no peer, and no path"))
-                    .state("nothing has changed")
-                    .hint(format!(
-                        "{meant}see `modelferry peers`; for a {} write ./{text}",
-                        if all { "directory" } else { "file" }
-                    )));
-            }
-        }
-        Ok(Self::Path(text.into()))
-    }
-}
-
-fn create(context: &Context, args: &[String], all: bool, force: bool) -> Result<Exit, Failure> {
+fn create(context: &Context, args: &[String], all: bool, how: Written) -> Result<Exit, Failure> {
     match (args, all) {
         ([model, target], false) => {
             match Target::of(context, target, false)? {
-                Target::Path(file) => write(context, model, &file, force)?,
+                Target::Path(file) => write(context, model, &file, how)?,
+                Target::Peer(peer) if how.held => {
+                    let text = format!("\"{peer}\" is a peer, and a held copy is backed up into a file alone");
+                    return Err(Failure::new(FailureKind::Usage, text)
+                        .state("nothing has changed")
+                        .hint(format!("write ./{peer} for a file of that name, or ./{model}{SUFFIX}")));
+                }
                 Target::Peer(peer) => keep(context, model, &peer)?,
             }
             Ok(Exit::Done)
         }
-        ([target], true) => create_all(context, &Target::of(context, target, true)?, force),
+        ([target], true) => create_all(context, &Target::of(context, target, true)?, how),
         (_, true) => Err(Failure::new(FailureKind::Usage, "--all takes no model, and one directory or peer")),
         (_, false) => Err(Failure::new(FailureKind::Usage, "name the model, and the archive to write or the peer")),
     }
 }
 
-fn create_all(context: &Context, target: &Target, force: bool) -> Result<Exit, Failure> {
+fn create_all(context: &Context, target: &Target, how: Written) -> Result<Exit, Failure> {
     let Response::Models { models, .. } = context.ask(&Request::Models { controller: None })? else {
         return Err(client::unexpected());
     };
@@ -209,7 +202,7 @@ fn create_all(context: &Context, target: &Target, force: bool) -> Result<Exit, F
         let made = match target {
             Target::Path(dir) => {
                 let name = file_name(&format!("{}_{}", model.owner, model.name));
-                write(context, &model.uuid, &dir.join(name), force)
+                write(context, &model.uuid, &dir.join(name), how)
             }
             Target::Peer(peer) => keep(context, &model.uuid, peer),
         };
@@ -233,8 +226,8 @@ fn file_name(model: &str) -> String {
 }
 
 /// Lets the agent write an archive, and prints what is in it.
-fn write(context: &Context, model: &str, file: &Path, force: bool) -> Result<(), Failure> {
-    let made = archive(context, model, file, force)?;
+fn write(context: &Context, model: &str, file: &Path, how: Written) -> Result<(), Failure> {
+    let made = archive(context, model, file, how)?;
     context.print(&made, || format!("{}\n", said(&made)));
     Ok(())
 }
@@ -257,11 +250,11 @@ fn not_written(error: &BackupError) -> Failure {
 }
 
 /// Lets the agent write an archive.
-pub(super) fn archive(context: &Context, model: &str, file: &Path, force: bool) -> Result<Box<BackupView>, Failure> {
+pub(super) fn archive(context: &Context, model: &str, file: &Path, how: Written) -> Result<Box<BackupView>, Failure> {
     let file = std::path::absolute(file)
         .map_err(|error| Failure::new(FailureKind::Usage, format!("{} is no path: {error}", file.display())))?;
-    let mut draft = Draft::begin(&file, force).map_err(|error| not_written(&error))?;
-    match context.ask_handing(&Request::BackupCreate { model: model.to_owned(), file }, &mut draft)? {
+    let mut draft = Draft::begin(&file, how.force).map_err(|error| not_written(&error))?;
+    match context.ask_handing(&Request::BackupCreate { model: model.to_owned(), file, held: how.held }, &mut draft)? {
         Response::Backup(made) => {
             draft.place().map_err(|error| not_written(&error))?;
             Ok(made)
@@ -359,6 +352,7 @@ fn restore(context: &Context, backup: &str, source_lost: bool, controller: Optio
             incomplete(restored.incomplete)
         )
     });
+    warned(context, &restored.warnings);
     Ok(Exit::Done)
 }
 

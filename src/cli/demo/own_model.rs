@@ -139,7 +139,7 @@ mod tests {
         for wanted in moved.wanted() {
             let mut proving = wanted.proving(fs::File::open(made.blobs.join(wanted.path())).unwrap());
             io::copy(&mut proving, &mut io::sink()).unwrap();
-            proving.finish().unwrap();
+            assert_eq!(proving.finish().unwrap(), None);
         }
         let changed = text.lines().zip(copy.lines()).filter(|(before, after)| before != after);
         for (before, after) in changed {

@@ -191,7 +191,13 @@ fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::P
             byte_count(imported.binaries_bytes),
         )
     });
+    warned(context, &imported.warnings);
     Ok(())
+}
+
+/// Prints what the agent warns of after it has taken a model in.
+pub(super) fn warned(context: &Context, warnings: &[String]) {
+    warnings.iter().for_each(|warning| context.remark(&format!("warning: {}", plain(warning))));
 }
 
 fn export(context: &Context, model: String, dir: &std::path::Path, held: bool) -> Result<(), Failure> {

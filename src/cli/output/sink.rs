@@ -5,6 +5,10 @@
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+
+use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::io::Errno;
 
 /// Writes what a command prints, and remembers the first text that could not be written.
 #[derive(Debug, Default)]
@@ -34,23 +38,27 @@ impl Sink {
     ///
     /// Returns whether it makes sense to write more.
     pub fn out(&self, text: &str) -> bool {
-        self.write("standard output", &mut io::stdout().lock(), text)
+        let opened = writable(io::stdout());
+        self.write("standard output", &mut io::stdout().lock(), opened, text)
     }
 
     /// Writes a line to standard error.
     pub fn err(&self, line: &str) {
-        self.write("standard error", &mut io::stderr().lock(), &format!("{line}\n"));
+        let opened = writable(io::stderr());
+        self.write("standard error", &mut io::stderr().lock(), opened, &format!("{line}\n"));
     }
 
-    fn write(&self, stream: &'static str, to: &mut dyn Write, text: &str) -> bool {
-        let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush()) else { return true };
+    fn write(&self, stream: &'static str, to: &mut dyn Write, opened: io::Result<()>, text: &str) -> bool {
+        let written = opened.and_then(|()| to.write_all(text.as_bytes())).and_then(|()| to.flush());
+        let Err(error) = written else { return true };
         self.0.borrow_mut().get_or_insert(Unwritten { stream, error });
         false
     }
 
     /// Remembers how clap's own printing ended.
     pub fn printed(&self, outcome: io::Result<()>) {
-        if let Err(error) = outcome.and_then(|()| io::stdout().lock().flush()) {
+        let opened = outcome.and_then(|()| writable(io::stdout()));
+        if let Err(error) = opened.and_then(|()| io::stdout().lock().flush()) {
             self.0.borrow_mut().get_or_insert(Unwritten { stream: "standard output", error });
         }
     }
@@ -59,6 +67,12 @@ impl Sink {
     pub fn unwritten(&self) -> Option<Unwritten> {
         self.0.take().filter(|unwritten| !unwritten.is_unread())
     }
+}
+
+/// Reports a stream that is open for reading alone: the standard library takes every write to it for done.
+fn writable(stream: impl AsFd) -> io::Result<()> {
+    let flags = fcntl_getfl(stream)?;
+    if flags & OFlags::ACCMODE == OFlags::RDONLY { Err(Errno::BADF.into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -81,13 +95,13 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_remembered_and_a_closed_pipe_is_not() {
         let full = Sink::default();
-        assert!(!full.write("standard output", &mut Refusing(ErrorKind::StorageFull), "a proof"));
-        assert!(!full.write("standard error", &mut Refusing(ErrorKind::PermissionDenied), "a remark"));
+        assert!(!full.write("standard output", &mut Refusing(ErrorKind::StorageFull), Ok(()), "a proof"));
+        assert!(!full.write("standard error", &mut Refusing(ErrorKind::PermissionDenied), Ok(()), "a remark"));
         let unwritten = full.unwritten().expect("a text that is lost");
         assert!(unwritten.message().starts_with("cannot write to standard output: "), "{unwritten:?}");
 
         let closed = Sink::default();
-        assert!(!closed.write("standard output", &mut Refusing(ErrorKind::BrokenPipe), "a table"));
+        assert!(!closed.write("standard output", &mut Refusing(ErrorKind::BrokenPipe), Ok(()), "a table"));
         assert!(closed.unwritten().is_none());
     }
 }

@@ -50,6 +50,10 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
     table.row([&controller.name, &cloud, &controller.version, &status.version, &status.listen, &time]);
     text.push_str(&table.render_in(color));
     match peers::table(&status.peers) {
+        // An alarm may be about the peers themselves, or about models: to pair anew is not what mends it.
+        peers if peers.is_empty() && !status.alarms.is_empty() => {
+            text.push_str("\nNo peers; first mend the alarm above.\n")
+        }
         peers if peers.is_empty() => {
             text.push_str("\nNo peers. Pair with `modelferry pair offer` on one host.\n");
         }

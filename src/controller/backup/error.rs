@@ -85,7 +85,7 @@ fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space, or name another disk",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; the agent writes it, as its own user: under systemd below /var/lib/modelferry, or where ReadWritePaths= allows"
+            "; it is written with the rights of whoever types the command: name a place where you may write"
         }
         io::ErrorKind::NotFound => "; make its directory first",
         _ => "",

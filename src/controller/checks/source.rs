@@ -269,14 +269,18 @@ fn binaries(source: &Source<'_>) -> Finding {
         return pass("binaries", format!("{count} binaries are here, and are proven again on their way"));
     }
     let text = format!("binaries are missing or wrong on the source controller: {}", cut(&source.damaged).join(", "));
-    fail("binaries", text, completed(&source.description.name))
+    fail(
+        "binaries",
+        text,
+        "modelferry status # its alarm says where the files belong, and how a model comes back without them",
+    )
 }
 
-/// Says how a model gets its binaries. What is to be typed writes files and changes nothing else.
+/// Says how a model gets its binaries. What is to be typed first writes files and changes nothing else.
 fn completed(model: &str) -> String {
     format!(
-        "modelferry backup create {model} FILE # keep what there is; then `modelferry embedded import` it with all of its \
-         binaries, in place of this one"
+        "modelferry embedded export {model} DIR # then put the missing files into DIR (docs/backup.md, \"The archive\", says where); \
+         then `modelferry embedded remove {model}` and `modelferry embedded import DIR/model.yaml --blobs DIR`"
     )
 }
 

@@ -140,10 +140,33 @@ pub(super) fn parse(yaml: &[u8]) -> Result<Description, DescriptionError> {
         return Err(DescriptionError::Compressed(unpack));
     }
     let text = std::str::from_utf8(yaml).map_err(|error| DescriptionError::NotText { at: error.valid_up_to() })?;
-    match serde_saphyr::from_str_with_options::<AsGoWrites>(text, options()) {
+    let read = |text: &str| serde_saphyr::from_str_with_options::<AsGoWrites>(text, options());
+    let first = read(text).or_else(|error| untagged(text).map_or(Err(error), |untagged| read(&untagged)));
+    match first {
         Ok(AsGoWrites(document)) => document.into_description(),
         Err(error) => Err(misread(text, &error)),
     }
+}
+
+/// What a time may be tagged with. Go's library tags none; others do.
+const TIMESTAMP: &str = "!!timestamp ";
+
+/// Returns a document with spaces in the place of the tags of times, which the library reads into no string; nothing if it
+/// has none. Lines and columns stay what they are.
+fn untagged(text: &str) -> Option<String> {
+    let (mut untagged, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(TIMESTAMP) {
+        let (before, tagged) = rest.split_at(at);
+        untagged.push_str(before);
+        let is_tag = [": ", "- ", "? ", "[", "{", ", "].iter().any(|begin| before.ends_with(begin));
+        match is_tag {
+            true => untagged.extend(TIMESTAMP.chars().map(|_| ' ')),
+            false => untagged.push_str(TIMESTAMP),
+        }
+        rest = &tagged[TIMESTAMP.len()..];
+    }
+    untagged.push_str(rest);
+    (untagged != text).then_some(untagged)
 }
 
 impl Document {

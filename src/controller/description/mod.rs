@@ -13,6 +13,7 @@ pub mod status;
 pub mod storage;
 pub mod wanted;
 
+mod archives;
 mod document;
 mod facts;
 pub mod hurdle;
@@ -25,7 +26,6 @@ pub mod tables;
 mod tests;
 mod wire;
 mod words;
-mod zip;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{self, Algorithm};
 
-use super::zip::ZipEnds;
+use super::archives::{GzippedTar, ZipEnds};
 use super::{Description, ModelKind};
 
 /// Bytes of the JSON document that stands for an OCI image. Real ones have about 500.
@@ -20,7 +20,8 @@ pub enum Wanted {
     Charm {
         /// Its URL.
         url: String,
-        /// SHA-256 in hexadecimal, lower case; empty where the description does not tell, as of local charms.
+        /// SHA-256 of the archive that the store handed out, hexadecimal, lower case; empty where the description does not
+        /// tell, as of local charms. A controller that the model has migrated to holds a repacked archive, of another hash.
         sha256: String,
     },
     /// An agent binary.
@@ -136,9 +137,11 @@ impl Wanted {
     /// Returns what its bytes have to be, in words: what they hash to, an archive. Nothing where nobody can tell.
     pub fn proof(&self) -> Option<String> {
         let hash = self.algorithm().map(|(name, _, digest)| format!("{name} {digest}"));
-        let shape = matches!(self, Self::Charm { .. }).then(|| "zip".to_owned());
-        let words: Vec<String> = shape.into_iter().chain(hash).collect();
-        (!words.is_empty()).then(|| words.join(" "))
+        match self {
+            Self::Charm { .. } => Some("charm".to_owned()),
+            Self::AgentBinary { .. } => Some(hash.unwrap_or_else(|| "gzipped tar".to_owned())),
+            Self::File { .. } | Self::OciImage { .. } => hash,
+        }
     }
 
     /// Tells whether it can have so many bytes.
@@ -162,9 +165,20 @@ impl Wanted {
     /// Wraps `source`, so that what is read from it can be proven afterwards.
     pub fn proving<R: Read>(&self, source: R) -> Proving<'_, R> {
         let hash = self.algorithm().map(|(_, algorithm, _)| digest::Context::new(algorithm));
-        let ends = matches!(self, Self::Charm { .. }).then(ZipEnds::default);
-        Proving { wanted: self, source, hash, ends, bytes: 0 }
+        let shape = match self {
+            Self::Charm { .. } => Shape::Zip(ZipEnds::default()),
+            Self::AgentBinary { .. } => Shape::Tar(GzippedTar::default()),
+            Self::File { .. } | Self::OciImage { .. } => Shape::Any,
+        };
+        Proving { wanted: self, source, hash, shape, bytes: 0 }
     }
+}
+
+/// What kind of file a binary is.
+enum Shape {
+    Zip(ZipEnds),
+    Tar(GzippedTar),
+    Any,
 }
 
 /// Reads a binary and counts and hashes what passes.
@@ -172,7 +186,7 @@ pub struct Proving<'a, R> {
     wanted: &'a Wanted,
     source: R,
     hash: Option<digest::Context>,
-    ends: Option<ZipEnds>,
+    shape: Shape,
     bytes: u64,
 }
 
@@ -183,29 +197,46 @@ impl<R: Read> Read for Proving<'_, R> {
         if let Some(hash) = &mut self.hash {
             hash.update(&buffer[..count]);
         }
-        if let Some(ends) = &mut self.ends {
-            ends.update(&buffer[..count]);
+        match &mut self.shape {
+            Shape::Zip(ends) => ends.update(&buffer[..count]),
+            Shape::Tar(head) => head.update(&buffer[..count]),
+            Shape::Any => {}
         }
         Ok(count)
     }
 }
 
 impl<R> Proving<'_, R> {
-    /// Tells whether what was read, to its end, is what the description names.
+    /// Checks that what was read, to its end, is what the description names. Returns a warning about a charm whose SHA-256
+    /// is not the one that the description has of the store's archive.
     ///
     /// Errors: [`NotWanted`].
-    pub fn finish(self) -> Result<(), NotWanted> {
-        let Self { wanted, hash, ends, bytes: actual, .. } = self;
+    pub fn finish(self) -> Result<Option<String>, NotWanted> {
+        let Self { wanted, hash, shape, bytes: actual, .. } = self;
         wanted.fits(actual)?;
-        if let Some(fault) = ends.and_then(|ends| ends.fault()) {
+        let fault = match (&shape, &hash) {
+            (Shape::Zip(ends), _) => ends.fault(),
+            // A hash that the description tells says more than the file's form.
+            (Shape::Tar(head), None) => head.fault(),
+            (Shape::Tar(_), Some(_)) if actual == 0 => Some("is empty"),
+            (Shape::Tar(_), Some(_)) | (Shape::Any, _) => None,
+        };
+        if let Some(fault) = fault {
             return Err(NotWanted::NoArchive { wanted: wanted.to_string(), fault });
         }
         let (Some(hash), Some((algorithm, _, expected))) = (hash, wanted.algorithm()) else {
-            return Ok(());
+            return Ok(None);
         };
         let actual = hex(hash.finish().as_ref());
         if actual == expected {
-            return Ok(());
+            return Ok(None);
+        }
+        if let Wanted::Charm { .. } = wanted {
+            return Ok(Some(format!(
+                "{wanted} has SHA-256 {actual}, and the model description says that the store's archive has {expected}. \
+                 Controllers of Juju repack a charm when its model migrates to them, so this is expected of a model that has \
+                 migrated before; if it has not, compare the charm with the store's"
+            )));
         }
         Err(NotWanted::Hash { wanted: wanted.to_string(), algorithm, actual, expected: expected.to_owned() })
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Embedded;
 use super::intake::Intake;
+use super::shipment::Shipment;
 use super::view::Imported;
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{self, BackupError, Source};
@@ -17,11 +18,26 @@ impl Embedded {
     /// Errors: as [`Embedded::export`]; [`ControllerError::Refused`] for an archive that cannot be written: what there
     /// is of it is none.
     pub fn back_up(&self, named: &str, path: &Path, files: &mut dyn Files) -> Result<BackupView, ControllerError> {
-        let shipment = self.shipment(named)?;
+        self.write_archive(&self.shipment(named)?, path, files)
+    }
+
+    /// Writes the held copy of a model that has moved into an archive, durably.
+    ///
+    /// Errors: as [`Embedded::back_up`] and [`Embedded::held_model`].
+    pub fn back_up_held(&self, named: &str, path: &Path, files: &mut dyn Files) -> Result<BackupView, ControllerError> {
+        self.write_archive(&self.held_shipment(named)?, path, files)
+    }
+
+    fn write_archive(
+        &self,
+        shipment: &Shipment,
+        path: &Path,
+        files: &mut dyn Files,
+    ) -> Result<BackupView, ControllerError> {
         let manifest = &shipment.manifest;
         let unwritable = |source| BackupError::Unwritable { path: path.to_owned(), source };
         let mut file = files.create(path).map_err(unwritable)?;
-        let bytes = backup::write(&mut file, manifest, &mut |file| self.inner.open(&shipment, file), path)?;
+        let bytes = backup::write(&mut file, manifest, &mut |file| self.inner.open(shipment, file), path)?;
         file.sync_all().map_err(unwritable)?;
         Ok(BackupView::new(manifest, path.display().to_string(), Some(bytes)))
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Embedded;
 use super::record::{ModelRecord, State};
+use super::shipment::Shipment;
 use super::view::{EntryView, Exported, ModelDetails};
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
@@ -34,8 +35,12 @@ impl Embedded {
     ///
     /// Errors: as [`Embedded::export`] and [`Embedded::held_model`].
     pub fn export_held(&self, named: &str, dir: &Path, files: &mut dyn Files) -> Result<Exported, ControllerError> {
-        let shipment = self.inner.shipment_of(self.held(named)?, ModelRecord::is_held)?;
-        self.write_out(&shipment, dir, files)
+        self.write_out(&self.held_shipment(named)?, dir, files)
+    }
+
+    /// Lists the files of a held copy.
+    pub(super) fn held_shipment(&self, named: &str) -> Result<Shipment, ControllerError> {
+        self.inner.shipment_of(self.held(named)?, ModelRecord::is_held)
     }
 
     /// Finds a held copy by UUID, `owner/name`, or a name that only one of them has.

@@ -67,9 +67,10 @@ impl Embedded {
         allow: &mut dyn FnMut(ModelUuid) -> Result<(), ControllerError>,
     ) -> Result<Imported, ControllerError> {
         let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
-        // Before anything is copied: a refusal should not cost an hour.
-        self.refuse_clash(&intake.told, false)?;
+        // Before anything is copied: a refusal should not cost an hour. First who has the model in hand: "exists already" is
+        // true of one that migrates, and says nothing of the migration.
         allow(intake.told.uuid)?;
+        self.refuse_clash(&intake.told, false)?;
         // Nothing names what is copied until the model is admitted.
         let _copied = self.inner.store.lease_with_puts();
         if let Blobs::Dir(dir) = blobs {
@@ -90,7 +91,7 @@ impl Embedded {
 
     /// Takes what has come in into service: the one step that makes it a model.
     pub(super) fn admit(&self, intake: Intake, over_redirect: bool) -> Result<Imported, ControllerError> {
-        let Intake { told, description, binaries, entries, logs } = intake;
+        let Intake { told, description, binaries, entries, logs, warnings } = intake;
         let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
             uuid: told.uuid,
@@ -120,6 +121,7 @@ impl Embedded {
             binaries_bytes: binaries.iter().map(|(_, blob)| blob.bytes).sum(),
             entries: entries.len() as u64,
             incomplete: record.incomplete,
+            warnings,
         })
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Intake {
     pub binaries: Vec<(String, Blob)>,
     pub entries: Vec<(String, String)>,
     pub logs: Vec<LogRecord>,
+    /// What whoever asked should know of the binaries.
+    pub warnings: Vec<String>,
 }
 
 impl Intake {
@@ -42,7 +44,14 @@ impl Intake {
             ControllerError::Refused(format!("{shown}: {error}{advice}"))
         })?;
         check_calls(&told)?;
-        Ok(Self { told, description, binaries: Vec::new(), entries: Vec::new(), logs: Vec::new() })
+        Ok(Self {
+            told,
+            description,
+            binaries: Vec::new(),
+            entries: Vec::new(),
+            logs: Vec::new(),
+            warnings: Vec::new(),
+        })
     }
 
     /// Takes a binary in. `shown`: where it is from.
@@ -57,7 +66,8 @@ impl Intake {
     ) -> Result<(), ControllerError> {
         let mut proving = wanted.proving(source);
         let blob = put(&mut proving)?;
-        proving.finish().map_err(|error| ControllerError::Refused(format!("{shown}: {error}")))?;
+        let warning = proving.finish().map_err(|error| ControllerError::Refused(format!("{shown}: {error}")))?;
+        self.warnings.extend(warning);
         self.binaries.push((key(wanted), blob.into()));
         Ok(())
     }

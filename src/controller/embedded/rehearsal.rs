@@ -67,7 +67,9 @@ impl Inner {
         let file = self.store.open_blob(blob.hash).map_err(ControllerError::storage)?;
         let mut proving = wanted.proving(file);
         std::io::copy(&mut proving, &mut std::io::sink()).map_err(ControllerError::storage)?;
-        proving.finish().map_err(refused)?;
+        if let Some(warning) = proving.finish().map_err(refused)? {
+            tracing::warn!("{warning}");
+        }
         match self.database.write_soon(|tables| tables.put_proven(blob.hash, &proof)) {
             // It is proven again when it is staged.
             Err(error) if error.is_full() => Ok(()),

@@ -279,6 +279,9 @@ pub struct Imported {
     pub entries: u64,
     /// Whether binaries that the description names were left out.
     pub incomplete: bool,
+    /// What the operator should know of the binaries, a sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// What an export has written.

@@ -89,6 +89,43 @@ fn a_moment_of_a_failing_disk_costs_the_call_that_met_it_and_no_other() {
 }
 
 #[test]
+fn a_sync_that_fails_costs_its_commit_and_no_other() {
+    let rig = Rig::start();
+    let mut failed = 0;
+    for sync in 0.. {
+        let before = rig.count().unwrap();
+        rig.faults.set(FaultPlan { fail_sync: Some(sync), ..FaultPlan::default() });
+        let done = rig.put(1_000 + sync);
+        rig.faults.set(FaultPlan::default());
+        let Err(error) = done else { break };
+        assert!(matches!(&error, DatabaseError::Io { path, .. } if *path == rig.path()), "{error}");
+        failed += 1;
+        let after = rig.count().unwrap();
+        assert!(after == before || after == before + 1, "sync {sync}: {before} became {after}");
+        rig.put(2_000 + sync).unwrap();
+    }
+    assert!(failed >= 1, "no sync failed");
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_is_reported_each_time_and_used_again_once_it_can() {
+    let rig = Rig::start();
+    rig.put(0).unwrap();
+    // What is in memory needs no disk: a write that fails closes the file.
+    rig.faults.set(FaultPlan { fail_writes: Some((0, ErrorKind::Other)), ..FaultPlan::default() });
+    rig.put(1).unwrap_err();
+    rig.faults.set(FaultPlan { fail_reads: Some(ErrorKind::Other), ..FaultPlan::default() });
+    for _ in 0..3 {
+        let error = rig.count().unwrap_err();
+        assert!(matches!(&error, DatabaseError::Io { path, .. } if *path == rig.path()), "{error}");
+        assert!(matches!(rig.put(1), Err(DatabaseError::Io { .. })));
+    }
+    rig.faults.set(FaultPlan::default());
+    assert_eq!(rig.count().unwrap(), 1);
+    rig.put(1).unwrap();
+}
+
+#[test]
 fn a_disk_that_stays_full_is_reported_as_full_each_time() {
     let rig = Rig::start();
     rig.faults.set(FaultPlan { fail_writes: Some((0, ErrorKind::StorageFull)), ..FaultPlan::default() });

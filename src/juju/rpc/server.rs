@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
 use hyper::server::conn::http1;
@@ -141,6 +141,8 @@ impl Doorman {
         let answering = service_fn(|request| self.answerer.answer(peer, guest.clone(), request));
         let serving = http1::Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
+            // Of a clock before 1970 there is no such header: the library panics.
+            .auto_date_header(SystemTime::now() >= SystemTime::UNIX_EPOCH)
             .serve_connection(TokioIo::new(tls), answering)
             .with_upgrades();
         // Clients keep a connection between uploads for as long as they like: one that is closed just when the next begins

@@ -100,7 +100,7 @@ table! {
         days: Parsed<Days> => "mon-sun" [serde(default = "every_day")],
         /// When it begins, local time.
         from: Parsed<Minute> => "(must be given)",
-        /// When it ends; on the next day, unless that is later than it begins.
+        /// When it ends, local time. A time that is not later than `from` is one on the next day.
         to: Parsed<Minute> => "(must be given)",
         /// The most that is sent in that time; `0` is a pause.
         bwlimit: Parsed<Rate> => "(must be given)",

@@ -29,6 +29,9 @@ pub enum ControllerError {
     /// No backup whose id begins like that is kept here.
     #[error("no backup \"{0}\" is kept here; see `modelferry backup list`, or name a file by a path such as ./{0}")]
     BackupNotFound(String),
+    /// A model of that UUID is here, so another copy of it is not taken in. In Juju's words.
+    #[error("model with same UUID already exists ({0})")]
+    Exists(ModelUuid),
     /// The model is frozen for a migration.
     #[error("model migration in progress")]
     MigrationInProgress,

@@ -33,7 +33,8 @@ fn a_model_is_backed_up_verified_listed_lost_and_restored() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     host.run(&["backup", "create", model, text(&file)]).fails(1, "exists already");
     host.run(&["backup", "create", model, text(&file), "--force"]).ok();
-    host.run(&["backup", "restore", text(&file)]).fails(1, "model with same UUID already exists");
+    let refused = host.run(&["backup", "restore", text(&file)]).fails(1, "model with same UUID already exists");
+    assert!(refused.contains("`modelferry show-model ") && !refused.contains("remove"), "{refused}");
 
     let listed = host.run(&["backup", "list", text(host.dir.path()), "--format", "json"]).json();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["model"]), (1, &format!("admin/{model}").into()));
@@ -98,7 +99,7 @@ fn a_backup_that_cannot_be_made_is_refused_and_leaves_nothing() {
     let dir = host.dir.path().join("not-there");
     host.run(&["backup", "create", &sample.name, text(&dir.join("x.tar.zst"))]).fails(1, "cannot write");
     host.run(&["backup", "create", "nothing", "./x.tar.zst"]).fails(1, "not found");
-    host.run(&["backup", "create", &sample.name, "nowhere"]).fails(1, "is no peer, and no path");
+    host.run(&["backup", "create", &sample.name, "nowhere"]).fails(1, "is no peer, and nothing of that name is here");
     host.run(&["backup", "create", &sample.name]).fails(2, "name the model");
     assert!(!dir.exists());
 }

@@ -33,6 +33,11 @@ impl Desk {
             ControllerError::MigrationInProgress => Failure::new(FailureKind::Refused, error.to_string())
                 .state("the model can be read, not written, until its migration has ended")
                 .hint("see `modelferry status`"),
+            // Which of the two counts only a person can tell, so nothing is to be typed that ends one of them.
+            ControllerError::Exists(model) => Failure::new(FailureKind::Refused, error.to_string()).state(UNCHANGED).hint(format!(
+                "see it with `modelferry show-model {model}`; if the other copy is the one that counts, read \"Two copies of one \
+                 model\" in docs/in-doubt.md first"
+            )),
             full if full.is_full() => Failure::new(FailureKind::Refused, causes(full)).state(UNCHANGED).hint(format!(
                 "see what takes the space with `{}`, free some, and try again",
                 usage_command(&self.state_dir)

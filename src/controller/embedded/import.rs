@@ -176,7 +176,7 @@ fn check_clash(models: &[ModelRecord], told: &Description, over_redirect: bool) 
         Some((known, State::Gone(gone))) => {
             return Err(ControllerError::Moved { model: known.path(), to: Box::new(gone.redirect.card()) });
         }
-        Some(_) => return Err(refused(format!("model with same UUID already exists ({uuid})"))),
+        Some(_) => return Err(ControllerError::Exists(uuid)),
         None => {}
     }
     check_name(models, uuid, &told.name, &told.owner)

@@ -125,9 +125,17 @@ async fn accept(
     }
 }
 
+/// Reports whether HTTP has a date for a moment. The library panics where it has none, whatever headers are asked for.
+fn has_http_date(moment: SystemTime) -> bool {
+    moment >= SystemTime::UNIX_EPOCH
+}
+
 impl Doorman {
     /// Speaks TLS and HTTP until the connection ends or becomes a WebSocket.
     async fn receive(self, tcp: TcpStream, peer: SocketAddr, guest: Arc<Guest>) {
+        if !has_http_date(SystemTime::now()) {
+            return warn!(%peer, "the API serves nobody while the host's clock is before 1970: set the clock");
+        }
         set_up(&tcp);
         let handshake = async {
             let _permit = self.handshakes.acquire().await;
@@ -141,8 +149,6 @@ impl Doorman {
         let answering = service_fn(|request| self.answerer.answer(peer, guest.clone(), request));
         let serving = http1::Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
-            // Of a clock before 1970 there is no such header: the library panics.
-            .auto_date_header(SystemTime::now() >= SystemTime::UNIX_EPOCH)
             .serve_connection(TokioIo::new(tls), answering)
             .with_upgrades();
         // Clients keep a connection between uploads for as long as they like: one that is closed just when the next begins
@@ -165,4 +171,15 @@ fn set_up(tcp: &TcpStream) {
     let _ = rustix::net::sockopt::set_socket_keepalive(tcp, true);
     let _ = rustix::net::sockopt::set_tcp_keepidle(tcp, KEEPALIVE_SECONDS);
     let _ = rustix::net::sockopt::set_tcp_keepintvl(tcp, KEEPALIVE_SECONDS / 4);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_has_no_date_for_http() {
+        let second = Duration::from_secs(1);
+        assert!(!has_http_date(SystemTime::UNIX_EPOCH - second) && has_http_date(SystemTime::UNIX_EPOCH));
+    }
 }

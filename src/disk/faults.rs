@@ -1,4 +1,4 @@
-//! A disk that fails when it is told to.
+//! A disk that fails on request, for tests.
 
 use std::fs::File;
 use std::io;
@@ -9,31 +9,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::real::{Real, open_file};
 use super::{Medium, MediumFile, Open};
 
-/// What goes wrong, counted from the moment the plan is set.
+/// The faults to inject. All counts start when the plan is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FaultPlan {
-    /// The sync, counted from 0, that fails.
+    /// Index of the sync that fails, from 0.
     pub fail_sync: Option<u64>,
-    /// The write, counted from 0, of which only the first half is done.
+    /// Index of the write, from 0, that writes only its first half.
     pub short_write: Option<u64>,
     /// Bytes by which files can still grow.
     pub free_bytes: Option<u64>,
-    /// The write, counted from 0, from which on every write and growth fails, and how.
+    /// Index of the write, from 0, at which all writes and all growth begin to fail, and the error.
     pub fail_writes: Option<(u64, io::ErrorKind)>,
-    /// Whether every read fails, and how.
+    /// The error of every read; `None`: reads succeed.
     pub fail_reads: Option<io::ErrorKind>,
-    /// The effect, counted from 0, at which the process dies: a write is torn in half, anything else is not
-    /// done, and nothing works afterwards. Effects are writes, syncs, growth, renames and removals.
+    /// Index of the effect, from 0, at which the process dies. A write is torn in half; any other effect does not
+    /// happen. Every later operation fails. Effects are writes, syncs, growth, creations, renames and removals.
     pub die_at: Option<u64>,
 }
 
-/// A change of a file that has not been synced.
+/// A change to a file that has not been synced.
 struct Unsynced {
     file: Arc<File>,
     offset: u64,
     before: Vec<u8>,
     size_before: u64,
-    /// What was written; none for a change of size.
+    /// The bytes written; `None` for a change of size.
     after: Option<Vec<u8>>,
 }
 
@@ -53,12 +53,12 @@ pub struct Faults {
     state: Arc<Mutex<State>>,
 }
 
-/// What becomes of a write.
+/// The outcome of a write.
 enum Fate {
     Whole,
-    /// Only so much is done.
+    /// Writes only this many bytes.
     Short(usize),
-    /// Only so much is done, and the process is dead.
+    /// Writes only this many bytes, then the process is dead.
     Torn(usize),
 }
 
@@ -67,36 +67,35 @@ fn dead() -> io::Error {
 }
 
 impl Faults {
-    /// Makes a medium that follows `plan`.
     pub fn new(plan: FaultPlan) -> Self {
         let faults = Self::default();
         faults.set(plan);
         faults
     }
 
-    /// Replaces the plan and begins to count anew.
+    /// Replaces the plan and resets all counts.
     pub fn set(&self, plan: FaultPlan) {
         let mut state = self.lock();
         *state = State { plan, unsynced: std::mem::take(&mut state.unsynced), ..State::default() };
     }
 
-    /// Returns the effects since the plan was set.
+    /// Returns the number of effects since the plan was set.
     pub fn effects(&self) -> u64 {
         self.lock().effects
     }
 
-    /// Returns the syncs since the plan was set.
+    /// Returns the number of syncs since the plan was set.
     pub fn syncs(&self) -> u64 {
         self.lock().syncs
     }
 
-    /// Returns the bytes written since the plan was set, those that were written over included.
+    /// Returns the bytes written since the plan was set. Overwritten bytes count again.
     pub fn bytes_written(&self) -> u64 {
         self.lock().bytes_written
     }
 
-    /// Takes back what was not synced, as a power cut does, save the writes that are `kept`: by their place
-    /// among them, from the last, for the disk is free to write in any order. To be called once all files are closed.
+    /// Undoes unsynced changes, as a power cut does. A write survives if `kept` returns true for its position, counted
+    /// from the last unsynced change: a disk may write in any order. Call this after all files are closed.
     pub fn power_cut(&self, kept: impl Fn(usize) -> bool) -> io::Result<()> {
         let unsynced = std::mem::take(&mut self.lock().unsynced);
         for change in unsynced.iter().rev() {
@@ -115,7 +114,7 @@ impl Faults {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an effect that is done or not.
+    /// Counts an effect, also if it fails.
     fn effect(&self) -> io::Result<()> {
         let mut state = self.lock();
         state.effect()
@@ -152,7 +151,7 @@ impl State {
         Ok(if self.plan.short_write == Some(at) { Fate::Short(count / 2) } else { Fate::Whole })
     }
 
-    /// Takes space for a file to grow by up to `bytes`; returns by how much it may.
+    /// Takes up to `bytes` from the free space for a growing file. Returns the bytes granted.
     fn grow(&mut self, bytes: u64) -> u64 {
         let Some(free) = self.plan.free_bytes.as_mut() else { return bytes };
         let granted = bytes.min(*free);
@@ -167,7 +166,7 @@ impl Medium for Faults {
             self.effect()?;
         }
         let file = open_file(path, open)?;
-        // Opened anew, for what is remembered outlives the file, and must not keep its lock.
+        // A separate handle: the list of unsynced changes outlives the file and must not keep its lock.
         let shadow = Arc::new(open_file(path, Open::Existing)?);
         Ok(Box::new(FaultyFile { faults: self.clone(), file, shadow }))
     }
@@ -204,7 +203,7 @@ struct FaultyFile {
 }
 
 impl FaultyFile {
-    /// Remembers what `count` bytes at `offset` are before they are changed, to `after` if that is a write.
+    /// Saves the `count` bytes at `offset` before a change. `after`: the new bytes, if the change is a write.
     fn remember(&self, state: &mut State, offset: u64, count: usize, after: Option<&[u8]>) -> io::Result<()> {
         let size_before = self.file.size()?;
         let held = size_before.saturating_sub(offset).min(count as u64) as usize;
@@ -250,7 +249,7 @@ impl MediumFile for FaultyFile {
         let mut state = self.faults.lock();
         state.effect()?;
         let growth = bytes.saturating_sub(self.file.size()?);
-        // Taken when it is written, which follows.
+        // The write that follows takes the space.
         if state.plan.free_bytes.is_some_and(|free| free < growth) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -273,9 +272,9 @@ impl MediumFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.faults.lock();
-        // Not really: what survives is decided by `power_cut`, and tests sync by the thousand.
+        // Skip the real sync: `power_cut` decides what survives, and tests sync thousands of times.
         state.sync()?;
-        // Other openings of the same file are synced with it.
+        // A sync covers all handles on the same file.
         let this = self.file.metadata()?.ino();
         let mut kept = Vec::new();
         for unsynced in state.unsynced.drain(..) {

@@ -1,11 +1,11 @@
-//! The disk: every durable operation of store and journal goes through a [`Disk`].
+//! Durable file operations. The store and the journal write only through a [`Disk`].
 //!
-//! A [`Disk`] is a handle on a [`Medium`]. The real one is the file system. [`Disk::faulty`] is the file
-//! system with [`Faults`]: syncs that fail, writes that come short, space that runs out, a process that
-//! dies between two operations, and bytes that were never synced and are lost. A medium keeps its files
-//! on the real file system, under their own names, so that complete ones can be read by anybody.
+//! A [`Disk`] is a handle on a [`Medium`]. [`Disk::real`] uses the file system. [`Disk::faulty`] uses the file system
+//! and injects [`Faults`]: failed syncs, short writes, a full disk, a process that dies between two operations, and a
+//! power cut that loses unsynced bytes. Every medium keeps its files on the real file system, under their own names, so
+//! that other programs can read complete files.
 //!
-//! Files are made with mode 0600, directories with 0700.
+//! Files have mode 0600, directories 0700.
 
 pub mod database;
 mod faults;
@@ -24,17 +24,17 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 pub use faults::{FaultPlan, Faults};
 pub use real::DirLock;
 
-/// Zeros, written where a file is preallocated.
+/// Zeros for preallocation.
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
-/// Held while a file is replaced. All replacements of a file use one temporary name, so that a crash leaves at most one of
-/// them behind; two at once would empty, or rename away, what the other is writing.
+/// Serializes replacements. All replacements of a file use one temporary name, so that a crash leaves at most one
+/// temporary file. Two replacements at once would truncate or rename each other's temporary file.
 static REPLACING: Mutex<()> = Mutex::new(());
 
-/// Runs work that waits for a disk where it holds nobody else up.
+/// Runs blocking disk work on a thread where it delays no async task.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    // On one thread, which is what tests run on, nothing else could go on meanwhile; and where the clock is
-    // simulated, another thread would be outside of it.
+    // A current-thread runtime (used by tests) has no other thread to keep free, and a simulated clock does not reach
+    // other threads.
     if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
         return work();
     }
@@ -44,36 +44,35 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     }
 }
 
-/// Returns the command that says what takes the space of a directory. As root, as nobody else may look into it.
+/// Returns the shell command that shows which subdirectories use the space of `dir`. It uses sudo, because other users
+/// may not read the directory.
 pub fn usage_command(dir: &Path) -> String {
     let dir = dir.display().to_string();
     format!("sudo du -xhd1 {}", shlex::try_quote(&dir).map_or(dir.as_str().into(), |quoted| quoted))
 }
 
-/// How a file is opened. Always for reading and writing.
+/// How to open a file. Every mode opens it for reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
-    /// It must be there.
+    /// The file must exist.
     Existing,
-    /// It is made, empty, unless it is there.
+    /// Creates an empty file unless it exists.
     OrCreate,
-    /// It is made, and emptied if it is there.
+    /// Creates the file, or truncates it if it exists.
     Fresh,
 }
 
-/// A file system, or something that behaves like a bad one.
+/// The file operations of a real or a simulated file system.
 pub trait Medium: Send + Sync {
-    /// Opens a file.
     fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn MediumFile>>;
-    /// Makes a directory and those above it; one that is there is left as it is.
+    /// Creates a directory and its parents. Does nothing if the directory exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// Renames a file, replacing what has the other name. Durable after [`Medium::sync_dir`].
+    /// Renames a file and replaces any file at `to`. Durable after [`Medium::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes the names in a directory durable.
+    /// Makes the entries of a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Returns the bytes that may still be written to the file system of `path`.
+    /// Returns the free bytes of the file system that holds `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 }
 
@@ -81,19 +80,20 @@ pub trait Medium: Send + Sync {
 pub trait MediumFile: Send + Sync {
     /// Returns the file's size in bytes.
     fn size(&self) -> io::Result<u64>;
-    /// Reads at `offset`; 0 at the end.
+    /// Reads at `offset`. Returns 0 at the end of the file.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
-    /// Writes at `offset`, possibly less than all.
+    /// Writes at `offset` and returns the bytes written, which may be fewer than given.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
-    /// Takes disk space for the first `bytes` of the file, as far as the file system can. Size and content stay.
+    /// Reserves disk space for the first `bytes` of the file, as far as the file system supports it. Does not change
+    /// the size or the content.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
-    /// Cuts the file, or lets it grow by zeros that take no space yet.
+    /// Truncates the file, or extends it with zeros that use no disk space yet.
     fn set_size(&self, bytes: u64) -> io::Result<()>;
     /// Makes content and size durable.
     fn sync(&self) -> io::Result<()>;
-    /// Locks the file against every other opening of it; false if one holds it.
+    /// Locks the file exclusively. Returns false if another open file handle holds the lock.
     fn try_lock(&self) -> io::Result<bool>;
-    /// Gives the lock back.
+    /// Releases the lock.
     fn unlock(&self) -> io::Result<()>;
 }
 
@@ -110,29 +110,27 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// Returns the file system.
+    /// Returns a disk on the real file system.
     pub fn real() -> Self {
         Self::on(Arc::new(real::Real))
     }
 
-    /// Returns the file system with `faults`.
+    /// Returns a disk on the real file system that injects `faults`.
     pub fn faulty(faults: &Faults) -> Self {
         Self::on(Arc::new(faults.clone()))
     }
 
-    /// Returns a handle on `medium`.
     pub fn on(medium: Arc<dyn Medium>) -> Self {
         Self { medium }
     }
 
-    /// Opens a file for reading and writing.
     pub fn open(&self, path: &Path, open: Open) -> io::Result<DiskFile> {
         let file = self.medium.open(path, open)?;
         Ok(DiskFile { path: path.to_owned(), file })
     }
 
-    /// Replaces the file at `path` by `bytes`: after a crash it is the old one or the new one, whole. Replacements wait for
-    /// each other; the last one's bytes stay.
+    /// Replaces the content of the file at `path` atomically: a crash leaves the whole old file or the whole new one.
+    /// Concurrent replacements run one after the other; the last one wins.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut name = OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
@@ -145,14 +143,14 @@ impl Disk {
         self.rename(&new, path)
     }
 
-    /// Renames a file, replacing what has the other name, durably.
+    /// Renames a file durably and replaces any file at `to`.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.medium.rename(from, to)?;
-        // Without this a power cut may undo the rename, and a record would name a file that is not there.
+        // Without this sync a power cut may undo the rename. A journal record would then name a missing file.
         self.sync_dir_of(to)
     }
 
-    /// Removes a file, durably. One that is not there is no error.
+    /// Removes a file durably. Succeeds if the file does not exist.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         match self.medium.remove(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -161,19 +159,19 @@ impl Disk {
         }
     }
 
-    /// Moves a file that cannot be read out of the way, durably, so that it is neither used nor lost.
+    /// Renames an unreadable file durably to [`Disk::aside`], so that nobody uses it and nothing is lost.
     pub fn set_aside(&self, path: &Path) -> io::Result<()> {
         self.rename(path, &Self::aside(path))
     }
 
-    /// Returns where [`Disk::set_aside`] puts a file.
+    /// Returns the path that [`Disk::set_aside`] renames `path` to.
     pub fn aside(path: &Path) -> PathBuf {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".damaged");
         path.with_file_name(name)
     }
 
-    /// Makes a directory, and those above it, durably.
+    /// Creates a directory and its parents durably.
     pub fn create_dir(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
             return Ok(());
@@ -182,7 +180,7 @@ impl Disk {
         self.sync_dir_of(path)
     }
 
-    /// Makes the names in the directory that `path` lies in durable.
+    /// Makes the entries of the parent directory of `path` durable.
     pub fn sync_dir_of(&self, path: &Path) -> io::Result<()> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         self.medium.sync_dir(parent.unwrap_or(Path::new(".")))
@@ -193,7 +191,7 @@ impl Disk {
         self.medium.free_bytes(path)
     }
 
-    /// Locks a directory against every other process, and every other lock of this one; none if it is locked.
+    /// Locks a directory against other processes and other locks of this process. Returns `None` if it is locked.
     pub fn lock_dir(&self, path: &Path) -> io::Result<Option<DirLock>> {
         DirLock::take(path)
     }
@@ -212,7 +210,6 @@ impl fmt::Debug for DiskFile {
 }
 
 impl DiskFile {
-    /// Returns the path that the file was opened by.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -222,7 +219,7 @@ impl DiskFile {
         self.file.size()
     }
 
-    /// Reads `bytes` in full. Errors: `UnexpectedEof` where the file is shorter.
+    /// Fills `bytes` from `offset`. Errors: `UnexpectedEof` if the file is shorter.
     pub fn read_exact_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         let mut done = 0;
         while done < bytes.len() {
@@ -236,7 +233,7 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Writes all of `bytes`, in several goes if need be. Durable after [`DiskFile::sync`].
+    /// Writes all of `bytes`, with several system calls if necessary. Durable after [`DiskFile::sync`].
     pub fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut done = 0;
         while done < bytes.len() {
@@ -250,7 +247,7 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Writes all of `bytes` in one go, and syncs them. Errors: `WriteZero` for a short write.
+    /// Writes all of `bytes` with one system call, then syncs. Errors: `WriteZero` for a short write.
     pub fn write_once_synced_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if self.file.write_at(offset, bytes)? != bytes.len() {
             return Err(io::Error::new(io::ErrorKind::WriteZero, "the write came short"));
@@ -258,21 +255,21 @@ impl DiskFile {
         self.sync()
     }
 
-    /// Lets the file grow to `bytes`, and takes the space for them now: what is written there later
-    /// needs none. Durable after [`DiskFile::sync`].
+    /// Extends the file to `bytes` and reserves the disk space, so that later writes to that range cannot run out of
+    /// space. Durable after [`DiskFile::sync`].
     pub fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let size = self.size()?;
         if size >= bytes {
             return Ok(());
         }
-        // First, so that a disk that is too full says so before anything is written.
+        // Reserve before writing, so that a full disk fails before any byte is written.
         self.file.allocate(bytes)?;
-        // Real zeros: an extent that is merely reserved is converted when it is written, which may need
-        // space for the file system's own tree.
+        // Write real zeros: the file system converts a reserved extent on its first write, and may need space for its
+        // own metadata to do so.
         self.write_zeros(size, bytes)
     }
 
-    /// Writes zeros from `offset` up to `end`.
+    /// Writes zeros from `offset` up to `end`, exclusive.
     pub fn write_zeros(&self, offset: u64, end: u64) -> io::Result<()> {
         let mut at = offset;
         while at < end {
@@ -283,23 +280,23 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Cuts the file, or lets it grow by zeros that take no space yet.
+    /// Truncates the file, or extends it with zeros that use no disk space yet.
     pub fn set_size(&self, bytes: u64) -> io::Result<()> {
         self.file.set_size(bytes)
     }
 
-    /// Makes content and size durable. After an error nothing is known about what was written since
-    /// the last success, and asking again proves nothing.
+    /// Makes content and size durable. An error leaves all writes since the last successful sync in doubt. A second
+    /// sync does not settle it.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync()
     }
 
-    /// Locks the file against every other opening of it, until it is unlocked or closed; false if it is locked.
+    /// Locks the file exclusively until it is unlocked or closed. Returns false if another handle holds the lock.
     pub fn try_lock(&self) -> io::Result<bool> {
         self.file.try_lock()
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     pub fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
     }

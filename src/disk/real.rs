@@ -1,4 +1,4 @@
-//! The file system as it is.
+//! The real file system.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::{Medium, MediumFile, Open};
 
-/// The file system.
+/// The real file system.
 pub struct Real;
 
 impl Medium for Real {
@@ -40,7 +40,7 @@ impl Medium for Real {
     }
 }
 
-/// Opens a file of mode 0600.
+/// Opens a file; a new one gets mode 0600.
 pub fn open_file(path: &Path, open: Open) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -66,7 +66,7 @@ impl MediumFile for File {
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         match fallocate(self, FallocateFlags::KEEP_SIZE, 0, bytes) {
-            // Some file systems cannot: then the zeros that are written next take the space.
+            // This file system cannot reserve space. The zeros that the caller writes next will take it.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             other => Ok(other?),
         }
@@ -77,7 +77,7 @@ impl MediumFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Includes the size where that is needed to read the content back.
+        // `fdatasync` also writes the size when reading the content back needs it.
         self.sync_data()
     }
 
@@ -98,14 +98,14 @@ fn locked(attempt: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-/// A lock on a directory, given back when it is dropped or the process ends.
+/// An exclusive lock on a directory. Dropping it or ending the process releases it.
 #[derive(Debug)]
 pub struct DirLock {
     _dir: File,
 }
 
 impl DirLock {
-    /// Locks the directory at `path`; none if somebody holds it.
+    /// Locks the directory at `path`. Returns `None` if another lock exists.
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
         let dir = File::open(path)?;
         Ok(locked(dir.try_lock())?.then_some(Self { _dir: dir }))

@@ -1,4 +1,4 @@
-//! Claims about the disk, and about the faults that other tests rely on.
+//! Tests of the disk and of the injected faults that other tests rely on.
 
 use std::os::unix::fs::PermissionsExt;
 use std::{fs, io};
@@ -30,8 +30,8 @@ fn a_replaced_file_is_the_old_one_or_the_new_one_at_every_death() {
     }
 }
 
-/// When an agent stopped, its sessions wrote `capacities.toml` at once, over one temporary name: one of them renamed what
-/// another had just emptied, and the other found nothing to rename.
+/// Regression: sessions of a stopping agent wrote `capacities.toml` at once through one temporary name. One renamed the
+/// file that another had just truncated, and the other found nothing to rename.
 #[test]
 fn replacements_of_one_file_at_once_all_succeed_and_leave_a_whole_one() {
     let dir = TempDir::new().unwrap();

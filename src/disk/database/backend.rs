@@ -1,4 +1,4 @@
-//! A redb file on the [`Disk`](crate::disk::Disk), so that the disk's faults are the database's as well.
+//! A redb storage backend on the [`Disk`](crate::disk::Disk), so that injected disk faults also reach the database.
 
 use std::io;
 use std::ops::Bound;
@@ -8,7 +8,7 @@ use redb::{BackendError, StorageBackend};
 
 use crate::disk::DiskFile;
 
-/// An open file, which keeps the first I/O error that it meets: after it redb refuses everything.
+/// An open file that remembers its first I/O error, because redb refuses every call after it.
 #[derive(Debug)]
 pub(super) struct Backend {
     file: DiskFile,
@@ -28,7 +28,7 @@ impl Backend {
     }
 }
 
-/// The file is locked as a whole; redb asks for no more from a single process.
+/// Reports whether a range covers the whole file: the only lock that redb takes in a single process.
 fn is_whole(start: Bound<u64>, end: Bound<u64>) -> bool {
     matches!(start, Bound::Unbounded | Bound::Included(0)) && end == Bound::Unbounded
 }

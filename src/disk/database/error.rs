@@ -1,53 +1,43 @@
-//! What can be wrong with a database.
+//! Database errors.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A database that did not do what it was asked.
+/// A failed database operation.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// There is no space left, or a quota is used up. With more room the same call succeeds.
+    /// The disk is full or a quota is used up. The same call succeeds once there is room.
     #[error(
         "the disk of `{}` is full or its quota is used up: {needed} bytes are needed, {free} are free; free some and \
          try again",
         path.display()
     )]
     Full {
-        /// The file.
         path: PathBuf,
-        /// Bytes that were wanted.
+        /// Bytes that must be free.
         needed: u64,
-        /// Bytes there are.
+        /// Bytes that are free.
         free: u64,
     },
-    /// The file's bytes are not those that were written.
+    /// The file content is corrupt.
     #[error("`{}` is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        reason: String,
-    },
-    /// Another process has it open.
+    Damaged { path: PathBuf, reason: String },
+    /// Another process has the file open.
     #[error("`{}` is in use: another agent runs on this state directory; stop it first", .0.display())]
     Locked(PathBuf),
-    /// The file system failed.
+    /// An I/O error of the file system.
     #[error("cannot {doing} `{}`", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that failed, as a verb.
         doing: &'static str,
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// The database refused, for a reason that is neither the disk's nor damage.
+    /// Any other database error: neither an I/O error nor damage.
     #[error("cannot use `{}`", path.display())]
     Other {
-        /// The file.
         path: PathBuf,
-        /// What the database said.
         #[source]
         source: Box<redb::Error>,
     },

@@ -1,7 +1,7 @@
-//! redb databases on a [`Disk`]: made whole or not at all, and opened again after a failure.
+//! redb databases on a [`Disk`]. Creation is atomic, and a failed database is reopened.
 //!
-//! After an I/O error redb refuses every call until its file is opened again. A disk that was full for a moment must
-//! not cost more than that moment: the call that met the error fails, and the next one opens the file again.
+//! After an I/O error redb refuses every call until its file is reopened. So that a briefly full disk causes one
+//! failure only, the call that met the error fails and the next call reopens the file.
 
 mod backend;
 mod error;
@@ -20,36 +20,36 @@ pub use error::DatabaseError;
 use self::backend::Backend;
 use super::{Disk, DiskFile, Open};
 
-/// What redb calls return.
+/// The result of redb calls.
 pub type Outcome<R> = Result<R, redb::Error>;
 
-/// Bytes that must be free before an ordinary write: with less, the file may have no room to grow, and would have to
-/// be opened again.
+/// Free bytes required before an ordinary write, 4 MiB. With less, the file might be unable to grow; redb would then
+/// fail and the file would have to be reopened.
 pub const HEADROOM_BYTES: u64 = 4 << 20;
 
-/// The name of the reserve in the directory of the databases.
+/// File name of the reserve, in the directory of the databases.
 const RESERVE: &str = "reserve";
-/// Bytes that the reserve holds: a thaw changes a few pages of 4 KiB, and a file that grows needs room for more.
+/// Bytes that the reserve holds. Enough for a thaw, which changes a few pages of 4 KiB, and for the file to grow.
 const RESERVE_BYTES: u64 = 4 << 20;
 
 /// The tables of a database.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
-    /// Their names. A start writes only if one of them is missing, so that it needs no room.
+    /// Table names. Opening writes only if one is missing, so that a start needs no free space.
     pub names: &'static [&'static str],
-    /// Makes those that are missing.
+    /// Creates the missing tables.
     pub make: fn(&WriteTransaction) -> Outcome<()>,
-    /// Memory for the database's pages, bytes.
+    /// Page cache, bytes.
     pub cache_bytes: usize,
 }
 
-/// An open redb file, and the first I/O error that it met.
+/// An open redb file and the first I/O error it met.
 struct Opened {
     database: redb::Database,
     failure: Arc<OnceLock<io::Error>>,
 }
 
-/// Marks a database as failed when the thread that uses it panics: redb's locks are poisoned then.
+/// Marks a database as failed if its user panics, because the panic poisons redb's locks.
 struct PanicGuard<'f>(&'f OnceLock<io::Error>);
 
 impl Drop for PanicGuard<'_> {
@@ -60,20 +60,20 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
-/// A database that outlives the failures of its disk.
+/// A database that recovers from failures of its disk.
 pub struct Database {
     path: PathBuf,
     disk: Disk,
     schema: Schema,
-    /// None after a failure: the file must then be opened again. A caller holds the lock shared while it uses the
-    /// database, and must not ask for it again meanwhile.
+    /// `None` after a failure, until the file is reopened. A caller holds the read lock while it uses the database and
+    /// must not take it again meanwhile.
     opened: RwLock<Option<Opened>>,
 }
 
 impl Database {
-    /// Opens the database at `path`, or makes it. Only its owner can read it. The whole file is checked.
+    /// Opens the database at `path`, or creates it with mode 0600. Checks the integrity of the whole file.
     ///
-    /// Errors: [`DatabaseError::Damaged`], also for an empty file: an agent never leaves one.
+    /// Errors: [`DatabaseError::Damaged`], also for an empty file, which the agent never creates.
     pub fn open(path: &Path, disk: Disk, schema: Schema) -> Result<Self, DatabaseError> {
         let database = Self { path: path.to_owned(), disk, schema, opened: RwLock::new(None) };
         if !fs::exists(path).map_err(|source| database.io("look at", source))? {
@@ -83,17 +83,15 @@ impl Database {
         Ok(database)
     }
 
-    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the disk that the file is on.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// Makes the database beside its place: a half made file would be no database.
+    /// Creates the database under a temporary name and renames it, so that a crash leaves no partial database.
     fn create(&self) -> Result<(), DatabaseError> {
         let new = self.path.with_extension("redb.new");
         let file = self.disk.open(&new, Open::Fresh);
@@ -114,7 +112,7 @@ impl Database {
         let failure = Arc::new(OnceLock::new());
         let backend = Backend::new(file, failure.clone());
         let opened = || -> Outcome<redb::Database> {
-            // Checked as a whole: damage is then an error here, and not a panic somewhere else.
+            // Check the integrity of the whole file: damage becomes an error here instead of a panic later.
             let database = Builder::new()
                 .set_cache_size(self.schema.cache_bytes)
                 .set_check_integrity_on_open(true)
@@ -137,9 +135,9 @@ impl Database {
         Ok(self.schema.names.iter().all(|name| there.iter().any(|known| known == name)))
     }
 
-    /// Does `act` on the database, which is opened first if the last call met an I/O error.
+    /// Runs `act` on the database. Reopens the file first if the previous call met an I/O error.
     ///
-    /// Errors: of `act`, unless the disk failed meanwhile: then [`DatabaseError::Full`] or [`DatabaseError::Io`].
+    /// Errors: those of `act`. If the disk failed meanwhile: [`DatabaseError::Full`] or [`DatabaseError::Io`].
     pub fn with<R, E: From<DatabaseError>>(&self, act: impl FnOnce(&redb::Database) -> Result<R, E>) -> Result<R, E> {
         loop {
             let shared = self.opened.read().unwrap_or_else(PoisonError::into_inner);
@@ -159,12 +157,12 @@ impl Database {
             drop(shared);
             let Some(failure) = failure else { return outcome };
             self.close_failed();
-            // A commit that returned Ok is durable, whatever failed after it.
+            // An `Ok` from a commit means durable, even if a later operation failed.
             return outcome.map_err(|_| failure.into());
         }
     }
 
-    /// Closes the file, unless another caller has opened it again since.
+    /// Closes the failed file, unless another caller has already reopened it.
     fn close_failed(&self) {
         let mut exclusive = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         if exclusive.as_ref().is_some_and(|opened| opened.failure.get().is_some()) {
@@ -172,7 +170,7 @@ impl Database {
         }
     }
 
-    /// Does `act` in one transaction: all of it is durable as `durability` says, or, on error, nothing of it.
+    /// Runs `act` in one transaction. On success all of it has the given `durability`; on error none of it is applied.
     pub fn commit<R, E: From<DatabaseError>>(
         &self,
         durability: Durability,
@@ -187,8 +185,8 @@ impl Database {
         })
     }
 
-    /// As [`Database::commit`], durable at once, also on a full disk: for what ends a migration, or frees space. It is
-    /// given the space that the reserve holds. `is_full`: whether an error says that there is no room.
+    /// Like [`Database::commit`] with immediate durability, but retries a full disk with the space of the reserve. For
+    /// writes that end a migration or free space. `is_full`: reports whether an error means a full disk.
     pub fn commit_regardless<R, E: From<DatabaseError>>(
         &self,
         is_full: impl Fn(&E) -> bool,
@@ -200,7 +198,7 @@ impl Database {
         }
     }
 
-    /// Takes the space of the reserve, if the disk has enough of it: a file beside the databases that only holds space.
+    /// Creates the reserve, a file that only occupies disk space, if the disk has room for it and [`HEADROOM_BYTES`].
     pub fn keep_reserve(&self) {
         let path = self.path.with_file_name(RESERVE);
         let has_room = || self.disk.free_bytes(&self.path).is_ok_and(|free| free >= HEADROOM_BYTES + RESERVE_BYTES);
@@ -209,18 +207,18 @@ impl Database {
         }
         let taken = self.disk.open(&path, Open::OrCreate).and_then(|file| file.preallocate(RESERVE_BYTES));
         if taken.is_err() {
-            // Somebody else has taken the space meanwhile. The next write tries again.
+            // Another process has taken the space meanwhile. The next call tries again.
             let _ = self.disk.remove(&path);
         }
     }
 
-    /// Gives the reserve's space back to the disk; reports whether there was any.
+    /// Removes the reserve to free its space. Returns whether it existed.
     fn give_reserve(&self) -> bool {
         let path = self.path.with_file_name(RESERVE);
         path.exists() && self.disk.remove(&path).is_ok()
     }
 
-    /// Refuses a write that can wait while the disk is almost full.
+    /// Refuses a deferrable write if the disk has less than [`HEADROOM_BYTES`] free.
     ///
     /// Errors: [`DatabaseError::Full`], [`DatabaseError::Io`].
     pub fn need_room(&self) -> Result<(), DatabaseError> {
@@ -228,7 +226,7 @@ impl Database {
         if free < HEADROOM_BYTES { Err(self.full()) } else { Ok(()) }
     }
 
-    /// Returns the error for what redb says.
+    /// Converts a redb error.
     pub fn explained(&self, error: impl Into<redb::Error>) -> DatabaseError {
         let path = self.path.clone();
         match error.into() {
@@ -243,7 +241,7 @@ impl Database {
         }
     }
 
-    /// Returns the error for what the system said.
+    /// Converts an I/O error of the database file.
     fn failed(&self, source: &io::Error) -> DatabaseError {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.full(),

@@ -1,4 +1,4 @@
-//! Claims about databases on a disk that fails.
+//! Tests of databases on a failing disk.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -60,7 +60,7 @@ fn put(database: &Database, transaction: &redb::WriteTransaction, number: u64) -
 
 #[test]
 fn a_moment_of_a_failing_disk_costs_the_call_that_met_it_and_no_other() {
-    // redb answers "Previous I/O error" to everything after the first failure, so that one moment of a full disk
+    // Regression: redb returns "Previous I/O error" for every call after the first failure, so a briefly full disk
     // disabled the controller until the agent was restarted.
     for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::Other] {
         let rig = Rig::start();
@@ -111,7 +111,7 @@ fn a_sync_that_fails_costs_its_commit_and_no_other() {
 fn a_disk_that_cannot_be_read_is_reported_each_time_and_used_again_once_it_can() {
     let rig = Rig::start();
     rig.put(0).unwrap();
-    // What is in memory needs no disk: a write that fails closes the file.
+    // Drop the cached pages: a failed write closes the file.
     rig.faults.set(FaultPlan { fail_writes: Some((0, ErrorKind::Other)), ..FaultPlan::default() });
     rig.put(1).unwrap_err();
     rig.faults.set(FaultPlan { fail_reads: Some(ErrorKind::Other), ..FaultPlan::default() });
@@ -147,7 +147,7 @@ fn what_must_be_done_on_a_full_disk_is_given_the_reserve() {
     let mut tries = 0;
     let done = rig.database.commit_regardless(
         |error| {
-            // What the reserve gives back is room for the second try.
+            // Simulates the space that the removed reserve frees for the second attempt.
             rig.faults.set(FaultPlan::default());
             matches!(error, DatabaseError::Full { .. })
         },
@@ -188,7 +188,7 @@ fn a_start_needs_no_room() {
 
 #[test]
 fn an_emptied_file_is_damaged_and_not_a_new_database() {
-    // An emptied controller.redb became a new and empty controller, and nobody was told.
+    // Regression: an emptied controller.redb silently became a new, empty controller.
     let rig = Rig::start();
     let path = rig.path();
     drop(rig.database);
@@ -200,7 +200,7 @@ fn an_emptied_file_is_damaged_and_not_a_new_database() {
 
 #[test]
 fn a_damaged_file_is_an_error_that_names_it() {
-    // Flipped header bytes ended in redb's own words, without the file's name.
+    // Regression: flipped header bytes produced redb's own message, without the file's name.
     let rig = Rig::start();
     (0..40).for_each(|number| rig.put(number).unwrap());
     let path = rig.path();

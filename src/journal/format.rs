@@ -1,6 +1,6 @@
-//! The bytes of a journal file.
+//! The byte format of a journal file.
 //!
-//! A file begins with a header in a block of its own, [`HEADER_BYTES`]:
+//! A file begins with a header, padded to [`HEADER_BYTES`]:
 //!
 //! | bytes | field |
 //! |---|---|
@@ -20,19 +20,20 @@
 //! | 8 | sequence, from 1 |
 //! | 8 | sequence of the first record of its batch |
 //! | 4 | records in its batch |
-//! | 32 | checksum of the record before; of the first one: a hash of the journal id |
+//! | 32 | checksum of the previous record; for the first record, a hash of the journal id |
 //! | n | body, an encoded `Entry` |
 //! | 32 | checksum: BLAKE3 of the above |
 //!
-//! A batch is written and synced at once, and counts when all of it is there. Integers are little endian.
+//! A batch is written and synced in one step. It is valid only if all its records are present. Integers are little
+//! endian.
 
 use modelferry_protocol::codec::{CodecError, decode};
 use modelferry_protocol::ids::{Hash, JournalId};
 use modelferry_protocol::limits::RECORD_BYTES_MAX;
 use modelferry_protocol::record::Entry;
 
-/// Bytes before the first record. A block of its own: a torn record cannot touch the header, nor a torn header
-/// a record.
+/// Bytes before the first record: one block, so that a torn record cannot damage the header, nor a torn header a
+/// record.
 pub const HEADER_BYTES: u64 = 4096;
 
 const MAGIC: [u8; 8] = *b"MFJOURNL";
@@ -41,16 +42,15 @@ const HASH_BYTES: usize = 32;
 const HEADER_USED_BYTES: usize = 8 + 2 + 1 + 8 + 16 + 8 + HASH_BYTES;
 const RECORD_HEAD_BYTES: usize = 4 + 8 + 8 + 4 + HASH_BYTES;
 
-/// Whether a file is the one that counts.
+/// Whether a file holds the current records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its records are the journal, unless the other file is active with a higher generation.
+    /// The file is current, unless the other file is active with a higher generation.
     Active,
-    /// The other file has taken over.
+    /// The other file has replaced this one.
     Superseded,
 }
 
-/// A file's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub state: State,
@@ -59,22 +59,22 @@ pub struct Header {
     pub carried: u64,
 }
 
-/// What is found where a header should be.
+/// The content of a file's first block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
-    /// There is no such file.
+    /// The file does not exist.
     Absent,
-    /// Zeros: the file was made and not used yet.
+    /// Zeros: the file was created but not used yet.
     Blank,
-    /// A sound header.
+    /// A valid header.
     Sound(Header),
-    /// A sound header of another format.
+    /// A valid header of another format.
     OtherFormat(u16),
     /// Anything else.
     Damaged,
 }
 
-/// Takes fields off the front of `bytes`.
+/// Splits fields off the front of `bytes`.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -105,7 +105,7 @@ impl Header {
 }
 
 impl Slot {
-    /// Judges the first block of a file; shorter where the file is.
+    /// Classifies the first block of a file. `block` may be shorter if the file is.
     pub fn of(block: &[u8]) -> Self {
         if block.iter().all(|byte| *byte == 0) {
             return Self::Blank;
@@ -139,12 +139,13 @@ impl Slot {
     }
 }
 
-/// Returns what the first record of a journal is chained to, so that no record of another journal passes.
+/// Returns the checksum that the first record is chained to. It depends on the journal's id, so that records of another
+/// journal are refused.
 pub fn chain_begin(journal: JournalId) -> Hash {
     Hash::of(&[&MAGIC[..], &journal.0].concat())
 }
 
-/// Appends the records of one batch to `bytes`; returns the checksum of the last.
+/// Appends the records of one batch to `bytes`. Returns the checksum of the last record.
 pub fn encode_batch(first: u64, mut previous: Hash, bodies: &[Vec<u8>], bytes: &mut Vec<u8>) -> Hash {
     for (sequence, body) in (first..).zip(bodies) {
         let begin = bytes.len();
@@ -160,7 +161,7 @@ pub fn encode_batch(first: u64, mut previous: Hash, bodies: &[Vec<u8>], bytes: &
     previous
 }
 
-/// A record whose checksum is right.
+/// A record with a correct checksum.
 struct Record<'a> {
     sequence: u64,
     batch_first: u64,
@@ -171,7 +172,8 @@ struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Finds the record that begins `bytes`, if its checksum is right and its sequence above `after`.
+    /// Parses the record at the start of `bytes`. Returns `None` unless its checksum is correct and its sequence is
+    /// above `after`.
     fn find(bytes: &'a [u8], after: u64) -> Option<Self> {
         let mut fields = Fields(bytes);
         let length = u32::from_le_bytes(fields.take()?) as usize;
@@ -179,7 +181,7 @@ impl<'a> Record<'a> {
         let batch_first = u64::from_le_bytes(fields.take()?);
         let batch_end = batch_first.checked_add(u64::from(u32::from_le_bytes(fields.take()?)))?;
         let in_batch = batch_first <= sequence && sequence < batch_end;
-        // Before anything is hashed: damage is searched for records at every byte.
+        // Check these before hashing: the search through damaged bytes calls this at every offset.
         if length > RECORD_BYTES_MAX || sequence <= after || !in_batch {
             return None;
         }
@@ -196,32 +198,32 @@ impl<'a> Record<'a> {
     }
 }
 
-/// What a file's records amount to.
+/// The result of replaying a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Replayed {
-    /// The last record; 0 for none.
+    /// Sequence of the last valid record; 0 if there are none.
     pub sequence: u64,
-    /// Its checksum.
+    /// Checksum of the last valid record.
     pub chain: Hash,
-    /// Bytes of records that count.
+    /// Length of the valid records, in bytes.
     pub end: usize,
-    /// Bytes after them of a batch that was never completed.
+    /// Bytes of an incomplete batch after the valid records.
     pub torn: usize,
 }
 
-/// Records that do not replay.
+/// Records that cannot be replayed.
 #[derive(Debug)]
 pub enum BadRecords {
-    /// Damage that is no torn end.
+    /// Damage other than a torn end.
     Damaged { offset: usize, sequence: u64, reason: &'static str },
     /// A body that does not decode.
     Unreadable { sequence: u64, source: CodecError },
 }
 
-/// Replays `content`, a file's bytes after its header, and hands every entry that counts to `each`.
+/// Replays `content`, a file's bytes after its header. Calls `each` for every entry of a complete batch.
 ///
-/// A last batch that is torn is left out: it was never acknowledged. Errors: [`BadRecords::Damaged`] where
-/// the damage lies before something that was written after it had been durable.
+/// Skips a torn last batch, which was never acknowledged. Errors: [`BadRecords::Damaged`] if the damage lies before a
+/// record that was written later, because the damaged record had then been durable.
 pub fn replay(
     content: &[u8],
     journal: JournalId,
@@ -252,8 +254,8 @@ pub fn replay(
     if replayed.sequence < carried {
         return Err(damaged("a record is missing that was durable when the agent last started"));
     }
-    // A batch is begun only once the one before it is durable. So a sound record of a later batch proves that
-    // the bad one had been written whole, perhaps acted upon.
+    // A batch begins only after the previous one is durable. A valid record of a later batch therefore proves that the
+    // bad record had been written completely, and that somebody may have acted on it.
     let later = |at: usize| Record::find(&rest[at..], replayed.sequence + 1);
     if (0..replayed.torn).filter_map(later).any(|record| record.batch_first > replayed.sequence + 1) {
         return Err(damaged("a bad record has good ones after it"));

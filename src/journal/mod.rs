@@ -1,8 +1,8 @@
-//! The journal: what was promised, durable before it is said.
+//! The journal of migration decisions. An entry is durable before anybody acts on it or reports it.
 //!
-//! Two small preallocated files; see `format` for their bytes and `replay` for how a start goes. When
-//! [`Journal::append_with`] returns, its entries are on the disk. An error that leaves this in doubt is
-//! fatal, and poisons the journal: a second sync proves nothing, as the kernel may have dropped the pages.
+//! The journal consists of two small preallocated files. `format` describes their bytes, `replay` describes a start.
+//! Entries are on disk when [`Journal::append_with`] returns. A failed write or sync is fatal and poisons the journal:
+//! a second sync proves nothing, because the kernel may have dropped the dirty pages.
 
 mod error;
 mod format;
@@ -28,18 +28,18 @@ pub use witness::Witness;
 use crate::disk::{DirLock, Disk, DiskFile};
 use format::{HEADER_BYTES, Replayed, encode_batch};
 
-/// Bytes that both files are kept ahead of what is used, so that a full disk cannot stop a decision.
+/// Space that both files hold beyond their last record, 1 MiB, so that a full disk cannot stop a decision.
 pub const RESERVE_BYTES: u64 = 1 << 20;
-/// Bytes that a file has ahead of what is used after it was extended: more than the reserve, so that this is
-/// not done for every record.
+/// Space beyond the last record after a file was extended. Larger than the reserve, so that most records need no
+/// extension.
 const EXTENDED_BYTES: u64 = RESERVE_BYTES + (256 << 10);
 
-/// A journal that was proved whole.
+/// The result of a successful [`Journal::verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// Its records.
+    /// The number of records.
     pub records: u64,
-    /// The last one's checksum.
+    /// Checksum of the last record.
     pub last: Hash,
 }
 
@@ -52,9 +52,9 @@ pub struct Journal {
 struct Shared {
     disk: Disk,
     id: JournalId,
-    /// In use.
+    /// The file that appends go to.
     file: DiskFile,
-    /// Takes over at the next start.
+    /// The file that the next start rewrites and switches to.
     spare: DiskFile,
     state: Mutex<State>,
     _lock: DirLock,
@@ -62,20 +62,20 @@ struct Shared {
 
 struct State {
     ledger: Ledger,
-    /// The last record's; 0 for none.
+    /// Sequence of the last record; 0 if there are no records.
     sequence: u64,
-    /// The last record's checksum.
+    /// Checksum of the last record.
     chain: Hash,
-    /// Where the next record goes.
+    /// File offset of the next record.
     end: u64,
-    /// What is known about the disk ended with an error.
+    /// Set after a failure that leaves the file content in doubt. Every later append is refused.
     is_poisoned: bool,
 }
 
 impl Journal {
-    /// Opens the journal in `dir`, or makes a new one, and replays it.
+    /// Opens the journal in `dir` and replays it. Creates a new one if there is none.
     ///
-    /// Errors: see [`UnreplayedJournal`]. Whatever the error, the agent may neither thaw nor commit.
+    /// Errors: see [`UnreplayedJournal`]. After any error the agent must neither thaw nor commit.
     pub fn open(dir: &std::path::Path, disk: Disk) -> Result<(Self, Opened), JournalError> {
         UnreplayedJournal::open(dir, disk)?.replay()
     }
@@ -94,34 +94,35 @@ impl Journal {
         Self { shared: Arc::new(Shared { disk, id, file, spare, state, _lock: lock }) }
     }
 
-    /// Returns the journal's id, made with it.
+    /// Returns the journal's id, a random number chosen when the journal was created.
     pub fn id(&self) -> JournalId {
         self.shared.id
     }
 
-    /// Returns the sequence of the last record; 0 for none.
+    /// Returns the sequence of the last record; 0 if there are no records.
     pub fn sequence(&self) -> u64 {
         self.lock().sequence
     }
 
-    /// Shows what the durable records amount to.
+    /// Calls `look` with the state that the durable records add up to.
     pub fn ledger<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
         look(&self.lock().ledger)
     }
 
-    /// Appends `entries`; see [`Journal::append_with`].
+    /// Appends `entries` as one batch; see [`Journal::append_with`].
     pub fn append(&self, entries: Vec<Entry>) -> Result<(), JournalError> {
         let Ok(_sequences) = self.append_with(|_| Ok::<_, Infallible>(entries))?;
         Ok(())
     }
 
-    /// Appends what `decide` returns for the ledger as it is; nobody else appends in between.
+    /// Calls `decide` with the current ledger and appends the entries that it returns. No other append happens in
+    /// between.
     ///
-    /// When this returns sequences, the entries are durable and in the ledger. They are one batch: after a
-    /// crash either all of them are found, or none. An error of `decide` changes nothing.
+    /// Returns the sequences of the new entries, which are then durable and in the ledger. They form one batch: after a
+    /// crash either all of them exist or none. If `decide` returns an error, nothing changes.
     ///
-    /// Errors: [`JournalError::Failed`] and [`JournalError::Poisoned`], on which the process must stop;
-    /// [`JournalError::TooLarge`], [`JournalError::Illegal`] and [`JournalError::ReserveLow`], on which nothing was written.
+    /// Errors: [`JournalError::Failed`] and [`JournalError::Poisoned`]: the process must stop.
+    /// [`JournalError::TooLarge`], [`JournalError::Illegal`] and [`JournalError::ReserveLow`]: nothing was written.
     pub fn append_with<E>(
         &self,
         decide: impl FnOnce(&Ledger) -> Result<Vec<Entry>, E>,
@@ -139,15 +140,15 @@ impl Journal {
             return Ok(Ok(Vec::new()));
         }
         let first = state.sequence + 1;
-        // What the next start would refuse must never become durable.
+        // Refuse now what replay would refuse at the next start.
         let legal = state.ledger.check_all(entries.iter().map(|entry| &entry.body));
         legal.map_err(|(place, source)| JournalError::Illegal { sequence: first + place as u64, source })?;
         let mut bytes = Vec::new();
         let chain = encode_batch(first, state.chain, &bodies, &mut bytes);
         let end = state.end + bytes.len() as u64;
-        // In both files, for the next start writes into the other one.
+        // Extend both files, because the next start copies all records into the other one.
         self.reserve(&mut state, bytes.len() as u64)?;
-        // Poisoned until it is known to be durable.
+        // Poisoned until the sync succeeds.
         state.is_poisoned = true;
         let written = self.shared.file.write_once_synced_at(state.end, &bytes);
         written.map_err(|source| self.fail("write", source, &mut state))?;
@@ -158,15 +159,15 @@ impl Journal {
         Ok(Ok(sequences))
     }
 
-    /// Sees to it that both files are [`RESERVE_BYTES`] ahead of what is used: every record that a
-    /// migration still needs then fits, whatever happens to the disk. To be called before a migration begins.
+    /// Extends both files so that they hold [`RESERVE_BYTES`] beyond the last record. Every record that a running
+    /// migration still needs then fits, even if the disk fills up. Call this before a migration begins.
     ///
-    /// Errors: [`JournalError::ReserveLow`] if the disk is full: nothing is lost, but do not begin.
+    /// Errors: [`JournalError::ReserveLow`] if the disk is full. Nothing is lost, but the caller must not begin.
     pub fn ensure_reserve(&self) -> Result<(), JournalError> {
         self.reserve(&mut *self.lock_sound()?, RESERVE_BYTES)
     }
 
-    /// Reads the entries of a migration, or all, back for people, with their sequences, ascending.
+    /// Reads the entries of one migration, or all entries, for display. Returns them with their sequences, ascending.
     pub fn entries(&self, mid: Option<MigrationId>) -> Result<Vec<(u64, Entry)>, JournalError> {
         let end = self.lock().end;
         let path = self.shared.file.path();
@@ -184,8 +185,8 @@ impl Journal {
         Ok(entries)
     }
 
-    /// Reads the whole journal again and proves that its records are those that were written: each is chained to
-    /// the one before, the first to the journal's id, and the last is the one that was written last.
+    /// Reads the whole journal again and checks it: each record is chained to the previous one, the first to the
+    /// journal's id, and the last is the record that was written last.
     ///
     /// Errors: [`JournalError::Corrupt`], [`JournalError::Unreadable`], [`JournalError::Io`].
     pub fn verify(&self) -> Result<Verified, JournalError> {
@@ -206,7 +207,7 @@ impl Journal {
         Ok(Verified { records: replayed.sequence, last: chain })
     }
 
-    /// Extends both files, the spare one first, where one is less than `ahead` bytes ahead.
+    /// Extends each file that holds less than `ahead` bytes beyond the last record. Extends the spare file first.
     fn reserve(&self, state: &mut State, ahead: u64) -> Result<(), JournalError> {
         for file in [&self.shared.spare, &self.shared.file] {
             let size = file.size().map_err(|source| self.fail("read", source, state))?;
@@ -228,7 +229,7 @@ impl Journal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock leaves what was durable; while writing, `is_poisoned` is set.
+        // A panic under the lock leaves the durable state intact; a panic during a write leaves `is_poisoned` set.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

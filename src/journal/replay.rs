@@ -1,13 +1,13 @@
-//! From two files to a journal: choosing, replaying, and writing what survived into the other file.
+//! Opens the journal: chooses one of the two files, replays it, and rewrites its records into the other.
 //!
-//! In order, each step durable before the next:
-//! 1. the records that count are written into the file that is not in use, and zeros after them;
-//! 2. that file's header becomes active under the next generation;
-//! 3. the old file's header becomes superseded.
+//! A start takes three steps, each durable before the next:
+//! 1. write the valid records into the file not in use, followed by zeros;
+//! 2. mark that file's header active, with the next generation;
+//! 3. mark the old file's header superseded.
 //!
-//! Until step 2 is durable the old file counts, until step 3 either does, as nothing has been appended
-//! yet. Only after step 3 is the journal used. So a header that is damaged *later* is never taken for one
-//! that was torn in step 2: the old file says that it has been superseded, and the journal is refused.
+//! Before step 2 is durable the old file is valid. Between steps 2 and 3 both files are valid and equal, because
+//! nothing is appended before step 3. A header damaged *later* therefore cannot pass for one torn in step 2: the old
+//! file says that it was superseded, and the journal is refused.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,31 +26,31 @@ const NAMES: [&str; 2] = ["journal.0", "journal.1"];
 /// What opening a journal found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened {
-    /// Whether there was none, and one was made.
+    /// Whether a new journal was created.
     pub created: bool,
-    /// Bytes of a last record, or batch, that was not completed and has been dropped.
+    /// Bytes of an incomplete last record or batch that was dropped.
     pub truncated_bytes: Option<u64>,
-    /// Generation of the file in use; counts the starts.
+    /// Generation of the file in use; each start adds 1.
     pub generation: u64,
 }
 
-/// Opened, not yet trusted: it can be replayed and nothing else.
+/// An opened journal whose records are not checked yet. It can only be replayed.
 pub struct UnreplayedJournal {
     disk: Disk,
     dir: PathBuf,
     lock: DirLock,
-    /// The file that counts, and its header.
+    /// Slot and header of the file with the valid records.
     active: (usize, Header),
-    /// What the other file is to be taken as, should this one turn out unsound.
+    /// The other file, if it may replace the active one should that turn out damaged.
     fallback: Option<(usize, Header)>,
     created: bool,
 }
 
 impl UnreplayedJournal {
-    /// Opens the journal in `dir`, which is made if need be, or makes a new one there.
+    /// Opens the journal in `dir`. Creates the directory and a new journal if there is none.
     ///
-    /// Errors: [`JournalError::Locked`], [`JournalError::Corrupt`] where no header can be trusted,
-    /// [`JournalError::Format`], [`JournalError::Io`], [`JournalError::ReserveLow`].
+    /// Errors: [`JournalError::Locked`], [`JournalError::Corrupt`] if no header is valid, [`JournalError::Format`],
+    /// [`JournalError::Io`], [`JournalError::ReserveLow`].
     pub fn open(dir: &Path, disk: Disk) -> Result<Self, JournalError> {
         disk.create_dir(dir).map_err(|source| cannot("make the directory", dir, source))?;
         let lock = disk.lock_dir(dir).map_err(|source| cannot("lock", dir, source))?;
@@ -58,7 +58,7 @@ impl UnreplayedJournal {
         let mut slots = read_slots(&disk, dir)?;
         let created = slots.iter().all(|slot| matches!(slot, Slot::Absent | Slot::Blank));
         if created {
-            // A header that was wiped is not one that was never written.
+            // A header full of zeros means a new journal only if no records follow it.
             refuse_records_without_header(&disk, dir, &slots)?;
             create(&disk, dir, new_id()?)?;
             slots = read_slots(&disk, dir)?;
@@ -67,7 +67,7 @@ impl UnreplayedJournal {
         Ok(Self { disk, dir: dir.to_owned(), lock, active, fallback, created })
     }
 
-    /// Reads the records and makes them durable anew in the other file, under the next generation.
+    /// Reads the records and rewrites them durably into the other file, with the next generation.
     ///
     /// Errors: [`JournalError::Corrupt`], [`JournalError::Unreadable`], [`JournalError::Io`],
     /// [`JournalError::ReserveLow`].
@@ -89,7 +89,7 @@ impl UnreplayedJournal {
         Ok((Journal::begin(self.disk, self.lock, header.journal, [new, old], &replayed, ledger), opened))
     }
 
-    /// Above both: a fallback's generation is not the highest.
+    /// Returns one more than the highest generation. The active file has the highest; a fallback has a lower one.
     fn generation_next(&self) -> u64 {
         self.active.1.generation + 1
     }
@@ -117,7 +117,7 @@ impl UnreplayedJournal {
         Ok(Read { slot, header, content, replayed, ledger })
     }
 
-    /// Writes the records that count into the file that is not in use, and makes it the one that counts.
+    /// Writes the valid records into the file not in use, then marks that file active.
     fn rewrite(&self, read: &Read) -> Result<DiskFile, JournalError> {
         let slot = 1 - read.slot;
         let path = self.dir.join(NAMES[slot]);
@@ -126,12 +126,12 @@ impl UnreplayedJournal {
             make(&self.disk, &self.dir, slot, end + EXTENDED_BYTES, None)?;
         }
         let file = self.file(slot)?;
-        // Only where somebody has cut the file: it is kept ahead of what is used.
+        // Has an effect only if somebody has truncated the file. The reserve otherwise covers `end`.
         preallocate(&self.disk, &file, end)?;
         let size = file.size().map_err(|source| cannot("read", &path, source))?;
         let records = file.write_all_at(HEADER_BYTES, &read.content[..read.replayed.end]);
         records.map_err(|source| cannot("write", &path, source))?;
-        // What an earlier generation left there must never be found after these records.
+        // Zero the rest: old records of an earlier generation must never follow these records.
         file.write_zeros(end, size).map_err(|source| cannot("write", &path, source))?;
         file.sync().map_err(|source| cannot("sync", &path, source))?;
         let (generation, carried) = (self.generation_next(), read.replayed.sequence);
@@ -140,7 +140,7 @@ impl UnreplayedJournal {
     }
 }
 
-/// A file whose records are sound.
+/// A file whose records are valid.
 struct Read {
     slot: usize,
     header: Header,
@@ -149,7 +149,7 @@ struct Read {
     ledger: Ledger,
 }
 
-/// Reads all of a file after its header.
+/// Reads the content of a file after its header.
 pub fn read_records(file: &DiskFile) -> Result<Vec<u8>, JournalError> {
     let read = || {
         let mut content = vec![0; file.size()?.saturating_sub(HEADER_BYTES) as usize];
@@ -159,7 +159,7 @@ pub fn read_records(file: &DiskFile) -> Result<Vec<u8>, JournalError> {
     read().map_err(|source| cannot("read", file.path(), source))
 }
 
-/// Lets a file grow to `bytes`, all of them taken from the disk.
+/// Extends a file to `bytes` and reserves the disk space.
 pub fn preallocate(disk: &Disk, file: &DiskFile, bytes: u64) -> Result<(), JournalError> {
     let full = |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     match file.preallocate(bytes) {
@@ -171,7 +171,7 @@ pub fn preallocate(disk: &Disk, file: &DiskFile, bytes: u64) -> Result<(), Journ
     }
 }
 
-/// Returns the error for records that do not replay.
+/// Converts a replay failure into an error that names the file.
 pub fn refuse(path: &Path, bad: BadRecords) -> JournalError {
     match bad {
         BadRecords::Unreadable { sequence, source } => JournalError::Unreadable { sequence, source },
@@ -185,7 +185,7 @@ fn cannot(doing: &'static str, path: &Path, source: io::Error) -> JournalError {
     JournalError::Io { doing, path: path.to_owned(), source }
 }
 
-/// Puts a header in its place.
+/// Writes and syncs a header.
 fn put(file: &DiskFile, header: &[u8]) -> Result<(), JournalError> {
     file.write_once_synced_at(0, header).map_err(|source| cannot("write", file.path(), source))
 }
@@ -212,7 +212,7 @@ fn read_slots(disk: &Disk, dir: &Path) -> Result<[Slot; 2], JournalError> {
 
 type Choice = ((usize, Header), Option<(usize, Header)>);
 
-/// Chooses the file that counts, and the one that may stand in for it.
+/// Chooses the active file, and the fallback if there is one.
 fn choose(dir: &Path, slots: &[Slot; 2]) -> Result<Choice, JournalError> {
     let sound = |slot: usize| match slots[slot] {
         Slot::Sound(header) => Some((slot, header)),
@@ -237,10 +237,10 @@ fn choose(dir: &Path, slots: &[Slot; 2]) -> Result<Choice, JournalError> {
         }
     }
     if !is_active(&one) {
-        // Then a later generation was in use, and is what is missing.
+        // A later generation was in use and its header is lost.
         return corrupt(1 - one.0, "its header is damaged or missing, and the other file has been superseded by it");
     }
-    // Still active: nothing was appended to the newer file yet, so both hold the same.
+    // Still active: nothing has been appended to the newer file, so both files hold the same records.
     Ok((one, other.filter(is_active)))
 }
 
@@ -262,7 +262,7 @@ fn new_id() -> Result<JournalId, JournalError> {
     Ok(JournalId(id))
 }
 
-/// Makes both files. The one with the header comes last, so a journal is there whole or not at all.
+/// Creates both files. The file with the header is renamed into place last, so that a crash leaves no partial journal.
 fn create(disk: &Disk, dir: &Path, journal: JournalId) -> Result<(), JournalError> {
     let header = Header { state: State::Active, generation: 1, journal, carried: 0 };
     make(disk, dir, 1, HEADER_BYTES + EXTENDED_BYTES, None)?;

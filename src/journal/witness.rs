@@ -1,8 +1,8 @@
-//! What each peer has shown of its journal: enough to tell it, should it be set back, that it was.
+//! Remembers the highest journal sequence that each peer has shown, to detect a peer whose journal was rolled back.
 //!
-//! A restored backup or a snapshot of a machine can bring back a journal from before a decision. The agent on it
-//! cannot know; its peers can, as they have seen later sequence numbers. So each keeps the highest one seen of
-//! every peer, in `witness.toml`. Losing the file loses the check, and nothing else.
+//! Restoring a backup or a machine snapshot can bring back a journal from before a decision. The restored agent cannot
+//! notice that. Its peers can, because they have seen higher sequence numbers. Each agent therefore keeps the highest
+//! sequence seen of every peer in `witness.toml`. Losing the file loses only this check.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,7 @@ const NAME: &str = "witness.toml";
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    /// How many follow: a file that has another number of them was cut.
+    /// The number of rows that follow. A file with another number was truncated.
     #[serde(default)]
     peers: Option<usize>,
     #[serde(default)]
@@ -36,7 +36,7 @@ struct Row {
     sequence: u64,
 }
 
-/// The highest sequence numbers seen. Clones share them.
+/// The highest sequences seen. Clones share them.
 #[derive(Clone)]
 pub struct Witness(Arc<Shared>);
 
@@ -48,8 +48,8 @@ struct Shared {
 }
 
 impl Witness {
-    /// Loads what was seen from `dir`; without the file nothing was. A file that does not say what it should is set
-    /// aside: migrations must not wait for it.
+    /// Loads `witness.toml` from `dir`. A missing file means that nothing was seen. An unreadable file is set aside,
+    /// because migrations must not wait for it.
     ///
     /// Errors: [`JournalError::Io`].
     pub fn load(dir: &Path, disk: &Disk) -> Result<Self, JournalError> {
@@ -76,13 +76,13 @@ impl Witness {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the last that was seen of a peer's journal.
+    /// Returns the highest sequence seen of a peer's current journal.
     pub fn seen(&self, peer: Pin) -> Option<Seen> {
         self.table().get(&peer).copied()
     }
 
-    /// Takes in what a peer shows of its journal, and returns what had been seen of it before. A lower number of the
-    /// same journal is not taken in: that is what the witness is for.
+    /// Records what a peer shows of its journal and returns the previous record. Ignores a lower sequence of the same
+    /// journal, so that a rolled-back peer stays detectable.
     pub fn note(&self, peer: Pin, shown: Seen) -> Option<Seen> {
         let mut table = self.table();
         let before = table.get(&peer).copied();
@@ -93,12 +93,12 @@ impl Witness {
         before
     }
 
-    /// Waits until something was seen that is not on disk.
+    /// Waits until there is a record that is not on disk.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
 
-    /// Writes what was seen to disk. Blocks.
+    /// Writes the records to disk. Blocks.
     ///
     /// Errors: [`JournalError::Io`].
     pub fn save(&self) -> Result<(), JournalError> {
@@ -115,7 +115,7 @@ impl Witness {
 }
 
 fn parse(text: &[u8]) -> Result<BTreeMap<Pin, Seen>, String> {
-    // Every file that was written whole begins with a comment.
+    // Every complete file begins with a comment, so an empty file was truncated.
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -151,14 +151,14 @@ mod tests {
         witness.save().unwrap();
         let witness = Witness::load(dir.path(), &Disk::real()).unwrap();
         assert_eq!(witness.seen(PEER), Some(seen(1, 7)));
-        // Another journal begins to count anew.
+        // A different journal replaces the record, because its sequences start again at 1.
         assert_eq!(witness.note(PEER, seen(2, 1)), Some(seen(1, 7)));
         assert_eq!(witness.seen(PEER), Some(seen(2, 1)));
     }
 
     #[test]
     fn a_file_that_is_damaged_empty_or_cut_is_set_aside_and_kept() {
-        // A truncated witness.toml kept the agent from starting, again and again; an emptied one passed for none.
+        // Regression: a truncated witness.toml kept the agent from starting; an emptied one passed as "nothing seen".
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(NAME);
         let witness = Witness::load(dir.path(), &Disk::real()).unwrap();
@@ -172,7 +172,7 @@ mod tests {
             std::fs::write(&path, &damaged).unwrap();
             let loaded = Witness::load(dir.path(), &Disk::real()).unwrap();
             let aside = std::fs::read(Disk::aside(&path)).ok();
-            // Cut within the last number, it says less than it did, and nothing of what it does not know.
+            // A file cut within the last number holds a smaller sequence, and nothing that was never seen.
             if loaded.seen(PEER).is_none() {
                 assert_eq!((path.exists(), aside), (false, Some(damaged)));
             }

@@ -1,4 +1,4 @@
-//! Processes that died, and syncs that failed, at every point.
+//! Tests that kill the process and fail syncs at every point.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn batches() -> Vec<Vec<Entry>> {
     vec![story[..1].to_vec(), story[1..4].to_vec(), story[4..].to_vec()]
 }
 
-/// Opens the journal and appends until something fails; returns how many batches were acknowledged.
+/// Opens the journal and appends until an operation fails. Returns the number of acknowledged batches.
 fn run(dir: &Path, faults: &Faults) -> (usize, Option<JournalError>) {
     let journal = match Journal::open(dir, Disk::faulty(faults)) {
         Ok((journal, _)) => journal,
@@ -30,7 +30,7 @@ fn run(dir: &Path, faults: &Faults) -> (usize, Option<JournalError>) {
     (batches().len(), None)
 }
 
-/// Asserts that `dir` holds what was there before, every acknowledged batch, and no part of another.
+/// Asserts that `dir` holds the entries from before, every acknowledged batch, and no partial batch.
 fn assert_survived(dir: &Path, before: &[Entry], acknowledged: usize, context: &str) {
     let (journal, _) = open(dir).unwrap_or_else(|error| panic!("{context}: {error}"));
     let entries = entries_in(&journal);
@@ -43,11 +43,12 @@ fn assert_survived(dir: &Path, before: &[Entry], acknowledged: usize, context: &
 
 type Kept = fn(usize) -> bool;
 
-/// What a power cut leaves of the writes that were not synced, by their place from the last.
+/// Which unsynced writes survive a power cut, by position from the last.
 const KEPT: [(&str, Kept); 3] =
     [("no power cut", |_| true), ("all lost", |_| false), ("the last kept", |place| place == 0)];
 
-/// Runs `plan` on copies of a journal of `before` for n from 0 until nothing fails, with and without a power cut.
+/// Runs `plan(n)` on copies of a journal with the entries `before`, for n from 0 until nothing fails, with and without
+/// a power cut.
 fn at_every(before: &[Entry], fresh: bool, plan: impl Fn(u64) -> FaultPlan) {
     let origin = if fresh { TempDir::new().unwrap() } else { journal_of(before) };
     for (name, kept) in KEPT {

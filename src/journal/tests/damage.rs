@@ -1,4 +1,4 @@
-//! Bytes that changed on the disk: a torn end is cut off, anything else is refused.
+//! Tests with changed bytes on disk. A torn end is cut off; any other damage is refused.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use super::{JournalError, NAMES, assert_holds, copy_of, journal_of, note, open, 
 
 const ID: JournalId = JournalId([7; 16]);
 
-/// Returns the bytes of batches, and where each begins.
+/// Returns the encoded batches and the offset of each.
 fn written(batches: &[Vec<Entry>]) -> (Vec<u8>, Vec<usize>) {
     let (mut bytes, mut begins) = (Vec::new(), Vec::new());
     let (mut chain, mut first) = (chain_begin(ID), 1);
@@ -27,7 +27,7 @@ fn written(batches: &[Vec<Entry>]) -> (Vec<u8>, Vec<usize>) {
     (bytes, begins)
 }
 
-/// Replays `bytes` in a file that has zeros after them.
+/// Replays `bytes` as a file that ends in zeros.
 fn replayed(bytes: &[u8]) -> Result<(Vec<Entry>, usize), BadRecords> {
     let mut entries = Vec::new();
     let content = [bytes, &[0; 512]].concat();
@@ -137,7 +137,7 @@ fn a_torn_end_is_reported_and_the_journal_goes_on() {
     assert!(opened.truncated_bytes.is_some_and(|bytes| bytes > 0));
     journal.append(vec![note(1, "")]).unwrap();
     drop(journal);
-    // Neither file has anything left of it.
+    // The torn bytes are gone from both files.
     for _ in 0..3 {
         let opened = assert_holds(dir.path(), &[&story()[..5], &[note(1, "")]].concat());
         assert_eq!(opened.truncated_bytes, None);
@@ -169,7 +169,7 @@ fn a_last_record_that_was_durable_at_the_last_start_is_never_cut_off() {
 #[test]
 fn a_flipped_byte_of_the_header_does_not_bring_back_an_older_generation() {
     let dir = journal_of(&story());
-    // What the older file does not have.
+    // Append a record that the older file lacks.
     open(dir.path()).unwrap().0.append(vec![step(3, super::SourceState::Aborting(Default::default()))]).unwrap();
     for at in 0..75 {
         let copy = copy_of(dir.path());

@@ -1,4 +1,4 @@
-//! Claims about the journal. `damage`: bytes that changed on the disk. `crash`: processes that died.
+//! Journal tests. `damage` changes bytes on disk, `crash` kills the process.
 
 mod crash;
 mod damage;
@@ -29,7 +29,7 @@ fn entry(body: Body) -> Entry {
     Entry { time_ms: 1_700_000_000_000, actor: Name::new("uid 0").unwrap(), body }
 }
 
-/// A step of migration `number`.
+/// Returns a record of migration `number`.
 fn step(number: u8, state: SourceState) -> Entry {
     let (mid, model) = (mid(number), ModelUuid([number; 16]));
     let (peer, journal, profile) = (Pin([9; 32]), JournalId([7; 16]), Profile::Embedded);
@@ -40,12 +40,12 @@ fn note(number: u8, text: &str) -> Entry {
     entry(Body::Note(Note { mid: mid(number), text: Cause::new(text).unwrap() }))
 }
 
-/// Six entries of three migrations.
+/// Returns six entries of three migrations.
 fn story() -> Vec<Entry> {
     story_from(1)
 }
 
-/// Six entries of three migrations, of which the first has this number.
+/// Returns six entries of the migrations `first` to `first + 2`.
 fn story_from(first: u8) -> Vec<Entry> {
     vec![
         step(first, SourceState::Offered),
@@ -63,12 +63,12 @@ fn folded(entries: &[Entry]) -> Ledger {
     ledger
 }
 
-/// Opens the journal in `dir` on a disk without faults, whose syncs cost nothing.
+/// Opens the journal in `dir` on a fault-free disk whose syncs cost nothing.
 fn open(dir: &Path) -> Result<(Journal, Opened), JournalError> {
     Journal::open(dir, Disk::faulty(&Faults::default()))
 }
 
-/// Makes a journal of `entries`, each in a batch of its own.
+/// Creates a journal with one batch per entry.
 fn journal_of(entries: &[Entry]) -> TempDir {
     let dir = TempDir::new().unwrap();
     let (journal, _) = open(dir.path()).unwrap();
@@ -223,7 +223,7 @@ fn a_full_disk_is_reported_while_the_reserve_still_takes_every_record() {
     }
     assert!(matches!(journal.ensure_reserve(), Err(JournalError::ReserveLow { free: 0, .. })));
     assert!(!journal.ensure_reserve().unwrap_err().is_fatal());
-    // From here on no migration begins; those that run need far less than this.
+    // No migration begins from here on. Running migrations need far less than the space that is left.
     for _ in 0..(RESERVE_BYTES - 64 * 1024) / (16 * 2300) {
         journal.append(vec![large.clone(); 16]).unwrap();
         written += 16;
@@ -235,7 +235,7 @@ fn a_full_disk_is_reported_while_the_reserve_still_takes_every_record() {
         })
     });
     assert!(matches!(refused, Some(JournalError::ReserveLow { .. })));
-    // Nothing was written, so nothing is in doubt; and a start needs no space either.
+    // Nothing was written, so nothing is in doubt. A start needs no free space either.
     drop(journal);
     let (journal, _) = Journal::open(dir.path(), Disk::faulty(&faults)).unwrap();
     assert_eq!(journal.sequence(), written);
@@ -264,7 +264,7 @@ fn a_journal_is_proved_whole_until_a_record_is_changed_under_it() {
     journal.append(vec![note(2, "one more")]).unwrap();
     assert_ne!(journal.verify().unwrap().last, before.last);
 
-    // Whoever changes the disk under a running agent, and mends nothing.
+    // Change the disk under the running agent without fixing the checksums.
     for name in NAMES {
         let mut bytes = fs::read(dir.path().join(name)).unwrap();
         let at = bytes.windows(8).position(|window| window == b"operator");
@@ -276,7 +276,7 @@ fn a_journal_is_proved_whole_until_a_record_is_changed_under_it() {
     assert!(matches!(journal.verify(), Err(JournalError::Corrupt { sequence: 3, .. })));
 }
 
-/// Writes a record that [`Journal::append`] refuses, as a program with a fault would have.
+/// Writes a record that [`Journal::append`] refuses, as a faulty version of the agent might.
 fn append_unchecked(journal: &Journal, entry: &Entry) {
     let state = journal.lock();
     let mut bytes = Vec::new();
@@ -291,7 +291,7 @@ fn a_step_that_no_machine_makes_is_refused_with_the_two_states_and_nothing_is_wr
     let back = step(1, SourceState::Offered);
     let told = std::error::Error::source(&journal.append(vec![back.clone()]).unwrap_err()).unwrap().to_string();
     assert!(told.contains("cannot go from `Freezing` to `Offered`"), "{told}");
-    // Within one batch as well: only its first step is one that migration 4 makes.
+    // The check also covers steps within one batch: migration 4 can make only the first of these.
     let batch = vec![step(4, SourceState::Offered), step(4, SourceState::Aborted(Default::default()))];
     let refused = journal.append(batch);
     assert!(matches!(refused, Err(JournalError::Illegal { sequence: 8, .. })), "{refused:?}");

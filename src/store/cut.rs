@@ -1,4 +1,4 @@
-//! Cutting blobs into chunks where their content says so, and chunks into pages.
+//! Content-defined chunking: cuts blobs into chunks, and groups chunks into pages.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,34 +16,34 @@ use modelferry_protocol::snapshot::BlobRef;
 use super::StoreError;
 use super::members::Members;
 
-/// How chunks are cut; pages of one cutter mean nothing to another. To be raised with the sizes, the
-/// algorithm, or an upgrade of `fastcdc` that cuts elsewhere (a test notices).
+/// Version of the cutting rules. Pages from different cutters are incompatible. Increase it when the chunk sizes, the
+/// algorithm, or the cut points of `fastcdc` change; a test detects the latter.
 pub const CUTTER: u16 = 2;
 
-/// Bytes read at a time: several chunks.
+/// Bytes per read, several chunks.
 const READ_BYTES: usize = 1 << 20;
 
-/// Cuts a blob's file. A cut depends on the bytes since the one before it and on where the members of an archive lie
-/// alone, so cutting may begin at any of them.
+/// Cuts a blob's file. A cut point depends only on the bytes since the previous cut and on the archive members, so
+/// cutting can resume at any cut point.
 pub(super) struct Cutting<'a> {
     file: &'a File,
     path: &'a Path,
     blob: BlobRef,
     members: Arc<Members>,
     buffer: Vec<u8>,
-    /// Where in the blob the buffer begins.
+    /// Offset of the buffer in the blob.
     buffer_begin: u64,
 }
 
 impl<'a> Cutting<'a> {
-    /// Begins to cut `blob`, which is what `file` holds.
+    /// Begins to cut `blob`, whose bytes are in `file`.
     pub fn begin(file: &'a File, path: &'a Path, blob: BlobRef, members: Arc<Members>) -> Self {
         Self { file, path, blob, members, buffer: Vec::new(), buffer_begin: 0 }
     }
 
     /// Cuts page `index`, which begins at `offset`.
     ///
-    /// Errors: [`StoreError::Truncated`] if the file ends before the blob does, [`StoreError::Io`].
+    /// Errors: [`StoreError::Truncated`] if the file is shorter than the blob, [`StoreError::Io`].
     pub fn page(&mut self, index: u32, offset: u64) -> Result<Page, StoreError> {
         let (mut chunks, mut end) = (Vec::new(), offset);
         while end < self.blob.bytes && chunks.len() < PAGE_CHUNKS_MAX {
@@ -55,7 +55,7 @@ impl<'a> Cutting<'a> {
         Ok(Page { index, offset, last: end == self.blob.bytes, chunks })
     }
 
-    /// Returns the chunk that begins at `at`, which is before the blob's end.
+    /// Returns the chunk that begins at `at`, which must be less than the blob's size.
     fn chunk(&mut self, at: u64) -> Result<&[u8], StoreError> {
         let stretch_end = self.members.stretch_end(at).unwrap_or(self.blob.bytes);
         let longest = (stretch_end - at).min(CHUNK_BYTES_MAX.into()) as usize;
@@ -66,7 +66,7 @@ impl<'a> Cutting<'a> {
         Ok(&plain[..end])
     }
 
-    /// Has `bytes` bytes from `at` on in the buffer, and returns where there.
+    /// Loads `bytes` bytes from offset `at` into the buffer and returns their position in it.
     fn read(&mut self, at: u64, bytes: usize) -> Result<usize, StoreError> {
         if let Some(begin) = at.checked_sub(self.buffer_begin)
             && begin + bytes as u64 <= self.buffer.len() as u64
@@ -86,7 +86,7 @@ impl<'a> Cutting<'a> {
     }
 }
 
-/// Returns the name of a chunk.
+/// Returns the hash and length of a chunk.
 pub(super) fn chunk_ref(plain: &[u8]) -> ChunkRef {
     ChunkRef { hash: Hash::of(plain), bytes: plain.len() as u32 }
 }

@@ -1,4 +1,4 @@
-//! Who hears which chunks of a blob on its way in have become durable: everybody who receives it.
+//! Notifies every receiver of a blob which chunks have become durable.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -7,7 +7,7 @@ use modelferry_protocol::manifest::ChunkSet;
 
 use super::lock;
 
-/// Chunks, by page.
+/// Sets of chunks, by page index.
 pub(super) type Sets = BTreeMap<u32, ChunkSet>;
 
 /// Adds `other` to `set`.
@@ -15,30 +15,30 @@ pub(super) fn union(set: &mut ChunkSet, other: &ChunkSet) {
     other.iter().for_each(|index| set.insert(index));
 }
 
-/// Collects what one receiver has not been told yet.
+/// One receiver's subscription. Collects the chunks that it has not taken yet.
 pub struct Ear {
     heard: Mutex<Sets>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Ear {
-    /// Returns the chunks, by page, that became durable since the last time, whoever wrote them.
+    /// Returns and clears the chunks, by page, that became durable since the last call, no matter who wrote them.
     pub fn take(&self) -> Vec<(u32, ChunkSet)> {
         std::mem::take(&mut *lock(&self.heard)).into_iter().collect()
     }
 
-    /// Reports whether there is something to take.
+    /// Reports whether [`Ear::take`] would return any chunks.
     pub fn has_heard(&self) -> bool {
         !lock(&self.heard).is_empty()
     }
 }
 
-/// The ears of a blob.
+/// The subscribers of one blob.
 #[derive(Default)]
 pub(super) struct Ears(Mutex<Vec<Weak<Ear>>>);
 
 impl Ears {
-    /// Adds an ear. `wake` is called whenever there is something to take.
+    /// Adds a subscriber. Calls `wake` whenever new chunks are durable.
     pub(super) fn add(&self, wake: Box<dyn Fn() + Send + Sync>) -> Arc<Ear> {
         let ear = Arc::new(Ear { heard: Mutex::default(), wake });
         let mut ears = lock(&self.0);
@@ -47,7 +47,7 @@ impl Ears {
         ear
     }
 
-    /// Tells all of them.
+    /// Notifies all subscribers.
     pub(super) fn tell(&self, durable: &Sets) {
         let ears: Vec<Arc<Ear>> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
         for ear in ears {

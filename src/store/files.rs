@@ -1,4 +1,4 @@
-//! Looking at files and reading them: sizes, names that are hashes, hashes of what is in them.
+//! File helpers: sizes, file names that are hashes, and hashes of file contents.
 
 use std::fs;
 use std::io::{self, Read};
@@ -8,10 +8,10 @@ use modelferry_protocol::ids::Hash;
 
 use super::StoreError;
 
-/// Bytes read at a time where something is read whole.
+/// Read buffer for hashing a whole file.
 pub(super) const READ_BYTES: usize = 256 << 10;
 
-/// Returns a file's size, or nothing where there is none.
+/// Returns a file's size; `None` if it does not exist.
 pub(super) fn file_size(path: &Path) -> Result<Option<u64>, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.len())),
@@ -20,18 +20,17 @@ pub(super) fn file_size(path: &Path) -> Result<Option<u64>, StoreError> {
     }
 }
 
-/// Lists the files of a directory.
 pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let list = || fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
     list().map_err(|source| StoreError::io("list", dir, source))
 }
 
-/// Returns the hash that a file is named by, or nothing for another name.
+/// Returns the hash that the file's name consists of; `None` for any other name.
 pub(super) fn hash_of(path: &Path) -> Option<Hash> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
-/// Reads until `buffer` is full or the source ends, and returns how much it was.
+/// Reads until `buffer` is full or the source ends. Returns the bytes read.
 pub(super) fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -45,7 +44,7 @@ pub(super) fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize
     Ok(filled)
 }
 
-/// Hashes what is left of `file`.
+/// Hashes `file` from its current position to its end.
 pub(super) fn hash_file(file: &mut dyn Read) -> io::Result<Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ_BYTES];

@@ -1,4 +1,4 @@
-//! The receiving side: a blob on its way in.
+//! The receiving side of the store: a blob that is being received.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
@@ -15,17 +15,18 @@ use super::rows::{Manifest, Partial};
 use super::{BlobReader, Store, StoreError, lock};
 use crate::disk::{DiskFile, Open};
 
-/// A blob on its way in. Shared by all who receive it; dropped, it can be begun again where it was durable.
+/// A partially received blob. All receivers of the blob share it. After it is dropped, receiving can resume from the
+/// durable chunks.
 pub struct Incoming {
     store: Store,
     blob: BlobRef,
     cutter: u16,
-    /// None when the blob was complete to begin with.
+    /// `None` if the blob was already complete.
     file: Option<DiskFile>,
     progress: Mutex<Progress>,
-    /// Held while a page is added.
+    /// Serializes [`Incoming::add_page`].
     adding: Mutex<()>,
-    /// Held while bytes are made durable.
+    /// Serializes [`Incoming::sync`] and [`Incoming::finish`].
     ending: Mutex<()>,
     ears: Ears,
 }
@@ -45,7 +46,7 @@ impl Incoming {
                 (Phase::Receiving, manifest, partial, Some(file))
             }
             (false, ..) => {
-                // The file first: tidying up removes a file without rows, and rows without a file.
+                // Create the file before the rows. After a crash in between, `tidy` removes the file without rows.
                 let file = open(&store, blob, Open::Fresh, blob.bytes)?;
                 (Phase::Receiving, rows.begin(blob, cutter, true)?, Partial::default(), Some(file))
             }
@@ -56,38 +57,37 @@ impl Incoming {
         Ok(Self { store, blob, cutter, file, progress, adding, ending, ears: Ears::default() })
     }
 
-    /// Returns the blob.
     pub fn blob(&self) -> BlobRef {
         self.blob
     }
 
-    /// Lets a receiver hear from now on what becomes durable. `wake` is called whenever there is something to take.
+    /// Subscribes to chunks that become durable from now on. Calls `wake` after each sync that made some durable.
     pub fn listen(&self, wake: impl Fn() + Send + Sync + 'static) -> Arc<Ear> {
         self.ears.add(Box::new(wake))
     }
 
-    /// Returns how many pages are known, counted from the first.
+    /// Returns the number of known pages, counted from the first.
     pub fn pages(&self) -> u32 {
         lock(&self.progress).manifest.pages
     }
 
-    /// Reports whether the last page is known. True as well where the blob is complete.
+    /// Reports whether the last page is known. Always true for a complete blob.
     pub fn all_pages_known(&self) -> bool {
         let progress = lock(&self.progress);
         progress.phase == Phase::Finished || progress.manifest.is_whole()
     }
 
-    /// Returns the bytes that are durable.
+    /// Returns the number of durable bytes.
     pub fn bytes_held(&self) -> u64 {
         lock(&self.progress).partial.held
     }
 
-    /// Returns the bytes that were found in other blobs, since this was begun in this process.
+    /// Returns the bytes copied from other blobs since this process began to receive the blob.
     pub fn bytes_reused(&self) -> u64 {
         lock(&self.progress).reused
     }
 
-    /// Returns the chunks of a page that have not been written yet, durably or not.
+    /// Returns the chunks of a page that have not been written, durably or not.
     ///
     /// Errors: [`StoreError::NoSuchPage`], [`StoreError::Broken`].
     pub fn lacking(&self, page: u32) -> Result<ChunkSet, StoreError> {
@@ -99,7 +99,7 @@ impl Incoming {
         Ok(progress.here(&self.store, self.blob.hash, page)?.complement())
     }
 
-    /// Returns where some chunks of a page belong.
+    /// Returns the positions of `chunks`, which are indices in page `page`.
     ///
     /// Errors: [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Broken`].
     pub fn places(&self, page: u32, chunks: impl IntoIterator<Item = u32>) -> Result<Vec<Place>, StoreError> {
@@ -113,7 +113,7 @@ impl Incoming {
         chunks.into_iter().map(place).collect()
     }
 
-    /// Returns the plain bytes of some chunks of a page together.
+    /// Returns the total plain bytes of `chunks` of a page.
     ///
     /// Errors: as [`Incoming::places`].
     pub fn bytes_of(&self, page: u32, chunks: &ChunkSet) -> Result<u64, StoreError> {
@@ -122,8 +122,8 @@ impl Incoming {
         Ok(chunks.iter().filter_map(|index| known.chunks.get(index)).map(|chunk| u64::from(chunk.bytes)).sum())
     }
 
-    /// Takes in the next page of the manifest, durably, and copies what other complete blobs have of it.
-    /// A page that is known is accepted again if it is the same.
+    /// Adds the next page of the manifest durably, then copies those of its chunks that other complete blobs contain.
+    /// Accepts a known page again if it is identical.
     ///
     /// Errors: [`StoreError::Page`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
     pub fn add_page(&self, page: Page) -> Result<(), StoreError> {
@@ -137,7 +137,7 @@ impl Incoming {
             let (expected, offset_expected) = (manifest.pages, manifest.end);
             let known =
                 page.index < manifest.pages && progress.page(&self.store, self.blob.hash, page.index)?.page == page;
-            // `check` would let an empty page follow the last one.
+            // `check` alone would accept an empty page after the last one.
             if !known && manifest.is_whole() {
                 let (actual, offset) = (page.index, page.offset);
                 return Err(PageError::OutOfOrder { actual, offset, expected, offset_expected }.into());
@@ -155,7 +155,8 @@ impl Incoming {
         self.reuse(&page)
     }
 
-    /// Copies what other complete blobs have of a page. What was found may be stale: it is hashed before use.
+    /// Copies chunks of a page from other complete blobs. The index may be stale, so `write` checks every copied
+    /// chunk's hash.
     fn reuse(&self, page: &Page) -> Result<(), StoreError> {
         let found = self.store.inner.rows.find(page.chunks.iter().map(|chunk| chunk.hash))?;
         let mut reader: Option<BlobReader> = None;
@@ -178,11 +179,12 @@ impl Incoming {
         self.store.inner.rows.used(donors)
     }
 
-    /// Writes chunks that follow each other in `plain`, each proven first. Not yet durable; one that is here already is
-    /// accepted again. Those that follow each other in the blob as well are written together.
+    /// Writes the chunks at `places`, whose bytes follow each other in `plain`, after checking the length and hash of
+    /// each. They are durable after [`Incoming::sync`]. Skips chunks that are already written. One disk write covers
+    /// chunks that also follow each other in the blob.
     ///
-    /// Returns those that are not as their page says, [`StoreError::ChunkLength`] or [`StoreError::ChunkMismatch`]:
-    /// they are not written. To the last belongs what is left of `plain`.
+    /// The last chunk gets all remaining bytes of `plain`. Returns the chunks that do not match their page, with
+    /// [`StoreError::ChunkLength`] or [`StoreError::ChunkMismatch`]; these are not written.
     ///
     /// Errors: [`StoreError::NoSuchPage`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
     pub fn write(&self, page: u32, places: &[Place], plain: &[u8]) -> Result<Vec<(u32, StoreError)>, StoreError> {
@@ -206,15 +208,15 @@ impl Incoming {
         Ok(wrong)
     }
 
-    /// Returns the chunks of a page that need not be written.
+    /// Returns the chunks of a page that need no write.
     fn here(&self, page: u32) -> Result<ChunkSet, StoreError> {
         let mut progress = self.sound()?;
         let here = progress.here(&self.store, self.blob.hash, page)?;
-        // Nothing is lacking of a complete blob, whatever is known of its pages.
+        // A complete blob needs no chunk, even if its pages are unknown.
         Ok(if progress.phase == Phase::Finished { ChunkSet::empty(here.count()).complement() } else { here })
     }
 
-    /// Writes chunks of a page of `count`; nothing if there are none.
+    /// Writes one run of chunks. `count`: the number of chunks in the page. Does nothing for an empty run.
     fn write_run(&self, page: u32, count: usize, run: &Run, plain: &[u8]) -> Result<(), StoreError> {
         let Some(file) = self.file.as_ref().filter(|_| !run.chunks.is_empty()) else { return Ok(()) };
         let plain = &plain[run.bytes.clone()];
@@ -225,11 +227,11 @@ impl Incoming {
         Ok(())
     }
 
-    /// Makes everything written so far durable: the bytes first, then the record that they are held.
-    /// Returns the chunks, by page, that became durable since the last time.
+    /// Makes all written chunks durable: syncs the bytes, then records the chunks. Returns the chunks that this call
+    /// made durable, by page.
     ///
-    /// Errors: [`StoreError::Full`], after which it can be asked again; [`StoreError::Io`], after which
-    /// nothing is known of the bytes, so that this is [`StoreError::Broken`] and has to be begun again.
+    /// Errors: [`StoreError::Full`]: the caller may retry. [`StoreError::Io`]: the bytes are in doubt; every later call
+    /// returns [`StoreError::Broken`], and receiving must restart with [`Store::incoming`].
     pub fn sync(&self) -> Result<Vec<(u32, ChunkSet)>, StoreError> {
         let _ending = lock(&self.ending);
         let Some(file) = &self.file else { return Ok(Vec::new()) };
@@ -242,7 +244,7 @@ impl Incoming {
             return Ok(Vec::new());
         }
         if let Err(source) = file.sync() {
-            // The kernel may have dropped the pages, and would say so only once.
+            // The kernel may have dropped the dirty pages, and reports a failed write-back only once.
             lock(&self.progress).phase = Phase::Broken;
             return Err(StoreError::io("sync", file.path(), source));
         }
@@ -267,7 +269,7 @@ impl Incoming {
         Ok(taken.into_iter().collect())
     }
 
-    /// Records that the chunks of `taken`, whose bytes are durable, are held.
+    /// Records the chunks of `taken` as held. Their bytes must be durable.
     fn record(&self, taken: &BTreeMap<u32, ChunkSet>) -> Result<Partial, StoreError> {
         let mut rows = Vec::with_capacity(taken.len());
         let mut partial = lock(&self.progress).partial;
@@ -290,7 +292,7 @@ impl Incoming {
         Ok(partial)
     }
 
-    /// Reports whether every page is known and every chunk durable.
+    /// Reports whether every page is known and every chunk is durable.
     pub fn is_complete(&self) -> bool {
         let progress = lock(&self.progress);
         match progress.phase {
@@ -300,9 +302,9 @@ impl Incoming {
         }
     }
 
-    /// Proves the whole and puts it in its place. Again: ok.
+    /// Checks the hash of the whole blob and moves the file to its final path. Succeeds without effect if called again.
     ///
-    /// Errors: [`StoreError::Incomplete`]; [`StoreError::BlobMismatch`], and what had arrived is gone;
+    /// Errors: [`StoreError::Incomplete`]; [`StoreError::BlobMismatch`], after which all received bytes are deleted;
     /// [`StoreError::Broken`], [`StoreError::Io`].
     pub fn finish(&self) -> Result<(), StoreError> {
         let _ending = lock(&self.ending);
@@ -317,7 +319,7 @@ impl Incoming {
         let actual = hashed.map_err(|source| StoreError::io("read", file.path(), source))?;
         let _live = lock(&inner.live);
         if actual != expected {
-            // Every chunk was proven, so it is the manifest that is wrong: none of it can be kept.
+            // Every chunk matched the manifest, so the manifest is wrong. Nothing of it can be kept.
             lock(&self.progress).phase = Phase::Broken;
             inner.disk.remove(file.path()).map_err(|source| StoreError::io("remove", file.path(), source))?;
             inner.rows.forget(expected)?;
@@ -330,13 +332,13 @@ impl Incoming {
         inner.disk.rename(file.path(), &path).map_err(|source| StoreError::io("make", &path, source))?;
         lock(&self.progress).phase = Phase::Finished;
         match inner.rows.settle(expected) {
-            // The blob is in its place; the next start makes up for it.
+            // The blob is at its final path. The next start updates the rows.
             Err(error) if error.is_full() => Ok(()),
             settled => settled,
         }
     }
 
-    /// Reports whether more may arrive through this.
+    /// Reports whether this still accepts chunks.
     pub(super) fn is_receiving(&self) -> bool {
         lock(&self.progress).phase == Phase::Receiving
     }
@@ -351,7 +353,7 @@ impl Incoming {
     }
 }
 
-/// Opens a partial's file, if the disk has room for the `needed` bytes that are still to come.
+/// Opens the file of a partial blob if the disk has `needed` bytes free.
 fn open(store: &Store, blob: BlobRef, open: Open, needed: u64) -> Result<DiskFile, StoreError> {
     let free = store.free_bytes()?;
     if free < needed {
@@ -359,7 +361,7 @@ fn open(store: &Store, blob: BlobRef, open: Open, needed: u64) -> Result<DiskFil
     }
     let (path, disk) = (store.inner.partial_path(blob.hash), &store.inner.disk);
     let file = disk.open(&path, open).map_err(|source| StoreError::io("open", &path, source))?;
-    // The name as well: the sync of a chunk need not include it, and says that the chunk is durable.
+    // Sync the directory entry too. The sync of a chunk does not cover it, but reports the chunk as durable.
     disk.sync_dir_of(&path).map_err(|source| StoreError::io("sync the directory of", &path, source))?;
     Ok(file)
 }

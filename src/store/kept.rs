@@ -1,4 +1,4 @@
-//! Documents about blobs that somebody wants to be kept: small files under `kept/`, each proven by its first line.
+//! Kept documents, which list the blobs of a backup: small files under `kept/`. The first line of each is its checksum.
 
 use std::fs;
 use std::io;
@@ -9,11 +9,11 @@ use modelferry_protocol::ids::Hash;
 use super::files::files;
 use super::{Store, StoreError};
 
-/// Documents kept at most. 4096: eleven years of one a day.
+/// Maximum number of kept documents. 4096: one a day for eleven years.
 const KEPT_MAX: usize = 4096;
 
 impl Store {
-    /// Keeps `document` under `id`, which is a plain word; durable when this returns.
+    /// Stores `document` durably under `id`, which must be a plain word.
     ///
     /// Errors: [`StoreError::KeptMany`], [`StoreError::Full`], [`StoreError::Io`].
     pub fn keep(&self, id: &str, document: &[u8]) -> Result<(), StoreError> {
@@ -26,20 +26,20 @@ impl Store {
         replaced.map_err(|source| self.inner.not_written(&path, content.len(), source))
     }
 
-    /// Returns the ids of all documents kept, in order.
+    /// Returns the ids of all kept documents, sorted.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn kept(&self) -> Result<Vec<String>, StoreError> {
         let names = files(&self.inner.kept)?.into_iter();
         let mut ids: Vec<String> =
             names.filter_map(|path| Some(path.file_name()?.to_str()?.strip_suffix(SUFFIX)?.to_owned())).collect();
-        // What a crash has left of a document is hidden, and replaced by the next of its id.
+        // A crash may leave a hidden temporary file. The next write of the same id replaces it.
         ids.retain(|id| !id.starts_with('.'));
         ids.sort();
         Ok(ids)
     }
 
-    /// Returns the document kept under `id`, proven.
+    /// Returns the document kept under `id` after checking its checksum.
     ///
     /// Errors: [`StoreError::NotKept`], [`StoreError::KeptDamaged`], [`StoreError::Io`].
     pub fn kept_document(&self, id: &str) -> Result<Vec<u8>, StoreError> {
@@ -54,7 +54,7 @@ impl Store {
         if hash == Hash::of(document).to_string().as_bytes() { Ok(document.to_vec()) } else { Err(damaged()) }
     }
 
-    /// Forgets the document kept under `id`. The blobs it names stay until the store is pruned.
+    /// Removes the document kept under `id`. Its blobs stay until the store is pruned.
     ///
     /// Errors: [`StoreError::NotKept`], [`StoreError::Io`].
     pub fn forget_kept(&self, id: &str) -> Result<(), StoreError> {

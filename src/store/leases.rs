@@ -1,8 +1,8 @@
-//! Blobs that somebody works with and that nothing durable names yet: no [`Sweep`](super::Sweep) removes them.
+//! Leases protect blobs in use that nothing durable refers to yet: no [`Sweep`](super::Sweep) removes a leased blob.
 //!
-//! Whoever is about to rely on a blob takes a lease on it first and looks whether it is here afterwards: it is then
-//! either here to stay, or lacking and fetched. A lease ends when what was done with the blob is durable elsewhere: a
-//! row of the controller, a document that is kept, a record of the journal.
+//! Take a lease before you check whether a blob exists. Afterwards the blob either exists and stays, or is missing and
+//! must be fetched. End the lease once something durable refers to the blob: a row of the controller, a kept document,
+//! or a journal record.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::MutexGuard;
@@ -11,23 +11,23 @@ use modelferry_protocol::ids::{Hash, MigrationId};
 
 use super::{Store, StoreError, lock};
 
-/// All of them.
+/// All leases and all blobs wanted by migrations.
 #[derive(Default)]
 pub(super) struct Claims {
     next: u64,
     leases: HashMap<u64, Held>,
-    /// What peers offered for each migration, or for a copy to keep. It is in the rows as well, for after a restart.
+    /// Blobs that peers offered for each migration, or for a backup. Also stored in the rows, to survive a restart.
     wanted: BTreeMap<MigrationId, HashSet<Hash>>,
-    /// While there is a sweep, whatever was held since it began: what names a blob may have become durable since the
-    /// sweep looked for such names.
+    /// During a sweep: every blob held at any time since the sweep began. A reference to such a blob may have become
+    /// durable after the sweep looked for references.
     swept: Option<HashSet<Hash>>,
     sweeps: usize,
 }
 
-/// What one lease holds.
+/// The blobs of one lease.
 #[derive(Default)]
 struct Held {
-    /// Whether it takes in what is put while it lasts.
+    /// Whether the lease adds every blob stored during its lifetime.
     with_puts: bool,
     blobs: HashSet<Hash>,
 }
@@ -41,7 +41,7 @@ impl Claims {
         claims
     }
 
-    /// Notes that a blob is put: its bytes are about to be where all blobs are.
+    /// Registers a blob that is about to be renamed to its final path.
     pub fn put(&mut self, hash: Hash) {
         let takers = self.leases.values_mut().filter(|lease| lease.with_puts);
         takers.for_each(|lease| _ = lease.blobs.insert(hash));
@@ -50,7 +50,7 @@ impl Claims {
 
     pub fn begin_sweep(&mut self) {
         self.sweeps += 1;
-        // What an earlier one spares, this one does as well.
+        // A sweep that begins during another one shares its list.
         if self.swept.is_none() {
             self.swept = Some(self.all());
         }
@@ -69,7 +69,7 @@ impl Claims {
         leased.chain(self.wanted.values().flatten()).copied().collect()
     }
 
-    /// Reports whether a blob was held at any time since the sweep began.
+    /// Reports whether a sweep must keep this blob: it was held at some time since the sweep began.
     pub fn spares(&self, hash: Hash) -> bool {
         self.swept.as_ref().is_none_or(|swept| swept.contains(&hash))
     }
@@ -80,20 +80,20 @@ impl Claims {
     }
 }
 
-/// Holds some blobs until it is dropped.
+/// Protects blobs from sweeps until it is dropped.
 pub struct Lease {
     store: Store,
     number: u64,
 }
 
 impl Lease {
-    /// Holds these blobs as well.
+    /// Adds blobs to the lease.
     pub fn keep(&self, blobs: impl IntoIterator<Item = Hash>) {
         let mut claims = self.store.claims();
         blobs.into_iter().for_each(|hash| claims.hold(self.number, hash));
     }
 
-    /// Holds these and nothing else from now on.
+    /// Replaces the blobs of the lease. It no longer adds stored blobs by itself.
     pub fn narrow(&self, blobs: impl IntoIterator<Item = Hash>) {
         let mut claims = self.store.claims();
         claims.leases.insert(self.number, Held::default());
@@ -112,12 +112,12 @@ impl Store {
         lock(&self.inner.claims)
     }
 
-    /// Returns a lease that holds nothing yet.
+    /// Returns an empty lease.
     pub fn lease(&self) -> Lease {
         self.leased(Held::default())
     }
 
-    /// Returns a lease that takes in every blob that is put while it lasts, by whomever.
+    /// Returns an empty lease that adds every blob that anybody stores during its lifetime.
     pub fn lease_with_puts(&self) -> Lease {
         self.leased(Held { with_puts: true, ..Held::default() })
     }
@@ -130,10 +130,11 @@ impl Store {
         Lease { store: self.clone(), number }
     }
 
-    /// Holds blobs that arrive, or are here already, for a migration, until [`Store::release`]; also after a restart,
-    /// save what was wanted last before a power cut. To be asked before anybody is told what is here of them.
+    /// Protects blobs for a migration until [`Store::release`], whether they exist already or arrive later. Survives a
+    /// restart, except that a power cut may lose the latest additions. Call this before reporting to anybody which of
+    /// the blobs exist.
     ///
-    /// Errors: [`StoreError::Io`]; a disk that is full is none.
+    /// Errors: [`StoreError::Io`]. A full disk is not an error.
     pub fn want(&self, mid: MigrationId, blobs: impl IntoIterator<Item = Hash>) -> Result<(), StoreError> {
         let mut new = Vec::new();
         {
@@ -149,25 +150,26 @@ impl Store {
             return Ok(());
         }
         match self.inner.rows.want(mid, &new) {
-            // They are held as long as this process lives.
+            // The blobs stay protected until this process ends.
             Err(error) if error.is_full() => Ok(()),
             done => done,
         }
     }
 
-    /// Ends what [`Store::want`] began: the migration is over, or the copy is kept or given up.
+    /// Ends the protection by [`Store::want`]. Call this when the migration has ended, or when the backup is kept or
+    /// given up.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
         let Some(_) = self.claims().wanted.remove(&mid) else { return Ok(()) };
         match self.inner.rows.release(mid) {
-            // After a restart it is released again.
+            // After a restart the caller releases the migration again.
             Err(error) if error.is_full() => Ok(()),
             done => done,
         }
     }
 
-    /// Returns what is held for each migration.
+    /// Returns the protected blobs of each migration.
     pub fn wanted(&self) -> Vec<(MigrationId, Vec<Hash>)> {
         let claims = self.claims();
         claims.wanted.iter().map(|(mid, blobs)| (*mid, blobs.iter().copied().collect())).collect()

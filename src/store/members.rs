@@ -1,5 +1,5 @@
-//! Where the members of a zip archive lie. Cuts that follow them find a member again wherever it has moved, and
-//! whatever time its header says.
+//! Finds the members of a zip archive. Cuts at member boundaries produce the same chunks for an unchanged member, even
+//! if it moved or its header has another timestamp.
 
 use std::fs::File;
 use std::ops::Range;
@@ -7,21 +7,21 @@ use std::os::unix::fs::FileExt;
 
 use rawzip::{Error, ReaderAt, ZipLocator};
 
-/// Compressed bytes of a member that gets cuts of its own; smaller ones stay with the headers around them. 512: a
-/// member of its own costs two more lines of a manifest, 36 bytes each.
+/// Smallest compressed size of a member that gets cuts of its own, 512 bytes. Smaller members stay in one piece with
+/// the headers around them. Separate cuts for a member cost two more manifest rows of 36 bytes.
 const MEMBER_BYTES_MIN: u64 = 512;
-/// Members of an archive that are followed, 2 MiB of ranges: an archive with more of them is cut as any other file.
+/// Maximum number of members, whose ranges take 2 MiB. An archive with more members is cut like any other file.
 const MEMBERS_MAX: usize = 128 << 10;
-/// Bytes read at a time where an archive lists its members; the longest line of such a list has 196,651.
+/// Buffer for reading the central directory. Its longest possible entry has 196,651 bytes.
 const LIST_BYTES: usize = 256 << 10;
-/// Bytes at the end of a file in which an archive says where its list is: that, and the longest comment behind it.
+/// Bytes at the end of a file to search for the end of the central directory, including the longest possible comment.
 const SEARCHED_BYTES: u64 = 128 << 10;
 
-/// Where the compressed data of an archive's members lies: ascending, not overlapping.
+/// Byte ranges of the members' compressed data, ascending and without overlaps.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Members(Vec<Range<u64>>);
 
-/// A file, read where it is asked for.
+/// A file with positioned reads.
 struct Reader<'a>(&'a File);
 
 impl ReaderAt for Reader<'_> {
@@ -31,9 +31,9 @@ impl ReaderAt for Reader<'_> {
 }
 
 impl Members {
-    /// Finds the members of the archive in `file`, of `bytes` bytes. None for a file that is no archive, contradicts
-    /// itself, or has too many: such a one is cut like any other, and what cannot be read here is met again by
-    /// whoever reads the bytes.
+    /// Finds the members of the archive in `file`, which has `bytes` bytes. Returns none if the file is not an archive,
+    /// is inconsistent or has too many members; it is then cut like any other file. Ignores read errors, because the
+    /// caller reads the same bytes next and reports the error.
     pub fn of(file: &File, bytes: u64) -> Self {
         Self::listed(file, bytes).ok().flatten().unwrap_or_default()
     }
@@ -65,8 +65,8 @@ impl Members {
         Ok((!overlap).then_some(Self(ranges)))
     }
 
-    /// Returns where the stretch ends in which `at` lies: a member's data, or what is between two of them. Nothing
-    /// after the last of them.
+    /// Returns the end of the stretch that contains offset `at`: the data of one member, or the bytes between two
+    /// members. Returns `None` after the last member.
     pub fn stretch_end(&self, at: u64) -> Option<u64> {
         let next = self.0.get(self.0.partition_point(|range| range.end <= at))?;
         Some(if at < next.start { next.start } else { next.end })

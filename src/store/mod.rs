@@ -1,11 +1,11 @@
-//! The store: blobs by hash, their chunk tables, and blobs on their way in.
+//! The blob store: complete blobs by hash, their chunk tables, and partially received blobs.
 //!
-//! Complete blobs are plain files, `blobs/<blake3>`; unfinished ones `partial/<blake3>`. What is known about
-//! both is in `state.redb`, which can be removed at the price of resume information. Bytes are synced
-//! before the row that says they are held, and a row is committed before anybody is told. `leases` says who works with
-//! a blob, `sweep` how those are removed that nobody needs.
+//! A complete blob is the plain file `blobs/<blake3>`, a partial one is `partial/<blake3>`. `state.redb` holds the
+//! chunk tables and the receive progress. Deleting it loses only resume information. The store syncs bytes before it
+//! commits the row that records them, and commits the row before it reports the bytes as durable. `leases` protects
+//! blobs in use, `sweep` removes unneeded blobs.
 //!
-//! Everything here blocks, and may be called from any thread.
+//! All functions block and may be called from any thread.
 
 mod cut;
 mod ears;
@@ -56,7 +56,7 @@ use leases::Claims;
 use members::Members;
 use rows::{Manifest, Rows};
 
-/// Pages cut when a blob is stored: some 2 GiB of it. Those after them are cut when they are asked for.
+/// Pages cut when a blob is stored, about 2 GiB. Later pages are cut on demand.
 const PUT_PAGES_MAX: usize = 64;
 
 /// A handle on the store. Cheap to clone.
@@ -72,16 +72,16 @@ struct Inner {
     disk: Disk,
     rows: Rows,
     temporaries: AtomicU64,
-    /// Blobs on their way in. Held locked while what is known of a blob begins or ends.
+    /// Blobs that are being received. The lock is held while rows of a blob are created or removed.
     live: Mutex<HashMap<Hash, Weak<Incoming>>>,
-    /// One page is cut at a time, with what is known of the archive it is cut from.
+    /// The archive members of the blob that was cut last. The lock also allows only one page to be cut at a time.
     cutting: Mutex<Option<(Hash, Arc<Members>)>>,
-    /// Who works with which blobs. Held locked while one is removed because nobody does; taken before `live`.
+    /// The leases. The lock is held while a sweep removes a blob. Lock order: this before `live`.
     claims: Mutex<Claims>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No lock here is held over a state that a panic could leave half changed.
+    // No code under these locks leaves a half-changed state behind when it panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -94,18 +94,18 @@ impl Inner {
         self.partial.join(hash.to_string())
     }
 
-    /// Returns the error for a write of `needed` bytes to `path` that failed.
+    /// Converts the error of a write of `needed` bytes to `path`.
     fn not_written(&self, path: &Path, needed: usize, source: io::Error) -> StoreError {
         if is_out_of_space(&source) { self.rows.full(needed as u64) } else { StoreError::io("write", path, source) }
     }
 
-    /// Reports whether a blob is on its way in, and returns the lock under which that stays so.
+    /// Reports whether a blob is being received. The returned lock keeps the answer valid.
     fn receiving(&self, hash: Hash) -> (bool, MutexGuard<'_, HashMap<Hash, Weak<Incoming>>>) {
         let live = lock(&self.live);
         (live.get(&hash).and_then(Weak::upgrade).is_some_and(|incoming| incoming.is_receiving()), live)
     }
 
-    /// Removes what a crash has left over, and rows that nothing stands behind.
+    /// Cleans up after a crash: removes partial files without rows and rows without files.
     fn tidy(&self) -> Result<(), StoreError> {
         for blob in self.rows.manifests()? {
             let complete = file_size(&self.blob_path(blob.hash))? == Some(blob.bytes);
@@ -113,9 +113,9 @@ impl Inner {
             let arrived = file_size(&self.partial_path(blob.hash))?;
             match partial {
                 None if complete => {}
-                // It died between the rename and the rows.
+                // The process died between the rename and the update of the rows.
                 Some(_) if complete => match self.rows.settle(blob.hash) {
-                    // A start needs no room that the disk does not have: the next one makes up for it.
+                    // A start must not need free space. The next start updates the rows.
                     Err(error) if error.is_full() => {}
                     settled => settled?,
                 },
@@ -139,7 +139,7 @@ impl Inner {
     }
 }
 
-/// Opens what is known of the blobs. A file that is damaged is set aside: nothing in it that cannot be found out again.
+/// Opens `state.redb`. Sets a damaged file aside and creates a new one, because all its content can be rebuilt.
 fn open_rows(path: &Path, disk: &Disk) -> Result<Rows, StoreError> {
     match Rows::open(path, disk.clone()) {
         Err(StoreError::Damaged { reason, .. }) => {
@@ -155,9 +155,9 @@ fn open_rows(path: &Path, disk: &Disk) -> Result<Rows, StoreError> {
 }
 
 impl Store {
-    /// Opens the store in `state_dir`, and makes it where there is none. Removes what a crash has left over.
+    /// Opens the store in `state_dir`, or creates it, and cleans up after a crash.
     ///
-    /// Errors: [`StoreError::Locked`], [`StoreError::Io`]; [`StoreError::Full`] only where there was no store yet.
+    /// Errors: [`StoreError::Locked`], [`StoreError::Io`]; [`StoreError::Full`] only when creating the store.
     pub fn open(state_dir: &Path, disk: Disk) -> Result<Self, StoreError> {
         let (blobs, partial, kept) = (state_dir.join("blobs"), state_dir.join("partial"), state_dir.join("kept"));
         for dir in [state_dir, &blobs, &partial, &kept] {
@@ -171,7 +171,7 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Stores what `source` gives; durable when this returns. What is there already is replaced by the same.
+    /// Stores all bytes of `source`, durably. Replaces an existing copy of the same blob.
     ///
     /// Errors: [`StoreError::Source`], [`StoreError::TooLarge`], [`StoreError::Full`], [`StoreError::Io`].
     pub fn put(&self, source: &mut dyn Read) -> Result<BlobRef, StoreError> {
@@ -181,7 +181,7 @@ impl Store {
         let file = file.map_err(|source| StoreError::io("make", &path, source))?;
         let stored = self.put_into(&file, source);
         if stored.is_err() {
-            // A file that stays is removed at the next start.
+            // If this fails, the next start removes the file.
             let _ = self.inner.disk.remove(&path);
         }
         stored
@@ -211,19 +211,20 @@ impl Store {
         file.sync().map_err(|source| StoreError::io("sync", file.path(), source))?;
         let blob = BlobRef { hash: hasher.finalize().into(), bytes };
         let path = self.inner.blob_path(blob.hash);
-        // Before it can be found there, and removed by somebody who has not heard of it.
+        // Register the blob before the rename. Otherwise a sweep could find it at its final path and remove it.
         self.claims().put(blob.hash);
         let renamed = self.inner.disk.rename(file.path(), &path);
         renamed.map_err(|source| StoreError::io("make", &path, source))?;
         self.inner.rows.used([blob.hash])?;
         match self.learn(blob, &self.cut(blob)?) {
-            // The blob is stored; its pages are cut again when they are asked for.
+            // The blob is stored. Its pages are cut again on demand.
             Err(error) if error.is_full() => Ok(blob),
             learned => learned.map(|()| blob),
         }
     }
 
-    /// Cuts the first pages of a blob that has just been stored: only its end tells whether it is an archive.
+    /// Cuts the first pages of a stored blob. This needs the complete file, because a zip archive lists its members at
+    /// the end.
     fn cut(&self, blob: BlobRef) -> Result<Vec<Page>, StoreError> {
         let (file, path) = (self.open_sized(blob)?, self.inner.blob_path(blob.hash));
         let mut cutting = Cutting::begin(&file, &path, blob, Arc::new(Members::of(&file, blob.bytes)));
@@ -235,7 +236,7 @@ impl Store {
         Ok(pages)
     }
 
-    /// Remembers the pages of a blob that has been stored, unless they are known.
+    /// Records the pages of a stored blob, unless they are known.
     fn learn(&self, blob: BlobRef, pages: &[Page]) -> Result<(), StoreError> {
         let (receiving, _live) = self.inner.receiving(blob.hash);
         let known = self.inner.rows.manifest(blob.hash)?;
@@ -249,12 +250,12 @@ impl Store {
         self.inner.disk.remove(&partial).map_err(|source| StoreError::io("remove", &partial, source))
     }
 
-    /// Returns a blob's size, or nothing when it is not, or not completely, held.
+    /// Returns a blob's size in bytes; `None` unless the complete blob is held.
     pub fn size(&self, hash: Hash) -> Result<Option<u64>, StoreError> {
         file_size(&self.inner.blob_path(hash))
     }
 
-    /// Opens a blob's file. Errors: [`StoreError::NotHeld`], [`StoreError::Io`].
+    /// Opens a complete blob's file. Errors: [`StoreError::NotHeld`], [`StoreError::Io`].
     pub fn open_blob(&self, hash: Hash) -> Result<File, StoreError> {
         let path = self.inner.blob_path(hash);
         File::open(&path).map_err(|source| match source.kind() {
@@ -263,7 +264,7 @@ impl Store {
         })
     }
 
-    /// Opens a blob's file if it has the blob's size.
+    /// Opens a complete blob's file and checks its size.
     fn open_sized(&self, blob: BlobRef) -> Result<File, StoreError> {
         let file = self.open_blob(blob.hash)?;
         let metadata = file.metadata();
@@ -273,10 +274,10 @@ impl Store {
         if actual == expected { Ok(file) } else { Err(StoreError::Truncated { hash, expected, actual }) }
     }
 
-    /// Reads a blob of at most `bytes_max` bytes whole, and proves it.
+    /// Reads a whole blob of at most `bytes_max` bytes and checks its hash.
     ///
-    /// Errors: [`StoreError::TooLarge`] before anything is read, [`StoreError::NotHeld`],
-    /// [`StoreError::Truncated`], [`StoreError::BlobMismatch`], [`StoreError::Io`].
+    /// Errors: [`StoreError::TooLarge`] before anything is read, [`StoreError::NotHeld`], [`StoreError::Truncated`],
+    /// [`StoreError::BlobMismatch`], [`StoreError::Io`].
     pub fn read(&self, blob: BlobRef, bytes_max: u64) -> Result<Vec<u8>, StoreError> {
         if blob.bytes > bytes_max {
             return Err(StoreError::TooLarge { bytes: blob.bytes, bytes_max });
@@ -288,7 +289,7 @@ impl Store {
         if actual == expected { Ok(content) } else { Err(StoreError::BlobMismatch { expected, actual }) }
     }
 
-    /// Proves a blob: hashes its file. Errors: as [`Store::read`].
+    /// Checks the hash of a stored blob. Errors: as [`Store::read`].
     pub fn verify(&self, blob: BlobRef) -> Result<(), StoreError> {
         let hashed = hash_file(&mut self.open_sized(blob)?);
         let actual = hashed.map_err(|source| StoreError::io("read", &self.inner.blob_path(blob.hash), source))?;
@@ -296,9 +297,9 @@ impl Store {
         if actual == expected { Ok(()) } else { Err(StoreError::BlobMismatch { expected, actual }) }
     }
 
-    /// Removes a blob, complete or not, and what is known about it. One that is not here is no error.
+    /// Removes a blob, complete or partial, and its rows. Succeeds if the blob does not exist.
     ///
-    /// Errors: [`StoreError::Busy`] while it is received, [`StoreError::Io`].
+    /// Errors: [`StoreError::Busy`] while it is being received, [`StoreError::Io`].
     pub fn remove(&self, hash: Hash) -> Result<(), StoreError> {
         let (receiving, _live) = self.inner.receiving(hash);
         if receiving {
@@ -310,7 +311,7 @@ impl Store {
         self.inner.rows.forget(hash)
     }
 
-    /// Returns every complete blob, in the order of their hashes.
+    /// Returns every complete blob, ordered by hash.
     pub fn blobs(&self) -> Result<Vec<BlobRef>, StoreError> {
         let mut blobs = Vec::new();
         for path in files(&self.inner.blobs)? {
@@ -322,18 +323,18 @@ impl Store {
         Ok(blobs)
     }
 
-    /// Returns the directory that the store is in.
+    /// Returns the state directory that contains the store.
     pub fn state_dir(&self) -> &Path {
         self.inner.blobs.parent().unwrap_or(&self.inner.blobs)
     }
 
-    /// Returns the bytes that can still be stored.
+    /// Returns the free bytes of the file system that holds the blobs.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
         let free = self.inner.disk.free_bytes(&self.inner.blobs);
         free.map_err(|source| StoreError::io("ask for the space at", &self.inner.blobs, source))
     }
 
-    /// Returns how much of a blob is here and durable: all of it, or the chunks that have arrived.
+    /// Returns how many bytes of a blob are durable: all of a complete blob, or those of the received chunks.
     pub fn held_bytes(&self, blob: BlobRef) -> Result<u64, StoreError> {
         if self.size(blob.hash)? == Some(blob.bytes) {
             return Ok(blob.bytes);
@@ -343,11 +344,13 @@ impl Store {
         Ok(partial.map_or(0, |partial| partial.held))
     }
 
-    /// Begins to receive a blob, or goes on with it. Everybody who asks for the same blob at once shares one.
+    /// Begins or resumes receiving a blob. Concurrent calls for the same blob share one [`Incoming`].
     ///
-    /// `cutter`: the sender's; pages known with another are dropped, and what was held with them.
-    /// Errors: [`StoreError::Full`] if the rest of it has no space, [`StoreError::Busy`] if it is being received
-    /// with another cutter or size, [`StoreError::TooLarge`], [`StoreError::Damaged`], [`StoreError::Io`].
+    /// `cutter`: the sender's. Pages cut with another cutter are dropped, together with their chunks.
+    ///
+    /// Errors: [`StoreError::Full`] if the disk has no room for the missing bytes, [`StoreError::Busy`] if the blob is
+    /// being received with another cutter or size, [`StoreError::TooLarge`], [`StoreError::Damaged`],
+    /// [`StoreError::Io`].
     pub fn incoming(&self, blob: BlobRef, cutter: u16) -> Result<Arc<Incoming>, StoreError> {
         if blob.bytes > BLOB_BYTES_MAX {
             return Err(StoreError::TooLarge { bytes: blob.bytes, bytes_max: BLOB_BYTES_MAX });

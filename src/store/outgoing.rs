@@ -1,4 +1,4 @@
-//! The sending side: a blob's pages, and the bytes of its chunks.
+//! The sending side of the store: the pages of a blob and the bytes of its chunks.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,10 +15,10 @@ use super::members::Members;
 use super::{Store, StoreError, lock};
 
 impl Store {
-    /// Returns a page of a complete blob's manifest. It is cut when it is first asked for, from where the
-    /// one before it ends, and remembered.
+    /// Returns a page of a complete blob's manifest. Cuts it on the first call, from the end of the previous page, and
+    /// stores it.
     ///
-    /// Errors: [`StoreError::NotHeld`], [`StoreError::NoSuchPage`] after the last, [`StoreError::Truncated`],
+    /// Errors: [`StoreError::NotHeld`], [`StoreError::NoSuchPage`] after the last page, [`StoreError::Truncated`],
     /// [`StoreError::Busy`], [`StoreError::Full`], [`StoreError::Io`].
     pub fn page(&self, blob: BlobRef, index: u32) -> Result<Page, StoreError> {
         let rows = &self.inner.rows;
@@ -27,7 +27,7 @@ impl Store {
         let mut manifest = {
             let (receiving, _live) = self.inner.receiving(blob.hash);
             match self.manifest_of(blob, CUTTER)? {
-                // Stored while it was being received: the rows are the receiver's until it has finished.
+                // The blob was stored while it was being received. The rows belong to the receiver until it finishes.
                 _ if receiving => return Err(StoreError::Busy(blob.hash)),
                 Some(manifest) => manifest,
                 None => rows.begin(blob, CUTTER, false)?,
@@ -66,7 +66,7 @@ impl BlobReader {
         self.hash
     }
 
-    /// Proves a chunk that is `offset` bytes into the blob, which its manifest names.
+    /// Checks the hash of the chunk at `offset` of the blob.
     ///
     /// Errors: [`StoreError::BlobDamaged`]; as [`BlobReader::read_at`].
     pub fn prove_at(&self, offset: u64, chunk: ChunkRef) -> Result<(), StoreError> {
@@ -76,10 +76,9 @@ impl BlobReader {
         Err(StoreError::BlobDamaged { path: self.path.clone(), offset })
     }
 
-    /// Reads `bytes` bytes at `offset`, at most [`CHUNK_BYTES_MAX`]. They are not proven: who needs that hashes them.
+    /// Reads `bytes` bytes at `offset`, at most [`CHUNK_BYTES_MAX`]. Does not check their hash.
     ///
-    /// Errors: [`StoreError::Truncated`] if the file ends before them, [`StoreError::TooLarge`],
-    /// [`StoreError::Io`].
+    /// Errors: [`StoreError::Truncated`] if the file is too short, [`StoreError::TooLarge`], [`StoreError::Io`].
     pub fn read_at(&self, offset: u64, bytes: u32) -> Result<Vec<u8>, StoreError> {
         if bytes > CHUNK_BYTES_MAX {
             return Err(StoreError::TooLarge { bytes: bytes.into(), bytes_max: CHUNK_BYTES_MAX.into() });
@@ -88,8 +87,8 @@ impl BlobReader {
         self.read_into(&mut plain, offset).map(|()| plain)
     }
 
-    /// Reads chunks, each at its place in the blob and with so many bytes, one after the other. Those that follow each
-    /// other in the blob as well are read together. They are not proven.
+    /// Reads several chunks, given as (offset, bytes), into one buffer, at most [`CHUNK_BYTES_MAX`] bytes. One read
+    /// covers chunks that are adjacent in the blob. Does not check their hashes.
     ///
     /// Errors: as [`BlobReader::read_at`].
     pub fn read_chunks(&self, chunks: impl Iterator<Item = (u64, u32)> + Clone) -> Result<Vec<u8>, StoreError> {

@@ -1,4 +1,4 @@
-//! Where chunks belong, in their page and in the blob.
+//! Positions of chunks in their page and in the blob.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use modelferry_protocol::manifest::ChunkRef;
 
 use super::StoreError;
 
-/// Where a chunk belongs.
+/// The position and expected content of a chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     index: u32,
@@ -16,22 +16,22 @@ pub struct Place {
 }
 
 impl Place {
-    /// `index`: in the page; `offset`: in the blob.
+    /// `index`: position in the page. `offset`: byte offset in the blob.
     pub(super) fn new(index: u32, offset: u64, chunk: ChunkRef) -> Self {
         Self { index, offset, chunk }
     }
 
-    /// Returns the chunk's place in its page.
+    /// Returns the chunk's index in its page.
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// Returns the plain bytes that the chunk must have.
+    /// Returns the chunk's plain length in bytes.
     pub fn bytes(&self) -> u32 {
         self.chunk.bytes
     }
 
-    /// Proves that `plain` is this chunk of page `page`.
+    /// Checks that `plain` is this chunk of page `page`.
     ///
     /// Errors: [`StoreError::ChunkLength`], [`StoreError::ChunkMismatch`].
     pub(super) fn prove(&self, page: u32, plain: &[u8]) -> Result<(), StoreError> {
@@ -44,29 +44,29 @@ impl Place {
     }
 }
 
-/// Chunks that follow each other, in what arrived and in the blob: one write.
+/// Chunks that are adjacent both in the received buffer and in the blob, so that one write covers them.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    /// Where in the blob they begin.
+    /// Offset of the first chunk in the blob.
     pub offset: u64,
-    /// Where they are in what arrived.
+    /// Range of the chunks in the received buffer.
     pub bytes: Range<usize>,
-    /// Their places in the page.
+    /// Indices of the chunks in the page.
     pub chunks: Vec<u32>,
 }
 
 impl Run {
-    /// Begins a run with no chunk yet, at `begin` of what arrived and where `place` is in the blob.
+    /// Returns an empty run that begins at offset `begin` of the buffer and at `place` in the blob.
     pub fn begin(begin: usize, place: &Place) -> Self {
         Self { offset: place.offset, bytes: begin..begin, chunks: Vec::new() }
     }
 
-    /// Reports whether the chunk of `place`, which begins at `begin` of what arrived, follows the others.
+    /// Reports whether the chunk at `place`, which begins at offset `begin` of the buffer, is adjacent to this run.
     pub fn goes_on(&self, begin: usize, place: &Place) -> bool {
         self.bytes.end == begin && self.offset + self.bytes.len() as u64 == place.offset
     }
 
-    /// Adds the chunk of `place`, which follows the others and ends at `end` of what arrived.
+    /// Appends the adjacent chunk at `place`, which ends at offset `end` of the buffer.
     pub fn add(&mut self, end: usize, place: &Place) {
         self.bytes.end = end;
         self.chunks.push(place.index);

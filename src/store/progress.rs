@@ -1,4 +1,4 @@
-//! How far a blob on its way in has come: its pages, and what is written and what is durable of them.
+//! Progress of a partially received blob: its known pages, and which chunks are written or durable.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,20 +9,20 @@ use super::ears::union;
 use super::rows::{Manifest, Partial};
 use super::{Store, StoreError};
 
-/// Pages kept in memory: more than a source has on their way at once.
+/// Pages cached in memory. More than a source has in flight at once.
 const PAGES_CACHED_MAX: usize = 20;
 
-/// Whether more can arrive.
+/// Whether the blob still accepts chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Receiving,
-    /// The blob is complete, and in its place.
+    /// The blob is complete and at its final path.
     Finished,
-    /// A sync failed, or the whole was wrong. Nothing more is accepted.
+    /// A sync failed, or the blob's hash was wrong. The blob accepts nothing more.
     Broken,
 }
 
-/// A page, and which of its chunks are durable.
+/// A page and its durable chunks.
 pub(super) struct KnownPage {
     pub page: Page,
     pub durable: ChunkSet,
@@ -33,15 +33,15 @@ pub(super) struct Progress {
     pub manifest: Manifest,
     pub partial: Partial,
     pub reused: u64,
-    /// Written, and not yet durable.
+    /// Chunks that are written but not durable.
     pub written: BTreeMap<u32, ChunkSet>,
-    /// Taken out of `written` by the sync that is under way.
+    /// Chunks that the running sync took out of `written`.
     pub syncing: BTreeMap<u32, ChunkSet>,
     pub pages: VecDeque<KnownPage>,
 }
 
 impl Progress {
-    /// Returns what is known of a page, from memory or from the rows.
+    /// Returns a known page, from the cache or from the rows.
     pub fn page(&mut self, store: &Store, hash: Hash, index: u32) -> Result<&mut KnownPage, StoreError> {
         if index >= self.manifest.pages {
             return Err(StoreError::NoSuchPage { hash, index, pages: self.manifest.pages });
@@ -59,7 +59,7 @@ impl Progress {
         Ok(&mut self.pages[at])
     }
 
-    /// Returns the chunks of a page that are durable or written.
+    /// Returns the chunks of a page that are written or durable.
     pub fn here(&mut self, store: &Store, hash: Hash, index: u32) -> Result<ChunkSet, StoreError> {
         let mut here = self.page(store, hash, index)?.durable.clone();
         for sets in [&self.written, &self.syncing] {

@@ -1,4 +1,4 @@
-//! How fast bytes went to each peer: what a plan reckons with before the next are sent.
+//! The last transfer rate to each peer. Plans use it to estimate durations.
 
 use modelferry_protocol::ids::Pin;
 use redb::{TableDefinition, WriteTransaction};
@@ -7,26 +7,26 @@ use super::rows::Key;
 use super::{Store, StoreError};
 use crate::disk::database::Outcome;
 
-/// Peer: how many bytes per second went there last, and when, Unix milliseconds.
+/// Peer: bytes per second of the last transfer, and its time in Unix milliseconds.
 const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
 
-/// Makes the table.
+/// Creates the table.
 pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(RATES)?;
     Ok(())
 }
 
-/// A rate that was measured.
+/// A measured transfer rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Plain bytes that became durable there, per second.
+    /// Plain bytes per second that became durable at the peer.
     pub bytes_per_second: u64,
-    /// When, Unix milliseconds.
+    /// Time of the measurement, Unix milliseconds.
     pub time_ms: u64,
 }
 
 impl Store {
-    /// Remembers the last rate to a peer.
+    /// Stores the last rate to a peer.
     ///
     /// Errors: [`StoreError::Full`], [`StoreError::Io`].
     pub fn remember_rate(&self, peer: Pin, rate: Rate) -> Result<(), StoreError> {
@@ -36,7 +36,7 @@ impl Store {
         })
     }
 
-    /// Returns the last rate to a peer; nothing if no migration has measured it yet.
+    /// Returns the last rate to a peer; `None` before the first measurement.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn rate(&self, peer: Pin) -> Result<Option<Rate>, StoreError> {

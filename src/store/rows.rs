@@ -1,4 +1,4 @@
-//! `state.redb`: what is known about blobs. Nothing in it that cannot be found out again.
+//! The tables in `state.redb`. All their content can be rebuilt from the blobs.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,32 +18,32 @@ use crate::disk::database::{Database, Outcome, Schema};
 pub(super) type Key = &'static [u8; 32];
 type PageKey = (&'static [u8; 32], u32);
 
-/// Blob: its size, how it is cut, how many pages are known, and where the last of them ends.
+/// Blob: its size, its cutter, the number of known pages, and the end offset of the last known page.
 pub(super) const MANIFESTS: TableDefinition<Key, (u64, u16, u32, u64)> = TableDefinition::new("manifests");
-/// Blob and page: the page, encoded.
+/// Blob and page index: the encoded page.
 const PAGES: TableDefinition<PageKey, &[u8]> = TableDefinition::new("pages");
-/// Blob on its way in: bytes held, and where the furthest of them ends.
+/// Partial blob: bytes held, and the end offset of the furthest held chunk.
 pub(super) const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::new("partials");
-/// Blob on its way in, and page: which of its chunks are durable.
+/// Partial blob and page index: the durable chunks.
 const HELD: TableDefinition<PageKey, &[u8]> = TableDefinition::new("held");
-/// Chunk: a complete blob that has it, and where.
+/// Chunk: a complete blob that contains it, and the offset.
 const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
 
-/// Memory for the database's pages.
+/// Page cache of the database, bytes.
 const CACHE_BYTES: usize = 16 << 20;
-/// Pages handled in one transaction; bounds its memory.
+/// Manifest pages per transaction, to bound its memory.
 const PAGES_PER_COMMIT: u32 = 64;
 
-/// What is known of a blob's chunk table.
+/// The known part of a blob's chunk table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Manifest {
     /// Size of the blob.
     pub bytes: u64,
-    /// How it is cut.
+    /// The cutter that cut the pages; see [`CUTTER`](super::CUTTER).
     pub cutter: u16,
-    /// Pages known, from the first.
+    /// Number of known pages, from the first.
     pub pages: u32,
-    /// Where the last of them ends.
+    /// End offset of the last known page.
     pub end: u64,
 }
 
@@ -57,29 +57,29 @@ impl Manifest {
         self.pages > 0 && self.end == self.bytes
     }
 
-    /// Reports whether this is of `blob` and `cutter`.
+    /// Reports whether this manifest belongs to `blob` and `cutter`.
     pub fn is_of(&self, blob: BlobRef, cutter: u16) -> bool {
         self.bytes == blob.bytes && self.cutter == cutter
     }
 
-    /// Returns this with one more page.
+    /// Returns this manifest with one more page.
     pub fn with(self, page: &Page) -> Self {
         Self { pages: page.index + 1, end: page.end(), ..self }
     }
 }
 
-/// How much of a blob on its way in is durable.
+/// The durable part of a partial blob.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Partial {
-    /// Bytes of the chunks held.
+    /// Bytes of the held chunks.
     pub held: u64,
-    /// Where the furthest of them ends.
+    /// End offset of the furthest held chunk.
     pub extent: u64,
 }
 
 pub(super) struct Rows {
     database: Database,
-    /// Blobs whose rows are wrong, and could not be removed yet for want of room: as good as unknown.
+    /// Blobs with wrong rows that a full disk did not let us remove. They count as unknown.
     distrusted: Mutex<HashSet<Hash>>,
 }
 
@@ -117,13 +117,13 @@ impl Rows {
         self.commit(Durability::Immediate, act)
     }
 
-    /// As [`Rows::write`], also when space is low: for what frees some.
+    /// Like [`Rows::write`], but also works on an almost full disk. For writes that free space.
     fn write_regardless<R>(&self, mut act: impl FnMut(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
         let act = |transaction: &WriteTransaction| act(transaction).map_err(|error| self.explained(error));
         self.database.commit_regardless(StoreError::is_full, act)
     }
 
-    /// As [`Rows::write`], for what need not be durable before the next write that is.
+    /// Like [`Rows::write`], but becomes durable only with the next durable write.
     pub(super) fn write_soon<R>(&self, act: impl FnOnce(&WriteTransaction) -> Outcome<R>) -> Result<R, StoreError> {
         self.database.need_room()?;
         self.commit(Durability::None, act)
@@ -137,7 +137,7 @@ impl Rows {
         self.database.commit(durability, |transaction| act(transaction).map_err(|error| self.explained(error)))
     }
 
-    /// Treats a blob as unknown from now on, until its rows can be removed.
+    /// Treats a blob as unknown until its rows can be removed.
     pub fn distrust(&self, hash: Hash) {
         lock(&self.distrusted).insert(hash);
     }
@@ -170,14 +170,14 @@ impl Rows {
         Ok(row.map(|(held, extent)| Partial { held, extent }))
     }
 
-    /// Returns page `index` of a blob of which that many are known.
+    /// Returns page `index` of a blob. The page must be known.
     pub fn page(&self, hash: Hash, index: u32) -> Result<Page, StoreError> {
         let row = self.read(PAGES, |table| Ok(table.get((&hash.0, index))?.map(|row| row.value().to_vec())))?;
         let row = row.ok_or_else(|| self.damaged(format_args!("page {index} of blob {hash} is missing")))?;
         decode(&row).map_err(|error| self.damaged(format_args!("page {index} of blob {hash}: {error}")))
     }
 
-    /// Returns the chunks of a page that are durable in a blob on its way in.
+    /// Returns the durable chunks of a page of a partial blob.
     pub fn held(&self, hash: Hash, page: &Page) -> Result<ChunkSet, StoreError> {
         let key = (&hash.0, page.index);
         let row = self.read(HELD, |table| Ok(table.get(key)?.map(|row| row.value().to_vec())))?;
@@ -187,7 +187,8 @@ impl Rows {
         ChunkSet::from_bytes(row, count).ok_or_else(damaged)
     }
 
-    /// Returns, for each chunk, a blob that had it, and where. Neither blob nor bytes need be there still.
+    /// Returns a blob and offset for each chunk that is indexed. The index may be stale: the blob may be gone or
+    /// changed.
     pub fn find(&self, chunks: impl Iterator<Item = Hash>) -> Result<Vec<Option<(Hash, u64)>>, StoreError> {
         self.read(CHUNKS, |table| {
             let find = |chunk: Hash| {
@@ -198,7 +199,7 @@ impl Rows {
         })
     }
 
-    /// Forgets what is known of a blob, and begins its manifest; also its held set if it is `incoming`.
+    /// Removes all rows of a blob and begins a new manifest; also a held set if `incoming`.
     pub fn begin(&self, blob: BlobRef, cutter: u16, incoming: bool) -> Result<Manifest, StoreError> {
         self.forget(blob.hash)?;
         let manifest = Manifest::empty(blob, cutter);
@@ -211,7 +212,7 @@ impl Rows {
         })
     }
 
-    /// Adds the pages that follow `manifest`. `index`: the blob is complete, so its chunks can be found.
+    /// Adds `pages` after those of `manifest`. `index`: also adds their chunks to the index, for a complete blob.
     pub fn add_pages(
         &self,
         hash: Hash,
@@ -234,7 +235,7 @@ impl Rows {
         })
     }
 
-    /// Records which chunks of pages are durable.
+    /// Records the durable chunks of `pages`.
     pub fn hold(&self, hash: Hash, pages: &[(u32, ChunkSet)], partial: Partial) -> Result<(), StoreError> {
         self.write(|transaction| {
             let mut table = transaction.open_table(HELD)?;
@@ -246,7 +247,7 @@ impl Rows {
         })
     }
 
-    /// Makes a blob that has become complete known as one: its chunks can be found, its held sets are gone.
+    /// Converts the rows of a partial blob to those of a complete one: indexes its chunks and drops its held sets.
     pub fn settle(&self, hash: Hash) -> Result<(), StoreError> {
         let pages = self.manifest(hash)?.map_or(0, |manifest| manifest.pages);
         self.by_pages(hash, pages, |chunks, page| index_page(chunks, hash, page))?;
@@ -257,7 +258,7 @@ impl Rows {
         })
     }
 
-    /// Forgets everything about a blob.
+    /// Removes all rows of a blob.
     pub fn forget(&self, hash: Hash) -> Result<(), StoreError> {
         let Some(manifest) = self.stored_manifest(hash)? else { return Ok(()) };
         self.by_pages(hash, manifest.pages, |chunks, page| {
@@ -281,7 +282,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Goes through a blob's known pages, a bounded number in a transaction.
+    /// Calls a function for each known page of a blob, with a bounded number of pages per transaction.
     fn by_pages(
         &self,
         hash: Hash,
@@ -301,7 +302,7 @@ impl Rows {
     }
 }
 
-/// Makes the tables that are missing.
+/// Creates the missing tables.
 fn make_tables(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(MANIFESTS)?;
     transaction.open_table(PAGES)?;

@@ -1,13 +1,13 @@
-//! What is here, complete or not, and how that is removed which nobody needs.
+//! Lists the stored blobs and removes unneeded ones.
 //!
-//! The store knows who works with a blob (`leases`), and not who needs it: that is the caller's to find out, between
-//! the beginning of a [`Sweep`] and the removals. What was held at any time since the beginning stays, so that it does
-//! not matter when in between a name for it became durable. One lock covers every removal and every new lease: a blob
-//! that is leased is here to stay, or was gone before the lease.
+//! The store knows which blobs are in use (`leases`), but not which are needed. The caller of a [`Sweep`] finds that
+//! out between beginning the sweep and removing blobs. A sweep keeps every blob that was held at any time since it
+//! began, so it does not matter when in between a reference to the blob became durable. One lock covers every removal
+//! and every new lease: a leased blob either stays or was removed before the lease.
 //!
-//! A file is removed before its rows: rows without a file are dropped at the next start, and a full disk gets its
-//! space back although the database cannot be written to. Bytes that are being read stay readable to whoever has
-//! opened them; whoever has not finds nothing there, and takes them for lacking.
+//! The sweep removes a file before its rows. The next start drops rows without a file, so a full disk gets its space
+//! back even if the database cannot be written. A reader that has the file open can still read it. Anybody else finds
+//! the blob missing.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,24 +21,23 @@ use modelferry_protocol::snapshot::BlobRef;
 use super::files::{files, hash_of};
 use super::{Store, StoreError};
 
-/// A blob that is here, or some of it.
+/// A stored blob, complete or partial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
-    /// The blob.
     pub blob: BlobRef,
-    /// Bytes that are here and durable: all of a complete one.
+    /// Durable bytes; for a complete blob its size.
     pub held: u64,
-    /// Whether it has arrived.
+    /// Whether the blob is complete.
     pub complete: bool,
-    /// Whether somebody works with it now.
+    /// Whether a lease, a migration or a receiver uses it now.
     pub in_use: bool,
-    /// Since when it is known that nobody needs it, Unix milliseconds.
+    /// Time since which nobody is known to need it, Unix milliseconds.
     pub idle_since_ms: Option<u64>,
-    /// When its file was last written to, Unix milliseconds.
+    /// Time of the last write to its file, Unix milliseconds.
     pub written_ms: u64,
 }
 
-/// A removal of what nobody needs.
+/// A running removal of unneeded blobs. Dropping it ends the sweep.
 pub struct Sweep {
     store: Store,
 }
@@ -50,8 +49,8 @@ impl Drop for Sweep {
 }
 
 impl Sweep {
-    /// Removes a blob, complete or not, and what is known of it; returns whether it did. It does not if somebody has
-    /// held the blob since the sweep began, or if it is on its way in.
+    /// Removes a blob, complete or partial, with its rows. Returns false, without an effect, if the blob was held at
+    /// any time since the sweep began or is being received.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn remove(&self, hash: Hash) -> Result<bool, StoreError> {
@@ -68,13 +67,13 @@ impl Sweep {
 }
 
 impl Store {
-    /// Begins a sweep. What somebody holds now, or begins to hold while it lasts, it does not remove.
+    /// Begins a sweep. It does not remove blobs that are held now or become held while it runs.
     pub fn sweep(&self) -> Sweep {
         self.claims().begin_sweep();
         Sweep { store: self.clone() }
     }
 
-    /// Returns everything that is here, the largest first.
+    /// Returns all stored blobs, the largest first.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn items(&self) -> Result<Vec<Item>, StoreError> {
@@ -90,7 +89,7 @@ impl Store {
         }
         for (blob, held) in rows.partials()? {
             let hash = blob.hash;
-            // It is settled at the next start.
+            // A partial file of a complete blob: the next start removes it.
             let Some((_, written_ms)) = written(&self.inner.partial_path(hash))?.filter(|_| !complete.contains(&hash))
             else {
                 continue;
@@ -103,8 +102,8 @@ impl Store {
         Ok(items)
     }
 
-    /// Remembers since when nobody needs each of these, Unix milliseconds, and forgets that of all others. What is put,
-    /// wanted, or found to be of use again is forgotten by itself.
+    /// Replaces the list of unneeded blobs, each with the time since which nobody needs it, Unix milliseconds. Storing,
+    /// wanting or reusing a blob later takes it off the list.
     ///
     /// Errors: [`StoreError::Full`], [`StoreError::Io`].
     pub fn note_idle(&self, idle: &[(Hash, u64)]) -> Result<(), StoreError> {
@@ -112,7 +111,7 @@ impl Store {
     }
 }
 
-/// Returns a file's size, and when it was written to; nothing where there is none.
+/// Returns a file's size and the time of its last write, Unix milliseconds; `None` if it does not exist.
 fn written(path: &Path) -> Result<Option<(u64, u64)>, StoreError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

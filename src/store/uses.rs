@@ -1,4 +1,4 @@
-//! The rows about who needs which blob: what migrations want, and since when nobody needs one.
+//! Tables about the need for blobs: which migration wants which blob, and since when nobody needs a blob.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use super::StoreError;
 use super::rows::{MANIFESTS, PARTIALS, Rows};
 use crate::disk::database::Outcome;
 
-/// Migration, and blob that it wants here.
+/// Migration and a blob that it wants.
 const WANTED: TableDefinition<(&[u8; 16], &[u8; 32]), ()> = TableDefinition::new("wanted");
-/// Blob: since when it is known that nobody needs it, Unix milliseconds.
+/// Blob: time since which nobody needs it, Unix milliseconds.
 const IDLE: TableDefinition<&[u8; 32], u64> = TableDefinition::new("idle");
 
-/// Makes the tables.
+/// Creates the tables.
 pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(WANTED)?;
     transaction.open_table(IDLE)?;
@@ -23,7 +23,7 @@ pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
 }
 
 impl Rows {
-    /// Returns every blob that a migration wants.
+    /// Returns every wanted blob with its migration.
     pub fn wanted(&self) -> Result<Vec<(MigrationId, Hash)>, StoreError> {
         self.read(WANTED, |table| {
             let mut wanted = Vec::new();
@@ -36,8 +36,8 @@ impl Rows {
         })
     }
 
-    /// Adds to what a migration wants. Durable with whatever is recorded next: to lose it costs bytes that are sent
-    /// again, and to wait for it would cost every blob a sync.
+    /// Adds blobs that a migration wants. Becomes durable with the next durable write: losing the rows only causes
+    /// bytes to be sent again, and an own sync would delay every blob.
     pub fn want(&self, mid: MigrationId, blobs: &[Hash]) -> Result<(), StoreError> {
         self.write_soon(|transaction| {
             let (mut wanted, mut idle) = (transaction.open_table(WANTED)?, transaction.open_table(IDLE)?);
@@ -49,7 +49,7 @@ impl Rows {
         })
     }
 
-    /// Forgets what a migration wants.
+    /// Removes the wanted blobs of a migration.
     pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
         self.write_soon(|transaction| {
             let all = (&mid.0, &[0; 32])..=(&mid.0, &[u8::MAX; 32]);
@@ -58,7 +58,7 @@ impl Rows {
         })
     }
 
-    /// Returns since when nobody needs each blob of which that is known.
+    /// Returns the unneeded blobs, each with the time since which nobody needs it, Unix milliseconds.
     pub fn idle(&self) -> Result<HashMap<Hash, u64>, StoreError> {
         self.read(IDLE, |table| {
             let mut idle = HashMap::new();
@@ -70,7 +70,7 @@ impl Rows {
         })
     }
 
-    /// Replaces what is known of that; writes nothing where it is the same.
+    /// Replaces the list of unneeded blobs. Writes nothing if the list is unchanged.
     pub fn set_idle(&self, idle: &[(Hash, u64)]) -> Result<(), StoreError> {
         let mut gone = self.idle()?;
         let changed: Vec<_> =
@@ -90,7 +90,7 @@ impl Rows {
         })
     }
 
-    /// Notes that blobs are of use, after all: they count as idle anew. A disk that is full is no error.
+    /// Takes blobs off the list of unneeded ones. A full disk is not an error.
     pub fn used(&self, blobs: impl IntoIterator<Item = Hash>) -> Result<(), StoreError> {
         let blobs: Vec<Hash> = blobs.into_iter().collect();
         let idle = self.read(IDLE, |table| {
@@ -116,7 +116,7 @@ impl Rows {
         }
     }
 
-    /// Returns every blob on its way in, and how much of it is held.
+    /// Returns every partial blob and its held bytes.
     pub fn partials(&self) -> Result<Vec<(BlobRef, u64)>, StoreError> {
         let partials = self.read(PARTIALS, |table| {
             let mut partials = Vec::new();

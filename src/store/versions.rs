@@ -1,5 +1,5 @@
-//! What comes in versions, such as the charm of a name: which blobs were sent under it. The nearest of them is what the next is
-//! compared with.
+//! Remembers which blobs were sent under one versioned name, such as the name of a charm. The most similar earlier
+//! version serves as the base of a patch.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,20 +11,20 @@ use redb::{TableDefinition, WriteTransaction};
 use super::{Store, StoreError};
 use crate::disk::database::Outcome;
 
-/// Name of what comes in versions: the blobs that were sent under it, the latest first, 32 bytes each.
+/// Versioned name: the blobs sent under it, the latest first, 32 bytes each.
 const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");
 
-/// Versions of one name that are remembered.
+/// Maximum number of versions remembered per name.
 const VERSIONS_MAX: usize = 4;
 
-/// Makes the table.
+/// Creates the table.
 pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(VERSIONS)?;
     Ok(())
 }
 
 impl Store {
-    /// Remembers which blobs were sent under which names. What is known already is not written again.
+    /// Records the blobs sent under each name. Writes nothing for a name whose latest version is unchanged.
     ///
     /// Errors: [`StoreError::Full`], [`StoreError::Io`].
     pub fn remember_versions(&self, sent: Vec<(String, Hash)>) -> Result<(), StoreError> {
@@ -52,7 +52,7 @@ impl Store {
         })
     }
 
-    /// Returns the blobs that were sent under a name, the latest first. They need not be here any longer.
+    /// Returns the blobs sent under a name, the latest first. They may no longer be stored.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn versions(&self, name: &str) -> Result<Vec<Hash>, StoreError> {
@@ -60,7 +60,7 @@ impl Store {
         Ok(row.unwrap_or_default().as_chunks().0.iter().map(|hash| Hash(*hash)).collect())
     }
 
-    /// Returns the bytes of a complete blob that another one does not have as chunks.
+    /// Returns how many bytes of a complete blob lie in chunks that `base` does not have.
     ///
     /// Errors: as [`Store::page`].
     pub fn lacking(&self, blob: BlobRef, base: BlobRef) -> Result<u64, StoreError> {
@@ -84,7 +84,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a file without a name on the store's disk, gone when it is closed, however that comes about.
+    /// Creates an unnamed temporary file on the store's disk. The system deletes it when it is closed, also after a
+    /// crash.
     ///
     /// Errors: [`StoreError::Io`].
     pub fn scratch(&self) -> Result<File, StoreError> {

@@ -1,4 +1,4 @@
-//! Claims about cuts that follow the members of zip archives.
+//! Tests of cuts that follow the members of zip archives.
 
 use std::collections::HashSet;
 use std::io::{Cursor, Write};
@@ -14,12 +14,12 @@ use super::super::cut::Cutting;
 use super::super::members::Members;
 use super::*;
 
-/// How an archive is written.
+/// Options for writing a test archive.
 #[derive(Debug, Clone, Copy)]
 struct Way {
     year: u16,
     level: i64,
-    /// Sizes behind the data, as one writes who cannot go back.
+    /// Whether sizes follow the data, as in an archive written to a stream.
     is_streamed: bool,
     is_zip64: bool,
     /// Bytes before the archive.
@@ -28,7 +28,7 @@ struct Way {
 
 const PLAIN: Way = Way { year: 2025, level: 6, is_streamed: false, is_zip64: false, junk_bytes: 0 };
 
-/// Files of a charm: many small ones of text, some libraries, one large one.
+/// Returns the files of a charm: many small text files, some libraries, one large file.
 fn tree() -> Vec<(String, Vec<u8>)> {
     let text = |n: u64, bytes: usize| -> Vec<u8> {
         let words =
@@ -69,7 +69,7 @@ fn chunks(content: &[u8]) -> Vec<ChunkRef> {
     all_pages(&store, blob).iter().flat_map(|page| page.chunks.to_vec()).collect()
 }
 
-/// Returns the part of the bytes of `new` that is found in chunks of `old`.
+/// Returns the fraction of the bytes of `new` that occur in chunks of `old`.
 fn shared(old: &[u8], new: &[u8]) -> f64 {
     let held: HashSet<Hash> = chunks(old).iter().map(|chunk| chunk.hash).collect();
     let found = chunks(new).iter().filter(|chunk| held.contains(&chunk.hash)).map(|chunk| chunk.bytes as usize).sum();
@@ -77,7 +77,7 @@ fn shared(old: &[u8], new: &[u8]) -> f64 {
     found as f64 / new.len() as f64
 }
 
-/// What any file that is no archive is cut into.
+/// Returns the cuts of a file that is not an archive.
 fn plain_cuts(content: &[u8]) -> Vec<ChunkRef> {
     let (least, average, most) = (CHUNK_BYTES_MIN, CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX);
     let chunks = StreamCDC::new(content, least as usize, average as usize, most as usize);
@@ -121,7 +121,7 @@ fn what_is_no_archive_is_cut_as_ever() {
     let content = noise(3, 900_000);
     assert!(chunks(&content) == plain_cuts(&content));
     let archive = zipped(&tree(), PLAIN);
-    // Without its end, nothing says where the members are; without its beginning, some are not there.
+    // Without its end the archive has no list of members. Without its beginning, some members are missing.
     for part in [&archive[..archive.len() - 100], &archive[300_000..]] {
         assert!(chunks(part) == plain_cuts(part));
     }
@@ -137,7 +137,7 @@ fn an_archive_whose_members_overlap_is_cut_as_ever() {
     };
     let first = entry(&archive, 0);
     let second = entry(&archive, first + 4);
-    // The second entry of the central directory names the first one's local header.
+    // Point the second central directory entry at the first entry's local header.
     archive.copy_within(first + 42..first + 46, second + 42);
     assert!(chunks(&archive) == plain_cuts(&archive));
 }
@@ -152,7 +152,7 @@ fn an_archive_of_many_pages_is_cut_the_same_from_any_of_them() {
     drop(store);
     fs::remove_file(dir.path().join("state.redb")).unwrap();
     for (index, page) in pages.iter().enumerate() {
-        // A store that is opened anew knows of no archive.
+        // A reopened store has no cached archive members.
         assert_eq!(open(dir.path()).page(blob, index as u32).unwrap(), *page);
     }
 }
@@ -165,7 +165,7 @@ proptest! {
         let files: Vec<_> = (0..12).map(|n| (format!("f{n}"), noise(n, 900))).collect();
         let mut archive = zipped(&files, PLAIN);
         archive.truncate((archive.len() as f64 * cut_at.sqrt().sqrt()) as usize);
-        // Most of it where the central directory is.
+        // Put most of the damage into the central directory.
         let begin = archive.len() * 4 / 5;
         for (at, byte) in damage {
             let at = begin + ((archive.len() - begin) as f64 * at) as usize;

@@ -1,4 +1,4 @@
-//! Processes that died while a blob was on its way in, syncs that failed, disks that were full.
+//! Tests with a process that dies while receiving a blob, with failed syncs and with full disks.
 
 use super::incoming::{PARCEL_CUTTER, Parcel};
 use super::*;
@@ -7,7 +7,7 @@ fn parcel() -> Parcel {
     Parcel::new(noise(5, 6000), 1000, 3)
 }
 
-/// Receives the parcel, with a sync after every two chunks; returns what was told to be durable.
+/// Receives the parcel and syncs after every two chunks. Returns the chunks reported as durable.
 fn receive(dir: &Path, faults: &Faults, parcel: &Parcel) -> (Vec<(u32, usize)>, Result<(), StoreError>) {
     let mut durable = Vec::new();
     let mut run = || {
@@ -46,7 +46,7 @@ fn what_was_said_to_be_durable_survives_death_at_any_point() {
             assert!(incoming.bytes_held() >= 1000 * durable.len() as u64, "{context}: forgotten");
             let lacking = parcel.lacking(&incoming);
             assert!(!durable.iter().any(|place| lacking.contains(place)), "{context}: sent again");
-            // And what is held is right, or this would fail.
+            // This also fails if a held chunk is wrong.
             parcel.complete(&incoming).unwrap_or_else(|error| panic!("{context}: {error}"));
             store.verify(parcel.blob).unwrap();
             let chunks = parcel.pages.iter().flat_map(|page| page.chunks.iter().map(|chunk| chunk.hash));
@@ -88,7 +88,7 @@ fn a_database_that_failed_once_is_opened_anew() {
     let incoming = parcel.begin(&store).unwrap();
     incoming.add_page(parcel.pages[0].clone()).unwrap();
     parcel.write(&incoming, (0, 0)).unwrap();
-    // The first sync is of the bytes, the second of the rows.
+    // The first sync writes the bytes, the second the rows.
     faults.set(FaultPlan { fail_sync: Some(1), ..FaultPlan::default() });
     assert!(matches!(incoming.sync(), Err(StoreError::Io { doing: "read or write", .. })));
     assert_eq!(incoming.bytes_held(), 0);

@@ -1,4 +1,4 @@
-//! Claims about blobs on their way in.
+//! Tests of receiving blobs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A manifest of a cutter of its own: `chunk_bytes` each, `per_page` of them on a page. Small, so that tests are quick.
+/// A blob with a hand-made manifest: chunks of `chunk_bytes`, `per_page` to a page. Small, so that tests are quick.
 pub(super) struct Parcel {
     pub blob: BlobRef,
     pub pages: Vec<Page>,
@@ -48,12 +48,12 @@ impl Parcel {
         store.incoming(self.blob, PARCEL_CUTTER)
     }
 
-    /// Every chunk, by page and index.
+    /// Returns every chunk as (page, index).
     pub fn places(&self) -> Vec<(u32, usize)> {
         self.pages.iter().flat_map(|page| (0..page.chunks.len()).map(|index| (page.index, index))).collect()
     }
 
-    /// Returns the chunks that a store with this manifest lacks.
+    /// Returns the chunks that `incoming` lacks.
     pub fn lacking(&self, incoming: &Incoming) -> BTreeSet<(u32, usize)> {
         let of_page = |page: u32| incoming.lacking(page).unwrap().iter().map(move |at| (page, at)).collect::<Vec<_>>();
         (0..incoming.pages()).flat_map(of_page).collect()
@@ -63,7 +63,7 @@ impl Parcel {
         incoming.write_chunk(page, index as u32, self.plain(page, index))
     }
 
-    /// Sends whatever is lacking, and finishes.
+    /// Writes every missing chunk and finishes. Returns how many were missing.
     pub fn complete(&self, incoming: &Incoming) -> Result<usize, StoreError> {
         for page in &self.pages[incoming.pages() as usize..] {
             incoming.add_page(page.clone())?;
@@ -129,7 +129,7 @@ fn what_is_held_is_not_hashed_again_at_the_start_but_before_it_is_used() {
     }
     incoming.sync().unwrap();
     drop((incoming, store));
-    // Whoever read what is held would notice.
+    // Any code that read the held bytes would fail on these.
     let path = dir.path().join("partial").join(parcel.blob.hash.to_string());
     let mut bytes = fs::read(&path).unwrap();
     bytes[5_000] ^= 1;
@@ -172,7 +172,7 @@ fn chunks_of_other_blobs_are_not_sent_again() {
     let (_dir, store) = store();
     let old = noise(6, 2_000_000);
     store.put_bytes(&old).unwrap();
-    // A later revision: some bytes changed in the middle, some inserted.
+    // A later revision, with some bytes changed and some inserted in the middle.
     let mut new = old.clone();
     new.splice(1_000_000..1_000_010, noise(7, 5000));
     let (_other_dir, sender) = self::store();

@@ -1,4 +1,4 @@
-//! A blob that is larger than a few pages.
+//! Tests of a blob with many pages.
 
 use std::io::Read;
 
@@ -6,7 +6,7 @@ use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 
 use super::*;
 
-/// 80 MiB: noise, with zeros in the middle.
+/// Returns 80 MiB of noise with zeros in the middle.
 fn large() -> impl Read {
     let noise = |seed| std::io::Cursor::new(noise(seed, 30 << 20));
     noise(20).chain(std::io::repeat(0).take(20 << 20)).chain(noise(21))
@@ -29,7 +29,7 @@ fn a_large_blob_is_carried_a_page_at_a_time() {
         }
         incoming.sync().unwrap();
         assert_eq!(incoming.bytes_held(), page.end());
-        // Killed after every page.
+        // Kill the process after every page.
         drop((incoming, store));
         store = open(to_dir.path());
         incoming = store.incoming(blob, CUTTER).unwrap();
@@ -38,6 +38,6 @@ fn a_large_blob_is_carried_a_page_at_a_time() {
     assert_eq!(incoming.pages(), 2);
     incoming.finish().unwrap();
     store.verify(blob).unwrap();
-    // The pages that came with it serve for sending it on.
+    // The received pages also serve for sending the blob.
     assert_eq!(all_pages(&store, blob), all_pages(&from, blob));
 }

@@ -1,4 +1,4 @@
-//! Claims about the store.
+//! Store tests.
 
 mod archives;
 mod crash;
@@ -21,7 +21,7 @@ use super::cut::chunk_ref;
 use super::{CUTTER, Incoming, Store, StoreError};
 use crate::disk::{Disk, FaultPlan, Faults};
 
-/// Bytes that look random, the same for the same seed.
+/// Returns pseudo-random bytes; the same seed gives the same bytes.
 fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut noise = vec![0; bytes];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut noise);
@@ -130,7 +130,7 @@ fn a_source_that_fails_leaves_nothing() {
 
 #[test]
 fn cuts_are_where_cutter_2_makes_them() {
-    // If this fails after an upgrade of `fastcdc`, CUTTER has to be raised: partial blobs mean nothing any more.
+    // If this fails after an upgrade of `fastcdc`, raise CUTTER: partial blobs of the old cutter become useless.
     let (_dir, store) = store();
     let blob = store.put_bytes(&noise(1, 300_000)).unwrap();
     let lengths: Vec<u32> = store.page(blob, 0).unwrap().chunks.iter().map(|chunk| chunk.bytes).collect();
@@ -163,7 +163,7 @@ fn a_page_is_cut_once() {
     let content = noise(3, 500_000);
     let blob = store.put_bytes(&content).unwrap();
     let pages = all_pages(&store, blob);
-    // Other bytes of the same length: whoever cut or hashed them again would notice.
+    // Write other bytes of the same length. Cutting or hashing again would detect them.
     fs::write(blob_path(&dir, blob), noise(4, 500_000)).unwrap();
     drop(store);
     assert_eq!(all_pages(&open(dir.path()), blob), pages);
@@ -200,7 +200,7 @@ fn a_removed_blob_is_gone_with_its_pages() {
 
 #[test]
 fn a_damaged_state_file_is_set_aside_and_costs_no_blob() {
-    // The agent ended with an error and was started again, for ever, although nothing in the file is needed.
+    // Regression: the agent failed and was restarted for ever, although nothing in the file is needed.
     let (dir, store) = store();
     let blob = store.put_bytes(&noise(1, 200_000)).unwrap();
     drop(store);

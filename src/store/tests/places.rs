@@ -1,4 +1,4 @@
-//! Claims about chunks that arrive together: what is proven is written, and nothing else.
+//! Tests of chunks that arrive together: only chunks with a correct hash are written.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ fn chunks_that_follow_each_other_are_one_write_and_what_is_not_proven_is_none() 
     incoming.add_page(parcel.pages[0].clone()).unwrap();
     parcel.write(&incoming, (0, 4)).unwrap();
 
-    // All but the seventh, of which the third is damaged and the fifth is here.
+    // All chunks but the seventh; the third is damaged and the fifth is already held.
     let chunks = [0, 1, 2, 3, 4, 5, 7];
     let mut plain: Vec<u8> = chunks.iter().flat_map(|at| parcel.plain(0, *at).to_vec()).collect();
     plain[2500] ^= 1;

@@ -1,4 +1,4 @@
-//! Claims about leases, and about the removal of what nobody needs.
+//! Tests of leases and sweeps.
 
 use modelferry_protocol::ids::MigrationId;
 
@@ -8,7 +8,7 @@ use super::*;
 const FIRST: MigrationId = MigrationId([1; 16]);
 const SECOND: MigrationId = MigrationId([2; 16]);
 
-/// Removes everything that can be removed; returns what went.
+/// Removes everything that a sweep may remove. Returns the removed blobs.
 fn swept(store: &Store) -> Vec<Hash> {
     let sweep = store.sweep();
     let all = store.items().unwrap().into_iter().map(|item| item.blob.hash);
@@ -57,7 +57,7 @@ fn what_was_held_at_any_time_since_a_sweep_began_stays_in_it() {
     let lease = store.lease();
     lease.keep([blobs[0].hash]);
     let sweep = store.sweep();
-    // Whatever names them may have become durable after the sweep had asked for such names.
+    // A reference to the blob may have become durable after the sweep looked for references.
     drop(lease);
     store.lease().keep([blobs[1].hash]);
     store.want(FIRST, [blobs[2].hash]).unwrap();
@@ -92,7 +92,7 @@ fn what_a_migration_wants_stays_over_a_restart_until_all_who_want_it_have_ended(
     let (shared, own) = (store.put_bytes(b"shared").unwrap(), store.put_bytes(b"own").unwrap());
     store.want(FIRST, [shared.hash, own.hash]).unwrap();
     store.want(SECOND, [shared.hash]).unwrap();
-    // What is recorded next makes it durable.
+    // The next durable write makes it durable.
     store.put_bytes(b"other").unwrap();
     drop(store);
     let store = open(dir.path());
@@ -124,7 +124,7 @@ fn a_blob_on_its_way_in_is_not_removed_and_one_that_was_given_up_is() {
     assert!(!store.items().unwrap()[0].in_use);
     assert_eq!(swept(&store), [parcel.blob.hash]);
     assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
-    // It is begun from nothing, and arrives.
+    // Receiving it again starts from nothing and succeeds.
     assert_eq!(parcel.complete(&parcel.begin(&store).unwrap()).unwrap(), 4);
     store.verify(parcel.blob).unwrap();
 }
@@ -142,7 +142,7 @@ fn since_when_nobody_needs_a_blob_is_known_after_a_restart_and_forgotten_when_it
     assert_eq!(idle(&store).len(), 4);
     store.put_bytes(b"put again").unwrap();
     store.want(FIRST, [blobs[2].hash]).unwrap();
-    // It lends its chunks to another: without it that one would have had to be sent.
+    // Reusing the blob's chunks for another blob takes it off the list.
     let page = store.page(blobs[0], 0).unwrap();
     let other = Parcel::new([&content[..], b"more"].concat(), 1000, 100);
     let whole = Page { last: false, ..page };
@@ -160,7 +160,7 @@ fn chunks_of_a_blob_that_is_gone_are_lacking() {
     let page = store.page(donor, 0).unwrap();
     let reader = store.reader(donor.hash).unwrap();
     assert_eq!(swept(&store), [donor.hash]);
-    // Whoever has it open goes on reading.
+    // A reader that has the file open can still read it.
     assert_eq!(reader.read_at(0, 1000).unwrap(), content[..1000]);
     let other = blob_of(&[&content[..], b"more"].concat());
     let incoming = store.incoming(other, CUTTER).unwrap();
@@ -200,7 +200,7 @@ fn death_at_any_point_of_a_removal_leaves_the_store_whole() {
             let store = Store::open(dir.path(), Disk::faulty(&faults));
             let store = store.unwrap_or_else(|error| panic!("{context}: {error}"));
             store.verify(stays).unwrap();
-            // Each of the two is here as it was, or gone, and can be had again.
+            // Each of the two blobs is unchanged, or gone and can be received again.
             if store.size(goes.hash).unwrap().is_some() {
                 store.verify(goes).unwrap_or_else(|error| panic!("{context}: {error}"));
             }

@@ -1,12 +1,11 @@
-//! How many bytes are written to the disk for each that arrives.
+//! Measures the bytes written to disk per received byte.
 
 use super::*;
 
-/// A blob as large as those that are measured.
+/// Typical of the blobs in the benchmarks.
 const BLOB_BYTES: usize = 64 << 20;
 
-/// Receives a blob, made durable whenever `sync_bytes` have come, and returns the bytes written for it: its own, and the
-/// database's.
+/// Receives a blob with a sync after every `sync_bytes`. Returns all bytes written for it, including the database's.
 fn written(sync_bytes: u64) -> u64 {
     let (_from_dir, from) = store();
     let blob = from.put_bytes(&noise(30, BLOB_BYTES)).unwrap();
@@ -36,7 +35,7 @@ fn written(sync_bytes: u64) -> u64 {
 
 #[test]
 fn at_most_a_tenth_is_written_besides_a_blobs_own_bytes() {
-    // As much as a fast link brings between two syncs, and as little as is waited for on a slow one.
+    // Bytes that arrive between two syncs on a fast link and on a slow one.
     for sync_bytes in [4 << 20, 256 << 10] {
         let written = written(sync_bytes);
         assert!(written >= BLOB_BYTES as u64, "{written} bytes written: not all are counted");

@@ -1,4 +1,4 @@
-//! Which keys may finish a handshake here.
+//! Decides which keys may complete a handshake.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use modelferry_protocol::ids::Pin;
 
 use super::offers::Offers;
 
-/// The pinned keys and the open offer of a pairing.
+/// The pinned keys and the open pairing offer.
 #[derive(Default)]
 pub(super) struct Admission {
     pins: RwLock<HashSet<Pin>>,
@@ -19,34 +19,31 @@ pub(super) struct Admission {
 
 impl std::fmt::Debug for Admission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // rustls asks verifiers for Debug; which keys are pinned, and the code, is nobody's business.
+        // rustls requires Debug for verifiers. Print neither the pins nor the code.
         f.write_str("Admission")
     }
 }
 
 impl Admission {
-    /// Reports whether `pin` is a peer's.
     pub fn is_pinned(&self, pin: Pin) -> bool {
         self.pins.read().unwrap_or_else(PoisonError::into_inner).contains(&pin)
     }
 
-    /// Replaces the pinned keys.
     pub fn set_pins(&self, pins: impl Iterator<Item = Pin>) {
         *self.pins.write().unwrap_or_else(PoisonError::into_inner) = pins.collect();
     }
 
-    /// Returns the offers.
     pub fn offers(&self) -> MutexGuard<'_, Offers> {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports whether a stranger may come and prove that it knows the code.
+    /// Reports whether a stranger may connect and prove that it knows the code.
     pub fn offer_is_open(&self) -> bool {
         self.offers().is_open(Instant::now())
     }
 }
 
-/// One incoming connection's chance to be a pairing. Only one connection holds it at a time.
+/// The right of one incoming connection to pair. Only one connection holds it at a time.
 #[derive(Debug)]
 pub(super) struct PairTicket {
     admission: Arc<Admission>,
@@ -54,12 +51,12 @@ pub(super) struct PairTicket {
 }
 
 impl PairTicket {
-    /// Makes a ticket that is not yet taken.
+    /// Returns a ticket that is not taken.
     pub fn new(admission: Arc<Admission>) -> Arc<Self> {
         Arc::new(Self { admission, taken: AtomicBool::new(false) })
     }
 
-    /// Takes the ticket; false if another connection is pairing already, or the offer is gone.
+    /// Takes the ticket. Returns false if another connection holds it or the offer is gone.
     pub fn take(&self) -> bool {
         if self.is_taken() {
             return true;
@@ -71,12 +68,12 @@ impl PairTicket {
         true
     }
 
-    /// Reports whether this connection is the one that pairs.
+    /// Reports whether this connection holds the ticket.
     pub fn is_taken(&self) -> bool {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// Lets the next connection pair.
+    /// Returns the ticket, so that another connection may pair.
     pub fn release(&self) {
         if self.taken.swap(false, Ordering::AcqRel) {
             self.admission.pairing.store(false, Ordering::Release);

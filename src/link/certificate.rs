@@ -1,6 +1,6 @@
-//! What is trusted of a certificate: one Ed25519 public key and nothing else.
+//! Reads the Ed25519 public key of a certificate. The link trusts nothing else in it.
 //!
-//! Names, issuer and validity dates carry no trust here. A peer is its key, pinned at pairing, so a wrong
+//! Names, issuers and validity dates carry no trust. The key identifies a peer and is pinned at pairing, so a wrong
 //! clock cannot lock two agents out of each other.
 
 use modelferry_protocol::ids::Pin;
@@ -11,21 +11,21 @@ use rustls::pki_types::CertificateDer;
 /// Bytes of an Ed25519 public key.
 const ED25519_KEY_BYTES: usize = 32;
 
-/// A certificate that identifies no agent.
+/// A certificate that cannot identify an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// It does not parse.
     #[error("the certificate does not parse")]
     Malformed,
-    /// Its key is of another kind.
+    /// Its key is not Ed25519.
     #[error("the certificate's key is not Ed25519")]
     NotEd25519,
-    /// There is none, or a chain of several.
+    /// The peer presented no certificate, or a chain of several.
     #[error("{0} certificates were presented, an agent presents exactly one")]
     Count(usize),
 }
 
-/// Returns the SubjectPublicKeyInfo of `certificate`, which is an Ed25519 key.
+/// Returns the SubjectPublicKeyInfo of a certificate with an Ed25519 key.
 ///
 /// Errors: [`CertificateError`].
 pub(super) fn spki_of(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, CertificateError> {
@@ -35,7 +35,7 @@ pub(super) fn spki_of(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Certi
     Ok(spki)
 }
 
-/// Returns the SubjectPublicKeyInfo of the one certificate in `chain`.
+/// Returns the SubjectPublicKeyInfo of a chain of exactly one certificate.
 ///
 /// Errors: [`CertificateError`].
 pub(super) fn spki_of_chain(chain: &[CertificateDer<'_>]) -> Result<Vec<u8>, CertificateError> {
@@ -51,7 +51,7 @@ pub fn pin_of(spki: &[u8]) -> Pin {
     Pin(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 
-/// Reports whether `signature` is by the Ed25519 key in `spki` over `bytes`.
+/// Reports whether the Ed25519 key in `spki` made `signature` over `bytes`.
 pub fn verify_signature(spki: &[u8], bytes: &[u8], signature: &[u8]) -> bool {
     ed25519_key(spki)
         .is_some_and(|key| signature::UnparsedPublicKey::new(&signature::ED25519, key).verify(bytes, signature).is_ok())
@@ -61,7 +61,7 @@ fn ed25519_key(spki: &[u8]) -> Option<&[u8]> {
     spki.strip_prefix(&ED25519_SPKI_BEGIN).filter(|key| key.len() == ED25519_KEY_BYTES)
 }
 
-/// Makes the SubjectPublicKeyInfo of an Ed25519 public key.
+/// Returns the SubjectPublicKeyInfo of an Ed25519 public key.
 pub(super) fn spki_of_key(key: &[u8]) -> Vec<u8> {
     [&ED25519_SPKI_BEGIN[..], key].concat()
 }

@@ -1,4 +1,4 @@
-//! Warnings about peers, at most one a second for each, so that a peer cannot fill the log.
+//! Logs warnings about peers, at most one per second and peer, so that a peer cannot fill the log.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,12 @@ use modelferry_protocol::ids::Pin;
 
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// When each peer was last complained about; strangers share one entry, so that the table stays small.
+/// The time of the last warning about each peer. All strangers share the entry `None`, so that the table stays small.
 #[derive(Debug, Default)]
 pub(super) struct Complaints(Mutex<HashMap<Option<Pin>, Instant>>);
 
 impl Complaints {
-    /// Logs that `peer`, or a stranger, did something wrong.
+    /// Logs an error of a peer, or of a stranger if `peer` is `None`.
     pub fn warn(&self, peer: Option<Pin>, code: &str, reason: &str) {
         if self.due(peer, Instant::now()) {
             match peer {

@@ -1,4 +1,4 @@
-//! What the link can be told, and the QUIC settings that follow from it.
+//! The link's configuration, and the QUIC settings derived from it.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 use super::flow::{ACK_PACKETS, Flow};
 use crate::config::LinkSettings;
 
-/// Bytes of one stream in flight to this agent. 2.5 MB fill a long link with eight streams; one stream of
-/// a much larger window dies of its gaps (quinn keeps at most 1,024 pieces per stream).
+/// Receive window of one stream, bytes. Eight streams of 2.5 MB fill a long link. A much larger window would not help,
+/// because quinn keeps at most 1,024 separate pieces per stream.
 const STREAM_WINDOW_BYTES: u32 = 2_500_000;
-/// Bytes in flight on one connection, each way. quinn's own default is unlimited.
+/// Window of one connection in each direction, bytes. quinn's default is unlimited.
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
-/// Streams that a peer may have open, of each kind: four for each of two migrations, and some for what goes beside them.
+/// Maximum number of open streams of a peer, of each kind: four for each of two migrations, and four for other
+/// transfers.
 pub(super) const STREAMS_MAX: u32 = 12;
-/// Bytes of datagrams that wait here. They are signs of life and nobody reads them; quinn drops the oldest.
+/// Buffer for outgoing datagrams, bytes. Datagrams only show that the sender lives, and quinn drops the oldest.
 const DATAGRAMS_BYTES: usize = 1 << 10;
 
-/// Where the link listens, what it calls itself, and its clocks.
+/// The link's configuration.
 #[derive(Debug, Clone)]
 pub struct LinkConfig {
-    /// Where UDP is bound. Without IPv6 in the kernel `[::]` falls back to `0.0.0.0`.
+    /// The UDP address to bind. If the kernel lacks IPv6, `[::]` falls back to `0.0.0.0`.
     pub listen: SocketAddr,
-    /// The name that this agent suggests at pairing: its controller's.
+    /// The name that this agent suggests at pairing: the name of its controller.
     pub own_name: String,
-    /// The port at which peers can dial this agent, if it is not the one it listens on.
+    /// The port at which peers can dial this agent, if it differs from the listening port.
     pub advertise_port: Option<u16>,
-    /// The clocks.
     pub timing: Timing,
-    /// How to send, and how much at most.
+    /// Congestion control and caps.
     pub settings: LinkSettings,
-    /// The wall clock that windows of the week are opened by.
+    /// The local wall clock, which weekly windows follow.
     pub clock: fn() -> jiff::Zoned,
 }
 
@@ -50,24 +50,24 @@ impl Default for LinkConfig {
     }
 }
 
-/// The clocks of a link, all monotonic.
+/// The timeouts of a link. All use a monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// For a handshake, from the first packet to the last.
+    /// For a whole handshake.
     pub handshake: Duration,
     /// For the first frame of a connection.
     pub first_frame: Duration,
-    /// For the rest of a control frame, once it has begun.
+    /// For the rest of a control frame after its first byte.
     pub frame: Duration,
     /// Silence after which a connection is lost.
     pub idle: Duration,
-    /// Between two signs of life on a silent connection.
+    /// Interval of keep-alive packets on an idle connection.
     pub keep_alive: Duration,
-    /// For an old connection to prove that it lives, when the peer comes with a new one.
+    /// For an old connection to answer when the peer opens a new one.
     pub probe: Duration,
-    /// Before the first attempt to reconnect; doubled with every failure.
+    /// Delay before the first reconnection attempt. Doubles with every failure.
     pub retry_min: Duration,
-    /// Between two attempts to reconnect, at most.
+    /// Maximum delay between reconnection attempts.
     pub retry_max: Duration,
 }
 
@@ -87,14 +87,14 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// Returns how long to wait before attempt `failures` + 1, before jitter.
+    /// Returns the delay before attempt `failures` + 1, without jitter.
     pub(super) fn backoff(&self, failures: u32) -> Duration {
         self.retry_min.saturating_mul(1 << failures.min(16)).min(self.retry_max)
     }
 }
 
-/// Returns QUIC's settings for a connection whose peer is still a stranger: it may open one stream, and
-/// [`open_up`] allows the rest once it has proven to be a peer. `datagram_bytes`: of the largest that are tried.
+/// Returns the QUIC settings for a connection whose peer is not yet authenticated. It may open one stream; [`open_up`]
+/// allows the rest. `datagram_bytes`: the largest UDP payload that MTU discovery tries.
 pub(super) fn transport(timing: &Timing, flow: Flow, datagram_bytes: u16) -> Arc<TransportConfig> {
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_PACKETS));
@@ -117,7 +117,7 @@ pub(super) fn transport(timing: &Timing, flow: Flow, datagram_bytes: u16) -> Arc
     Arc::new(transport)
 }
 
-/// Allows a peer its streams.
+/// Allows an authenticated peer to open [`STREAMS_MAX`] streams of each kind.
 pub(super) fn open_up(connection: &quinn::Connection) {
     connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_MAX));
     connection.set_max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX));

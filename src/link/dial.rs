@@ -1,4 +1,4 @@
-//! Dials a peer whenever there is no connection to it, for ever.
+//! Dials every peer that is not connected, without limit.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ use super::registry::{canonical, unix_ms};
 use super::serve::{Served, serve};
 use super::shared::Shared;
 
-/// A name that TLS asks for and nobody looks at: a peer is its key.
+/// The server name for TLS. Nobody checks it, because the key identifies a peer.
 const SERVER_NAME: &str = "modelferry";
 
-/// Starts dialling `peer` after `pause`.
+/// Starts the task that keeps `peer` connected. Its first dial waits for `pause`.
 pub(super) fn start(shared: &Arc<Shared>, peer: Pin, pause: Duration) {
     let task = tokio::spawn(keep_connected(shared.clone(), peer, pause));
     shared.registry.set_dialler(peer, task.abort_handle());
@@ -43,7 +43,7 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
                 pause = with_jitter(shared.config.timing.backoff(failures));
             }
             shared.registry.unreached(peer, None, unix_ms() + pause.as_millis() as u64);
-            // The peer may call while this agent waits.
+            // The peer may connect first while this agent waits.
             let called = tokio::select! {
                 biased;
                 called = timeout(pause, held.wait_for(|held| *held)) => matches!(called, Ok(Ok(_))),
@@ -53,7 +53,8 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
                 continue;
             }
             let reason = match dial_peer(&shared, peer).await {
-                // In a task of its own: an unpairing ends the dialling, not what tidies up a connection.
+                // Serve in a separate task: unpairing aborts the dialling task, but must not abort the cleanup of a
+                // connection.
                 Ok(line) => match serve_apart(&shared, line).await {
                     Served::Session | Served::Duplicate => None,
                     Served::Refused(reason) => Some(reason),
@@ -78,27 +79,27 @@ async fn serve_apart(shared: &Arc<Shared>, line: Line) -> Served {
     served.unwrap_or_else(|error| Served::Refused(error.to_string()))
 }
 
-/// An address at which a peer was not reached.
+/// A failure to reach a peer at one address.
 struct Unreached {
     address: String,
     why: String,
-    /// Whether somebody has answered there.
+    /// Whether somebody answered at the address.
     is_answered: bool,
 }
 
-/// Dials a peer at all addresses that are known of it, side by side, until one answers with the peer's key.
+/// Dials a peer at all its known addresses, in a staggered race, until one answers with the peer's key.
 async fn dial_peer(shared: &Arc<Shared>, peer: Pin) -> Result<Line, String> {
     let known = shared.peers().by_pin(peer).cloned();
     let (reached, seen) = shared.registry.addresses(peer);
     let mut addresses: Vec<String> = reached.iter().map(SocketAddr::to_string).collect();
-    // One that it has moved to is newer than those that it was paired at.
+    // Try addresses that the peer has moved to before those from pairing.
     addresses.extend(known.iter().flat_map(|known| known.learned.iter().chain(&known.addresses).cloned()));
     addresses.extend(seen.iter().map(SocketAddr::to_string));
     let tried = Arc::new(Mutex::new(HashSet::new()));
     let attempts = addresses.into_iter().map(|address| dial_named(shared.clone(), peer, address, tried.clone()));
     race(attempts, head_start(shared, peer)).await.map_err(|failures| {
         let failures = || failures.iter().flatten();
-        // Somebody who answers says more than nobody.
+        // Prefer the failure of an address that answered: it explains more than silence.
         match failures().find(|failure| failure.is_answered).or_else(|| failures().next()) {
             Some(Unreached { address, why, .. }) => format!("{address}: {why}"),
             None => "no address of it is known; it must dial".to_owned(),
@@ -106,9 +107,9 @@ async fn dial_peer(shared: &Arc<Shared>, peer: Pin) -> Result<Line, String> {
     })
 }
 
-/// Dials a peer at what `address` leads to, but for what was `tried` by another name.
+/// Dials a peer at every address that `address` resolves to, except those already in `tried`.
 ///
-/// Errors: where it was not reached; nothing where there was nothing new to try.
+/// Errors: the failure to report; `None` if there was no new address.
 async fn dial_named(
     shared: Arc<Shared>,
     peer: Pin,
@@ -125,14 +126,14 @@ async fn dial_named(
     })
 }
 
-/// Returns how long the first address of a peer is dialled alone: longer than a handshake takes, where the way is known, so
-/// that a peer which is there is not dialled twice.
+/// Returns the head start of a peer's first address. It exceeds the duration of a handshake, if the round trip is
+/// known, so that a peer which answers is not dialled twice.
 fn head_start(shared: &Shared, peer: Pin) -> Duration {
     let rtt = shared.memory.get(peer).map_or(Duration::ZERO, |known| known.rtt);
     (rtt * 4).clamp(HEAD_START, HEAD_START * 8)
 }
 
-/// Dials addresses side by side, where `peer` is expected, or whoever offers to pair.
+/// Dials addresses in a staggered race. Expects the key of `peer`; without `peer`, any agent that offers to pair.
 pub(super) async fn dial_any(
     shared: &Arc<Shared>,
     addresses: Vec<SocketAddr>,
@@ -149,19 +150,19 @@ pub(super) async fn dial_any(
     race(addresses.into_iter().map(attempt), head_start).await
 }
 
-/// A dial that led to no connection.
+/// A failed dial.
 #[derive(Debug)]
 pub(super) enum DialError {
-    /// The address cannot be dialled from here.
+    /// The address cannot be dialled from this host.
     Address(quinn::ConnectError),
-    /// Somebody answered, or nobody did.
+    /// The connection failed. The peer may have answered; see [`DialError::is_answer`].
     Connection(quinn::ConnectionError),
-    /// The handshake took too long.
+    /// The handshake timed out.
     TooSlow,
 }
 
 impl DialError {
-    /// Reports whether somebody has answered.
+    /// Reports whether somebody answered.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Connection(error) if !matches!(error, ConnectionError::TimedOut))
     }
@@ -177,7 +178,7 @@ impl std::fmt::Display for DialError {
     }
 }
 
-/// Dials `address`, where `peer` is expected, if it is known who.
+/// Dials one address. Expects the key of `peer` if given.
 async fn dial(
     shared: &Shared,
     address: SocketAddr,
@@ -196,9 +197,9 @@ async fn dial(
     }
 }
 
-/// Shortens the pause before a dial by up to a half, so that two agents that lost each other do not dial in
-/// step. By how much follows from this agent's key and the number of the dial: it need not be random, only not
-/// the same on both sides.
+/// Shortens the pause before a dial by up to a half, so that two agents that lost each other do not dial in step. The
+/// amount derives from this agent's key and the number of the dial. It need not be random, only different on both
+/// sides.
 fn shortened(pause: Duration, own: Pin, dial: u32) -> Duration {
     let hash = blake3::hash(&[&own.0[..], &dial.to_le_bytes()].concat());
     pause - pause / 2 * u32::from(hash.as_bytes()[0]) / 255

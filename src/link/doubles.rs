@@ -1,8 +1,8 @@
-//! Finds two agents that use one identity: a cloned machine, or a state directory that was copied.
+//! Detects two agents that use one identity, after a machine was cloned or a state directory was copied.
 //!
-//! An agent that dials again has lost its older connection, or was restarted; then the older one is dead. Where the older one
-//! lives, again and again, another agent has the same key. The link to that identity is held back then: each of the two
-//! would take it from the other for ever, and each would act on what it alone believes.
+//! An agent dials again after it lost its connection or restarted, and its old connection is then dead. If the old
+//! connection is alive, repeatedly, another agent has the same key. The link then refuses both agents. Otherwise each
+//! would replace the other's connection for ever, and each would act on its own state.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -16,19 +16,20 @@ use tokio::time::Instant;
 use super::close::CloseCode;
 use super::line::Line;
 
-/// Replacements further apart than this have nothing to do with each other.
+/// Maximum time between two related replacements.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Connections that were taken from a living one, in a row, until two agents are the only explanation.
+/// Consecutive replacements of a live connection that prove two agents.
 const THEFTS_MIN: u32 = 2;
-/// Connections beside a living one, within a window of the one before, until they are. One may be a dial that was under way.
+/// Consecutive connections next to a live one, each within [`WINDOW`] of the last, that prove two agents. More than
+/// [`THEFTS_MIN`], because one may be a dial that was already under way.
 const DOUBTS_MIN: u32 = 3;
 
-/// How two agents with one identity showed.
+/// The evidence that two agents have one identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Double {
-    /// This agent met both, at these addresses, and holds the link to them back.
+    /// Both connected to this agent, from these addresses. This agent refuses both.
     Met([SocketAddr; 2]),
-    /// The peer has met another agent with this agent's identity.
+    /// The peer reported another agent with this agent's identity.
     Told,
 }
 
@@ -41,7 +42,7 @@ struct Sightings {
     is_held: bool,
 }
 
-/// What was seen of each identity.
+/// The evidence about each identity.
 #[derive(Debug, Default)]
 pub(super) struct Doubles {
     sightings: Mutex<HashMap<Pin, Sightings>>,
@@ -53,17 +54,17 @@ impl Doubles {
         self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports whether the link to `peer` is held back.
+    /// Reports whether connections of `peer` are refused.
     pub fn holds(&self, peer: Pin) -> bool {
         self.sightings().get(&peer).is_some_and(|sightings| sightings.is_held)
     }
 
-    /// Holds the link to `peer` back.
+    /// Refuses connections of `peer` until [`Doubles::release`].
     pub fn hold(&self, peer: Pin) {
         self.sightings().entry(peer).or_default().is_held = true;
     }
 
-    /// Opens it again, and forgets what was seen.
+    /// Accepts connections of `peer` again and clears the evidence.
     pub fn release(&self, peer: Pin) {
         self.sightings().remove(&peer);
         self.found.send_modify(|found| {
@@ -71,8 +72,8 @@ impl Doubles {
         });
     }
 
-    /// Notes that a connection takes the place of another one by the same side; reports whether it is worth asking if that
-    /// one lives, as another was replaced a moment ago.
+    /// Records that a new connection of `peer` replaces an older one dialled by the same side. Returns true if the
+    /// caller should probe the older one, because another was replaced within [`WINDOW`].
     pub fn replaces(&self, peer: Pin) -> bool {
         let (now, mut all) = (Instant::now(), self.sightings());
         let sightings = all.entry(peer).or_default();
@@ -83,7 +84,7 @@ impl Doubles {
         again
     }
 
-    /// Notes whether the one that is replaced lives; reports whether there are two agents.
+    /// Records whether the replaced connection is alive. Returns whether there are two agents.
     pub fn stolen(&self, peer: Pin, lives: bool) -> bool {
         let mut all = self.sightings();
         let sightings = all.entry(peer).or_default();
@@ -91,7 +92,7 @@ impl Doubles {
         sightings.thefts >= THEFTS_MIN
     }
 
-    /// Notes a connection beside one that lives and is kept; reports whether there are two agents.
+    /// Records a new connection next to a live one that is kept. Returns whether there are two agents.
     pub fn doubted(&self, peer: Pin) -> bool {
         let (now, mut all) = (Instant::now(), self.sightings());
         let sightings = all.entry(peer).or_default();
@@ -100,7 +101,7 @@ impl Doubles {
         sightings.doubts >= DOUBTS_MIN
     }
 
-    /// Holds the link to `peer` back from now on, as these two connections lead to two agents, and tells both.
+    /// Refuses `peer` from now on, because these connections lead to two agents. Closes both and gives the reason.
     pub fn met(&self, peer: Pin, lines: [&Line; 2]) {
         self.hold(peer);
         lines.iter().for_each(|line| line.close(CloseCode::TwoAgents, ""));
@@ -110,7 +111,7 @@ impl Doubles {
         });
     }
 
-    /// Notes why a connection ended, if the peer has met another agent with this agent's identity.
+    /// Records that the peer closed `line` because another agent uses this agent's identity, if it did.
     pub fn ended(&self, peer: Pin, line: &Line) {
         let told = match line.connection.close_reason() {
             Some(quinn::ConnectionError::ApplicationClosed(close)) => close.error_code == CloseCode::TwoAgents.into(),
@@ -121,7 +122,7 @@ impl Doubles {
         }
     }
 
-    /// Returns a view of what was found.
+    /// Subscribes to the identities found.
     pub fn watch(&self) -> watch::Receiver<BTreeMap<Pin, Double>> {
         self.found.subscribe()
     }

@@ -1,4 +1,5 @@
-//! Reads and writes a session's streams until the connection ends, and ends it on a peer that breaks the protocol.
+//! Reads and writes a session's streams until the connection ends. Closes the connection if the peer breaks the
+//! protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,10 @@ use super::complaints::Complaints;
 use super::frames::{ReadFailure, read_chunk, read_message};
 use super::line::Line;
 
-/// A few bytes that decide outrun the many that do not.
+/// Priority of the control stream over bulk streams: its few bytes decide what happens next.
 const CONTROL_PRIORITY: i32 = 1;
 
-/// Closes the connection on a peer that breaks the protocol, and complains about it.
+/// Closes the connection and logs a warning when the peer breaks the protocol.
 #[derive(Clone)]
 pub(super) struct Guard {
     pub line: Line,
@@ -34,7 +35,7 @@ impl Guard {
 
     fn failed(&self, failure: ReadFailure) {
         match failure {
-            // The connection tells its own end.
+            // The end of the connection is reported elsewhere.
             ReadFailure::Over => {}
             ReadFailure::TooSlow(_) => self.fault(CloseCode::TooSlow, &failure.to_string()),
             ReadFailure::Malformed(_) | ReadFailure::Cut => self.fault(CloseCode::Malformed, &failure.to_string()),
@@ -46,7 +47,7 @@ pub(super) async fn write_control(mut stream: SendStream, mut queued: mpsc::Rece
     let _ = stream.set_priority(CONTROL_PRIORITY);
     while let Some(message) = queued.recv().await {
         if let Err(error) = stream.write_all(&message.to_frame()).await {
-            // Either the connection is over, or the peer stopped listening to the only stream it must.
+            // Either the connection has ended, or the peer has stopped the control stream.
             return guard.line.close(CloseCode::Stream, &error.to_string());
         }
     }
@@ -99,7 +100,7 @@ async fn read_bulk(mut stream: RecvStream, chunks: mpsc::Sender<(ChunkHeader, By
     }
 }
 
-/// There is one control stream, and nothing else goes both ways.
+/// Closes the connection if the peer opens another bidirectional stream: only the control stream is allowed.
 pub(super) async fn refuse_streams(guard: Guard) {
     if guard.line.connection.accept_bi().await.is_ok() {
         guard.fault(CloseCode::Stream, "a second control stream");

@@ -1,4 +1,4 @@
-//! Frames off a stream. A peer's length is compared with its limit before anything is allocated for it.
+//! Reads frames from a stream. Compares the length that a peer sends with its limit before allocating memory.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use quinn::{ReadExactError, RecvStream};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-/// Bytes that are allocated ahead of their arrival: those of a chunk, or it would be copied each time that there are
-/// more of it. All streams of a peer together make it allocate 3 MiB.
+/// Bytes to allocate before they arrive: a whole chunk, so that a growing buffer is not copied. All streams of a peer
+/// together can cause an allocation of 3 MiB.
 const STEP_BYTES: usize = CHUNK_WIRE_BYTES_MAX as usize;
 
-/// Why no frame came off a stream.
+/// A failure to read a frame.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadFailure {
-    /// The stream or the connection is over.
+    /// The stream or the connection has ended.
     #[error("the stream is over")]
     Over,
-    /// The bytes are no frame.
+    /// The bytes are not a valid frame.
     #[error("{}", in_full(.0))]
     Malformed(#[from] FrameError),
     /// The stream ended inside a frame.
@@ -32,7 +32,7 @@ pub(super) enum ReadFailure {
     TooSlow(Duration),
 }
 
-/// Says what is wrong with a frame, and with its body, in one sentence.
+/// Formats a frame error with its source in one sentence.
 fn in_full(error: &FrameError) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}"));
     format!("{error}{}", source.unwrap_or_default())
@@ -47,7 +47,7 @@ impl From<ReadExactError> for ReadFailure {
     }
 }
 
-/// Reads the next control message. Waits for its first byte for ever, for the rest at most `within`.
+/// Reads the next control message. Waits for its first byte without limit, for the rest at most `within`.
 pub(super) async fn read_message(stream: &mut RecvStream, within: Duration) -> Result<Message, ReadFailure> {
     let mut header = [0; FRAME_HEADER_BYTES];
     if !begin(stream, &mut header).await? {
@@ -62,8 +62,7 @@ pub(super) async fn read_message(stream: &mut RecvStream, within: Duration) -> R
     timeout(within, rest).await.unwrap_or(Err(ReadFailure::TooSlow(within)))
 }
 
-/// Reads the next chunk of a bulk stream, and waits for it as long as it takes: a stalled transfer is
-/// paused, not broken off.
+/// Reads the next chunk of a bulk stream. Waits without limit, because a stalled transfer is a pause and not an error.
 pub(super) async fn read_chunk(stream: &mut RecvStream) -> Result<(ChunkHeader, Bytes), ReadFailure> {
     let mut header = [0; FRAME_HEADER_BYTES];
     if !begin(stream, &mut header).await? {
@@ -77,7 +76,7 @@ pub(super) async fn read_chunk(stream: &mut RecvStream) -> Result<(ChunkHeader, 
     Ok((chunk, bytes.into()))
 }
 
-/// Reads a frame's first byte; false at the end of the stream.
+/// Reads a frame's first byte. Returns false at the end of the stream.
 async fn begin(stream: &mut RecvStream, header: &mut [u8; FRAME_HEADER_BYTES]) -> Result<bool, ReadFailure> {
     match stream.read(&mut header[..1]).await {
         Ok(Some(_)) => Ok(true),
@@ -92,7 +91,7 @@ async fn read_body(stream: &mut RecvStream, bytes: usize) -> Result<Vec<u8>, Rea
         if body.len() == body.capacity() {
             body.reserve_exact(left.min(STEP_BYTES));
         }
-        // Into room that nobody has filled with zeros before.
+        // Read into uninitialized capacity, to save filling it with zeros.
         match stream.read_buf(&mut (&mut body).limit(left)).await {
             Ok(0) => return Err(ReadFailure::Cut),
             Ok(_) => {}

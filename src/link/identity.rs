@@ -1,7 +1,7 @@
-//! Who this agent is: an Ed25519 key and a certificate around it, made once.
+//! This agent's identity: an Ed25519 key and a certificate for it, created at the first start.
 //!
-//! The key is a file that only its owner may read. Anything else about it ends the start, as ssh does:
-//! a key that others could read may be in use elsewhere, and nobody would notice.
+//! Only the owner may read the key file. Any other state of the file ends the start, as ssh does: another user may have
+//! copied a readable key, and nobody would notice.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -19,20 +19,19 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use super::certificate::{pin_of, spki_of, spki_of_key};
 use crate::disk::Disk;
 
-/// Folder in the state directory.
+/// Directory below the state directory.
 const FOLDER: &str = "identity";
-/// Bytes that a key or certificate file has at most; ours have a few hundred.
+/// Maximum size of a key or certificate file. Real ones have a few hundred bytes.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 
-/// A key or certificate that cannot be used.
+/// An unusable key or certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// Others than the owner may use the key.
+    /// Users other than the owner may read the key.
     #[error(
         "{path} has mode {mode:04o}, so others can use this agent's key; if nobody has, type `chmod 0600 {path}`, else remove it and pair again"
     )]
     Mode {
-        /// The key file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -42,58 +41,49 @@ pub enum IdentityError {
         "{path} belongs to user {owner}, the agent runs as {user}; type `chown {user} {path} && chmod 0600 {path}`"
     )]
     Owner {
-        /// The key file.
         path: PathBuf,
-        /// Whose it is.
+        /// The file's owner, a user id.
         owner: u32,
-        /// Who the agent runs as.
+        /// The agent's user id.
         user: u32,
     },
-    /// The key file is a symbolic link, has a second name, or is no file at all.
+    /// The key file is a symbolic link, has several hard links, or is not a regular file.
     #[error("{path} is {what}; put the key itself there, as a file of its own, and type `chmod 0600 {path}`")]
     NotPlain {
-        /// The key file.
         path: PathBuf,
-        /// What it is instead.
+        /// What the file is instead.
         what: &'static str,
     },
-    /// The file is no such thing as it should hold: truncated, or in a foreign format.
+    /// The file is truncated or has a foreign format.
     #[error(
         "{path} is not {expected}; restore it from a backup, or move {folder} away to start over with a new key (every peer must then be paired again)"
     )]
     Malformed {
-        /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// What it should contain.
         expected: &'static str,
-        /// The folder of key and certificate.
+        /// The directory of the key and the certificate.
         folder: PathBuf,
     },
-    /// The certificate is for another key.
+    /// The certificate belongs to another key.
     #[error("{path} is not for the key beside it; remove it and start again, a new one is made")]
-    Foreign {
-        /// The certificate file.
-        path: PathBuf,
-    },
-    /// The disk failed.
+    Foreign { path: PathBuf },
+    /// An I/O error of the file system.
     #[error("cannot use {path}")]
     Io {
-        /// The file or folder.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: io::Error,
     },
 }
 
 impl IdentityError {
-    /// Reports whether an operator must change something before a new start can go better.
+    /// Reports whether an operator must act before another start can succeed.
     pub fn is_config(&self) -> bool {
         !matches!(self, Self::Io { .. })
     }
 }
 
-/// The agent's own key and certificate.
 pub struct Identity {
     key: Ed25519KeyPair,
     key_der: PrivatePkcs8KeyDer<'static>,
@@ -104,13 +94,13 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The private key stays out of every log.
+        // Keep the private key out of every log.
         f.debug_struct("Identity").field("pin", &self.pin).finish_non_exhaustive()
     }
 }
 
 impl Identity {
-    /// Loads key and certificate from `identity/` in `state_dir`, and makes what is missing there.
+    /// Loads the key and the certificate from `identity/` in `state_dir`. Creates missing ones.
     ///
     /// Errors: [`IdentityError`].
     pub fn load_or_create(state_dir: &Path, disk: &Disk) -> Result<Self, IdentityError> {
@@ -167,17 +157,17 @@ impl Identity {
         Ok(Self { pin: pin_of(&spki), key, key_der, certificate, spki })
     }
 
-    /// Returns what peers pin: SHA-256 of the public key.
+    /// Returns this agent's pin: SHA-256 of the SubjectPublicKeyInfo.
     pub fn pin(&self) -> Pin {
         self.pin
     }
 
-    /// Returns the SubjectPublicKeyInfo against which [`super::verify_signature`] holds.
+    /// Returns the SubjectPublicKeyInfo, for [`super::verify_signature`].
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    /// Returns the public key itself.
+    /// Returns the Ed25519 public key.
     pub fn public_key(&self) -> [u8; 32] {
         self.key.public_key().as_ref().try_into().expect("an Ed25519 key has 32 bytes")
     }
@@ -187,13 +177,13 @@ impl Identity {
         self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
     }
 
-    /// Returns key and certificate as TLS presents them.
+    /// Returns the key and the certificate for TLS.
     pub(super) fn certified_key(&self) -> Arc<rustls::sign::CertifiedKey> {
         let key = rustls::crypto::ring::sign::any_eddsa_type(&self.key_der).expect("the key was parsed before");
         Arc::new(rustls::sign::CertifiedKey::new(vec![self.certificate.clone()], key))
     }
 
-    /// Derives a secret for one `purpose`, the same after every start.
+    /// Derives a secret for `purpose`. It is the same at every start.
     pub(super) fn secret_for(&self, purpose: &[u8]) -> [u8; 32] {
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.key_der.secret_pkcs8_der());
         let tag = ring::hmac::sign(&key, purpose);
@@ -205,7 +195,7 @@ fn random(path: &Path, error: rcgen::Error) -> IdentityError {
     IdentityError::Io { path: path.to_owned(), source: io::Error::other(error) }
 }
 
-/// Reads the key file, if there is one, and only if it is the owner's alone.
+/// Reads the key file, if it exists. Errors unless only its owner can access it.
 fn read_key(path: &Path) -> Result<Option<Vec<u8>>, IdentityError> {
     let path_owned = || path.to_owned();
     let (metadata, bytes) = match read_at_most(path, OFlags::NOFOLLOW) {
@@ -233,9 +223,9 @@ fn read_key(path: &Path) -> Result<Option<Vec<u8>>, IdentityError> {
     Ok(Some(bytes))
 }
 
-/// Reads a small file through one descriptor, so that what was checked is what was read.
+/// Reads a small file. Checks and reads go through one descriptor, so that the file cannot be exchanged in between.
 fn read_at_most(path: &Path, flags: OFlags) -> io::Result<(Metadata, Vec<u8>)> {
-    // NONBLOCK: opening a pipe that somebody put there must not hang the start.
+    // NONBLOCK: a named pipe in place of the file must not block the start.
     let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let metadata = file.metadata()?;

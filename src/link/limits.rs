@@ -1,4 +1,4 @@
-//! The caps that were set by hand, in `limits.toml`: they outlive the agent.
+//! Stores caps set by an operator in `limits.toml`, so that they survive a restart.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use super::peers::PeersError;
 use crate::config::Rate;
 use crate::disk::Disk;
 
-/// Where they are kept, in the state directory.
+/// File name in the state directory.
 const FILE: &str = "limits.toml";
-/// What stands for no limit at all.
+/// The text for "unlimited".
 const NONE: &str = "none";
 
-/// What was set by hand; the agent's own under no pin, any amount without a rate.
+/// Caps set by an operator. The key `None` is the agent's own cap; the value `None` means unlimited.
 pub type ByHand = HashMap<Option<Pin>, Option<Rate>>;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,14 +33,14 @@ struct Entry {
     rate: String,
 }
 
-/// Returns where they are kept.
+/// Returns the path of the file.
 pub fn path(state_dir: &Path) -> PathBuf {
     state_dir.join(FILE)
 }
 
-/// Reads what was set by hand.
+/// Reads the caps set by an operator.
 ///
-/// Errors: [`PeersError`]; a cap that is not known must not be taken for none.
+/// Errors: [`PeersError`]. An unreadable cap must not count as unlimited.
 pub fn load(path: &Path) -> Result<ByHand, PeersError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -57,7 +57,7 @@ pub fn load(path: &Path) -> Result<ByHand, PeersError> {
     entries.collect::<Result<_, String>>().map_err(malformed)
 }
 
-/// Writes what was set by hand.
+/// Writes the caps set by an operator.
 ///
 /// Errors: [`PeersError::Io`].
 pub fn save(path: &Path, disk: &Disk, by_hand: &ByHand) -> Result<(), PeersError> {

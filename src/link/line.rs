@@ -1,4 +1,4 @@
-//! One QUIC connection, and why it ended.
+//! One QUIC connection, and the reason of its end.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,24 +9,24 @@ use super::certificate::spki_of_chain;
 use super::close::CloseCode;
 use super::flow::Lane;
 
-/// Why a peer is down that was paired with another key of this agent's, or is paired no more.
+/// The reason shown when the peer rejects this agent's key: it paired with another key, or has unpaired this agent.
 pub const KEY_UNKNOWN: &str = "the peer does not know this agent's key";
 
-/// Base of the transport error codes that stand for TLS alerts.
+/// Base of the transport error codes for TLS alerts.
 const CRYPTO_ERROR: u64 = 0x100;
 
-/// The TLS alerts that tell an operator what to do.
+/// TLS alerts that call for different actions of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alert {
-    /// `access_denied`: the key is not pinned there.
+    /// `access_denied`: the other side does not pin the key.
     AccessDenied,
-    /// `no_application_protocol`: no pairing is offered there.
+    /// `no_application_protocol`: the other side offers no pairing.
     NoProtocol,
-    /// Any other.
+    /// Any other alert.
     Other(u8),
 }
 
-/// Returns the TLS alert that ended a connection, if one did.
+/// Returns the TLS alert that ended a connection, if any.
 pub(super) fn alert_of(error: &ConnectionError) -> Option<Alert> {
     let code = match error {
         ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
@@ -40,7 +40,7 @@ pub(super) fn alert_of(error: &ConnectionError) -> Option<Alert> {
     }
 }
 
-/// Says in words why a connection ended, or did not come about.
+/// Describes in words why a connection ended or failed.
 pub(super) fn describe(error: &ConnectionError) -> String {
     match (alert_of(error), error) {
         (Some(Alert::AccessDenied), ConnectionError::ConnectionClosed(_)) => KEY_UNKNOWN.to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn describe(error: &ConnectionError) -> String {
             let text = code.map_or_else(|| format!("code {}", close.error_code), |code| code.text().to_owned());
             match String::from_utf8_lossy(&close.reason) {
                 reason if reason.is_empty() => format!("closed by the peer: {text}"),
-                // The peer's words: shown, never interpreted by a terminal.
+                // The peer chose this text. Escape it, so that a terminal does not interpret it.
                 reason => format!("closed by the peer: {text}: {}", reason.escape_debug()),
             }
         }
@@ -60,19 +60,19 @@ pub(super) fn describe(error: &ConnectionError) -> String {
     }
 }
 
-/// A connection, and the reason with which this side closed it.
+/// A connection and the reason for which this side closed it.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub connection: Connection,
-    /// Whether this agent dialled it.
+    /// Whether this agent dialled the connection.
     pub dialled: bool,
-    /// How fast it sends.
+    /// Pacing and caps of the connection.
     pub lane: Arc<Lane>,
     own_reason: Arc<OnceLock<String>>,
 }
 
 impl Line {
-    /// Takes a connection; `dialled` tells whether this agent dialled it.
+    /// Wraps a connection. `dialled`: whether this agent dialled it.
     pub fn new(connection: Connection, dialled: bool, lane: Arc<Lane>) -> Self {
         Self { connection, dialled, lane, own_reason: Arc::default() }
     }
@@ -82,27 +82,27 @@ impl Line {
         self.connection.stable_id() == other.connection.stable_id()
     }
 
-    /// Closes the connection; the first reason counts, be it this side's or the other's.
+    /// Closes the connection. Has no effect if it has already ended: the first reason counts, no matter whose.
     pub fn close(&self, code: CloseCode, reason: &str) {
-        // quinn would forget why the connection ended before.
+        // A second close would make quinn forget the first reason.
         if self.connection.close_reason().is_some() {
             return;
         }
         let text = if reason.is_empty() { code.text().to_owned() } else { format!("{}: {reason}", code.text()) };
         if self.own_reason.set(text).is_ok() {
-            // QUIC allows as much as fits in a packet.
+            // The reason must fit in one QUIC packet.
             let cut: String = reason.chars().take(240).collect();
             self.connection.close(code.into(), cut.as_bytes());
         }
     }
 
-    /// Waits for the end of the connection and tells why it came.
+    /// Waits for the end of the connection and returns the reason.
     pub async fn ended(&self) -> String {
         let error = self.connection.closed().await;
         self.reason_for(&error)
     }
 
-    /// Tells why the connection ended, if it did.
+    /// Returns the reason for which the connection ended; `None` while it is open.
     pub fn end(&self) -> Option<String> {
         self.connection.close_reason().map(|error| self.reason_for(&error))
     }
@@ -114,13 +114,13 @@ impl Line {
         }
     }
 
-    /// Returns the SubjectPublicKeyInfo that the other side has proven to own.
+    /// Returns the SubjectPublicKeyInfo that the peer proved to own.
     pub fn peer_spki(&self) -> Option<Vec<u8>> {
         let chain = self.connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         spki_of_chain(&chain).ok()
     }
 
-    /// Returns the application protocol that TLS agreed on.
+    /// Returns the application protocol that TLS negotiated.
     pub fn alpn(&self) -> Option<Vec<u8>> {
         let data = self.connection.handshake_data()?;
         data.downcast::<quinn::crypto::rustls::HandshakeData>().ok()?.protocol

@@ -1,4 +1,4 @@
-//! Takes the connections that others dial.
+//! Accepts incoming connections.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::line::{Line, describe};
 use super::shared::{HANDSHAKES_MAX, HANDSHAKES_UNVALIDATED_MAX, Shared};
 use super::{offering, serve};
 
-/// Accepts until the endpoint is closed.
+/// Accepts connections until the endpoint is closed.
 pub(super) async fn listen(shared: Arc<Shared>) {
     while let Some(incoming) = shared.endpoint.accept().await {
         let under_way = HANDSHAKES_MAX - shared.handshakes.available_permits();
@@ -22,7 +22,7 @@ pub(super) async fn listen(shared: Arc<Shared>) {
             continue;
         };
         if under_way >= HANDSHAKES_UNVALIDATED_MAX && !incoming.remote_address_validated() && incoming.may_retry() {
-            // Refused only where a retry is not possible, which was just asked.
+            // `retry` fails only where no retry is possible, and `may_retry` was checked.
             let _ = incoming.retry();
             continue;
         }
@@ -61,7 +61,7 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphoreP
     release(ticket);
 }
 
-/// Lets the next stranger pair without waiting until QUIC has forgotten this one.
+/// Returns the ticket at once, so that the next stranger can pair before QUIC has forgotten this connection.
 fn release(ticket: Option<Arc<PairTicket>>) {
     if let Some(ticket) = ticket {
         ticket.release();

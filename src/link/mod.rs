@@ -1,7 +1,7 @@
-//! QUIC between paired agents: identity, pairing, pins, and one session to each peer.
+//! QUIC between paired agents: identity, pairing, pins, and one session with each peer.
 //!
-//! The link does not know what a model is. It carries [`Message`]s in order and chunks in bulk, tells when
-//! a peer comes and goes, and reconnects by itself, for ever. What a lost connection means is the engine's.
+//! The link carries [`Message`]s in order and chunks in bulk. It reports when a peer connects and disconnects, and
+//! reconnects without limit. It knows nothing about models. The engine decides what a lost connection means.
 //!
 //! [`Message`]: modelferry_protocol::message::Message
 
@@ -61,23 +61,21 @@ pub use socket::Wire;
 use self::shared::{HANDSHAKES_MAX, Shared};
 use crate::config::Rate;
 
-/// Sessions that wait to be taken.
+/// Maximum number of sessions that the engine has not accepted yet.
 const SESSIONS_QUEUED_MAX: usize = 16;
-/// How long an end is told to the peers before the process goes.
+/// Time for peers to receive the close before the process ends.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// How often the caps are looked up in the week. A window opens within that of its minute.
+/// Interval at which caps follow the weekly windows. A window opens at most this late.
 const WEEK_STEP: Duration = Duration::from_secs(1);
 
-/// A link that cannot be started.
+/// A failure to start the link.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The UDP port cannot be had.
+    /// The UDP port cannot be bound.
     #[error("cannot listen on UDP {address}; is another agent running, or the address not of this host?")]
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// What failed.
         #[source]
         source: io::Error,
     },
@@ -88,10 +86,11 @@ pub enum LinkError {
 pub struct Link(Arc<Shared>);
 
 impl Link {
-    /// Listens, and begins to dial every peer. Sessions come out of the receiver, each once; whoever drops
-    /// it ends the link's use.
+    /// Binds the socket, accepts connections and begins to dial every peer. The returned receiver yields each session
+    /// once. Dropping the receiver makes the link unusable.
     ///
-    /// `hello` makes this agent's `Hello` for each connection anew.
+    /// `hello` builds this agent's `Hello` for each new connection.
+    ///
     /// Errors: [`LinkError`].
     pub async fn start(
         config: LinkConfig,
@@ -102,7 +101,7 @@ impl Link {
         Self::start_on(None, config, identity, peers, hello).await
     }
 
-    /// Starts as [`Link::start`] does, on `wire` if there is one.
+    /// Like [`Link::start`], but uses `wire` instead of a UDP socket if given.
     ///
     /// Errors: [`LinkError`].
     pub async fn start_on(
@@ -158,7 +157,7 @@ impl Link {
         Ok((Self(shared), receiver))
     }
 
-    /// Returns the address that is listened on.
+    /// Returns the address that the socket is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.0.endpoint.local_addr().unwrap_or(self.0.config.listen)
     }
@@ -173,32 +172,31 @@ impl Link {
         self.0.identity.sign(bytes)
     }
 
-    /// Returns the Ed25519 key that [`Link::sign`] signs with.
+    /// Returns the Ed25519 public key that verifies [`Link::sign`].
     pub fn public_key(&self) -> [u8; 32] {
         self.0.identity.public_key()
     }
 
-    /// Returns the paired peers.
     pub fn peers(&self) -> Vec<Peer> {
         self.0.peers().list().to_vec()
     }
 
-    /// Returns the peer called `name`.
+    /// Returns the peer with this name.
     pub fn peer(&self, name: &str) -> Option<Peer> {
         self.0.peers().by_name(name).cloned()
     }
 
-    /// Returns the peer of a pin.
+    /// Returns the peer with this pin.
     pub fn peer_by_pin(&self, pin: Pin) -> Option<Peer> {
         self.0.peers().by_pin(pin).cloned()
     }
 
-    /// Returns a view of how the link to a peer stands.
+    /// Subscribes to the state of the link to a peer.
     pub fn watch(&self, pin: Pin) -> watch::Receiver<PeerState> {
         self.0.registry.watch(pin)
     }
 
-    /// Has a peer that is not connected dialled at once, and not only when its turn comes: somebody waits for it.
+    /// Dials a disconnected peer at once instead of at its next retry, because a caller waits for it.
     pub fn hurry(&self, pin: Pin) {
         let is_down = self.0.registry.watch(pin).borrow().session().is_none();
         if is_down {
@@ -206,25 +204,26 @@ impl Link {
         }
     }
 
-    /// Returns a view of the identities that two agents were found to use.
+    /// Subscribes to the identities that two agents were found to use.
     pub fn doubles(&self) -> watch::Receiver<BTreeMap<Pin, Double>> {
         self.0.doubles.watch()
     }
 
-    /// Takes no connection to a peer, and keeps none, until [`Link::release`].
+    /// Closes the connection to a peer and refuses new ones until [`Link::release`].
     pub fn hold(&self, peer: Pin) {
         self.0.doubles.hold(peer);
         self.0.registry.kept(peer).iter().for_each(|line| line.close(CloseCode::TwoAgents, ""));
     }
 
-    /// Takes connections to a peer again.
+    /// Accepts connections to a peer again.
     pub fn release(&self, peer: Pin) {
         self.0.doubles.release(peer);
     }
 
-    /// Opens an offer, in the place of any that is open, and returns its code and how long it is good for.
+    /// Opens a pairing offer, replaces any open one, and returns its code and its lifetime.
     ///
-    /// `name`: what the peer is called here; without it, the name that the peer suggests.
+    /// `name`: the local name for the peer. Default: the name that the peer suggests.
+    ///
     /// Errors: [`PairError::Locked`], [`PairError::Name`].
     pub async fn offer(&self, name: Option<String>) -> Result<(Code, Duration), PairError> {
         name.as_deref().map_or(Ok(()), check_peer_name)?;
@@ -238,13 +237,14 @@ impl Link {
 
     /// Pairs with the agent at `address`, `HOST[:PORT]`, that offers `code`.
     ///
-    /// `name`: what the peer is called here; without it, the name that the peer suggests.
+    /// `name`: the local name for the peer. Default: the name that the peer suggests.
+    ///
     /// Errors: [`PairError`].
     pub async fn accept(&self, code: Code, address: &str, name: Option<String>) -> Result<Peer, PairError> {
         pair::accept(&self.0, code, address, name).await
     }
 
-    /// Forgets a peer: its pin is gone from disk first, then its connection is closed.
+    /// Removes a peer. Deletes its pin from disk first, then closes its connection.
     ///
     /// Errors: [`PairError::UnknownPeer`], [`PairError::NotSaved`].
     pub async fn unpair(&self, name: &str) -> Result<(), PairError> {
@@ -267,15 +267,15 @@ impl Link {
         Ok(())
     }
 
-    /// Returns what may be sent now: by the whole agent, then to each peer.
+    /// Returns the caps in force now: the agent's own, then one per peer.
     pub fn caps(&self) -> Vec<CapView> {
         self.0.apply_caps()
     }
 
-    /// Sets what may be sent, in the place of what the configuration says, also after a restart: to a peer, or by the
-    /// whole agent without `peer`. Windows of the configuration hold all the same.
+    /// Sets a cap that overrides the configured one and survives a restart: for `peer`, or for the whole agent without
+    /// `peer`. Configured weekly windows still apply.
     ///
-    /// Errors: [`PairError::UnknownPeer`]; [`PairError::NotSaved`], and it holds until the agent ends.
+    /// Errors: [`PairError::UnknownPeer`]; [`PairError::NotSaved`]: the cap is in force, but only until the agent ends.
     pub async fn limit(&self, peer: Option<&str>, limit: Limit) -> Result<(), PairError> {
         let pin = match peer {
             None => None,
@@ -290,23 +290,24 @@ impl Link {
         Ok(self.0.save_limits().await?)
     }
 
-    /// Returns why nothing may be sent to a peer, if an operator wants it so.
+    /// Returns the pause that an operator has set for sending to a peer, if any.
     pub fn paused(&self, peer: Pin) -> Option<Pause> {
         self.0.caps.pause(peer)
     }
 
-    /// Returns what operators allow to be sent to a peer; any amount without.
+    /// Returns the cap that operators set for a peer; `None` means unlimited.
     pub fn allowed(&self, peer: Pin) -> Option<Rate> {
         self.0.caps.allowed(peer)
     }
 
-    /// Sets what the work that is under way to a peer may send, beneath what operators allow; any amount without.
+    /// Sets a cap for the running work to a peer, in addition to the operators' caps; `None` means unlimited.
     pub fn cap_work(&self, peer: Pin, rate: Option<Rate>) {
         self.0.caps.set_work(peer, rate);
         self.0.apply_caps();
     }
 
-    /// Closes all connections and takes no new ones. Until then the link lives, also without a handle on it.
+    /// Closes all connections and accepts no more. Without this call the link lives on even after every handle is
+    /// dropped.
     pub async fn shutdown(&self) {
         self.0.stop.cancel();
         self.0.endpoint.close(CloseCode::Shutdown.into(), b"");
@@ -314,7 +315,7 @@ impl Link {
     }
 }
 
-/// Opens and closes the windows of the week.
+/// Applies the weekly windows as they open and close.
 async fn follow_the_week(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(WEEK_STEP);
     while !shared.stop.is_cancelled() {

@@ -1,4 +1,4 @@
-//! The side of a pairing that ran `pair offer`.
+//! The offering side of a pairing (`pair offer`).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,19 +17,19 @@ use super::peers::{Peer, called_from};
 use super::registry::unix_ms;
 use super::shared::Shared;
 
-/// Bytes that either side says in a pairing.
+/// Maximum size of each message of a pairing, bytes.
 pub(super) const PAIR_BYTES_MAX: usize = 1024;
 
 struct Refusal(CloseCode, String);
 
-/// Hears a stranger's proof and answers with this side's own.
+/// Reads a stranger's proof and answers with this side's own.
 pub(super) async fn offering(shared: &Arc<Shared>, line: Line) {
     let answered = timeout(shared.config.timing.first_frame, answer(shared, &line)).await;
     match answered.unwrap_or_else(|_| Err(Refusal(CloseCode::TooSlow, "no proof in time".to_owned()))) {
         Ok(peer) => {
             tracing::info!(peer = %peer.name, pin = %peer.pin, "paired");
-            // The accepting side closes once it has the answer, and dials first: until it has written this
-            // agent's pin it would turn it away.
+            // The accepting side closes after it has the answer, and dials first. It rejects this agent's key until it
+            // has written the pin.
             let _ = timeout(shared.config.timing.first_frame, line.ended()).await;
             line.close(CloseCode::Done, "");
             dial::start(shared, peer.pin, shared.config.timing.retry_min);
@@ -73,14 +73,14 @@ async fn answer(shared: &Shared, line: &Line) -> Result<Peer, Refusal> {
     Ok(peer)
 }
 
-/// Returns the keying material that TLS exports on both ends of this very connection.
+/// Returns the keying material that TLS exports on both ends of this connection.
 pub(super) fn exporter(line: &Line) -> Option<[u8; EXPORTER_BYTES]> {
     let mut exporter = [0; EXPORTER_BYTES];
     line.connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").ok()?;
     Some(exporter)
 }
 
-/// Writes a new peer to disk, and lets it in.
+/// Writes a new peer to disk, then accepts its key.
 pub(super) async fn pin_peer(shared: &Shared, peer: &Peer) -> Result<(), PairError> {
     shared
         .change_peers(|peers| {

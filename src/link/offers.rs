@@ -1,4 +1,4 @@
-//! The offering side of a pairing, as a machine without I/O: one offer, one right proof, few wrong ones.
+//! The state of pairing offers, without I/O: one open offer, which one correct or one wrong proof uses up.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,18 @@ use modelferry_protocol::pairing::{Code, LOCK_SECONDS, OFFER_SECONDS, VOID_OFFER
 /// Pairing is locked after too many wrong proofs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Locked {
-    /// For so long.
+    /// Time until the lock ends.
     pub remaining: Duration,
 }
 
-/// What a proof led to.
+/// The result of a proof.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is right. The offer is used up; this is what its peer is to be called, if that was said.
+    /// The proof is correct and the offer is used up. Holds the name that the offer gave its peer, if any.
     Right(Option<String>),
-    /// It is wrong, and the offer void.
+    /// The proof is wrong and the offer is void.
     Wrong,
-    /// There is no offer any more.
+    /// No offer is open.
     NoOffer,
 }
 
@@ -28,7 +28,7 @@ struct Offer {
     expires: Instant,
 }
 
-/// The open offer, and what became of the ones before.
+/// The open offer, and the times of recent void ones.
 #[derive(Default)]
 pub(super) struct Offers {
     open: Option<Offer>,
@@ -37,7 +37,7 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    /// Opens an offer in the place of any that is open.
+    /// Opens an offer and replaces any open one. Returns its lifetime.
     ///
     /// Errors: [`Locked`].
     pub fn open(&mut self, code: Code, name: Option<String>, now: Instant) -> Result<Duration, Locked> {
@@ -49,12 +49,11 @@ impl Offers {
         Ok(lasts)
     }
 
-    /// Reports whether an offer is open.
     pub fn is_open(&self, now: Instant) -> bool {
         self.open.as_ref().is_some_and(|offer| offer.expires > now)
     }
 
-    /// Uses the open offer up: `proves` tells whether the proof at hand is one for its code.
+    /// Uses up the open offer. `proves`: checks the proof against the offer's code.
     pub fn prove(&mut self, now: Instant, proves: impl FnOnce(&Code) -> bool) -> Outcome {
         let Some(offer) = self.open.take().filter(|offer| offer.expires > now) else { return Outcome::NoOffer };
         if proves(&offer.code) {

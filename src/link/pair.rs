@@ -1,4 +1,4 @@
-//! The side of a pairing that runs `pair accept`, and what either can fail with.
+//! The accepting side of a pairing (`pair accept`), and the errors of both sides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,42 +19,40 @@ use super::race::alternate;
 use super::registry::unix_ms;
 use super::shared::Shared;
 
-/// A pairing, or its end, that did not come about. The text says what to type next.
+/// A failed pairing or unpairing. The text says what to type next.
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
-    /// The name for the peer cannot be used.
+    /// The name for the peer cannot be used here.
     #[error(transparent)]
     Name(#[from] BadPeerName),
-    /// The other side took offence at the name for this agent.
+    /// The other side cannot use the name for this agent.
     #[error("{address} cannot use the name for this agent: {reason}; run `modelferry pair offer --as NAME` there")]
     NameThere {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
-        /// Its words.
+        /// The other side's explanation.
         reason: String,
     },
-    /// Too many wrong codes were tried.
+    /// Pairing is locked after too many wrong codes.
     #[error("pairing is locked for {} s more, after three wrong codes within an hour", remaining.as_secs().max(1))]
     Locked {
-        /// For so long.
+        /// Time until the lock ends.
         remaining: Duration,
     },
-    /// The address is none.
+    /// The address is invalid or does not resolve.
     #[error("`{address}` cannot be dialled: {reason}; give HOST or HOST:PORT")]
     Address {
-        /// What was given.
+        /// The given address.
         address: String,
-        /// What is wrong.
         reason: String,
     },
-    /// Nobody answers there, or not as an agent does.
+    /// Nobody answers at the address, or not as an agent.
     #[error(
         "{address} does not answer as an agent: {reason}; check that the agent there runs and that its UDP port is open"
     )]
     Unreachable {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
-        /// How it failed.
         reason: String,
     },
     /// No offer is open there.
@@ -62,35 +60,35 @@ pub enum PairError {
         "{address} has no open offer; run `modelferry pair offer` there and use the code that it prints, within 10 minutes"
     )]
     NoOffer {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
     },
-    /// Somebody else pairs with it right now.
+    /// The other side is busy with another pairing.
     #[error("{address} is busy with another pairing; try again in a few seconds")]
     Busy {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
     },
-    /// The code is wrong, and the offer void.
+    /// The code is wrong, and the offer is void.
     #[error(
         "the code is wrong, and the offer at {address} is void now; run `modelferry pair offer` there for a new one"
     )]
     WrongCode {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
     },
-    /// Whoever answered does not know the code.
+    /// The other side does not know the code.
     #[error(
         "{address} does not know the code: somebody else answers there, or stands in between; check the address, then run `modelferry pair offer` anew"
     )]
     Impostor {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
     },
-    /// The address leads back here.
+    /// The address leads back to this agent.
     #[error("{address} is this agent itself; give the other agent's address")]
     Oneself {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
     },
     /// The other side could not write the pairing to disk.
@@ -98,23 +96,20 @@ pub enum PairError {
         "{address} could not save the pairing: {reason}; see to its disk, then run `modelferry pair offer` there again"
     )]
     NotSavedThere {
-        /// What was dialled.
+        /// The dialled address.
         address: String,
-        /// Its words.
+        /// The other side's explanation.
         reason: String,
     },
-    /// The pairing could not be written to disk here.
+    /// This side could not write the pairing to disk.
     #[error(transparent)]
     NotSaved(#[from] PeersError),
-    /// No randomness for a code.
+    /// The system returned no random bytes for a code.
     #[error("the system gives no random bytes for a code; try again")]
     NoRandomness,
-    /// There is no such peer.
+    /// No peer has this name.
     #[error("no peer is called `{name}`; `modelferry peers` lists them")]
-    UnknownPeer {
-        /// The name.
-        name: String,
-    },
+    UnknownPeer { name: String },
 }
 
 /// Pairs with the agent at `address` that offers `code`.
@@ -142,7 +137,7 @@ pub(super) async fn accept(
 async fn dial_stranger(shared: &Arc<Shared>, address: &str) -> Result<Line, PairError> {
     let bad = |reason: String| PairError::Address { address: address.to_owned(), reason };
     let resolved = tokio::net::lookup_host(address).await.map_err(|error| bad(error.to_string()))?;
-    // The code is given to whoever answers first, and only once.
+    // The first address that answers gets the proof. The code cannot be used again.
     dial::dial_any(shared, alternate(resolved), None).await.map_err(|failures| {
         let told = failures.iter().find(|failure| failure.is_answer()).or(failures.first());
         match told {
@@ -165,7 +160,7 @@ async fn prove(
     if offering == shared.own() {
         return Err(PairError::Oneself { address: address.to_owned() });
     }
-    // Before the code is used up.
+    // Check this before the code is used up.
     if let Some(name) = &name {
         shared.peers().check_name(name, offering)?;
     }
@@ -198,7 +193,7 @@ async fn ask(line: &Line, request: &[u8]) -> Result<Vec<u8>, String> {
     recv.read_to_end(PAIR_BYTES_MAX).await.map_err(|error| error.to_string())
 }
 
-/// Says why the other side ended a pairing.
+/// Converts the close of a pairing by the other side into an error.
 fn refused(address: &str, error: &ConnectionError) -> PairError {
     let address = address.to_owned();
     match alert_of(error) {
@@ -220,7 +215,7 @@ fn refused(address: &str, error: &ConnectionError) -> PairError {
     }
 }
 
-/// Tells `HOST[:PORT]` as `host:port`; an IPv6 address may stand in brackets.
+/// Normalizes `HOST[:PORT]` to `host:port`. An IPv6 address may have brackets.
 fn with_port(address: &str) -> String {
     let address = address.trim();
     if let Ok(ip) = address.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>() {

@@ -1,4 +1,4 @@
-//! The peers this agent is paired with, in `peers.toml`.
+//! The paired peers, stored in `peers.toml`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,35 +12,35 @@ use super::limits::{self, ByHand};
 use super::registry::canonical;
 use crate::disk::Disk;
 
-/// Bytes in a peer's name. Names are typed and stand in tables.
+/// Maximum length of a peer's name. Operators type names, and tables show them.
 pub const PEER_NAME_BYTES_MAX: usize = 64;
 
-/// Addresses that are kept of those that a peer has called from. Four: a host with two networks that has moved once.
+/// Maximum number of learned addresses per peer. Four: two networks, before and after one move.
 pub const LEARNED_MAX: usize = 4;
 
-/// An agent that was paired with this one.
+/// A paired agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// What it is called here, and what DEST means.
+    /// The local name; operators type it as DEST.
     pub name: String,
-    /// Its key.
+    /// SHA-256 of its public key.
     pub pin: Pin,
-    /// Where to dial it, each `host:port`, as it was paired.
+    /// Addresses from pairing, each `host:port`.
     pub addresses: Vec<String>,
-    /// Where it has called from since, with its key, each `ip:port`; the newest first, [`LEARNED_MAX`] of them.
+    /// Addresses from which it connected since, each `ip:port`, the newest first, at most [`LEARNED_MAX`].
     pub learned: Vec<String>,
-    /// Unix milliseconds of the last pairing.
+    /// Time of the last pairing, Unix milliseconds.
     pub paired_ms: u64,
 }
 
 impl Peer {
-    /// Returns this peer with the address that it calls from; nothing if that is known.
+    /// Returns this peer with the address `observed` added; `None` if it is known.
     pub(super) fn at(&self, observed: SocketAddr) -> Option<Self> {
         let is_known = |address: &String| self.addresses.contains(address) || self.learned.contains(address);
         if is_known(&canonical(observed).to_string()) {
             return None;
         }
-        // Behind a translated address its own port may be forwarded; it is the last of those that it was paired at.
+        // Behind NAT the peer's own port may be forwarded. It is the port of the last address from pairing.
         let port = self.addresses.last().and_then(|address| address.rsplit_once(':')?.1.parse().ok());
         let mut learned = called_from(observed, port.unwrap_or(0));
         learned.retain(|address| !is_known(address));
@@ -50,48 +50,45 @@ impl Peer {
     }
 }
 
-/// Returns where a peer can be dialled that called from `observed` and says that it listens on `port`.
+/// Returns the addresses for dialling a peer that connected from `observed` and claims to listen on `port`.
 pub(super) fn called_from(observed: SocketAddr, port: u16) -> Vec<String> {
     let observed = canonical(observed);
     let mut addresses = vec![observed.to_string()];
-    // Another port is a translated address, and behind it the agent's own may be forwarded. On loopback
-    // nothing translates: there it is a relay, put in between on purpose, and must not be gone around.
+    // A different port means NAT, which may forward the peer's own port. Loopback has no NAT: there a different port
+    // means a relay that an operator set up on purpose, so do not bypass it.
     if port != observed.port() && port != 0 && !observed.ip().is_loopback() {
         addresses.push(SocketAddr::new(observed.ip(), port).to_string());
     }
     addresses
 }
 
-/// A `peers.toml` that cannot be used.
+/// A failure of `peers.toml`.
 #[derive(Debug, thiserror::Error)]
 pub enum PeersError {
-    /// It does not say what it should.
+    /// The content is invalid.
     #[error("{path}: {problem}; correct it, or move it away and pair again")]
     Malformed {
-        /// The file.
         path: PathBuf,
-        /// What is wrong, with the line where there is one.
+        /// What is wrong, with the line number if known.
         problem: String,
     },
-    /// The disk failed.
+    /// An I/O error of the file system.
     #[error("cannot use {path}")]
     Io {
-        /// The file.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: io::Error,
     },
 }
 
 impl PeersError {
-    /// Reports whether an operator must change something before a new start can go better.
+    /// Reports whether an operator must act before another start can succeed.
     pub fn is_config(&self) -> bool {
         matches!(self, Self::Malformed { .. })
     }
 }
 
-/// A name that a peer cannot have here.
+/// An unusable name for a peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPeerName {
     /// The name cannot be typed as a DEST.
@@ -100,14 +97,13 @@ pub enum BadPeerName {
         .0.escape_debug()
     )]
     Unusable(String),
-    /// Another peer has it.
+    /// Another peer has the name.
     #[error(
         "`{name}` already names the peer {holder}; choose another with `--as NAME`, or type `modelferry unpair {name}` first"
     )]
     Taken {
-        /// The name.
         name: String,
-        /// Whose it is.
+        /// The pin of that peer.
         holder: Pin,
     },
 }
@@ -128,7 +124,7 @@ pub fn check_peer_name(name: &str) -> Result<(), BadPeerName> {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    /// How many follow: a file with fewer was cut.
+    /// The number of entries that follow. A file with fewer was truncated.
     #[serde(default)]
     peers: Option<usize>,
     #[serde(default)]
@@ -144,16 +140,16 @@ struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     learned: Vec<String>,
     paired_ms: u64,
-    /// The key of this agent that the peer pins.
+    /// This agent's pin when the peer was paired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_pin: Option<String>,
 }
 
-/// Reads the file: each peer, and the key of this agent that it pins.
+/// Parses the file. Returns each peer with this agent's pin when it was paired.
 ///
-/// Errors: what is wrong with it.
+/// Errors: a description of what is wrong.
 fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
-    // Every file that was written whole begins with a comment.
+    // Every complete file begins with a comment, so an empty file was truncated.
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -184,25 +180,25 @@ fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
     Ok(list)
 }
 
-/// Where the peers are kept, in the state directory.
+/// File name in the state directory.
 const FILE: &str = "peers.toml";
 
-/// The paired peers, as `peers.toml` has them.
+/// The paired peers of `peers.toml`.
 #[derive(Debug, Clone)]
 pub struct Peers {
     disk: Disk,
     path: PathBuf,
     list: Vec<Peer>,
-    /// This agent's key, and by peer the key that it had when they paired.
+    /// This agent's current pin, and its pin when each peer was paired.
     own: Option<Pin>,
     paired_as: BTreeMap<Pin, Pin>,
-    /// What was set by hand of the caps, as it was loaded.
+    /// Caps set by an operator, as loaded at the start.
     limits: ByHand,
 }
 
 impl Peers {
-    /// Loads `peers.toml` from `state_dir`; without the file there are no peers yet. One that cannot be read is set
-    /// aside: what needs no peer goes on. And the caps that were set by hand.
+    /// Loads `peers.toml` and the caps set by an operator from `state_dir`. A missing file means no peers. An
+    /// unreadable `peers.toml` is set aside, so that work without peers continues.
     ///
     /// Errors: [`PeersError`].
     pub fn load(state_dir: &Path, disk: &Disk) -> Result<Self, PeersError> {
@@ -226,19 +222,19 @@ impl Peers {
         Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, limits })
     }
 
-    /// Returns why a list of peers was set aside, if one was and still cannot be read.
+    /// Returns why `peers.toml` was set aside, while the set-aside file exists.
     pub fn why_set_aside(state_dir: &Path) -> Option<String> {
         let text = std::fs::read(Disk::aside(&state_dir.join(FILE))).ok()?;
-        // A list that was mended there is still not in its place.
+        // A repaired file is still not in its place.
         Some(parse(&text).err().unwrap_or_else(|| "it could not be read when the agent started".to_owned()))
     }
 
-    /// Returns these peers as the list of the agent whose key is `own`.
+    /// Returns these peers with `own` as this agent's pin.
     pub fn owned_by(self, own: Pin) -> Self {
         Self { own: Some(own), ..self }
     }
 
-    /// Names the peers that pin another key than this agent has.
+    /// Returns the names of the peers that were paired with another key of this agent.
     pub fn pinning_another_key(&self) -> Vec<String> {
         let pins_another = |peer: &&Peer| match (self.own, self.paired_as.get(&peer.pin)) {
             (Some(own), Some(paired_as)) => own != *paired_as,
@@ -252,32 +248,31 @@ impl Peers {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// Returns what was set by hand of the caps before this start.
+    /// Returns the caps set by an operator before this start.
     pub(super) fn limits(&self) -> &ByHand {
         &self.limits
     }
 
-    /// Returns the disk that they are kept on.
     pub(super) fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// Returns the peers, in the order in which they were first paired.
+    /// Returns the peers in the order of their first pairing.
     pub fn list(&self) -> &[Peer] {
         &self.list
     }
 
-    /// Returns the peer called `name`.
+    /// Returns the peer with this name.
     pub fn by_name(&self, name: &str) -> Option<&Peer> {
         self.list.iter().find(|peer| peer.name == name)
     }
 
-    /// Returns the peer whose key is pinned as `pin`.
+    /// Returns the peer with this pin.
     pub fn by_pin(&self, pin: Pin) -> Option<&Peer> {
         self.list.iter().find(|peer| peer.pin == pin)
     }
 
-    /// Checks that the peer `pin` may be called `name`.
+    /// Checks that the peer `pin` may have the name `name`.
     ///
     /// Errors: [`BadPeerName`].
     pub fn check_name(&self, name: &str, pin: Pin) -> Result<(), BadPeerName> {
@@ -288,7 +283,7 @@ impl Peers {
         }
     }
 
-    /// Returns these peers and `peer`, which takes the place of an older entry of the same key.
+    /// Returns these peers with `peer` added. It replaces an older entry of the same key.
     pub(super) fn with(&self, peer: Peer) -> Self {
         let mut next = self.clone();
         if let Some(own) = self.own {
@@ -301,13 +296,13 @@ impl Peers {
         next
     }
 
-    /// Returns these peers without the one whose key is `pin`.
+    /// Returns these peers without the one that has this pin.
     pub(super) fn without(&self, pin: Pin) -> Self {
         let list = self.list.iter().filter(|peer| peer.pin != pin).cloned().collect();
         Self { list, ..self.clone() }
     }
 
-    /// Writes the peers to disk.
+    /// Writes `peers.toml`.
     ///
     /// Errors: [`PeersError::Io`].
     pub(super) fn save(&self) -> Result<(), PeersError> {

@@ -1,5 +1,5 @@
-//! Attempts side by side, each begun a little after the one before, so that one which gets no answer holds up none of the
-//! others: "happy eyeballs", RFC 8305.
+//! Runs attempts in a staggered race ("happy eyeballs", RFC 8305), so that an unanswered attempt does not delay the
+//! others.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How long an attempt is alone before the next begins beside it. RFC 8305 recommends a quarter of a second.
+/// Default delay before the next attempt starts. RFC 8305 recommends 250 ms.
 pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Returns what the first attempt comes to that succeeds; the others are dropped. The next attempt begins after
-/// `head_start`, or as soon as one has failed.
+/// Returns the result of the first successful attempt and drops the others. Starts the next attempt after `head_start`,
+/// or as soon as one fails.
 ///
-/// Errors: what each of them failed with.
+/// Errors: the failures of all attempts.
 pub(super) async fn race<T: Send + 'static, E: Send + 'static>(
     attempts: impl IntoIterator<Item = impl Future<Output = Result<T, E>> + Send + 'static>,
     head_start: Duration,
@@ -40,7 +40,7 @@ pub(super) async fn race<T: Send + 'static, E: Send + 'static>(
     }
 }
 
-/// Orders addresses so that IPv6 and IPv4 take turns: where one of the two is dead, all of its addresses are.
+/// Orders addresses so that IPv6 and IPv4 alternate, because often all addresses of one family fail together.
 pub(super) fn alternate(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let addresses: Vec<SocketAddr> = addresses.into_iter().collect();
     let begins_with_six = addresses.first().is_some_and(SocketAddr::is_ipv6);
@@ -73,7 +73,7 @@ mod tests {
         })
     }
 
-    /// Pairing waited ten seconds behind a dead IPv6 address.
+    /// Regression: pairing waited ten seconds for a dead IPv6 address.
     #[tokio::test(start_paused = true)]
     async fn an_attempt_that_gets_no_answer_holds_up_none_of_the_others() {
         let begun = Instant::now();

@@ -1,7 +1,7 @@
-//! The one connection that is kept to each peer.
+//! Keeps one connection to each peer.
 //!
-//! Either side dials, so two connections may come up at once. Both sides then keep the one that the lower
-//! pin dialled. A newer connection by the same dialler means that it has lost the older one.
+//! Both sides dial, so two connections may come up at once. Both sides then keep the one that the agent with the lower
+//! pin dialled. A newer connection from the same dialler means that it has lost the older one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,32 +16,29 @@ use super::close::CloseCode;
 use super::line::Line;
 use super::session::Session;
 
-/// Why a peer is down that was not dialled before.
+/// The reason shown before the first dial of a peer.
 pub const NOT_YET: &str = "not connected yet";
 
-/// How the link to a peer stands.
+/// The state of the link to a peer.
 #[derive(Debug, Clone)]
 pub enum PeerState {
-    /// Connected.
     Up {
-        /// The session.
         session: Session,
-        /// Unix milliseconds of its begin.
+        /// When the session began, Unix milliseconds.
         since_ms: u64,
     },
-    /// Not connected.
     Down {
-        /// Unix milliseconds since when.
+        /// Since when, Unix milliseconds.
         since_ms: u64,
-        /// Why, in words.
+        /// The reason, in words.
         reason: String,
-        /// Unix milliseconds of the next attempt, if one is waited for.
+        /// Time of the next attempt, Unix milliseconds, if one is scheduled.
         next_try_ms: Option<u64>,
     },
 }
 
 impl PeerState {
-    /// Returns the session while there is one.
+    /// Returns the session, if connected.
     pub fn session(&self) -> Option<&Session> {
         match self {
             Self::Up { session, .. } => Some(session),
@@ -50,35 +47,35 @@ impl PeerState {
     }
 }
 
-/// Returns the wall clock in Unix milliseconds, for people to read.
+/// Returns the wall clock in Unix milliseconds, for display.
 pub(super) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-/// What becomes of a new connection.
+/// The decision about a new connection.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// It is the one to keep, under this number.
+    /// Keep it. Holds its id.
     Keep(u64),
-    /// The other one is kept.
+    /// Close it: the other connection is kept.
     Duplicate,
-    /// It is kept if this older one is dead.
+    /// Keep it only if this older connection is dead.
     Doubt(Line),
-    /// Its peer is not paired any more.
+    /// Close it: its peer is not paired any more.
     Unpaired,
 }
 
 struct Slot {
     state: watch::Sender<PeerState>,
     kept: Option<(u64, Line)>,
-    /// Follows `kept`, for those who wait.
+    /// Whether `kept` holds a connection, for subscribers.
     held: watch::Sender<bool>,
     dialler: Option<AbortHandle>,
-    /// Somebody waits for the peer: the next dial must not.
+    /// Wakes the dialling task, because a caller waits for the peer.
     hurry: Arc<Notify>,
-    /// Where a dial last succeeded.
+    /// The address at which a dial last succeeded.
     reached: Option<SocketAddr>,
-    /// Where the peer last called from.
+    /// The address from which the peer last connected.
     seen: Option<SocketAddr>,
 }
 
@@ -114,7 +111,7 @@ struct Table {
     last_id: u64,
 }
 
-/// The connections and the states of all peers.
+/// The connections and states of all peers.
 #[derive(Default)]
 pub(super) struct Registry(Mutex<Table>);
 
@@ -127,8 +124,8 @@ impl Registry {
         act(self.table().slots.entry(pin).or_insert_with(|| Slot::new("not paired")))
     }
 
-    /// Decides about a new connection. `dead`: the one that was in doubt before and proved dead.
-    /// `is_pinned` is asked under the lock, so that an unpairing either sees the connection or stops it.
+    /// Decides about a new connection. `dead`: the older connection, if it was in doubt and proved dead. Calls
+    /// `is_pinned` under the lock: an unpairing either sees the new connection or prevents it.
     pub fn offer(
         &self,
         own: Pin,
@@ -148,8 +145,8 @@ impl Registry {
             let lives = kept.end().is_none() && !dead.is_some_and(|dead| dead.is(kept));
             let lower_dialled = line.dialled == (own < peer);
             if lives && line.dialled != kept.dialled && !lower_dialled {
-                // This agent dialled while there was no connection, so the kept one is younger than that.
-                // A peer that dials in spite of one may have been restarted.
+                // A connection that this agent dialled began when there was none, so the kept one is newer. A peer that
+                // dials despite a kept connection may have restarted.
                 return if line.dialled { Verdict::Duplicate } else { Verdict::Doubt(kept.clone()) };
             }
         }
@@ -161,12 +158,12 @@ impl Registry {
         Verdict::Keep(id)
     }
 
-    /// Returns the connection to `peer` that is kept.
+    /// Returns the kept connection to `peer`.
     pub fn kept(&self, peer: Pin) -> Option<Line> {
         self.with(peer, |slot| slot.kept.as_ref().map(|(_, line)| line.clone()))
     }
 
-    /// Tells that the kept connection `id` has become a session; false if it is not kept any more.
+    /// Records that the kept connection `id` has become a session. Returns false if it is no longer kept.
     pub fn up(&self, peer: Pin, id: u64, session: Session) -> bool {
         self.with(peer, |slot| {
             let kept = slot.kept.as_ref().is_some_and(|(kept, _)| *kept == id);
@@ -177,7 +174,7 @@ impl Registry {
         })
     }
 
-    /// Tells that connection `id` is over.
+    /// Records that connection `id` has ended.
     pub fn over(&self, peer: Pin, id: u64, reason: String) {
         self.with(peer, |slot| {
             if slot.kept.as_ref().is_some_and(|(kept, _)| *kept == id) {
@@ -188,7 +185,7 @@ impl Registry {
         });
     }
 
-    /// Tells why the peer was not reached, if it was tried, and when it is tried again.
+    /// Records why a dial failed, unless `why` is `None`, and when the next one follows, in Unix milliseconds.
     pub fn unreached(&self, peer: Pin, why: Option<String>, next: u64) {
         self.with(peer, |slot| {
             slot.state.send_if_modified(|state| match state {
@@ -202,7 +199,7 @@ impl Registry {
         });
     }
 
-    /// Takes over the task that dials `peer`, in the place of an older one.
+    /// Stores the task that dials `peer` and replaces an older one.
     pub fn set_dialler(&self, peer: Pin, dialler: AbortHandle) {
         self.with(peer, |slot| {
             if slot.kept.is_none() {
@@ -214,7 +211,7 @@ impl Registry {
         });
     }
 
-    /// Closes the connection to `peer` and dials it no more.
+    /// Closes the connection to `peer` and stops dialling it.
     pub fn forget(&self, peer: Pin) {
         if let Some(mut slot) = self.table().slots.remove(&peer) {
             if let Some(dialler) = slot.dialler.take() {
@@ -225,28 +222,28 @@ impl Registry {
         }
     }
 
-    /// Returns a view of the peer's state.
+    /// Subscribes to the peer's state.
     pub fn watch(&self, peer: Pin) -> watch::Receiver<PeerState> {
         self.with(peer, |slot| slot.state.subscribe())
     }
 
-    /// Returns what is told when somebody waits for the peer.
+    /// Returns the signal that wakes the dialling task of `peer`.
     pub fn hurry(&self, peer: Pin) -> Arc<Notify> {
         self.with(peer, |slot| slot.hurry.clone())
     }
 
-    /// Returns a view of whether a connection is kept.
+    /// Subscribes to whether a connection to `peer` is kept.
     pub fn held(&self, peer: Pin) -> watch::Receiver<bool> {
         self.with(peer, |slot| slot.held.subscribe())
     }
 
-    /// Returns where a dial of `peer` last succeeded, and where it last called from.
+    /// Returns the address at which a dial of `peer` last succeeded, and the one from which it last connected.
     pub fn addresses(&self, peer: Pin) -> (Option<SocketAddr>, Option<SocketAddr>) {
         self.with(peer, |slot| (slot.reached, slot.seen))
     }
 }
 
-/// Returns an IPv4 address that a dual-stack socket shows as IPv6 in its own form.
+/// Converts an IPv4-mapped IPv6 address, as a dual-stack socket shows it, to IPv4.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

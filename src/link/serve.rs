@@ -1,4 +1,4 @@
-//! A connection from the end of its handshake to its own end.
+//! Runs a connection from the end of its handshake to its close.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use super::registry::Verdict;
 use super::session::Greeted;
 use super::shared::Shared;
 
-/// Between two looks at whether an old connection lives.
+/// Interval of the checks whether an old connection is alive.
 const PROBE_STEP: Duration = Duration::from_millis(20);
 
-/// What became of a connection.
+/// The outcome of a connection.
 #[derive(Debug)]
 pub(super) enum Served {
-    /// It was a session, and is over.
+    /// It became a session, which has ended.
     Session,
-    /// It never became one, for this reason.
+    /// It did not become a session, for this reason.
     Refused(String),
-    /// The other side's connection was kept.
+    /// The connection dialled by the other side was kept.
     Duplicate,
 }
 
@@ -37,7 +37,7 @@ struct Refusal {
     reason: String,
 }
 
-/// Takes a connection to a paired peer through both `Hello`s and to its end.
+/// Serves a connection to a paired peer: exchanges `Hello`, then runs the session to its end.
 pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     let Some(spki) = line.peer_spki() else {
         line.close(CloseCode::Unpaired, "");
@@ -63,7 +63,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     let (control, hello, agreed) = match greet(shared, &line, peer).await {
         Ok(greeted) => greeted,
         Err(refusal) => {
-            // Closed by the peer or the network, the connection knows better why.
+            // If the peer or the network closed the connection, its reason says more.
             let reason = line.end().unwrap_or_else(|| {
                 shared.complaints.warn(Some(peer), refusal.code.text(), &refusal.reason);
                 refusal.reason.clone()
@@ -85,13 +85,13 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
             taken = shared.sessions.send(new) => if taken.is_err() {
                 line.close(CloseCode::Shutdown, "");
             },
-            // Before anybody took it.
+            // The connection ended before the engine accepted the session.
             _ = line.ended() => {}
         }
     }
     learn(shared, &line, peer).await;
     let reason = line.ended().await;
-    // It may have moved meanwhile, and QUIC have followed it.
+    // The peer may have moved meanwhile, and QUIC may have followed it.
     learn(shared, &line, peer).await;
     shared.doubles.ended(peer, &line);
     drive.stop().await;
@@ -101,15 +101,15 @@ pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
     Served::Session
 }
 
-/// Learns where a peer called from; where it was dialled is known.
+/// Stores the address of a peer that dialled this agent. Addresses that this agent dials are known.
 async fn learn(shared: &Shared, line: &Line, peer: Pin) {
     if !line.dialled {
         shared.learn(peer, line.connection.remote_address()).await;
     }
 }
 
-/// Reports whether, as far as can be seen, one agent alone uses the peer's key. One that dials again has lost its older
-/// connection; where that lives, time and again, it is another agent's.
+/// Reports whether only one agent appears to use the peer's key. A peer dials again after it lost its older connection.
+/// If the older one is repeatedly alive, it belongs to another agent.
 async fn is_only_agent(shared: &Shared, peer: Pin, line: &Line) -> bool {
     if shared.doubles.holds(peer) {
         return false;
@@ -127,7 +127,7 @@ async fn is_only_agent(shared: &Shared, peer: Pin, line: &Line) -> bool {
     !found
 }
 
-/// Makes the connection the kept one, or says with which code it ends.
+/// Makes `line` the kept connection. Returns its id, or the code to close it with.
 async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode> {
     let mut dead = None;
     loop {
@@ -153,11 +153,11 @@ async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode>
     }
 }
 
-/// Reports whether the peer still answers on `line`, within `patience`.
+/// Reports whether the peer answers on `line` within `patience`.
 async fn lives(line: &Line, patience: Duration) -> bool {
     let heard = line.connection.stats().udp_rx.datagrams;
-    // QUIC has no ping for applications. A stream that is given up at once must be acknowledged; a peer
-    // that was restarted answers with a stateless reset.
+    // QUIC offers applications no ping. A peer must acknowledge a stream that is opened and reset; a restarted peer
+    // answers with a stateless reset.
     if let Ok(Ok(mut stream)) = timeout(PROBE_STEP, line.connection.open_uni()).await {
         let _ = stream.reset(CloseCode::Done.into());
     }
@@ -165,7 +165,7 @@ async fn lives(line: &Line, patience: Duration) -> bool {
     while line.end().is_none() && Instant::now() < deadline {
         let answered = line.connection.stats().udp_rx.datagrams > heard;
         sleep(PROBE_STEP).await;
-        // A stateless reset is a datagram as well; by now it has ended the connection.
+        // A stateless reset is a datagram too. By now it has ended the connection.
         if answered {
             return line.end().is_none();
         }
@@ -173,7 +173,7 @@ async fn lives(line: &Line, patience: Duration) -> bool {
     false
 }
 
-/// Exchanges the `Hello`s on the control stream, which the side that dialled opens.
+/// Exchanges `Hello` messages on the control stream. The dialling side opens the stream.
 async fn greet(shared: &Shared, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello, Agreed), Refusal> {
     let within = shared.config.timing.first_frame;
     let greeting = async {

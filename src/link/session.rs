@@ -1,4 +1,4 @@
-//! A live connection to a peer: control messages in order on one stream, chunks on several others.
+//! A live connection to a peer: one stream carries control messages in order, several others carry chunks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use super::flow::SIGN_OF_LIFE;
 use super::line::Line;
 use super::registry::canonical;
 
-/// Control messages that wait to be written, and that wait to be read, at most.
+/// Maximum number of control messages in each of the send and receive queues.
 const MESSAGES_QUEUED_MAX: usize = 64;
-/// Chunks that wait to be read at most: 4 MiB. What does not fit stays in the streams' windows.
+/// Maximum number of received chunks in the queue, 4 MiB. Further chunks stay in the streams' windows.
 const CHUNKS_QUEUED_MAX: usize = 16;
 
-/// How urgent chunks are, beside others on the same connection.
+/// The priority of chunks relative to others on the same connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// They go while nothing that is due wants to.
+    /// Sent only while no due chunk waits.
     Spare,
-    /// They go as soon as they can.
+    /// Sent as soon as possible.
     Due,
 }
 
@@ -42,15 +42,14 @@ impl Urgency {
     }
 }
 
-/// The connection is over.
+/// The connection has ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the connection to the peer is over: {reason}")]
 pub struct SessionClosed {
-    /// Why.
     pub reason: String,
 }
 
-/// A connection to a paired peer, after both `Hello`s.
+/// A connection to a paired peer after both sides have sent `Hello`.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
@@ -72,14 +71,11 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// A session that has just begun, and what arrives on it.
+/// A new session and its incoming messages and chunks.
 #[derive(Debug)]
 pub struct NewSession {
-    /// The session.
     pub session: Session,
-    /// Its control messages.
     pub inbox: Inbox,
-    /// Its chunks.
     pub chunks: ChunkInbox,
 }
 
@@ -88,30 +84,29 @@ pub struct NewSession {
 pub struct Inbox(mpsc::Receiver<Message>);
 
 impl Inbox {
-    /// Waits for the next message; nothing once the connection is over.
+    /// Waits for the next message. Returns `None` after the connection has ended.
     pub async fn recv(&mut self) -> Option<Message> {
         self.0.recv().await
     }
 }
 
-/// Chunks from the peer, from all bulk streams as they come.
+/// Chunks from the peer, from all bulk streams in the order of arrival.
 #[derive(Debug)]
 pub struct ChunkInbox(mpsc::Receiver<(ChunkHeader, Bytes)>);
 
 impl ChunkInbox {
-    /// Waits for the next chunk; nothing once the connection is over.
+    /// Waits for the next chunk. Returns `None` after the connection has ended.
     pub async fn recv(&mut self) -> Option<(ChunkHeader, Bytes)> {
         self.0.recv().await
     }
 }
 
 impl Session {
-    /// Returns the peer's pin.
     pub fn peer(&self) -> Pin {
         self.0.peer
     }
 
-    /// Returns what the peer was called here when the session began.
+    /// Returns the peer's local name at the begin of the session.
     pub fn peer_name(&self) -> String {
         self.0.peer_name.clone()
     }
@@ -121,22 +116,21 @@ impl Session {
         &self.0.peer_spki
     }
 
-    /// Returns the peer's `Hello`.
     pub fn hello(&self) -> &Hello {
         &self.0.hello
     }
 
-    /// Returns what the two agents have agreed on for this connection.
+    /// Returns the version and features that the two agents negotiated for this connection.
     pub fn agreed(&self) -> &Agreed {
         &self.0.agreed
     }
 
-    /// Returns a number that no other session of this process has; later sessions have greater ones.
+    /// Returns an id unique in this process. Later sessions have greater ids.
     pub fn id(&self) -> u64 {
         self.0.id
     }
 
-    /// Returns the address that the peer is at now.
+    /// Returns the peer's current address.
     pub fn remote_address(&self) -> SocketAddr {
         canonical(self.0.line.connection.remote_address())
     }
@@ -146,12 +140,12 @@ impl Session {
         self.0.line.connection.rtt()
     }
 
-    /// Returns how many bytes QUIC lets be on their way now.
+    /// Returns the current congestion window, bytes.
     pub fn window_bytes(&self) -> u64 {
         self.0.line.connection.stats().path.cwnd
     }
 
-    /// Returns the bytes of all UDP datagrams sent on this connection, repeats and headers of QUIC included.
+    /// Returns the bytes of all UDP datagrams sent on this connection, including retransmissions and QUIC headers.
     pub fn udp_tx_bytes(&self) -> u64 {
         self.0.line.connection.stats().udp_tx.bytes
     }
@@ -161,8 +155,7 @@ impl Session {
         self.0.line.connection.stats().udp_rx.bytes
     }
 
-    /// Queues a control message; waits while the queue is full. That it was queued does not say that it
-    /// arrives.
+    /// Queues a control message. Waits while the queue is full. A queued message may still be lost with the connection.
     ///
     /// Errors: [`SessionClosed`].
     pub async fn send(&self, message: Message) -> Result<(), SessionClosed> {
@@ -172,40 +165,40 @@ impl Session {
         }
     }
 
-    /// Opens a stream for chunks; waits while the peer allows no more of them.
+    /// Opens a stream for chunks. Waits while the peer's stream limit is reached.
     ///
     /// Errors: [`SessionClosed`].
     pub async fn open_bulk(&self, urgency: Urgency) -> Result<BulkSender, SessionClosed> {
         let stream = self.0.line.connection.open_uni().await.map_err(|_| self.0.line.lost())?;
-        // Fails on a stream that is over only, and then the first write tells.
+        // This fails only on a stream that has ended; the first write then returns the error.
         let _ = stream.set_priority(urgency.priority());
         Ok(BulkSender { stream, line: self.0.line.clone(), is_paused: self.0.is_paused.clone(), inside_chunk: false })
     }
 
-    /// Says that a transfer runs, until what is returned is dropped. Meanwhile the peer gets a sign of life four times
-    /// a second, so that a link which was cut is found to be mended as soon as it is.
+    /// Marks a transfer as running until the returned value is dropped. Meanwhile the session sends a datagram four
+    /// times a second, so that both sides notice at once when a cut link is repaired.
     pub fn busy(&self) -> Busy {
         let connection = self.0.line.connection.clone();
         Busy(tokio::spawn(async move {
             let mut tick = tokio::time::interval(SIGN_OF_LIFE);
-            // A datagram nobody reads; a peer that takes none can do without.
+            // Nobody reads this datagram. Stop if the peer does not accept datagrams.
             while connection.close_reason().is_none() && connection.send_datagram(Bytes::new()).is_ok() {
                 tick.tick().await;
             }
         }))
     }
 
-    /// Closes the connection; the peer is told `code` and `reason`. Both sides will connect again.
+    /// Closes the connection with `code` and `reason`. Both sides reconnect.
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.0.line.close(code, reason);
     }
 
-    /// Waits for the end of the connection and tells why it came.
+    /// Waits for the end of the connection and returns the reason.
     pub async fn closed(&self) -> String {
         self.0.line.ended().await
     }
 
-    /// Returns why the connection is over; nothing while it is not.
+    /// Returns why the connection ended; `None` while it is open.
     pub fn close_reason(&self) -> Option<String> {
         self.0.line.end()
     }
@@ -217,7 +210,7 @@ impl Line {
     }
 }
 
-/// A transfer that runs.
+/// A running transfer; see [`Session::busy`].
 #[derive(Debug)]
 pub struct Busy(tokio::task::JoinHandle<()>);
 
@@ -227,7 +220,7 @@ impl Drop for Busy {
     }
 }
 
-/// One stream of chunks. Dropped between two chunks it ends well; dropped inside one it is given up.
+/// A stream of chunks. Dropping it between two chunks finishes the stream; dropping it inside a chunk resets it.
 #[derive(Debug)]
 pub struct BulkSender {
     stream: SendStream,
@@ -237,14 +230,14 @@ pub struct BulkSender {
 }
 
 impl BulkSender {
-    /// Sends a chunk; waits while the peer's window is full, and while a cap of 0 pauses what is sent to it.
+    /// Sends a chunk. Waits while the peer's window is full, and while a cap of 0 pauses sending.
     ///
-    /// After a call that was dropped half-way the sender cannot be used again.
+    /// Not cancel-safe: after a call was dropped before it returned, do not use the sender again.
     ///
     /// Errors: [`SessionClosed`].
     pub async fn send(&mut self, header: ChunkHeader, bytes: Bytes) -> Result<(), SessionClosed> {
         debug_assert_eq!(header.wire_bytes as usize, bytes.len(), "the header tells the chunk's length");
-        // A peer that was forgotten changes no more; its connection tells its own end.
+        // An error means that the peer was removed; the connection then ends by itself.
         let _ = self.is_paused.wait_for(|is_paused| !is_paused).await;
         self.inside_chunk = true;
         let mut parts = [Bytes::from(header.to_frame()), bytes];
@@ -257,13 +250,13 @@ impl BulkSender {
 impl Drop for BulkSender {
     fn drop(&mut self) {
         if self.inside_chunk {
-            // A finished stream would present the half chunk as a broken frame, which ends the connection.
+            // A finished stream would present the half chunk as a malformed frame, which closes the connection.
             let _ = self.stream.reset(CloseCode::Done.into());
         }
     }
 }
 
-/// What makes a session of a connection.
+/// A connection after the `Hello` exchange, ready to become a session.
 pub(super) struct Greeted {
     pub id: u64,
     pub line: Line,
@@ -275,11 +268,11 @@ pub(super) struct Greeted {
     pub control: (SendStream, RecvStream),
 }
 
-/// Everything that must keep running for a session.
+/// The tasks of a session. Dropping it ends them.
 pub(super) struct Drive(JoinSet<()>);
 
 impl Greeted {
-    /// Begins the session; it lives as long as the connection and the [`Drive`].
+    /// Begins the session. It lives as long as the connection and the [`Drive`].
     pub fn begin(
         self,
         frame: Duration,
@@ -312,7 +305,7 @@ impl Greeted {
 }
 
 impl Drive {
-    /// Stops what runs, so that inboxes and queues end.
+    /// Ends the tasks, and with them the inboxes and queues.
     pub async fn stop(mut self) {
         self.0.shutdown().await;
     }

@@ -1,4 +1,4 @@
-//! What all tasks of a link share.
+//! State shared by all tasks of a link.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,14 +22,14 @@ use super::session::NewSession;
 use super::tls::Tls;
 use crate::disk::blocking;
 
-/// Makes this agent's `Hello` to the peer of a pin.
+/// Builds this agent's `Hello` for the peer with this pin.
 pub type MakeHello = Arc<dyn Fn(Pin) -> Hello + Send + Sync>;
 
-/// Handshakes that may be under way at once.
+/// Maximum number of concurrent handshakes.
 pub(super) const HANDSHAKES_MAX: usize = 64;
-/// Handshakes under way above which a newcomer must first show that its address is its own.
+/// Number of concurrent handshakes above which a new one must first validate its address.
 pub(super) const HANDSHAKES_UNVALIDATED_MAX: usize = 16;
-/// Bytes that one connection not yet accepted may have buffered, and all of them.
+/// Maximum bytes buffered for one connection that is not accepted yet, and for all of them together.
 const INCOMING_BYTES_MAX: u64 = 64 << 10;
 const INCOMING_BYTES_TOTAL_MAX: u64 = 4 << 20;
 
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub config: LinkConfig,
     pub identity: Identity,
     pub endpoint: Endpoint,
-    /// Whether datagrams go where the host's routes lead, so that these tell how large they may be.
+    /// Whether datagrams follow the host's routes, so that a route's MTU limits their size.
     pub is_routed: bool,
     pub tls: Tls,
     pub admission: Arc<Admission>,
@@ -48,16 +48,15 @@ pub(super) struct Shared {
     pub sessions: mpsc::Sender<NewSession>,
     pub handshakes: Arc<Semaphore>,
     pub stop: CancellationToken,
-    /// What may be sent.
     pub caps: Caps,
-    /// What is known of the links to peers.
+    /// Measured rates and round trips of the links to peers.
     pub memory: Memory,
-    /// Where the socket learns of a new connection's lane.
+    /// Passes a new connection's [`Lane`] from its controller to the socket.
     pub announced: Announced,
-    /// Settings for accepting, but for the TLS part, which is made anew while an offer is open.
+    /// Settings for accepting connections. The TLS part is replaced while an offer is open.
     pub server: quinn::ServerConfig,
     pub peers: Mutex<Peers>,
-    /// Held across a change of the peers and its way to the disk.
+    /// Held while the peers change, until the change is on disk.
     pub changing: tokio::sync::Mutex<()>,
 }
 
@@ -74,7 +73,7 @@ impl Shared {
 
     /// Changes the peers, on disk first.
     ///
-    /// Errors: what `change` refuses with, or [`PeersError`].
+    /// Errors: those of `change`, or [`PeersError`].
     pub async fn change_peers<E: From<PeersError>>(
         &self,
         change: impl FnOnce(&Peers) -> Result<Peers, E>,
@@ -88,8 +87,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Keeps the address that a peer calls from, with its key, for the time when it calls no more: it may have moved, and
-    /// this agent may have to dial it there.
+    /// Stores the address from which a peer connected. The peer may have moved, and this agent may later have to dial
+    /// it there.
     pub async fn learn(&self, pin: Pin, observed: SocketAddr) {
         let moved = |peers: &Peers| peers.by_pin(pin).and_then(|peer| peer.at(observed));
         if moved(&self.peers()).is_none() {
@@ -98,12 +97,12 @@ impl Shared {
         let change = |peers: &Peers| Ok(moved(peers).map_or_else(|| peers.clone(), |peer| peers.with(peer)));
         match self.change_peers::<PeersError>(change).await {
             Ok(()) => tracing::info!(peer = %pin, address = %canonical(observed), "the peer calls from a new address"),
-            // It is learned again on the next connection.
+            // The next connection tries again.
             Err(error) => tracing::warn!(%error, "the peer's new address cannot be kept"),
         }
     }
 
-    /// Makes the settings for accepting one connection from `address`, and its lane.
+    /// Builds the settings for accepting one connection from `address`, and its [`Lane`].
     pub fn server_config(
         &self,
         address: SocketAddr,
@@ -118,7 +117,7 @@ impl Shared {
         (Arc::new(config), lane)
     }
 
-    /// Makes the settings for dialling `address` once, and the connection's lane.
+    /// Builds the settings for dialling `address` once, and the connection's [`Lane`].
     pub fn client_config(
         &self,
         address: SocketAddr,
@@ -139,13 +138,12 @@ impl Shared {
         (Flow::new(self.config.settings.congestion, lane.clone(), self.announced.clone()), lane)
     }
 
-    /// Puts a connection that has turned out to lead to `peer` under that peer's cap, and lets it begin with what is
-    /// known of the link.
+    /// Applies the cap of `peer` to a connection whose peer is now known, and passes on what is known of the link.
     pub fn claim(&self, lane: &Lane, peer: Pin) {
         lane.claim(self.caps.bucket(peer), self.memory.get(peer));
     }
 
-    /// Makes the caps hold that belong to this moment, and returns them.
+    /// Applies the caps that hold now, and returns them.
     pub fn apply_caps(&self) -> Vec<CapView> {
         let peers: Vec<(Pin, String)> = self.peers().list().iter().map(|peer| (peer.pin, peer.name.clone())).collect();
         let now = (self.config.clock)();
@@ -153,7 +151,7 @@ impl Shared {
         self.caps.apply(&peers, day, now.hour() as u16 * 60 + now.minute() as u16)
     }
 
-    /// Writes to disk what was set by hand of the caps. Whoever calls it holds `changing`.
+    /// Writes the caps set by an operator. The caller must hold `changing`.
     ///
     /// Errors: [`PeersError::Io`].
     pub async fn save_limits(&self) -> Result<(), PeersError> {
@@ -161,19 +159,19 @@ impl Shared {
         blocking(move || super::limits::save(&super::limits::path(peers.dir()), peers.disk(), &by_hand)).await
     }
 
-    /// Keeps what a connection has learned of the link to `peer` for the next one.
+    /// Stores what a connection measured of the link to `peer`, for the next connection.
     pub async fn remember(self: &Arc<Self>, lane: &Lane, peer: Pin) {
         let Some(measured) = lane.measured() else { return };
         self.memory.set(peer, measured);
         let shared = self.clone();
-        // Only an advice: an agent that cannot write it finds out again.
+        // This is only a hint. If it cannot be written, the next connection measures again.
         if let Err(error) = blocking(move || shared.memory.save()).await {
             tracing::warn!(%error, "cannot keep what was measured of the link");
         }
     }
 }
 
-/// Makes the settings for accepting pinned keys.
+/// Builds the settings for accepting pinned keys.
 pub(super) fn server_config(tls: &Tls) -> quinn::ServerConfig {
     let mut server = quinn::ServerConfig::with_crypto(tls.server(None));
     server

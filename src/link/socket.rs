@@ -1,4 +1,4 @@
-//! The UDP socket that is listened on and dialled from.
+//! The UDP socket for incoming and outgoing connections.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -13,16 +13,16 @@ use super::flow::{Announced, Caps, PacedSocket};
 use super::identity::Identity;
 use super::mtu::DATAGRAM_BYTES_MAX;
 
-/// Bytes that may wait in the socket to be taken out, if the host allows so many: a receiver that does not get a processor
-/// for a millisecond loses none at 10 Gbit/s. Commonly a host allows a fifth of a megabyte, which is twice the default.
+/// Receive buffer to request. With 1 MiB, a receiver that gets no processor for a millisecond loses nothing at 10
+/// Gbit/s. Hosts commonly allow about 0.2 MB, twice the default.
 const WAITING_BYTES: usize = 1 << 20;
 
-/// What a link runs on. Its clock is tokio's, so that both can be simulated.
+/// The network and randomness of a link; tests simulate both. The clock is tokio's, which tests can simulate too.
 #[derive(Debug)]
 pub struct Wire {
-    /// Carries datagrams.
+    /// Sends and receives datagrams.
     pub socket: Arc<dyn AsyncUdpSocket>,
-    /// Seeds QUIC's choices that need not be secret; without it they are random.
+    /// Seed for QUIC's choices that need not be secret. `None`: random.
     pub seed: Option<[u8; 32]>,
 }
 
@@ -30,7 +30,7 @@ impl Wire {
     /// Binds a UDP socket to `listen`.
     pub(super) fn bind(listen: SocketAddr) -> io::Result<Self> {
         let socket = bind(listen)?;
-        // Without it a busy receiver loses more, and asks for it again.
+        // With the default buffer a busy receiver loses more packets and requests them again.
         if let Err(error) = set_socket_recv_buffer_size(&socket, WAITING_BYTES) {
             tracing::debug!(%error, "the socket keeps the room that it has for what arrives");
         }
@@ -38,7 +38,7 @@ impl Wire {
     }
 }
 
-/// Makes QUIC's endpoint of `wire`.
+/// Builds the QUIC endpoint on `wire`.
 pub(super) fn endpoint(
     wire: Wire,
     identity: &Identity,
@@ -46,8 +46,9 @@ pub(super) fn endpoint(
     caps: &Caps,
     announced: &Announced,
 ) -> io::Result<Endpoint> {
-    // The same after every start: a peer's packet for a connection from before is then answered with a
-    // stateless reset that it believes, and it reconnects at once instead of waiting for silence to end.
+    // Derive the secrets from the key, so that they survive a restart. The agent can then answer packets of old
+    // connections with a valid stateless reset, and the peer reconnects at once instead of waiting for the idle
+    // timeout.
     let reset = identity.secret_for(b"modelferry/1 stateless reset");
     let ids = identity.secret_for(b"modelferry/1 connection id");
     let id_key = u64::from_le_bytes(ids[..8].try_into().expect("eight of 32 bytes"));

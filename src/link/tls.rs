@@ -1,7 +1,7 @@
-//! TLS as agents speak it: version 1.3, one Ed25519 certificate each way, pins instead of authorities.
+//! TLS between agents: version 1.3, one Ed25519 certificate on each side, pins instead of certificate authorities.
 //!
-//! No early data and no tickets: every connection proves both keys anew, so that an unpairing holds from
-//! the next handshake on. Validity dates are ignored, see [`super::certificate`].
+//! Early data and session tickets are off. Every connection proves both keys anew, so an unpairing takes effect at the
+//! next handshake. Validity dates are ignored, see [`super::certificate`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +22,13 @@ use rustls::{DigitallySignedStruct, DistinguishedName, PeerIncompatible, Signatu
 use super::admission::{Admission, PairTicket};
 use super::certificate::{pin_of, spki_of};
 
-/// The one kind of signature that agents make.
+/// The only signature algorithm that agents use.
 const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[webpki::ring::ED25519],
     mapping: &[(SignatureScheme::ED25519, &[webpki::ring::ED25519])],
 };
 
-/// TLS reads no clock here: validity dates are ignored, and a host whose clock stands before 1970 must not panic.
+/// A fixed time for TLS. Validity dates are ignored, and a host with a clock before 1970 must not panic.
 #[derive(Debug)]
 struct NoClock;
 
@@ -38,7 +38,7 @@ impl TimeProvider for NoClock {
     }
 }
 
-/// Makes TLS configurations around one identity.
+/// Builds TLS configurations for one identity.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     key: Arc<CertifiedKey>,
@@ -47,12 +47,12 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// Takes the identity's `key`; `admission` tells whom to let in.
+    /// `key`: this agent's identity. `admission`: decides which keys to accept.
     pub fn new(key: Arc<CertifiedKey>, admission: Arc<Admission>) -> Self {
         Self { key, admission, provider: Arc::new(rustls::crypto::ring::default_provider()) }
     }
 
-    /// Makes the configuration for accepting: pinned keys, and a stranger that takes `ticket`.
+    /// Builds the configuration for accepting pinned keys, and a stranger that takes `ticket`.
     pub fn server(&self, ticket: Option<Arc<PairTicket>>) -> Arc<QuicServerConfig> {
         let mut alpn = vec![ALPN_LINK.to_vec()];
         alpn.extend(ticket.is_some().then(|| ALPN_PAIR.to_vec()));
@@ -71,12 +71,12 @@ impl Tls {
         Arc::new(QuicServerConfig::try_from(config).expect("the provider has QUIC's initial suite"))
     }
 
-    /// Makes the configuration for dialling the peer `pin`.
+    /// Builds the configuration for dialling the peer `pin`.
     pub fn client(&self, pin: Pin) -> Arc<QuicClientConfig> {
         self.client_with(Some(pin), ALPN_LINK)
     }
 
-    /// Makes the configuration for dialling a stranger to pair with.
+    /// Builds the configuration for dialling a stranger in order to pair.
     pub fn pairing_client(&self) -> Arc<QuicClientConfig> {
         self.client_with(None, ALPN_PAIR)
     }
@@ -96,7 +96,7 @@ impl Tls {
     }
 }
 
-/// Returns the pin of the one certificate presented, if it is one that an agent has.
+/// Returns the pin of the presented certificate. Errors unless there is exactly one, with an Ed25519 key.
 fn sole_pin(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Result<Pin, rustls::Error> {
     if !intermediates.is_empty() {
         return Err(rustls::CertificateError::BadEncoding.into());
@@ -105,12 +105,13 @@ fn sole_pin(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>
     Ok(pin_of(&spki))
 }
 
-/// Whose certificate is looked at.
+/// Verifies the other side's certificate.
 #[derive(Debug)]
 enum PeerCert {
-    /// Of who dials: pinned, or a stranger that takes the ticket.
+    /// The side that dialled this agent: accepts pinned keys, and a stranger that takes the ticket.
     Dialling { admission: Arc<Admission>, ticket: Option<Arc<PairTicket>> },
-    /// Of who was dialled: by its pin; by none when pairing, where the proofs cover the key instead.
+    /// The side that this agent dialled: accepts only `expected`. A pairing expects no pin, because its proofs cover
+    /// the key.
     Dialled { expected: Option<Pin> },
 }
 
@@ -127,13 +128,13 @@ impl PeerCert {
             }
             Self::Dialled { expected } => expected.is_none_or(|expected| expected == pin),
         };
-        // The same for a key that is not pinned and for one that was: no hint which pins exist.
+        // Use one error for unknown and for formerly pinned keys, so that it does not reveal the pins.
         let refused = rustls::CertificateError::ApplicationVerificationFailure;
         if admitted { Ok(()) } else { Err(refused.into()) }
     }
 }
 
-/// Checks signatures, the same for both ends: rustls asks each for a trait of its own.
+/// Checks signatures in the same way for both traits that rustls requires.
 macro_rules! ed25519_in_tls13 {
     () => {
         fn verify_tls12_signature(
@@ -192,8 +193,8 @@ impl ServerCertVerifier for PeerCert {
     ed25519_in_tls13!();
 }
 
-/// Presents the certificate, and lets whoever asks for a pairing take the ticket first: the verifier of
-/// its certificate is not told which protocol it asked for.
+/// Presents the certificate. Takes the ticket if the client asks for pairing, because the certificate verifier, which
+/// runs later, does not know the requested protocol.
 #[derive(Debug)]
 struct PairResolver {
     key: Arc<CertifiedKey>,

@@ -1,26 +1,26 @@
-//! A rate that is kept by giving every datagram its moment.
+//! Keeps a rate by giving every datagram a send time.
 
 use std::time::{Duration, Instant};
 
-/// Reserves time on a rate: each reservation begins where the one before ends, so that over any span no more is let
-/// through than the rate, one reservation and the credit.
+/// Reserves send time at a rate. Each reservation begins where the previous one ends, so that in any time span at most
+/// the rate's bytes, one reservation and the credit pass.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
-    /// Bytes per second; nothing limits without.
+    /// Bytes per second; `None`: unlimited.
     rate: Option<f64>,
-    /// How much lateness is made up for: timers wake late, and what they missed would be lost.
+    /// How far a reservation may begin in the past. Timers wake late, and the missed time would otherwise be lost.
     credit: Duration,
-    /// When the next reservation begins.
+    /// Begin of the next reservation.
     next: Instant,
 }
 
 impl Bucket {
-    /// Makes a bucket without a limit.
+    /// Returns an unlimited bucket.
     pub(super) fn new(now: Instant, credit: Duration) -> Self {
         Self { rate: None, credit, next: now }
     }
 
-    /// Changes the rate, in bytes per second. What was reserved and is still to come takes its time at the new one.
+    /// Changes the rate, in bytes per second. Reservations in the future are stretched or shortened to the new rate.
     pub(super) fn set_rate(&mut self, now: Instant, rate: Option<f64>) {
         let rate = rate.map(|rate| rate.max(1.0));
         if rate == self.rate {
@@ -35,7 +35,7 @@ impl Bucket {
         self.rate = rate;
     }
 
-    /// Reserves `bytes`, and returns when they may go.
+    /// Reserves `bytes` and returns their send time.
     pub(super) fn reserve(&mut self, now: Instant, bytes: u64) -> Instant {
         let Some(rate) = self.rate else { return now };
         let oldest = now.checked_sub(self.credit).unwrap_or(now);
@@ -45,7 +45,7 @@ impl Bucket {
     }
 }
 
-/// The longest span that is counted with: a year is for ever, and does not overflow.
+/// Converts seconds to a duration of at most one year, so that it cannot overflow.
 fn span(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds.min(365.0 * 86_400.0))
 }
@@ -62,7 +62,7 @@ mod tests {
         let mut now = begin;
         let mut sent = Vec::new();
         for step in 0..20_000u64 {
-            // Idle now and then, late now and then.
+            // Sometimes idle, sometimes late.
             now =
                 bucket.reserve(now, 1200).max(now) + Duration::from_micros(if step % 1000 == 0 { 300_000 } else { 40 });
             sent.push(now);

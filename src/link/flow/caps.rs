@@ -1,4 +1,4 @@
-//! What operators allow: to a peer, and to all of them together; always, or by the week.
+//! The operators' caps on the rate: for each peer and for the whole agent, permanent or by weekly window.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,31 +12,31 @@ use super::lane::{Lane, SharedBucket};
 use super::pace::segments_under;
 use crate::config::{LinkSettings, Rate, Window};
 
-/// What is sent in a pause: enough for connections to live, and for a question and its answer. Bytes per second.
+/// Rate during a pause, in bytes per second: enough to keep connections alive and to exchange a few control messages.
 const PAUSE_BYTES_PER_SECOND: u64 = 8_000;
 
-/// Days as people are told of them, from Monday.
+/// Names of the days for display, from Monday.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// A cap, as it is now.
+/// A cap in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapView {
-    /// To whom; to all together without.
+    /// The peer's name; `None`: all peers together.
     pub peer: Option<String>,
-    /// What may be sent now; any amount without.
+    /// The rate in force; `None`: unlimited.
     pub now: Option<Rate>,
-    /// What was set by hand: a rate, or none at all.
+    /// The rate that an operator set, if any; `Some(None)`: unlimited.
     pub by_hand: Option<Option<Rate>>,
-    /// When a cap of 0 ends by itself; nothing if somebody has to end it.
+    /// When a cap of 0 ends by itself; `None` if an operator must end it.
     pub until: Option<Until>,
 }
 
-/// A time of the week, within the next seven days.
+/// A time within the next seven days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Until {
-    /// From Monday; nothing if it is less than a day ahead.
+    /// Day of the week, 0 for Monday; `None` if the time is less than a day ahead.
     day: Option<usize>,
-    /// After midnight, local time.
+    /// Minutes after midnight, local time.
     minute: u16,
 }
 
@@ -49,12 +49,12 @@ impl fmt::Display for Until {
     }
 }
 
-/// Why nothing is sent to a peer: an operator's limit of 0.
+/// A pause of sending: an operator's cap of 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// The peer that it is for; all of them without.
+    /// The paused peer; `None`: all peers.
     peer: Option<String>,
-    /// When it ends by itself; nothing if somebody has to end it.
+    /// When the pause ends by itself; `None` if an operator must end it.
     until: Option<Until>,
 }
 
@@ -65,38 +65,37 @@ impl fmt::Display for Pause {
     }
 }
 
-/// The cap of a peer, whichever connection leads there.
+/// The caps of one peer, for all connections to it.
 #[derive(Debug, Clone)]
 struct PeerCap {
     bucket: SharedBucket,
     is_paused: watch::Sender<bool>,
-    /// The same for people.
+    /// The pause for display.
     pause: Option<Pause>,
-    /// What may be sent there, but for the work under way.
+    /// The operators' cap, without the cap of the running work.
     allowed: Option<Rate>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     peers: HashMap<Pin, PeerCap>,
-    /// What was set by hand; the agent's own under no pin.
+    /// Caps set by an operator. The key `None` is the agent's own cap; the value `None` means unlimited.
     by_hand: HashMap<Option<Pin>, Option<Rate>>,
-    /// What the work under way to a peer may send.
+    /// Caps of the running work to each peer.
     work: HashMap<Pin, Rate>,
 }
 
-/// What an operator allows.
+/// An operator's setting of a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// So much; nothing is a pause.
+    /// At most this rate; 0 is a pause.
     AtMost(Rate),
-    /// Any amount, whatever is configured.
+    /// Unlimited, whatever the configuration says.
     Any,
-    /// What is configured.
+    /// As configured.
     Configured,
 }
 
-/// All caps of an agent.
 #[derive(Debug)]
 pub(in crate::link) struct Caps {
     settings: LinkSettings,
@@ -115,37 +114,37 @@ impl Caps {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how many datagrams the socket may hand over at once, as it changes.
+    /// Returns the maximum number of datagrams in one send call. The value changes with the caps.
     pub(in crate::link) fn segments(&self) -> Arc<AtomicUsize> {
         self.segments.clone()
     }
 
-    /// Makes the lane of a new connection, under the agent's cap.
+    /// Returns the lane of a new connection, under the agent's cap.
     pub(in crate::link) fn lane(&self) -> Arc<Lane> {
         Lane::new(self.agent.clone())
     }
 
-    /// Returns the peer's bucket, for a connection that has turned out to lead to it.
+    /// Returns the bucket of a peer, for a connection that turned out to lead to it.
     pub(in crate::link) fn bucket(&self, peer: Pin) -> SharedBucket {
         self.state().peer(peer).bucket.clone()
     }
 
-    /// Returns a view of whether sending to a peer is paused.
+    /// Subscribes to whether sending to a peer is paused.
     pub(in crate::link) fn paused(&self, peer: Pin) -> watch::Receiver<bool> {
         self.state().peer(peer).is_paused.subscribe()
     }
 
-    /// Returns why nothing may be sent to a peer, if that is so.
+    /// Returns the pause of sending to a peer, if any.
     pub(in crate::link) fn pause(&self, peer: Pin) -> Option<Pause> {
         self.state().peer(peer).pause.clone()
     }
 
-    /// Returns what operators allow to be sent to a peer; any amount without.
+    /// Returns the operators' cap for a peer; `None`: unlimited.
     pub(in crate::link) fn allowed(&self, peer: Pin) -> Option<Rate> {
         self.state().peer(peer).allowed
     }
 
-    /// Sets a cap by hand, in the place of the configured one.
+    /// Sets a cap that overrides the configured one.
     pub(in crate::link) fn set(&self, peer: Option<Pin>, limit: Limit) {
         let mut state = self.state();
         match limit {
@@ -155,12 +154,12 @@ impl Caps {
         };
     }
 
-    /// Returns what was set by hand; the agent's own under no pin.
+    /// Returns the caps set by an operator. The key `None` is the agent's own cap.
     pub(in crate::link) fn by_hand(&self) -> HashMap<Option<Pin>, Option<Rate>> {
         self.state().by_hand.clone()
     }
 
-    /// Sets what the work that is under way to a peer may send, beneath what operators allow the peer.
+    /// Sets a cap for the running work to a peer, in addition to the operators' cap.
     pub(in crate::link) fn set_work(&self, peer: Pin, rate: Option<Rate>) {
         let mut state = self.state();
         match rate {
@@ -169,7 +168,6 @@ impl Caps {
         };
     }
 
-    /// Forgets a peer.
     pub(in crate::link) fn forget(&self, peer: Pin) {
         let mut state = self.state();
         state.peers.remove(&peer);
@@ -177,7 +175,7 @@ impl Caps {
         state.work.remove(&peer);
     }
 
-    /// Returns the cap that holds at a time of the week: by hand or else configured, and less while a window says so.
+    /// Returns the cap at a time of the week: the operator's or else the configured one, lowered by an open window.
     fn at(&self, state: &State, peer: Option<(Pin, &str)>, day: usize, minute: u16) -> Option<Rate> {
         let configured = match peer {
             Some((_, name)) => self.settings.peers.get(name).copied(),
@@ -190,7 +188,7 @@ impl Caps {
         open.chain(base).min()
     }
 
-    /// Returns when what is paused at a time of the week is paused no more by itself.
+    /// Returns when a pause at this time of the week ends by itself, if it does.
     fn until(&self, day: usize, minute: u16, is_paused: impl Fn(usize, u16) -> bool) -> Option<Until> {
         let mut edges: Vec<u16> = self.settings.windows.iter().flat_map(Window::edges).collect();
         edges.sort_unstable();
@@ -200,7 +198,7 @@ impl Caps {
         Some(Until { day: (ahead > 1 || ahead > 0 && edge >= minute).then_some((day + ahead) % 7), minute: edge })
     }
 
-    /// Makes the caps hold that belong to a time of the week, and returns them, the agent's first.
+    /// Applies the caps for a time of the week. Returns them, the agent's own first.
     pub(in crate::link) fn apply(&self, peers: &[(Pin, String)], day: usize, minute: u16) -> Vec<CapView> {
         let mut state = self.state();
         let is_pause = |rate: Option<Rate>| rate.is_some_and(Rate::is_pause);
@@ -285,7 +283,7 @@ mod tests {
         assert_eq!(pause(&caps, &peers, 0, 23 * 60), "limit for south is 0 until 06:00");
         assert_eq!(pause(&caps, &peers, 1, 5 * 60 + 59), "limit for south is 0 until 06:00");
         assert_eq!(pause(&caps, &peers, 1, 6 * 60), "");
-        // The night ends into a weekend, and that into a night.
+        // The night window ends into a weekend window, which ends into another night window.
         assert_eq!(pause(&caps, &peers, 4, 23 * 60), "limit for south is 0 until Mon 06:00");
         assert_eq!(pause(&caps, &peers, 5, 12 * 60), "limit for all peers is 0 until Mon 06:00");
         caps.set(Some(peers[0].0), Limit::AtMost(rate("0")));

@@ -1,4 +1,4 @@
-//! The model behind quinn's congestion seam, and quinn's own controller with our accounting.
+//! Connects the link model to quinn's congestion control, and adds rate accounting to quinn's own controller.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,11 @@ use super::model::{INITIAL_WINDOW_BYTES, Model};
 use super::pace::Announced;
 use crate::config::Congestion;
 
-/// Between two packets that are sent into a silence. Without them a sender whose window is full would only learn from
-/// quinn's probes, whose pauses double, that a link which was cut has come back.
+/// Interval of packets that are sent after acknowledgements have stopped. Without them, a sender with a full window
+/// would learn only from quinn's probes, whose intervals double, that a cut link has been repaired.
 pub(in crate::link) const SIGN_OF_LIFE: Duration = Duration::from_millis(250);
 
-/// Makes the controller of one connection, and tells the socket of its lane.
+/// Builds the controller of one connection, and passes its [`Lane`] to the socket.
 pub(in crate::link) struct Flow {
     congestion: Congestion,
     lane: Arc<Lane>,
@@ -33,7 +33,7 @@ impl Flow {
 
 impl ControllerFactory for Flow {
     fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
-        // Once: a connection that moves to another address gets another controller, but keeps its poller.
+        // Only once: a connection that migrates to another address gets another controller, but keeps its poller.
         if !self.is_announced.swap(true, Ordering::Relaxed) {
             *self.announced.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.lane.clone());
         }
@@ -53,15 +53,15 @@ impl ControllerFactory for Flow {
     }
 }
 
-/// Our own.
+/// The controller that runs our link model.
 #[derive(Clone)]
 struct Ferry {
     model: Model,
     lane: Arc<Lane>,
-    /// When the peer was last heard to have got something.
+    /// Time of the last acknowledgement.
     heard: Instant,
     in_flight: u64,
-    /// A packet's worth of room in the window, and a little.
+    /// One packet of window, plus a margin.
     packet: u64,
 }
 
@@ -111,7 +111,7 @@ impl Controller for Ferry {
 
     fn window(&self) -> u64 {
         let window = self.model.window();
-        // This is asked for before every packet, and to ask for the time takes as long as all else here.
+        // quinn calls this before every packet, and reading the clock would double its cost.
         if self.in_flight + self.packet < window {
             return window;
         }
@@ -119,7 +119,7 @@ impl Controller for Ferry {
         if silent <= 2 * SIGN_OF_LIFE {
             return window;
         }
-        // One packet more for each quarter of a second of silence, beyond what is out there already.
+        // Allow one packet for each quarter second of silence, beyond those in flight.
         let signs = silent.as_millis() / SIGN_OF_LIFE.as_millis();
         window + self.packet * signs as u64
     }
@@ -137,7 +137,7 @@ impl Controller for Ferry {
     }
 }
 
-/// A controller of quinn's, which what is sent is accounted for all the same.
+/// One of quinn's controllers, with our accounting of sent bytes.
 struct Accounted {
     inner: Box<dyn Controller>,
     lane: Arc<Lane>,

@@ -1,19 +1,20 @@
-//! The greatest and the least of what was seen of late.
+//! Windowed maximum and minimum filters.
 
 use std::time::{Duration, Instant};
 
-/// The greatest sample of the last while. The clock is the caller's: busy time, of which an idle connection has none.
+/// The maximum of recent samples. The caller supplies the clock: time with data to send, which stands still while the
+/// connection is idle.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MaxFilter {
-    /// Newest last; a sample is dropped once a greater one has come after it.
+    /// Samples in order of time, the newest last. A greater sample removes all smaller ones before it.
     samples: Vec<(Duration, f64)>,
 }
 
-/// Samples kept. The greatest stays in any case; of those that wait to follow it, more would not be told apart.
+/// Maximum number of samples. The greatest always stays; more followers would differ too little to matter.
 const SAMPLES_MAX: usize = 32;
 
 impl MaxFilter {
-    /// Takes a sample in and forgets those older than `window`.
+    /// Adds a sample and drops those older than `window`.
     pub(super) fn insert(&mut self, clock: Duration, window: Duration, sample: f64) {
         self.samples.retain(|(at, kept)| *kept > sample && clock.saturating_sub(*at) <= window);
         if self.samples.len() == SAMPLES_MAX {
@@ -22,18 +23,18 @@ impl MaxFilter {
         self.samples.push((clock, sample));
     }
 
-    /// Returns the greatest.
+    /// Returns the maximum.
     pub(super) fn get(&self) -> Option<f64> {
         self.samples.first().map(|(_, sample)| *sample)
     }
 
-    /// Forgets everything but `sample`.
+    /// Replaces all samples with `sample`.
     pub(super) fn reset(&mut self, clock: Duration, sample: f64) {
         self.samples = vec![(clock, sample)];
     }
 }
 
-/// The least round trip of the last while, in two halves of it.
+/// The minimum of recent round trips, kept for two half windows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MinRtt {
     begun: Option<Instant>,
@@ -42,7 +43,7 @@ pub(super) struct MinRtt {
 }
 
 impl MinRtt {
-    /// Takes a sample in; what is older than `window` no longer counts.
+    /// Adds a sample. Samples older than `window` no longer count.
     pub(super) fn insert(&mut self, at: Instant, window: Duration, sample: Duration) {
         let begun = *self.begun.get_or_insert(at);
         if at.saturating_duration_since(begun) > window / 2 {
@@ -52,7 +53,7 @@ impl MinRtt {
         self.now = Some(self.now.map_or(sample, |least| least.min(sample)));
     }
 
-    /// Returns the least.
+    /// Returns the minimum.
     pub(super) fn get(&self) -> Option<Duration> {
         self.before.into_iter().chain(self.now).min()
     }

@@ -1,85 +1,85 @@
-//! What is on its way, and how fast that which was before it arrived.
+//! Tracks bytes in flight, and measures the rate at which earlier bytes were delivered.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Sends that are remembered. More would be in flight on no link that this crate fills.
+/// Maximum number of remembered sends. No link that this crate can fill has more in flight.
 const FLIGHTS_MAX: usize = 1 << 16;
 
-/// How much longer than being sent a burst takes to arrive where the link is what makes it last.
+/// A burst that takes this many times longer to arrive than to be sent was spread by the link.
 const SPREAD: f64 = 1.1;
 
-/// How much had been delivered at some moment.
+/// The delivery state at a moment.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     delivered: u64,
-    /// When the last of it was.
+    /// Time of the last delivery.
     delivered_at: Instant,
-    /// When the first packet of the sample that this closes was sent.
+    /// Send time of the first packet of the current sample.
     first_sent: Instant,
 }
 
-/// What had been delivered when an acknowledgement came.
+/// The delivery state when an acknowledgement arrived.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
     at: Instant,
-    /// When the newest packet of it was sent.
+    /// Send time of its newest packet.
     sent: Instant,
     delivered: u64,
 }
 
-/// What was sent at one moment.
+/// Bytes sent at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Flight {
     at: Instant,
     mark: Mark,
-    /// Whether there was too little to send.
+    /// Whether a lack of data, or a cap, limited the sender.
     is_limited: bool,
 }
 
-/// What a batch of acknowledgements tells.
+/// The measurement from one batch of acknowledgements.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
-    /// Of the newest packet in it.
+    /// Round trip of the newest acknowledged packet.
     pub rtt: Duration,
-    /// Bytes in it.
+    /// Bytes acknowledged by the batch.
     pub acked: u64,
-    /// Bytes that were delivered since that packet was sent, and in how long.
+    /// Bytes delivered since that packet was sent, and the time that took.
     pub bytes: u64,
     pub span: Duration,
-    /// What arrived in the last part of a round trip; nothing before there was so much time.
+    /// Deliveries in the last part of a round trip; `None` until that much time has passed.
     pub burst: Option<Burst>,
-    /// Whether there was too little to send: the link may carry more than this.
+    /// Whether a lack of data, or a cap, limited the sender. The link may then carry more than measured.
     pub is_limited: bool,
-    /// Whether everything that was on its way at the last round's end has arrived.
+    /// Whether everything in flight at the end of the last round has been delivered.
     pub is_new_round: bool,
 }
 
-/// What arrived in a part of a round trip.
+/// Deliveries in a part of a round trip.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Burst {
     pub bytes: u64,
     /// Bytes per second.
     pub rate: f64,
-    /// Whether it was sent faster than that: this is what the link carries.
+    /// Whether it was sent faster than `rate`, so that `rate` is the capacity of the link.
     pub is_spread: bool,
 }
 
-/// Everything that is on its way.
+/// All bytes in flight.
 #[derive(Debug, Clone)]
 pub(super) struct Flights {
     flights: VecDeque<Flight>,
     in_flight: u64,
     mark: Mark,
-    /// The batch of acknowledgements at hand: how much had been delivered before it, and the newest flight that it names.
+    /// The current batch of acknowledgements: bytes delivered before it, and its newest flight.
     before: u64,
     newest: Option<Flight>,
-    /// Until so much is delivered, samples tell what there was to send and not what the link carries.
+    /// Until this many bytes are delivered, samples measure the lack of data or the cap, not the link.
     limited_until: u64,
-    /// Until so much is delivered, acknowledgements are of what filled the window.
+    /// Until this many bytes are delivered, acknowledgements belong to a full window.
     filled_until: u64,
     round_ends: u64,
-    /// The acknowledgements of as long as a burst takes.
+    /// Acknowledgements of the last burst period.
     arrivals: VecDeque<Arrival>,
 }
 
@@ -98,7 +98,7 @@ impl Flights {
         }
     }
 
-    /// Takes note of bytes sent, of a window of so many. `is_capped`: something else than the link holds them back.
+    /// Records sent bytes. `window`: the congestion window. `is_capped`: a cap, and not the link, limits sending.
     pub(super) fn sent(&mut self, now: Instant, bytes: u64, window: u64, is_capped: bool) {
         if self.in_flight == 0 {
             (self.mark.first_sent, self.mark.delivered_at) = (now, now);
@@ -107,7 +107,7 @@ impl Flights {
             self.limited_until = self.mark.delivered + self.in_flight + bytes;
         }
         self.in_flight += bytes;
-        // Half is enough: a pace keeps a window that grows from being full.
+        // Half a window counts as full, because pacing keeps a growing window from filling.
         if 2 * self.in_flight > window {
             self.filled_until = self.mark.delivered + self.in_flight;
         }
@@ -120,7 +120,7 @@ impl Flights {
         self.flights.push_back(Flight { at: now, mark: self.mark, is_limited: self.is_limited() });
     }
 
-    /// Takes note that a packet of `bytes`, sent at `sent`, has arrived.
+    /// Records the delivery of a packet of `bytes` that was sent at `sent`.
     pub(super) fn acked(&mut self, now: Instant, sent: Instant, bytes: u64) {
         self.mark.delivered += bytes;
         self.mark.delivered_at = now;
@@ -132,8 +132,8 @@ impl Flights {
         }
     }
 
-    /// Takes note that a batch of acknowledgements is complete, and tells what it shows. `is_idle`: there is nothing to
-    /// send. `burst`: how long what counts as one takes, while that is of interest.
+    /// Ends a batch of acknowledgements and returns its measurement. `is_idle`: there is nothing to send. `burst`: the
+    /// period over which to measure a burst, if wanted.
     pub(super) fn acks_end(
         &mut self,
         now: Instant,
@@ -152,7 +152,7 @@ impl Flights {
         if is_new_round {
             self.round_ends = self.mark.delivered;
         }
-        // Packets of earlier flights may still be acknowledged, but say nothing that this one does not.
+        // Packets of earlier flights may still be acknowledged, but add no information.
         let done = self.flights.partition_point(|kept| kept.at < flight.at);
         self.flights.drain(..done);
         let acking = now.saturating_duration_since(flight.mark.delivered_at);
@@ -170,7 +170,8 @@ impl Flights {
         })
     }
 
-    /// Returns how fast the bytes of the last `span` have arrived, and no faster than they were sent.
+    /// Returns the rate at which the bytes of the last `span` arrived, but not more than the rate at which they were
+    /// sent.
     fn burst(&mut self, last: Arrival, span: Duration) -> Option<Burst> {
         let old = self.arrivals.partition_point(|arrival| last.at.saturating_duration_since(arrival.at) >= span);
         self.arrivals.drain(..old.saturating_sub(1));
@@ -183,17 +184,17 @@ impl Flights {
         Some(Burst { bytes, rate, is_spread: acking > sending.mul_f64(SPREAD) })
     }
 
-    /// Takes note of bytes that are lost.
+    /// Records lost bytes.
     pub(super) fn lost(&mut self, bytes: u64) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// Reports whether there is, or was until lately, too little to send.
+    /// Reports whether a lack of data, or a cap, limits the sender or did so recently.
     pub(super) fn is_limited(&self) -> bool {
         self.limited_until > self.mark.delivered
     }
 
-    /// Reports whether what arrives now filled the window when it was sent.
+    /// Reports whether the bytes arriving now filled the window when they were sent.
     pub(super) fn filled_window(&self) -> bool {
         self.mark.delivered <= self.filled_until
     }

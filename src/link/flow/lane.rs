@@ -1,4 +1,4 @@
-//! What one connection's controller and its way to the socket share.
+//! The state that a connection's congestion controller and its socket share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use super::bucket::Bucket;
 use super::memory::Capacity;
 
-/// How late a pace is caught up with. The timer has ticks of a millisecond.
+/// Credit of the pace, which makes up for late timers. A timer tick is 1 ms.
 const PACE_CREDIT: Duration = Duration::from_millis(3);
-/// How long a cap is caught up with: a fiftieth of a second of it cannot show in ten.
+/// Credit of a cap. 20 ms of extra data are invisible in a measurement over 10 s.
 const CAP_CREDIT: Duration = Duration::from_millis(20);
 
-/// Bytes of a datagram with which every connection begins, as QUIC wants it.
+/// UDP payload with which QUIC begins every connection.
 const MTU_BYTES_MIN: u64 = 1200;
 
-/// A cap that several lanes pass: an agent's, or a peer's.
+/// A cap that several lanes share: the agent's, or a peer's.
 #[derive(Debug, Clone)]
 pub(in crate::link) struct SharedBucket(Arc<Mutex<Bucket>>);
 
@@ -40,22 +40,22 @@ impl SharedBucket {
 struct State {
     pace: Bucket,
     peer: Option<SharedBucket>,
-    /// Sent before it was known to whom: part of the peer's cap as well.
+    /// Bytes sent before the peer was known. They count towards the peer's cap later.
     unclaimed_bytes: u64,
-    /// Bytes of the largest datagram that is known to get through.
+    /// Largest datagram that is known to reach the peer, bytes.
     mtu: u64,
-    /// When what was last given to the socket may go.
+    /// Send time of the last reservation.
     release: Instant,
-    /// Whether a cap, and not the link, holds this connection back.
+    /// Whether a cap, and not the link, limits this connection.
     is_capped: bool,
-    /// What is known of the peer from before, until the controller has taken it.
+    /// Earlier measurement of the link, until the controller takes it.
     remembered: Option<Capacity>,
-    /// What the controller now makes of the link.
+    /// The controller's latest measurement of the link.
     measured: Option<Capacity>,
 }
 
 impl State {
-    /// Counts what is sent to the peer, and returns when its cap lets that go.
+    /// Reserves bytes in the peer's cap and returns their send time.
     fn count(&mut self, now: Instant, bytes: u64) -> Instant {
         match &self.peer {
             Some(peer) => peer.reserve(now, bytes),
@@ -67,7 +67,7 @@ impl State {
     }
 }
 
-/// The pace of one connection, and the caps that it passes.
+/// The pace of one connection and the caps that apply to it.
 #[derive(Debug)]
 pub(in crate::link) struct Lane {
     agent: SharedBucket,
@@ -95,7 +95,7 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whose connection it is, and what is known of the link to that peer.
+    /// Sets the connection's peer: its cap, and an earlier measurement of the link. Only the first call has an effect.
     pub(in crate::link) fn claim(&self, peer: SharedBucket, remembered: Option<Capacity>) {
         let mut state = self.state();
         if state.peer.is_none() {
@@ -105,27 +105,27 @@ impl Lane {
         }
     }
 
-    /// Takes what is known of the peer; the second time there is nothing.
+    /// Takes the earlier measurement of the link. Later calls return `None`.
     pub(super) fn take_remembered(&self) -> Option<Capacity> {
         self.state().remembered.take()
     }
 
-    /// Notes what the controller makes of the link.
+    /// Stores the controller's measurement of the link.
     pub(super) fn set_measured(&self, capacity: Capacity) {
         self.state().measured = Some(capacity);
     }
 
-    /// Returns what the controller made of the link.
+    /// Returns the controller's latest measurement of the link.
     pub(in crate::link) fn measured(&self) -> Option<Capacity> {
         self.state().measured
     }
 
-    /// Sets the pace, in bytes per second; none without.
+    /// Sets the pace, in bytes per second; `None`: unlimited.
     pub(super) fn set_pace(&self, now: Instant, rate: Option<f64>) {
         self.state().pace.set_rate(now, rate);
     }
 
-    /// Reserves the way of what goes to the socket next, and reports whether a cap holds it back.
+    /// Reserves send time for the next datagram. Returns whether a cap delays it.
     pub(super) fn reserve(&self, now: Instant, bytes: u64) -> bool {
         let mut state = self.state();
         let paced = state.pace.reserve(now, bytes);
@@ -135,8 +135,8 @@ impl Lane {
         state.is_capped
     }
 
-    /// Hears that datagrams of `mtu` bytes get through. quinn does not tell of the probes by which it finds out; they are
-    /// paid for when they have arrived, as a cap of the least size would show them.
+    /// Records that datagrams of `mtu` bytes reach the peer. quinn does not report its MTU probes to the controller, so
+    /// they are charged to the caps here, after they arrived. A very low cap would otherwise be exceeded visibly.
     pub(super) fn set_mtu(&self, mtu: u64) {
         let (now, mut state) = (super::now(), self.state());
         if std::mem::replace(&mut state.mtu, mtu) < mtu {
@@ -145,7 +145,7 @@ impl Lane {
         }
     }
 
-    /// Returns when what was last reserved may go.
+    /// Returns the send time of the last reservation.
     pub(super) fn release(&self) -> Instant {
         self.state().release
     }

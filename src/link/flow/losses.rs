@@ -1,34 +1,35 @@
-//! What is lost, and when it is too much.
+//! Judges packet loss: how much is normal for the link, and how much means that the sender is too fast.
 
 use std::time::Instant;
 
-/// What the window has beyond one round trip's worth, in seconds: what hosts may take to wake up.
+/// Greatest extra window, in seconds at the current rate. It covers the time that hosts may need to wake up.
 const WINDOW_SLACK: f64 = 0.005;
-/// And at least: a queue too short for all of that shows by loss.
+/// Smallest extra window, in seconds. Losses show that a queue is too short for more.
 const WINDOW_SLACK_MIN: f64 = 0.0005;
-/// Share of loss that makes the slack smaller, and that lets it grow again. Where it is but noise the slack does nothing.
+/// Loss share above which the extra window shrinks, and below which it grows. Random loss alone shrinks it, too, which
+/// does no harm.
 const SLACK_LOSS: f64 = 0.005;
 const SLACK_SHRINK: f64 = 0.8;
 const SLACK_GROW: f64 = 1.02;
-/// Share of loss that is taken as the link's nature; above it, as a queue that is full or a policer.
+/// Loss share that counts as the link's normal loss. More means a full queue or a policer.
 const LOSS_TOLERATED: f64 = 0.06;
-/// Loss is judged over at least this many packets: fewer prove nothing.
+/// Packets needed to judge loss; fewer prove nothing.
 const LOSS_PACKETS_MIN: u64 = 100;
-/// How much less is sent after too much loss, and how much more after each round without.
+/// Factor on the rate after too much loss, and factor after each later round without.
 const LOSS_BACKOFF: f64 = 0.85;
 const LOSS_RECOVERY: f64 = 1.08;
 
-/// What loss says about a link.
+/// The loss statistics of a link.
 #[derive(Debug, Clone)]
 pub(super) struct Losses {
-    /// Bytes since loss was last judged.
+    /// Bytes lost and delivered since the last judgement.
     lost: u64,
     delivered: u64,
     begun: Option<Instant>,
     slack: f64,
-    /// When it was last too much. What was sent before that is no news.
+    /// Time of the last judgement of too much loss. Losses of bytes sent earlier are ignored.
     slowed_at: Option<Instant>,
-    /// What loss has shown to be too much, in bytes per second.
+    /// Rate that loss has shown to be the maximum, in bytes per second.
     ceiling: Option<f64>,
 }
 
@@ -41,8 +42,8 @@ impl Losses {
         self.delivered += bytes;
     }
 
-    /// Takes note of bytes that are lost, of which the last were sent at `sent`. `is_outage`: everything was, for a long
-    /// time, which tells of no queue.
+    /// Records lost bytes, the last of which were sent at `sent`. `is_outage`: everything was lost for a long time,
+    /// which does not indicate a full queue.
     pub(super) fn lost(&mut self, sent: Instant, bytes: u64, is_outage: bool) {
         if is_outage {
             (self.lost, self.delivered, self.begun) = (0, 0, None);
@@ -51,8 +52,7 @@ impl Losses {
         }
     }
 
-    /// Looks at a round that is over, in which a rate was `believed` or nothing was yet, and reports whether too much was
-    /// lost.
+    /// Judges a finished round and reports whether too much was lost. `believed`: the estimated rate, if known.
     pub(super) fn judge(&mut self, now: Instant, believed: Option<f64>, mtu: u64) -> bool {
         let (lost, delivered, begun) = (self.lost, self.delivered, self.begun.unwrap_or(now));
         if lost + delivered < LOSS_PACKETS_MIN * mtu {
@@ -67,7 +67,7 @@ impl Losses {
             self.slowed_at = Some(now);
             let Some(believed) = believed else { return true };
             let span = now.saturating_duration_since(begun).as_secs_f64();
-            // What got through, where that can be told, is what the link carries.
+            // The delivered rate, if measurable, is the capacity of the link.
             let through = if span > 0.0 { delivered as f64 / span } else { 0.0 };
             let rate = self.bounded(believed);
             self.ceiling = Some(through.clamp(rate * LOSS_BACKOFF * LOSS_BACKOFF, rate));
@@ -80,12 +80,12 @@ impl Losses {
         false
     }
 
-    /// Returns what is left of a rate, in bytes per second.
+    /// Limits a rate to the maximum that loss has shown, in bytes per second.
     pub(super) fn bounded(&self, rate: f64) -> f64 {
         self.ceiling.map_or(rate, |ceiling| rate.min(ceiling))
     }
 
-    /// Returns what a window may have beyond one round trip's worth, in seconds.
+    /// Returns the extra window, in seconds at the current rate.
     pub(super) fn slack(&self) -> f64 {
         self.slack
     }

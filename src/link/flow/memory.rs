@@ -1,4 +1,4 @@
-//! What was measured of the links to known peers, so that the next connection need not find out again.
+//! Remembers measured capacities of links to peers, so that new connections start at the right rate.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
 
-/// Where it is kept, in the state directory.
+/// File name in the state directory.
 const FILE: &str = "capacities.toml";
-/// What may be believed of a link: from a modem to more than a host can send.
+/// Plausible rates in bytes per second: from a modem to more than a host can send.
 const BYTES_PER_SECOND: std::ops::RangeInclusive<f64> = 1e3..=2e10;
 
-/// The rate and the round trip of a link.
+/// The measured capacity of a link.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::link) struct Capacity {
-    /// Bytes per second that arrived.
+    /// Delivered bytes per second.
     pub rate: f64,
-    /// The shortest round trip.
+    /// Shortest round trip.
     pub rtt: Duration,
 }
 
@@ -38,18 +38,18 @@ struct Entry {
     rtt_ms: f64,
 }
 
-/// The links to all peers. Only an advice: a file that is missing or unreadable makes the next start a slower one.
+/// Capacities of the links to all peers. Without a readable file the next connections only start more slowly.
 #[derive(Debug)]
 pub(in crate::link) struct Memory {
     disk: Disk,
     path: PathBuf,
     links: Mutex<HashMap<Pin, Capacity>>,
-    /// Held from the look at `links` until they are on disk, so that nothing older is written over something newer.
+    /// Held while `links` are read and written to disk, so that an older state cannot overwrite a newer one.
     saving: Mutex<()>,
 }
 
 impl Memory {
-    /// Reads what is remembered in `state_dir`.
+    /// Loads the capacities from `state_dir`.
     pub(in crate::link) fn load(state_dir: &Path, disk: &Disk) -> Self {
         let path = state_dir.join(FILE);
         let document: Document = match std::fs::read_to_string(&path) {
@@ -70,22 +70,20 @@ impl Memory {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what is known of the link to `peer`.
+    /// Returns the capacity of the link to `peer`, if known.
     pub(in crate::link) fn get(&self, peer: Pin) -> Option<Capacity> {
         self.links().get(&peer).copied()
     }
 
-    /// Notes what was measured of the link to `peer`.
     pub(in crate::link) fn set(&self, peer: Pin, capacity: Capacity) {
         self.links().insert(peer, capacity);
     }
 
-    /// Forgets a peer.
     pub(in crate::link) fn forget(&self, peer: Pin) {
         self.links().remove(&peer);
     }
 
-    /// Writes it to disk.
+    /// Writes the capacities to disk.
     ///
     /// Errors: [`io::Error`] of the disk.
     pub(in crate::link) fn save(&self) -> io::Result<()> {

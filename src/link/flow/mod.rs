@@ -1,8 +1,8 @@
-//! How fast a connection sends: a model of its link, a pace that follows from it, and what operators allow.
+//! Congestion control and caps: how fast a connection sends.
 //!
-//! quinn's congestion seam gives a controller a window, but no pace: with a window alone a sender fills every queue that
-//! it meets. So the controller writes its pace into a [`Lane`], and the socket lets a connection send when its lane is
-//! due. The caps of operators are buckets which the same lane passes.
+//! quinn lets a congestion controller set a window but no pace, and a sender with only a window fills every queue on
+//! the path. The controller therefore writes a pace into the connection's [`Lane`], and the socket lets the connection
+//! send when its lane is due. The operators' caps are token buckets that the same lane must pass.
 //!
 //! [`Lane`]: lane::Lane
 
@@ -28,7 +28,7 @@ pub(super) use memory::Memory;
 pub(super) use model::ACK_PACKETS;
 pub(super) use pace::{Announced, PacedSocket};
 
-/// Returns the time by the clock that QUIC is driven by, which can be simulated; the system's own is another.
+/// Returns the time of the clock that drives QUIC, tokio's. Tests can simulate it, unlike the system's.
 fn now() -> std::time::Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -1,8 +1,9 @@
-//! What a sender makes of its link: how much arrives per second, how long the way is, what is too much.
+//! A model of the link: its delivery rate, its round trip, and the loss that is too much.
 //!
-//! The model is pure: it is told of what was sent, acknowledged and lost, each with its moment, and says how much may be
-//! in flight and how fast to send. After BBR (draft-ietf-ccwg-bbr), for one bulk flow between two hosts. Loss alone
-//! means nothing: radio and overbooked transit lose packets at random. What counts is how much arrives.
+//! The model is pure. Its inputs are what was sent, acknowledged and lost, each with its time. Its outputs are the
+//! bytes that may be in flight, and the pace. It follows BBR (draft-ietf-ccwg-bbr), for one bulk flow between two
+//! hosts. Loss alone does not slow it down, because radio links and overbooked transit lose packets at random. The
+//! delivery rate counts.
 
 use std::time::{Duration, Instant};
 
@@ -12,73 +13,75 @@ use super::losses::Losses;
 use super::memory::Capacity;
 use super::queue::Queue;
 
-/// Bytes sent before anything is known. Gains 3 to 10 % on long links.
+/// Initial window, bytes, before anything is known. Gains 3 to 10 % on long links.
 pub(super) const INITIAL_WINDOW_BYTES: u64 = 128 << 10;
-/// Packets that may be in flight however bad the link is.
+/// Minimum window, in packets.
 const WINDOW_PACKETS_MIN: u64 = 4;
-/// The first window is sent this much faster than in a round trip, so that its end finds out more than its length does.
+/// Pace of the initial window, relative to one window per round trip. Packets close together reveal the link's rate at
+/// the end of the window.
 const INITIAL_PACE: f64 = 2.77;
-/// A start sends twice as fast as what is known to get through without a queue, and as much as that is in a round trip:
-/// if there is no more, this fills a queue of one round trip's worth, and does not overflow it.
+/// Factor of startup on the rate that is known to pass without a queue, for pace and window. If the link carries no
+/// more, this fills a queue of one round trip's worth without overflowing it.
 const STARTUP_GAIN: f64 = 2.0;
-/// And three times as much while that is little: what may be lost of it costs less than another round trip.
+/// Factor of startup while it yields less than this many bytes per round trip: their loss costs less than another round
+/// trip.
 const EARLY_GAIN: f64 = 3.0;
 const EARLY_BYTES_MAX: f64 = 2e6;
-/// What gets through is known after an eighth of a round trip, as long as that is not so short that it tells of hosts.
+/// Startup measures bursts over an eighth of a round trip, but not below 4 ms, where delays of the hosts dominate.
 const BURST_PARTS: u32 = 8;
 const BURST_MIN: Duration = Duration::from_millis(4);
-/// Window and pace of a start once there is a queue.
+/// Window and pace factors of startup once a queue exists.
 const QUEUED_WINDOW: f64 = 1.5;
 const QUEUED_PACE: f64 = 2.77;
-/// On a long way more is sent at first, as this many bytes per second would be in a round trip; and at most so much.
+/// On a long path the initial window is this rate times the round trip, up to a maximum.
 const INITIAL_RATE: f64 = 5e6;
 const INITIAL_WINDOW_BYTES_MAX: u64 = 512 << 10;
-/// A start is over when the rate has not grown by a quarter in so many rounds.
+/// Startup ends if the rate grows by less than a quarter for this many rounds.
 const STARTUP_GROWTH: f64 = 1.25;
 const STARTUP_ROUNDS: u32 = 3;
-/// Or when there was a queue, and no burst has found much more than that.
+/// Startup also ends when the rate reaches this share of the fastest burst that the link spread while a queue existed.
 const STARTUP_KNOWN: f64 = 0.9;
-/// A round trip that is so much longer than the shortest tells of a queue: the window has grown enough.
+/// A round trip longer than the shortest by this factor means a queue, and the window stops growing.
 const STARTUP_QUEUE: f64 = 1.1;
-/// The queue that a start has built is given twice its time to drain.
+/// Pace factor that drains the queue of startup. A queue of one round trip's worth takes two round trips.
 const DRAIN_PACE: f64 = 0.5;
-/// One round trip of more, one of less, then some of the same: finds out whether there is more, and pays it back.
+/// Pace factors, one round trip each: one asks whether the link carries more, one drains the resulting queue, six hold.
 const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
-/// Window in round trips' worth. The second is for acknowledgements that come late and losses not yet known.
+/// Window in round trips' worth. The second covers delayed acknowledgements and losses not yet detected.
 const CRUISE_WINDOW: f64 = 2.0;
-/// Window beside somebody who keeps the queue filled, such as TCP: what is in the queue is a share of the link, and this
-/// leaves them theirs. And what it has beyond the round trip of a share that is kept.
+/// Window factor next to a flow that keeps the queue filled, such as TCP: occupying less of the queue leaves that flow
+/// its share. And the factor on a kept share's window.
 const CROWDED_WINDOW: f64 = 1.5;
 const SHARE_WINDOW: f64 = 1.1;
-/// How long the greatest rate is believed: ten round trips, and not less than half a second.
+/// How long the maximum rate is remembered: ten round trips, but at least half a second.
 const RATE_ROUNDS: u32 = 10;
 const RATE_MEMORY_MIN: Duration = Duration::from_millis(500);
-/// How long the shortest round trip is believed.
+/// How long the minimum round trip is remembered.
 const RTT_MEMORY: Duration = Duration::from_secs(10);
-/// After how long without one as short the pipe is left half empty, while the shortest is still believed.
+/// Time without a round trip free of queueing after which the model measures one with a half empty pipe. Shorter than
+/// [`RTT_MEMORY`], so that the minimum is still known.
 const RTT_UNSEEN_MAX: Duration = Duration::from_secs(5);
-/// How long the pipe is left half empty to see the way without a queue.
+/// Duration of that measurement.
 const PROBE_RTT: Duration = Duration::from_millis(200);
-/// How long a peer may take for an acknowledgement, which is no queue.
+/// Delay of acknowledgements by the peer that does not count as queueing.
 const ACK_DELAY: Duration = Duration::from_millis(5);
-/// After how many packets it acknowledges: 10 cut the traffic back to a fifth, at no cost. And how long it waits for them.
-/// Half of them may be less than a full packet, or lost.
+/// Packets per acknowledgement, and the peer's maximum delay for them. 10 reduce the acknowledgement traffic to a fifth
+/// without a cost. A batch below half of that may contain a short or lost packet.
 pub(in crate::link) const ACK_PACKETS: u32 = 10;
 const ACK_WAIT: Duration = Duration::from_millis(25);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Doubling until no more arrives.
+    /// Doubles the rate until no more arrives.
     Startup,
-    /// Emptying the queue that this has built.
+    /// Drains the queue built by startup.
     Drain,
-    /// At the link's rate.
+    /// Sends at the link's rate.
     Cruise,
-    /// Half empty, to see the shortest round trip.
+    /// Keeps the pipe half empty to measure the shortest round trip.
     ProbeRtt,
 }
 
-/// The model.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     mtu: u64,
@@ -86,16 +89,16 @@ pub(super) struct Model {
     flights: Flights,
     losses: Losses,
     rate: MaxFilter,
-    /// Time in which there was something to send.
+    /// Total time with data to send.
     busy: Duration,
     sampled_at: Instant,
     min_rtt: MinRtt,
     queue: Queue,
-    /// Window of a start: grows by what has arrived, as long as there is no queue.
+    /// Startup window. It grows with deliveries while there is no queue.
     grown: u64,
-    /// Whether the last round trip told of a queue.
+    /// Whether the last round trip indicated a queue.
     has_queue: bool,
-    /// The greatest rates of bursts in a start, in bytes per second: of all, and of those that the link has spread.
+    /// Greatest burst rates of startup, in bytes per second: of all bursts, and of those that the link spread.
     proven: f64,
     carried: f64,
     full_rate: f64,
@@ -127,7 +130,7 @@ impl Model {
         }
     }
 
-    /// Begins with what was known of this link before, if nothing better is known by now.
+    /// Starts from an earlier measurement of this link, unless a higher rate is already known.
     pub(super) fn remember(&mut self, now: Instant, known: Capacity) {
         if self.phase != Phase::Startup || self.rate.get().is_some_and(|rate| rate >= known.rate) {
             return;
@@ -136,7 +139,7 @@ impl Model {
         if self.min_rtt.get().is_none() {
             self.min_rtt.insert(now, RTT_MEMORY, known.rtt);
         }
-        // Not the phase that asks for more: what is remembered is tried as it is first.
+        // Skip the phase that asks for more, to try the remembered rate as it is first.
         self.enter(Phase::Cruise, now);
         self.cycle = 2;
     }
@@ -145,12 +148,12 @@ impl Model {
         self.mtu = mtu;
     }
 
-    /// Takes note of bytes sent. `is_capped`: something else than this model holds the connection back.
+    /// Records sent bytes. `is_capped`: a cap, and not this model, limits the connection.
     pub(super) fn sent(&mut self, now: Instant, bytes: u64, is_capped: bool) {
         self.flights.sent(now, bytes, self.window(), is_capped);
     }
 
-    /// Takes note that a packet of `bytes`, sent at `sent`, has arrived.
+    /// Records the delivery of a packet of `bytes` that was sent at `sent`.
     pub(super) fn acked(&mut self, now: Instant, sent: Instant, bytes: u64) {
         self.flights.acked(now, sent, bytes);
         self.losses.acked(bytes);
@@ -159,7 +162,7 @@ impl Model {
         }
     }
 
-    /// Takes note that a batch of acknowledgements is complete. `is_limited`: there is nothing to send.
+    /// Ends a batch of acknowledgements. `is_limited`: there is nothing to send.
     pub(super) fn acks_end(&mut self, now: Instant, in_flight: u64, is_limited: bool) {
         let burst = (self.phase == Phase::Startup).then(|| (self.rtt() / BURST_PARTS).max(BURST_MIN));
         if let Some(sample) = self.flights.acks_end(now, in_flight, is_limited, burst) {
@@ -167,10 +170,10 @@ impl Model {
             let waited = if sample.acked < self.ack_bytes() / 2 { ACK_WAIT } else { Duration::ZERO };
             let rtt = sample.rtt.saturating_sub(waited).max(self.rtt());
             self.has_queue = rtt.saturating_sub(ACK_DELAY) > self.rtt().mul_f64(STARTUP_QUEUE);
-            // Where most acknowledgements wait for nothing, those that did tell of no round trip.
+            // If most acknowledgements are sent without delay, a delayed one does not measure the round trip.
             let is_thin = self.acking() > ACK_WAIT;
             self.queue.heard(now, if is_thin { rtt } else { sample.rtt }, self.rtt(), self.acking());
-            // On a shorter way a burst is several round trips, and tells of hosts.
+            // On a shorter path a burst spans several round trips, and delays of the hosts dominate it.
             if let Some(burst) = sample.burst.filter(|_| self.rtt() >= BURST_MIN) {
                 self.proven = self.proven.max(burst.rate);
                 if burst.is_spread && self.has_queue && burst.bytes > self.ack_bytes() / 2 {
@@ -185,10 +188,10 @@ impl Model {
         self.advance(now, in_flight);
     }
 
-    /// Takes note that everything which was on its way at the last round's end has arrived.
+    /// Ends a round: everything in flight at the end of the last round has been delivered.
     fn round(&mut self, now: Instant) {
         self.queue.round(self.rtt(), self.acking(), self.rate.get().unwrap_or(0.0));
-        // What a start believes is not worth much yet.
+        // The estimate of startup is still too rough to judge loss by.
         let believed = if self.phase == Phase::Startup { None } else { self.rate.get() };
         if self.losses.judge(now, believed, self.mtu) {
             self.queue.overflowed();
@@ -196,15 +199,15 @@ impl Model {
         }
     }
 
-    /// Takes note of bytes that are lost, of which the last were sent at `sent`. `is_outage`: everything was, for a long
-    /// time, which tells of no queue.
+    /// Records lost bytes, the last of which were sent at `sent`. `is_outage`: everything was lost for a long time,
+    /// which does not indicate a full queue.
     pub(super) fn lost(&mut self, sent: Instant, bytes: u64, is_outage: bool) {
         self.flights.lost(bytes);
         self.losses.lost(sent, bytes, is_outage);
     }
 
     fn sample(&mut self, now: Instant, sample: &Sample) {
-        // Less than a round trip is a burst of acknowledgements, not a rate.
+        // A shorter span measures a burst of acknowledgements, not a rate.
         if sample.span < self.rtt() || sample.span.is_zero() {
             return;
         }
@@ -218,19 +221,19 @@ impl Model {
             self.sampled_at = now;
         }
         self.rate.insert(self.busy, window, rate);
-        // Whoever has too little to send builds no queue: where there is one, the link is full all the same.
+        // A sender that lacks data builds no queue. A queue means that the link is full even then.
         if self.phase == Phase::Startup && sample.is_new_round && (!sample.is_limited || self.is_filled()) {
             self.is_full();
         }
     }
 
-    /// Notes whether a start still finds more.
+    /// Counts the rounds in which startup found no higher rate.
     fn is_full(&mut self) {
         let rate = self.rate.get().unwrap_or(0.0);
         if rate >= self.full_rate * STARTUP_GROWTH {
             (self.full_rate, self.full_rounds) = (rate, 0);
         } else {
-            // With a queue there is no doubt where the bottleneck is.
+            // A queue leaves no doubt that the link is the bottleneck.
             self.full_rounds += if self.has_queue { 2 } else { 1 };
         }
         if self.carried > 0.0 && rate > STARTUP_KNOWN * self.carried {
@@ -255,7 +258,7 @@ impl Model {
             Phase::Cruise => {
                 let gain = CYCLE[self.cycle];
                 let is_over = match gain {
-                    // The queue that asking for more has built may be gone sooner than it came.
+                    // The queue built by asking for more may drain sooner than it grew.
                     gain if gain < 1.0 => held >= self.rtt() || in_flight as f64 <= self.product(),
                     gain if gain > 1.0 => {
                         held >= self.rtt() && (in_flight as f64 >= gain * self.product() || held >= 2 * self.rtt())
@@ -284,57 +287,57 @@ impl Model {
         self.min_rtt.get().unwrap_or(Duration::ZERO)
     }
 
-    /// Returns the rate that is believed, in bytes per second.
+    /// Returns the estimated rate, in bytes per second.
     fn rate(&self) -> f64 {
         self.losses.bounded(self.rate.get().unwrap_or(0.0).max(self.queue.share()))
     }
 
-    /// Reports whether there is a queue and the link, not what there was to send, has made it: acknowledgements that wait
-    /// in a queue of the other direction look like one.
+    /// Reports whether the link has built a queue. Requires a burst that the link spread, because acknowledgements
+    /// delayed in a queue of the other direction look the same.
     fn is_filled(&self) -> bool {
         self.has_queue && self.carried > 0.0
     }
 
-    /// Returns how fast a start sends next, in bytes per second, after what is known to get through.
+    /// Returns the sending rate of startup, in bytes per second: a multiple of the rate that is known to pass.
     fn reach(&self) -> f64 {
         let known = self.losses.bounded(self.proven).max(self.rate());
         let is_little = EARLY_GAIN * known * self.rtt().as_secs_f64() < EARLY_BYTES_MAX;
         known * if is_little { EARLY_GAIN } else { STARTUP_GAIN }
     }
 
-    /// Returns the bytes of packets that are acknowledged together.
+    /// Returns the bytes of a batch of packets that are acknowledged together.
     fn ack_bytes(&self) -> u64 {
         u64::from(ACK_PACKETS) * self.mtu
     }
 
-    /// Returns for how long packets arrive until they are acknowledged together.
+    /// Returns the time in which such a batch arrives.
     fn acking(&self) -> Duration {
         let bytes = self.ack_bytes() as f64;
         Duration::from_secs_f64(bytes / self.rate().max(bytes))
     }
 
-    /// Returns what the link holds without a queue, in bytes.
+    /// Returns the bandwidth-delay product in bytes: what the link holds without a queue.
     fn product(&self) -> f64 {
         self.rate() * self.rtt().as_secs_f64()
     }
 
-    /// Returns how many bytes may be in flight before anything is known but the round trip.
+    /// Returns the initial window in bytes, for when only the round trip is known.
     fn initial(&self) -> u64 {
         let in_round = INITIAL_RATE * self.rtt().as_secs_f64();
         (in_round as u64).clamp(INITIAL_WINDOW_BYTES, INITIAL_WINDOW_BYTES_MAX)
     }
 
-    /// Returns how many bytes may be in flight.
+    /// Returns the maximum bytes in flight.
     pub(super) fn window(&self) -> u64 {
         let least = WINDOW_PACKETS_MIN * self.mtu;
-        // Where hosts take longer to wake up than packets to arrive, the window is for the hosts.
+        // Where hosts wake up more slowly than packets arrive, the window must cover the hosts' delay.
         let product = self.product();
         let waking = product + self.rate() * self.losses.slack() + least as f64;
         let window = match self.phase {
             Phase::Startup => {
                 let known = self.reach() * self.rtt().as_secs_f64();
                 let grown = self.grown.max(self.initial()) as f64;
-                // What began with too much for this link stops when that shows.
+                // A startup window that is too large for this link shrinks as soon as a queue shows.
                 let start =
                     if self.is_filled() { (QUEUED_WINDOW * product).max(known.min(grown)) } else { known.max(grown) };
                 start.max(waking)
@@ -349,7 +352,7 @@ impl Model {
         (window as u64).max(least)
     }
 
-    /// Returns how fast to send, in bytes per second; nothing while there is nothing to go by.
+    /// Returns the pace in bytes per second; `None` before the first round trip is measured.
     pub(super) fn pace(&self) -> Option<f64> {
         let rtt = self.min_rtt.get()?.max(Duration::from_millis(1)).as_secs_f64();
         let pace = match self.phase {
@@ -366,7 +369,7 @@ impl Model {
         Some(pace.max(WINDOW_PACKETS_MIN as f64 * self.mtu as f64 / rtt.max(0.1)))
     }
 
-    /// Returns what is worth remembering of the link, once that is something.
+    /// Returns the measured capacity; `None` while startup or drain makes it unreliable.
     pub(super) fn measured(&self) -> Option<Capacity> {
         let is_sure = matches!(self.phase, Phase::Cruise | Phase::ProbeRtt);
         is_sure.then(|| Some(Capacity { rate: self.rate(), rtt: self.min_rtt.get()? })).flatten()

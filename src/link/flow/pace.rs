@@ -1,4 +1,4 @@
-//! The UDP socket that lets a connection send when its lane is due.
+//! A UDP socket that lets a connection send only when its [`Lane`] is due.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,20 +15,20 @@ use tokio::time::Sleep;
 use super::lane::Lane;
 use crate::link::mtu::DATAGRAM_BYTES_MAX;
 
-/// What is due within this is due: a timer would wake later than that.
+/// A send time this close counts as due: a timer would wake later.
 const SLACK: Duration = Duration::from_micros(500);
-/// Datagrams handed to the kernel at once when nothing is capped: as many as quinn ever does.
+/// Datagrams per send call without a cap, as many as quinn ever sends.
 const SEGMENTS_MAX: usize = 10;
-// What UDP over IPv4 takes; it takes more over IPv6.
+// The maximum for UDP over IPv4; IPv6 allows more.
 const _: () = assert!(SEGMENTS_MAX * DATAGRAM_BYTES_MAX as usize <= 65_507);
 
-/// The lane of the connection that is being made.
+/// The lane of the connection that quinn is creating.
 ///
-/// quinn makes a connection's controller and then its poller, under one lock of the endpoint. This is how the second
-/// learns of the first.
+/// quinn creates a connection's controller and then its poller, under one lock of the endpoint. The controller puts its
+/// lane here, and the poller takes it.
 pub(in crate::link) type Announced = Arc<Mutex<Option<Arc<Lane>>>>;
 
-/// A socket that is written to at the pace of lanes.
+/// A UDP socket with paced sends.
 #[derive(Debug)]
 pub(in crate::link) struct PacedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
@@ -37,7 +37,7 @@ pub(in crate::link) struct PacedSocket {
 }
 
 impl PacedSocket {
-    /// Wraps `inner`. `segments`: datagrams that may be handed over at once, so that a low cap is not overdrawn by one.
+    /// Wraps `inner`. `segments`: the maximum number of datagrams per send call, which a low cap reduces.
     pub(in crate::link) fn new(
         inner: Arc<dyn AsyncUdpSocket>,
         announced: Announced,
@@ -83,8 +83,8 @@ impl AsyncUdpSocket for PacedSocket {
     }
 }
 
-/// Returns how many datagrams may be handed over at once under a cap, in bytes per second: at most a twentieth of a
-/// second's worth.
+/// Returns the maximum number of datagrams per send call under a cap in bytes per second: a twentieth of a second's
+/// worth.
 pub(super) fn segments_under(cap: Option<u64>) -> usize {
     cap.map_or(SEGMENTS_MAX, |cap| ((cap / 20 / u64::from(DATAGRAM_BYTES_MAX)) as usize).clamp(1, SEGMENTS_MAX))
 }
@@ -113,7 +113,7 @@ impl UdpPoller for PacedPoller {
             if timer.deadline() != at {
                 timer.as_mut().reset(at);
             }
-            // One that has rung is not polled again: what comes next has another moment, or may go now.
+            // Do not poll a timer again after it has fired: the next send has another time, or is due now.
             ready!(timer.as_mut().poll(cx));
         }
         this.inner.as_mut().poll_writable(cx)

@@ -1,4 +1,4 @@
-//! Alone on a link.
+//! Tests of the model alone on a link.
 
 use std::time::Duration;
 
@@ -69,7 +69,8 @@ fn what_is_remembered_of_a_link_is_used_at_once() {
     };
     let known = Capacity { rate: 12_000_000.0, rtt: Duration::from_millis(150) };
     let (cold, warm) = (share(None), share(Some(known)));
-    // The first acknowledgement of a second takes a round trip, and a half more for the acks of the last.
+    // Of the first second, the first acknowledgement costs one round trip, and the acknowledgements of the last packets
+    // half a round trip.
     assert!(warm > 0.75 && warm > cold + 0.1, "{cold} cold, {warm} warm");
 }
 
@@ -126,7 +127,7 @@ fn a_cut_costs_the_time_of_the_cut() {
     sim.arriving.clear();
     sim.until(10.0);
     sim.link.is_cut = false;
-    // A sign of life, as quinn would send it whatever the window says.
+    // One probe packet, which quinn sends regardless of the window.
     sim.send();
     sim.until(10.2);
     let share = sim.until(11.2);

@@ -1,4 +1,4 @@
-//! The model on a simulated link, with a clock that costs no time.
+//! Tests of the model on a simulated link and clock.
 
 mod alone;
 mod rival;
@@ -12,7 +12,7 @@ use super::bucket::Bucket;
 use super::model::Model;
 
 const PACKET: u64 = 1452;
-/// Packets after which the peer acknowledges, and how long it waits for that many.
+/// Packets after which the simulated peer acknowledges, and its maximum delay.
 const ACK_EVERY: usize = 10;
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
@@ -23,13 +23,13 @@ struct Link {
     loss: f64,
     queue: f64,
     is_cut: bool,
-    /// Somebody else keeps most of the queue filled.
+    /// Whether another flow keeps most of the queue filled.
     is_shared: bool,
-    /// Seconds that are added to the way at random, there and back; packets keep their order.
+    /// Maximum random delay in each direction, in seconds. Packets keep their order.
     jitter: f64,
     chance: u64,
     free_at: Instant,
-    /// When the last packet arrived: ours, our acknowledgements, and a rival's.
+    /// Arrival time of the last packet: ours, our acknowledgements', and a rival's.
     last: [Instant; 3],
 }
 
@@ -53,7 +53,7 @@ impl Link {
         }
     }
 
-    /// Returns when a packet arrives, if it does; `overflow` counts those for which there was no room.
+    /// Returns a packet's arrival time, or `None` if it is lost. Adds packets that found the queue full to `overflow`.
     fn carry(&mut self, now: Instant, overflow: &mut u64) -> Option<Instant> {
         if self.is_shared {
             self.free_at = self.free_at.max(now + Duration::from_secs_f64(0.8 * self.queue / self.rate));
@@ -68,14 +68,14 @@ impl Link {
         (!is_lost).then(|| self.travel(0, self.free_at))
     }
 
-    /// Returns when what sets out at `from` is there, one way or the other.
+    /// Returns the arrival time of a packet sent at `from`. `way`: index into `last`.
     fn travel(&mut self, way: usize, from: Instant) -> Instant {
         let jitter = if self.jitter > 0.0 { self.jitter * self.share() } else { 0.0 };
         self.last[way] = self.last[way].max(from + self.rtt / 2 + Duration::from_secs_f64(jitter));
         self.last[way]
     }
 
-    /// Returns a number from 0 to 1.
+    /// Returns a pseudo-random number from 0 to 1.
     fn share(&mut self) -> f64 {
         self.chance ^= self.chance << 13;
         self.chance ^= self.chance >> 7;
@@ -103,7 +103,7 @@ struct Sim {
     delivered: u64,
     overflow: u64,
     rival: Option<Rival>,
-    /// Whether the sender rests.
+    /// Whether the sender pauses.
     rests: bool,
 }
 
@@ -111,7 +111,7 @@ impl Sim {
     fn new(link: Link) -> Self {
         let now = link.free_at;
         let mut model = Model::new(now, PACKET);
-        // The handshake has shown the round trip.
+        // The handshake has measured the round trip.
         model.sent(now, 1200, false);
         model.acked(now + link.rtt, now, 1200);
         model.acks_end(now + link.rtt, 0, true);
@@ -138,7 +138,7 @@ impl Sim {
         }
     }
 
-    /// Runs until `seconds` after the begin and returns the share of the link's rate that was delivered meanwhile.
+    /// Runs until `seconds` after the begin. Returns the share of the link's rate that was delivered meanwhile.
     fn until(&mut self, seconds: f64) -> f64 {
         let (from, before) = (self.now, self.delivered);
         let end = self.begin + Duration::from_secs_f64(seconds);
@@ -147,7 +147,7 @@ impl Sim {
         (self.delivered - before) as f64 / (end - from).as_secs_f64() / self.link.rate
     }
 
-    /// Does what comes next; false if that is after `end`.
+    /// Processes the next event. Returns false if it lies after `end`.
     fn step(&mut self, end: Instant) -> bool {
         let may_send = !self.rests && self.in_flight + PACKET < self.model.window();
         let poll = may_send.then(|| self.next_poll.max(self.now));
@@ -182,7 +182,7 @@ impl Sim {
         true
     }
 
-    /// Lets the rival send, or hear.
+    /// Lets the rival send or receive an acknowledgement.
     fn compete(&mut self) {
         let (now, Some(rival)) = (self.now, &mut self.rival) else { return };
         if rival.in_flight >= rival.window {
@@ -227,13 +227,13 @@ impl Sim {
         if let Some((_, sent)) = lost.last_key_value() {
             let lost = lost.len() as u64 * PACKET;
             self.in_flight -= lost;
-            // Everything in flight at once: quinn calls that persistent congestion.
+            // Everything in flight was lost at once: quinn calls that persistent congestion.
             self.model.lost(*sent, lost, self.link.is_cut);
         }
         self.pace.set_rate(self.now, self.model.pace());
     }
 
-    /// Returns the share of the rate and the round trips' worth in the queue, both in the mean of 20 s.
+    /// Returns the mean share of the rate and the mean queue, in round trips' worth, over 20 s.
     fn looked_at(&mut self) -> [f64; 2] {
         let (begun, mut sums) = ((self.now - self.begin).as_secs_f64(), [0.0; 2]);
         for look in 1..=1000 {
@@ -243,7 +243,7 @@ impl Sim {
         sums.map(|sum| sum / 1000.0)
     }
 
-    /// Returns how many bytes of a rival have arrived.
+    /// Returns the delivered bytes of the rival.
     fn rivals(&self) -> f64 {
         self.rival.as_ref().map_or(0.0, |rival| rival.delivered as f64)
     }

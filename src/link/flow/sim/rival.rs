@@ -1,17 +1,17 @@
-//! Beside somebody else.
+//! Tests of the model next to another flow.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Link, PACKET, Sim};
 
-/// TCP as it is where losses keep it small: a packet more each round trip, three tenths less for each loss.
+/// A TCP flow limited by losses: one more packet each round trip, three tenths less after a loss.
 pub(super) struct Rival {
     pub(super) window: f64,
     pub(super) in_flight: f64,
-    /// What is said of each packet, and when.
+    /// Time and result of each packet's delivery.
     pub(super) answers: VecDeque<(Instant, bool)>,
-    /// Losses of the same round trip count once.
+    /// Time of the last reduction. Losses within a round trip count once.
     backed_off: Instant,
     pub(super) delivered: u64,
 }
@@ -47,7 +47,8 @@ fn whoever_keeps_the_queue_filled_gets_a_share_of_the_link_and_leaves_all_of_it_
     assert!(alone > 0.85 && shared < 0.7 && again > 0.85, "{alone}, {shared}, {again}");
 }
 
-/// Returns which shares of the link a rival gets alone and beside us, and we beside it, in 40 s; the mean of several runs.
+/// Returns three shares of the link over 40 s, as means of several runs: the rival's alone, the rival's next to us, and
+/// ours next to the rival.
 fn shares(mbit: f64, rtt_ms: u64, loss: f64, jitter: f64) -> [f64; 3] {
     let chances = [0x9e37_79b9_7f4a_7c15, 0x1234_5678_9abc_def1, 0xdead_beef_cafe_f00d];
     let runs = chances.map(|chance| {

@@ -1,4 +1,4 @@
-//! A base and a patch, read as the blob that they make.
+//! Applies a patch to a base and yields the new blob.
 
 use std::io::{self, Read};
 use std::sync::atomic::AtomicBool;
@@ -10,29 +10,29 @@ use super::format::{Head, MAGIC, Step, StepReader};
 use super::window::Window;
 use super::{Bytes, PatchError, Work};
 
-/// The new blob, made while it is read. What it is has to be proven by who reads it: nothing here knows its hash.
+/// Produces the new blob while it is read. Does not know the blob's hash: the reader must check it.
 pub struct Applying<'a, B: Bytes + ?Sized, P: Read> {
     base: &'a B,
     patch: P,
     work: Work<'a>,
     window: Window,
     steps: StepReader,
-    /// The step that is under way.
+    /// The unfinished step.
     step: Option<Step>,
     levels: Levels,
-    /// The level of a stream that goes on.
+    /// The level of a deflate stream that continues in the next piece.
     open: Option<u8>,
     plain: Vec<u8>,
     plain_read: usize,
     out: Vec<u8>,
     out_read: usize,
-    /// Bytes that are still to be made.
+    /// Bytes still to produce.
     left: u64,
     is_ended: bool,
 }
 
 impl<'a, B: Bytes + ?Sized, P: Read> Applying<'a, B, P> {
-    /// Begins to make a blob of `new_bytes` out of `base` and `patch`; `stop` ends it.
+    /// Begins to produce a blob of `new_bytes` from `base` and `patch`. Setting `stop` aborts.
     ///
     /// Errors: [`PatchError::NoPatch`], [`PatchError::Io`].
     pub fn begin(base: &'a B, mut patch: P, new_bytes: u64, stop: &'a AtomicBool) -> Result<Self, PatchError> {
@@ -59,7 +59,7 @@ impl<'a, B: Bytes + ?Sized, P: Read> Applying<'a, B, P> {
         })
     }
 
-    /// Makes some more, if there is more.
+    /// Produces more bytes, unless the blob is complete.
     fn more(&mut self) -> Result<(), PatchError> {
         self.out.clear();
         self.out_read = 0;
@@ -83,7 +83,7 @@ impl<'a, B: Bytes + ?Sized, P: Read> Applying<'a, B, P> {
         Ok(())
     }
 
-    /// Does a part of a step that makes bytes, and keeps the rest of it for later.
+    /// Runs part of a step that produces bytes, and keeps the rest for later.
     fn go_on(&mut self, step: Step) -> Result<(), PatchError> {
         match step {
             Step::Copy { bytes: 0, .. } | Step::Plain(0) => {}
@@ -123,7 +123,7 @@ impl<'a, B: Bytes + ?Sized, P: Read> Applying<'a, B, P> {
         Ok(())
     }
 
-    /// Takes the next bytes of the piece, and returns where they begin.
+    /// Consumes the next `bytes` of the piece and returns their offset.
     fn take(&mut self, bytes: u64) -> Result<usize, PatchError> {
         let from = self.plain_read;
         if bytes > (self.plain.len() - from) as u64 {
@@ -156,7 +156,7 @@ impl<'a, B: Bytes + ?Sized, P: Read> Applying<'a, B, P> {
         };
         self.step = first;
         let window = std::mem::take(&mut self.window);
-        // One piece in memory, not two.
+        // Free the old piece first, so that only one is in memory.
         self.plain = Vec::new();
         let plain = self.unpack(head.plain_wire, head.plain, Some(window.bytes()));
         self.window = window;
@@ -164,7 +164,7 @@ impl<'a, B: Bytes + ?Sized, P: Read> Applying<'a, B, P> {
         Ok(())
     }
 
-    /// Reads so many bytes and decompresses them to exactly so many.
+    /// Reads `wire_bytes` and decompresses them to exactly `bytes`.
     fn unpack(&mut self, wire_bytes: usize, bytes: usize, prefix: Option<&[u8]>) -> Result<Vec<u8>, PatchError> {
         let mut wire = vec![0; wire_bytes];
         self.patch.read_exact(&mut wire).map_err(|_| PatchError::Malformed("it ends within a piece"))?;

@@ -1,17 +1,17 @@
-//! Deflate undone and done again, by zlib: what makes a charm or a wheel, at one of its nine levels.
+//! Inflates and re-deflates streams with zlib at its nine levels. Charms and wheels are zlib streams.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::format::LEVELS;
 use super::{Bytes, PatchError, Work};
 
-/// Bytes read, inflated or deflated at a time.
+/// Buffer for reading, inflating and deflating.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
-/// A deflated stream, inflated as far as it is asked for.
+/// A deflated stream, inflated on demand.
 pub(super) struct Inflating {
     state: Decompress,
-    /// Where the rest of it lies.
+    /// Range of the compressed bytes not read yet.
     at: u64,
     end: u64,
     input: Vec<u8>,
@@ -25,9 +25,9 @@ impl Inflating {
         Self { state, at: offset, end: offset.saturating_add(bytes), input: Vec::new(), input_read: 0, is_done: false }
     }
 
-    /// Inflates into `out`, and returns how much it was; less than `out` has only at the stream's end.
+    /// Inflates into `out` and returns the bytes written, fewer than `out` only at the end of the stream.
     ///
-    /// Errors: [`PatchError::Malformed`] where it is no such stream, or does not end where its bytes do.
+    /// Errors: [`PatchError::Malformed`] if the stream is invalid or does not end where its bytes do.
     pub fn read(&mut self, from: &(impl Bytes + ?Sized), out: &mut [u8], work: &mut Work) -> Result<usize, PatchError> {
         let mut filled = 0;
         while filled < out.len() && !self.is_done {
@@ -57,7 +57,7 @@ impl Inflating {
     }
 }
 
-/// A deflater that is used again.
+/// A reusable deflater.
 pub(super) struct Deflating {
     level: u8,
     state: Compress,
@@ -68,7 +68,8 @@ impl Deflating {
         Self { level, state: Compress::new(Compression::new(level.into()), false) }
     }
 
-    /// Deflates `input`, the last of the stream if it `ends`, and gives what it makes to `out`, until that says no.
+    /// Deflates `input` and passes the output to `out`, until `out` returns false. `ends`: `input` is the end of the
+    /// stream.
     pub fn feed(
         &mut self,
         mut input: &[u8],
@@ -91,7 +92,7 @@ impl Deflating {
                 self.state.reset();
                 return Ok(true);
             }
-            // Zlib keeps what it has not decided on yet.
+            // zlib holds back output that later input may still change.
             if !ends && input.is_empty() && made < buffer.len() {
                 return Ok(true);
             }
@@ -99,14 +100,14 @@ impl Deflating {
     }
 }
 
-/// Deflaters by level, and which of them has been right.
+/// Deflaters by level, ordered by recent success.
 pub(super) struct Levels {
-    /// The last that was right first.
+    /// Levels to try, the last successful one first.
     order: Vec<u8>,
     deflaters: Vec<Deflating>,
 }
 
-/// What a deflated stream was found to be.
+/// A stream that zlib reproduces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Proven {
     pub level: u8,
@@ -115,7 +116,7 @@ pub(super) struct Proven {
 
 impl Levels {
     pub fn new() -> Self {
-        // By how often they are met: 6 is everybody's default.
+        // Ordered by frequency: 6 is the usual default.
         Self { order: vec![6, 9, 1, 5, 8, 7, 4, 3, 2], deflaters: Vec::new() }
     }
 
@@ -128,7 +129,8 @@ impl Levels {
         &mut self.deflaters[at]
     }
 
-    /// Finds the level at which zlib makes exactly these bytes; nothing if it is none, or they are not deflated.
+    /// Returns the level at which zlib reproduces exactly these bytes; `None` if there is none or the stream is
+    /// invalid.
     pub fn prove(
         &mut self,
         from: &(impl Bytes + ?Sized),
@@ -152,7 +154,7 @@ impl Levels {
         Ok(None)
     }
 
-    /// Returns the stream's inflated bytes if `level` makes it.
+    /// Returns the number of inflated bytes if zlib at `level` reproduces the stream.
     fn matches(
         &mut self,
         level: u8,

@@ -1,12 +1,12 @@
-//! The bytes of a patch: pieces, and the steps of each.
+//! The byte format of a patch: pieces, and the steps of each piece.
 
 use std::io::Read;
 
 use super::{PIECE_BYTES_MAX, PatchError, STEPS_BYTES_MAX, WINDOW_BYTES_MAX};
 
-/// How every patch begins; the last byte is the version.
+/// The first bytes of every patch. The last one is the version.
 pub const MAGIC: [u8; 8] = *b"mfpatch\x01";
-/// Levels of zlib.
+/// zlib's compression levels.
 pub(super) const LEVELS: std::ops::RangeInclusive<u8> = 1..=9;
 
 const DROP: u8 = 0x01;
@@ -19,37 +19,37 @@ const PLAIN: u8 = 0x12;
 const DEFLATE: u8 = 0x13;
 const DEFLATE_ON: u8 = 0x14;
 
-/// What is to be done, in this order, to make a piece of the new blob. The first five move the window over the opened base, before the
+/// One step in producing a piece of the new blob. The first five move the window over the opened base, before the
 /// piece's own bytes are decompressed against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Takes so many bytes off the window's beginning.
+    /// Removes this many bytes from the window's beginning.
     Drop(u64),
-    /// Lays bytes of the base behind the window.
+    /// Appends bytes of the base to the window.
     Lay { offset: u64, bytes: u64 },
     /// Begins to inflate these bytes of the base.
     Open { offset: u64, bytes: u64 },
-    /// Leaves out so many inflated bytes.
+    /// Skips this many inflated bytes.
     Skip(u64),
-    /// Lays so many inflated bytes behind the window.
+    /// Appends this many inflated bytes to the window.
     Take(u64),
-    /// The next bytes of the new blob are these of the base.
+    /// Copies these bytes of the base to the new blob.
     Copy { offset: u64, bytes: u64 },
-    /// They are so many bytes of the piece.
+    /// Copies this many bytes of the piece to the new blob.
     Plain(u64),
-    /// They are what deflate makes of so many bytes of the piece; the stream ends with them, unless it goes on in the
-    /// next piece.
+    /// Deflates this many bytes of the piece into the new blob. `ends`: the stream ends with them; otherwise it
+    /// continues in the next piece.
     Deflate { level: u8, bytes: u64, ends: bool },
 }
 
 impl Step {
-    /// Reports whether it moves the window.
+    /// Reports whether the step moves the window.
     pub fn is_of_window(self) -> bool {
         matches!(self, Self::Drop(_) | Self::Lay { .. } | Self::Open { .. } | Self::Skip(_) | Self::Take(_))
     }
 }
 
-/// Writes steps. Where bytes of the base are named, it is by their distance from the end of those named before.
+/// Encodes steps. An offset in the base is stored as the distance from the end of the previous range.
 #[derive(Debug, Default)]
 pub(super) struct StepWriter {
     pub bytes: Vec<u8>,
@@ -86,7 +86,7 @@ impl StepWriter {
     }
 }
 
-/// Reads steps, one by one.
+/// Decodes steps one by one.
 #[derive(Debug, Default)]
 pub(super) struct StepReader {
     bytes: Vec<u8>,
@@ -95,7 +95,7 @@ pub(super) struct StepReader {
 }
 
 impl StepReader {
-    /// Goes on with the steps of the next piece.
+    /// Begins with the steps of the next piece.
     pub fn begin(&mut self, bytes: Vec<u8>) {
         (self.bytes, self.read, self.at) = (bytes, 0, 0);
     }
@@ -149,7 +149,7 @@ impl StepReader {
     }
 }
 
-/// Appends a number: seven bits a byte, the lowest first, the highest bit set in all but the last.
+/// Appends a number as a varint: seven bits per byte, the lowest first, the highest bit set in all bytes but the last.
 fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -158,7 +158,7 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Reads a number, in its one form.
+/// Reads a varint. Only the shortest encoding is valid.
 fn number(mut byte: impl FnMut() -> Result<u8, PatchError>) -> Result<u64, PatchError> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
@@ -175,7 +175,7 @@ fn number(mut byte: impl FnMut() -> Result<u8, PatchError>) -> Result<u64, Patch
     Err(PatchError::Malformed("a number of more than 64 bits"))
 }
 
-/// The sizes that stand before a piece: of its steps and of its bytes, each as they are and as they were compressed.
+/// The sizes in front of a piece: plain and compressed sizes of its steps and of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub steps: usize,
@@ -191,7 +191,7 @@ impl Head {
             .for_each(|bytes| put_number(out, *bytes as u64));
     }
 
-    /// Reads the next piece's; nothing after the last.
+    /// Reads the next head; `None` after the last piece.
     pub fn read(patch: &mut impl Read) -> Result<Option<Self>, PatchError> {
         let mut first = [0];
         loop {
@@ -215,7 +215,7 @@ impl Head {
             usize::try_from(number).map_err(|_| PatchError::Malformed("a piece that is too large"))
         };
         let head = Self { steps: next()?, steps_wire: next()?, plain: next()?, plain_wire: next()? };
-        // What zstd makes of bytes that do not compress is hardly larger.
+        // zstd makes incompressible bytes hardly larger.
         let fits = |plain: usize, wire: usize, most: usize| plain <= most && wire <= most + most / 128;
         if head.steps == 0 || !fits(head.steps, head.steps_wire, STEPS_BYTES_MAX) {
             return Err(PatchError::Malformed("a piece of too many steps, or none"));
@@ -227,7 +227,7 @@ impl Head {
     }
 }
 
-/// Reports whether so much may lie in a window.
+/// Reports whether `bytes` fit in a window.
 pub(super) fn fits_window(bytes: u64) -> bool {
     bytes <= WINDOW_BYTES_MAX as u64
 }

@@ -1,4 +1,4 @@
-//! What a blob is made of: the members of a zip, the one stream of a gzip file, and whatever lies between them.
+//! Splits a blob into parts: the members of a zip archive, the stream of a gzip file, and the bytes in between.
 
 use std::collections::HashMap;
 use std::io;
@@ -7,48 +7,48 @@ use rawzip::{CompressionMethod, Error, ReaderAt, ZipLocator};
 
 use super::{Bytes, PatchError};
 
-/// Members of an archive that are opened, some 20 MiB of parts; an archive of more is taken as it is.
+/// Maximum number of members to open, whose parts take about 20 MiB. A larger archive stays one raw part.
 const MEMBERS_MAX: usize = 128 << 10;
-/// Bytes read at a time where an archive lists its members; the longest line of such a list has 196,651.
+/// Buffer for reading the central directory. Its longest possible entry has 196,651 bytes.
 const LIST_BYTES: usize = 256 << 10;
-/// Bytes at the end of a file in which an archive says where its list is: that, and the longest comment behind it.
+/// Bytes at the end of a file to search for the end of the central directory, including the longest possible comment.
 const SEARCHED_BYTES: u64 = 128 << 10;
-/// Bytes in which the header of a gzip file has to end.
+/// Maximum size of a gzip header.
 const GZIP_HEADER_BYTES_MAX: u64 = 64 << 10;
-/// Bytes behind a gzip file's stream: checksum and length.
+/// Size of a gzip trailer: checksum and length.
 const GZIP_TRAILER_BYTES: u64 = 8;
 
-/// What a part holds.
+/// The content of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Bytes to be taken as they are.
+    /// Bytes without a known structure.
     Raw,
-    /// What lies between members: headers, and the list at the end.
+    /// Bytes between members: headers, and the central directory at the end.
     Between,
-    /// A deflated stream, and what its archive says of it.
+    /// A deflated stream, with its size and checksum from the archive.
     Deflated { plain_bytes: u64, checksum: u32 },
 }
 
-/// A part of a blob. A blob's parts follow each other without a gap.
+/// A part of a blob. Together the parts cover the blob without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
     pub start: u64,
     pub bytes: u64,
     pub kind: Kind,
-    /// By what it is found in another version.
+    /// Hash of the name, which finds the same part in another version.
     pub name: u64,
-    /// Likewise, with any number in its name taken for any other.
+    /// Like `name`, but all numbers in the name count as equal.
     pub loose_name: u64,
 }
 
-/// The names of what is in no archive, and of what is behind the last member.
+/// Names for a blob without members, and for the bytes after the last member.
 const WHOLE: &str = "";
 const TAIL: &str = "/";
 
 /// Returns the parts of a blob.
 pub(super) fn parts(blob: &(impl Bytes + ?Sized)) -> Result<Vec<Part>, PatchError> {
     let bytes = blob.size()?;
-    // What contradicts itself is no archive, and is taken as it is.
+    // An inconsistent archive stays one raw part.
     let members = match members(blob, bytes) {
         Ok(Some(members)) => members,
         _ => gzip(blob, bytes)?.into_iter().collect(),
@@ -58,7 +58,7 @@ pub(super) fn parts(blob: &(impl Bytes + ?Sized)) -> Result<Vec<Part>, PatchErro
     for member in members {
         if member.start > end {
             let (start, bytes, between) = (end, member.start - end, Kind::Between);
-            // Its header is found with it.
+            // Give the member's header a name derived from the member's.
             let (name, loose_name) = (!member.name, !member.loose_name);
             parts.push(Part { start, bytes, kind: between, name, loose_name });
         }
@@ -72,7 +72,7 @@ pub(super) fn parts(blob: &(impl Bytes + ?Sized)) -> Result<Vec<Part>, PatchErro
     Ok(parts)
 }
 
-/// What is read of an archive, where it is asked for.
+/// An archive with positioned reads.
 struct Reader<'a, B: ?Sized>(&'a B, u64);
 
 impl<B: Bytes + ?Sized> ReaderAt for Reader<'_, B> {
@@ -114,7 +114,7 @@ fn members(blob: &(impl Bytes + ?Sized), bytes: u64) -> Result<Option<Vec<Part>>
     Ok((!overlap).then_some(members))
 }
 
-/// Finds the stream of a gzip file. One of several streams is no such file: its proof fails.
+/// Finds the stream of a gzip file. A file of several streams is found too, but its proof fails later.
 fn gzip(blob: &(impl Bytes + ?Sized), bytes: u64) -> Result<Option<Part>, PatchError> {
     let mut header = vec![0; bytes.min(GZIP_HEADER_BYTES_MAX) as usize];
     blob.fill_at(&mut header, 0)?;
@@ -137,7 +137,7 @@ fn gzip_header_bytes(header: &[u8]) -> Option<u64> {
         let (length, after) = rest.split_at_checked(2)?;
         rest = after.get(usize::from(u16::from_le_bytes([length[0], length[1]]))..)?;
     }
-    // Name and comment.
+    // Skip the name and the comment.
     for flag in [8, 16] {
         if flags & flag != 0 {
             rest = &rest[rest.iter().position(|byte| *byte == 0)? + 1..];
@@ -154,14 +154,14 @@ fn hash(name: impl AsRef<[u8]>) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Hashes a name in which every number is the same.
+/// Hashes a name with every number replaced by the same digit.
 fn loose(name: &[u8]) -> u64 {
     let mut squeezed: Vec<u8> = name.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }).collect();
     squeezed.dedup_by(|next, before| *next == b'0' && *before == b'0');
     hash(squeezed)
 }
 
-/// The parts of a base, by what they are found.
+/// The parts of a base, indexed by name and content.
 pub(super) struct Shelf<'a> {
     pub parts: &'a [Part],
     names: HashMap<u64, usize>,
@@ -182,12 +182,12 @@ impl<'a> Shelf<'a> {
         Self { parts, names, loose_names, contents }
     }
 
-    /// Finds what by its checksum and its sizes is the same stream.
+    /// Returns a part with the same checksum and sizes.
     pub fn same(&self, part: &Part) -> Option<&'a Part> {
         Some(&self.parts[*self.contents.get(&content(part)?)?])
     }
 
-    /// Finds another version of a part.
+    /// Returns another version of a part, by its name.
     pub fn version(&self, part: &Part) -> Option<&'a Part> {
         let index = self.names.get(&part.name).or_else(|| self.loose_names.get(&part.loose_name))?;
         Some(&self.parts[*index])

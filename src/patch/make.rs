@@ -1,4 +1,4 @@
-//! A new blob and a base, to the patch that makes the one of the other.
+//! Makes a patch from a new blob and a base.
 
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
@@ -12,24 +12,26 @@ use super::map::{Marks, Roller};
 use super::window::Window;
 use super::{Bytes, PIECE_BYTES_MAX, PatchError, STEPS_BYTES_MAX, WINDOW_BYTES_MAX, Work};
 
-/// An old part of at most so many opened bytes lies in the window whole.
+/// An old part of at most this many opened bytes goes into the window whole.
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
-/// Of a larger one there is a piece's worth, and 4 MiB on either side.
+/// Of a larger part, the window gets a stretch of this size: a piece's worth, and 4 MiB on either side.
 const STRETCH_BYTES_MAX: u64 = 16 << 20;
-/// Steps of a piece, 16 bytes each or so.
+/// Maximum number of steps in a piece, about 16 bytes each.
 const STEPS_MAX: usize = STEPS_BYTES_MAX / 32;
-/// Window and piece together, as a power of two: how far back the compressor looks.
+/// Binary logarithm of the compressor's window, which covers the window and the piece.
 const REACH_LOG: u32 = 25;
-/// Level of zstd. 7: a tenth less than 3 in a tenth more of the time, most of which deflate takes; 9 needs more memory than there is.
+/// zstd level. 7 saves a tenth of the bytes compared with 3, for a tenth more time, most of which deflate takes. 9
+/// needs more memory than the limit allows.
 const LEVEL: i32 = 7;
 const _: () = assert!(PIECE_BYTES_MAX + WINDOW_BYTES_MAX <= 1 << REACH_LOG);
 const _: () = assert!(STRETCH_BYTES_MAX + WHOLE_BYTES_MAX <= WINDOW_BYTES_MAX as u64);
 const _: () = assert!(WHOLE_BYTES_MAX <= STRETCH_BYTES_MAX);
 
-/// Writes the patch that makes `new` of `base`, and returns its bytes: at most `bytes_max`, else there is none.
+/// Writes the patch from `base` to `new` and returns its size. Setting `stop` aborts.
 ///
-/// Takes two passes over what is deflated: one to prove that zlib makes it again, one to compare it. `stop` ends it.
-/// Errors: [`PatchError`].
+/// Reads deflated streams twice: once to prove that zlib reproduces them, once to compare them.
+///
+/// Errors: [`PatchError`]; [`PatchError::TooLarge`] if the patch would exceed `bytes_max`.
 pub fn make<B: Bytes + ?Sized>(
     new: &B,
     base: &B,
@@ -79,25 +81,25 @@ struct Maker<'a, B: ?Sized> {
     levels: Levels,
     window: Window,
     window_steps: Vec<Step>,
-    /// Bytes that the steps of this piece have laid into the window: they have to stay there until it is compressed.
+    /// Bytes that this piece's steps appended to the window. They must stay there until the piece is compressed.
     laid: u64,
     steps: Vec<Step>,
     plain: Vec<u8>,
 }
 
-/// The old version of a part, as it is laid into the window.
+/// The old version of a part, and how much of it is in the window.
 struct Old<'p> {
     part: &'p Part,
     is_inflated: bool,
     bytes: u64,
-    /// How far it has been laid, or left out.
+    /// Offset up to which it was appended or skipped.
     at: u64,
-    /// Nothing where it is laid whole.
+    /// `None` if the whole part goes into the window.
     marks: Option<Marks>,
 }
 
 impl Old<'_> {
-    /// Returns the bytes that may be laid next.
+    /// Returns the bytes that the next step may append.
     fn needed(&self) -> u64 {
         (self.bytes - self.at).min(STRETCH_BYTES_MAX)
     }
@@ -118,7 +120,7 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
         Ok(self.out.write_all(bytes)?)
     }
 
-    /// Compares two parts of as many bytes.
+    /// Compares two parts of equal size.
     fn is_same(&mut self, part: &Part, base: &Part) -> Result<bool, PatchError> {
         let (mut new, mut old) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
         let mut at = 0;
@@ -150,7 +152,7 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
         if self.steps.len() + self.window_steps.len() >= STEPS_MAX { self.flush() } else { Ok(()) }
     }
 
-    /// Adds a part, opened if that can be undone, beside its old version.
+    /// Adds a part next to its old version. Opens it if zlib reproduces it.
     fn part(&mut self, part: &Part, old: Option<&Part>) -> Result<(), PatchError> {
         let proven = match part.kind {
             Kind::Deflated { .. } => self.levels.prove(self.new, part.start, part.bytes, &mut self.work)?,
@@ -166,7 +168,7 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
         };
         let mut at = 0;
         loop {
-            // It has to find room beside what this piece needs already.
+            // The window must have room for it in addition to what this piece needs.
             let needed = old.as_ref().map_or(0, Old::needed);
             if self.plain.len() == PIECE_BYTES_MAX || self.laid + needed > WINDOW_BYTES_MAX as u64 {
                 self.flush()?;
@@ -200,7 +202,7 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
         }
     }
 
-    /// Begins with an old version. None that contradicts its archive: it would be in the way of everything else.
+    /// Prepares an old version. Skips one that contradicts its archive: it would spoil the patch for everything else.
     fn old<'p>(&mut self, part: &'p Part, is_opened: bool) -> Result<Option<Old<'p>>, PatchError> {
         let (is_inflated, bytes) = match part.kind {
             Kind::Deflated { plain_bytes, .. } if is_opened => (true, plain_bytes),
@@ -219,7 +221,7 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
         Ok(Some(old))
     }
 
-    /// Returns the marks of an old version; nothing if it has not the bytes that its archive says.
+    /// Returns the marks of an old version; `None` if its size differs from the size in its archive.
     fn look_through(&mut self, part: &Part, is_inflated: bool, bytes: u64) -> Result<Option<Marks>, PatchError> {
         let (mut marks, mut roller) = (Marks::default(), Roller::at(0));
         let mut inflating = is_inflated.then(|| Inflating::begin(part.start, part.bytes));
@@ -245,7 +247,8 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
         }
     }
 
-    /// Lays of an old version what the piece's bytes from `from` on may have been; they are at `at` of `new_bytes`.
+    /// Appends to the window the stretch of an old version that may match the piece's bytes from `from` on. Those are
+    /// at offset `at` of a part of `new_bytes`.
     fn advance(&mut self, old: &mut Old, from: usize, at: u64, new_bytes: u64) -> Result<(), PatchError> {
         let wanted = match &old.marks {
             Some(marks) => marks.stretch(&self.plain[from..], at, new_bytes, old.bytes, STRETCH_BYTES_MAX),
@@ -307,7 +310,7 @@ impl<B: Bytes + ?Sized> Maker<'_, B> {
     }
 }
 
-/// Compresses what lies in `prefix` in parts.
+/// Compresses `plain` with `prefix` as a dictionary.
 fn compress(plain: &[u8], prefix: &[u8]) -> Result<Vec<u8>, PatchError> {
     let failed = |code| PatchError::Io(std::io::Error::other(zstd::zstd_safe::get_error_name(code)));
     let mut context = CCtx::create();

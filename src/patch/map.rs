@@ -1,24 +1,24 @@
-//! Where in a large old part the bytes of a new one lie: by votes of places that their content marks.
+//! Finds the stretch of a large old part that corresponds to bytes of a new part, by votes of content-defined marks.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-/// A place is marked where so many bits of the rolling hash of the 64 bytes before it are zero: every 8 KiB or so.
+/// A position is a mark if this many bits of the rolling hash of the 64 bytes before it are zero: about every 8 KiB.
 const MARK_BITS: u32 = 13;
-/// Marks of one part that are remembered, 4 MiB: of 1 GiB.
+/// Maximum number of marks per part, 4 MiB of memory. Enough for 1 GiB.
 const MARKS_MAX: usize = 128 << 10;
-/// Votes that are worth more than the guess that nothing has moved.
+/// Votes needed to overrule the assumption that nothing has moved.
 const VOTES_MIN: usize = 4;
 
-/// Rolls over content.
+/// A rolling hash over content.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Roller {
     hash: u64,
     at: u64,
 }
 
-/// Returns what looks random and follows from the byte: SplitMix64.
+/// Returns a pseudo-random number derived from the byte (SplitMix64).
 const fn mixed(byte: u8) -> u64 {
     let mut mixed = (byte as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,12 +37,12 @@ const GEAR: [u64; 256] = {
 };
 
 impl Roller {
-    /// Begins at a place of the part.
+    /// Begins at offset `at` of the part.
     pub fn at(at: u64) -> Self {
         Self { hash: 0, at }
     }
 
-    /// Rolls on, and tells `mark` of each marked place and its hash.
+    /// Hashes `bytes` and calls `mark` with the offset and hash of each mark.
     pub fn roll(&mut self, bytes: &[u8], mut mark: impl FnMut(u64, u64)) {
         for byte in bytes {
             self.hash = (self.hash << 1).wrapping_add(GEAR[usize::from(*byte)]);
@@ -57,7 +57,7 @@ impl Roller {
 /// The marks of an old part.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// Where each hash stands; nothing for one that stands in several places.
+    /// Offset by hash; `None` for a hash at several offsets.
     places: HashMap<u64, Option<u64>>,
 }
 
@@ -72,8 +72,8 @@ impl Marks {
         }
     }
 
-    /// Returns the stretch of the old part, of `old_bytes`, in which `content` lies, which is at `at` in the new one, of `new_bytes`.
-    /// It has at most `bytes_max` bytes.
+    /// Returns the stretch of the old part, at most `bytes_max` long, that likely contains `content`. `at`: offset of
+    /// `content` in the new part. `old_bytes` and `new_bytes`: sizes of the parts.
     pub fn stretch(&self, content: &[u8], at: u64, new_bytes: u64, old_bytes: u64, bytes_max: u64) -> Range<u64> {
         let mut votes = Vec::new();
         Roller::at(at).roll(content, |hash, here| {
@@ -92,7 +92,7 @@ impl Marks {
             let begin = u64::try_from(begin).unwrap_or(old_bytes);
             (begin, begin.saturating_add(bytes).min(old_bytes))
         };
-        // As much before as behind.
+        // Extend the stretch equally on both sides.
         let slack = bytes_max.saturating_sub(end - begin) / 2;
         begin.saturating_sub(slack)..end.saturating_add(slack).min(old_bytes)
     }

@@ -1,11 +1,11 @@
-//! Patches: a blob made from a similar one that the other side holds, and from what differs.
+//! Patches: transfer a blob as its difference from a similar blob that the other side holds.
 //!
-//! What deflate has made of the members of a zip, or of a gzip file, is undone first, where zlib is proven to make the same bytes of
-//! it again; the rest is taken as it is. What is then left differs little between two versions, and each piece of it is
-//! compressed with the matching part of the old one as a prefix. The format is in `protocol/SPEC.md`.
+//! A patch works on opened content. It inflates the members of a zip archive, or a gzip file, if zlib is proven to
+//! reproduce the compressed bytes exactly. Other bytes stay as they are. Opened versions differ little, and each piece
+//! is compressed with the matching part of the old version as a prefix. `protocol/SPEC.md` describes the format.
 //!
-//! Pure: bytes in, bytes out, in a working set that [`PIECE_BYTES_MAX`] and [`WINDOW_BYTES_MAX`] bound. Nobody has to trust
-//! what comes out: its name is its hash.
+//! The code is pure, bytes in and bytes out. [`PIECE_BYTES_MAX`] and [`WINDOW_BYTES_MAX`] bound its memory. The output
+//! needs no trust, because the receiver checks the blob's hash.
 
 mod apply;
 mod deflate;
@@ -28,23 +28,23 @@ pub use format::MAGIC;
 pub use make::make;
 pub use survey::{Survey, kinship, survey};
 
-/// Bytes of opened content in one piece. 8 MiB: both sides have one in memory, compressed and not.
+/// Maximum opened content of one piece. 8 MiB: both sides hold one piece in memory, plain and compressed.
 pub const PIECE_BYTES_MAX: usize = 8 << 20;
-/// Bytes of opened old content that a piece is compared with. 20 MiB: with a piece, what it was compressed to, and the tables of
-/// the compressor, within a working set of 64 MiB.
+/// Maximum opened old content that a piece is compared with. 20 MiB: together with a piece, its compressed form and the
+/// compressor's tables, the working set stays within 64 MiB.
 pub const WINDOW_BYTES_MAX: usize = 20 << 20;
-/// Bytes of a piece's instructions: some 100,000 of them.
+/// Maximum size of a piece's steps, about 100,000 of them.
 pub const STEPS_BYTES_MAX: usize = 1 << 20;
-/// Opened bytes, old and new, to each byte of the two blobs: more is a bomb, or an archive of nothing but zeros.
+/// Maximum opened bytes per byte of both blobs. More is a decompression bomb, or an archive of zeros.
 const WORK_RATIO_MAX: u64 = 64;
-/// Opened bytes that are always allowed, so that a few small blobs of zeros are no bomb.
+/// Opened bytes that are always allowed, so that small blobs of zeros do not count as bombs.
 const WORK_BYTES_MIN: u64 = 64 << 20;
 
-/// Bytes that can be read at any place.
+/// A byte sequence with positioned reads.
 pub trait Bytes: Sync {
-    /// Returns how many there are.
+    /// Returns the size in bytes.
     fn size(&self) -> io::Result<u64>;
-    /// Fills `buffer` from `offset` on. Errors: [`io::ErrorKind::UnexpectedEof`] where there are not so many.
+    /// Fills `buffer` from `offset`. Errors: [`io::ErrorKind::UnexpectedEof`] if the sequence is too short.
     fn fill_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
@@ -70,28 +70,27 @@ impl Bytes for [u8] {
     }
 }
 
-/// Why a patch cannot be made, or makes nothing.
+/// A failure to make or to apply a patch.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
-    /// Bytes could not be read or written.
     #[error("cannot read or write")]
     Io(#[from] io::Error),
-    /// It is no patch, or one of another version.
+    /// The input is not a patch, or has another version.
     #[error("no patch of a version that is known")]
     NoPatch,
     /// The patch contradicts itself, its base or its limits.
     #[error("the patch is malformed: {0}")]
     Malformed(&'static str),
-    /// Opened, the two would be more than anybody should have to handle.
+    /// The opened content of the two blobs exceeds the limit; see [`WORK_RATIO_MAX`].
     #[error("opened, the two are more than {WORK_RATIO_MAX} times as large")]
     Bomb,
-    /// The patch would have more bytes than it may.
+    /// The patch would exceed the maximum size.
     #[error("the patch would have more than {bytes_max} bytes")]
     TooLarge {
-        /// What it may have.
+        /// The maximum.
         bytes_max: u64,
     },
-    /// Nobody waits for it any longer.
+    /// The caller set `stop`.
     #[error("given up")]
     Stopped,
 }
@@ -105,7 +104,7 @@ impl From<PatchError> for io::Error {
     }
 }
 
-/// Counts opened bytes, and ends what has become too much of it, or that nobody waits for.
+/// Counts opened bytes. Fails if they exceed the limit, or if the caller has set `stop`.
 struct Work<'a> {
     left: u64,
     stop: &'a AtomicBool,

@@ -1,20 +1,20 @@
-//! What two blobs have in common, by what they say of themselves: before anything is opened.
+//! Estimates what two blobs have in common from their directories alone, before anything is opened.
 
 use super::layout::{Kind, Part, Shelf, parts};
 use super::{Bytes, PatchError};
 
-/// What a patch would have to do.
+/// The estimated work of a patch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Bytes of the new blob that the base does not have as they are.
+    /// Bytes of the new blob that the base lacks.
     pub lacking: u64,
-    /// Bytes of those, opened: as many are inflated, compressed, and deflated again on both sides.
+    /// Opened size of the lacking bytes. Both sides inflate, compress and deflate that much.
     pub opened: u64,
-    /// Bytes of them that cannot be opened, and are compared as they are.
+    /// Lacking bytes that cannot be opened and are compared as they are.
     pub raw: u64,
 }
 
-/// Says what a patch from `base` to `new` would have to do.
+/// Estimates the work of a patch from `base` to `new`.
 ///
 /// Errors: [`PatchError::Io`].
 pub fn survey(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Result<Survey, PatchError> {
@@ -28,7 +28,7 @@ pub fn survey(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Resu
                 survey.lacking += part.bytes;
                 survey.opened = survey.opened.saturating_add(plain_bytes);
             }
-            // Headers mostly are the same, and compress well where they are not.
+            // Headers are mostly equal, and compress well otherwise.
             Kind::Between => {}
             Kind::Raw => {
                 survey.lacking += part.bytes;
@@ -39,13 +39,13 @@ pub fn survey(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Resu
     Ok(survey)
 }
 
-/// How much of `new` another version of it may be found for in `base`, in thousandths.
+/// Returns the share of `new` that has another version in `base`, in thousandths.
 ///
 /// Errors: [`PatchError::Io`].
 pub fn kinship(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Result<u32, PatchError> {
     let (new, base) = (parts(new)?, parts(base)?);
     let shelf = Shelf::of(&base);
-    // What is no archive has one part, of a name that says nothing.
+    // A blob without members has one part, whose name means nothing.
     let members = |parts: &[Part]| parts.iter().filter(|part| part.kind != Kind::Between).count();
     if members(&new) < 2 || members(&base) < 2 {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! A blob comes out of its base and its patch as it was, whatever the two are; and what is no patch makes nothing.
+//! Tests that a patch and its base reproduce the blob exactly, for any two blobs, and that invalid patches are refused.
 
 use std::io::{Cursor, Read, Write};
 use std::sync::atomic::AtomicBool;
@@ -32,13 +32,13 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     out
 }
 
-/// What deflate makes a third of.
+/// Returns text that deflate compresses to a third.
 fn lines(seed: u64, bytes: usize) -> Vec<u8> {
     let line = |byte: u8| format!("self.field_{byte} = config.get(\"{}\")\n", byte % 7).into_bytes();
     noise(seed, bytes / 16).into_iter().flat_map(line).take(bytes).collect()
 }
 
-/// An archive of these members, deflated at a level; 0 stores them.
+/// Returns an archive of these members, deflated at `level`; 0 stores them.
 fn zip(members: &[(String, Vec<u8>)], level: i64) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in members {
@@ -82,7 +82,7 @@ fn a_changed_line_costs_a_line_also_in_a_gzip_file() {
 
 #[test]
 fn what_zlib_does_not_make_is_taken_as_it_is() {
-    // A stored block between deflated ones: no level of zlib does that with such content.
+    // A stored block between deflated ones: no level of zlib produces that for such content.
     let mut foreign = DeflateEncoder::new(Vec::new(), Compression::new(6));
     foreign.write_all(&lines(1, 50_000)).unwrap();
     foreign.flush().unwrap();
@@ -98,7 +98,7 @@ fn what_zlib_does_not_make_is_taken_as_it_is() {
 #[test]
 fn content_that_moved_far_within_a_large_part_is_found_again() {
     let (first, second) = (noise(1, 12 << 20), noise(2, 12 << 20));
-    // In pieces of 8 MiB, and with 24 MiB of it, nothing would lie beside its old place.
+    // With pieces of 8 MiB and a window of 24 MiB, no byte would be next to its old position.
     let old = [&first[..], &second].concat();
     let new = [&noise(3, 5 << 20)[..], &first, &noise(4, 3 << 20), &second].concat();
     let made = patch(&new, &old);
@@ -112,7 +112,7 @@ fn an_archive_of_zeros_is_refused_on_both_sides() {
     let bomb = zip(&zeros, 9);
     let mut out = Vec::new();
     assert!(matches!(make(&bomb[..], &b"base"[..], &mut out, u64::MAX, &GOES_ON), Err(PatchError::Bomb)));
-    // A patch of next to nothing that would have the target compress for hours.
+    // A tiny patch that would make the target compress for hours.
     let mut made = format::MAGIC.to_vec();
     let plain = zstd::bulk::compress(&vec![0; PIECE_BYTES_MAX], 1).unwrap();
     let mut writer = format::StepWriter::default();
@@ -164,7 +164,7 @@ fn another_base_makes_another_blob_or_none() {
     assert!(apply(b"PK\x03\x04", &base, new.len()).is_err());
 }
 
-/// Patches mutated a few times each: bits, bytes, numbers that are bombs, ends, pieces twice.
+/// Mutates patches in a few places: bits, bytes, numbers that are bombs, ends, repeated pieces.
 #[test]
 fn a_damaged_patch_makes_something_else_or_nothing() {
     let small = |seed: u64| (0..6).map(|n| (format!("lib/m{n}.py"), lines(seed + n, 4000))).collect::<Vec<_>>();
@@ -187,7 +187,7 @@ fn a_damaged_patch_makes_something_else_or_nothing() {
                 _ => mutant[at] ^= 1 << (dice[2] % 8),
             }
         }
-        // Neither a panic nor more than was asked for.
+        // No panic, and no more bytes than requested.
         match apply(&mutant, &base, new.len()) {
             Ok(other) => {
                 assert_eq!(other.len(), new.len());
@@ -199,7 +199,7 @@ fn a_damaged_patch_makes_something_else_or_nothing() {
     assert!(taken > 0 && refused > taken, "{taken} taken, {refused} refused");
 }
 
-/// Contents of which some are like others.
+/// Generates contents, some of which resemble others.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..300),
@@ -218,7 +218,7 @@ fn blob() -> impl Strategy<Value = Vec<u8>> {
         (members(), 0..=9_i64).prop_map(|(members, level)| zip(&members, level)),
         (content(), 0..=9_u32).prop_map(|(content, level)| gzip(&content, level)),
     ];
-    // Some are damaged: archives that contradict themselves, or end too early.
+    // Damages some: archives that are inconsistent or truncated.
     (whole, any::<prop::sample::Index>(), 0..6_u8).prop_map(|(mut bytes, at, damage)| {
         if !bytes.is_empty() {
             let at = at.index(bytes.len());
@@ -238,7 +238,7 @@ proptest! {
     #[test]
     fn any_blob_comes_out_of_any_base_and_its_patch(new in blob(), base in blob()) {
         let mut made = Vec::new();
-        // What is opened may be too much; nothing else may stand against a patch.
+        // The opened content may exceed the limit. Nothing else may prevent a patch.
         match make(&new[..], &base[..], &mut made, u64::MAX, &GOES_ON) {
             Err(PatchError::Bomb) => {}
             outcome => {

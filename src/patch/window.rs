@@ -1,10 +1,11 @@
-//! What lies of the opened base beside a piece: it moves on over the base, as both sides are told.
+//! The window: the part of the opened base that a piece is compressed against. Steps move it in the same way on both
+//! sides.
 
 use super::deflate::{BUFFER_BYTES, Inflating};
 use super::format::{Step, fits_window};
 use super::{Bytes, PatchError, Work};
 
-/// Bytes dropped that still lie in memory.
+/// Dropped bytes that may stay in memory.
 const DROPPED_BYTES_MAX: usize = 2 << 20;
 
 /// A window over the opened base.
@@ -20,9 +21,9 @@ impl Window {
         &self.bytes[self.dropped..]
     }
 
-    /// Moves it.
+    /// Applies a step to the window.
     ///
-    /// Errors: [`PatchError::Malformed`] if it would have too much in it, or what is not there; [`PatchError::Bomb`],
+    /// Errors: [`PatchError::Malformed`] if the window would grow too large or lacks the bytes; [`PatchError::Bomb`],
     /// [`PatchError::Stopped`], [`PatchError::Io`].
     pub fn step(&mut self, step: Step, base: &(impl Bytes + ?Sized), work: &mut Work) -> Result<(), PatchError> {
         match step {
@@ -78,7 +79,7 @@ impl Window {
             return Err(PatchError::Malformed("a window that is too large"));
         }
         work.done(bytes)?;
-        // Not doubled, as it would be by itself.
+        // Reserve exactly, because a vector would double its capacity.
         self.bytes.reserve_exact((bytes as usize).next_multiple_of(1 << 20));
         self.bytes.resize(from + bytes as usize, 0);
         Ok(from)

@@ -1,7 +1,7 @@
-//! Modelferry moves Juju models between controllers. `ARCHITECTURE.md` is the map of the house.
+//! Modelferry moves Juju models between controllers. `ARCHITECTURE.md` is the map of the code.
 //!
-//! Floors, from the ground up; imports only go down, and `tests/floors.rs` proves it:
-//! `config`, `disk`, `patch`, `store`, `journal`, `juju`, `controller`, `link`, `engine`, `agent`, `cli`.
+//! Floors, from the ground up; imports only go down, and `tests/floors.rs` proves it: `config`, `disk`, `patch`,
+//! `store`, `journal`, `juju`, `controller`, `link`, `engine`, `agent`, `cli`.
 
 pub mod agent;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The one binary.
+//! The `modelferry` binary.
 
 use std::process::ExitCode;
 

@@ -1,10 +1,10 @@
-//! Durations as operators write them.
+//! Durations as operators type them.
 
 use std::time::Duration;
 
-/// Reads a duration such as `90s`, `10m`, `1h30m` or `7d`.
+/// Parses a duration such as `90s`, `10m`, `1h30m` or `7d`.
 ///
-/// Errors: a sentence that says what would be right.
+/// Errors: a sentence with valid examples.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = parse(text.trim()).ok_or_else(|| {
         format!("`{text}` is no duration; write a number with its unit, such as 90s, 10m, 1h30m or 7d")
@@ -15,9 +15,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// Reads how long ago something was: a duration, or `0s`.
+/// Parses an age: a duration, or `0s`.
 ///
-/// Errors: a sentence that says what would be right.
+/// Errors: a sentence with valid examples.
 pub fn parse_age(text: &str) -> Result<Duration, String> {
     match text.trim() {
         "0" => Ok(Duration::ZERO),
@@ -26,9 +26,9 @@ pub fn parse_age(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a duration. A day has 24 hours: what is asked for is a length of time, not a date.
+/// Parses a duration. A day has 24 hours, because the value is a length of time and not a date.
 fn parse(text: &str) -> Option<Duration> {
-    // Of `90 seconds` the `d` is no unit of its own.
+    // The `d` in `90 seconds` is not a unit.
     let in_days = text.split_once('d').and_then(|(days, rest)| Some((days.parse::<u32>().ok()?, rest)));
     let (days, rest) = in_days.unwrap_or((0, text));
     let rest = if rest.is_empty() && rest.len() < text.len() {

@@ -1,4 +1,4 @@
-//! What the embedded controller is told to be: as much of a real controller as checks look at.
+//! Configuration of the embedded controller: the properties of a real controller that checks look at.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,53 +7,46 @@ use serde::Serialize;
 use super::RefusalConfig;
 use super::table::table;
 
-/// Cloud of an embedded controller that was told nothing: the one Juju bootstraps on a bare host.
+/// Default cloud: the one that Juju bootstraps on a bare host.
 const CLOUD_DEFAULT: &str = "localhost";
-/// Its type, likewise.
+/// Type of the default cloud.
 const CLOUD_TYPE_DEFAULT: &str = "lxd";
-/// Juju version it claims: the long-term release whose models are the newest it reads.
+/// Default Juju version: the long-term release, which reads the newest models.
 const VERSION_DEFAULT: &str = "3.6.23";
 
-/// Where its API listens unless told otherwise: Juju's port, and no further than this host until somebody asks for more.
+/// Default address of the API: Juju's port, reachable only from this host until an operator asks for more.
 const API_LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 17070);
 
-/// The embedded controller, checked.
+/// The checked configuration of the embedded controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedConfig {
-    /// Its name, as its operators call it.
     pub name: String,
-    /// Its cloud.
     pub cloud: String,
-    /// The cloud's region, empty where there is none.
+    /// The cloud's region; empty if it has none.
     pub region: String,
-    /// The cloud's type.
     pub cloud_type: String,
-    /// The Juju version it claims.
+    /// The Juju version that the controller reports.
     pub version: String,
-    /// `host:port` of the API that redirects name.
+    /// API addresses, `host:port`, for redirects and logins.
     pub addresses: Vec<String>,
-    /// Its identity provider, empty where there is none.
+    /// URL of the identity provider; empty if there is none.
     pub identity_url: String,
-    /// Whether live models of real controllers may come: for tests alone, as nothing would run their units.
+    /// Whether to accept live models of real controllers. For tests only, because nothing would run their units.
     pub accept_live_models: bool,
-    /// Network spaces.
     pub spaces: Vec<SpaceConfig>,
-    /// Storage pools.
     pub storage_pools: Vec<StoragePoolConfig>,
-    /// Ids of secret back-ends.
     pub secret_backends: Vec<String>,
-    /// Cloud credentials.
     pub credentials: Vec<CredentialConfig>,
-    /// Its API for Juju's own clients; none unless it is asked for.
+    /// The API for Juju's own clients; `None` unless configured.
     pub api: Option<ApiConfig>,
-    /// What versions of Juju refuse to import; these rows go before those of the shipped table.
+    /// Rows about what versions of Juju refuse to import. They take precedence over the shipped table.
     pub refusals: Vec<RefusalConfig>,
 }
 
-/// The embedded controller's API, checked.
+/// The checked configuration of the embedded controller's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
-    /// TCP address at which it listens.
+    /// TCP address to listen on.
     pub listen: SocketAddr,
 }
 
@@ -156,13 +149,13 @@ table! {
 }
 
 impl EmbeddedTable {
-    /// Fills in what was not said; a controller without a name is called after its host.
+    /// Fills in the defaults. The default name is the host's.
     pub(super) fn into_config(self, host_name: &str) -> EmbeddedConfig {
         let or = |given: Option<super::file::Named>, default: &str| given.map_or_else(|| default.to_owned(), |g| g.0);
         let name_default = if host_name.is_empty() { "modelferry" } else { host_name };
         let api = self.api.map(ApiTable::into_config);
         let mut addresses: Vec<String> = self.addresses.into_iter().map(|address| address.0).collect();
-        // Redirects, and the replies to logins, name where clients find the API.
+        // Redirects, and the replies to logins, name the addresses at which clients reach the API.
         if let (true, Some(api)) = (addresses.is_empty(), &api) {
             let anywhere = api.listen.ip().is_unspecified() && !host_name.is_empty();
             addresses.push(if anywhere {

@@ -1,19 +1,18 @@
-//! What the environment says, read once.
+//! The environment of the process, read once.
 
 use std::env;
 use std::path::PathBuf;
 
 use super::{RUNTIME_DIR_ROOT, SOCKET_NAME, STATE_DIR_ROOT};
 
-/// The variable by which a shell asks for completions.
+/// Environment variable that a shell sets to request completions.
 pub const COMPLETE: &str = "MODELFERRY_COMPLETE";
 
-/// The process's environment as far as the configuration depends on it.
+/// The part of the process's environment that the configuration depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// Whether the process runs as root.
     pub root: bool,
-    /// The host's name, empty where it has none.
+    /// The host's name; empty if it has none.
     pub host_name: String,
     /// `$STATE_DIRECTORY`, set by systemd.
     pub state_directory: Option<PathBuf>,
@@ -31,12 +30,11 @@ pub struct Environment {
     pub no_color: bool,
     /// Whether the terminal only shows text (`$TERM` is `dumb`).
     pub dumb_terminal: bool,
-    /// The shell that asks what may come next on its line ([`COMPLETE`]).
+    /// The shell that requests completions ([`COMPLETE`]).
     pub complete: Option<String>,
 }
 
 impl Environment {
-    /// Reads the process's environment.
     pub fn from_process() -> Self {
         Self {
             root: rustix::process::geteuid().is_root(),
@@ -53,12 +51,12 @@ impl Environment {
         }
     }
 
-    /// Reports whether text is to be printed without colours.
+    /// Reports whether to print text without colours.
     pub fn is_plain(&self) -> bool {
         self.no_color || self.dumb_terminal
     }
 
-    /// Returns where state is kept unless the configuration says otherwise.
+    /// Returns the default state directory.
     pub(super) fn state_dir(&self) -> PathBuf {
         if let Some(given) = &self.state_directory {
             return given.clone();
@@ -70,7 +68,7 @@ impl Environment {
         self.xdg_state_home.clone().unwrap_or_else(home).join("modelferry")
     }
 
-    /// Returns where the control socket is unless the configuration says otherwise.
+    /// Returns the default path of the control socket.
     pub(super) fn socket(&self) -> PathBuf {
         if let Some(given) = &self.runtime_directory {
             return given.join(SOCKET_NAME);
@@ -78,12 +76,12 @@ impl Environment {
         match (&self.xdg_runtime_dir, self.root) {
             (Some(dir), false) => dir.join("modelferry").join(SOCKET_NAME),
             (_, true) => PathBuf::from(RUNTIME_DIR_ROOT).join(SOCKET_NAME),
-            // A user without a session has no runtime directory; the state directory is theirs alone as well.
+            // A user without a session has no runtime directory. The state directory belongs to the user alone as well.
             (None, false) => self.state_dir().join(SOCKET_NAME),
         }
     }
 
-    /// Returns the control sockets that a command tries, its own agent's first, then the host's.
+    /// Returns the control sockets that a command tries: first the user's own agent, then the host's.
     pub fn sockets(&self) -> Vec<PathBuf> {
         let mut sockets = vec![self.socket(), PathBuf::from(RUNTIME_DIR_ROOT).join(SOCKET_NAME)];
         sockets.dedup();
@@ -91,7 +89,7 @@ impl Environment {
     }
 }
 
-/// Reads a variable that holds a path; of systemd's colon-separated lists the first.
+/// Reads a variable that holds a path. Of a colon-separated list, as systemd may set, returns the first.
 fn first_path(name: &str) -> Option<PathBuf> {
     let value = env::var_os(name)?;
     let first = env::split_paths(&value).next()?;

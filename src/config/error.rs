@@ -1,35 +1,32 @@
-//! What can be wrong with a configuration, said so that it can be mended.
+//! Configuration errors, with the information to correct them.
 
 use std::path::{Path, PathBuf};
 
-/// A configuration that an agent does not start with.
+/// An invalid configuration. The agent does not start with it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration {}: {source}; correct the path given with --config", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// The file says something that an agent does not understand.
+    /// The file contains a wrong key or value.
     #[error("{}:{line}: {key}: {message}", path.display())]
     Wrong {
-        /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// The key, with its tables.
+        /// The key with its tables.
         key: String,
-        /// What is wrong, and what to write.
+        /// What is wrong, and what to write instead.
         message: String,
     },
 }
 
 impl ConfigError {
-    /// Gives what the TOML reader says its file, line and key.
+    /// Adds file, line and key to an error of the TOML parser.
     pub(super) fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
         let before = text.get(..at).unwrap_or("");
@@ -39,7 +36,7 @@ impl ConfigError {
     }
 }
 
-/// Returns the key that a line sets, with its table, as far as the lines tell.
+/// Returns the key of a line, with its table as far as the text shows it.
 fn key_at(text: &str, line: usize) -> String {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let own = lines.last().map_or("", |last| last.trim());
@@ -47,7 +44,7 @@ fn key_at(text: &str, line: usize) -> String {
     if own.starts_with('[') {
         return header(own);
     }
-    // An array of tables goes over several lines: the key is where a line last began with a bare word.
+    // An array of tables spans several lines. The key is on the last line that begins with a bare word.
     let sets = |text: &&&str| text.split_once('=').is_some_and(|(key, _)| is_bare(key.trim()));
     let key = lines.iter().rev().find(sets).map_or("", |text| text.split('=').next().unwrap_or("").trim());
     match lines.iter().rev().find(|text| text.trim_start().starts_with('[')) {
@@ -61,7 +58,7 @@ fn is_bare(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
-/// Rewords the reader's message; of an unknown key it tells the nearest known one.
+/// Rewords the parser's message. For an unknown key, suggests the nearest known one.
 fn message(text: &str) -> String {
     let text = text.trim_end();
     let Some(rest) = text.strip_prefix("unknown field `") else { return reworded(text).replace('\n', "; ") };
@@ -76,17 +73,17 @@ fn message(text: &str) -> String {
     }
 }
 
-/// Says in TOML's words what the reader says in those of its own language.
+/// Replaces the words of Rust's type system with those of TOML.
 fn reworded(text: &str) -> String {
     let text = text.replace("missing field", "missing key").replace("unknown variant", "unknown word");
     let text = text.replace("expected a sequence", "expected a list").replace("expected a map", "expected a table");
-    // The name of a type says nothing to whoever writes the file.
+    // The name of a Rust type means nothing to the author of the file.
     let Some((before, after)) = text.split_once("expected struct ") else { return text };
     let rest = after.find(|c: char| !c.is_alphanumeric() && c != '_').map_or("", |end| &after[end..]);
     format!("{before}expected a table{rest}")
 }
 
-/// Returns how many mistakes lead from one key to the other; `_` and `-` are the same.
+/// Returns the number of typing mistakes between two keys. `_` and `-` count as equal.
 fn distance(left: &str, right: &str) -> usize {
     strsim::damerau_levenshtein(&left.replace('_', "-"), &right.replace('_', "-"))
 }

@@ -1,4 +1,5 @@
-//! The file as it is written. Values check themselves while they are read, so that an error knows its line.
+//! The structure of the configuration file. Values are checked while they are parsed, so that an error has a line
+//! number.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -84,7 +85,7 @@ table! {
     }
 }
 
-/// A value that is read from text and checked on the way.
+/// A value that is parsed from text and checked.
 macro_rules! checked {
     ($(#[$meta:meta])* $name:ident($inner:ty), $check:expr) => {
         $(#[$meta])*
@@ -104,7 +105,7 @@ macro_rules! checked {
 pub(super) use checked;
 
 checked!(
-    /// Directives of tracing's `EnvFilter`; checked by building it.
+    /// Directives of tracing's `EnvFilter`, checked by building the filter.
     Filter(String),
     |text| match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -114,25 +115,21 @@ checked!(
     }
 );
 checked!(
-    /// An address to listen at.
+    /// An IP address and a port.
     Address(SocketAddr),
     |text| text.parse().map_err(|_| format!("`{text}` is no address; write \"[::]:17171\" or \"192.0.2.7:17171\""))
 );
 checked!(
-    /// A path from the root.
+    /// An absolute path.
     Absolute(PathBuf),
     |text| match Path::new(text) {
         path if path.is_absolute() => Ok(path.to_owned()),
         _ => Err(format!("`{text}` is relative, so it would depend on where the agent is started; write a path from /")),
     }
 );
+checked!(Span(Duration), parse_duration);
 checked!(
-    /// A duration.
-    Span(Duration),
-    parse_duration
-);
-checked!(
-    /// A name: not empty, and not longer than one may be on the wire.
+    /// A name: not empty, and at most [`NAME_BYTES_MAX`] long.
     Named(String),
     |text| match text.len() {
         1..=NAME_BYTES_MAX => Ok(text.to_owned()),
@@ -140,20 +137,16 @@ checked!(
         bytes => Err(format!("a name of {bytes} bytes, allowed are {NAME_BYTES_MAX}")),
     }
 );
-checked!(
-    /// A Juju version.
-    Version(String),
-    |text| {
-        let numbers = text.splitn(3, '.').filter(|part| part.starts_with(|first: char| first.is_ascii_digit()));
-        let is_tagged = text.split_once('-').is_some_and(|(_, tag)| tag.ends_with(|last: char| last.is_ascii_digit()));
-        match numbers.count() {
-            // What comes before a release has a word in the place of its last dot: 4.1-beta2.
-            2 if is_tagged => Ok(text.to_owned()),
-            3 => Ok(text.to_owned()),
-            _ => Err(format!("`{text}` is no Juju version; write one such as \"3.6.23\"")),
-        }
+checked!(Version(String), |text| {
+    let numbers = text.splitn(3, '.').filter(|part| part.starts_with(|first: char| first.is_ascii_digit()));
+    let is_tagged = text.split_once('-').is_some_and(|(_, tag)| tag.ends_with(|last: char| last.is_ascii_digit()));
+    match numbers.count() {
+        // A pre-release has a word instead of the last dot: 4.1-beta2.
+        2 if is_tagged => Ok(text.to_owned()),
+        3 => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is no Juju version; write one such as \"3.6.23\"")),
     }
-);
+});
 checked!(
     /// `host:port` of an API.
     HostPort(String),

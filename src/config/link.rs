@@ -8,57 +8,57 @@ use serde::Deserialize;
 use super::rate::Rate;
 use super::table::{table, values};
 
-/// Minutes of a day.
+/// Minutes in a day.
 const DAY_MINUTES: u16 = 24 * 60;
-/// Days as they are written, from Monday.
+/// Names of the days in the file, from Monday.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// Who decides how fast to send.
+/// The congestion control algorithm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Congestion {
-    /// A model of the link: loss alone does not slow it down.
+    /// Our model of the link. Loss alone does not slow it down.
     #[default]
     Ferry,
-    /// quinn's CUBIC, as TCP does it: any loss halves the rate.
+    /// quinn's CUBIC, as in TCP: any loss halves the rate.
     Cubic,
 }
 
-/// What an agent was told about its links.
+/// The checked configuration of the links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// Who decides how fast to send.
+    /// The congestion control algorithm.
     pub congestion: Congestion,
-    /// What the whole agent may send.
+    /// Cap of the whole agent.
     pub bwlimit: Option<Rate>,
-    /// What may be sent to a peer, by its name here.
+    /// Caps of peers, by their local names.
     pub peers: BTreeMap<String, Rate>,
-    /// When less than that may be sent.
+    /// Weekly windows with lower caps.
     pub windows: Vec<Window>,
 }
 
-/// A part of the week with a cap of its own.
+/// A weekly window with its own cap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// Days on which it begins, from Monday.
     pub days: [bool; 7],
-    /// Minutes after midnight, local time, when it begins.
+    /// Begin, in minutes after midnight, local time.
     pub from: u16,
-    /// And ends; not later than it begins, it ends on the next day.
+    /// End, in minutes after midnight. If not later than `from`, it ends on the next day.
     pub to: u16,
-    /// What may be sent; 0 is a pause.
+    /// The cap; 0 is a pause.
     pub bwlimit: Rate,
-    /// To whom; to all together without.
+    /// The peer; `None`: all peers together.
     pub peer: Option<String>,
 }
 
 impl Window {
-    /// Returns the minutes after midnight at which it may open or close.
+    /// Returns the minutes after midnight at which the window may open or close.
     pub fn edges(&self) -> [u16; 2] {
         [self.from, self.to].map(|minute| minute % DAY_MINUTES)
     }
 
-    /// Reports whether it is open on a day, counted from Monday, at a minute after midnight.
+    /// Reports whether the window is open. `day`: 0 for Monday. `minute`: after midnight.
     pub fn is_open(&self, day: usize, minute: u16) -> bool {
         let yesterday = (day + 6) % 7;
         if self.from < self.to {
@@ -138,7 +138,7 @@ fn every_day() -> Parsed<Days> {
     Parsed(Days([true; 7]))
 }
 
-/// A value read from text, so that an error knows its line.
+/// A value parsed from text, so that an error has a line number.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String", bound = "T: FromStr, T::Err: std::fmt::Display")]
 struct Parsed<T>(T);

@@ -1,6 +1,6 @@
-//! Configuration: a TOML file to a checked [`Config`], once. Nothing above reads the file or the environment.
+//! Configuration: parses a TOML file into a checked [`Config`], once. No other floor reads the file or the environment.
 //!
-//! An agent runs without a file, on the constants here; each says why it is what it is.
+//! An agent also runs without a file, on the defaults below; each gives its reason.
 
 mod duration;
 mod embedded;
@@ -32,62 +32,57 @@ pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 pub use store::StoreConfig;
 pub use transfer::{Patches, TransferConfig};
 
-/// State directory of an agent that runs as root; systemd's `StateDirectory=modelferry` is the same.
+/// State directory of an agent that runs as root, the same as systemd's `StateDirectory=modelferry`.
 const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
-/// Runtime directory of an agent that runs as root; systemd's `RuntimeDirectory=modelferry` is the same.
+/// Runtime directory of an agent that runs as root, the same as systemd's `RuntimeDirectory=modelferry`.
 const RUNTIME_DIR_ROOT: &str = "/run/modelferry";
-/// The control socket's name in the runtime directory.
+/// File name of the control socket in the runtime directory.
 const SOCKET_NAME: &str = "modelferry.sock";
-/// Where peers are heard: every address of the host.
+/// Default UDP address: every address of the host.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT_DEFAULT);
-/// How long a model may stay frozen before its migration is given up: an operator's coffee, not a night.
+/// Default limit of a freeze, 10 minutes: an operator's coffee break, not a night.
 const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
-/// How old the target's vote may be when the source decides on it. Two round trips of a bad link fit; a
-/// target that has been silent for longer is asked again first.
+/// Default maximum age of the target's vote when the source decides, 5 s: two round trips of a bad link. The source
+/// asks a target again that has been silent for longer.
 const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
-/// Migrations whose binaries travel at once. Two: while one of them waits for its disk, the other fills the link.
+/// Default number of migrations that copy at once. Two: while one waits for its disk, the other fills the link.
 pub const PARALLEL_MAX_DEFAULT: usize = 2;
-/// How long a migration may be undecided before it is shown to be in doubt: every switchover is, for a round trip, and
-/// only one that stays so deserves an operator.
+/// Default time after which an undecided migration is shown in doubt, 30 s. Every switchover is undecided for a round
+/// trip; only one that stays so needs an operator.
 pub const IN_DOUBT_AFTER_DEFAULT: Duration = Duration::from_secs(30);
-/// What is logged: what an operator can act on, and nothing per chunk.
+/// Default log filter: what an operator can act on, and nothing per chunk.
 const LOG_FILTER_DEFAULT: &str = "info";
 
-/// What an agent was told, checked.
+/// The checked configuration of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where everything durable is kept.
+    /// Directory of everything durable.
     pub state_dir: PathBuf,
-    /// The control socket.
+    /// Path of the control socket.
     pub socket: PathBuf,
     /// Group whose members may change things over the control socket, besides root and the agent's own user.
     pub admin_group: Option<String>,
-    /// UDP address where peers are heard; without IPv6 in the kernel, the link takes `0.0.0.0` for `[::]`.
+    /// UDP address to listen on. Without IPv6 in the kernel, `[::]` falls back to `0.0.0.0`.
     pub listen: SocketAddr,
-    /// The embedded controller.
     pub embedded: EmbeddedConfig,
-    /// Links to peers.
     pub link: LinkSettings,
-    /// Migrations.
     pub migration: MigrationConfig,
-    /// How binaries travel.
     pub transfer: TransferConfig,
-    /// What is kept that nobody needs.
     pub store: StoreConfig,
     /// Directives of tracing's `EnvFilter`.
     pub log_filter: String,
 }
 
-/// Limits of a migration that was not told otherwise.
+/// Default limits of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MigrationConfig {
-    /// How long a model may stay frozen before its migration is given up.
+    /// Maximum duration of a freeze, after which the migration is given up.
     pub max_freeze: Duration,
-    /// How old the target's vote may be when the source decides on it.
+    /// Maximum age of the target's vote when the source decides.
     pub commit_freshness: Duration,
-    /// Migrations from here whose binaries travel at once; the others are queued.
+    /// Maximum number of migrations from this host that copy at once. Others wait in a queue.
     pub max_parallel: usize,
-    /// How long a migration may be undecided before it is shown to be in doubt.
+    /// Time after which an undecided migration is shown in doubt.
     pub in_doubt_after: Duration,
 }
 
@@ -103,9 +98,9 @@ impl Default for MigrationConfig {
 }
 
 impl Config {
-    /// Reads the configuration file, or takes the defaults where there is none to read.
+    /// Reads the configuration file. Without a path, returns the defaults.
     ///
-    /// Errors: [`ConfigError`], naming file, line and key.
+    /// Errors: [`ConfigError`], which names the file, line and key.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         match path {
             None => Ok(Self::from_file(file::File::default(), environment)),
@@ -117,9 +112,9 @@ impl Config {
         }
     }
 
-    /// Checks the text of a configuration file. `path` is only named in errors.
+    /// Parses the text of a configuration file. `path` only appears in errors.
     ///
-    /// Errors: [`ConfigError::Wrong`], naming line and key.
+    /// Errors: [`ConfigError::Wrong`], which names the line and key.
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let file = toml::from_str(text).map_err(|error| ConfigError::wrong(path, text, &error))?;
         Ok(Self::from_file(file, environment))

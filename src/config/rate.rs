@@ -1,37 +1,36 @@
-//! Rates as operators write them.
+//! Rates as operators type them.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The least rate that a connection lives on, bits per second.
+/// The lowest rate, in bits per second, at which a connection stays alive.
 const RATE_MIN: u64 = 64_000;
 
-/// How much may be sent per second; nothing at all is a pause.
+/// A maximum rate in bits per second; 0 is a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(u64);
 
-/// A rate that cannot be read.
+/// A text that is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no rate; write one such as 20mbit, 500kbit or 1gbit, from 64kbit up, or 0 for a pause")]
 pub struct BadRate(pub String);
 
 impl Rate {
-    /// Makes a rate of so many bits per second.
     pub fn of_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// Returns it in bytes per second.
+    /// Returns the rate in bytes per second.
     pub fn bytes(self) -> u64 {
         self.0 / 8
     }
 
-    /// Returns it in bits per second.
+    /// Returns the rate in bits per second.
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// Reports whether nothing may be sent.
+    /// Reports whether the rate is 0.
     pub fn is_pause(self) -> bool {
         self.0 == 0
     }

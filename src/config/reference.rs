@@ -1,4 +1,5 @@
-//! The reference of the configuration file: docs/configuration.md and modelferry.toml(5), of the tables that are parsed.
+//! Generates the reference of the configuration file, docs/configuration.md and modelferry.toml(5), from the parsed
+//! tables.
 
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ use super::store::StoreTable;
 use super::table::{Key, Table};
 use super::{CredentialConfig, SpaceConfig, StoragePoolConfig, SubnetConfig, TransferConfig};
 
-/// Every table, in the order of the reference.
+/// All tables, in the order of the reference.
 pub const TABLES: [Table; 15] = [
     File::TABLE,
     MigrationTable::TABLE,
@@ -31,7 +32,7 @@ pub const TABLES: [Table; 15] = [
     CredentialConfig::TABLE,
 ];
 
-/// What stands before the tables.
+/// Text before the tables.
 const ABOUT: [&str; 4] = [
     "An agent reads one TOML file, once, when it starts: `modelferry agent --config FILE`. The packaged unit reads \
      `/etc/modelferry/modelferry.toml`. Without a file, and of keys that are not there, the defaults hold.",
@@ -43,7 +44,7 @@ const ABOUT: [&str; 4] = [
      configuration names another socket.",
 ];
 
-/// A file that is often wanted.
+/// An example of a common file.
 const EXAMPLE: &str = "admin-group = \"juju-admins\"
 
 [migration]
@@ -62,7 +63,7 @@ bwlimit = \"20mbit\"
 quota = \"50GiB\"
 ";
 
-/// Returns the lines of a doc comment as one paragraph.
+/// Joins the lines of a doc comment to one paragraph.
 fn paragraph(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
@@ -83,7 +84,6 @@ fn default(key: &Key) -> String {
     }
 }
 
-/// Returns `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut text = String::from(
         "# Configuration\n\n<!-- Made of the tables that the agent parses: UPDATE_GOLDEN=1 cargo test --lib config::reference -->\n",
@@ -106,7 +106,6 @@ pub fn markdown() -> String {
     text
 }
 
-/// Returns the manual page modelferry.toml(5).
 pub fn manual() -> String {
     let mut roff = Roff::new();
     roff.control("TH", ["modelferry.toml", "5"]);
@@ -164,7 +163,7 @@ mod tests {
         let environment = Environment { home: Some("/home/ann".into()), ..Environment::default() };
         let parse = |text: &str| Config::parse(text, Path::new("ferry.toml"), &environment).unwrap();
         let (mut text, mut told) = (String::new(), 0);
-        // A table of a list, or of a name, has no defaults before somebody writes one; nor has one whose presence counts.
+        // A list, a named table and a table whose presence matters have no defaults until somebody writes one.
         let counts = |table: &&Table| table.path == ApiTable::TABLE.path;
         for table in TABLES.iter().filter(|table| !table.path.contains(['[', 'N']) && !counts(table)) {
             if !table.path.is_empty() {

@@ -1,18 +1,18 @@
-//! What versions of Juju refuse to import: rows of a table, shipped and added to by the configuration.
+//! A table of what versions of Juju refuse to import. Its rows are shipped, and the configuration can add more.
 
 use serde::{Deserialize, Serialize};
 
-/// A row: what it is about, for which versions, and how grave that is.
+/// One row: the subject, the versions, and the severity.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RefusalRow")]
 pub struct RefusalConfig {
-    /// What it is about.
+    /// The subject.
     pub about: Refused,
-    /// The first version of Juju that it holds for; none for the very first.
+    /// The first version of Juju to which the row applies; `None`: all earlier versions as well.
     pub from: Option<String>,
-    /// The first version that it holds for no longer; none if it holds for all that follow.
+    /// The first version to which the row no longer applies; `None`: all later versions.
     pub below: Option<String>,
-    /// How grave it is.
+    /// The severity.
     pub level: RefusalLevel,
 }
 
@@ -20,62 +20,61 @@ super::table::values! {
     RefusalConfig: "a table", false;
 }
 
-/// What a row is about.
+/// The subject of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// A section of a description whose version is outside these bounds.
+    /// A section of a description whose version lies outside these bounds.
     Section {
-        /// Its name, as the description has it.
+        /// The section's name in the description.
         name: String,
-        /// The oldest version that is read.
+        /// The oldest version that Juju reads.
         oldest: u64,
-        /// The newest version that is read.
+        /// The newest version that Juju reads.
         newest: u64,
     },
-    /// Something in the model.
+    /// A property of the model.
     Hurdle(HurdleKind),
 }
 
-/// How grave a refusal is.
+/// The severity of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalLevel {
-    /// It is none: what a row of the configuration says of a version that the shipped table is wrong about.
+    /// Not refused. A row of the configuration uses this to correct the shipped table.
     Pass,
-    /// It may be one: nobody has tried.
+    /// Possibly refused. Nobody has tried.
     Warn,
-    /// The import is refused.
+    /// Refused.
     Fail,
 }
 
-/// What can be in a model that some versions of Juju refuse to import.
+/// A property of a model that some versions of Juju refuse to import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HurdleKind {
-    /// A setting that the application's charm does not have.
+    /// A setting that the application's charm does not define.
     UnknownSettings,
-    /// A setting that is a number without a fraction.
+    /// A setting with an integer value.
     IntegerSettings,
-    /// More than one setting of an application itself.
+    /// Several settings of one application itself.
     SeveralApplicationSettings,
-    /// A volume that is attached without the device's name and link.
+    /// An attached volume without the device's name and link.
     VolumesWithoutDeviceLink,
-    /// A secret that an application reads, and not a unit.
+    /// A secret that an application reads, instead of a unit.
     ApplicationsThatReadSecrets,
-    /// An application of another model without an entity that stands for it.
+    /// A remote application without the entity that represents it.
     RemoteApplicationsWithoutEntity,
-    /// Two agents with one password.
+    /// Two agents with the same password.
     SharedPasswords,
-    /// An SSH key that is none.
+    /// An invalid SSH key.
     ScrambledSshKeys,
-    /// Constraints that name a space which the model has not.
+    /// Constraints that name a space which the model lacks.
     UnknownSpacesInConstraints,
-    /// An endpoint that is exposed to a space which the model has not.
+    /// An endpoint exposed to a space which the model lacks.
     ExposedToUnknownSpaces,
 }
 
 impl HurdleKind {
-    /// All of them.
     pub const ALL: [Self; 10] = [
         Self::UnknownSettings,
         Self::IntegerSettings,
@@ -89,7 +88,7 @@ impl HurdleKind {
         Self::ExposedToUnknownSpaces,
     ];
 
-    /// Returns its word.
+    /// Returns the kind's word in the configuration file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UnknownSettings => "unknown-settings",
@@ -105,7 +104,7 @@ impl HurdleKind {
         }
     }
 
-    /// Returns the kind of that word.
+    /// Returns the kind with this word.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }

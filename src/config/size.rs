@@ -1,8 +1,8 @@
-//! Numbers of bytes as operators write them.
+//! Sizes in bytes as operators type them.
 
-/// Reads a number of bytes such as `50GiB`, `512MiB` or `0`.
+/// Parses a size such as `50GiB`, `512MiB` or `0`.
 ///
-/// Errors: a sentence that says what would be right.
+/// Errors: a sentence with valid examples.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no number of bytes; write one such as 50GiB, 512MiB or 0");
     let trimmed = text.trim();
@@ -19,7 +19,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let bytes = number.parse::<f64>().map_err(|_| wrong())? * (1_u64 << shift) as f64;
-    // Exact in a double, and more than any disk.
+    // The limit is exact in a double, and larger than any disk.
     if bytes < (1_u64 << 53) as f64 { Ok(bytes as u64) } else { Err(wrong()) }
 }
 

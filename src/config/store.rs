@@ -9,15 +9,15 @@ use super::parse_age;
 use super::size::parse_size;
 use super::table::{table, values};
 
-/// How long what nobody needs is held: a model that left comes back within two weeks, or it does not.
+/// Default retention of unneeded blobs, 14 days: a model that left comes back within two weeks, or not at all.
 const RETENTION_DEFAULT: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// What the store keeps that nobody needs: it makes the next transfer small.
+/// Limits for unneeded blobs, which the store keeps because they make later transfers smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// For how long, since it was last needed.
+    /// Time to keep a blob after it was last needed.
     pub retention: Duration,
-    /// How many bytes of it at most; as many as come together without.
+    /// Maximum total bytes; `None`: unlimited.
     pub quota_bytes: Option<u64>,
 }
 
@@ -50,12 +50,12 @@ impl StoreTable {
 }
 
 checked!(
-    /// A duration that may be none, and may be in days.
+    /// A duration, possibly zero and possibly in days.
     Age(Duration),
     parse_age
 );
 checked!(
-    /// A number of bytes.
+    /// A size in bytes.
     Size(u64),
     parse_size
 );

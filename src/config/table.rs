@@ -1,42 +1,42 @@
-//! Tables of the configuration file, each declared once: what is parsed is what the reference says.
+//! Declares each table of the configuration file once, for the parser and for the reference.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// A table of the file, as the reference shows it.
+/// A table of the file, for the reference.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// Where it is: empty for the top of the file, `embedded`, `link.peers.NAME`. A list of tables ends with `[]`.
+    /// Its path: empty for the top level, or such as `embedded`, `link.peers.NAME`. A list of tables ends with `[]`.
     pub path: &'static str,
-    /// What it is about, a line each.
+    /// Lines of its description.
     pub about: &'static [&'static str],
-    /// Its keys, in the order in which they are declared.
+    /// Its keys in the order of declaration.
     pub keys: &'static [Key],
 }
 
 /// A key of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// Its field's name, with `_` for `-`.
+    /// The field's name, with `_` instead of `-`.
     pub field: &'static str,
-    /// Returns which values it takes.
+    /// Returns the description of its values.
     pub kind: fn() -> String,
     /// Whether values are written in quotes.
     pub is_text: bool,
-    /// What holds without it: a value, words in brackets, or empty for nothing.
+    /// The default: a value, words in brackets, or empty for none.
     pub default: &'static str,
-    /// What it means, a line each.
+    /// Lines of its description.
     pub about: &'static [&'static str],
 }
 
 impl Key {
-    /// Returns the key as it is written.
+    /// Returns the key as an operator writes it.
     pub fn name(&self) -> String {
         self.field.trim_start_matches("r#").replace('_', "-")
     }
 
-    /// Returns the default as it would be written, if it is a value.
+    /// Returns the default as an operator would write it, if it is a value.
     pub fn default_value(&self) -> Option<String> {
         match self.default {
             "" => None,
@@ -47,16 +47,16 @@ impl Key {
     }
 }
 
-/// A type of values.
+/// The type of a key's value.
 pub(super) trait Value {
     /// Whether values are written in quotes.
     const IS_TEXT: bool = true;
 
-    /// Says what such a value is.
+    /// Returns the description of such values.
     fn kind() -> String;
 }
 
-/// Says of types what their values are.
+/// Describes the values of several types.
 macro_rules! values {
     ($($type:ty: $kind:literal $(, $is_text:literal)?;)+) => {
         $(impl $crate::config::table::Value for $type {
@@ -101,8 +101,8 @@ impl<T: Value> Value for BTreeMap<String, T> {
     }
 }
 
-/// Declares a table: the struct that is parsed, and [`Table`] beside it. A field is
-/// `name: Type => "default"`, and what serde needs to know of it in brackets behind.
+/// Declares a table: the struct for the parser, and its [`Table`]. A field is `name: Type => "default"`, followed by
+/// serde attributes in brackets.
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
@@ -125,7 +125,7 @@ macro_rules! table {
         }
 
         impl $name {
-            /// The table as the reference shows it.
+            /// The table's entry in the reference.
             pub(super) const TABLE: $crate::config::table::Table = $crate::config::table::Table {
                 path: $path,
                 about: &[$($about),+],

@@ -1,17 +1,17 @@
-//! The `[transfer]` table: how binaries travel.
+//! The `[transfer]` table: how to send binaries.
 
 use serde::Deserialize;
 
 use super::table::{table, values};
 
-/// Whether a binary may be sent as what differs from one that the target holds.
+/// Whether to send a binary as its difference from one that the target holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Patches {
-    /// Never. Chunks that the target holds do not travel all the same.
+    /// Never. Chunks that the target holds are skipped all the same.
     #[default]
     Off,
-    /// Where it is clearly faster than sending its chunks, by the link's rate and this host's speed, as they were measured.
+    /// If it is clearly faster than sending chunks, judged by the measured speeds of the link and of this host.
     Auto,
 }
 

@@ -4,6 +4,7 @@
 
     MODELFERRY   the program under test
     JUJU36       Juju's own client, 3.6.11
+    JUJU41       Juju's own client, 4.1-beta2; only with --long
     MASTER36     Juju 3.6.11's own migration master
     WIRETAP36    holds every message against Juju 3.6.11's own types
     SERVER41     Juju 4.1's own API server, see tests/interop/juju41/server41
@@ -21,6 +22,7 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -225,6 +227,31 @@ class Juju:
         if "input" in options:
             options["stdin"] = None
         return run([tool("JUJU36"), *args], env=self.environment(), **options)
+
+
+def log_in_at_the_page(juju, *args):
+    """Types `juju login` with a controller's address, trusts what it shows, and completes the login at the page that it names.
+    Returns what it printed."""
+    login = subprocess.Popen(
+        [str(arg) for arg in (tool("JUJU36"), "login", *args)], env=juju.environment(), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )
+    login.stdin.write("y\n")
+    login.stdin.flush()
+    printed, page = "", None
+    for line in login.stdout:
+        printed += line
+        page = re.search(r"Please visit (\S+) and enter code (\S+) to log in", line)
+        if page:
+            break
+    assert page, printed
+    form = urllib.parse.urlencode({"code": page[2], "user": "admin", "password": PASSWORD}).encode()
+    context = ssl._create_unverified_context()
+    with urllib.request.urlopen(page[1], data=form, context=context, timeout=PATIENCE) as reply:
+        assert "You are logged in." in reply.read().decode()
+    rest, _ = login.communicate(timeout=PATIENCE)
+    assert login.returncode == 0, printed + rest
+    return printed + rest
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Juju's own client, 3.6.11, on the embedded controller: it looks, it logs in, it migrates, it is redirected."""
 
 import re
+import subprocess
 
-from conftest import MODEL, PASSWORD, assert_clean, until
+import yaml
+
+from conftest import MODEL, PASSWORD, assert_clean, log_in_at_the_page, tool, until
 
 
 def migrated(cluster, juju):
@@ -149,14 +152,33 @@ def test_a_client_that_does_not_know_the_destination_is_told_how_to_log_in(clust
     assert line, told
     fingerprint = re.search(r"New controller fingerprint \[([0-9A-F:]+)\]", told)
     assert fingerprint, told
-    # The printed line, typed: the client shows the very fingerprint that the redirect told, and asks for trust in it.
-    login = stranger("login", line[1], "-c", line[2], "-u", "admin", "--trust", "--no-prompt", input=PASSWORD + "\n")
-    assert f"CA fingerprint: [{fingerprint[1]}]" in login.err, login.err
-    # Juju 3.6.11 sends no user after that, so that no controller with users of its own lets it in.
-    assert "no credentials provided" in login.fails()
-    # What `client-config` writes leads there.
-    stranger.knows(cluster.dst, cluster.password)
-    assert MODEL in stranger("status", "-m", f"dst:admin/{MODEL}").ok()
+    # The printed line, typed: the client shows the very fingerprint that the redirect told, and a code for the login page.
+    printed = log_in_at_the_page(stranger, line[1], "-c", line[2])
+    assert f"CA fingerprint: [{fingerprint[1]}]" in printed, printed
+    assert f'You are now logged into "{line[2]}"' in printed, printed
+    assert MODEL in stranger("status", "-m", f"{line[2]}:admin/{MODEL}").ok()
+    account = yaml.safe_load((stranger.data / "accounts.yaml").read_text())["controllers"][line[2]]
+    assert account["user"] == "admin" and "password" not in account, account
+
+
+def test_a_session_token_is_good_for_commands_and_migrations_and_ends_with_the_password(cluster):
+    juju = cluster.client("by-token", cluster.src)
+    log_in_at_the_page(juju, f"127.0.0.1:{cluster.dst.tap_port}", "-c", "dst")
+    migrated(cluster, juju)
+    assert MODEL in juju("models", "-c", "dst").ok()
+    other = cluster.root / "other-password"
+    other.write_text("another one\n")
+    cluster.dst("embedded", "user", "set-password", "admin", "--password-file", other).ok()
+    # The client begins a login anew, and nobody completes it.
+    asked = subprocess.Popen(
+        [tool("JUJU36"), "models", "-c", "dst"], env=juju.environment(), text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )
+    try:
+        assert "Please visit" in asked.stdout.readline()
+    finally:
+        asked.kill()
+        asked.wait()
 
 
 def test_missing_users_stop_a_migration_in_jujus_words_and_nothing_changes(cluster):

@@ -6,7 +6,7 @@ controllers are put in where the page has a placeholder.
 
 import re
 
-from conftest import MODEL, PASSWORD, until
+from conftest import MODEL, log_in_at_the_page, until
 from test_cli36 import migrated
 
 
@@ -61,6 +61,10 @@ def test_the_page_holds_command_by_command(cluster):
     fingerprint = re.search(r"fingerprint (\[\S+\])", unknown)[1]
     shown = stranger("login", address, "-c", "dst", input="n\n").fails()
     assert f"CA fingerprint: {fingerprint}" in shown, shown
+    # Typed as it was printed, and the fingerprint found to be the same.
+    printed = log_in_at_the_page(stranger, address, "-c", "dst")
+    assert f"CA fingerprint: {fingerprint}" in printed and 'You are now logged into "dst"' in printed, printed
+    assert MODEL in stranger("status", "-m", f"dst:admin/{MODEL}").ok()
 
 
 def test_a_model_of_the_same_name_on_the_destination_stops_the_migration(cluster):

@@ -1,9 +1,9 @@
 //! A model of the link: its delivery rate, its round trip, and the loss that is too much.
 //!
-//! The model is pure. Its inputs are what was sent, acknowledged and lost, each with its time. Its outputs are the
-//! bytes that may be in flight, and the pace. It follows BBR (draft-ietf-ccwg-bbr), for one bulk flow between two
-//! hosts. Loss alone does not slow it down, because radio links and overbooked transit lose packets at random. The
-//! delivery rate counts.
+//! The model is pure. Its inputs are the bytes sent, acknowledged and lost, each with its time. Its outputs are the
+//! maximum bytes in flight and the pace. It follows BBR (draft-ietf-ccwg-bbr), for one bulk flow between two hosts. Loss
+//! alone does not slow it down, because radio links and overbooked transit lose packets at random. A falling delivery
+//! rate does.
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use crate::limits::EPOCH_LEARNED_MAX;
-use crate::record::{Alarm, Body, Conflict, Halted, Orders, Precopy, Restored};
+use crate::record::{Alarm, AlarmKind, Body, Conflict, Halted, Orders, Precopy, Restored};
 use crate::switch::source::{SourceRecord, SourceState};
 use crate::switch::table::{self, IllegalStep};
 use crate::switch::target::{TargetRecord, TargetState};
@@ -187,6 +187,9 @@ impl Ledger {
             Body::Conflict(conflict) => {
                 self.holdings.entry(conflict.model).or_default().live = false;
                 self.met.insert((conflict.model, conflict.peer));
+                // It tells all that an alarm about the two copies told.
+                let kind = AlarmKind::Conflict(conflict.model);
+                self.alarms.retain(|known| (known.peer, known.kind) != (conflict.peer, kind));
                 self.conflicts.insert(conflict.model, conflict.clone());
                 return;
             }

@@ -77,7 +77,7 @@ pub struct Claim {
     pub live: bool,
 }
 
-/// How far an agent's journal is, and what it has of the models that it ever exchanged with the peer.
+/// How far an agent's journal is, what it has of the models that it ever exchanged with the peer, and what else it serves.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Claims {
     /// The last sequence number of its journal.

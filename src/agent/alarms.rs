@@ -149,6 +149,14 @@ impl Memory {
             );
             alarms.push(alarm("peers", text));
         }
+        if is_set_aside(&self.dir, "state.redb") {
+            let text = format!(
+                "state.redb was damaged, and lies in {dir}/state.redb.damaged; a new one was begun. No model, no migration and no \
+                 complete file of {dir}/blobs is lost: files that were on their way in are sent again. A disk that damages one file \
+                 may damage others: look at its health. Then remove the damaged file: this alarm ends with it"
+            );
+            alarms.push(alarm("state", text));
+        }
         if is_set_aside(&self.dir, "witness.toml") {
             let text = format!(
                 "witness.toml could not be read, and lies in {dir}/witness.toml.damaged. Migrations go on; but a peer that was set \
@@ -232,8 +240,10 @@ fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView
         .collect();
     if !orphans.is_empty() {
         let text = format!(
-            "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed. \
-             The journal was lost or replaced: see docs/in-doubt.md, \"The journal cannot be trusted\"",
+            "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed by \
+             themselves. The journal was lost or replaced. Look at the other side first; then, with UUID from this line, \
+             `modelferry resolve UUID --supersede UUID` puts a model into service here, and `modelferry resolve UUID \
+             --discard-frozen UUID` deletes the copy. Read \"A lost journal has left a model held\" in docs/in-doubt.md",
             orphans.join(", ")
         );
         alarms.push(alarm("journal", text));

@@ -5,6 +5,11 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::record::{Alarm, AlarmKind, Body, Entry};
+use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::switch::Cause;
+
 use super::AgentError;
 use super::alarms::{Memory, served};
 use super::control::view::ControllerView;
@@ -67,6 +72,9 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| AgentError::StateDir { path: dir.clone(), source })?;
     let disk = Disk::real();
+    // Each of these comes after the journal.
+    let had_run =
+        [Embedded::database_path(dir), dir.join("peers.toml"), dir.join("witness.toml")].iter().any(|it| it.exists());
     let (journal, found) = match Journal::open(dir, disk.clone()) {
         Ok(opened) => opened,
         // Whoever holds the lock may be acting on it.
@@ -84,6 +92,9 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     let mut memory = Memory::new(dir, journal.clone(), embedded.clone());
     let witness = Witness::load(dir, &disk)?;
     let identity = Identity::load_or_create(dir, &disk)?;
+    if found.created && had_run {
+        journal.append(vec![begun_anew(config, identity.pin())])?;
+    }
     let peers = Peers::load(dir, &disk)?.owned_by(identity.pin());
     memory.note_peers(&peers);
     Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, identity, peers, memory })))
@@ -123,6 +134,22 @@ fn open_controller(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Makes the alarm about a journal that was begun although the agent has had one before.
+fn begun_anew(config: &Config, own: Pin) -> Entry {
+    let text = format!(
+        "the journal in {} was missing or empty, although this agent had run before, and a new one was begun: what it had promised \
+         to its peers is lost. If you moved it away yourself, go on as you were told. If not: stop the agent and put journal.0 and \
+         journal.1 back from the disk's own redundancy, never from an older backup; or read \"The journal cannot be trusted\" in \
+         docs/in-doubt.md. Then `modelferry resolve {} --acknowledge` ends this alarm",
+        config.state_dir.display(),
+        config.embedded.name
+    );
+    tracing::error!("ALARM: {text}");
+    let body = Body::Alarm(Alarm { peer: own, kind: AlarmKind::Journal, text: Cause::cut(text) });
+    let time_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    Entry { time_ms, actor: Name::cut("agent"), body }
 }
 
 fn without_controller(config: &Config, journal: Journal, reason: String) -> Opening {

@@ -11,6 +11,7 @@ use super::exit::{self, Exit};
 use super::help::Help;
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, How, Request, Response};
+use crate::config::words;
 use crate::engine::view::{Direction, MigrationView, Stand};
 
 const HELP: Help = Help {
@@ -58,12 +59,12 @@ pub struct ResolveArgs {
     /// The model's UUID in full: I know that the source's host is destroyed and never acts again
     #[arg(long, value_name = "MODEL-UUID", requires = "force_activate")]
     source_destroyed: Option<String>,
-    /// On the side where a conflict has frozen the model: delete that copy; its users are sent to the other side. The
-    /// model's UUID in full: I have looked at both, and do not need this one
+    /// Where a conflict has frozen the model, or a lost journal has left it held: delete that copy; its users are sent to the
+    /// other side. The model's UUID in full: I have looked at both, and do not need this one
     #[arg(long, group = "how", value_name = "MODEL-UUID")]
     discard_frozen: Option<String>,
-    /// LAST RESORT: the copy here is to win over every other; one that a conflict has frozen is thawed. The model's UUID in
-    /// full: I have compared the copies, and the others may be lost
+    /// LAST RESORT: the copy here is to win over every other; one that a conflict has frozen, or a lost journal has left held,
+    /// is put into service. The model's UUID in full: I have compared the copies, and the others may be lost
     #[arg(long, group = "how", value_name = "MODEL-UUID")]
     supersede: Option<String>,
     /// With a peer's name for ID: the causes of its alarms are gone. A link that was held back opens again
@@ -79,7 +80,7 @@ impl ResolveArgs {
         let without_answer = match (self.discard_frozen, self.supersede, self.acknowledge) {
             (Some(model), ..) => Some((
                 How::DiscardFrozen { model },
-                "The copy that was frozen here is deleted; its users are sent to the other side.",
+                "The copy that was frozen here is deleted; its users are sent to the other side, if that has the model.",
             )),
             (None, Some(model), _) => Some((
                 How::Supersede { model },
@@ -121,7 +122,12 @@ fn read(file: &Path) -> Result<String, Failure> {
     } else {
         File::open(file).and_then(|open| open.take(limit).read_to_string(&mut text))
     };
-    let failed = |error| Failure::new(FailureKind::Usage, format!("cannot read {}: {error}", file.display()));
+    let failed = |error: std::io::Error| {
+        let why = words::of_text(&error);
+        Failure::new(FailureKind::Usage, format!("cannot read the proof in {}: {why}", file.display()))
+            .state("nothing has changed")
+            .hint("a proof is what `modelferry show-migration ID --proof` prints on the other side's host")
+    };
     outcome.map_err(failed)?;
     Ok(text)
 }

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::words;
+
 /// An invalid configuration. The agent does not start with it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {}: {source}; correct the path given with --config", path.display())]
+    #[error("cannot read the configuration {}: {}; correct the path given with --config", path.display(), words::of_text(source))]
     Unreadable {
         path: PathBuf,
         #[source]

@@ -15,6 +15,7 @@ mod size;
 mod store;
 mod table;
 mod transfer;
+pub mod words;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};

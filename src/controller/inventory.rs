@@ -28,6 +28,8 @@ pub struct Held {
     pub place: Place,
     /// The migration that holds it.
     pub mid: Option<MigrationId>,
+    /// Whether it was handed over, and its users are sent on: nobody may put it back into service here.
+    pub is_handed: bool,
 }
 
 /// Everything that the controller has.

@@ -17,6 +17,7 @@ use modelferry_protocol::plan::{Finding, Level, ModelFacts, Networks};
 use modelferry_protocol::snapshot::{Call, LogSegment};
 
 use super::checks::network::NetworkTable;
+use super::inventory::Held;
 use crate::disk::database::DatabaseError;
 use crate::store::StoreError;
 
@@ -195,6 +196,11 @@ pub trait Arrival: Send + Sync {
     /// is not named here may be pruned. A controller that keeps its things elsewhere yields none.
     async fn holdings(&self) -> Result<Vec<Holding>, ControllerError> {
         Ok(Vec::new())
+    }
+
+    /// Lists the models that the controller has, and which migration holds each; nothing if it cannot tell.
+    async fn places(&self) -> Result<Option<Vec<Held>>, ControllerError> {
+        Ok(None)
     }
 
     /// Judges a model that wants to come here. Changes nothing. Every check yields a finding.

@@ -12,6 +12,7 @@ mod faults;
 mod real;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,30 +1,37 @@
-//! What two agents tell each other of the models they have shared: how far their journals are, and who serves.
+//! What two agents tell each other: how far their journals are, and which models each has in service.
 //!
-//! It decides no migration. It finds an agent that was set back, and, where an operator's last resort was taken
-//! although the other side lived, a model with two owners: the one with the smaller epoch freezes it at once.
+//! It decides no migration. It finds an agent that was set back, and a model with two owners: one was imported twice, or
+//! an operator's last resort was taken although the other side lived. The one with the smaller epoch freezes it at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
-use modelferry_protocol::ids::{ModelUuid, Pin};
+use modelferry_protocol::ids::{Epoch, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Holding, Ledger};
 use modelferry_protocol::message::{Claim, Claims, Message, Seen};
 use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
 use super::core::{Core, entry};
+use super::serving::serving;
 use super::switchover::conflict;
 use super::{Engine, view::AlarmView};
-use crate::link::Session;
+use crate::link::{CloseCode, Session};
 
-/// Makes what this agent tells `peer`.
-pub fn of(core: &Core, peer: Pin) -> Message {
+/// Makes what this agent tells `peer`: of every model that the two ever shared, and of every other one in service here.
+pub async fn of(core: &Core, peer: Pin) -> Message {
+    let serving = serving(core).await;
     let seen = core.parts.witness.seen(peer);
     let sequence = core.parts.journal.sequence();
-    let claims = core.parts.journal.ledger(|ledger| {
-        let claim = |(model, Holding { epoch, live })| Claim { model, epoch, live };
-        ledger.shared_with(peer).map(claim).collect()
+    let shared: BTreeMap<ModelUuid, Holding> = core.parts.journal.ledger(|ledger| ledger.shared_with(peer).collect());
+    let of_shared = shared.iter().map(|(model, holding)| match serving.get(model) {
+        Some(epoch) => Claim { model: *model, epoch: *epoch, live: true },
+        None => Claim { model: *model, epoch: holding.epoch, live: false },
     });
+    let others = serving.iter().filter(|(model, _)| !shared.contains_key(*model));
+    let others = others.map(|(model, epoch)| Claim { model: *model, epoch: *epoch, live: true });
+    let claims: Vec<Claim> = of_shared.chain(others).collect();
     Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims), is_halted: core.halted().is_some() })
 }
 
@@ -72,32 +79,44 @@ pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
         core.halt(text);
         return yield_lost(core, session, claims, true).await;
     }
-    let mut outranked = false;
-    for claim in claims.claims.iter().filter(|claim| claim.live) {
-        let holding = core
-            .parts
-            .journal
-            .ledger(|ledger| ledger.shared_with(peer).find(|(model, holding)| *model == claim.model && holding.live));
-        let Some((model, holding)) = holding else { continue };
-        // Equal epochs cannot be, unless somebody edited a journal; then too exactly one must stay.
-        if (holding.epoch, core.parts.link.pin()) < (claim.epoch, peer) {
-            yield_model(core, peer, model, holding, claim.epoch).await;
+    compare(core, session, claims).await;
+}
+
+/// Finds the models that are in service on both sides, and freezes those here that have to yield.
+async fn compare(core: &Arc<Core>, session: &Session, claims: &Claims) {
+    let (peer, name) = (session.peer(), session.peer_name());
+    let live: Vec<Claim> = claims.claims.iter().filter(|claim| claim.live).copied().collect();
+    core.heard_serving(peer, live.clone());
+    if live.is_empty() {
+        return;
+    }
+    let serving = serving(core).await;
+    let mut has_to_hear = false;
+    for Claim { model, epoch: theirs, .. } in live {
+        let Some(own) = serving.get(&model).copied() else { continue };
+        // Of equal epochs exactly one must stay. But where no journal has ever known an owner, no rule tells which.
+        let is_undecided = (own, theirs) == (0, 0);
+        if !is_undecided && (own, core.parts.link.pin()) < (theirs, peer) {
+            yield_model(core, peer, model, own, theirs).await;
+        } else if is_undecided && is_current(core, session) {
+            let text = format!(
+                "model {model} is in service here and on \"{name}\", and no migration has moved it from one to the other: both take \
+                 writes. Read \"Two copies of one model\" in docs/in-doubt.md; `modelferry resolve {model} --supersede {model}`, on \
+                 the host of the copy that counts, freezes the other one"
+            );
+            has_to_hear |= raise(core, peer, AlarmKind::Conflict(model), text).await;
         } else if is_current(core, session) {
             let text = format!(
-                "model {model} is live here at epoch {} and was live on \"{}\" at epoch {} as well, which has to freeze its copy; \
-                 both may have taken writes; read \"Two copies of one model\" in docs/in-doubt.md, then `modelferry resolve {} \
-                 --acknowledge`",
-                holding.epoch,
-                session.peer_name(),
-                claim.epoch,
-                session.peer_name(),
+                "model {model} is live here at epoch {own} and was live on \"{name}\" at epoch {theirs} as well, which has to freeze \
+                 its copy; both may have taken writes; read \"Two copies of one model\" in docs/in-doubt.md, then `modelferry \
+                 resolve {name} --acknowledge`"
             );
             raise(core, peer, AlarmKind::Conflict(model), text).await;
-            outranked = true;
+            has_to_hear = true;
         }
     }
-    if outranked {
-        Core::say(session, of(core, peer)).await;
+    if has_to_hear {
+        Core::say(session, of(core, peer).await).await;
     }
 }
 
@@ -107,15 +126,35 @@ fn is_current(core: &Core, session: &Session) -> bool {
     state.session().is_some_and(|kept| kept.id() == session.id())
 }
 
-/// Records an alarm, unless it stands already.
-pub async fn raise(core: &Core, peer: Pin, kind: AlarmKind, text: String) {
-    let stands = |ledger: &Ledger| ledger.alarms().any(|alarm| (alarm.peer, alarm.kind) == (peer, kind));
+/// Records an alarm, unless it stands already; reports whether it did.
+pub async fn raise(core: &Core, peer: Pin, kind: AlarmKind, text: String) -> bool {
+    let alarm = Alarm { peer, kind, text: Cause::cut(&text) };
+    let stands = |ledger: &Ledger| {
+        let mut of_kind = ledger.alarms().filter(|known| (known.peer, known.kind) == (peer, kind));
+        // A conflict that has taken another turn is told anew.
+        of_kind.any(|known| !matches!(kind, AlarmKind::Conflict(_)) || known.text == alarm.text)
+    };
     // What a peer repeats with every connection is one alarm, and one record.
     if kind != AlarmKind::Journal && core.parts.journal.ledger(stands) {
-        return;
+        return false;
     }
     tracing::error!("ALARM: {text}");
-    core.append(entry("agent", Body::Alarm(Alarm { peer, kind, text: Cause::cut(text) }))).await;
+    core.append(entry("agent", Body::Alarm(alarm))).await;
+    true
+}
+
+/// Tells every connected peer who serves what, after that has changed without a migration.
+pub async fn tell_all(core: &Core) {
+    for peer in core.parts.link.peers() {
+        match core.halted() {
+            None => core.tell(peer.pin).await,
+            // A halted agent says nothing but how a new connection begins: with who serves what.
+            Some(_) => {
+                let state = core.parts.link.watch(peer.pin).borrow().clone();
+                state.session().iter().for_each(|session| session.close(CloseCode::Done, "the claims have changed"));
+            }
+        }
+    }
 }
 
 /// Says of a peer that was set back what may be in service there although it is here.
@@ -160,7 +199,7 @@ async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &Claims, first:
             frozen.push(Claim { model: claim.model, epoch: own, live: true });
         }
     }
-    let Message::Claims(now) = of(core, peer) else { return };
+    let Message::Claims(now) = of(core, peer).await else { return };
     // The peer hears once that they were live here, so that both sides show the conflict; then how it is now.
     if !frozen.is_empty() {
         let claims = Bounded::truncated(frozen);
@@ -172,12 +211,12 @@ async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &Claims, first:
 }
 
 /// Freezes a model that is live with a larger epoch elsewhere. Nothing is deleted.
-async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, holding: Holding, peer_epoch: u64) {
-    tracing::error!(%model, "CONFLICT: the model is live here at epoch {} and there at epoch {peer_epoch}; freezing it here", holding.epoch);
-    let conflict = Conflict { model, peer, epoch: holding.epoch, peer_epoch };
+async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, epoch: Epoch, peer_epoch: Epoch) {
+    tracing::error!(%model, "CONFLICT: the model is live here at epoch {epoch} and there at epoch {peer_epoch}; freezing it here");
+    let conflict = Conflict { model, peer, epoch, peer_epoch };
     core.append(entry("agent", Body::Conflict(conflict))).await;
     core.tell(peer).await;
-    conflict::end(core, model, holding.epoch);
+    conflict::end(core, model, epoch);
 }
 
 /// Returns the stable word for a kind of alarm.
@@ -220,10 +259,14 @@ impl Engine {
                 conflict.peer_epoch
             ),
         }));
+        let own = core.parts.link.pin();
         alarms.extend(core.parts.journal.ledger(|ledger| {
             ledger
                 .alarms()
-                .map(|alarm| AlarmView { kind: word_for(alarm.kind).to_owned(), text: alarm.text.to_string() })
+                .map(|alarm| {
+                    let word = if alarm.peer == own { "journal" } else { word_for(alarm.kind) };
+                    AlarmView { kind: word.to_owned(), text: alarm.text.to_string() }
+                })
                 .collect::<Vec<_>>()
         }));
         alarms

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use modelferry_protocol::ids::{MigrationId, Pin};
+use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, Standing};
-use modelferry_protocol::message::Message;
+use modelferry_protocol::message::{Claim, Message};
 use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
@@ -82,6 +82,8 @@ pub(super) struct Core {
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
     halted: watch::Sender<Option<String>>,
+    /// What each peer has last claimed to serve.
+    claimed: Mutex<HashMap<Pin, Vec<Claim>>>,
 }
 
 /// Returns the wall clock in Unix milliseconds, for people to read.
@@ -113,6 +115,7 @@ impl Core {
             conversations: Mutex::default(),
             recorded,
             halted: watch::Sender::new(None),
+            claimed: Mutex::default(),
         }
     }
 
@@ -271,8 +274,20 @@ impl Core {
     pub async fn tell(&self, peer: Pin) {
         let conversation = self.peer(peer).borrow().clone();
         if let Some(conversation) = conversation {
-            Self::say(&conversation.session, super::claims::of(self, peer)).await;
+            Self::say(&conversation.session, super::claims::of(self, peer).await).await;
         }
+    }
+
+    /// Keeps what a peer claims to serve.
+    pub fn heard_serving(&self, peer: Pin, claims: Vec<Claim>) {
+        self.claimed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(peer, claims);
+    }
+
+    /// Returns the peers that have last claimed to serve a model, with its epochs there. They may have gone since.
+    pub fn claimed_by(&self, model: ModelUuid) -> Vec<(Pin, Epoch)> {
+        let claimed = self.claimed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let of_model = |claims: &Vec<Claim>| claims.iter().find(|claim| claim.model == model).map(|claim| claim.epoch);
+        claimed.iter().filter_map(|(peer, claims)| Some((*peer, of_model(claims)?))).collect()
     }
 
     /// Tells the sequence number of the journal's last record, and of each that follows.
@@ -320,11 +335,17 @@ impl Core {
         self.fail_at(tracked.peer, side, state, "after");
         tracing::info!(migration = %super::tracked::id_of(&tracked.terms), state, "recorded");
         let has_left = matches!(&standing, Standing::Source(record) if matches!(record.state, SourceState::Handed(_)));
+        let is_settled = has_left || standing.is_at_rest();
         tracked.stand(standing, |history| history.apply(&entry));
         if has_left {
             super::precopy::left(self, &tracked.terms).await;
         }
-        self.tell(tracked.peer).await;
+        // Who serves the model has changed for everybody, and somebody else may have a copy of it.
+        if is_settled && self.halted().is_none() {
+            super::claims::tell_all(self).await;
+        } else {
+            self.tell(tracked.peer).await;
+        }
     }
 
     /// Returns the wall clock in Unix milliseconds.

@@ -7,6 +7,7 @@ use modelferry_protocol::proof::ProofRefused;
 use super::in_hand::Unfinished;
 use super::view::FindingView;
 use crate::controller::port::ControllerError;
+use crate::disk::words;
 use crate::journal::JournalError;
 use crate::link::SessionClosed;
 use crate::store::StoreError;
@@ -73,8 +74,15 @@ pub enum EngineError {
         unfinished: Unfinished,
     },
     /// A model was to be changed or deleted that is frozen because it was live on two controllers.
-    #[error("model {0} was live on two controllers, and is frozen here since")]
+    #[error(
+        "model {0} is frozen here by a conflict: it was in service on two controllers, and this copy has the smaller epoch"
+    )]
     InConflict(ModelUuid),
+    /// A model was to be changed that is held for a migration which a lost journal knew.
+    #[error(
+        "model {0} is held here for a migration of which the journal knows nothing: the journal was lost or replaced"
+    )]
+    Orphaned(ModelUuid),
     /// An operator's command is changing the model at this moment.
     #[error("another command is changing model {0} at this moment")]
     InHand(ModelUuid),
@@ -91,9 +99,17 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The peer is connected, and gives no sign of life.
+    #[error("the agent of {peer:?} gives no sign of life (for {seconds} s); nothing has changed")]
+    PeerSilent {
+        /// Its name here.
+        peer: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The connection ended before the answer came.
-    #[error("the connection to the peer ended before it answered; nothing has changed; try again")]
-    Unanswered(#[from] SessionClosed),
+    #[error("the connection to the peer ended before it answered ({}); nothing has changed; try again", .0.reason)]
+    Unanswered(SessionClosed),
     /// The peer could not answer.
     #[error("{peer}: {text}")]
     Peer {
@@ -194,6 +210,17 @@ pub enum EngineError {
         "no copy of model {0} is frozen here because of a conflict; `modelferry status` shows the conflicts there are"
     )]
     NoConflict(ModelUuid),
+    /// A model that a lost journal has left held was handed over before.
+    #[error(
+        "model {0} was handed over before the journal was lost, and its users are sent on; it is not put back into service here"
+    )]
+    HandedOver(ModelUuid),
+    /// A copy that a lost journal has left held is not complete.
+    #[error("the copy of model {0} here is not complete: the journal was lost while it was on its way")]
+    Incomplete(ModelUuid),
+    /// A model that a lost journal has left held may be nowhere else.
+    #[error("no connected peer says that it serves model {0}: the copy here may be the only one, and is not deleted")]
+    OnlyCopy(ModelUuid),
     /// There is no alarm about the peer.
     #[error("no alarm about {0:?} stands; `modelferry status` shows the alarms there are")]
     NoAlarm(String),
@@ -211,13 +238,19 @@ pub enum EngineError {
     Journal(#[from] JournalError),
 }
 
+impl From<SessionClosed> for EngineError {
+    fn from(closed: SessionClosed) -> Self {
+        Self::Unanswered(closed)
+    }
+}
+
 impl EngineError {
     /// Returns what kind of no it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
             Self::IsPrecopy(_) | Self::Copying { .. } => ErrorKind::Refused,
-            Self::Migrating { .. } | Self::InConflict(_) | Self::InHand(_) => ErrorKind::Refused,
+            Self::Migrating { .. } | Self::InConflict(_) | Self::Orphaned(_) | Self::InHand(_) => ErrorKind::Refused,
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused
             }
@@ -225,12 +258,13 @@ impl EngineError {
                 ErrorKind::Refused
             }
             Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
+            Self::HandedOver(_) | Self::Incomplete(_) | Self::OnlyCopy(_) => ErrorKind::Refused,
             Self::NoAlarm(_) | Self::NotOffered(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
             Self::Controller(_) => ErrorKind::Refused,
             Self::UnknownPeer(_) | Self::UnknownMigration(_) => ErrorKind::NotFound,
-            Self::PeerDown { .. } | Self::Unanswered(_) => ErrorKind::PeerDown,
+            Self::PeerDown { .. } | Self::PeerSilent { .. } | Self::Unanswered(_) => ErrorKind::PeerDown,
             Self::Relayed { undecided: false, .. } => ErrorKind::Refused,
             Self::TooLate(_) | Self::Halted(_) | Self::Relayed { .. } => ErrorKind::InDoubt,
         }
@@ -242,7 +276,14 @@ pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let more = cause.to_string();
+        let more = match words::of_library(cause) {
+            Some(said) => {
+                tracing::error!("{text}: {cause}");
+                // Whatever is behind it is the library's as well.
+                return format!("{text}: {said}");
+            }
+            None => cause.to_string(),
+        };
         // Some errors repeat their cause in their own text.
         if !text.contains(&more) {
             text = format!("{text}: {more}");

@@ -19,6 +19,7 @@ use super::claims;
 use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::history::History;
+use super::identity;
 use super::keep;
 use super::logs;
 use super::ownership;
@@ -68,7 +69,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
         }
     });
     // Before anything else is said or heard: one of the two may have been set back and not know it.
-    Core::say(&session, claims::of(&core, session.peer())).await;
+    Core::say(&session, claims::of(&core, session.peer()).await).await;
     let (mut answers, mut copies, mut rehearsals) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     let mut met = false;
     while let Some(message) = inbox.recv().await {
@@ -79,6 +80,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                 claims::heard(&core, &session, &told).await;
                 if core.halted().is_none() && !std::mem::replace(&mut met, true) {
                     core.peer_up(&conversation);
+                    identity::taken_again(&core, session.peer()).await;
                     tracing::info!(peer = %session.peer_name(), "peer connected");
                 }
             }

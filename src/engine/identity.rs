@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::record::AlarmKind;
+use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body};
+use modelferry_protocol::switch::Cause;
 
 use super::claims::raise;
-use super::core::Core;
+use super::core::{Core, entry};
 use crate::link::Double;
 
 /// Holds back again what an alarm that nobody has acknowledged is about, and raises an alarm for whatever the link finds.
@@ -34,7 +35,8 @@ pub async fn follow(core: Arc<Core>) {
                     format!(
                         "two agents use this identity, this agent's own: \"{name}\" has met another one, and holds the link to both \
                          back; see \"Two agents use one identity\" in docs/in-doubt.md; once the other one is off for good, \
-                         `modelferry resolve {name} --acknowledge`, here and on the host of \"{name}\""
+                         `modelferry resolve NAME --acknowledge` on the host of \"{name}\", NAME being this agent there, opens the \
+                         link again; this alarm ends with that"
                     ),
                 ),
             };
@@ -44,4 +46,22 @@ pub async fn follow(core: Arc<Core>) {
             return;
         }
     }
+}
+
+/// Ends the alarm that another agent uses this agent's identity, once the peer that met both takes connections again: somebody
+/// has said there that one of the two is off for good. What else stands about the peer goes on standing.
+pub async fn taken_again(core: &Core, peer: Pin) {
+    let is_cloned = move |alarm: &&Alarm| (alarm.peer, alarm.kind) == (peer, AlarmKind::Cloned);
+    if !core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| is_cloned(&alarm))) {
+        return;
+    }
+    core.parts.link.release(peer);
+    let ended = core.decide::<()>(move |ledger| {
+        let cause = Cause::cut("the peer takes this agent's connections again");
+        let others = ledger.alarms().filter(|alarm| alarm.peer == peer && !is_cloned(alarm)).cloned();
+        let acknowledged = Body::Acknowledged(Acknowledged { peer, cause });
+        Ok(std::iter::once(acknowledged).chain(others.map(Body::Alarm)).map(|body| entry("peer", body)).collect())
+    });
+    // Refused by nobody.
+    let _ = ended.await;
 }

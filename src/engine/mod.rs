@@ -27,6 +27,7 @@ mod precopy;
 mod queue;
 mod reach;
 mod resolve;
+mod serving;
 mod settings;
 pub mod stock;
 mod switchover;
@@ -102,9 +103,10 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if one of them cannot be asked.
     pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
+        self.refuse_if_held_for_good(model).await?;
         let mut reach = self.reach(peer).await?;
         loop {
-            match plan::plan(&self.0, &reach.conversation, model, peer).await {
+            match reach.hear(plan::plan(&self.0, &reach.conversation, model, peer)).await {
                 Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
                 planned => return planned,
             }
@@ -117,7 +119,7 @@ impl Engine {
     pub async fn totals(&self, models: &[ModelUuid], peer: &str) -> Result<TotalsView, EngineError> {
         let mut reach = self.reach(peer).await?;
         loop {
-            match plan::totals(&self.0, &reach.conversation, models).await {
+            match reach.hear(plan::totals(&self.0, &reach.conversation, models)).await {
                 Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
                 told => return told,
             }
@@ -128,7 +130,9 @@ impl Engine {
     ///
     /// Errors: [`EngineError`] if the peer cannot be asked, or does not keep it.
     pub async fn keep(&self, model: ModelUuid, peer: &str) -> Result<KeptView, EngineError> {
-        let Reach { peer, conversation, .. } = self.reach(peer).await?;
+        let reach = self.reach(peer).await?;
+        reach.lives().await?;
+        let Reach { peer, conversation, .. } = reach;
         keep::keep(&self.0, &peer, conversation, model).await
     }
 
@@ -145,10 +149,11 @@ impl Engine {
         let core = &self.0;
         self.refuse_if_halted()?;
         self.refuse_if_busy(model)?;
+        self.refuse_if_held_for_good(model).await?;
         let mut reach = self.reach(peer).await?;
         let facts = core.parts.departure.examine(model, None).await?.facts;
         let judgement = loop {
-            match plan::judge(core, &reach.conversation, model, None).await {
+            match reach.hear(plan::judge(core, &reach.conversation, model, None)).await {
                 Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
                 found => break found?,
             }
@@ -286,15 +291,19 @@ impl Engine {
         let failed = |text: String| EngineError::Peer { peer: peer.to_owned(), text };
         let question = Text::new(json).map_err(|error| failed(format!("the question is too long: {error}")))?;
         let answer = loop {
-            match reach.conversation.ask(Question::Query(question.clone())).await {
-                Err(closed) => reach.again(closed).await?,
-                Ok(answer) => break answer,
+            let asking = async { Ok(reach.conversation.ask(Question::Query(question.clone())).await?) };
+            match reach.hear(asking).await {
+                Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
+                answered => break answered?,
             }
         };
         match answer {
             Answer::Json(bytes) => {
                 let text = Core::blocking(move || packed::unpack(&bytes)).await;
-                text.map_err(|error| failed(format!("its answer cannot be read: {error}")))
+                text.map_err(|error| {
+                    tracing::error!(peer, "an answer cannot be read: {error}");
+                    failed("its answer cannot be read; run the same version of modelferry on both hosts".to_owned())
+                })
             }
             Answer::Failed(text) => Err(failed(text.into_string())),
             _ => Err(failed("it answered another question".into())),
@@ -318,6 +327,11 @@ impl Engine {
 
     fn refuse_if_halted(&self) -> Result<(), EngineError> {
         self.0.halted().map_or(Ok(()), |why| Err(EngineError::Halted(why)))
+    }
+
+    /// Refuses what concerns a model that is held here and that no migration will ever put back into service.
+    async fn refuse_if_held_for_good(&self, model: ModelUuid) -> Result<(), EngineError> {
+        self.held_for_good(model).await.map_or(Ok(()), Err)
     }
 
     fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {

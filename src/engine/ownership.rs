@@ -4,20 +4,21 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, NotOffered};
-use modelferry_protocol::limits::EPOCH_FORCED_STEP;
+use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
 use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Question};
 use modelferry_protocol::record::{Acknowledged, Body, Note, Restored};
 use modelferry_protocol::switch::Cause;
 
-use super::claims::of_operator;
+use super::claims::{of_operator, tell_all};
 use super::conversation::Conversation;
 use super::core::{Core, entry};
 use super::switchover::conflict;
+use super::switchover::orphan::Orphan;
 use super::view::FindingView;
 use super::{Engine, EngineError};
 use crate::controller::checks::target::TWO_COPIES;
 use crate::controller::port::{Errand, Presence};
-use crate::link::{CloseCode, verify_signature};
+use crate::link::verify_signature;
 
 /// Attempt numbers that are believed of a peer: no model is migrated more often, and a lie cannot use the numbers up.
 const ATTEMPTS_MAX: u32 = 1 << 30;
@@ -160,13 +161,15 @@ impl Engine {
         let step = if asserted { EPOCH_FORCED_STEP } else { 0 };
         let epoch = core.parts.journal.ledger(|ledger| ledger.epoch(model)).saturating_add(step);
         core.append(entry(actor, Body::Restored(Restored { model, epoch, cause }))).await;
+        tell_all(core).await;
     }
 
-    /// Lets the copy of a model here win over every other: one that lost a conflict is thawed, and the peer has to freeze its
-    /// own. The last resort, for a person who has compared the copies.
+    /// Lets the copy of a model here win over every other: one that lost a conflict, or that a lost journal has left held, is put
+    /// into service, and a peer has to freeze its own. The last resort, for a person who has compared the copies.
     ///
     /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
-    /// Errors: [`EngineError::Controller`] if no such model is here; [`EngineError::Busy`] while it is in a migration.
+    /// Errors: [`EngineError::Controller`] if no such model is here; [`EngineError::Busy`] while it is in a migration;
+    /// [`EngineError::HandedOver`], [`EngineError::Incomplete`]. Nothing has changed then.
     pub async fn supersede(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
         let core = &self.0;
         self.refuse_if_busy(typed)?;
@@ -177,35 +180,63 @@ impl Engine {
         if core.parts.arrival.probe(Errand { mid: NO_MIGRATION, model: typed }).await? == Presence::Absent {
             return Err(crate::controller::port::ControllerError::ModelNotFound(typed.to_string()).into());
         }
-        let largest = conflict.as_ref().map_or(known, |conflict| known.max(conflict.peer_epoch));
+        let orphan = match &conflict {
+            Some(_) => None,
+            None => Orphan::find(core, typed).await?,
+        };
+        let _held = orphan.is_some().then(|| self.take_in_hand(typed)).transpose()?;
+        if let Some(orphan) = &orphan {
+            orphan.may_serve(core).await?;
+        }
+        let claimed = core.claimed_by(typed).into_iter().map(|(_, epoch)| epoch);
+        let met = conflict.iter().map(|conflict| conflict.peer_epoch);
+        // One that no model comes to is a lie, and must not use the numbers up.
+        let largest = claimed.filter(|epoch| *epoch <= EPOCH_LEARNED_MAX).chain(met).fold(known, Epoch::max);
         let epoch = largest.saturating_add(EPOCH_FORCED_STEP);
         let cause = of_operator("this copy is to win over every other, says the operator", reason, actor);
         core.append(entry(actor, Body::Restored(Restored { model: typed, epoch, cause }))).await;
-        let Some(conflict) = conflict else { return Ok(()) };
-        conflict::lift(core, &conflict).await?;
-        match core.halted() {
-            None => core.tell(conflict.peer).await,
-            // A halted agent says nothing but how a new connection begins: with who serves what.
-            Some(_) => {
-                let state = core.parts.link.watch(conflict.peer).borrow().clone();
-                state.session().iter().for_each(|session| session.close(CloseCode::Done, "the claims have changed"));
-            }
+        if let Some(conflict) = &conflict {
+            conflict::lift(core, conflict).await?;
         }
+        if let Some(orphan) = &orphan {
+            orphan.serve(core).await?;
+        }
+        tell_all(core).await;
         Ok(())
     }
 
-    /// Ends the alarms about a peer: an operator says that their causes are gone. A link that was held back opens again.
+    /// Tells the peers that a model has entered or left service here without a migration: one of them may have a copy of it.
+    pub async fn announce(&self) {
+        tell_all(&self.0).await;
+    }
+
+    /// Ends the alarms about a peer, or about this agent's own journal: an operator says that their causes are gone. A link
+    /// that was held back opens again.
     ///
+    /// `peer`: its name here, or the name of the controller here.
     /// Errors: [`EngineError::UnknownPeer`], [`EngineError::NoAlarm`].
     pub async fn acknowledge(&self, peer: &str, reason: &str, actor: &str) -> Result<(), EngineError> {
         let core = &self.0;
-        let known = core.parts.link.peer(peer).ok_or_else(|| EngineError::UnknownPeer(peer.to_owned()))?;
-        if !core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| alarm.peer == known.pin)) {
+        let pin = match core.parts.link.peer(peer) {
+            Some(known) => known.pin,
+            None if *core.parts.arrival.card().await?.name == *peer => core.parts.link.pin(),
+            None => return Err(EngineError::UnknownPeer(peer.to_owned())),
+        };
+        if !core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| alarm.peer == pin)) {
             return Err(EngineError::NoAlarm(peer.to_owned()));
         }
         let cause = of_operator("acknowledged by operator", reason, actor);
-        core.append(entry(actor, Body::Acknowledged(Acknowledged { peer: known.pin, cause }))).await;
-        core.parts.link.release(known.pin);
+        core.append(entry(actor, Body::Acknowledged(Acknowledged { peer: pin, cause }))).await;
+        core.parts.link.release(pin);
         Ok(())
+    }
+
+    /// Ends the alarms about a peer that is paired no more: nobody could name it to acknowledge them.
+    pub async fn unpaired(&self, peer: Pin, actor: &str) {
+        let core = &self.0;
+        if core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| alarm.peer == peer)) {
+            let cause = of_operator("the peer was unpaired", "", actor);
+            core.append(entry(actor, Body::Acknowledged(Acknowledged { peer, cause }))).await;
+        }
     }
 }

@@ -247,9 +247,8 @@ fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
                 "a Juju controller decides, and it cannot take a model back; bring it up, or use `--proof FILE`",
             ),
             (_, TargetState::Prepared(_) | TargetState::Activating(_)) => Ok(()),
-            (_, TargetState::Receiving | TargetState::Staging(_)) => {
-                refuse(state.name(), "nothing was promised yet; `modelferry abort MODEL` on the source's host ends it")
-            }
+            // Promised nothing: for a source that has lost its journal, and can neither go on nor abort.
+            (_, TargetState::Receiving | TargetState::Staging(_)) => Ok(()),
             _ => refuse(state.name(), "there is nothing left to renounce"),
         },
     }

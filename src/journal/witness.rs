@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::JournalError;
+use crate::config::words;
 use crate::disk::Disk;
 
 const NAME: &str = "witness.toml";
@@ -119,7 +120,7 @@ fn parse(text: &[u8]) -> Result<BTreeMap<Pin, Seen>, String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
-    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+    let text = words::text(text)?;
     let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
     if document.peers != Some(document.peer.len()) {
         return Err("it is cut".to_owned());

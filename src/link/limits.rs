@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::peers::PeersError;
 use crate::config::Rate;
+use crate::config::words;
 use crate::disk::Disk;
 
 /// File name in the state directory.
@@ -42,13 +43,14 @@ pub fn path(state_dir: &Path) -> PathBuf {
 ///
 /// Errors: [`PeersError`]. An unreadable cap must not count as unlimited.
 pub fn load(path: &Path) -> Result<ByHand, PeersError> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ByHand::new()),
         Err(source) => return Err(PeersError::Io { path: path.to_owned(), source }),
     };
     let malformed = |problem: String| PeersError::Malformed { path: path.to_owned(), problem };
-    let document: Document = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let text = words::text(&text).map_err(malformed)?;
+    let document: Document = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
     let entries = document.limit.into_iter().map(|entry| {
         let pin = entry.pin.map(|pin| pin.parse().map_err(|_| format!("`{pin}` is no pin"))).transpose()?;
         let rate = if entry.rate == NONE { None } else { Some(entry.rate.parse().map_err(|bad| format!("{bad}"))?) };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{self, ByHand};
 use super::registry::canonical;
+use crate::config::words;
 use crate::disk::Disk;
 
 /// Maximum length of a peer's name. Operators type names, and tables show them.
@@ -153,7 +154,7 @@ fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
-    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+    let text = words::text(text)?;
     let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
     match document.peers {
         None if document.peer.is_empty() => {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use modelferry::cli::demo::sample::Sample;
 
+use super::held::held;
 use super::host::{Host, ready};
 
 fn copy(from: &Path, to: &Path) {
@@ -85,6 +86,7 @@ fn the_page_for_a_host_that_was_set_back_has_a_way_out_that_works() {
     meet([&src, &dst]);
     dst.until("the new journal is noticed", |dst| alarms(dst, "peer").then_some(()));
     dst.run(&["resolve", "src", "--acknowledge", "--reason", "rolled back, mended"]).ok();
+    src.run(&["resolve", "src", "--acknowledge", "--reason", "rolled back, mended"]).ok();
     for host in [&src, &dst] {
         let status = host.run(&["status"]).ok();
         assert!(!status.contains("ALARM"), "{status}");
@@ -125,7 +127,51 @@ fn a_clone_is_met_with_an_alarm_on_both_sides_and_the_link_is_held_back() {
     clone.stop();
     dst.run(&["resolve", "src", "--acknowledge", "--reason", "the clone is off"]).ok();
     meet([&src, &dst]);
-    src.run(&["resolve", "dst", "--acknowledge"]).ok();
+    src.until("the alarm ends", |src| (!alarms(src, "identity")).then_some(()));
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
     assert!(!alarms(&src, "identity") && !alarms(&dst, "identity"));
+}
+
+/// A source that loses its journal while the model is frozen for a migration: nothing here or there could end it.
+#[test]
+fn a_source_that_loses_its_journal_while_the_model_is_frozen_has_it_back_as_the_page_says() {
+    let sample = Sample::default();
+    let (mut src, mut dst, _) = held(&sample, "target.Staging.after");
+    src.stop();
+    for name in ["journal.0", "journal.1"] {
+        fs::rename(src.dir.path().join("state").join(name), src.dir.path().join(name)).unwrap();
+    }
+    src.start();
+    dst.start();
+    meet([&src, &dst]);
+    src.run(&["embedded", "set", &sample.name, "a=b"]).fails(1, "the journal knows nothing");
+    let state = |host: &Host| host.view(&format!("{}:0", sample.uuid))["state"].as_str().map(str::to_owned);
+    dst.until("the copy is complete", |dst| (state(dst).as_deref() == Some("Prepared")).then_some(()));
+    // As docs/in-doubt.md has it, "A lost journal has left a model held".
+    dst.run(&["resolve", &sample.uuid, "--renounce"]).ok();
+    assert_eq!(state(&dst).as_deref(), Some("Dropped"));
+    src.run(&["resolve", &sample.uuid, "--supersede", &sample.uuid]).ok();
+    assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
+    src.run(&["resolve", "src", "--acknowledge"]).ok();
+    dst.run(&["resolve", "src", "--acknowledge"]).ok();
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
+}
+
+/// The same before the copy is complete: only the source could give it up, and its journal is gone.
+#[test]
+fn a_target_gives_up_a_copy_whose_source_has_lost_its_journal() {
+    let sample = Sample::default();
+    let (mut src, mut dst, _) = held(&sample, "target.Receiving.after");
+    src.stop();
+    for name in ["journal.0", "journal.1"] {
+        fs::rename(src.dir.path().join("state").join(name), src.dir.path().join(name)).unwrap();
+    }
+    src.start();
+    dst.start();
+    meet([&src, &dst]);
+    assert!(src.serves(&sample.name), "it was not frozen yet");
+    dst.run(&["resolve", &sample.uuid, "--renounce"]).ok();
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name) && !src.serves(&sample.name));
 }

@@ -21,6 +21,7 @@ mod moved;
 mod nearest;
 mod origins;
 mod output;
+mod owners;
 mod parity;
 mod patched;
 mod plan;

@@ -106,3 +106,42 @@ fn an_agent_that_is_at_it_is_not_taken_to_be_stuck() {
         told.ok();
     });
 }
+
+/// A peer whose agent was stopped or killed looks connected for half a minute: every command that asks it was silent for longer,
+/// and then said the same twice.
+#[test]
+fn a_peer_that_gives_no_sign_of_life_is_named_while_it_is_waited_for_and_given_up() {
+    let sample = Sample::default();
+    let (src, mut dst, _) = ready(&sample);
+    let other = format!("dst:{}", sample.name);
+    let commands: &[&[&str]] = &[
+        &["precheck", &sample.name, "dst"],
+        &["migrate", &sample.name, "dst"],
+        &["precopy", &sample.name, "dst"],
+        &["status", "-m", &other],
+        &["models", "-c", "dst"],
+    ];
+    for is_killed in [false, true] {
+        if is_killed {
+            dst.kill()
+        } else {
+            dst.signal(Signal::STOP)
+        }
+        thread::scope(|scope| {
+            for command in commands {
+                let src = &src;
+                scope.spawn(move || {
+                    let told = src.run(command).fails(5, "gives no sign of life (for 8 s)");
+                    assert!(told.starts_with("waiting up to"), "{command:?}: {told}");
+                    assert_eq!(told.matches("ERROR").count(), 1, "{command:?}: {told}");
+                    assert!(told.contains("systemctl status modelferry"), "{command:?}: {told}");
+                });
+            }
+        });
+        if !is_killed {
+            dst.signal(Signal::CONT);
+            src.run(&["precheck", &sample.name, "dst"]).ok();
+        }
+    }
+    assert!(src.serves(&sample.name), "nothing has begun");
+}

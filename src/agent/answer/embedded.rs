@@ -38,7 +38,11 @@ impl Desk {
         let imported = imported.await;
         match refusal.get() {
             Some(error) => Err(self.refusal_of_engine(error)),
-            None => Ok(Response::Imported(imported?)),
+            None => {
+                let imported = imported?;
+                self.engine()?.announce().await;
+                Ok(Response::Imported(imported))
+            }
         }
     }
 
@@ -64,17 +68,46 @@ impl Desk {
         }
         let uuid = self.blocking(move |embedded| embedded.find(&model)).await?;
         let held = self.engine()?.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
-        let removed = self.blocking(move |embedded| {
+        let named = uuid.to_string();
+        let removed = self.unless_frozen(&named, move |embedded| {
             // It goes on although whoever asked has hung up.
             let _held = held;
             embedded.remove(&uuid.to_string())
         });
         removed.await?;
+        self.engine()?.announce().await;
         Ok(Response::Done)
     }
 
     pub(super) async fn embedded_set(&self, model: String, key: String, value: String) -> Result<Response, Failure> {
-        Ok(Response::Written(self.blocking(move |embedded| embedded.set(&model, &key, &value)).await?))
+        let named = model.clone();
+        let written = self.unless_frozen(&named, move |embedded| embedded.set(&model, &key, &value)).await?;
+        Ok(Response::Written(written))
+    }
+
+    /// Runs work on a model that a freeze refuses, and says of a freeze that no migration will ever end why there is one.
+    async fn unless_frozen<R: Send + 'static>(
+        &self,
+        named: &str,
+        work: impl FnOnce(&Embedded) -> Result<R, ControllerError> + Send + 'static,
+    ) -> Result<R, Failure> {
+        // The inner error is the freeze.
+        let done = self.blocking(move |embedded| match work(embedded) {
+            Err(frozen @ ControllerError::MigrationInProgress) => Ok(Err(frozen)),
+            done => done.map(Ok),
+        });
+        match done.await? {
+            Ok(done) => Ok(done),
+            Err(frozen) => Err(self.why_frozen(named).await.unwrap_or_else(|| self.refusal_of_controller(&frozen))),
+        }
+    }
+
+    /// Says why a model is frozen that no migration will ever thaw; nothing of any other.
+    async fn why_frozen(&self, named: &str) -> Option<Failure> {
+        let named = named.to_owned();
+        let model = self.blocking(move |embedded| embedded.find(&named)).await.ok()?;
+        let held = self.engine().ok()?.held_for_good(model).await?;
+        Some(self.refusal_of_engine(&held))
     }
 
     pub(super) async fn embedded_get(

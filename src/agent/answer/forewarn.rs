@@ -1,15 +1,19 @@
 //! Says what a request has to wait for, while it waits: a peer that is being dialled, a limit of 0.
 
+use tokio::task::JoinSet;
+
 use super::{Desk, Place};
 use crate::agent::control::server::Client;
 use crate::agent::control::{Request, Response};
 use crate::engine::PEER_WITHIN;
 
 impl Desk {
-    /// Tells the client why the answer may take its time, if there is a reason that it could not guess.
-    pub(super) async fn forewarn(&self, request: &Request, client: &mut Client) {
-        let Some(peer) = self.needed(request) else { return };
-        let Some(engine) = self.engine.get() else { return };
+    /// Tells the client why the answer may take its time, if there is a reason that it could not guess; also later, until what
+    /// is returned is dropped.
+    pub(super) async fn forewarn(&self, request: &Request, client: &mut Client) -> JoinSet<()> {
+        let mut watching = JoinSet::new();
+        let Some(peer) = self.needed(request) else { return watching };
+        let Some(engine) = self.engine.get() else { return watching };
         if let Some(why) = engine.away(&peer) {
             let seconds = PEER_WITHIN.as_secs();
             let text = format!("waiting up to {seconds} s for the agent of \"{peer}\", which is being dialled ({why})");
@@ -21,6 +25,13 @@ impl Desk {
             let text = format!("{pause}: nothing is sent there; see `modelferry limit`");
             let _ = client.update(&Response::Waiting(text)).await;
         }
+        let (engine, mut client) = (engine.clone(), client.clone());
+        watching.spawn(async move {
+            let seconds = engine.falls_silent(&peer).await.as_secs_f64().ceil();
+            let text = format!("waiting up to {seconds} s for the agent of \"{peer}\", which gives no sign of life");
+            let _ = client.update(&Response::Waiting(text)).await;
+        });
+        watching
     }
 
     /// Returns the peer that has to be asked before a request can be answered.

@@ -25,6 +25,12 @@ impl Migrator for Migrations {
         Some(LastMigration { note: shown.note, started_ms: shown.started_ms, ended_ms: shown.ended_ms })
     }
 
+    fn frozen_for_good(&self, model: ModelUuid) -> Option<String> {
+        let engine = self.0.engine.get()?;
+        let read = "its operators read \"Two copies of one model\" in docs/in-doubt.md on the controller's host";
+        engine.is_in_conflict(model).then(|| format!("{}; {read}", EngineError::InConflict(model)))
+    }
+
     async fn check(&self, model: ModelUuid, controller: ModelUuid) -> Result<(), RpcError> {
         let (engine, peer) = (self.engine()?, self.peer(controller)?);
         let plan = engine.plan(model, &peer).await.map_err(|error| refused(&error))?;

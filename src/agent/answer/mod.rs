@@ -127,7 +127,7 @@ impl Desk {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
             Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()).await,
-            Request::Unpair { peer } => self.unpair(&peer).await,
+            Request::Unpair { peer } => self.unpair(&peer, actor).await,
             Request::Migrate { model, peer, freeze_ms_max, skip_log, reap_hold_ms, schedule } => {
                 let freeze_max = freeze_ms_max.map_or(self.freeze_max, Duration::from_millis);
                 let reap_hold = Duration::from_millis(reap_hold_ms);
@@ -188,7 +188,7 @@ fn fitting(response: &Response) -> Vec<u8> {
 #[async_trait]
 impl Answer for Desk {
     async fn answer(&self, request: Request, caller: Caller, client: &mut Client) -> Response {
-        self.forewarn(&request, client).await;
+        let _telling = self.forewarn(&request, client).await;
         let answered = match request {
             Request::Watch { id } => self.watch(&id, client).await,
             Request::Events { after, follow } => self.events(after, follow, client).await,

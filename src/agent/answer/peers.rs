@@ -84,7 +84,7 @@ impl Desk {
     }
 
     /// Forgets a peer, unless a migration still needs it.
-    pub(super) async fn unpair(&self, peer: &str) -> Result<Response, Failure> {
+    pub(super) async fn unpair(&self, peer: &str, actor: &str) -> Result<Response, Failure> {
         let running = self.engine()?.migrations().into_iter().find(|view| view.peer == peer && view.ended_ms.is_none());
         if let Some(running) = running {
             let what = if running.moves() { "migration" } else { "pre-copy" };
@@ -96,7 +96,11 @@ impl Desk {
                     running.id
                 )));
         }
+        let pin = self.link.peer(peer).map(|peer| peer.pin);
         self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error))?;
+        if let Some(pin) = pin {
+            self.engine()?.unpaired(pin, actor).await;
+        }
         Ok(Response::Done)
     }
 }

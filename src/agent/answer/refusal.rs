@@ -117,15 +117,43 @@ impl Desk {
             EngineError::Relayed { id, .. } => {
                 failure.state(UNCHANGED).hint(format!("see `modelferry show-migration {id}`"))
             }
-            EngineError::InConflict(_) => failure
-                .state(UNCHANGED)
-                .hint("compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md"),
+            EngineError::InConflict(model) => failure
+                .state("nothing has changed; the copy here can be read and exported, not written, until the conflict is resolved")
+                .hint(format!(
+                    "compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md; then `modelferry resolve \
+                     {model} --discard-frozen {model}` deletes this copy, or `modelferry resolve {model} --supersede {model}` lets \
+                     it win"
+                )),
+            EngineError::Orphaned(model) => failure
+                .state("nothing has changed; the copy here can be read and exported, not written, until you say which copy counts")
+                .hint(format!(
+                    "look at the other side first: read \"A lost journal has left a model held\" in docs/in-doubt.md; then `modelferry \
+                     resolve {model} --supersede {model}` puts this copy into service, or `modelferry resolve {model} \
+                     --discard-frozen {model}` deletes it"
+                )),
+            EngineError::HandedOver(model) => failure.state(UNCHANGED).hint(format!(
+                "keep what is here with `modelferry embedded export {model} DIR --held`; then `modelferry resolve {model} \
+                 --discard-frozen {model}` deletes it"
+            )),
+            EngineError::Incomplete(model) => failure.state(UNCHANGED).hint(format!(
+                "`modelferry resolve {model} --discard-frozen {model}` deletes it; the model is on the controller that it was \
+                 to leave"
+            )),
+            EngineError::OnlyCopy(model) => failure.state(UNCHANGED).hint(format!(
+                "`modelferry resolve {model} --supersede {model}` puts it back into service; `modelferry embedded remove {model}` \
+                 deletes it after that"
+            )),
             EngineError::NotOffered(_) => failure
                 .state("nothing has changed; the model is live where it was")
                 .hint("compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md"),
             EngineError::InHand(_) => failure.state(UNCHANGED).hint("type this again in a moment"),
             EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),
             EngineError::NoSuchOrder { .. } | EngineError::Unprunable(_) => failure.state(UNCHANGED),
+            EngineError::PeerSilent { peer, .. } => failure.hint(format!(
+                "look at its process on the host of {peer}: `systemctl status modelferry`; one that is stopped goes on with \
+                 `kill -CONT PID`; one that was killed is started with `systemctl start modelferry`. `modelferry peers` here says \
+                 how the link is"
+            )),
             EngineError::UnknownPeer(peer) => failure.missing(Missing::Peer(peer.clone())),
             EngineError::UnknownMigration(id) => failure.missing(Missing::Migration(id.clone())),
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),

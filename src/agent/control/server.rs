@@ -37,7 +37,7 @@ pub trait Answer: Send + Sync {
 }
 
 /// The writing half of a client's connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client(Arc<Mutex<OwnedWriteHalf>>);
 
 impl Client {

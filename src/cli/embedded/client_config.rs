@@ -14,6 +14,7 @@ use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::{Context, client, plain};
+use crate::config::words;
 use crate::controller::embedded::view::{Access, ModelRow, ModelState};
 
 /// The user that every controller begins with.
@@ -150,7 +151,7 @@ fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
         Ok(text) if text.trim().is_empty() => return Ok(Map::new()),
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Map::new()),
-        Err(error) => return Err(cannot(error.to_string())),
+        Err(error) => return Err(cannot(words::of_text(&error))),
     };
     match serde_saphyr::from_str::<Value>(&text) {
         Ok(Value::Object(tree)) => Ok(tree),

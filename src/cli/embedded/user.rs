@@ -11,6 +11,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use crate::cli::output::Table;
 use crate::cli::{Context, client, plain};
+use crate::config::words;
 
 /// Bytes of a password file that are read: more than a password may have.
 const PASSWORD_FILE_BYTES_MAX: u64 = 4 << 10;
@@ -138,7 +139,8 @@ impl UserCommand {
 /// Reads a password: the first line of a file, or of standard input.
 pub(super) fn password(file: &Path) -> Result<Secret, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(FailureKind::Refused, format!("cannot read the password from {}: {error}", file.display()))
+        let why = words::of_text(&error);
+        Failure::new(FailureKind::Refused, format!("cannot read the password from {}: {why}", file.display()))
             .state("nothing has changed")
     };
     let mut text = String::new();

@@ -293,7 +293,15 @@ fn unpack(mut file: &Opened, bytes: u64) -> io::Result<Unpacked<'_>> {
 /// A part of the archive that does not decompress, or is no tar.
 fn broken(path: &Path) -> impl Fn(io::Error) -> BackupError {
     let path = path.to_owned();
-    move |error| BackupError::Malformed(format!("{}: {error}", path.display()))
+    move |error| {
+        // What the system says is for people; what its unpackers say is not.
+        let why = match error.raw_os_error() {
+            Some(_) => error.to_string(),
+            None => "it is cut, or its packing is damaged; take another copy of the archive".to_owned(),
+        };
+        tracing::debug!("`{}`: {error}", path.display());
+        BackupError::Malformed(format!("{}: {why}", path.display()))
+    }
 }
 
 fn first(file: &Opened, bytes: u64, path: &Path) -> Result<Manifest, BackupError> {

@@ -155,7 +155,12 @@ impl Manifest {
             format: String,
             version: u64,
         }
-        let malformed = |error: serde_json::Error| BackupError::Malformed(format!("its manifest: {error}"));
+        let malformed = |error: serde_json::Error| {
+            tracing::debug!("a backup's manifest: {error}");
+            BackupError::Malformed(
+                "its manifest is not what this program writes; take another copy of the archive".into(),
+            )
+        };
         let told: Versioned = serde_json::from_slice(json).map_err(malformed)?;
         if told.format != FORMAT {
             return Err(BackupError::Malformed("its manifest is of something else".into()));

@@ -12,6 +12,7 @@ use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name};
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::{check_name, key};
 use super::intake::check_calls;
+use super::inventory::held;
 use super::record::{Blob, Mid, ModelRecord, State, Summary, now_ms};
 use super::rehearsal::uploaded;
 use super::tables::Tables;
@@ -21,6 +22,7 @@ use crate::config::SpaceConfig;
 use crate::controller::checks::target::{self, Known, Target};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
+use crate::controller::inventory::Held;
 use crate::controller::port::{Arrival, ControllerError, Errand, Holding, Presence};
 
 #[async_trait]
@@ -38,6 +40,10 @@ impl Arrival for Embedded {
             Ok(inner.database.holdings()?.into_iter().map(holding).collect())
         })
         .await
+    }
+
+    async fn places(&self) -> Result<Option<Vec<Held>>, ControllerError> {
+        self.blocking(|inner| Ok(Some(inner.database.models()?.iter().map(held).collect()))).await
     }
 
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {

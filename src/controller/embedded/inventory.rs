@@ -46,12 +46,12 @@ impl Embedded {
     }
 }
 
-fn held(record: &ModelRecord) -> Held {
+pub(super) fn held(record: &ModelRecord) -> Held {
     let place = match record.state {
         State::Live { .. } => Place::Live,
         State::Frozen { .. } => Place::Frozen,
         State::Importing { .. } | State::Staged { .. } => Place::Arriving,
         State::Gone(_) => Place::Gone,
     };
-    Held { uuid: record.uuid, path: record.path(), place, mid: record.mid() }
+    Held { uuid: record.uuid, path: record.path(), place, mid: record.mid(), is_handed: record.is_held() }
 }

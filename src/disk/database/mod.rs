@@ -103,7 +103,8 @@ impl Database {
     fn reopen(&self) -> Result<Opened, DatabaseError> {
         let file = self.disk.open(&self.path, Open::Existing).map_err(|source| self.io("open", source))?;
         if file.size().map_err(|source| self.io("read", source))? == 0 {
-            return Err(self.damaged("the file is empty"));
+            let reason = "the file is empty".to_owned();
+            return Err(DatabaseError::Damaged { path: self.path.clone(), reason });
         }
         self.open_file(file)
     }
@@ -231,7 +232,7 @@ impl Database {
         let path = self.path.clone();
         match error.into() {
             redb::Error::Io(source) => self.failed(&source),
-            redb::Error::Corrupted(reason) => DatabaseError::Damaged { path, reason },
+            redb::Error::Corrupted(reason) => self.damaged(reason),
             error @ (redb::Error::TableTypeMismatch { .. }
             | redb::Error::TypeDefinitionChanged { .. }
             | redb::Error::UpgradeRequired(_)
@@ -258,8 +259,11 @@ impl Database {
         DatabaseError::Io { doing, path: self.path.clone(), source }
     }
 
-    fn damaged(&self, reason: impl std::fmt::Display) -> DatabaseError {
-        DatabaseError::Damaged { path: self.path.clone(), reason: reason.to_string() }
+    /// `said`: by the database, for the log.
+    fn damaged(&self, said: impl std::fmt::Display) -> DatabaseError {
+        tracing::error!("`{}` is damaged: {said}", self.path.display());
+        let reason = "its content is not what was written to it".to_owned();
+        DatabaseError::Damaged { path: self.path.clone(), reason }
     }
 
     fn full(&self) -> DatabaseError {

@@ -70,7 +70,9 @@ impl Engine {
     ) -> Result<MigrationView, EngineError> {
         let core = &self.0;
         self.refuse_if_halted()?;
-        let Reach { peer, conversation, .. } = self.reach(peer).await?;
+        let reach = self.reach(peer).await?;
+        reach.lives().await?;
+        let Reach { peer, conversation, .. } = reach;
         let export = core.parts.departure.preview(model).await?;
         let journal = core.parts.journal.clone();
         Core::blocking(move || journal.ensure_reserve()).await?;

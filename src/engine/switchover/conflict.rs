@@ -56,16 +56,19 @@ async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
 }
 
 impl Engine {
-    /// Deletes the copy of a model that lost a conflict and is frozen here since; its users are sent to the peer that
-    /// has it. Done before: ok.
+    /// Deletes the copy of a model that lost a conflict and is frozen here since, or that a lost journal has left held; its
+    /// users are sent to the peer that has it.
     ///
     /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
-    /// Errors: [`EngineError::NoConflict`]; [`EngineError::Controller`], and then it can be repeated.
+    /// Errors: [`EngineError::NoConflict`], [`EngineError::OnlyCopy`]; [`EngineError::Controller`], and then it can be repeated.
     pub async fn discard(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
         let core = &self.0;
         let conflict =
             core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
-        let Some(Conflict { model, peer, epoch, .. }) = conflict else { return Err(EngineError::NoConflict(typed)) };
+        let Some(Conflict { model, peer, epoch, .. }) = conflict else {
+            let discarded = self.discard_orphan(typed, reason, actor).await?;
+            return if discarded { Ok(()) } else { Err(EngineError::NoConflict(typed)) };
+        };
         // Of the link itself: an agent that has stopped acting has no conversation.
         let present = core.parts.link.watch(peer).borrow().session().map(|session| session.hello().controller.clone());
         let card = match present {

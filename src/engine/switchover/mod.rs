@@ -9,6 +9,7 @@ mod ahead;
 pub mod conflict;
 pub mod gateway;
 pub mod line;
+pub mod orphan;
 pub mod redo;
 pub mod seal;
 pub mod source;

@@ -69,7 +69,12 @@ impl Side for Target {
     }
 
     fn resolve(record: &TargetRecord, with: &Resolving) -> Outcome<TargetState> {
-        target::on(record, with.at_target())
+        let input = match (&record.state, with) {
+            // Nothing is promised yet, so that no token is given back: a copy is given up.
+            (TargetState::Receiving | TargetState::Staging(_), Resolving::Renounce(cause)) => TargetInput::Drop(cause),
+            _ => with.at_target(),
+        };
+        target::on(record, input)
     }
 
     async fn says(task: &mut TargetTask) -> Option<Message> {

@@ -48,6 +48,12 @@ pub trait Migrator: Send + Sync + 'static {
     /// Returns the model's migration that runs, or the last one if it failed.
     fn last(&self, model: ModelUuid) -> Option<LastMigration>;
 
+    /// Says why a model is frozen that no migration will ever thaw; nothing of any other.
+    fn frozen_for_good(&self, model: ModelUuid) -> Option<String> {
+        let _ = model;
+        None
+    }
+
     /// Says what stands against migrating the model to this controller, in Juju's words. Changes nothing.
     async fn check(&self, model: ModelUuid, controller: ModelUuid) -> Result<(), RpcError>;
 

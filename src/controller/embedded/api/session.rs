@@ -158,7 +158,10 @@ impl Caller {
         let (record, rights) = self.model(uuid)?;
         let migrating = |text: &str| Err(RpcError::new(ErrorCode::MigrationInProgress, text));
         match record.model_state() {
-            ModelState::Frozen if !while_frozen => migrating("model migration in progress"),
+            ModelState::Frozen if !while_frozen => match self.api.migrator.frozen_for_good(uuid) {
+                Some(why) => migrating(&why),
+                None => migrating("model migration in progress"),
+            },
             ModelState::Importing | ModelState::Staged => migrating("migration in progress, model is importing"),
             _ => Ok((record, rights)),
         }

@@ -119,7 +119,12 @@ async fn a_frozen_model_shows_its_status_and_nothing_more() {
     let status = called(&client, "Client", 8, "FullStatus", json!({})).await;
     assert_eq!(status["model"]["model-status"]["status"], "busy");
     let refused = refusal(client.call_version("ModelConfig", 3, "", "ModelGet", json!({})).await);
-    assert_eq!(refused.code, ErrorCode::MigrationInProgress);
+    assert_eq!((refused.code, &*refused.message), (ErrorCode::MigrationInProgress, "model migration in progress"));
+    // One that no migration will thaw says why, in place of that.
+    let why = "model is frozen here by a conflict".to_owned();
+    *served.played.frozen_for_good.lock().unwrap() = Some(why.clone());
+    let refused = refusal(client.call_version("ModelConfig", 3, "", "ModelGet", json!({})).await);
+    assert_eq!((refused.code, refused.message), (ErrorCode::MigrationInProgress, why));
     served.embedded().thaw(errand).await.unwrap();
     let told = called(&client, "ModelConfig", 3, "ModelGet", json!({})).await;
     assert_eq!(told["config"]["name"], json!({ "value": "prod", "source": "model" }));

@@ -33,12 +33,17 @@ struct Played {
     last: Mutex<Option<LastMigration>>,
     refusal: Mutex<Option<RpcError>>,
     begun: Mutex<Vec<(ModelUuid, ModelUuid, String)>>,
+    frozen_for_good: Mutex<Option<String>>,
 }
 
 #[async_trait]
 impl Migrator for Played {
     fn last(&self, _: ModelUuid) -> Option<LastMigration> {
         self.last.lock().unwrap().clone()
+    }
+
+    fn frozen_for_good(&self, _: ModelUuid) -> Option<String> {
+        self.frozen_for_good.lock().unwrap().clone()
     }
 
     async fn check(&self, _: ModelUuid, _: ModelUuid) -> Result<(), RpcError> {

@@ -10,5 +10,5 @@ fn main() -> ExitCode {
         eprintln!("MODELFERRY_FAILPOINT: {text}");
         return ExitCode::from(2);
     }
-    modelferry::cli::main()
+    modelferry::cli::main(modelferry::demo::run)
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 fn demo(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_modelferry")).arg("demo").args(arguments).output().unwrap()
@@ -132,9 +132,9 @@ fn script(printed: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readme_shows_the_steps_and_the_commands_that_the_demo_prints() {
-    let readme = include_str!("../README.md");
-    let shown = readme.split("<!-- demo output: begin -->").nth(1).and_then(|rest| rest.split("<!-- demo").next());
+fn the_transcript_shows_the_steps_and_the_commands_that_the_demo_prints() {
+    let page = include_str!("../docs/demo.md");
+    let shown = page.split("<!-- demo output: begin -->").nth(1).and_then(|rest| rest.split("<!-- demo").next());
     let printed = succeeded(&demo(&["--size", "8MiB", "--link", "100mbit,20ms"]));
-    assert_eq!(script(shown.unwrap()), script(&printed), "run scripts/readme-demo");
+    assert_eq!(script(shown.unwrap()), script(&printed), "run scripts/demo-transcript");
 }

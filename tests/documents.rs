@@ -30,7 +30,9 @@ fn every_path_that_a_document_names_exists() {
         "README.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "docs/configuration.md",
+        "docs/demo.md",
         "docs/in-doubt.md",
         "docs/while-it-migrates.md",
         "docs/juju-clients.md",
@@ -83,6 +85,17 @@ fn every_section_that_an_operator_is_sent_to_exists() {
         assert!(there, "{document} has no section {heading:?}");
     }
     assert!(!text("src/journal/error.rs").contains("see the manual"), "there is no manual beside the documents");
+}
+
+#[test]
+fn the_readmes_excerpt_of_the_demo_stands_in_its_transcript() {
+    let (readme, page) = (text("README.md"), text("docs/demo.md"));
+    let transcript: BTreeSet<&str> = page.lines().collect();
+    let section = readme.split("## What the demo shows").nth(1).unwrap();
+    let excerpt = section.split("```").nth(1).unwrap().strip_prefix("text").unwrap();
+    let missing: Vec<_> = excerpt.lines().filter(|line| !transcript.contains(line)).collect();
+    assert!(missing.is_empty(), "the README has lines that docs/demo.md has not: {missing:#?}");
+    assert!(excerpt.lines().count() >= 10, "{excerpt}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ pub(super) fn existing(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the path of a directory to be filled, from the root: one that is empty or not there.
-pub(super) fn to_fill(dir: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn to_fill(dir: &Path) -> Result<PathBuf, Failure> {
     let refused = |why: String| Err(Failure::new(FailureKind::Refused, why).state("nothing has changed"));
     let dir = match std::path::absolute(dir) {
         Ok(dir) => dir,

@@ -18,13 +18,14 @@ pub mod demo;
 mod doubt;
 mod embedded;
 mod events;
-mod exit;
-mod files;
+pub mod exit;
+pub(crate) mod files;
 mod follow;
 mod from;
 mod help;
 mod identity;
 mod limit;
+pub mod link_spec;
 mod man;
 mod migrate;
 mod migrations;
@@ -32,7 +33,7 @@ mod mistake;
 mod models;
 mod models_named;
 mod moment;
-mod output;
+pub(crate) mod output;
 mod pair;
 mod pause;
 mod peers;
@@ -160,7 +161,7 @@ enum Command {
 
 /// What every command may need.
 #[derive(Debug)]
-pub(crate) struct Context {
+pub struct Context {
     format: Format,
     /// Whether standard error may be coloured.
     color: bool,
@@ -169,7 +170,7 @@ pub(crate) struct Context {
     /// The configuration file named on the command line.
     config: Option<PathBuf>,
     socket: Option<PathBuf>,
-    environment: Environment,
+    pub(crate) environment: Environment,
     sink: Sink,
 }
 
@@ -184,7 +185,7 @@ impl Context {
     /// Prints to standard output.
     ///
     /// Returns whether it makes sense to print more: nobody reads what follows otherwise.
-    fn put(&self, text: &str) -> bool {
+    pub(crate) fn put(&self, text: &str) -> bool {
         self.sink.out(text)
     }
 
@@ -213,7 +214,7 @@ impl Context {
     }
 
     /// Prints a result.
-    fn print(&self, value: &impl serde::Serialize, tabular: impl FnOnce() -> String) {
+    pub(crate) fn print(&self, value: &impl serde::Serialize, tabular: impl FnOnce() -> String) {
         self.put(&self.format.render(value, tabular));
     }
 
@@ -279,8 +280,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
+/// Runs the command line of this process. `play` plays the demo, which stands above this floor.
+pub fn main(play: demo::Play) -> ExitCode {
     let environment = Environment::from_process();
     if let Some(code) = complete::answer(&environment) {
         return code;
@@ -293,12 +294,12 @@ pub fn main() -> ExitCode {
         Err(error) => return mistake::tell(&error, &words).into(),
     };
     let context = Context::new(cli.globals, environment);
-    let exit = run(cli.command, &context).unwrap_or_else(|failure| context.fail(&failure));
+    let exit = run(cli.command, &context, play).unwrap_or_else(|failure| context.fail(&failure));
     context.finish(exit).into()
 }
 
 /// Runs a command.
-fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+fn run(command: Command, context: &Context, play: demo::Play) -> Result<Exit, Failure> {
     match command {
         Command::Agent(args) => args.run(context),
         Command::Pair(command) => command.run(context),
@@ -329,7 +330,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Audit(command) => command.run(context),
         Command::Store(command) => command.run(context),
         Command::Embedded(command) => command.run(context),
-        Command::Demo(args) => args.run(context),
+        Command::Demo(args) => play(args, context),
         Command::Completion(args) => args.run(context),
         Command::Man(args) => args.run(),
     }

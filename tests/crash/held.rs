@@ -1,6 +1,6 @@
 //! A migration that cannot go on: its target has died, and what the source tells and does meanwhile.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, files, ready};
 

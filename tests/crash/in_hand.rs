@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::held::held;
 use super::host::{Host, files, ready};

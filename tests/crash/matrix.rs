@@ -1,6 +1,6 @@
 //! One row a point: where the agent dies, and where the model must be afterwards.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, files, ready};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::held::held;
 use super::host::{Host, ready};

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use modelferry::agent::control::Response;
 use modelferry::agent::control::view::{ModelStatusView, ModelView};
-use modelferry::cli::demo::sample::Sample;
 use modelferry::config::LinkSettings;
 use modelferry::controller::description::Description;
 use modelferry::controller::status::ModelStatus;
 use modelferry::engine::{Engine, QueryHandler, packed};
+use modelferry::sample::Sample;
 use tokio::time::Instant;
 
 use super::agents::{Going, NAMES, hosts, virtually};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use modelferry::cli::demo::sample::Sample;
 use modelferry::config::LinkSettings;
+use modelferry::sample::Sample;
 use tokio::time::Instant;
 
 use super::agents::{Going, hosts, virtually};

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use modelferry::cli::demo::sample::Sample;
 use modelferry::juju::params::admin::LoginRequest;
 use modelferry::juju::rpc::{Client, ClientError, Scope, Target};
+use modelferry::sample::Sample;
 use serde_json::{Value, json};
 
 use super::host::Host;

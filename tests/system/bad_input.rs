@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use modelferry::cli::demo::sample::{Sample, SampleFiles};
+use modelferry::sample::{Sample, SampleFiles};
 
 use super::host::Host;
 

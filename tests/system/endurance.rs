@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, files, ready};
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use modelferry::agent::control::handing::hand;
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use serde_json::{Value, json};
 
 use super::host::{Host, files};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use modelferry::cli::demo::sample::{self, Sample, SampleFiles};
+use modelferry::sample::{self, Sample, SampleFiles};
 use serde_json::Value;
 
 /// How long something may take that takes a moment. Generous: nothing is claimed about time here.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelferry::cli::demo::sample::{Sample, SampleFiles};
+use modelferry::sample::{Sample, SampleFiles};
 use serde_json::Value;
 
 use super::host::{Host, THIN, big, files, ready};
@@ -123,7 +123,7 @@ fn a_cutover_is_tried_until_what_stands_against_it_is_gone() {
     let id = format!("{}:0", sample.uuid);
     src.run(&["migrate", &sample.name, "dst", "--hold"]).ok();
     until_noted(&src, &id, "ready, waiting for cutover");
-    let user = modelferry::cli::demo::sample::USERS[0];
+    let user = modelferry::sample::USERS[0];
     dst.run(&["embedded", "user", "remove", user]).ok();
     src.run(&["cutover", &id]).ok();
     let refused = until_noted(&src, &id, "cutting over, model is live: cannot initiate migration");

@@ -1,6 +1,6 @@
 //! Agents killed, and migrations given up: the model ends on exactly one side, whole.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, files, ready};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use serde_json::json;
 
 use super::host::{Host, ready};

@@ -1,6 +1,6 @@
 //! Memory does not grow with what is moved, and what is moved is written about once.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::ready;
 

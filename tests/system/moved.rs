@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, files, ready, towards};
 

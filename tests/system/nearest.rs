@@ -1,6 +1,6 @@
 //! A name that was mistyped: what is not there is told as Juju tells it, and then what was probably meant.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, ready};
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, ready};
 

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::process::{Command, Stdio};
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

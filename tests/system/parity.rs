@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelferry::cli::demo::sample::{self, Sample};
+use modelferry::sample::{self, Sample};
 use serde_json::{Value, json};
 
 use super::host::{Host, files, ready, towards};

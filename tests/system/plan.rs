@@ -1,6 +1,6 @@
 //! What a migration would meet: told before anything moves, and nothing changed by asking.
 
-use modelferry::cli::demo::sample::{self, Sample};
+use modelferry::sample::{self, Sample};
 use serde_json::Value;
 
 use super::host::{Host, ready, towards};

@@ -1,6 +1,6 @@
 //! `precopy`: bytes ahead of a migration that may come, as an operator sees them.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{BIG, Host, THIN, big, files, ready};
 

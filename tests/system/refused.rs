@@ -1,6 +1,6 @@
 //! What is refused, with which words and exit code, and that nothing is lost by it.
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, ready, towards};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use serde_json::{Value, json};
 
 use super::host::{Host, ready};

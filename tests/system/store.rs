@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use serde_json::Value;
 
 use super::host::{Host, files, ready};

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use modelferry::agent::control::SILENCE_MAX;
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use rustix::process::Signal;
 
 use super::host::{Host, ready, towards};

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use serde_json::Value;
 
 use super::host::ready;

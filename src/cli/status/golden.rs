@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::model::{Sections, text as tables, tree};
 use crate::agent::control::view::{ModelMigration, ModelStatusView, ModelView};
-use crate::cli::demo::sample::Sample;
 use crate::cli::output::Format;
 use crate::cli::{models, show_model};
 use crate::controller::description::Description;
 use crate::controller::status::ModelStatus;
+use crate::sample::Sample;
 
 /// 2026-09-21 14:13:20 UTC: after everything that the descriptions tell.
 const NOW_MS: u64 = 1_790_000_000_000;

@@ -3,11 +3,11 @@
 use super::yaml::Node;
 
 /// An endless, reproducible source of values.
-pub(in crate::cli::demo) struct Seed(blake3::OutputReader);
+pub(crate) struct Seed(blake3::OutputReader);
 
 impl Seed {
     /// Opens the stream of values called `purpose`: what one part of the sample draws does not move another.
-    pub(in crate::cli::demo) fn new(seed: u64, purpose: &str) -> Self {
+    pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&seed.to_le_bytes()).update(purpose.as_bytes());
         Self(hasher.finalize_xof())
@@ -19,7 +19,7 @@ impl Seed {
     }
 
     /// Returns a number below `bound`.
-    pub(in crate::cli::demo) fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         u32::from_le_bytes(self.bytes()) % bound
     }
 

@@ -9,8 +9,9 @@ use super::kills::{Kill, Moment, Side};
 use super::narration::{Narration, Show};
 use super::stage::Stage;
 use super::users::Users;
-use super::{DemoArgs, Trouble, kills};
+use super::{Trouble, kills};
 use crate::agent::control::{Request, Response};
+use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;
 use crate::engine::view::{Bytes, MigrationView, Stand};
 

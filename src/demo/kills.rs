@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::sample::seed::Seed;
+use crate::sample::seed::Seed;
 
 /// Where the transfer is when the first kill comes.
 const FIRST_AT: f64 = 0.4;

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::Trouble;
 use super::agent_config::AgentConfig;
 use super::agent_process::AgentProcess;
 use super::control::ask;
 use super::narration::{Narration, Show};
 use super::own_model::make_up;
 use super::relay::Relay;
-use super::sample::{Sample, SampleFiles};
-use super::{DemoArgs, Trouble};
 use crate::agent::control::{Request, Response};
+use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;
 use crate::controller::description::{Description, read_bytes};
+use crate::sample::{Sample, SampleFiles};
 
 /// An executable larger than this share of the whole would leave little for the rest.
 const EXECUTABLE_SHARE: u64 = 4;

@@ -15,8 +15,8 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::link_spec::LinkSpec;
-use super::sample::seed::Seed;
+use crate::cli::link_spec::LinkSpec;
+use crate::sample::seed::Seed;
 
 /// IPv4 and UDP headers, which travel as well.
 const HEADER_BYTES: u64 = 28;

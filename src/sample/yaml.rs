@@ -159,8 +159,8 @@ impl<T: Into<Node>, const N: usize> From<[T; N]> for Node {
 /// Makes a map whose keys are field names, in the order written.
 macro_rules! map {
     ($($key:literal : $value:expr),* $(,)?) => {
-        $crate::cli::demo::sample::yaml::Node::Map(vec![
-            $(($key.to_string(), $crate::cli::demo::sample::yaml::Node::from($value))),*
+        $crate::sample::yaml::Node::Map(vec![
+            $(($key.to_string(), $crate::sample::yaml::Node::from($value))),*
         ])
     };
 }

@@ -14,13 +14,13 @@ use super::seed::{Seed, hex};
 
 /// A binary on disk, as a description speaks of it.
 #[derive(Debug, Clone)]
-pub(in crate::cli::demo) struct Binary {
+pub(crate) struct Binary {
     /// Its size in bytes.
-    pub(in crate::cli::demo) bytes: u64,
+    pub(crate) bytes: u64,
     /// SHA-256 in hexadecimal: agent binaries, charms.
-    pub(in crate::cli::demo) sha256: String,
+    pub(crate) sha256: String,
     /// SHA-384 in hexadecimal: resources.
-    pub(in crate::cli::demo) sha384: String,
+    pub(crate) sha384: String,
 }
 
 /// Members of a charm archive are about this long before compression.
@@ -30,7 +30,7 @@ const STEP_BYTES: usize = 256 << 10;
 
 impl Binary {
     /// Reads what `path` holds.
-    pub(in crate::cli::demo) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let mut sha256 = digest::Context::new(&digest::SHA256);
         let mut sha384 = digest::Context::new(&digest::SHA384);
         let mut file = File::open(path)?;
@@ -57,7 +57,7 @@ fn create(path: &Path) -> io::Result<BufWriter<File>> {
 }
 
 /// Writes a charm archive of about `bytes` bytes: Python, compiled libraries, and the files a charm begins with.
-pub(in crate::cli::demo) fn charm(path: &Path, name: &str, bytes: u64, seed: &mut Seed) -> io::Result<Binary> {
+pub(crate) fn charm(path: &Path, name: &str, bytes: u64, seed: &mut Seed) -> io::Result<Binary> {
     let mut zip = ZipWriter::new(create(path)?);
     let options = SimpleFileOptions::default().unix_permissions(0o644);
     for (member, content) in [
@@ -110,12 +110,7 @@ fn library(seed: &mut Seed) -> Vec<u8> {
 }
 
 /// Writes an agent binary: `executable` in a gzipped tar, or `bytes` made-up ones in its place.
-pub(in crate::cli::demo) fn agent(
-    path: &Path,
-    executable: Option<&Path>,
-    bytes: u64,
-    seed: &mut Seed,
-) -> io::Result<Binary> {
+pub(crate) fn agent(path: &Path, executable: Option<&Path>, bytes: u64, seed: &mut Seed) -> io::Result<Binary> {
     let mut tar = tar::Builder::new(GzEncoder::new(create(path)?, Compression::fast()));
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o755);
@@ -145,7 +140,7 @@ impl Read for SeedReader<'_> {
 }
 
 /// Writes a file resource of exactly `bytes` bytes that do not compress, as archives do not.
-pub(in crate::cli::demo) fn resource(path: &Path, bytes: u64, seed: &mut Seed) -> io::Result<Binary> {
+pub(crate) fn resource(path: &Path, bytes: u64, seed: &mut Seed) -> io::Result<Binary> {
     let mut file = create(path)?;
     io::copy(&mut SeedReader(seed).take(bytes), &mut file)?;
     file.flush()?;
@@ -153,7 +148,7 @@ pub(in crate::cli::demo) fn resource(path: &Path, bytes: u64, seed: &mut Seed) -
 }
 
 /// Writes the JSON document that stands for an OCI image.
-pub(in crate::cli::demo) fn image(path: &Path, name: &str, seed: &mut Seed) -> io::Result<Binary> {
+pub(crate) fn image(path: &Path, name: &str, seed: &mut Seed) -> io::Result<Binary> {
     let document = serde_json::json!({
         "ImageName": format!("registry.example/charm/{name}@sha256:{}", seed.hex::<32>()),
         "Username": "docker-registry",

@@ -8,10 +8,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::sample::binaries::{self, Binary};
-use super::sample::seed::Seed;
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
+use crate::sample::binaries::{self, Binary};
+use crate::sample::seed::Seed;
 
 /// A file resource and what it is to be replaced by.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ fn renamed(text: &str, replacements: &HashMap<String, Replacement>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::demo::sample::Sample;
+    use crate::sample::Sample;
 
     #[test]
     fn made_up_binaries_are_what_the_copy_names_and_nothing_else_changes() {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::Trouble;
 use super::control::ask;
 use super::narration::{Narration, Show};
-use super::sample::binaries::Binary;
 use super::stage::{Model, Stage};
 use super::users::{Acknowledged, Notes};
 use crate::agent::control::{Request, Response};
+use crate::sample::binaries::Binary;
 
 /// What the destination has, compared with what left.
 #[derive(Debug)]

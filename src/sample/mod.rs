@@ -5,7 +5,7 @@
 
 mod access;
 mod applications;
-pub(super) mod binaries;
+pub(crate) mod binaries;
 mod charms;
 mod home;
 mod layout;
@@ -14,7 +14,7 @@ mod machines;
 mod model;
 mod network;
 mod relations;
-pub(super) mod seed;
+pub(crate) mod seed;
 mod storage;
 mod units;
 mod yaml;

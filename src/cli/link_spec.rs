@@ -30,13 +30,13 @@ pub struct LinkSpecError {
 
 impl LinkSpec {
     /// Returns the bytes that may wait before the link: what fills it for one round trip.
-    pub(super) fn queue_bytes(&self) -> u64 {
+    pub(crate) fn queue_bytes(&self) -> u64 {
         let filled = |bits: u64| (bits as f64 * self.rtt.as_secs_f64() / 8.0) as u64;
         self.bits_per_second.map_or(u64::MAX, |bits| filled(bits).max(QUEUE_PACKETS_MIN * PACKET_BYTES))
     }
 
     /// Returns how long `bytes` occupy the link.
-    pub(super) fn occupied_by(&self, bytes: u64) -> Duration {
+    pub(crate) fn occupied_by(&self, bytes: u64) -> Duration {
         let nanos = |bits: u64| (bytes * 8).saturating_mul(1_000_000_000) / bits;
         self.bits_per_second.map_or(Duration::ZERO, |bits| Duration::from_nanos(nanos(bits)))
     }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::sample::{Home, Sample};
 use crate::agent::control::{Failure, FailureKind};
 use crate::cli::exit::Exit;
 use crate::cli::output::{byte_count, plain};
 use crate::cli::{Context, files};
+use crate::sample::{Home, Sample};
 
 /// Writes the model into `dir`, and says what to type next. `size`: bytes of all binaries together.
 ///

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use modelferry::config::LinkSettings;
+use modelferry::config::{Congestion, LinkSettings};
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, Settings};
@@ -77,9 +77,14 @@ thread_local! {
 
 /// Moves models with so many bytes that do not compress over `road`, one after another over the same connection.
 pub fn transfers<const N: usize>(road: Road, bytes: u64) -> [Ran; N] {
+    transfers_by(Congestion::default(), road, bytes)
+}
+
+/// Does the same with a congestion controller that the source is told to use.
+pub fn transfers_by<const N: usize>(congestion: Congestion, road: Road, bytes: u64) -> [Ran; N] {
     virtually(async {
         let link = Link::new(road, 7);
-        let [src, dst] = hosts(&link, LinkSettings::default()).await;
+        let [src, dst] = hosts(&link, LinkSettings { congestion, ..LinkSettings::default() }).await;
         let mut ran = Vec::new();
         for number in 0..N {
             src.shelves[0].hold(&[noise(number as u64, bytes as usize)]);

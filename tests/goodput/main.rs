@@ -6,6 +6,7 @@
 
 mod agents;
 mod caps;
+mod compared;
 mod control;
 #[path = "../controller/mod.rs"]
 mod controller;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Command;
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 use serde_json::Value;
 
 use super::host::{Host, ready};

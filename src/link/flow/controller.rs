@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
+use quinn::congestion::{BbrConfig, Controller, ControllerFactory, CubicConfig};
 use quinn_proto::RttEstimator;
 
 use super::lane::Lane;
@@ -48,6 +48,11 @@ impl ControllerFactory for Flow {
                 let mut cubic = CubicConfig::default();
                 cubic.initial_window(INITIAL_WINDOW_BYTES);
                 Box::new(Accounted { inner: Arc::new(cubic).build(now, mtu), lane: self.lane.clone() })
+            }
+            Congestion::Bbr => {
+                let mut bbr = BbrConfig::default();
+                bbr.initial_window(INITIAL_WINDOW_BYTES);
+                Box::new(Accounted { inner: Arc::new(bbr).build(now, mtu), lane: self.lane.clone() })
             }
         }
     }

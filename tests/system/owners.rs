@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use modelferry::cli::demo::sample::Sample;
+use modelferry::sample::Sample;
 
 use super::host::{Host, Told, ready, towards};
 

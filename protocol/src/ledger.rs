@@ -75,7 +75,7 @@ impl Standing {
                 Some(matches!(record.state, SourceState::Offered | SourceState::Aborted(_) | SourceState::Reclaimed(_)))
             }
             Self::Target(record) => match record.state {
-                TargetState::Active(_) | TargetState::Seized(_) => Some(true),
+                TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_) => Some(true),
                 _ => None,
             },
         }

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod bounded;
+mod call;
 pub mod codec;
 pub mod frame;
 pub mod ids;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod proof;
 pub mod record;
 pub mod snapshot;
+pub mod stream;
 pub mod switch;
 pub mod version;
 mod wire_enum;

@@ -6,7 +6,7 @@
 pub const PROTOCOL_VERSION: u16 = 1;
 /// Oldest version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION_OLDEST: u16 = 1;
-/// Optional features that an agent names in its `Hello`. 64: one is known.
+/// Optional features that an agent names in its `Hello`. 64: two are known.
 pub const FEATURES_MAX: usize = 64;
 /// Bytes in a feature's name.
 pub const FEATURE_BYTES_MAX: usize = 32;
@@ -92,6 +92,29 @@ pub const CA_CERT_BYTES_MAX: usize = 1280;
 /// Bytes in the arguments of Juju's `Activate` call: the source controller's CA certificate, its addresses,
 /// and the models on the other side of relations.
 pub const ACTIVATE_BYTES_MAX: usize = 4096;
+/// Bytes in the parameters of a call that names hardly more than a model: a version, a tag.
+pub const PARAMS_BYTES_MAX: usize = 512;
+/// Bytes in the query of an upload: a resource's has some 400, with a user's name in it.
+pub const QUERY_BYTES_MAX: usize = 2048;
+/// Bytes of what a call returned, as it travels: `CheckMachines` tells about every machine that is missing.
+pub const REPLY_BYTES_MAX: usize = 256 << 10;
+/// Bytes of what a call returned, where a journal keeps it to answer with it again.
+pub const REPLY_KEPT_BYTES_MAX: usize = 2048;
+/// Bytes of a verbatim call's parameters, or of its reply, that travel in the frame itself. 1 MiB but for what stands
+/// around them; more travels as a blob.
+pub const VERBATIM_FRAME_BYTES_MAX: usize = CONTROL_FRAME_BYTES_MAX as usize - (4 << 10);
+/// Bytes of a verbatim call's parameters, or of its reply: as much as a message of Juju's API may have.
+pub const VERBATIM_BYTES_MAX: u64 = 64 << 20;
+/// Byte streams at once on one connection, both sides' together.
+pub const STREAMS_MAX: usize = 64;
+/// Bytes of data on a byte stream, in one direction, that the other side has not given credit for.
+pub const STREAM_CREDIT_BYTES: u32 = 256 << 10;
+/// Bytes of data in one frame of a byte stream.
+pub const STREAM_PIECE_BYTES_MAX: usize = 16 << 10;
+/// Bytes in the body of a frame on a byte stream.
+pub const STREAM_FRAME_BYTES_MAX: u32 = (STREAM_PIECE_BYTES_MAX + 64) as u32;
+/// Bytes of the request's head that opened a byte stream.
+pub const STREAM_HEAD_BYTES_MAX: usize = 8192;
 /// Largest epoch that an offer may name: far beyond any that is counted or forced, far below an overflow.
 pub const EPOCH_MAX: u64 = 1 << 62;
 /// What an operator's last resort adds to the epoch, so that the side that was taken for destroyed loses, however
@@ -108,6 +131,8 @@ pub const PROOF_MAIL_BYTES_MAX: usize = 64 << 10;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;
 
+const _: () = assert!(STREAM_HEAD_BYTES_MAX + 64 < STREAM_PIECE_BYTES_MAX && TEXT_BYTES_MAX < STREAM_PIECE_BYTES_MAX);
+const _: () = assert!(STREAM_PIECE_BYTES_MAX * 4 <= STREAM_CREDIT_BYTES as usize);
 const _: () = assert!(PROTOCOL_VERSION_OLDEST <= PROTOCOL_VERSION);
 const _: () = assert!(EPOCH_FORCED_STEP < EPOCH_LEARNED_MAX && EPOCH_LEARNED_MAX < EPOCH_MAX / 2);
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVERAGE <= CHUNK_BYTES_MAX);
@@ -122,5 +147,8 @@ const _: () = assert!(
 );
 const _: () = assert!(ANSWER_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!((ADDRESSES_MAX + 9) * (NAME_BYTES_MAX + 8) + CA_CERT_BYTES_MAX + 256 < RECORD_BYTES_MAX);
-const _: () = assert!(ACTIVATE_BYTES_MAX + NAME_BYTES_MAX + 512 < RECORD_BYTES_MAX);
+const _: () = assert!(ACTIVATE_BYTES_MAX + PARAMS_BYTES_MAX + NAME_BYTES_MAX + 512 < RECORD_BYTES_MAX);
+const _: () =
+    assert!(PARAMS_BYTES_MAX + TEXT_BYTES_MAX + REPLY_KEPT_BYTES_MAX + NAME_BYTES_MAX + 512 < RECORD_BYTES_MAX);
+const _: () = assert!(REPLY_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 256 < RECORD_BYTES_MAX);

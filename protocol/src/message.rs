@@ -10,8 +10,8 @@ use crate::limits::*;
 use crate::manifest::{Page, Ranges};
 use crate::plan::{Answer, Question};
 use crate::snapshot::{BlobRef, Name};
-use crate::switch::source::Signature;
-use crate::switch::{Cause, Head, Profile, Root};
+pub use crate::switch::message::*;
+use crate::switch::{Cause, Head};
 use crate::version::{FeatureNames, Versions};
 
 /// What an agent tells about its controller.
@@ -88,115 +88,6 @@ pub struct Claims {
     pub claims: Bounded<Claim, CLAIMS_MAX>,
     /// Whether the sender has found its journal to have been set back, and has stopped acting.
     pub is_halted: bool,
-}
-
-/// Names the migration that a switchover message is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Switch {
-    /// The migration.
-    pub mid: MigrationId,
-    /// The source's journal.
-    pub journal: JournalId,
-}
-
-impl Switch {
-    /// Returns the switch of the migration that `head` heads.
-    pub fn of(head: &Head) -> Self {
-        Self { mid: head.mid, journal: head.journal }
-    }
-}
-
-/// Offers a model.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Offer {
-    /// The migration.
-    pub switch: Switch,
-    /// The model.
-    pub model: ModelUuid,
-    /// The epoch at which the target will own it.
-    pub epoch_to: Epoch,
-    /// Who decides.
-    pub profile: Profile,
-    /// Counts the attempts to migrate this model, from 0.
-    pub attempt: u32,
-    /// The model's name.
-    pub name: Name,
-    /// The model's owner.
-    pub owner: Name,
-}
-
-/// Asks for the target's vote on a sealed snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Sealed {
-    /// The migration.
-    pub switch: Switch,
-    /// The snapshot's root.
-    pub root: Root,
-    /// Tells how fresh the vote is that answers this seal.
-    pub nonce: u64,
-    /// The snapshot's bytes; empty where the target is known to have them.
-    pub snapshot: Bytes<SNAPSHOT_BYTES_MAX>,
-}
-
-impl Sealed {
-    /// Makes the seal, still without the snapshot's bytes and a nonce.
-    pub fn asking(switch: Switch, root: Root) -> Self {
-        Self { switch, root, nonce: 0, snapshot: Bytes::default() }
-    }
-}
-
-/// The target's vote: staged, and kept until the source decides.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Vote {
-    /// The migration.
-    pub switch: Switch,
-    /// The snapshot's root.
-    pub root: Root,
-    /// The nonce of the last seal heard.
-    pub nonce: u64,
-    /// Ed25519 by the target's identity key over [`Vote::signed_bytes`].
-    pub signature: Signature,
-}
-
-impl Vote {
-    /// Makes the vote, still without nonce and signature.
-    pub fn unsigned(switch: Switch, root: Root) -> Self {
-        Self { switch, root, nonce: 0, signature: Signature::default() }
-    }
-
-    /// Returns the bytes that are signed. The nonce is not among them: it only tells how fresh the vote is.
-    pub fn signed_bytes(switch: Switch, root: Root) -> Vec<u8> {
-        [&b"modelferry/1 prepared\0"[..], &switch.mid.0, &switch.journal.0, &root.0].concat()
-    }
-}
-
-/// Tells the target that it owns the model.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Commit {
-    /// The migration.
-    pub switch: Switch,
-    /// The snapshot's root.
-    pub root: Root,
-    /// The epoch at which the target owns the model.
-    pub epoch_to: Epoch,
-}
-
-/// A migration and a root.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Rooted {
-    /// The migration.
-    pub switch: Switch,
-    /// The snapshot's root, of the record; never of the live content, which moves on.
-    pub root: Root,
-}
-
-/// A migration and why it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct End {
-    /// The migration.
-    pub switch: Switch,
-    /// Why.
-    pub cause: Cause,
 }
 
 /// Names a blob within one connection: numbers are the source's, and mean nothing on the next connection.
@@ -318,6 +209,9 @@ messages! {
     /// Both ways, first after Hello and after every record that the peer shares: journals and owners.
     0x05 = Claims(Claims),
 
+    /// Both ways: the answer to the question of this id is not waited for any more. Of the feature `relay`.
+    0x06 = Cancel(u64),
+
     /// Source to target: a model is offered.
     0x10 = Offer(Offer),
     /// Target to source: the offer stands; bytes arrive, or the copy is being staged.
@@ -329,7 +223,7 @@ messages! {
     /// Source to target: decided, the model is yours.
     0x14 = Commit(Commit),
     /// Target to source: the model is live here.
-    0x15 = Activated(Rooted),
+    0x15 = Activated(Activated),
     /// Source to target: heard that; no need to repeat it.
     0x16 = Finished(Switch),
     /// Source to target: decided, the model stays.
@@ -340,6 +234,10 @@ messages! {
     0x19 = Unknown(Switch),
     /// Target to source: the offer is not accepted; decides nothing.
     0x1a = Refused(End),
+    /// Source to target: perform this call that stages, as soon as you hold its blob.
+    0x1b = Stage(Stage),
+    /// Target to source: what came of it.
+    0x1c = Staged(Staged),
 
     /// Source to target: a blob.
     0x20 = BlobOffer(BlobOffer),
@@ -365,10 +263,12 @@ impl Message {
             Self::Seal(seal) => Some(seal.switch),
             Self::Prepared(vote) => Some(vote.switch),
             Self::Commit(commit) => Some(commit.switch),
-            Self::Activated(rooted) => Some(rooted.switch),
+            Self::Activated(activated) => Some(activated.switch),
+            Self::Stage(stage) => Some(stage.switch),
+            Self::Staged(staged) => Some(staged.switch),
             Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
             Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.switch),
-            Self::Hello(_) | Self::Ask(_) | Self::Told(_) | Self::Claims(_) => None,
+            Self::Hello(_) | Self::Ask(_) | Self::Told(_) | Self::Claims(_) | Self::Cancel(_) => None,
             Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
             Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
         }

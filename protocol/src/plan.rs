@@ -5,6 +5,7 @@ use crate::ids::{Epoch, Hash, MigrationId, ModelUuid, Pin};
 use crate::limits::{
     ANSWER_BYTES_MAX, CALLS_MAX, CIDR_BYTES_MAX, FINDINGS_MAX, HURDLE_BYTES_MAX, HURDLES_MAX, NAME_BYTES_MAX,
     OFFER_USERS_MAX, SECTIONS_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX, SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
+    VERBATIM_FRAME_BYTES_MAX,
 };
 use crate::snapshot::{BlobRef, LogSegment, Name};
 use crate::switch::source::Signature;
@@ -220,6 +221,47 @@ impl Knowledge {
 }
 
 wire_enum! {
+    /// JSON that no agent has to understand.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Payload {
+        /// The bytes themselves.
+        0x01 = Inline(Bytes<VERBATIM_FRAME_BYTES_MAX>),
+        /// A blob of at most [`VERBATIM_BYTES_MAX`] bytes, offered under the call's id.
+        ///
+        /// [`VERBATIM_BYTES_MAX`]: crate::limits::VERBATIM_BYTES_MAX
+        0x02 = Blob(BlobRef),
+    }
+}
+
+/// A call to the peer's controller that the agents pass on as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Verbatim {
+    /// Names the call: blobs of its parameters and of its reply are offered under it. Random, no migration's.
+    pub id: MigrationId,
+    /// The model that the call is about; all zeros for none.
+    pub model: ModelUuid,
+    /// The facade, as Juju has it: `MigrationTarget`.
+    pub facade: Name,
+    /// The facade's version.
+    pub version: u32,
+    /// The method.
+    pub method: Name,
+    /// The parameters.
+    pub params: Payload,
+}
+
+wire_enum! {
+    /// What the controller said to a [`Verbatim`] call.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Relayed {
+        /// The response.
+        0x01 = Response(Payload),
+        /// The error, an object with Juju's keys `error`, `error-code` and `error-info`.
+        0x02 = Error(Payload),
+    }
+}
+
+wire_enum! {
     /// What an agent asks its peer.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum Question {
@@ -261,6 +303,9 @@ wire_enum! {
         0x0d = Rebuild(Rebuilding),
         /// What is known of this model's ownership? Answered by [`Answer::Known`].
         0x0e = Known(ModelUuid),
+        /// Call your controller, and say what it said. A blob of parameters is offered right behind the question. Answered
+        /// by [`Answer::Relayed`]; a blob in that is offered right behind the answer. Of the feature `relay`.
+        0x0f = Relay(Box<Verbatim>),
     }
 }
 
@@ -289,5 +334,7 @@ wire_enum! {
         0x0c = HeldEach(Bounded<u64, CALLS_MAX>),
         /// What is known of a model's ownership, signed.
         0x0d = Known(Box<Knowledge>),
+        /// What the controller said.
+        0x0e = Relayed(Box<Relayed>),
     }
 }

@@ -9,13 +9,14 @@ use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, UnparsedPublicKey};
 
 pub use self::armour::BadArmour;
+use crate::call::KeptReply;
 use crate::codec::{Decode, Encode, encode, wire_enum};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
 use crate::ledger::Standing;
-use crate::message::{Commit, End, Message, Rooted, Switch};
-use crate::switch::source::{Committed, SourceRecord, SourceState};
-use crate::switch::target::{Seizure, TargetRecord, TargetState};
-use crate::switch::{Cause, Head, Root};
+use crate::message::{Activated, Commit, End, Message, Switch};
+use crate::switch::source::{Committed, Handed, SourceRecord, SourceState};
+use crate::switch::target::{Active, Seizure, TargetRecord, TargetState};
+use crate::switch::{Cause, Handover, Head, Root};
 
 /// What stands before the signed bytes, so that no other signature of this key is taken for a proof.
 pub const CONTEXT: &[u8] = b"modelferry/1 proof\0";
@@ -129,10 +130,9 @@ pub fn pin_of_key(key: &[u8; 32]) -> Pin {
 fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
     match &record.state {
         SourceState::Committed(Committed { root, .. })
-        | SourceState::Handed(root)
+        | SourceState::Handed(Handed { root, .. })
         | SourceState::Reaping(root)
         | SourceState::Moved(root) => Some((Verdict::Commit, Some(*root))),
-        SourceState::Adopting(adopting) => Some((Verdict::Commit, Some(adopting.root))),
         // What the machine answers to a target that still asks is what it proves as well.
         SourceState::Aborting(_)
         | SourceState::Aborted(_)
@@ -147,14 +147,17 @@ fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
 
 fn of_target(record: &TargetRecord) -> Option<(Verdict, Option<Root>)> {
     match &record.state {
-        TargetState::Active(root) | TargetState::Seized(Seizure { root, .. }) => {
+        TargetState::Active(Active { root, .. }) | TargetState::Seized(Seizure { root, .. }) => {
             Some((Verdict::Activated, Some(*root)))
         }
         TargetState::Dropped(_) => Some((Verdict::Dropped, None)),
         TargetState::Receiving
+        | TargetState::Importing(_)
+        | TargetState::Imported(_)
         | TargetState::Staging(_)
         | TargetState::Prepared(_)
         | TargetState::Activating(_)
+        | TargetState::Live(_)
         | TargetState::Seizing(_)
         | TargetState::Dropping(_) => None,
     }
@@ -186,8 +189,14 @@ impl Statement {
     fn message(&self) -> Option<Message> {
         let switch = Switch { mid: self.mid, journal: self.journal };
         Some(match self.verdict {
-            Verdict::Commit => Message::Commit(Commit { switch, root: self.root?, epoch_to: self.epoch_to }),
-            Verdict::Activated => Message::Activated(Rooted { switch, root: self.root? }),
+            // What the calls are told does not fit on paper: the target's adapter makes it of what it knows.
+            Verdict::Commit => {
+                let (epoch_to, handover) = (self.epoch_to, Handover::default());
+                Message::Commit(Commit { switch, root: self.root?, epoch_to, handover })
+            }
+            Verdict::Activated => {
+                Message::Activated(Activated { switch, root: self.root?, reply: KeptReply::default() })
+            }
             Verdict::Abort => {
                 Message::Abort(End { switch, cause: Cause::cut("the source keeps the model, as a carried proof says") })
             }

@@ -1,113 +1,10 @@
-//! What a migration moves: calls as data, and the snapshot that lists them.
-//!
-//! A [`Call`] is a verb of Juju's MigrationTarget facade. A source controller *yields* calls, a target
-//! controller *performs* them; the agents carry them in between. The bulky arguments are blobs, named
-//! by their hash.
+//! The snapshot: the calls that stage a model, in order, sealed under one hash.
 
-use crate::codec::{Bounded, CodecError, Decode, Encode, Text, decode_canonical, encode_within, wire_enum};
+pub use crate::call::*;
+use crate::codec::{Bounded, CodecError, Decode, Encode, decode_canonical, encode_within};
 use crate::ids::{Epoch, Hash, MigrationId, ModelUuid};
-use crate::limits::{BLOB_BYTES_MAX, CALLS_MAX, NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
+use crate::limits::{BLOB_BYTES_MAX, CALLS_MAX, SNAPSHOT_BYTES_MAX};
 use crate::switch::Head;
-
-/// A name of bounded length: of a model, user, controller, charm, application.
-pub type Name = Text<NAME_BYTES_MAX>;
-
-/// Bytes that travel by chunk and are stored by hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct BlobRef {
-    /// BLAKE3 of the whole blob.
-    pub hash: Hash,
-    /// Its size in bytes.
-    pub bytes: u64,
-}
-
-/// A charm archive.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Charm {
-    /// As the description has it: `ch:amd64/postgresql-843`, `local:noble/webapp-2`.
-    pub url: Name,
-    /// The zip.
-    pub blob: BlobRef,
-}
-
-/// An agent binary, a gzipped tar.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct AgentBinary {
-    /// As the description has it: `3.6.23-ubuntu-amd64`.
-    pub version: Name,
-    /// The gzipped tar.
-    pub blob: BlobRef,
-}
-
-/// A resource of an application: a file, or the small JSON document that stands for an OCI image.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Resource {
-    /// The application it belongs to.
-    pub application: Name,
-    /// The resource's name in the charm.
-    pub name: Name,
-    /// The revision the description names.
-    pub revision: i64,
-    /// Its bytes.
-    pub blob: BlobRef,
-}
-
-/// A piece of a model's log: whole lines, never changed once it is written. It is no part of what is voted on, and
-/// follows the model when that is live on its target.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct LogSegment {
-    /// Names it within the model, and sorts it by the time of its first line.
-    pub name: Name,
-    /// Time of its last line, Unix milliseconds.
-    pub until_ms: u64,
-    /// How many lines it has.
-    pub lines: u32,
-    /// Its text.
-    pub blob: BlobRef,
-}
-
-wire_enum! {
-    /// A verb of the migration target, as data.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub enum Call {
-        /// Imports the model description, in migration mode *importing*.
-        0x01 = Import(BlobRef),
-        /// Imports what was written to a model of an embedded controller: its numbered entries.
-        0x02 = ImportEntries(BlobRef),
-        /// Uploads a charm archive.
-        0x03 = UploadCharm(Charm),
-        /// Uploads an agent binary.
-        0x04 = UploadAgentBinary(AgentBinary),
-        /// Uploads a resource.
-        0x05 = UploadResource(Resource),
-        /// Compares the model's machines with the cloud's.
-        0x06 = CheckMachines,
-        /// Takes the model into service.
-        0x07 = Activate,
-        /// Takes over the model's cloud resources; after it there is no way back.
-        0x08 = AdoptResources,
-        /// Deletes the imported copy; refused once the model is live.
-        0x09 = Abort,
-    }
-}
-
-impl Call {
-    /// Returns the blob this call needs, if it needs one.
-    pub fn blob(&self) -> Option<BlobRef> {
-        match self {
-            Self::Import(blob) | Self::ImportEntries(blob) => Some(*blob),
-            Self::UploadCharm(charm) => Some(charm.blob),
-            Self::UploadAgentBinary(binary) => Some(binary.blob),
-            Self::UploadResource(resource) => Some(resource.blob),
-            Self::CheckMachines | Self::Activate | Self::AdoptResources | Self::Abort => None,
-        }
-    }
-
-    /// Reports whether a snapshot may list this call: staging may, changing the owner may not.
-    fn stages(&self) -> bool {
-        !matches!(self, Self::Activate | Self::AdoptResources | Self::Abort)
-    }
-}
 
 /// Exactly what is handed over: the calls that stage the model on the target, in order.
 ///
@@ -225,7 +122,7 @@ impl Snapshot {
             if !call.stages() {
                 return Err(SnapshotError::NotStaging { index, call: call.name() });
             }
-            if matches!(call, Call::Import(_)) != (index == 0) {
+            if call.imports() != (index == 0) {
                 return Err(SnapshotError::DescriptionMisplaced);
             }
         }
@@ -238,22 +135,22 @@ impl Snapshot {
         }
     }
 
+    /// Returns the description that the first call imports, or whatever stands for one.
+    pub fn description(&self) -> Hash {
+        self.calls.first().and_then(Call::blob).map_or_else(Hash::default, |blob| blob.hash)
+    }
+
     /// Returns the blobs the calls need, each once, in the order of their first use.
     pub fn blobs(&self) -> Vec<BlobRef> {
         distinct_blobs(&self.calls)
     }
 }
 
-/// Returns the blobs that `calls` need, each once, in the order of their first use.
-pub fn distinct_blobs(calls: &[Call]) -> Vec<BlobRef> {
-    let mut seen = std::collections::HashSet::new();
-    calls.iter().filter_map(Call::blob).filter(|blob| seen.insert(*blob)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::{JournalId, Pin};
+    use crate::limits::NAME_BYTES_MAX;
     use crate::switch::Profile;
 
     fn snapshot(calls: Vec<Call>) -> Snapshot {
@@ -274,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_sealed_snapshot_opens_under_its_root_alone() {
-        let original = snapshot(vec![Call::Import(blob(1)), Call::CheckMachines]);
+        let original = snapshot(vec![Call::Import(blob(1)), Call::CheckMachines(Params::default())]);
         let (bytes, root) = original.seal().unwrap();
         assert_eq!(Snapshot::open(&bytes, root).unwrap(), original);
         assert!(matches!(Snapshot::open(&bytes, Hash([0; 32])), Err(SnapshotError::RootMismatch { .. })));
@@ -282,7 +179,8 @@ mod tests {
 
     #[test]
     fn every_flipped_byte_of_a_snapshot_is_noticed() {
-        let (bytes, root) = snapshot(vec![Call::Import(blob(1)), Call::CheckMachines]).seal().unwrap();
+        let (bytes, root) =
+            snapshot(vec![Call::Import(blob(1)), Call::CheckMachines(Params::default())]).seal().unwrap();
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;
@@ -292,22 +190,34 @@ mod tests {
 
     #[test]
     fn a_snapshot_cannot_smuggle_a_change_of_owner() {
-        for call in [Call::Activate, Call::AdoptResources, Call::Abort] {
+        for call in [Call::Activate(Arguments::default()), Call::AdoptResources(Params::default()), Call::Abort] {
             let sealed = snapshot(vec![Call::Import(blob(1)), call]).seal();
             assert!(matches!(sealed, Err(SnapshotError::NotStaging { index: 1, .. })));
         }
     }
 
     #[test]
+    fn an_opaque_payload_takes_the_place_of_the_description() {
+        let opaque = || Call::ImportOpaque(Opaque { kind: Name::cut("juju/8"), blob: blob(3) });
+        let (bytes, root) = snapshot(vec![opaque()]).seal().unwrap();
+        assert_eq!(Snapshot::open(&bytes, root).unwrap().description(), blob(3).hash);
+        for calls in [vec![opaque(), opaque()], vec![Call::Import(blob(1)), opaque()]] {
+            assert!(matches!(snapshot(calls).seal(), Err(SnapshotError::DescriptionMisplaced)));
+        }
+    }
+
+    #[test]
     fn a_snapshot_without_its_description_first_is_refused() {
-        for calls in [vec![], vec![Call::CheckMachines], vec![Call::Import(blob(1)), Call::Import(blob(2))]] {
+        for calls in
+            [vec![], vec![Call::CheckMachines(Params::default())], vec![Call::Import(blob(1)), Call::Import(blob(2))]]
+        {
             assert!(matches!(snapshot(calls).seal(), Err(SnapshotError::DescriptionMisplaced)));
         }
     }
 
     #[test]
     fn a_snapshot_larger_than_a_seal_is_refused_and_nothing_panics() {
-        let charm = Charm { url: Name::cut("x".repeat(NAME_BYTES_MAX)), blob: blob(1) };
+        let charm = Charm { blob: blob(1), ..Charm::named(Name::cut("x".repeat(NAME_BYTES_MAX))) };
         let mut calls = vec![Call::UploadCharm(charm); CALLS_MAX];
         calls[0] = Call::Import(blob(1));
         assert!(matches!(snapshot(calls).seal(), Err(SnapshotError::TooLarge { bytes }) if bytes > 1 << 20));
@@ -336,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_blob_used_twice_is_listed_once() {
-        let charm = |url: &str| Call::UploadCharm(Charm { url: Name::cut(url), blob: blob(9) });
+        let charm = |url: &str| Call::UploadCharm(Charm { blob: blob(9), ..Charm::named(Name::cut(url)) });
         let listed = snapshot(vec![Call::Import(blob(1)), charm("ch:a-1"), charm("ch:b-1")]).blobs();
         assert_eq!(listed, [blob(1), blob(9)]);
     }

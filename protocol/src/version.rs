@@ -48,16 +48,20 @@ pub type FeatureNames = Bounded<FeatureName, FEATURES_MAX>;
 pub enum Feature {
     /// A target makes blobs of others and patches: the questions `HeldEach` and `Rebuild`.
     Patches,
+    /// What two Juju controllers say to each other passes through the agents as it is: the question `Relay`, `Cancel`, and
+    /// byte streams.
+    Relay,
 }
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 1] = [Self::Patches];
+    pub const ALL: [Self; 2] = [Self::Patches, Self::Relay];
 
     /// Returns its name on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Patches => "patches",
+            Self::Relay => "relay",
         }
     }
 

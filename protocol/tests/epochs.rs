@@ -6,7 +6,7 @@ use modelferry_protocol::ledger::{Ledger, NotOffered};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
 use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body, Conflict, Restored};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
-use modelferry_protocol::switch::target::{TargetRecord, TargetState};
+use modelferry_protocol::switch::target::{Active, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Head, Profile, Root};
 
 const MODEL: ModelUuid = ModelUuid([7; 16]);
@@ -24,7 +24,8 @@ fn moved(number: u8, epoch_to: u64, peer: Pin) -> Body {
 }
 
 fn came(number: u8, epoch_to: u64, peer: Pin) -> Body {
-    Body::Target(TargetRecord { head: head(number, epoch_to, peer), state: TargetState::Active(ROOT) })
+    let state = TargetState::Active(Active { root: ROOT, reply: Default::default() });
+    Body::Target(TargetRecord { head: head(number, epoch_to, peer), state })
 }
 
 fn restored(epoch: u64) -> Body {

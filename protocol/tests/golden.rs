@@ -17,6 +17,7 @@ use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message
 use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::record::{AlarmKind, Body, Entry, PrecopyState};
 use modelferry_protocol::snapshot::{Call, Snapshot};
+use modelferry_protocol::stream::StreamFrame;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
@@ -64,6 +65,7 @@ fn message_name(message: &Message) -> String {
         Message::Ask(ask) => ask.question.name(),
         Message::Told(told) => told.answer.name(),
         Message::Offer(offer) => offer.profile.name(),
+        Message::Staged(staged) => staged.outcome.name(),
         _ => return format!("message-{}", message.name()),
     };
     format!("message-{}-{inside}", message.name())
@@ -113,7 +115,8 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
     assert_eq!(precopies, names(PrecopyState::TAGS));
     assert_eq!(alarms, names(AlarmKind::TAGS));
     let mut calls: BTreeSet<&str> = samples::snapshot().calls.iter().map(Call::name).collect();
-    calls.extend(OWNER_CALLS.map(|call| call.name()));
+    let others = samples::other_calls();
+    calls.extend(others.iter().map(Call::name));
     assert_eq!(calls, names(Call::TAGS));
 }
 
@@ -123,12 +126,9 @@ fn names(tags: &[(u8, &'static str)]) -> BTreeSet<&'static str> {
     tags.iter().map(|(_, name)| *name).collect()
 }
 
-/// No snapshot may list these, but they have numbers of their own.
-const OWNER_CALLS: [Call; 3] = [Call::Activate, Call::AdoptResources, Call::Abort];
-
 #[test]
-fn every_call_that_changes_the_owner_is_encoded_as_ever() {
-    OWNER_CALLS.iter().for_each(|call| stands(&format!("call-{}", call.name()), call));
+fn every_call_that_the_snapshot_does_not_list_is_encoded_as_ever() {
+    samples::other_calls().iter().for_each(|call| stands(&format!("call-{}", call.name()), call));
 }
 
 #[test]
@@ -137,6 +137,16 @@ fn chunk_headers_are_encoded_as_ever() {
         let frame = golden(&format!("chunk-{}", chunk.encoding.name()), &chunk.to_frame());
         assert_eq!(header(&frame).kind, KIND_CHUNK);
         assert_eq!(ChunkHeader::from_body(KIND_CHUNK, &frame[FRAME_HEADER_BYTES..]).unwrap(), chunk);
+    }
+}
+
+#[test]
+fn frames_of_byte_streams_are_encoded_as_ever() {
+    let frames = samples::stream_frames();
+    assert_eq!(frames.iter().map(StreamFrame::name).collect::<BTreeSet<_>>(), names(StreamFrame::KINDS));
+    for stream in frames {
+        let frame = golden(&format!("stream-{}", stream.name()), &stream.to_frame());
+        assert_eq!(StreamFrame::from_body(header(&frame).kind, &frame[FRAME_HEADER_BYTES..]).unwrap(), stream);
     }
 }
 
@@ -198,7 +208,8 @@ fn no_golden_file_is_left_without_its_value() {
     .chain(samples::messages().iter().map(message_name))
     .chain(samples::bodies().iter().map(|(name, _)| format!("entry-{name}")))
     .chain(samples::chunk_headers().iter().map(|chunk| format!("chunk-{}", chunk.encoding.name())))
-    .chain(OWNER_CALLS.iter().map(|call| format!("call-{}", call.name())))
+    .chain(samples::stream_frames().iter().map(|frame| format!("stream-{}", frame.name())))
+    .chain(samples::other_calls().iter().map(|call| format!("call-{}", call.name())))
     .map(|name| name.to_lowercase())
     .collect();
     for entry in fs::read_dir(file("x").parent().unwrap()).unwrap() {

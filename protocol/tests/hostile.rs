@@ -8,6 +8,7 @@ use modelferry_protocol::message::{ChunkHeader, Encoding, FrameError, FrameHeade
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::Entry;
 use modelferry_protocol::snapshot::Snapshot;
+use modelferry_protocol::stream::StreamFrame;
 use proptest::prelude::*;
 
 /// A varint of eight bytes: the length that a bomb claims.
@@ -80,6 +81,9 @@ fn an_unknown_kind_is_refused() {
         assert_eq!(refused, !known, "{kind:#04x}");
         let refused = matches!(ChunkHeader::from_body(kind, &[]), Err(FrameError::UnknownKind(_)));
         assert_eq!(refused, kind != KIND_CHUNK, "{kind:#04x}");
+        let known = StreamFrame::KINDS.iter().any(|(number, _)| *number == kind);
+        let refused = matches!(StreamFrame::from_body(kind, &[]), Err(FrameError::UnknownKind(_)));
+        assert_eq!(refused, !known, "{kind:#04x}");
     }
 }
 
@@ -112,7 +116,14 @@ fn originals() -> Vec<Vec<u8>> {
         .into_iter()
         .map(|(_, body)| encode(&Entry { time_ms: 1, actor: samples::name("agent"), body }));
     let (request, response) = samples::pairing();
-    messages.chain(entries).chain([encode(&request), encode(&response), encode(&samples::snapshot())]).collect()
+    let streams = samples::stream_frames().into_iter().map(|frame| frame.to_frame()[FRAME_HEADER_BYTES..].to_vec());
+    let calls = samples::other_calls().into_iter().map(|call| encode(&call));
+    messages
+        .chain(streams)
+        .chain(calls)
+        .chain(entries)
+        .chain([encode(&request), encode(&response), encode(&samples::snapshot())])
+        .collect()
 }
 
 /// Decodes `body` as everything there is. What decodes must have exactly one canonical form.
@@ -125,6 +136,12 @@ fn decode_as_everything(body: &[u8]) {
     }
     if let Ok(header) = ChunkHeader::from_body(KIND_CHUNK, body) {
         assert!(header.to_frame().len() <= FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES_MAX as usize);
+    }
+    for (kind, _) in StreamFrame::KINDS {
+        if let Ok(stream) = StreamFrame::from_body(*kind, body) {
+            let again = stream.to_frame();
+            assert_eq!(StreamFrame::from_body(*kind, &again[FRAME_HEADER_BYTES..]).unwrap(), stream);
+        }
     }
     if let Ok(entry) = decode_canonical::<Entry>(body) {
         assert_eq!(encode(&entry), body);

@@ -7,12 +7,15 @@ use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::pairing::PairRequest;
 use modelferry_protocol::plan::{
-    Answer, Finding, Hurdle, Level, ModelFacts, NetworkSubnet, Networks, OfferUser, Question, Room,
+    Answer, Finding, Hurdle, Level, ModelFacts, NetworkSubnet, Networks, OfferUser, Payload, Question, Relayed, Room,
+    Verbatim,
 };
 use modelferry_protocol::record::{Body, Entry, Note};
-use modelferry_protocol::snapshot::{BlobRef, Name};
-use modelferry_protocol::switch::source::{Reclaiming, SourceRecord, SourceState};
-use modelferry_protocol::switch::{Head, Profile, Terms};
+use modelferry_protocol::snapshot::{BlobRef, Call, Name, Performed, Resource};
+use modelferry_protocol::stream::{Open, StreamFrame, StreamPurpose};
+use modelferry_protocol::switch::source::{Committed, Reclaiming, SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{Activating, Active, Live, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Handover, Head, Profile, Terms};
 use modelferry_protocol::version::Versions;
 
 fn text<const N: usize>() -> Text<N> {
@@ -28,6 +31,13 @@ const JOURNAL: JournalId = JournalId([0xff; 16]);
 const MODEL: ModelUuid = ModelUuid([0xff; 16]);
 const ROOT: Hash = Hash([0xff; 32]);
 const BLOB: BlobRef = BlobRef { hash: Hash([0xff; 32]), bytes: u64::MAX };
+
+fn handover() -> Handover {
+    Handover {
+        activate: Bytes::new(vec![0xff; ACTIVATE_BYTES_MAX]).unwrap(),
+        adopt: Bytes::new(vec![0xff; PARAMS_BYTES_MAX]).unwrap(),
+    }
+}
 
 fn card() -> ControllerCard {
     ControllerCard {
@@ -95,6 +105,17 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
         }),
         ask(Question::Prechecks(Box::new(facts()))),
         ask(Question::Held(full(BLOB))),
+        ask(Question::Relay(Box::new(Verbatim {
+            id: MID,
+            model: MODEL,
+            facade: text(),
+            version: u32::MAX,
+            method: text(),
+            params: Payload::Inline(Bytes::new(vec![0; VERBATIM_FRAME_BYTES_MAX]).unwrap()),
+        }))),
+        told(Answer::Relayed(Box::new(Relayed::Error(Payload::Inline(
+            Bytes::new(vec![0; VERBATIM_FRAME_BYTES_MAX]).unwrap(),
+        ))))),
         told(Answer::Findings(full(finding))),
         told(Answer::Room(Room { bytes_held: u64::MAX, bytes_free: u64::MAX })),
         told(Answer::Networks(Box::new(Networks { told: true, spaces: full(text()), subnets: full(subnet) }))),
@@ -106,6 +127,23 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
             snapshot: Bytes::new(vec![0; SNAPSHOT_BYTES_MAX]).unwrap(),
         }),
         Message::Abort(End { switch, cause: text() }),
+        Message::Commit(Commit { switch, root: ROOT, epoch_to: u64::MAX, handover: handover() }),
+        Message::Stage(Stage {
+            switch,
+            id: u64::MAX,
+            call: Call::UploadResource(Resource {
+                application: text(),
+                name: text(),
+                revision: i64::MIN,
+                query: text(),
+                blob: BLOB,
+            }),
+        }),
+        Message::Staged(Staged {
+            switch,
+            id: u64::MAX,
+            outcome: Performed::Done(Bytes::new(vec![0; REPLY_BYTES_MAX]).unwrap()),
+        }),
         Message::BlobPage(BlobPage { handle: u32::MAX, page }),
         Message::Need(Chunks {
             handle: u32::MAX,
@@ -117,6 +155,21 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
         let frame = message.to_frame();
         assert!(frame.len() - FRAME_HEADER_BYTES <= CONTROL_FRAME_BYTES_MAX as usize, "{}", message.name());
         assert_eq!(Message::from_body(frame[0], &frame[FRAME_HEADER_BYTES..]).unwrap(), message);
+    }
+}
+
+#[test]
+fn the_largest_frame_of_a_byte_stream_fits() {
+    let head = Bytes::new(vec![0; STREAM_HEAD_BYTES_MAX]).unwrap();
+    for largest in [
+        StreamFrame::Open(Open { purpose: StreamPurpose::Api, mid: MID, model: MODEL, head }),
+        StreamFrame::Data(Bytes::new(vec![0; STREAM_PIECE_BYTES_MAX]).unwrap()),
+        StreamFrame::Credit(u32::MAX),
+        StreamFrame::End(text()),
+    ] {
+        let frame = largest.to_frame();
+        assert!(frame.len() - FRAME_HEADER_BYTES <= STREAM_FRAME_BYTES_MAX as usize, "{}", largest.name());
+        assert_eq!(StreamFrame::from_body(frame[0], &frame[FRAME_HEADER_BYTES..]).unwrap(), largest);
     }
 }
 
@@ -143,8 +196,20 @@ fn the_largest_record_of_each_shape_fits_the_journal() {
         profile: Profile::Gateway,
     };
     let state = SourceState::Reclaiming(Reclaiming { root: ROOT, cause: text() });
-    let bodies =
-        [Body::Terms(terms), Body::Note(Note { mid: MID, text: text() }), Body::Source(SourceRecord { head, state })];
+    let vote = Bytes::new(vec![0xff; 64]).unwrap();
+    let committed = SourceState::Committed(Committed { root: ROOT, vote, handover: handover() });
+    let activating = TargetState::Activating(Activating { root: ROOT, handover: handover() });
+    let live = TargetState::Live(Live { root: ROOT, adopt: handover().adopt, forced: Some(text()) });
+    let reply = Bytes::new(vec![0; REPLY_KEPT_BYTES_MAX]).unwrap();
+    let bodies = [
+        Body::Terms(terms),
+        Body::Note(Note { mid: MID, text: text() }),
+        Body::Source(SourceRecord { head, state }),
+        Body::Source(SourceRecord { head, state: committed }),
+        Body::Target(TargetRecord { head, state: activating }),
+        Body::Target(TargetRecord { head, state: live }),
+        Body::Target(TargetRecord { head, state: TargetState::Active(Active { root: ROOT, reply }) }),
+    ];
     for body in bodies {
         let entry = Entry { time_ms: u64::MAX, actor: text::<NAME_BYTES_MAX>(), body };
         let bytes = encode(&entry);

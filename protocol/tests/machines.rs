@@ -1,12 +1,13 @@
 //! Single steps of the two machines that the model does not reach, or that deserve a name.
 
-use modelferry_protocol::codec::Text;
+use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_MAX};
-use modelferry_protocol::message::{Commit, End, Message, Rooted, Sealed, Switch, Vote};
+use modelferry_protocol::message::{Activated, Commit, End, Message, Sealed, Switch, Vote};
+use modelferry_protocol::snapshot::KeptReply;
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, Dropping, OfferRefused, TargetInput, TargetRecord, TargetState};
-use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
+use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile};
 
 const ROOT: Hash = Hash([4; 32]);
 const OTHER_ROOT: Hash = Hash([5; 32]);
@@ -21,6 +22,32 @@ const HEAD: Head = Head {
 
 fn switch() -> Switch {
     Switch::of(&HEAD)
+}
+
+fn handed() -> source::Handed {
+    source::Handed { root: ROOT, reply: Default::default() }
+}
+
+fn handover() -> Handover {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    Handover { activate: Bytes::new(bytes("activate")).unwrap(), adopt: Bytes::new(bytes("adopt")).unwrap() }
+}
+
+fn staging() -> TargetState {
+    TargetState::Staging(target::Staging { root: ROOT, imported: false })
+}
+
+fn activating() -> TargetState {
+    TargetState::Activating(target::Activating { root: ROOT, handover: handover() })
+}
+
+fn live(forced: Option<Cause>) -> TargetState {
+    let adopt = if forced.is_some() { Default::default() } else { handover().adopt };
+    TargetState::Live(target::Live { root: ROOT, adopt, forced })
+}
+
+fn active() -> TargetState {
+    TargetState::Active(target::Active { root: ROOT, reply: Default::default() })
 }
 
 fn cause() -> Cause {
@@ -41,7 +68,7 @@ fn target_hears(state: TargetState, message: &Message) -> Outcome<TargetState> {
 
 #[test]
 fn an_offer_that_comes_late_does_not_take_a_record_back() {
-    for state in [TargetState::Receiving, TargetState::Prepared(ROOT), TargetState::Active(ROOT)] {
+    for state in [TargetState::Receiving, TargetState::Prepared(ROOT), active()] {
         let known = target(state);
         assert_eq!(target::accept(HEAD, Some(&known), 0, Some(HEAD.mid)), Ok(known));
     }
@@ -76,9 +103,10 @@ fn an_epoch_that_leaves_no_room_is_refused() {
 fn a_model_found_live_is_ours_only_after_a_vote() {
     let dropping = |root| target(TargetState::Dropping(Dropping { root, cause: cause() }));
     let found = |record| target::on(&record, TargetInput::FoundLive);
-    assert_eq!(found(dropping(Some(ROOT))), Outcome::Record(TargetState::Active(ROOT)));
+    let Outcome::Record(TargetState::Live(live)) = found(dropping(Some(ROOT))) else { panic!("not ours") };
+    assert_eq!((live.root, live.forced), (ROOT, None));
     assert_eq!(found(dropping(None)), Outcome::Record(TargetState::Dropped(cause())));
-    let failed = target::on(&target(TargetState::Staging(ROOT)), TargetInput::Drop(&cause()));
+    let failed = target::on(&target(staging()), TargetInput::Drop(&cause()));
     assert_eq!(failed, Outcome::Record(TargetState::Dropping(Dropping { root: None, cause: cause() })));
 }
 
@@ -87,14 +115,14 @@ fn a_seal_is_answered_while_its_bytes_arrive() {
     let seal = |root| Message::Seal(Sealed::asking(switch(), root));
     let progress = Outcome::Reply(Message::Progress(switch()));
     assert_eq!(target_hears(TargetState::Receiving, &seal(ROOT)), progress);
-    assert_eq!(target_hears(TargetState::Staging(ROOT), &seal(ROOT)), progress);
-    assert_eq!(target_hears(TargetState::Staging(ROOT), &seal(OTHER_ROOT)), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(target_hears(staging(), &seal(ROOT)), progress);
+    assert_eq!(target_hears(staging(), &seal(OTHER_ROOT)), Outcome::Ignore(Ignored::OtherRoot));
 }
 
 #[test]
 fn a_source_that_has_heard_of_the_activation_says_so_as_often_as_it_is_told() {
-    let activated = Message::Activated(Rooted { switch: switch(), root: ROOT });
-    for state in [SourceState::Handed(ROOT), SourceState::Reaping(ROOT), SourceState::Moved(ROOT)] {
+    let activated = Message::Activated(Activated { switch: switch(), root: ROOT, reply: Default::default() });
+    for state in [SourceState::Handed(handed()), SourceState::Reaping(ROOT), SourceState::Moved(ROOT)] {
         assert_eq!(source_hears(state, &activated), Outcome::Reply(Message::Finished(switch())));
     }
 }
@@ -130,7 +158,10 @@ fn a_vote_that_is_not_fresh_commits_nothing() {
 #[test]
 fn a_commit_of_another_root_epoch_journal_or_migration_is_ignored() {
     let commit = |switch, root, epoch_to| {
-        target_hears(TargetState::Prepared(ROOT), &Message::Commit(Commit { switch, root, epoch_to }))
+        target_hears(
+            TargetState::Prepared(ROOT),
+            &Message::Commit(Commit { switch, root, epoch_to, handover: handover() }),
+        )
     };
     let other_mid = Switch { mid: MigrationId([7; 16]), ..switch() };
     let other_journal = Switch { journal: JournalId([7; 16]), ..switch() };
@@ -138,7 +169,7 @@ fn a_commit_of_another_root_epoch_journal_or_migration_is_ignored() {
     assert_eq!(commit(switch(), ROOT, 3), Outcome::Ignore(Ignored::OtherEpoch));
     assert_eq!(commit(other_journal, ROOT, 2), Outcome::Ignore(Ignored::OtherJournal));
     assert_eq!(commit(other_mid, ROOT, 2), Outcome::Ignore(Ignored::OtherMigration));
-    assert_eq!(commit(switch(), ROOT, 2), Outcome::Record(TargetState::Activating(ROOT)));
+    assert_eq!(commit(switch(), ROOT, 2), Outcome::Record(activating()));
 }
 
 #[test]
@@ -150,11 +181,11 @@ fn a_vote_for_a_juju_source_cannot_be_renounced() {
 
 #[test]
 fn a_last_resort_is_taken_in_doubt_alone_and_takes_an_epoch_far_ahead() {
-    let committed = || source::Committed { root: ROOT, vote: Default::default() };
+    let committed = || source::Committed { root: ROOT, vote: Default::default(), handover: Handover::default() };
     let why = cause();
     let seize = |state| source::on(&SourceRecord { head: HEAD, state }, SourceInput::Seize(&why));
     let Outcome::Record(seizing) = seize(SourceState::Committed(committed())) else { panic!("refused") };
-    for state in [SourceState::Offered, SourceState::Handed(ROOT), SourceState::Moved(ROOT), seizing.clone()] {
+    for state in [SourceState::Offered, SourceState::Handed(handed()), SourceState::Moved(ROOT), seizing.clone()] {
         assert_eq!(seize(state), Outcome::Ignore(Ignored::NotExpected));
     }
     let record = SourceRecord { head: HEAD, state: seizing };
@@ -164,24 +195,86 @@ fn a_last_resort_is_taken_in_doubt_alone_and_takes_an_epoch_far_ahead() {
 
     let seize = |state| target::on(&target(state), TargetInput::Seize(&why));
     let Outcome::Record(seizing) = seize(TargetState::Prepared(ROOT)) else { panic!("refused") };
-    for state in [TargetState::Receiving, TargetState::Staging(ROOT), TargetState::Active(ROOT), seizing.clone()] {
+    for state in [TargetState::Receiving, staging(), active(), seizing.clone()] {
         assert_eq!(seize(state), Outcome::Ignore(Ignored::NotExpected));
     }
     let record = target(seizing);
     assert_eq!(target::next(&record), Some(target::TargetCommand::Activate));
-    let Outcome::Record(seized) = target::on(&record, TargetInput::Done) else { panic!("not recorded") };
+    let Outcome::Record(state) = target::on(&record, TargetInput::Done) else { panic!("not recorded") };
+    assert_eq!(state, live(Some(cause())));
+    assert_eq!(target(state.clone()).owned_epoch(), HEAD.epoch_to + EPOCH_FORCED_STEP, "users write to it already");
+    let adopted = target::on(&target(state), TargetInput::Adopted(&Default::default()));
+    let Outcome::Record(seized) = adopted else { panic!("not recorded") };
     let seized = target(seized);
     assert!(seized.is_at_rest());
     assert_eq!(seized.owned_epoch(), HEAD.epoch_to + EPOCH_FORCED_STEP);
 }
 
 #[test]
+fn a_live_model_is_never_given_back_and_says_so_once_its_resources_are_taken_over() {
+    let Outcome::Record(state) = target::on(&target(activating()), TargetInput::Done) else { panic!("not recorded") };
+    assert_eq!(state, live(None), "the parameters of `AdoptResources` came with the commit");
+    let record = target(state);
+    assert_eq!(target::next(&record), Some(target::TargetCommand::Adopt));
+    assert_eq!(target::says(&record), None);
+    assert_eq!(record.owned_epoch(), HEAD.epoch_to);
+    let abort = Message::Abort(End { switch: switch(), cause: cause() });
+    let commit = Message::Commit(Commit { switch: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    for input in [
+        TargetInput::Renounce(&cause()),
+        TargetInput::Drop(&cause()),
+        TargetInput::Seize(&cause()),
+        TargetInput::Discarded,
+        TargetInput::Heard(&abort),
+        TargetInput::Heard(&commit),
+    ] {
+        assert_eq!(target::on(&record, input), Outcome::Ignore(Ignored::NotExpected), "{}", input.name());
+    }
+    let reply = KeptReply::new(b"{}".to_vec()).unwrap();
+    let adopted = target::on(&record, TargetInput::Adopted(&reply));
+    let Outcome::Record(active @ TargetState::Active(_)) = adopted else { panic!("not recorded") };
+    assert!(matches!(target::says(&target(active)), Some(Message::Activated(told)) if told.reply == reply));
+}
+
+#[test]
+fn a_model_is_imported_ahead_once_and_a_failure_of_that_ends_it_for_ever() {
+    let description = Hash([6; 32]);
+    let Outcome::Record(importing) = target::on(&target(TargetState::Receiving), TargetInput::Import(description))
+    else {
+        panic!("not recorded")
+    };
+    let importing = target(importing);
+    assert_eq!(target::next(&importing), Some(target::TargetCommand::Import));
+    assert_eq!(target::on(&importing, TargetInput::Import(description)), Outcome::Ignore(Ignored::NotExpected));
+    let why = cause();
+    let failed = target::on(&importing, TargetInput::Drop(&why));
+    assert_eq!(failed, Outcome::Record(TargetState::Dropping(Dropping { root: None, cause: cause() })));
+
+    let Outcome::Record(imported) = target::on(&importing, TargetInput::Done) else { panic!("not recorded") };
+    let imported = target(imported);
+    assert_eq!(target::next(&imported), None, "each upload is staged as it arrives");
+    let complete = |description| target::on(&imported, TargetInput::Complete { root: ROOT, description });
+    let staging = target::Staging { root: ROOT, imported: true };
+    assert_eq!(complete(description), Outcome::Record(TargetState::Staging(staging)));
+    let other = complete(Hash([7; 32]));
+    assert!(matches!(other, Outcome::Record(TargetState::Dropping(Dropping { root: None, .. }))), "{other:?}");
+    assert!(matches!(
+        target_hears(imported.state, &Message::Abort(End { switch: switch(), cause: cause() })),
+        Outcome::Record(TargetState::Dropping(Dropping { root: None, .. }))
+    ));
+}
+
+#[test]
 fn a_source_that_comes_back_committed_hands_over_to_the_target_that_was_forced() {
     let seized = TargetState::Seized(target::Seizure { root: ROOT, cause: cause() });
-    let commit = Message::Commit(Commit { switch: switch(), root: ROOT, epoch_to: 2 });
+    let commit = Message::Commit(Commit { switch: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
     let Outcome::Reply(told) = target_hears(seized, &commit) else { panic!("no answer") };
-    let committed = SourceState::Committed(source::Committed { root: ROOT, vote: Default::default() });
-    assert_eq!(source_hears(committed, &told), Outcome::Record(SourceState::Handed(ROOT)));
+    let committed = SourceState::Committed(source::Committed {
+        root: ROOT,
+        vote: Default::default(),
+        handover: Handover::default(),
+    });
+    assert_eq!(source_hears(committed, &told), Outcome::Record(SourceState::Handed(handed())));
 }
 
 #[test]

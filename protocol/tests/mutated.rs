@@ -11,6 +11,7 @@ use modelferry_protocol::message::{ChunkHeader, FrameHeader, Message};
 use modelferry_protocol::proof::Proof;
 use modelferry_protocol::record::Entry;
 use modelferry_protocol::snapshot::Snapshot;
+use modelferry_protocol::stream::StreamFrame;
 
 /// Mutants that each of the decoders gets.
 const MUTATIONS: u64 = 20_000;
@@ -86,6 +87,7 @@ fn mutated(goldens: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
 fn a_mutated_frame_decodes_or_is_refused_and_has_one_value() {
     let mut goldens = golden("message-");
     goldens.extend(golden("chunk-"));
+    goldens.extend(golden("stream-"));
     mutated(&goldens, |bytes| {
         let Some((header, body)) = bytes.split_first_chunk::<FRAME_HEADER_BYTES>() else { return false };
         let Ok(header) = FrameHeader::parse(*header, CONTROL_FRAME_BYTES_MAX) else { return false };
@@ -100,7 +102,12 @@ fn a_mutated_frame_decodes_or_is_refused_and_has_one_value() {
             let again = chunk.to_frame();
             assert_eq!(&ChunkHeader::from_body(header.kind, &again[FRAME_HEADER_BYTES..]).unwrap(), chunk);
         }
-        message.is_some() || chunk.is_some()
+        let stream = StreamFrame::from_body(header.kind, body).ok();
+        if let Some(stream) = &stream {
+            let again = stream.to_frame();
+            assert_eq!(&StreamFrame::from_body(header.kind, &again[FRAME_HEADER_BYTES..]).unwrap(), stream);
+        }
+        message.is_some() || chunk.is_some() || stream.is_some()
     });
 }
 

@@ -9,8 +9,8 @@ use modelferry_protocol::limits::{PROOF_BYTES_MAX, PROOF_MAIL_BYTES_MAX};
 use modelferry_protocol::message::Message;
 use modelferry_protocol::proof::{BadArmour, Proof, ProofRefused, Statement};
 use modelferry_protocol::switch::source::{Committed, SourceRecord, SourceState};
-use modelferry_protocol::switch::target::{TargetRecord, TargetState};
-use modelferry_protocol::switch::{Cause, Head, Profile};
+use modelferry_protocol::switch::target::{Activating, Active, Live, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Cause, Handover, Head, Profile};
 use proptest::prelude::*;
 
 use sample::{JOURNAL, MID, MODEL, ROOT, committed, key, pin, signed};
@@ -31,8 +31,12 @@ fn target(state: TargetState) -> Standing {
     Standing::Target(TargetRecord { head: head(pin(SOURCE)), state })
 }
 
+fn active() -> TargetState {
+    TargetState::Active(Active { root: ROOT, reply: Default::default() })
+}
+
 fn in_doubt_at_source() -> Standing {
-    source(SourceState::Committed(Committed { root: ROOT, vote: Default::default() }))
+    source(SourceState::Committed(Committed { root: ROOT, vote: Default::default(), handover: Handover::default() }))
 }
 
 /// What the side with `seed` proves of `standing`.
@@ -47,8 +51,8 @@ fn each_decision_is_carried_to_the_other_side_as_its_message() {
     assert!(matches!(commit, Message::Commit(commit) if commit.root == ROOT && commit.epoch_to == 2));
     let aborted = source(SourceState::Aborted(Cause::default()));
     assert!(matches!(proof_of(&aborted, SOURCE).check(&waiting, pin(TARGET)), Ok(Message::Abort(_))));
-    let active = proof_of(&target(TargetState::Active(ROOT)), TARGET).check(&in_doubt_at_source(), pin(SOURCE));
-    assert!(matches!(active, Ok(Message::Activated(rooted)) if rooted.root == ROOT));
+    let activated = proof_of(&target(active()), TARGET).check(&in_doubt_at_source(), pin(SOURCE));
+    assert!(matches!(activated, Ok(Message::Activated(told)) if told.root == ROOT));
     let dropped = proof_of(&target(TargetState::Dropped(Cause::default())), TARGET);
     assert!(matches!(dropped.check(&in_doubt_at_source(), pin(SOURCE)), Ok(Message::Dropped(_))));
 }
@@ -59,7 +63,9 @@ fn a_side_that_has_decided_nothing_proves_nothing() {
         source(SourceState::Offered),
         target(TargetState::Receiving),
         target(TargetState::Prepared(ROOT)),
-        target(TargetState::Activating(ROOT)),
+        target(TargetState::Importing(ROOT)),
+        target(TargetState::Activating(Activating { root: ROOT, handover: Handover::default() })),
+        target(TargetState::Live(Live { root: ROOT, adopt: Default::default(), forced: None })),
     ] {
         assert_eq!(Statement::of(&standing, pin(SOURCE), 0), None);
     }
@@ -91,7 +97,7 @@ fn nothing_is_trusted_but_the_peers_signature() {
     assert_eq!(stranger, Err(ProofRefused::Signer { expected: pin(SOURCE), actual: pin(7) }));
     let altered = Proof { statement: Statement { time_ms: 1, ..right.statement }, ..right };
     assert_eq!(altered.check(&waiting, pin(TARGET)), Err(ProofRefused::Signature));
-    let own = proof_of(&target(TargetState::Active(ROOT)), TARGET).check(&waiting, pin(TARGET));
+    let own = proof_of(&target(active()), TARGET).check(&waiting, pin(TARGET));
     assert!(matches!(own, Err(ProofRefused::OwnSide { .. })));
 }
 

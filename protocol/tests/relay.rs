@@ -2,10 +2,11 @@
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::message::{End, Message, Rooted, Switch, Vote};
-use modelferry_protocol::switch::relay::{self, Answer, Answered, Arguments, Call, Evidence, RelayInput, Relaying};
-use modelferry_protocol::switch::source::{self, Signature, SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
+use modelferry_protocol::message::{Activated, End, Message, Switch, Vote};
+use modelferry_protocol::snapshot::{Arguments, KeptReply, Params};
+use modelferry_protocol::switch::relay::{self, Answer, Answered, Call, Evidence, RelayInput, Relaying};
+use modelferry_protocol::switch::source::{self, Committed, Handed, Signature, SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile};
 
 const ROOT: Hash = Hash([4; 32]);
 const HEAD: Head = Head {
@@ -42,13 +43,23 @@ fn answered() -> Answered {
     Answered { root: ROOT, vote: signature, arguments: Arguments::new(b"{}".to_vec()).unwrap() }
 }
 
+fn committed() -> Committed {
+    let Answered { root, vote, arguments } = answered();
+    let adopt = Params::new(br#"{"source-controller-version":"3.6.11"}"#.to_vec()).unwrap();
+    Committed { root, vote, handover: Handover { activate: arguments, adopt } }
+}
+
+fn handed() -> Handed {
+    Handed { root: ROOT, reply: KeptReply::new(b"{}".to_vec()).unwrap() }
+}
+
 /// The states, in the order of the specification's table of calls.
 fn states() -> [SourceState; 6] {
     [
         relaying(Some(ROOT)),
         SourceState::Answered(answered()),
-        SourceState::Adopting(answered()),
-        SourceState::Handed(ROOT),
+        SourceState::Committed(committed()),
+        SourceState::Handed(handed()),
         SourceState::Moved(ROOT),
         SourceState::Aborted(cause()),
     ]
@@ -101,26 +112,42 @@ fn what_the_controller_was_told_cannot_be_aborted_here() {
     let abort = |state| source::on(&record(state), SourceInput::Abort(&cause));
     assert_eq!(abort(relaying(None)), Outcome::Record(SourceState::Aborted(cause.clone())));
     assert_eq!(abort(SourceState::Answered(answered())), Outcome::Ignore(Ignored::NotRevocable));
-    assert_eq!(abort(SourceState::Adopting(answered())), Outcome::Ignore(Ignored::Committed));
+    assert_eq!(abort(SourceState::Committed(committed())), Outcome::Ignore(Ignored::Committed));
     // Nor by the target, which has no way to give back what it has promised.
     let dropped = Message::Dropped(End { switch: Switch::of(&HEAD), cause: cause.clone() });
-    for state in [SourceState::Answered(answered()), SourceState::Adopting(answered())] {
+    for state in [SourceState::Answered(answered()), SourceState::Committed(committed())] {
         assert_eq!(heard(state, &dropped), Outcome::Ignore(Ignored::NotExpected));
     }
 }
 
 #[test]
 fn success_that_is_shown_without_an_answer_of_ours_is_final_all_the_same() {
-    let shown = relayed(relaying(Some(ROOT)), RelayInput::Shown(Evidence::Success));
-    assert!(matches!(shown, Outcome::Record(SourceState::Adopting(adopting)) if adopting.root == ROOT));
+    let shown = relayed(relaying(Some(ROOT)), RelayInput::Shown(Evidence::Success(None)));
+    assert!(matches!(shown, Outcome::Record(SourceState::Committed(committed)) if committed.root == ROOT));
+}
+
+#[test]
+fn a_commit_carries_what_the_controller_told_and_its_reply_comes_back_as_often_as_it_is_asked_for() {
+    let params = committed().handover.adopt;
+    let shown = |params| relayed(SourceState::Answered(answered()), RelayInput::Shown(Evidence::Success(params)));
+    assert_eq!(shown(Some(&params)), Outcome::Record(SourceState::Committed(committed())));
+    // Seen by the status, before the call came: the target's adapter makes up its parameters.
+    let Outcome::Record(SourceState::Committed(polled)) = shown(None) else { panic!("not committed") };
+    assert!(polled.handover.adopt.is_empty() && polled.handover.activate == answered().arguments);
+    let says = source::says(&record(SourceState::Committed(committed())));
+    assert!(matches!(says, Some(Message::Commit(commit)) if commit.handover == committed().handover));
+    let reply = handed().reply;
+    let activated = Message::Activated(Activated { switch: Switch::of(&HEAD), root: ROOT, reply: reply.clone() });
+    let kept = heard(SourceState::Committed(committed()), &activated);
+    assert!(matches!(kept, Outcome::Record(SourceState::Handed(handed)) if handed.reply == reply));
 }
 
 #[test]
 fn an_activation_of_another_snapshot_hands_nothing_over() {
-    let activated = |root| Message::Activated(Rooted { switch: Switch::of(&HEAD), root });
-    let adopting = || SourceState::Adopting(answered());
-    assert_eq!(heard(adopting(), &activated(Hash([5; 32]))), Outcome::Ignore(Ignored::OtherRoot));
-    assert_eq!(heard(adopting(), &activated(ROOT)), Outcome::Record(SourceState::Handed(ROOT)));
+    let activated = |root| Message::Activated(Activated { switch: Switch::of(&HEAD), root, reply: handed().reply });
+    let committed = || SourceState::Committed(committed());
+    assert_eq!(heard(committed(), &activated(Hash([5; 32]))), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(heard(committed(), &activated(ROOT)), Outcome::Record(SourceState::Handed(handed())));
 }
 
 /// A source that handed a model over redirects its users and deletes its copy; where a Juju controller decides, all of
@@ -135,7 +162,8 @@ fn what_the_controller_does_by_itself_the_agent_never_does() {
         let seized = source::on(&record(state.clone()), SourceInput::Seize(&cause));
         assert!(matches!(seized, Outcome::Ignore(_)), "{}", state.name());
     }
-    let embedded = SourceRecord { head: Head { profile: Profile::Embedded, ..HEAD }, state: SourceState::Handed(ROOT) };
+    let embedded =
+        SourceRecord { head: Head { profile: Profile::Embedded, ..HEAD }, state: SourceState::Handed(handed()) };
     let shown = source::on(&embedded, SourceInput::Relayed(RelayInput::Shown(Evidence::Done)));
     assert_eq!(shown, Outcome::Ignore(Ignored::NotExpected));
 }

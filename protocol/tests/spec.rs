@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use modelferry_protocol::frame::{Encoding, FRAME_VERSION, KIND_CHUNK};
 use modelferry_protocol::message::{Message, Switch, Vote};
-use modelferry_protocol::plan::{Answer, Knowledge, Level, Question};
+use modelferry_protocol::plan::{Answer, Knowledge, Level, Payload, Question, Relayed};
 use modelferry_protocol::proof::{self, Verdict};
 use modelferry_protocol::record::{AlarmKind, Body, PrecopyState, When};
-use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::snapshot::{Call, Performed};
+use modelferry_protocol::stream::{StreamFrame, StreamPurpose};
 use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
@@ -45,6 +46,7 @@ fn says_the_same(title: &str, heading: &str, tags: &[(u8, &'static str)]) {
 fn every_kind_of_frame_is_written_down_and_no_other() {
     let mut kinds = Message::KINDS.to_vec();
     kinds.push((KIND_CHUNK, "Chunk"));
+    kinds.extend(StreamFrame::KINDS);
     says_the_same("5. Messages", "name", &kinds);
 }
 
@@ -54,8 +56,12 @@ fn every_tag_is_written_down_and_no_other() {
     says_the_same("5.1", "Answer", Answer::TAGS);
     says_the_same("5.1", "Level", Level::TAGS);
     says_the_same("5.2", "Profile", Profile::TAGS);
+    says_the_same("5.1", "Payload", Payload::TAGS);
+    says_the_same("5.1", "Said", Relayed::TAGS);
     says_the_same("5.3", "Encoding", Encoding::TAGS);
+    says_the_same("5.4", "StreamPurpose", StreamPurpose::TAGS);
     says_the_same("7. Snapshot", "Call", Call::TAGS);
+    says_the_same("5.2", "Performed", Performed::TAGS);
     let (embedded, relayed) = SourceState::TAGS.split_at(0x0c);
     says_the_same("9.2", "state", embedded);
     says_the_same("9.7", "state", relayed);
@@ -71,19 +77,21 @@ fn every_tag_is_written_down_and_no_other() {
 #[test]
 fn every_wire_enum_is_compared() {
     let sources = [
+        include_str!("../src/call.rs"),
         include_str!("../src/frame.rs"),
         include_str!("../src/message.rs"),
         include_str!("../src/plan.rs"),
         include_str!("../src/proof.rs"),
         include_str!("../src/record.rs"),
         include_str!("../src/snapshot.rs"),
+        include_str!("../src/stream.rs"),
         include_str!("../src/switch/mod.rs"),
         include_str!("../src/switch/relay.rs"),
         include_str!("../src/switch/source.rs"),
         include_str!("../src/switch/target.rs"),
     ];
     let declared = sources.iter().map(|source| source.matches("\nwire_enum! {").count()).sum::<usize>();
-    assert_eq!(declared, 13, "a new enum is to be added to SPEC.md and to this test");
+    assert_eq!(declared, 17, "a new enum is to be added to SPEC.md and to this test");
 }
 
 macro_rules! values {
@@ -105,7 +113,8 @@ fn every_limit_is_written_down_with_its_value_and_no_other() {
         NAME_BYTES_MAX, TEXT_BYTES_MAX, ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX, USERS_MAX, OFFER_USERS_MAX, SECTIONS_MAX,
         HURDLES_MAX, HURDLE_BYTES_MAX, FINDINGS_MAX,
         SPACES_MAX, SUBNETS_MAX,
-        CHUNK_OTHERS_BYTES_MAX, CIDR_BYTES_MAX, ADDRESSES_MAX, CA_CERT_BYTES_MAX, ACTIVATE_BYTES_MAX, EPOCH_MAX, EPOCH_LEARNED_MAX, RECORD_BYTES_MAX, EPOCH_FORCED_STEP,
+        CHUNK_OTHERS_BYTES_MAX, CIDR_BYTES_MAX, ADDRESSES_MAX, CA_CERT_BYTES_MAX, ACTIVATE_BYTES_MAX, PARAMS_BYTES_MAX, QUERY_BYTES_MAX, REPLY_BYTES_MAX, REPLY_KEPT_BYTES_MAX, VERBATIM_FRAME_BYTES_MAX, VERBATIM_BYTES_MAX, STREAMS_MAX, STREAM_CREDIT_BYTES,
+        STREAM_PIECE_BYTES_MAX, STREAM_FRAME_BYTES_MAX, STREAM_HEAD_BYTES_MAX, EPOCH_MAX, EPOCH_LEARNED_MAX, RECORD_BYTES_MAX, EPOCH_FORCED_STEP,
         PROOF_BYTES_MAX, PROOF_MAIL_BYTES_MAX, CLAIMS_MAX,
     ]
     .to_vec();

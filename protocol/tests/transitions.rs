@@ -7,10 +7,12 @@ mod samples;
 use std::collections::BTreeSet;
 
 use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::message::{Message, Switch, Vote};
 use modelferry_protocol::record::Body;
-use modelferry_protocol::switch::relay::{Arguments, Evidence, RelayInput};
+use modelferry_protocol::snapshot::{Arguments, KeptReply};
+use modelferry_protocol::switch::relay::{Evidence, RelayInput};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord};
 use modelferry_protocol::switch::table::{self, IllegalStep, Transition};
 use modelferry_protocol::switch::target::{self, TargetInput, TargetRecord};
@@ -63,7 +65,7 @@ fn source_inputs<'a>(
         SourceInput::Relayed(RelayInput::Activate { arguments, vote: Some(vote) }),
         SourceInput::Relayed(RelayInput::Activate { arguments, vote: None }),
     ]);
-    let shown = [Evidence::Success, Evidence::Abort, Evidence::Done];
+    let shown = [Evidence::Success(None), Evidence::Abort, Evidence::Done];
     inputs.extend(shown.map(|evidence| SourceInput::Relayed(RelayInput::Shown(evidence))));
     inputs
 }
@@ -86,11 +88,17 @@ fn source_steps(profile: Profile, table: &[Transition]) -> Steps {
 
 const SWITCH: Switch = Switch { mid: samples::MID, journal: samples::JOURNAL };
 
-fn target_inputs<'a>(messages: &'a [Message], cause: &'a Cause) -> Vec<TargetInput<'a>> {
+/// What the sample that has imported a description has imported.
+const IMPORTED: Hash = Hash([0x66; 32]);
+
+fn target_inputs<'a>(messages: &'a [Message], cause: &'a Cause, reply: &'a KeptReply) -> Vec<TargetInput<'a>> {
     let mut inputs: Vec<TargetInput<'a>> = messages.iter().map(TargetInput::Heard).collect();
     inputs.extend([
-        TargetInput::Complete(samples::ROOT),
+        TargetInput::Import(samples::ROOT),
+        TargetInput::Complete { root: samples::ROOT, description: IMPORTED },
+        TargetInput::Complete { root: samples::ROOT, description: samples::ROOT },
         TargetInput::Done,
+        TargetInput::Adopted(reply),
         TargetInput::Discarded,
         TargetInput::FoundLive,
         TargetInput::Drop(cause),
@@ -104,7 +112,7 @@ fn target_steps() -> Steps {
     let (messages, cause) = (samples::messages(), Text::new("no longer wanted").unwrap());
     let mut made = Steps::new();
     for record in targets() {
-        for input in target_inputs(&messages, &cause) {
+        for input in target_inputs(&messages, &cause, &KeptReply::default()) {
             if let Outcome::Record(state) = target::on(&record, input) {
                 made.insert((record.state.name().into(), input.name().into(), state.name().into()));
             }
@@ -200,7 +208,7 @@ fn a_step_follows_what_stands_before_it_in_the_same_batch() {
 fn samples_of_messages_and_states_name_one_root() {
     let roots = samples::messages().into_iter().filter_map(|message| match message {
         Message::Commit(commit) => Some(commit.root),
-        Message::Activated(rooted) => Some(rooted.root),
+        Message::Activated(activated) => Some(activated.root),
         Message::Prepared(vote) => Some(vote.root),
         _ => None,
     });

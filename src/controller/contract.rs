@@ -75,7 +75,7 @@ impl<R: Rig> Pair<R> {
 
     async fn moved(self) -> Self {
         let (pair, _) = self.staged().await;
-        for call in [Call::Activate, Call::AdoptResources] {
+        for call in [Call::Activate(Default::default()), Call::AdoptResources(Default::default())] {
             pair.target.port().perform(pair.errand, &call).await.unwrap();
         }
         let card = pair.target.port().card().await.unwrap();
@@ -163,9 +163,9 @@ pub(crate) async fn only_a_frozen_model_is_exported<R: Rig>() {
 pub(crate) async fn an_export_stages_and_does_nothing_else<R: Rig>() {
     let (pair, export) = Pair::<R>::start().frozen().await;
     assert!(matches!(export.calls.first(), Some(Call::Import(_))));
-    assert!(matches!(export.calls.last(), Some(Call::CheckMachines)));
+    assert!(matches!(export.calls.last(), Some(Call::CheckMachines(_))));
     assert!(export.complete);
-    assert!(!export.calls.iter().any(|call| matches!(call, Call::Activate | Call::AdoptResources | Call::Abort)));
+    assert!(!export.calls.iter().any(|call| matches!(call, Call::Activate(_) | Call::AdoptResources(_) | Call::Abort)));
     for blob in distinct_blobs(&export.calls) {
         pair.source.store().verify(blob).unwrap();
     }
@@ -218,7 +218,9 @@ pub(crate) async fn a_copy_belongs_to_its_migration<R: Rig>() {
     let (pair, export) = Pair::<R>::start().staged().await;
     let port = pair.target.port();
     assert_eq!(port.probe(pair.other()).await.unwrap(), Presence::Other);
-    for call in export.calls.iter().chain(&[Call::Activate, Call::AdoptResources]) {
+    for call in
+        export.calls.iter().chain(&[Call::Activate(Default::default()), Call::AdoptResources(Default::default())])
+    {
         assert!(port.perform(pair.other(), call).await.is_err(), "{}", call.name());
     }
     port.perform(pair.other(), &Call::Abort).await.unwrap();
@@ -227,13 +229,13 @@ pub(crate) async fn a_copy_belongs_to_its_migration<R: Rig>() {
 
 pub(crate) async fn half_a_copy_cannot_be_activated<R: Rig>() {
     let (pair, export) = Pair::<R>::start().frozen().await;
-    assert!(pair.target.port().perform(pair.errand, &Call::Activate).await.is_err());
+    assert!(pair.target.port().perform(pair.errand, &Call::Activate(Default::default())).await.is_err());
     pair.target.port().perform(pair.errand, &export.calls[0]).await.unwrap();
     assert_eq!(pair.presence().await, Presence::Importing);
-    assert!(pair.target.port().perform(pair.errand, &Call::Activate).await.is_err());
+    assert!(pair.target.port().perform(pair.errand, &Call::Activate(Default::default())).await.is_err());
     let some: Vec<&Call> = export.calls.iter().filter(|call| matches!(call, Call::UploadCharm(_))).collect();
     pair.target.port().perform(pair.errand, some[0]).await.unwrap();
-    assert!(pair.target.port().perform(pair.errand, &Call::CheckMachines).await.is_err());
+    assert!(pair.target.port().perform(pair.errand, &Call::CheckMachines(Default::default())).await.is_err());
     assert_eq!(pair.presence().await, Presence::Importing);
 }
 
@@ -255,7 +257,13 @@ pub(crate) async fn a_blob_of_something_else_is_refused<R: Rig>() {
 pub(crate) async fn an_activation_can_be_repeated<R: Rig>() {
     let (mut pair, _) = Pair::<R>::start().staged().await;
     let writes = pair.source.writes(pair.model);
-    for call in [Call::Activate, Call::Activate, Call::AdoptResources, Call::AdoptResources, Call::Activate] {
+    for call in [
+        Call::Activate(Default::default()),
+        Call::Activate(Default::default()),
+        Call::AdoptResources(Default::default()),
+        Call::AdoptResources(Default::default()),
+        Call::Activate(Default::default()),
+    ] {
         pair.target.port().perform(pair.errand, &call).await.unwrap();
     }
     pair.target = pair.target.restarted();
@@ -266,7 +274,7 @@ pub(crate) async fn an_activation_can_be_repeated<R: Rig>() {
 
 pub(crate) async fn what_is_live_cannot_be_aborted<R: Rig>() {
     let (pair, _) = Pair::<R>::start().staged().await;
-    pair.target.port().perform(pair.errand, &Call::Activate).await.unwrap();
+    pair.target.port().perform(pair.errand, &Call::Activate(Default::default())).await.unwrap();
     let outcome = pair.target.port().perform(pair.errand, &Call::Abort).await;
     assert!(matches!(outcome, Err(ControllerError::NotImporting)), "{outcome:?}");
     assert_eq!(pair.presence().await, Presence::Live);
@@ -278,7 +286,7 @@ pub(crate) async fn an_abort_leaves_nothing_to_activate<R: Rig>() {
         pair.target.port().perform(pair.errand, &Call::Abort).await.unwrap();
     }
     assert_eq!(pair.presence().await, Presence::Absent);
-    assert!(pair.target.port().perform(pair.errand, &Call::Activate).await.is_err());
+    assert!(pair.target.port().perform(pair.errand, &Call::Activate(Default::default())).await.is_err());
     assert!(pair.target.write(pair.model).is_err());
     assert_eq!(pair.presence().await, Presence::Absent);
     // An import that lands late, with an activation behind it, would make a second owner.
@@ -290,7 +298,11 @@ pub(crate) async fn a_live_model_is_no_leftover_of_a_migration<R: Rig>() {
     let pair = Pair::<R>::start();
     assert_eq!(pair.source.port().probe(pair.errand).await.unwrap(), Presence::Other);
     pair.source.port().perform(pair.errand, &Call::Abort).await.unwrap();
-    for call in [Call::Activate, Call::AdoptResources, Call::CheckMachines] {
+    for call in [
+        Call::Activate(Default::default()),
+        Call::AdoptResources(Default::default()),
+        Call::CheckMachines(Default::default()),
+    ] {
         assert!(pair.source.port().perform(pair.errand, &call).await.is_err(), "{}", call.name());
     }
     pair.source.write(pair.model).unwrap();
@@ -333,7 +345,7 @@ pub(crate) async fn a_model_can_come_home<R: Rig>() {
     assert!(moved(pair.source.write(pair.model)), "an abort has lost the redirect");
     pair.target.port().thaw(given_up).await.unwrap();
     stage(back).await;
-    pair.source.port().perform(back, &Call::Activate).await.unwrap();
+    pair.source.port().perform(back, &Call::Activate(Default::default())).await.unwrap();
     pair.source.write(pair.model).unwrap();
     // What is left of the migration that took it away changes nothing any more.
     assert!(pair.source.port().reap(pair.errand).await.is_err());

@@ -9,5 +9,6 @@ pub mod embedded;
 pub mod files;
 pub mod inventory;
 pub mod port;
+pub mod serial;
 pub mod status;
 mod text;

@@ -8,13 +8,20 @@
 //! nothing, so that a call which timed out and lands late, even during a later migration, is harmless. For
 //! the same reason a controller remembers which migrations have ended there: after a thaw, reap, activation
 //! or abort of a migration, a freeze or an import of it is refused for ever.
+//!
+//! Juju's controllers promise none of this of the calls that stage, activate and abort. Their adapter says so by
+//! [`Arrival::keeps_migrations`], and the agent makes good for it: it keeps the migration itself, has one call about a
+//! model under way at a time ([`super::serial`]), never repeats an import, looks whether a model is live before it
+//! activates it, and takes an abort for done when the model is *seen* gone.
 
 use async_trait::async_trait;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts, Networks};
-use modelferry_protocol::snapshot::{Call, LogSegment};
+use modelferry_protocol::snapshot::{Call, LogSegment, Reply};
+use modelferry_protocol::stream::Open;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::checks::network::NetworkTable;
 use super::inventory::Held;
@@ -60,6 +67,9 @@ pub enum ControllerError {
     /// The controller says no, and will say so again: in its own words.
     #[error("{0}")]
     Refused(String),
+    /// The controller did not answer, or not yet as it should: what came of the call is not known. It is asked again.
+    #[error("{0}")]
+    Unknown(String),
     /// The controller's storage failed.
     #[error("the controller's storage failed")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -69,6 +79,11 @@ impl ControllerError {
     /// Wraps a failure of whatever the controller keeps its things in.
     pub fn storage(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Storage(Box::new(error))
+    }
+
+    /// Reports whether the same call may succeed later, without anybody's doing.
+    pub fn is_passing(&self) -> bool {
+        self.is_full() || matches!(self, Self::Unknown(_))
     }
 
     /// Reports whether the disk had no room for it: with more, the same call may succeed.
@@ -174,17 +189,51 @@ pub struct Holding {
 /// What a target controller holds of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// Nothing, or a redirect.
+    /// Nothing, or a redirect: the model could be imported now. A copy that is still being deleted is not absent.
     Absent,
     /// A copy of this migration, not yet complete: the calls that stage it are repeated from the first.
     Importing,
-    /// A complete copy of this migration that nobody can use.
+    /// A copy whose import is complete: the calls that stage the rest of it are repeated.
+    Imported,
+    /// A complete copy of this migration that nobody can use: no call that stages it need be repeated.
     Staged,
-    /// The model is live here by this migration.
+    /// The model is live here by this migration. A controller that does not keep migrations says so of every live model:
+    /// the agent asks only about a migration that it has activated itself, or before it imports.
     Live,
+    /// Something is here that no user can use, and the controller cannot tell a complete import from a failed one.
+    Unclear,
     /// The model is here in some other way: by another migration, or because it always was.
     Other,
 }
+
+/// A call of a controller's API, as another controller made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerbatimCall {
+    /// The model that it is about; all zeros for none.
+    pub model: ModelUuid,
+    /// The facade.
+    pub facade: String,
+    /// The facade's version.
+    pub version: u32,
+    /// The method.
+    pub method: String,
+    /// The parameters, JSON.
+    pub params: Vec<u8>,
+}
+
+/// What a controller said to a [`VerbatimCall`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The response, JSON.
+    Response(Vec<u8>),
+    /// The error, JSON with Juju's keys `error`, `error-code` and `error-info`.
+    Error(Vec<u8>),
+}
+
+/// What can be read and written: a connection to a controller.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// Target side of the port.
 #[async_trait]
@@ -220,11 +269,20 @@ pub trait Arrival: Send + Sync {
         Ok(())
     }
 
-    /// Performs one call. Blobs it names are in the agent's store, complete and proven.
+    /// Reports whether the controller itself knows which migration a copy belongs to, and which have ended: its effects are
+    /// then idempotent and conditional, as the module says. Of one that does not, the agent must not expect it.
+    fn keeps_migrations(&self) -> bool {
+        true
+    }
+
+    /// Performs one call, and returns what the controller replied, JSON as it wrote it; nothing where it replied nothing
+    /// that anybody is to be told. Blobs that the call names are in the agent's store, complete and proven.
     ///
+    /// Where a call's arguments or parameters are empty, the adapter makes them of what it knows; where they are not, the
+    /// controller is told exactly them, but for what names its own side. An abort of what is not there is done.
     /// Errors: [`ControllerError::NotImporting`] for an abort of what is live by now;
-    /// [`ControllerError::Refused`] with the controller's reason.
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError>;
+    /// [`ControllerError::Refused`] with the controller's reason; [`ControllerError::Unknown`] if it did not answer.
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError>;
 
     /// Returns the time of the last log line that the errand has brought, Unix milliseconds; 0 for none. Juju's
     /// `LatestLogTime`.
@@ -237,6 +295,26 @@ pub trait Arrival: Send + Sync {
     ///
     /// Errors: as there; [`ControllerError::Refused`] for what is no log.
     async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError>;
+
+    /// Makes a call of the controller's API that no agent has to understand, and returns what it said. Once, whatever comes
+    /// of it; dropped, it may have been made.
+    ///
+    /// Errors: [`ControllerError`] where the controller could not be asked; what it says itself is no error.
+    async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
+        Err(ControllerError::Refused(format!(
+            "this kind of controller takes no calls of another's (`{}`)",
+            call.method
+        )))
+    }
+
+    /// Opens a connection to the controller that no agent has to understand, by the request that `open` holds the head
+    /// of: to its API, or for the log of a model that has arrived.
+    ///
+    /// Errors: [`ControllerError`], whose text the other end is told.
+    async fn stream(&self, open: &Open) -> Result<Box<dyn Duplex>, ControllerError> {
+        let _ = open;
+        Err(ControllerError::Refused("this kind of controller is not connected to from elsewhere".into()))
+    }
 
     /// Says what is here of the model. Changes nothing.
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError>;

@@ -34,6 +34,23 @@ pub struct Conversation {
     sending: watch::Sender<HashMap<Hash, Taker>>,
 }
 
+/// Tells the peer that an answer is not waited for any more, unless it has come.
+struct Cancels {
+    session: Session,
+    id: u64,
+    waits: bool,
+}
+
+impl Drop for Cancels {
+    fn drop(&mut self) {
+        if self.waits {
+            let (session, id) = (self.session.clone(), self.id);
+            // A connection that is over needs no word.
+            tokio::spawn(async move { session.send(Message::Cancel(id)).await });
+        }
+    }
+}
+
 /// A transfer, as those see it that share a connection with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taker {
@@ -65,6 +82,10 @@ impl Conversation {
     /// Errors: [`SessionClosed`] if the connection ends first.
     pub async fn ask(&self, question: Question) -> Result<Answer, SessionClosed> {
         let id = self.asks.fetch_add(1, Relaxed);
+        self.ask_as(id, question).await
+    }
+
+    async fn ask_as(&self, id: u64, question: Question) -> Result<Answer, SessionClosed> {
         let (tell, told) = oneshot::channel();
         {
             let mut waiting = self.waiting();
@@ -75,6 +96,15 @@ impl Conversation {
         self.session.send(Message::Ask(Ask { id, question })).await?;
         // The sender is dropped when the conversation ends.
         told.await.map_err(|_| over())
+    }
+
+    /// As [`Conversation::ask`]; dropped before the answer is there, it tells the peer that nobody waits for it.
+    pub async fn ask_cancellable(&self, question: Question) -> Result<Answer, SessionClosed> {
+        let id = self.asks.fetch_add(1, Relaxed);
+        let mut cancels = Cancels { session: self.session.clone(), id, waits: true };
+        let answer = self.ask_as(id, question).await;
+        cancels.waits = false;
+        answer
     }
 
     /// Hands the answer to whoever asked. One that nobody waits for is dropped.

@@ -27,6 +27,7 @@ use super::tracked::Tracked;
 use super::transfer::receive::Receiving;
 use super::transfer::share::Shares;
 use crate::controller::port::{Arrival, Departure};
+use crate::controller::serial::serialised;
 use crate::journal::{Journal, Witness};
 use crate::link::{Link, Session};
 use crate::store::Store;
@@ -98,7 +99,8 @@ pub(super) fn entry(actor: &str, body: Body) -> Entry {
 }
 
 impl Core {
-    pub fn new(parts: EngineParts) -> Self {
+    pub fn new(mut parts: EngineParts) -> Self {
+        parts.arrival = serialised(parts.arrival);
         let recorded = watch::Sender::new(parts.journal.sequence());
         let queue = Queue::new(parts.settings.parallel_max);
         Self {

@@ -70,7 +70,7 @@ impl Course {
                 use SourceState::*;
                 let stand = match &record.state {
                     Offered | Freezing(_) | Frozen(_) | Relaying(_) => Stand::Running,
-                    Committed(_) | Answered(_) | Adopting(_) => Stand::Undecided,
+                    Committed(_) | Answered(_) => Stand::Undecided,
                     Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) | Seizing(_) => Stand::Finishing,
                     Moved(_) => Stand::Moved,
                     Aborted(_) | Reclaimed(_) => Stand::Reverted,
@@ -82,9 +82,9 @@ impl Course {
             Self::Migration(Standing::Target(record)) => {
                 use TargetState::*;
                 let stand = match &record.state {
-                    Receiving | Staging(_) => Stand::Running,
+                    Receiving | Importing(_) | Imported(_) | Staging(_) => Stand::Running,
                     Prepared(_) => Stand::Undecided,
-                    Activating(_) | Dropping(_) | Seizing(_) => Stand::Finishing,
+                    Activating(_) | Live(_) | Dropping(_) | Seizing(_) => Stand::Finishing,
                     Active(_) | Seized(_) => Stand::Moved,
                     Dropped(_) => Stand::Reverted,
                 };

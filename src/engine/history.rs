@@ -49,8 +49,7 @@ impl History {
                     }
                     _ => {}
                 }
-                use SourceState::{Adopting, Answered, Committed};
-                let undecided = matches!(record.state, Committed(_) | Answered(_) | Adopting(_));
+                let undecided = matches!(record.state, SourceState::Committed(_) | SourceState::Answered(_));
                 self.settle(now, undecided, record.is_at_rest());
             }
             Body::Target(record) => {

@@ -1,5 +1,6 @@
 //! Hears what peers say, and takes it to whom it concerns.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
@@ -13,7 +14,7 @@ use modelferry_protocol::switch::source;
 use modelferry_protocol::switch::target::{self, TargetRecord};
 use modelferry_protocol::switch::{Cause, Head, Terms};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::claims;
 use super::conversation::Conversation;
@@ -26,6 +27,7 @@ use super::ownership;
 use super::parcel;
 use super::patches;
 use super::precopy;
+use super::relay;
 use super::switchover;
 use super::tracked::Event;
 use super::transfer::receive::Receiving;
@@ -37,12 +39,14 @@ use crate::store::StoreError;
 const BLOB_MESSAGES_MAX: usize = 64;
 /// Models of one peer that are tried at once before they are frozen. Well above what a source lets run.
 const REHEARSALS_MAX: usize = 32;
+/// Calls of one peer that are on their way to the controller at once.
+const RELAYS_MAX: usize = 32;
 /// Questions of one peer that are being answered at once.
 const ANSWERS_MAX: usize = 8;
 
 /// Listens to one connection until it ends.
 pub async fn converse(core: Arc<Core>, new: NewSession) {
-    let NewSession { session, mut inbox, chunks } = new;
+    let NewSession { session, mut inbox, chunks, streams } = new;
     let conversation = Arc::new(Conversation::new(session.clone()));
     let receiving = Receiving::new(core.clone(), session.clone());
     let (blobs, mut blob_messages) = mpsc::channel(BLOB_MESSAGES_MAX);
@@ -68,9 +72,11 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
             }
         }
     });
+    tasks.spawn(relay::serve_streams(core.clone(), streams));
     // Before anything else is said or heard: one of the two may have been set back and not know it.
     Core::say(&session, claims::of(&core, session.peer()).await).await;
     let (mut answers, mut copies, mut rehearsals) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    let mut relays = HashMap::new();
     let mut met = false;
     while let Some(message) = inbox.recv().await {
         tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
@@ -114,6 +120,23 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                     let answer = patches::rebuild(&core, session.peer(), rebuilding, busy).await;
                     Core::say(&session, Message::Told(Told { id, answer })).await;
                 });
+            }
+            Message::Ask(Ask { id, question: Question::Relay(call) }) => {
+                relays.retain(|_, task: &mut AbortHandle| !task.is_finished());
+                if relays.len() >= RELAYS_MAX {
+                    let text = format!("{RELAYS_MAX} calls are on their way to the controller already");
+                    Core::say(&session, Message::Told(Told { id, answer: Answer::Failed(Text::cut(text)) })).await;
+                    continue;
+                }
+                // Begun here and not in a task: its blob is offered right behind it.
+                let arriving = relay::begin(&core, &session, &call);
+                let answering = relay::answer(core.clone(), conversation.clone(), id, *call, arriving);
+                relays.insert(id, tasks.spawn(answering));
+            }
+            Message::Cancel(id) => {
+                if let Some(task) = relays.remove(&id) {
+                    task.abort();
+                }
             }
             Message::Ask(ask) => {
                 while answers.len() >= ANSWERS_MAX {
@@ -341,6 +364,7 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
             precopy::give_up(core, peer, mid);
             Answer::Bytes(0)
         }
+        Question::Relay(_) => failed("a call is passed on where it is heard".to_owned()),
         Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
             let told = core.parts.query.answer(&json).await;

@@ -81,22 +81,25 @@ pub fn unfinished(standing: &Standing, id: &str, model: &str, peer: &str) -> Opt
             SourceState::Aborting(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) => {
                 ("the model is about to be live here again".to_owned(), wait)
             }
-            SourceState::Relaying(_) | SourceState::Answered(_) | SourceState::Adopting(_) => {
+            SourceState::Relaying(_) | SourceState::Answered(_) => {
                 ("the controller that the model leaves decides about it".to_owned(), wait)
             }
             SourceState::Moved(_) | SourceState::Aborted(_) | SourceState::Reclaimed(_) => return None,
         },
         Standing::Target(record) => match record.state {
-            TargetState::Receiving | TargetState::Staging(_) => (
-                format!("the model is on {peer}, and a copy of it is on its way here"),
-                format!(
-                    "follow it with `modelferry wait {id}`; only its source can give it up: `modelferry abort {model}` there"
-                ),
-            ),
+            TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => {
+                (
+                    format!("the model is on {peer}, and a copy of it is on its way here"),
+                    format!(
+                        "follow it with `modelferry wait {id}`; only its source can give it up: `modelferry abort {model}` there"
+                    ),
+                )
+            }
             TargetState::Prepared(_) => (format!("the copy here becomes the model as soon as {peer} says so"), who),
             TargetState::Activating(_) | TargetState::Seizing(_) => {
                 ("the model is about to be live here".to_owned(), wait)
             }
+            TargetState::Live(_) => ("the model is live here, and its resources are being taken over".to_owned(), wait),
             TargetState::Dropping(_) => ("the copy here is being deleted".to_owned(), wait),
             TargetState::Active(_) | TargetState::Dropped(_) | TargetState::Seized(_) => return None,
         },
@@ -135,8 +138,8 @@ impl Engine {
 mod tests {
     use modelferry_protocol::ids::{Hash, JournalId, MigrationId, Pin};
     use modelferry_protocol::switch::relay::{Answered, Relaying};
-    use modelferry_protocol::switch::source::{Committed, Freezing, Frozen, Reclaiming, SourceRecord};
-    use modelferry_protocol::switch::target::{Dropping, Seizure, TargetRecord};
+    use modelferry_protocol::switch::source::{Committed, Freezing, Frozen, Handed, Reclaiming, SourceRecord};
+    use modelferry_protocol::switch::target::{Activating, Active, Dropping, Live, Seizure, Staging, TargetRecord};
     use modelferry_protocol::switch::{Cause, Head, Profile};
 
     use super::*;
@@ -160,8 +163,8 @@ mod tests {
             SourceState::Offered,
             SourceState::Freezing(Freezing { deadline_ms: 1 }),
             SourceState::Frozen(Frozen { root, deadline_ms: 1 }),
-            SourceState::Committed(Committed { root, vote: Default::default() }),
-            SourceState::Handed(root),
+            SourceState::Committed(Committed { root, vote: Default::default(), handover: Default::default() }),
+            SourceState::Handed(Handed { root, reply: Default::default() }),
             SourceState::Reaping(root),
             SourceState::Moved(root),
             SourceState::Aborting(cause.clone()),
@@ -170,16 +173,18 @@ mod tests {
             SourceState::Reclaimed(3),
             SourceState::Seizing(reclaiming),
             SourceState::Relaying(Relaying { root: None, deadline_ms: 1 }),
-            SourceState::Answered(answered.clone()),
-            SourceState::Adopting(answered),
+            SourceState::Answered(answered),
         ];
         let seizure = Seizure { root, cause: cause.clone() };
         let targets = [
             TargetState::Receiving,
-            TargetState::Staging(root),
+            TargetState::Importing(root),
+            TargetState::Imported(root),
+            TargetState::Staging(Staging { root, imported: false }),
             TargetState::Prepared(root),
-            TargetState::Activating(root),
-            TargetState::Active(root),
+            TargetState::Activating(Activating { root, handover: Default::default() }),
+            TargetState::Live(Live { root, adopt: Default::default(), forced: None }),
+            TargetState::Active(Active { root, reply: Default::default() }),
             TargetState::Dropping(Dropping { root: None, cause: cause.clone() }),
             TargetState::Dropped(cause),
             TargetState::Seizing(seizure.clone()),

@@ -26,6 +26,7 @@ mod plan;
 mod precopy;
 mod queue;
 mod reach;
+mod relay;
 mod resolve;
 mod serving;
 mod settings;

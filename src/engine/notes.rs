@@ -37,7 +37,6 @@ pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes, after: &Afte
         SourceState::Moved(_) => "successful".into(),
         SourceState::Relaying(_) => "importing model into target controller".into(),
         SourceState::Answered(_) => "imported, waiting for source controller to decide".into(),
-        SourceState::Adopting(_) => "transferring ownership of cloud resources to target controller".into(),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => aborted(cause),
         SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => aborted(&reclaiming.cause),
         SourceState::Reclaimed(_) => "aborted, model taken back".into(),
@@ -48,9 +47,11 @@ pub fn of_source(state: &SourceState, offered: bool, bytes: &Bytes, after: &Afte
 pub fn of_target(state: &TargetState, bytes: &Bytes) -> String {
     match state {
         TargetState::Receiving => format!("receiving model ({})", share(bytes)),
-        TargetState::Staging(_) => "importing model".into(),
+        TargetState::Importing(_) | TargetState::Staging(_) => "importing model".into(),
+        TargetState::Imported(_) => format!("uploading model binaries ({})", share(bytes)),
         TargetState::Prepared(_) => "imported, waiting for source controller to decide".into(),
         TargetState::Activating(_) | TargetState::Seizing(_) => "activating model".into(),
+        TargetState::Live(_) => "model is live, transferring ownership of cloud resources".into(),
         TargetState::Active(_) | TargetState::Seized(_) => "successful".into(),
         TargetState::Dropping(dropping) => aborted(&dropping.cause),
         TargetState::Dropped(cause) => aborted(cause),
@@ -104,6 +105,8 @@ fn span(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use modelferry_protocol::switch::source::Handed;
+
     use modelferry_protocol::ids::Hash;
 
     use super::*;
@@ -126,7 +129,7 @@ mod tests {
         let states = [
             (SourceState::Offered, false),
             (SourceState::Offered, true),
-            (SourceState::Handed(root), true),
+            (SourceState::Handed(Handed { root, reply: Default::default() }), true),
             (SourceState::Reaping(root), true),
             (SourceState::Moved(root), true),
         ];

@@ -122,6 +122,11 @@ impl Arriving {
         Ok(Self { core: core.clone(), tracked, mailbox, blobs })
     }
 
+    /// Says which blobs it is that are waited for, where that was not known at the beginning.
+    pub fn expect(&mut self, blobs: Vec<BlobRef>) {
+        self.blobs = blobs;
+    }
+
     /// Waits until all of it is here, durable, and returns its bytes.
     ///
     /// Errors: why it will never be.

@@ -205,7 +205,7 @@ fn is_done(standing: &Standing, resolution: &Resolution, own: &Pin) -> bool {
             record.head.model == *typed && matches!(record.state, SourceState::Seizing(_) | SourceState::Reclaimed(_))
         }
         (Standing::Target(record), Resolution::ForceActivate { typed }) => {
-            record.head.model == *typed && matches!(record.state, TargetState::Seizing(_) | TargetState::Seized(_))
+            record.head.model == *typed && record.state.is_forced()
         }
         _ => false,
     }
@@ -215,7 +215,10 @@ fn is_done(standing: &Standing, resolution: &Resolution, own: &Pin) -> bool {
 fn has_followed(standing: &Standing, verdict: Verdict) -> bool {
     match (standing, verdict) {
         (Standing::Target(record), Verdict::Commit) => {
-            matches!(record.state, TargetState::Activating(_) | TargetState::Active(_) | TargetState::Seized(_))
+            matches!(
+                record.state,
+                TargetState::Activating(_) | TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)
+            )
         }
         (Standing::Target(record), Verdict::Abort) => {
             matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
@@ -248,7 +251,14 @@ fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
             ),
             (_, TargetState::Prepared(_) | TargetState::Activating(_)) => Ok(()),
             // Promised nothing: for a source that has lost its journal, and can neither go on nor abort.
-            (_, TargetState::Receiving | TargetState::Staging(_)) => Ok(()),
+            (
+                _,
+                TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_),
+            ) => Ok(()),
+            (_, TargetState::Live(_)) => refuse(
+                state.name(),
+                "the model is live here, so it is not given back; `modelferry migrate` moves it on",
+            ),
             _ => refuse(state.name(), "there is nothing left to renounce"),
         },
     }
@@ -290,12 +300,13 @@ fn may_force(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), Engi
                 Err(EngineError::WrongModel { expected: head.model, typed })
             }
             TargetState::Prepared(_) => Ok(()),
-            TargetState::Receiving | TargetState::Staging(_) => {
+            TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => {
                 refuse(state.name(), "the model is not completely here, so there is nothing to activate")
             }
             TargetState::Activating(_) | TargetState::Seizing(_) => {
                 refuse(state.name(), "the model is being activated already")
             }
+            TargetState::Live(_) => refuse(state.name(), "the model is live here already"),
             _ => refuse(state.name(), "the copy is being discarded"),
         },
     }

@@ -94,7 +94,8 @@ fn describe(body: &Body) -> String {
                 TargetState::Dropping(dropping) => with_cause(name, &dropping.cause),
                 TargetState::Dropped(cause) => with_cause(name, cause),
                 TargetState::Seizing(seizure) => with_cause(name, &seizure.cause),
-                TargetState::Staging(root) | TargetState::Prepared(root) => format!("{name}, root {root}"),
+                TargetState::Staging(staging) => format!("{name}, root {}", staging.root),
+                TargetState::Prepared(root) => format!("{name}, root {root}"),
                 TargetState::Seized(_) => format!("{name}, at epoch {}", record.owned_epoch()),
                 _ => name.to_owned(),
             }

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use modelferry_protocol::limits::PORT_DEFAULT;
+use modelferry_protocol::limits::{PORT_DEFAULT, STREAMS_MAX as BYTE_STREAMS_MAX};
 use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::flow::{ACK_PACKETS, Flow};
@@ -15,8 +15,7 @@ use crate::config::LinkSettings;
 const STREAM_WINDOW_BYTES: u32 = 2_500_000;
 /// Window of one connection in each direction, bytes. quinn's default is unlimited.
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
-/// Maximum number of open streams of a peer, of each kind: four for each of two migrations, and four for other
-/// transfers.
+/// Maximum number of open bulk streams of a peer: four for each of two migrations, and four for other transfers.
 pub(super) const STREAMS_MAX: u32 = 12;
 /// Buffer for outgoing datagrams, bytes. Datagrams only show that the sender lives, and quinn drops the oldest.
 const DATAGRAMS_BYTES: usize = 1 << 10;
@@ -119,6 +118,7 @@ pub(super) fn transport(timing: &Timing, flow: Flow, datagram_bytes: u16) -> Arc
 
 /// Allows an authenticated peer to open [`STREAMS_MAX`] streams of each kind.
 pub(super) fn open_up(connection: &quinn::Connection) {
-    connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_MAX));
+    // The control stream, byte streams, and one more to be told that it is one too many.
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(BYTE_STREAMS_MAX as u32 + 2));
     connection.set_max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX));
 }

@@ -16,11 +16,11 @@ use super::complaints::Complaints;
 use super::frames::{ReadFailure, read_chunk, read_message};
 use super::line::Line;
 
-/// Priority of the control stream over bulk streams: its few bytes decide what happens next.
-const CONTROL_PRIORITY: i32 = 1;
+/// Priority of the control stream over byte streams and bulk streams: its few bytes decide what happens next.
+const CONTROL_PRIORITY: i32 = 2;
 
 /// Closes the connection and logs a warning when the peer breaks the protocol.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Guard {
     pub line: Line,
     pub peer: Pin,
@@ -28,12 +28,12 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    fn fault(&self, code: CloseCode, reason: &str) {
+    pub fn fault(&self, code: CloseCode, reason: &str) {
         self.complaints.warn(Some(self.peer), code.text(), reason);
         self.line.close(code, reason);
     }
 
-    fn failed(&self, failure: ReadFailure) {
+    pub fn failed(&self, failure: ReadFailure) {
         match failure {
             // The end of the connection is reported elsewhere.
             ReadFailure::Over => {}
@@ -97,12 +97,5 @@ async fn read_bulk(mut stream: RecvStream, chunks: mpsc::Sender<(ChunkHeader, By
             }
             Err(failure) => return guard.failed(failure),
         }
-    }
-}
-
-/// Closes the connection if the peer opens another bidirectional stream: only the control stream is allowed.
-pub(super) async fn refuse_streams(guard: Guard) {
-    if guard.line.connection.accept_bi().await.is_ok() {
-        guard.fault(CloseCode::Stream, "a second control stream");
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 use modelferry_protocol::limits::{
-    CHUNK_HEADER_BYTES_MAX, CHUNK_WIRE_BYTES_MAX, CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES,
+    CHUNK_HEADER_BYTES_MAX, CHUNK_WIRE_BYTES_MAX, CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES, STREAM_FRAME_BYTES_MAX,
 };
 use modelferry_protocol::message::{ChunkHeader, FrameError, FrameHeader, Message};
+use modelferry_protocol::stream::StreamFrame;
 use quinn::{ReadExactError, RecvStream};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
@@ -58,6 +59,21 @@ pub(super) async fn read_message(stream: &mut RecvStream, within: Duration) -> R
         let header = FrameHeader::parse(header, CONTROL_FRAME_BYTES_MAX)?;
         let body = read_body(stream, header.body_bytes as usize).await?;
         Ok(Message::from_body(header.kind, &body)?)
+    };
+    timeout(within, rest).await.unwrap_or(Err(ReadFailure::TooSlow(within)))
+}
+
+/// Reads the next frame of a byte stream. Waits for its first byte for ever, for the rest at most `within`.
+pub(super) async fn read_stream_frame(stream: &mut RecvStream, within: Duration) -> Result<StreamFrame, ReadFailure> {
+    let mut header = [0; FRAME_HEADER_BYTES];
+    if !begin(stream, &mut header).await? {
+        return Err(ReadFailure::Over);
+    }
+    let rest = async {
+        stream.read_exact(&mut header[1..]).await?;
+        let header = FrameHeader::parse(header, STREAM_FRAME_BYTES_MAX)?;
+        let body = read_body(stream, header.body_bytes as usize).await?;
+        Ok(StreamFrame::from_body(header.kind, &body)?)
     };
     timeout(within, rest).await.unwrap_or(Err(ReadFailure::TooSlow(within)))
 }

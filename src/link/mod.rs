@@ -31,6 +31,7 @@ mod serve;
 mod session;
 mod shared;
 mod socket;
+mod streams;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ pub use registry::{NOT_YET, PeerState};
 pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed, Urgency};
 pub use shared::MakeHello;
 pub use socket::Wire;
+pub use streams::{ByteStream, IncomingStream, StreamInbox, StreamReader, StreamRefused, StreamWriter};
 
 use self::shared::{HANDSHAKES_MAX, Shared};
 use crate::config::Rate;

@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use modelferry_protocol::ids::Pin;
+use modelferry_protocol::limits::STREAMS_MAX;
 use modelferry_protocol::message::{ChunkHeader, Hello, Message};
-use modelferry_protocol::version::Agreed;
+use modelferry_protocol::version::{Agreed, Feature};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::close::CloseCode;
 use super::complaints::Complaints;
-use super::drive::{Guard, accept_bulk, read_control, refuse_streams, write_control};
+use super::drive::{Guard, accept_bulk, read_control, write_control};
 use super::flow::SIGN_OF_LIFE;
 use super::line::Line;
 use super::registry::canonical;
+use super::streams::{StreamInbox, StreamSlots, accept_streams};
 
 /// Maximum number of control messages in each of the send and receive queues.
 const MESSAGES_QUEUED_MAX: usize = 64;
@@ -61,6 +63,10 @@ struct Inner {
     peer_spki: Vec<u8>,
     hello: Hello,
     agreed: Agreed,
+    slots: StreamSlots,
+    guard: Guard,
+    /// For the rest of a frame, once it has begun.
+    frame: Duration,
     control: mpsc::Sender<Message>,
     is_paused: watch::Receiver<bool>,
 }
@@ -77,6 +83,8 @@ pub struct NewSession {
     pub session: Session,
     pub inbox: Inbox,
     pub chunks: ChunkInbox,
+    /// Byte streams that the peer opens on it.
+    pub streams: StreamInbox,
 }
 
 /// Control messages from the peer, in the order in which it sent them.
@@ -123,6 +131,11 @@ impl Session {
     /// Returns the version and features that the two agents negotiated for this connection.
     pub fn agreed(&self) -> &Agreed {
         &self.0.agreed
+    }
+
+    /// Returns what a byte stream needs of the session.
+    pub(super) fn for_streams(&self) -> (&StreamSlots, &Guard, Duration) {
+        (&self.0.slots, &self.0.guard, self.0.frame)
     }
 
     /// Returns an id unique in this process. Later sessions have greater ids.
@@ -288,7 +301,9 @@ impl Greeted {
         tasks.spawn(write_control(send, queued, guard.clone()));
         tasks.spawn(read_control(recv, messages, frame, guard.clone()));
         tasks.spawn(accept_bulk(chunks, guard.clone()));
-        tasks.spawn(refuse_streams(guard));
+        let (streams, stream_inbox) = mpsc::channel(STREAMS_MAX);
+        let (slots, allowed) = (StreamSlots::default(), self.agreed.has(Feature::Relay));
+        tasks.spawn(accept_streams(streams, slots.clone(), guard.clone(), allowed, frame));
         let session = Session(Arc::new(Inner {
             id: self.id,
             line: self.line,
@@ -297,10 +312,14 @@ impl Greeted {
             peer_spki: self.peer_spki,
             hello: self.hello,
             agreed: self.agreed,
+            slots,
+            guard,
+            frame,
             control,
             is_paused,
         }));
-        (NewSession { session, inbox: Inbox(inbox), chunks: ChunkInbox(chunk_inbox) }, Drive(tasks))
+        let (inbox, chunks, streams) = (Inbox(inbox), ChunkInbox(chunk_inbox), StreamInbox(stream_inbox));
+        (NewSession { session, inbox, chunks, streams }, Drive(tasks))
     }
 }
 

@@ -8,7 +8,7 @@ use modelferry::store::Store;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts};
-use modelferry_protocol::snapshot::{BlobRef, Call, Charm, LogSegment, Name};
+use modelferry_protocol::snapshot::{BlobRef, Call, Charm, LogSegment, Name, Params, Reply};
 
 use super::{Effect, Held, MODEL, Site};
 
@@ -56,9 +56,9 @@ impl<C: Controller> Desk<C> {
         let mut calls = vec![Call::Import(described.map_err(ControllerError::storage)?)];
         calls.extend(charms.iter().enumerate().map(|(n, blob)| {
             let url = Name::cut(format!("ch:charm-{n}"));
-            Call::UploadCharm(Charm { url, blob: *blob })
+            Call::UploadCharm(Charm { blob: *blob, ..Charm::named(url) })
         }));
-        calls.push(Call::CheckMachines);
+        calls.push(Call::CheckMachines(Params::default()));
         Ok(Export { name: "shelf".into(), owner: "admin".into(), complete: true, calls })
     }
 
@@ -154,7 +154,7 @@ impl<C: Controller> Arrival for Desk<C> {
         self.0.rehearse(calls)
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
         let effect = match call {
             Call::Import(blob) => Effect::Import(self.described(*blob)?),
             Call::UploadCharm(charm) => {
@@ -162,13 +162,17 @@ impl<C: Controller> Arrival for Desk<C> {
                 proven.map_err(|error| self.unreadable(charm.blob, error.to_string()))?;
                 Effect::Upload(charm.blob)
             }
-            Call::CheckMachines => Effect::Check,
-            Call::Activate => Effect::Activate,
-            Call::AdoptResources => Effect::Adopt,
+            Call::CheckMachines(_) => Effect::Check,
+            Call::Activate(_) => Effect::Activate,
+            Call::AdoptResources(_) => Effect::Adopt,
             Call::Abort => Effect::Discard,
-            Call::ImportEntries(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => return Ok(()),
+            Call::ImportOpaque(_) => return Err(ControllerError::Refused("an export of a kind not known here".into())),
+            Call::ImportEntries(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
+                return Ok(Reply::default());
+            }
         };
-        self.0.ask(errand.mid, effect).await
+        self.0.ask(errand.mid, effect).await?;
+        Ok(Reply::default())
     }
 
     async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {

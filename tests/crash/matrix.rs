@@ -167,6 +167,8 @@ matrix! {
     t4_record_prepared: Target "target.Prepared" Moves => Moved, Moved;
     t5_record_activating: Target "target.Activating" Moves => Moved, Moved;
     t6_activate: Target "target.activate" Moves => Moved, Moved;
+    t6_record_live: Target "target.Live" Moves => Moved, Moved;
+    t6_adopt: Target "target.adopt" Moves => Moved, Moved;
     t7_record_active: Target "target.Active" Moves => Moved, Moved;
     t8_record_dropping: Target "target.Dropping" Aborts => Stayed, Stayed;
     t9_discard: Target "target.discard" Aborts => Stayed, Stayed;
@@ -201,6 +203,11 @@ fn a_controller_that_refuses_to_stage_gives_the_model_back() {
 #[test]
 fn a_controller_that_refuses_to_activate_is_asked_again() {
     survives("refuse", Side::Target, "target.activate.before", Run::Moves, Ends::Moved);
+}
+
+#[test]
+fn a_controller_that_refuses_to_adopt_is_asked_again() {
+    survives("refuse", Side::Target, "target.adopt.before", Run::Moves, Ends::Moved);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry::config::Patches;
+use modelferry::controller::port::Arrival;
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
 use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings, packed};
@@ -66,6 +67,8 @@ pub struct Host {
     pub settings: Settings,
     pub queries: Arc<Queries>,
     listen: SocketAddr,
+    /// Another controller as a target than the shelf, if there is one.
+    arrival: Option<Arc<dyn Arrival>>,
     store: Store,
     running: Option<(Engine, Link)>,
 }
@@ -81,6 +84,15 @@ impl Host {
 
     /// A host whose store is on such a disk.
     async fn start_on(name: &'static str, patches: Patches, disk: Disk) -> Self {
+        Self::start_at(name, patches, disk, None).await
+    }
+
+    /// A host with such a controller as a target.
+    pub async fn start_beside(name: &'static str, arrival: Arc<dyn Arrival>) -> Self {
+        Self::start_at(name, Patches::Off, Disk::real(), Some(arrival)).await
+    }
+
+    async fn start_at(name: &'static str, patches: Patches, disk: Disk, arrival: Option<Arc<dyn Arrival>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), disk).unwrap();
@@ -88,7 +100,7 @@ impl Host {
         let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let queries = Arc::new(Queries { asked: AtomicU64::new(0), held: watch::Sender::new(false) });
-        let mut host = Self { name, dir, shelf, settings, queries, listen, store, running: None };
+        let mut host = Self { name, dir, shelf, settings, queries, listen, arrival, store, running: None };
         host.restart().await;
         host
     }
@@ -119,7 +131,7 @@ impl Host {
             store: self.store.clone(),
             link: link.clone(),
             departure: shelf.clone(),
-            arrival: shelf,
+            arrival: self.arrival.clone().unwrap_or(shelf),
             query: self.queries.clone(),
             settings: self.settings,
         };
@@ -139,6 +151,11 @@ impl Host {
     pub fn log(&self, pieces: u64) {
         let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
         self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
+    }
+
+    /// Puts a blob into the store here.
+    pub fn put(&self, bytes: &[u8]) -> BlobRef {
+        self.store.put_bytes(bytes).unwrap()
     }
 
     /// The file of a blob here.

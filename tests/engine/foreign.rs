@@ -56,7 +56,7 @@ struct Foreign<'a> {
 impl Foreign<'_> {
     /// Talks over one connection. Reports whether it was offered what it lacks; else the connection is over.
     async fn talk(&mut self, new: NewSession) -> bool {
-        let NewSession { session, mut inbox, chunks: _chunks } = new;
+        let NewSession { session, mut inbox, chunks: _chunks, .. } = new;
         let claims = Claims { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
         let _ = session.send(Message::Claims(claims)).await;
         while let Some(message) = inbox.recv().await {

@@ -12,4 +12,6 @@ mod foreign;
 mod moves;
 mod patched;
 mod precopy;
+mod relayed;
 mod shelf;
+mod to_juju;

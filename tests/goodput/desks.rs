@@ -7,7 +7,7 @@ use modelferry::controller::port::{Arrival, ControllerError, Departure, Errand, 
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts};
-use modelferry_protocol::snapshot::{Call, LogSegment, Name};
+use modelferry_protocol::snapshot::{Call, LogSegment, Name, Reply};
 
 use super::controller::{Controller, Desk, Effect, MODEL};
 use super::shelf::Shelf;
@@ -104,13 +104,14 @@ impl Arrival for Desks {
         Arrival::rehearse(self.of(errand.model), errand, calls).await
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
         if let Call::Import(blob) = call
             && blob.bytes > DESCRIPTION_BYTES_FEW
         {
             let shelf = &self.of(errand.model).0;
             shelf.store().verify(*blob).expect("a description is here before it is staged");
-            return shelf.ask(errand.mid, Effect::Import(0)).await;
+            shelf.ask(errand.mid, Effect::Import(0)).await?;
+            return Ok(Reply::default());
         }
         self.of(errand.model).perform(errand, call).await
     }

@@ -125,9 +125,10 @@ async fn a_second_hello_or_a_second_control_stream_ends_the_connection() {
     send.write_all(&Message::Hello(hello(raw.pin)).to_frame()).await.unwrap();
     closes(&connection, CloseCode::Violation).await;
 
+    // Where byte streams are allowed, a second control stream is a broken one of them.
     let (_agent, raw, connection, _send) = greeted().await;
     let _second = soon(raw.greet(&connection)).await;
-    closes(&connection, CloseCode::Stream).await;
+    closes(&connection, CloseCode::Malformed).await;
 }
 
 #[tokio::test]

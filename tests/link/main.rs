@@ -6,4 +6,5 @@ mod hostile;
 mod pairing;
 mod raw;
 mod sessions;
+mod streams;
 mod support;

@@ -40,9 +40,21 @@ const SOURCE: [&str; 16] = [
     "Reclaiming",
     "Reclaimed",
 ];
-/// Of the target, T1 to T10.
-const TARGET: [&str; 10] =
-    ["Receiving", "Staging", "stage", "Prepared", "Activating", "activate", "Active", "Dropping", "discard", "Dropped"];
+/// Of the target, T1 to T10, and what is between T6 and T7.
+const TARGET: [&str; 12] = [
+    "Receiving",
+    "Staging",
+    "stage",
+    "Prepared",
+    "Activating",
+    "activate",
+    "Live",
+    "adopt",
+    "Active",
+    "Dropping",
+    "discard",
+    "Dropped",
+];
 const TICK_MS: u64 = 5;
 /// Virtual time in which every attempt of the script must have ended, and in the end calm come.
 const ATTEMPT_MS_MAX: u64 = 240_000;
@@ -172,7 +184,7 @@ impl Play {
                 }
                 Attempt::Renounced if acted => {
                     // The token is given back: let it be heard.
-                    if matches!(target, Some("Dropped" | "Dropping" | "Active")) {
+                    if matches!(target, Some("Dropped" | "Dropping" | "Live" | "Active")) {
                         cut = [false; 2];
                     }
                 }
@@ -192,7 +204,7 @@ impl Play {
                             self.hosts[1 - from].renounce(mid);
                         }
                     }
-                    acted = matches!(target, Some("Dropping" | "Dropped" | "Activating" | "Active"));
+                    acted = matches!(target, Some("Dropping" | "Dropped" | "Activating" | "Live" | "Active"));
                 }
             }
             let weather = Weather { delay_ms: 40, cut, ..Weather::default() };

@@ -6,11 +6,14 @@
 //!
 //! The design, its promises and its invariants: `SPEC.md`, "Switchover".
 
+pub mod message;
+mod offer;
 pub mod relay;
 pub mod source;
 pub mod table;
 pub mod target;
 
+use crate::call::{Arguments, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, Hash, JournalId, MigrationId, ModelUuid, Pin};
 use crate::message::Message;
@@ -45,6 +48,23 @@ pub struct Head {
     pub journal: JournalId,
     /// Who decides.
     pub profile: Profile,
+}
+
+/// What the source's controller tells the target's when it hands the model over, as it wrote it. Empty where the source
+/// has nothing to tell: the target's adapter then makes it of what it knows about the source's controller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct Handover {
+    /// The arguments of `Activate`.
+    pub activate: Arguments,
+    /// The parameters of `AdoptResources`. Empty also where the controller's decision was seen before that call came.
+    pub adopt: Params,
+}
+
+impl Handover {
+    /// Makes the handover of the calls' arguments, as far as they are known.
+    pub fn of(activate: &Arguments, adopt: Option<&Params>) -> Self {
+        Self { activate: activate.clone(), adopt: adopt.cloned().unwrap_or_default() }
+    }
 }
 
 /// What an input leads to.

@@ -7,14 +7,11 @@
 //!
 //! There is no command: the controller freezes, thaws and reaps by itself.
 
-use super::source::{Signature, SourceInput, SourceRecord, SourceState};
-use super::{Cause, Ignored, Outcome, Root};
-use crate::codec::{Bytes, Decode, Encode};
-use crate::limits::ACTIVATE_BYTES_MAX;
-use crate::message::{Commit, End, Message, Sealed, Switch, Vote};
-
-/// The arguments of the controller's `Activate` call, verbatim: the target's controller is told the same.
-pub type Arguments = Bytes<ACTIVATE_BYTES_MAX>;
+use super::source::{Committed, Handed, Signature, SourceInput, SourceRecord, SourceState};
+use super::{Cause, Handover, Ignored, Outcome, Root};
+use crate::call::{Arguments, Params};
+use crate::codec::{Decode, Encode};
+use crate::message::{End, Message, Sealed, Switch, Vote};
 
 /// The controller's calls are taken in and passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
@@ -30,9 +27,9 @@ pub struct Relaying {
 pub struct Answered {
     /// What is handed over.
     pub root: Root,
-    /// The target's signed vote. Empty if the controller decided without having been answered.
+    /// The target's signed vote.
     pub vote: Signature,
-    /// What the target's controller is to be told.
+    /// The arguments of the controller's `Activate` call: the target's controller is to be told the same.
     pub arguments: Arguments,
 }
 
@@ -62,9 +59,9 @@ pub enum Answer {
 
 /// What the controller has shown to be recorded on its side, by a call or by the status of its migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// SUCCESS: there is no way back for it.
-    Success,
+pub enum Evidence<'a> {
+    /// SUCCESS: there is no way back for it. With the parameters of `AdoptResources`, if that call showed it.
+    Success(Option<&'a Params>),
     /// ABORT: the model is, or will be, back in its service.
     Abort,
     /// DONE: it has deleted its copy.
@@ -84,7 +81,7 @@ pub enum RelayInput<'a> {
         vote: Option<&'a Vote>,
     },
     /// The controller has decided.
-    Shown(Evidence),
+    Shown(Evidence<'a>),
 }
 
 impl RelayInput<'_> {
@@ -93,7 +90,7 @@ impl RelayInput<'_> {
         match self {
             Self::Sealed(_) => "Sealed",
             Self::Activate { .. } => "Activate",
-            Self::Shown(Evidence::Success) => "ShownSuccess",
+            Self::Shown(Evidence::Success(_)) => "ShownSuccess",
             Self::Shown(Evidence::Abort) => "ShownAbort",
             Self::Shown(Evidence::Done) => "ShownDone",
         }
@@ -112,15 +109,15 @@ pub fn answer(record: &SourceRecord, call: Call) -> Answer {
         (_, Call::Stage) => Answer::Failed("the migration takes nothing more in"),
 
         (Relaying(_), _) => Answer::Hold,
-        (Answered(_) | Adopting(_) | Handed(_), Call::Activate) => Answer::Done,
-        (Answered(_) | Adopting(_), Call::Adopt) | (Answered(_), Call::Abort) => Answer::Hold,
+        (Answered(_) | Committed(_) | Handed(_), Call::Activate) => Answer::Done,
+        (Answered(_) | Committed(_), Call::Adopt) | (Answered(_), Call::Abort) => Answer::Hold,
         (Handed(_) | Moved(_), Call::Adopt) => Answer::Done,
-        (Adopting(_) | Handed(_), Call::Abort) => decided,
+        (Committed(_) | Handed(_), Call::Abort) => decided,
         (Moved(_), Call::Abort) => Answer::Done,
         (Moved(_), Call::Activate) => Answer::Failed("the migration is done"),
 
         // The states of an embedded controller, to which nobody calls.
-        (Offered | Freezing(_) | Frozen(_) | Committed(_) | Reaping(_), _) => Answer::Hold,
+        (Offered | Freezing(_) | Frozen(_) | Reaping(_), _) => Answer::Hold,
         (Aborting(_) | Reclaiming(_) | Seizing(_) | Reclaimed(_), _) => ended,
     }
 }
@@ -132,9 +129,6 @@ pub(super) fn says(record: &SourceRecord) -> Option<Message> {
         SourceState::Relaying(Relaying { root: None, .. }) => Some(Message::offer_of(&record.head)),
         SourceState::Relaying(Relaying { root: Some(root), .. }) | SourceState::Answered(Answered { root, .. }) => {
             Some(Message::Seal(Sealed::asking(switch, *root)))
-        }
-        SourceState::Adopting(Answered { root, .. }) => {
-            Some(Message::Commit(Commit { switch, root: *root, epoch_to: record.head.epoch_to }))
         }
         _ => None,
     }
@@ -150,10 +144,10 @@ pub(super) fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<Sourc
         (Relaying(_), SourceInput::Abort(cause)) => Outcome::Record(Aborted(cause.clone())),
         // The controller has been answered: it may have recorded SUCCESS already, and cannot take that back.
         (Answered(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::NotRevocable),
-        (Adopting(_) | Handed(_) | Moved(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
+        (Committed(_) | Handed(_) | Moved(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
 
         // Only the controller can take the model back, and it does so by itself or not at all.
-        (Relaying(_) | Answered(_) | Adopting(_), SourceInput::Seize(_)) => Outcome::Ignore(Ignored::NotRevocable),
+        (Relaying(_) | Answered(_) | Committed(_), SourceInput::Seize(_)) => Outcome::Ignore(Ignored::NotRevocable),
 
         // The controller freezes, thaws and deletes by itself: nothing of that is this agent's to do, or to report.
         _ => Outcome::Ignore(Ignored::NotExpected),
@@ -177,17 +171,20 @@ fn on_relayed(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceSta
             }
         }
 
-        (Answered(answered), RelayInput::Shown(Evidence::Success)) => Outcome::Record(Adopting(answered.clone())),
+        (Answered(answered), RelayInput::Shown(Evidence::Success(params))) => {
+            let handover = Handover::of(&answered.arguments, params);
+            Outcome::Record(Committed(self::Committed { root: answered.root, vote: answered.vote.clone(), handover }))
+        }
         // No answer of ours led to it, so there is no vote; it is decided all the same, and not here.
-        (Relaying(self::Relaying { root: Some(root), .. }), RelayInput::Shown(Evidence::Success)) => {
-            let (vote, arguments) = (Signature::default(), Arguments::default());
-            Outcome::Record(Adopting(self::Answered { root: *root, vote, arguments }))
+        (Relaying(self::Relaying { root: Some(root), .. }), RelayInput::Shown(Evidence::Success(params))) => {
+            let handover = Handover::of(&Arguments::default(), params);
+            Outcome::Record(Committed(self::Committed { root: *root, vote: Signature::default(), handover }))
         }
         (Relaying(_) | Answered(_), RelayInput::Shown(Evidence::Abort)) => {
             Outcome::Record(Aborted(Cause::cut("aborted by the source controller")))
         }
-        (Handed(root), RelayInput::Shown(Evidence::Done)) => Outcome::Record(Moved(*root)),
-        (Adopting(_) | Handed(_), RelayInput::Shown(Evidence::Abort)) => Outcome::Ignore(Ignored::Committed),
+        (Handed(handed), RelayInput::Shown(Evidence::Done)) => Outcome::Record(Moved(handed.root)),
+        (Committed(_) | Handed(_), RelayInput::Shown(Evidence::Abort)) => Outcome::Ignore(Ignored::Committed),
 
         _ => Outcome::Ignore(Ignored::NotExpected),
     }
@@ -205,11 +202,11 @@ fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
     let said = || super::source::says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
     match (&record.state, message) {
         (Relaying(_), Message::Dropped(end) | Message::Refused(end)) => Outcome::Record(Aborted(end.cause.clone())),
-        (Adopting(_), Message::Prepared(_)) => said(),
-        (Adopting(adopting), Message::Activated(activated)) if activated.root == adopting.root => {
-            Outcome::Record(Handed(adopting.root))
+        (Committed(_), Message::Prepared(_)) => said(),
+        (Committed(committed), Message::Activated(activated)) if activated.root == committed.root => {
+            Outcome::Record(Handed(self::Handed { root: committed.root, reply: activated.reply.clone() }))
         }
-        (Adopting(_), Message::Activated(_)) => Outcome::Ignore(Ignored::OtherRoot),
+        (Committed(_), Message::Activated(_)) => Outcome::Ignore(Ignored::OtherRoot),
         (Handed(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
         (Aborted(cause), Message::Prepared(_) | Message::Progress(_)) => {
             Outcome::Reply(Message::Abort(End { switch, cause: cause.clone() }))

@@ -1,7 +1,8 @@
 //! The source's machine. `Committed` is the commit point: the instant its record is durable.
 
 use super::relay::{self, RelayInput};
-use super::{Cause, Head, Ignored, Outcome, Profile, Root};
+use super::{Cause, Handover, Head, Ignored, Outcome, Profile, Root};
+use crate::call::KeptReply;
 use crate::codec::{Bytes, Decode, Encode, wire_enum};
 use crate::ids::{Epoch, JournalId};
 use crate::limits::EPOCH_FORCED_STEP;
@@ -31,8 +32,19 @@ pub type Signature = Bytes<64>;
 pub struct Committed {
     /// What was handed over.
     pub root: Root,
-    /// The target's signed vote.
+    /// The target's signed vote. Empty where a Juju controller decided without having been answered.
     pub vote: Signature,
+    /// What the target's controller is to be told.
+    pub handover: Handover,
+}
+
+/// The target has taken the model into service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Handed {
+    /// What was handed over.
+    pub root: Root,
+    /// What `AdoptResources` returned there: a Juju controller that calls it here is told the same, as often as it does.
+    pub reply: KeptReply,
 }
 
 /// The target handed the model back after the commit.
@@ -54,10 +66,10 @@ wire_enum! {
         0x02 = Freezing(Freezing),
         /// The model is frozen; the rest travels, the target imports.
         0x03 = Frozen(Frozen),
-        /// THE COMMIT POINT is behind: only the target can give the model back.
+        /// THE COMMIT POINT is behind: only the target can give the model back, and none that a Juju controller chose.
         0x04 = Committed(Committed),
         /// The target owns the model; redirects and logs follow.
-        0x05 = Handed(Root),
+        0x05 = Handed(Handed),
         /// The frozen copy is being deleted.
         0x06 = Reaping(Root),
         /// Done: the model lives elsewhere. Kept for ever.
@@ -72,12 +84,10 @@ wire_enum! {
         0x0b = Reclaimed(Epoch),
         /// The operator takes the model back, as the target is destroyed; the controller is told to thaw it.
         0x0e = Seizing(Reclaiming),
-        /// A Juju controller decides; its calls are taken in and passed on. This, `Answered` and `Adopting`: [`super::relay`].
+        /// A Juju controller decides; its calls are taken in and passed on. This and `Answered`: [`super::relay`].
         0x0c = Relaying(super::relay::Relaying),
         /// The controller was told that the target is ready; its decision is awaited.
         0x0d = Answered(super::relay::Answered),
-        /// The controller has decided for the target. The gateway's `Committed`.
-        0x0f = Adopting(super::relay::Answered),
     }
 }
 
@@ -152,10 +162,11 @@ impl SourceState {
         match self {
             Self::Frozen(frozen) => Some(frozen.root),
             Self::Committed(committed) => Some(committed.root),
-            Self::Handed(root) | Self::Reaping(root) | Self::Moved(root) => Some(*root),
+            Self::Handed(handed) => Some(handed.root),
+            Self::Reaping(root) | Self::Moved(root) => Some(*root),
             Self::Reclaiming(reclaiming) | Self::Seizing(reclaiming) => Some(reclaiming.root),
             Self::Relaying(relaying) => relaying.root,
-            Self::Answered(answered) | Self::Adopting(answered) => Some(answered.root),
+            Self::Answered(answered) => Some(answered.root),
             Self::Offered | Self::Freezing(_) | Self::Aborting(_) | Self::Aborted(_) | Self::Reclaimed(_) => None,
         }
     }
@@ -176,7 +187,7 @@ impl SourceRecord {
     pub fn is_committed(&self) -> bool {
         use SourceState::*;
         match self.state {
-            Committed(_) | Adopting(_) | Handed(_) | Reaping(_) | Moved(_) => true,
+            Committed(_) | Handed(_) | Reaping(_) | Moved(_) => true,
             Reclaiming(_) | Reclaimed(_) | Seizing(_) => true,
             Offered | Freezing(_) | Frozen(_) | Relaying(_) | Answered(_) | Aborting(_) | Aborted(_) => false,
         }
@@ -210,8 +221,7 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
         | SourceState::Aborted(_)
         | SourceState::Reclaimed(_)
         | SourceState::Relaying(_)
-        | SourceState::Answered(_)
-        | SourceState::Adopting(_) => None,
+        | SourceState::Answered(_) => None,
     }
 }
 
@@ -225,14 +235,15 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
     match &record.state {
         SourceState::Offered | SourceState::Freezing(_) => Some(Message::offer_of(&record.head)),
         SourceState::Frozen(Frozen { root, .. }) => Some(Message::Seal(Sealed::asking(switch, *root))),
-        SourceState::Committed(Committed { root, .. }) => {
-            Some(Message::Commit(Commit { switch, root: *root, epoch_to: record.head.epoch_to }))
+        SourceState::Committed(Committed { root, handover, .. }) => {
+            let (epoch_to, handover) = (record.head.epoch_to, handover.clone());
+            Some(Message::Commit(Commit { switch, root: *root, epoch_to, handover }))
         }
         SourceState::Handed(_) | SourceState::Moved(_) => Some(Message::Finished(switch)),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
             Some(Message::Abort(End { switch, cause: cause.clone() }))
         }
-        SourceState::Relaying(_) | SourceState::Answered(_) | SourceState::Adopting(_) => relay::says(record),
+        SourceState::Relaying(_) | SourceState::Answered(_) => relay::says(record),
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
             None
         }
@@ -260,7 +271,7 @@ fn on_embedded(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceS
         (Aborting(_) | Aborted(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::NotExpected),
         (_, SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
 
-        (Handed(root), SourceInput::Done) => Outcome::Record(Reaping(*root)),
+        (Handed(handed), SourceInput::Done) => Outcome::Record(Reaping(handed.root)),
         (Reaping(root), SourceInput::Done) => Outcome::Record(Moved(*root)),
         (Aborting(cause), SourceInput::Done) => Outcome::Record(Aborted(cause.clone())),
         // A returned token leaves the source at e + 2 where it had offered e + 1.
@@ -302,7 +313,8 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
 
         (Frozen(frozen), Message::Prepared(vote)) if vote.root == frozen.root => {
             if fresh {
-                Outcome::Record(Committed(self::Committed { root: frozen.root, vote: vote.signature.clone() }))
+                let (root, vote, handover) = (frozen.root, vote.signature.clone(), Handover::default());
+                Outcome::Record(Committed(self::Committed { root, vote, handover }))
             } else {
                 Outcome::Ignore(Ignored::Stale)
             }
@@ -316,7 +328,8 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
         (Committed(_), Message::Prepared(_)) => reply(record),
         (Committed(committed), Message::Activated(activated)) => {
             if activated.root == committed.root {
-                Outcome::Record(Handed(committed.root))
+                let (root, reply) = (committed.root, activated.reply.clone());
+                Outcome::Record(Handed(self::Handed { root, reply }))
             } else {
                 Outcome::Ignore(Ignored::OtherRoot)
             }

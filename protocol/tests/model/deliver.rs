@@ -1,7 +1,8 @@
 //! What a message leads to, through the shipped machines.
 
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{End, Message, Switch};
+use modelferry_protocol::message::{End, Message, Staged, Switch};
+use modelferry_protocol::snapshot::{Performed, Reply};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::table;
 use modelferry_protocol::switch::target::{self, OfferRefused, TargetInput, TargetRecord, TargetState};
@@ -34,6 +35,10 @@ impl World {
                 Message::Offer(_) if rules.offer_resets => self.offered(agent, message, None, rules),
                 Message::Offer(_) if rules.no_tombstone && matches!(record.state, TargetState::Dropped(_)) => {
                     self.offered(agent, message, None, rules);
+                }
+                Message::Stage(stage) => {
+                    let blob = stage.call.blob().expect("only imports are sent ahead here");
+                    self.feed_target(agent, attempt, TargetInput::Import(blob.hash), rules);
                 }
                 Message::Offer(_) => {
                     self.offered(agent, message, Some(&record), rules);
@@ -138,9 +143,11 @@ impl World {
             }
             Outcome::Reply(message) => {
                 self.said.insert(&message);
-                // In `Receiving`, a seal of this migration: every chunk of it arrives at once.
-                if let (TargetState::Receiving, TargetInput::Heard(Message::Seal(seal))) = (&record.state, input) {
-                    self.feed_target(agent, attempt, TargetInput::Complete(seal.root), rules);
+                // A seal of this migration: every chunk of it arrives at once.
+                let waits = matches!(record.state, TargetState::Receiving | TargetState::Imported(_));
+                if let (true, TargetInput::Heard(Message::Seal(seal))) = (waits, input) {
+                    let (root, description) = (seal.root, seal.root);
+                    self.feed_target(agent, attempt, TargetInput::Complete { root, description }, rules);
                 }
             }
             Outcome::Ignore(_) => {}
@@ -150,6 +157,11 @@ impl World {
     pub fn renounce(&mut self, agent: AgentIndex, attempt: Attempt, rules: &Rules) {
         let Some(Standing::Target(record)) = self.agents[agent].standing(attempt) else { return };
         let head = record.head;
+        if rules.live_given_back && matches!(record.state, TargetState::Live(_)) {
+            // The mutant takes the failure of an adoption for one of the activation.
+            let record = TargetRecord { head, state: TargetState::Dropped(no_cause()) };
+            return self.append(agent, attempt, Standing::Target(record));
+        }
         let mut asked = record.clone();
         if rules.renounce_always {
             asked.head.profile = Profile::Embedded;
@@ -161,14 +173,19 @@ impl World {
 
     fn target_enters(&mut self, agent: AgentIndex, attempt: Attempt, record: TargetRecord, rules: &Rules) {
         let ahead = match &record.state {
-            TargetState::Staging(root) if rules.vote_before_staged => {
-                target::says(&record.with(TargetState::Prepared(*root)))
+            TargetState::Staging(staging) if rules.vote_before_staged => {
+                target::says(&record.with(TargetState::Prepared(staging.root)))
+            }
+            // Not said on entering by the machine: the answer to the question for it.
+            TargetState::Imported(_) => {
+                let outcome = Performed::Done(Reply::default());
+                Some(Message::Staged(Staged { switch: Switch::of(&record.head), id: 0, outcome }))
             }
             TargetState::Dropping(dropping) if rules.dropped_before_discard => {
                 target::says(&record.with(TargetState::Dropped(dropping.cause.clone())))
             }
             TargetState::Prepared(_) if rules.live_on_vote => {
-                self.agents[agent].controller.perform(Call { by: attempt, effect: Effect::Activate }, rules);
+                self.agents[agent].controller.perform(Call { by: attempt, effect: Effect::Activate(None) }, rules);
                 None
             }
             _ => None,

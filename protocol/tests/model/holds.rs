@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use stateright::{Checker, Model};
 
+use crate::controller::Kind;
 use crate::liveness;
 use crate::world::{Bounds, Ferry, Rules};
 
@@ -13,7 +14,7 @@ fn check(bounds: Bounds) {
     checker.assert_properties();
     let profile = if bounds.gateway { "G" } else { "E" };
     println!(
-        "profile {profile}, {bounds:?}: I1 to I7 hold in {} states, {:.1?}",
+        "profile {profile}, {bounds:?}: I1 to I10 hold in {} states, {:.1?}",
         checker.unique_state_count(),
         began.elapsed()
     );
@@ -58,6 +59,33 @@ fn a_lost_source_journal_neither_makes_two_owners_nor_loses_a_write() {
 }
 
 const GATEWAY: Bounds = Bounds { gateway: true, ..Bounds::new(2, 1, 2) };
+
+/// The target's controller does as Juju's does.
+const TO_JUJU: [Kind; 2] = [Kind::Juju7, Kind::Juju8];
+
+#[test]
+fn invariants_hold_where_the_target_is_a_juju_controller() {
+    for target in TO_JUJU {
+        check(Bounds { target, ..Bounds::new(1, 1, 2) });
+        check(Bounds { target, ..GATEWAY });
+    }
+}
+
+#[test]
+fn every_run_ends_settled_where_the_target_is_a_juju_controller() {
+    for target in TO_JUJU {
+        check_liveness(Bounds { target, ..Bounds::new(1, 0, 2) });
+        check_liveness(Bounds { target, ..GATEWAY });
+    }
+}
+
+#[test]
+#[ignore = "long bounds"]
+fn invariants_hold_between_juju_controllers_with_three_faults() {
+    for target in TO_JUJU {
+        check(Bounds { gateway: true, target, ..Bounds::new(3, 1, 2) });
+    }
+}
 
 #[test]
 fn invariants_hold_where_a_juju_controller_decides() {

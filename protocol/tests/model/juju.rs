@@ -5,10 +5,11 @@
 //! not; then it aborts, as it does after any error, unless it has recorded SUCCESS: from there it only repeats.
 
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::Message;
-use modelferry_protocol::switch::Profile;
-use modelferry_protocol::switch::relay::{self, Answer, Arguments, Evidence, RelayInput, Relaying};
+use modelferry_protocol::message::{Message, Stage, Staged, Switch, Vote};
+use modelferry_protocol::snapshot::{Arguments, BlobRef, Params, Performed, Reply};
+use modelferry_protocol::switch::relay::{self, Answer, Evidence, RelayInput, Relaying};
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::{Profile, Root};
 
 use crate::controller::{Call, Effect, Held};
 use crate::world::{Action, Attempt, Ferry, MODEL, World, no_cause, root};
@@ -109,8 +110,16 @@ impl Ferry {
                 world.juju.phases.push(Phase::Import);
                 return;
             }
-            (Step::Stage, Some(Phase::Import)) if world.begin_to_relay(attempt) => Phase::Validation,
-            (Step::Stage, Some(Phase::Import)) => Phase::Abort,
+            (Step::Stage, Some(Phase::Import)) => match world.relay(attempt).map(|record| record.state.clone()) {
+                None if world.begin_to_relay(attempt) => return,
+                None | Some(SourceState::Aborted(_)) => Phase::Abort,
+                // The import is answered with what came of it at the target.
+                Some(_) if !world.is_imported(attempt) => return,
+                Some(_) => {
+                    world.relayed(attempt, RelayInput::Sealed(world.root_relayed(attempt)));
+                    Phase::Validation
+                }
+            },
             (Step::Activate, Some(Phase::Validation)) => return self.activate_called(world, attempt),
             (Step::Answered, Some(Phase::Validation)) => match self.answer(world, attempt, relay::Call::Activate) {
                 Answer::Done => Phase::Success,
@@ -118,7 +127,8 @@ impl Ferry {
                 Answer::Hold => return,
             },
             (Step::Adopt, Some(Phase::Success)) => {
-                world.relayed(attempt, RelayInput::Shown(Evidence::Success));
+                let params = Params::new(vec![attempt]).expect("one byte");
+                world.relayed(attempt, RelayInput::Shown(Evidence::Success(Some(&params))));
                 if self.answer(world, attempt, relay::Call::Adopt) != Answer::Done {
                     return;
                 }
@@ -150,7 +160,7 @@ impl Ferry {
     fn poll(&self, world: &mut World, attempt: Attempt, phase: Phase) {
         let shown = match phase {
             Phase::Import | Phase::Validation => return,
-            Phase::Success => Evidence::Success,
+            Phase::Success => Evidence::Success(None),
             Phase::Done => Evidence::Done,
             Phase::Abort | Phase::Aborted if self.rules.abort_not_polled => return,
             Phase::Abort | Phase::Aborted => Evidence::Abort,
@@ -160,7 +170,7 @@ impl Ferry {
 
     fn activate_called(&self, world: &mut World, attempt: Attempt) {
         if self.rules.activate_forwarded {
-            let activate = Call { by: attempt, effect: Effect::Activate };
+            let activate = Call { by: attempt, effect: Effect::Activate(Some(attempt)) };
             world.agents[1 - GATEWAY].controller.perform(activate, &self.rules);
         }
         let Some(record) = world.relay(attempt).cloned() else { return };
@@ -169,9 +179,11 @@ impl Ferry {
         if self.rules.no_answered_record || !(votes || self.rules.answered_without_vote) {
             return;
         }
-        let vote =
-            modelferry_protocol::message::Vote::unsigned(modelferry_protocol::message::Switch::of(&record.head), root);
-        let arguments = Arguments::default();
+        let vote = Vote::unsigned(Switch::of(&record.head), root);
+        let arguments = match self.rules.commit_without_arguments {
+            true => Arguments::default(),
+            false => Arguments::new(vec![attempt]).expect("one byte"),
+        };
         world.relayed(attempt, RelayInput::Activate { arguments: &arguments, vote: Some(&vote) });
     }
 
@@ -180,7 +192,7 @@ impl Ferry {
         let voted = world.juju.vote == Some(attempt);
         match (call, &record.state) {
             (relay::Call::Activate, SourceState::Relaying(_)) if self.rules.no_answered_record && voted => Answer::Done,
-            (relay::Call::Adopt, SourceState::Adopting(_)) if self.rules.adopted_before_active => Answer::Done,
+            (relay::Call::Adopt, SourceState::Committed(_)) if self.rules.adopted_before_active => Answer::Done,
             _ => relay::answer(record, call),
         }
     }
@@ -207,7 +219,9 @@ impl World {
 
     /// Takes the controller's first call; false if another migration of the model is unfinished here.
     fn begin_to_relay(&mut self, attempt: Attempt) -> bool {
-        let Held::Frozen { writes, .. } = self.agents[GATEWAY].controller.held else { return false };
+        if !matches!(self.agents[GATEWAY].controller.held, Held::Frozen { .. }) {
+            return false;
+        }
         if self.agents[GATEWAY].ledger().busy(MODEL).is_some() {
             return false;
         }
@@ -215,8 +229,26 @@ impl World {
         let head = self.head(attempt, GATEWAY, epoch_to, Profile::Gateway);
         let state = SourceState::Relaying(Relaying { root: None, deadline_ms: 0 });
         self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state }));
-        self.relayed(attempt, RelayInput::Sealed(root(attempt, writes)));
+        let description = BlobRef { hash: self.root_relayed(attempt), bytes: 0 };
+        let stage =
+            Stage { switch: Switch::of(&head), id: 0, call: modelferry_protocol::snapshot::Call::Import(description) };
+        self.said.insert(&Message::Stage(stage));
         true
+    }
+
+    /// Returns what is handed over: here the description's hash is the root as well.
+    fn root_relayed(&self, attempt: Attempt) -> Root {
+        match self.agents[GATEWAY].controller.held {
+            Held::Frozen { writes, .. } => root(attempt, writes),
+            _ => root(attempt, self.acknowledged),
+        }
+    }
+
+    /// Reports whether the target has said that it has imported the model.
+    fn is_imported(&self, attempt: Attempt) -> bool {
+        let Some(record) = self.relay(attempt) else { return false };
+        let outcome = Performed::Done(Reply::default());
+        self.said.contains(&Message::Staged(Staged { switch: Switch::of(&record.head), id: 0, outcome }))
     }
 
     pub fn relay_hears(&mut self, attempt: Attempt, message: &Message) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use crate::controller::Kind;
 use crate::liveness;
 use crate::world::{Bounds, Ferry, Rules};
 
@@ -169,4 +170,54 @@ fn an_offer_that_does_not_learn_the_epoch_of_its_target_is_caught() {
 #[test]
 fn a_model_that_is_restored_although_another_copy_lives_is_caught() {
     breaks(Rules { restored_from_the_living: true, ..Rules::default() }, RESTORED, &["I1"]);
+}
+
+/// The target's controller is a Juju one: it keeps none of the port's promises, so the agent has to.
+const TO_JUJU: Bounds = Bounds { target: Kind::Juju8, ..GATEWAY };
+const FROM_OURS: Bounds = Bounds { target: Kind::Juju8, ..USUAL };
+
+#[test]
+fn an_import_that_may_have_failed_and_is_taken_for_done_is_caught() {
+    let rules = Rules { import_taken_for_done: true, ..Rules::default() };
+    breaks(rules, TO_JUJU, &["I2", "I3"]);
+    // It fails, and then the agent dies before it has recorded that.
+    breaks(rules, Bounds { faults: 2, attempts: 1, ..FROM_OURS }, &["I2", "I3"]);
+}
+
+#[test]
+fn an_import_that_is_sent_again_beside_the_one_before_is_caught() {
+    let rules = Rules { import_repeated: true, calls_not_serialised: true, ..Rules::default() };
+    breaks(rules, TO_JUJU, &["I6"]);
+}
+
+#[test]
+fn a_call_that_does_not_wait_for_the_one_before_is_caught() {
+    let rules = Rules { calls_not_serialised: true, ..Rules::default() };
+    breaks(rules, TO_JUJU, &["I9"]);
+    breaks(rules, FROM_OURS, &["I1", "I9"]);
+}
+
+#[test]
+fn an_abort_that_is_taken_for_done_when_it_is_answered_is_caught() {
+    let rules = Rules { gone_not_awaited: true, ..Rules::default() };
+    breaks(rules, TO_JUJU, &["I9"]);
+    breaks(rules, FROM_OURS, &["I9"]);
+}
+
+#[test]
+fn a_live_model_that_is_given_back_is_caught() {
+    let rules = Rules { live_given_back: true, ..Rules::default() };
+    breaks(rules, USUAL, &["I1", "I3", "I4", "I9"]);
+    breaks(rules, FROM_OURS, &["I1", "I3", "I4", "I9"]);
+    gets_stuck(rules, TO_JUJU);
+}
+
+#[test]
+fn an_activation_that_does_not_look_whether_the_model_is_live_is_caught() {
+    gets_stuck(Rules { live_not_looked_for: true, ..Rules::default() }, TO_JUJU);
+}
+
+#[test]
+fn a_commit_without_the_arguments_of_the_activation_is_caught() {
+    breaks(Rules { commit_without_arguments: true, ..Rules::default() }, GATEWAY, &["I10"]);
 }

@@ -52,7 +52,7 @@ fn place(message: &Message) -> usize {
 /// Whether a source says it; a target says the others.
 pub fn is_from_source(message: &Message) -> bool {
     use Message::*;
-    matches!(message, Offer(_) | Seal(_) | Commit(_) | Finished(_) | Abort(_) | Unknown(_))
+    matches!(message, Offer(_) | Stage(_) | Seal(_) | Commit(_) | Finished(_) | Abort(_) | Unknown(_))
 }
 
 /// Returns `message` as if it were about another migration.
@@ -62,7 +62,7 @@ pub fn readdressed(message: &Message, to: Switch) -> Message {
         Message::Seal(seal) => seal.switch = to,
         Message::Prepared(vote) => vote.switch = to,
         Message::Commit(commit) => commit.switch = to,
-        Message::Activated(rooted) => rooted.switch = to,
+        Message::Activated(activated) => activated.switch = to,
         Message::Progress(switch) | Message::Finished(switch) | Message::Unknown(switch) => *switch = to,
         Message::Abort(end) | Message::Dropped(end) | Message::Refused(end) => end.switch = to,
         _ => {}

@@ -1,12 +1,13 @@
-//! The invariants I1 to I7, of both profiles, and I8: no model is kept from a target by an epoch that its source could have
-//! asked for. Each is to hold in every reachable state.
+//! The invariants I1 to I7, of both profiles. I8: no model is kept from a target by an epoch that its source could have
+//! asked for. I9: of what a target has said to have dropped nothing is left. I10: the target's controller was told what the
+//! source's had told. Each is to hold in every reachable state.
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 use stateright::Property;
 
-use crate::controller::Held;
+use crate::controller::{Controller, Held};
 use crate::world::{Attempt, Ferry, World, attempt_of};
 
 pub fn all() -> Vec<Property<Ferry>> {
@@ -28,6 +29,10 @@ pub fn all() -> Vec<Property<Ferry>> {
             (0..world.sources.len() as Attempt).all(|attempt| committed_is_held(world, attempt))
         }),
         Property::always("I8", |_, world: &World| !world.epoch_refused),
+        Property::always("I9", |_, world: &World| (0..world.agents.len()).all(|agent| dropped_is_gone(world, agent))),
+        Property::always("I10", |_, world: &World| {
+            world.agents.iter().all(|agent| activation_was_told(world, &agent.controller))
+        }),
     ]
 }
 
@@ -41,7 +46,7 @@ pub fn source_state(world: &World, attempt: Attempt) -> Option<&SourceState> {
 
 fn holds_all(world: &World, held: Held) -> bool {
     match held {
-        Held::Absent => false,
+        Held::Absent | Held::Broken { .. } | Held::Going { .. } => false,
         Held::Live { writes, .. } | Held::Frozen { writes, .. } | Held::Staged { writes, .. } => {
             writes == world.acknowledged
         }
@@ -104,6 +109,25 @@ fn committed_is_held(world: &World, attempt: Attempt) -> bool {
         || match target.controller.held {
             Held::Staged { by, .. } => by == attempt,
             Held::Live { by, .. } => by == Some(attempt),
-            Held::Absent | Held::Frozen { .. } => false,
+            Held::Absent | Held::Frozen { .. } | Held::Broken { .. } | Held::Going { .. } => false,
         }
+}
+
+/// I9: a tombstone stands for nothing but itself.
+fn dropped_is_gone(world: &World, agent: usize) -> bool {
+    let by = match world.agents[agent].controller.held {
+        Held::Staged { by, .. } | Held::Broken { by } | Held::Going { by, .. } => by,
+        Held::Live { by: Some(by), .. } => by,
+        Held::Absent | Held::Live { by: None, .. } | Held::Frozen { .. } => return true,
+    };
+    !matches!(world.agents[agent].standing(by),
+        Some(Standing::Target(record)) if matches!(record.state, TargetState::Dropped(_)))
+}
+
+/// I10: where a Juju controller decided, the target's was told what it had told the gateway.
+fn activation_was_told(world: &World, controller: &Controller) -> bool {
+    match controller.held {
+        Held::Live { by: Some(by), .. } if world.juju.phase(by).is_some() => controller.told == Some(by),
+        _ => true,
+    }
 }

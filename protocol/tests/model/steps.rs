@@ -2,6 +2,7 @@
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Switch};
+use modelferry_protocol::snapshot::KeptReply;
 use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, TargetState};
@@ -10,14 +11,16 @@ use stateright::{Model, Property};
 use crate::controller::{Call, Effect, Held, Reply};
 use crate::network::{Said, message_at};
 use crate::properties;
-use crate::world::{Action, AgentIndex, Attempt, Ferry, MODEL, World, mid, no_cause, root, says, writes_in};
+use crate::world::{
+    Action, Agent, AgentIndex, Attempt, Ferry, MODEL, Rules, World, mid, no_cause, root, says, writes_in,
+};
 
 impl Model for Ferry {
     type State = World;
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new()]
+        vec![World::new(self.bounds.target)]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -50,6 +53,9 @@ impl Model for Ferry {
                 }
                 if world.faults < self.bounds.faults {
                     actions.push(Action::TimeOut(agent, attempt));
+                    if world.agents[agent].controller.is_juju() {
+                        actions.push(Action::BreakImport(agent, attempt));
+                    }
                 }
             }
             if world.faults < self.bounds.faults && world.agents[agent].replied.is_some() {
@@ -97,6 +103,9 @@ impl Ferry {
                 actions.push(Action::Record(index));
             }
             actions.extend(agent.late.iter().map(|call| Action::Land(index, *call)));
+            if agent.controller.is_juju() {
+                actions.push(Action::Vanish(index));
+            }
         }
         actions.extend(world.said.places().map(Action::Deliver));
         self.juju_steps(world, actions);
@@ -153,12 +162,17 @@ impl Ferry {
             Action::Record(agent) => self.record(world, agent),
             Action::Crash(agent) => {
                 world.agents[agent].replied = None;
+                world.agents[agent].unsent = false;
                 world.faults += 1;
             }
+            Action::BreakImport(agent, attempt) => break_import(world, agent, attempt),
+            Action::Vanish(agent) => world.agents[agent].controller.vanish(),
             Action::TimeOut(agent, attempt) => {
-                if let Some(call) = command(world.agents[agent].standing(attempt), attempt)
+                if let Some(call) = next_call(&world.agents[agent], attempt, rules)
                     && world.agents[agent].late.insert(call)
                 {
+                    world.agents[agent].unsent &=
+                        !imports(world.agents[agent].standing(attempt).expect("it has a command"), call);
                     world.faults += 1;
                 }
             }
@@ -240,7 +254,7 @@ impl Ferry {
     /// Feeds the outstanding command's result to its machine.
     pub fn record(&self, world: &mut World, agent: AgentIndex) {
         let Some((attempt, reply)) = world.agents[agent].replied.take() else { return };
-        let cause = no_cause();
+        let (cause, none) = (no_cause(), KeptReply::default());
         match world.agents[agent].standing(attempt) {
             Some(Standing::Source(_)) => {
                 let input = match reply {
@@ -258,6 +272,7 @@ impl Ferry {
                     Reply::FoundLive => TargetInput::FoundLive,
                     Reply::Refused => TargetInput::Drop(&cause),
                     Reply::Done | Reply::FrozenWith(_) if discards => TargetInput::Discarded,
+                    _ if matches!(record.state, TargetState::Live(_)) => TargetInput::Adopted(&none),
                     Reply::Done | Reply::FrozenWith(_) => TargetInput::Done,
                 };
                 world.feed_target(agent, attempt, input, &self.rules);
@@ -277,24 +292,93 @@ pub fn command(standing: Option<&Standing>, by: Attempt) -> Option<Call> {
             SourceCommand::Reap => Effect::Reap,
         },
         Standing::Target(record) => match (target::next(record)?, &record.state) {
-            (TargetCommand::Stage, TargetState::Staging(root)) => Effect::Stage(writes_in(*root)),
-            (TargetCommand::Stage, state) => unreachable!("stages in {}", state.name()),
-            (TargetCommand::Activate, _) => Effect::Activate,
+            (TargetCommand::Import, TargetState::Importing(description)) => Effect::Import(writes_in(*description)),
+            (TargetCommand::Stage, TargetState::Staging(staging)) => Effect::Stage(writes_in(staging.root)),
+            (TargetCommand::Activate, TargetState::Activating(activating)) => {
+                Effect::Activate(activating.handover.activate.first().copied())
+            }
+            (TargetCommand::Activate, _) => Effect::Activate(None),
+            (TargetCommand::Adopt, _) => Effect::Adopt,
             (TargetCommand::Discard, _) => Effect::Discard,
+            (command, state) => unreachable!("{command:?} in {}", state.name()),
         },
     };
     Some(Call { by, effect })
 }
 
-fn perform(world: &mut World, index: AgentIndex, attempt: Attempt, rules: &crate::world::Rules) {
+/// Reports whether `call` sends the import that the record calls for.
+pub fn imports(standing: &Standing, call: Call) -> bool {
+    match (standing, call.effect) {
+        (_, Effect::Import(_)) => true,
+        (Standing::Target(record), Effect::Stage(_)) => {
+            matches!(&record.state, TargetState::Staging(staging) if !staging.imported)
+        }
+        _ => false,
+    }
+}
+
+/// Returns the call that an agent makes next, if it makes one: a staging that has not imported begins with the import.
+fn next_call(agent: &Agent, attempt: Attempt, rules: &Rules) -> Option<Call> {
+    if agent.controller.is_juju() && !agent.late.is_empty() && !rules.calls_not_serialised {
+        return None;
+    }
+    let standing = agent.standing(attempt);
+    let call = command(standing, attempt)?;
+    match (imports(standing?, call), call.effect) {
+        (true, Effect::Stage(writes)) if agent.controller.is_juju() => {
+            Some(Call { effect: Effect::Import(writes), ..call })
+        }
+        _ => Some(call),
+    }
+}
+
+fn perform(world: &mut World, index: AgentIndex, attempt: Attempt, rules: &Rules) {
     let agent = &mut world.agents[index];
     if agent.replied.is_some() {
         return;
     }
-    let Some(call) = command(agent.standing(attempt), attempt) else { return };
-    let reply = agent.controller.perform(call, rules);
-    // An activation is tried again until it succeeds.
-    if (call.effect, reply) != (Effect::Activate, Reply::Refused) {
+    let Some(call) = next_call(agent, attempt, rules) else { return };
+    let juju = agent.controller.is_juju();
+    let imports = agent.standing(attempt).is_some_and(|standing| imports(standing, call));
+    let reply = if juju && imports && !agent.unsent && !rules.import_repeated {
+        // It was sent, and what came of it was lost.
+        let complete = agent.controller.shows_complete() || rules.import_taken_for_done;
+        if complete { Reply::Done } else { Reply::Refused }
+    } else if juju
+        && matches!(call.effect, Effect::Activate(_))
+        && agent.controller.is_live()
+        && !rules.live_not_looked_for
+    {
+        Reply::Done
+    } else {
+        agent.controller.perform(call, rules)
+    };
+    if imports {
+        agent.unsent = false;
+    }
+    let gone = !juju || agent.controller.held == Held::Absent || rules.gone_not_awaited;
+    let again = match call.effect {
+        // Tried until it succeeds.
+        Effect::Activate(_) | Effect::Adopt => reply == Reply::Refused,
+        Effect::Discard => reply == Reply::Done && !gone,
+        _ => false,
+    };
+    if !again {
         agent.replied = Some((attempt, reply));
     }
+}
+
+/// An import fails half-way, and the agent is told so.
+fn break_import(world: &mut World, index: AgentIndex, attempt: Attempt) {
+    let agent = &mut world.agents[index];
+    let sends = agent
+        .standing(attempt)
+        .is_some_and(|standing| command(Some(standing), attempt).is_some_and(|call| imports(standing, call)));
+    if !sends || !agent.unsent || agent.replied.is_some() || !agent.late.is_empty() {
+        return;
+    }
+    agent.controller.break_import(attempt);
+    agent.unsent = false;
+    agent.replied = Some((attempt, Reply::Refused));
+    world.faults += 1;
 }

@@ -9,9 +9,10 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::record::{Body, Restored};
 use modelferry_protocol::switch::{Cause, Head, Profile, Root};
 
-use crate::controller::{Call, Controller, Held, Reply, Writes};
+use crate::controller::{Call, Controller, Held, Kind, Reply, Writes};
 use crate::juju::{Juju, Step};
 use crate::network::Said;
+use crate::steps::{command, imports};
 
 /// Counts migrations from 0; stands for their ids.
 pub type Attempt = u8;
@@ -33,6 +34,8 @@ pub struct Bounds {
     pub journals_lost: u8,
     /// Whether an unmodified Juju controller decides at agent 0, or the agent itself.
     pub gateway: bool,
+    /// Which controller is beside agent 1.
+    pub target: Kind,
     /// Whether a host may be destroyed, with its controller; operators then force the other side.
     pub destroyed: bool,
     /// Whether the destroyed host may be set up anew, a model be removed, and one that nobody has be restored from a backup.
@@ -42,7 +45,8 @@ pub struct Bounds {
 impl Bounds {
     pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
         let (both_ways, gateway, destroyed, restored) = (false, false, false, false);
-        Self { faults, writes, attempts, both_ways, journals_lost: 0, gateway, destroyed, restored }
+        let target = Kind::Ours;
+        Self { faults, writes, attempts, both_ways, journals_lost: 0, gateway, target, destroyed, restored }
     }
 }
 
@@ -72,6 +76,13 @@ pub struct Rules {
     pub seized_from_the_living: bool,
     pub epoch_not_learned: bool,
     pub restored_from_the_living: bool,
+    pub import_taken_for_done: bool,
+    pub import_repeated: bool,
+    pub calls_not_serialised: bool,
+    pub gone_not_awaited: bool,
+    pub live_given_back: bool,
+    pub live_not_looked_for: bool,
+    pub commit_without_arguments: bool,
 }
 
 impl Rules {
@@ -101,6 +112,8 @@ pub struct Agent {
     pub replied: Option<(Attempt, Reply)>,
     /// Calls that timed out and have not landed yet.
     pub late: BTreeSet<Call>,
+    /// Whether the import that its record calls for was not sent yet, as only a process knows that has recorded it itself.
+    pub unsent: bool,
     /// How many migrations there had been when an operator restored the model here, and at which epoch.
     pub restored: Option<(Attempt, Epoch)>,
 }
@@ -164,6 +177,10 @@ pub enum Action {
     Restore(AgentIndex),
     /// The operator of the other host says so: the last resort.
     Seize(AgentIndex, Attempt),
+    /// An import fails half-way.
+    BreakImport(AgentIndex, Attempt),
+    /// What an abort has begun comes to its end.
+    Vanish(AgentIndex),
     /// The outstanding command's result is said, and its record lost. Mutant only.
     SayOnly(AgentIndex),
     /// A message's consequence is said, and its record lost. Mutant only.
@@ -198,20 +215,21 @@ pub fn no_cause() -> Cause {
 }
 
 impl Agent {
-    fn new(held: Held) -> Self {
+    fn new(kind: Kind, held: Held) -> Self {
         Self {
             standings: Vec::new(),
             journals_lost: 0,
-            controller: Controller::new(held),
+            controller: Controller::new(kind, held),
             replied: None,
             late: BTreeSet::new(),
+            unsent: false,
             restored: None,
         }
     }
 
     /// Returns a host that is set up anew after it lost everything.
     pub fn rebuilt(&self) -> Self {
-        Self { journals_lost: self.journals_lost + 1, ..Self::new(Held::Absent) }
+        Self { journals_lost: self.journals_lost + 1, ..Self::new(self.controller.kind, Held::Absent) }
     }
 
     pub fn standing(&self, attempt: Attempt) -> Option<&Standing> {
@@ -240,9 +258,10 @@ impl Agent {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub fn new(target: Kind) -> Self {
+        let source = Agent::new(Kind::Ours, Held::Live { by: None, writes: 0 });
         Self {
-            agents: [Agent::new(Held::Live { by: None, writes: 0 }), Agent::new(Held::Absent)],
+            agents: [source, Agent::new(target, Held::Absent)],
             said: Said::default(),
             sources: Vec::new(),
             juju: Juju::default(),
@@ -294,6 +313,7 @@ impl World {
         if journal.replied.is_some_and(|(replied, _)| replied == attempt) {
             journal.replied = None;
         }
+        journal.unsent |= matches!(command(Some(&standing), attempt), Some(call) if imports(&standing, call));
         let slot = attempt as usize;
         if journal.standings.len() <= slot {
             journal.standings.resize(slot + 1, None);

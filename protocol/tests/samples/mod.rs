@@ -8,10 +8,13 @@ use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
     Answer, Finding, Hurdle, Keeping, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, OfferUser,
-    Precopying, Question, Rebuilding, Room,
+    Payload, Precopying, Question, Rebuilding, Relayed, Room, Verbatim,
 };
-use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Resource, Snapshot};
-use modelferry_protocol::switch::Profile;
+use modelferry_protocol::snapshot::{
+    AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Opaque, Performed, Resource, Snapshot,
+};
+use modelferry_protocol::stream::{Open, StreamFrame, StreamPurpose};
+use modelferry_protocol::switch::{Handover, Profile};
 use modelferry_protocol::version::Versions;
 
 pub use records::{bodies, pairing};
@@ -29,6 +32,14 @@ pub fn name(text: &str) -> Name {
 
 pub fn list<T, const N: usize>(items: Vec<T>) -> Bounded<T, N> {
     Bounded::new(items).unwrap()
+}
+
+pub fn handover() -> Handover {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    Handover {
+        activate: Bytes::new(bytes(r#"{"controller-tag":"controller-1"}"#)).unwrap(),
+        adopt: Bytes::new(bytes(r#"{"source-controller-version":"3.6.9"}"#)).unwrap(),
+    }
 }
 
 pub fn card() -> ControllerCard {
@@ -106,12 +117,18 @@ pub fn questions() -> Vec<Question> {
         Question::HeldEach(list(vec![BLOB])),
         Question::Rebuild(Rebuilding { mid: MID, blob: BLOB, base: BLOB, patch: BLOB }),
         Question::Known(MODEL),
+        Question::Relay(Box::new(verbatim(Payload::Inline(Bytes::new(b"{}".to_vec()).unwrap())))),
     ]
 }
 
 pub fn knowledge() -> Knowledge {
     let signature = Bytes::new(vec![0x99; 64]).unwrap();
     Knowledge { epoch: 2, attempt_free: 3, handed_to: Some(Pin([0xaa; 32])), is_present: true, signature }
+}
+
+fn verbatim(params: Payload) -> Verbatim {
+    let (facade, method) = (name("MigrationTarget"), name("Prechecks"));
+    Verbatim { id: MID, model: MODEL, facade, version: 6, method, params }
 }
 
 pub fn answers() -> Vec<Answer> {
@@ -129,6 +146,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::LogTime(1_767_225_601_000),
         Answer::HeldEach(list(vec![4096, 0])),
         Answer::Known(Box::new(knowledge())),
+        Answer::Relayed(Box::new(Relayed::Response(Payload::Blob(BLOB)))),
         Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40 }),
         Answer::Networks(Box::new(Networks {
             told: true,
@@ -146,7 +164,6 @@ pub fn answers() -> Vec<Answer> {
 /// Every kind of message, the ones with alternatives inside in every alternative.
 pub fn messages() -> Vec<Message> {
     let end = || End { switch: SWITCH, cause: Text::new("disk full").unwrap() };
-    let rooted = || Rooted { switch: SWITCH, root: ROOT };
     let chunks = || Chunks {
         handle: 3,
         page: 1,
@@ -198,19 +215,31 @@ pub fn messages() -> Vec<Message> {
             nonce: u64::MAX,
             signature: Bytes::new(vec![0x99; 64]).unwrap(),
         }),
-        Message::Commit(Commit { switch: SWITCH, root: ROOT, epoch_to: 2 }),
-        Message::Activated(rooted()),
+        Message::Commit(Commit { switch: SWITCH, root: ROOT, epoch_to: 2, handover: handover() }),
+        Message::Activated(Activated { switch: SWITCH, root: ROOT, reply: Bytes::new(b"{}".to_vec()).unwrap() }),
         Message::Finished(SWITCH),
         Message::Abort(end()),
         Message::Dropped(end()),
         Message::Unknown(SWITCH),
         Message::Refused(end()),
+        Message::Stage(Stage { switch: SWITCH, id: 9, call: Call::Import(BLOB) }),
+        Message::Staged(Staged {
+            switch: SWITCH,
+            id: 9,
+            outcome: Performed::Done(Bytes::new(b"{}".to_vec()).unwrap()),
+        }),
+        Message::Staged(Staged {
+            switch: SWITCH,
+            id: 10,
+            outcome: Performed::Failed(Text::new("machine sanity check failed").unwrap()),
+        }),
         Message::BlobOffer(BlobOffer { handle: 3, mid: MID, blob: BLOB, cutter: 1 }),
         Message::BlobState(BlobState { handle: 3, held: false, pages: 1, bytes_held: 1 << 20 }),
         Message::BlobPage(BlobPage { handle: 3, page }),
         Message::Need(chunks()),
         Message::Held(chunks()),
         Message::BlobDone(3),
+        Message::Cancel(5),
         Message::Hold(Hold { reason: Text::new("7 GiB are missing").unwrap() }),
     ];
     let asks = questions().into_iter().map(|question| Message::Ask(Ask { id: 5, question }));
@@ -219,10 +248,30 @@ pub fn messages() -> Vec<Message> {
     messages
 }
 
+pub fn stream_frames() -> Vec<StreamFrame> {
+    let head = Bytes::new(b"GET /migrate/logtransfer HTTP/1.1\r\n\r\n".to_vec()).unwrap();
+    vec![
+        StreamFrame::Open(Open { purpose: StreamPurpose::Log, mid: MID, model: MODEL, head }),
+        StreamFrame::Data(Bytes::new(b"{}\n".to_vec()).unwrap()),
+        StreamFrame::Credit(251),
+        StreamFrame::End(Text::new("the model is gone").unwrap()),
+    ]
+}
+
 pub fn chunk_headers() -> Vec<ChunkHeader> {
     vec![
         ChunkHeader::of(3, 1, &[1023], 31_000, Encoding::Stored),
         ChunkHeader::of(3, 1, &[1, 3, 4, 1023], 31_000, Encoding::Zstd),
+    ]
+}
+
+/// The calls that no snapshot lists beside those above: what takes the description's place, and what changes the owner.
+pub fn other_calls() -> Vec<Call> {
+    vec![
+        Call::Activate(handover().activate),
+        Call::AdoptResources(handover().adopt),
+        Call::Abort,
+        Call::ImportOpaque(Opaque { kind: name("juju/8"), blob: BLOB }),
     ]
 }
 
@@ -239,15 +288,20 @@ pub fn snapshot() -> Snapshot {
         calls: list(vec![
             Call::Import(blob(1)),
             Call::ImportEntries(blob(2)),
-            Call::UploadCharm(Charm { url: name("ch:amd64/postgresql-843"), blob: blob(3) }),
+            Call::UploadCharm(Charm {
+                url: name("ch:amd64/postgresql-843"),
+                object: name("postgresql-1a2b3c4"),
+                blob: blob(3),
+            }),
             Call::UploadAgentBinary(AgentBinary { version: name("3.6.9-ubuntu-amd64"), blob: blob(4) }),
             Call::UploadResource(Resource {
                 application: name("postgresql"),
                 name: name("snap"),
                 revision: -1,
+                query: Text::new("application=postgresql&name=snap&origin=upload").unwrap(),
                 blob: blob(5),
             }),
-            Call::CheckMachines,
+            Call::CheckMachines(handover().adopt),
         ]),
     }
 }

@@ -1,7 +1,7 @@
 //! Journal records in every state, and the two frames of a pairing.
 
 use modelferry_protocol::codec::{Bytes, Text};
-use modelferry_protocol::ids::Pin;
+use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::{
     Acknowledged, Adoption, Alarm, AlarmKind, Body, Conflict, Discarded, Halted, Note, Orders, Pause, Precopy,
@@ -12,7 +12,7 @@ use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 
-use super::{JOURNAL, MID, MODEL, ROOT, card, name};
+use super::{JOURNAL, MID, MODEL, ROOT, card, handover, name};
 
 pub const HEAD: Head =
     Head { mid: MID, model: MODEL, epoch_to: 2, peer: Pin([0xaa; 32]), journal: JOURNAL, profile: Profile::Embedded };
@@ -25,12 +25,13 @@ fn source_states() -> Vec<SourceState> {
     let vote = Bytes::new(vec![0x99; 64]).unwrap();
     let arguments = Bytes::new(br#"{"controller-tag":"controller-1"}"#.to_vec()).unwrap();
     let answered = relay::Answered { root: ROOT, vote: vote.clone(), arguments };
+    let handed = |reply: &str| source::Handed { root: ROOT, reply: Bytes::new(reply.as_bytes().to_vec()).unwrap() };
     vec![
         SourceState::Offered,
         SourceState::Freezing(source::Freezing { deadline_ms: 1_767_225_600_000 }),
         SourceState::Frozen(source::Frozen { root: ROOT, deadline_ms: 1_767_225_600_000 }),
-        SourceState::Committed(source::Committed { root: ROOT, vote: vote.clone() }),
-        SourceState::Handed(ROOT),
+        SourceState::Committed(source::Committed { root: ROOT, vote: vote.clone(), handover: handover() }),
+        SourceState::Handed(handed("{}")),
         SourceState::Reaping(ROOT),
         SourceState::Moved(ROOT),
         SourceState::Aborting(cause()),
@@ -39,8 +40,7 @@ fn source_states() -> Vec<SourceState> {
         SourceState::Reclaimed(3),
         SourceState::Relaying(relay::Relaying { root: None, deadline_ms: 1_767_225_600_000 }),
         SourceState::Relaying(relay::Relaying { root: Some(ROOT), deadline_ms: 1_767_225_600_000 }),
-        SourceState::Answered(answered.clone()),
-        SourceState::Adopting(answered),
+        SourceState::Answered(answered),
         SourceState::Seizing(source::Reclaiming { root: ROOT, cause: cause() }),
     ]
 }
@@ -48,10 +48,14 @@ fn source_states() -> Vec<SourceState> {
 fn target_states() -> Vec<TargetState> {
     vec![
         TargetState::Receiving,
-        TargetState::Staging(ROOT),
+        TargetState::Importing(Hash([0x66; 32])),
+        TargetState::Imported(Hash([0x66; 32])),
+        TargetState::Staging(target::Staging { root: ROOT, imported: true }),
         TargetState::Prepared(ROOT),
-        TargetState::Activating(ROOT),
-        TargetState::Active(ROOT),
+        TargetState::Activating(target::Activating { root: ROOT, handover: handover() }),
+        TargetState::Live(target::Live { root: ROOT, adopt: handover().adopt, forced: None }),
+        TargetState::Live(target::Live { root: ROOT, adopt: Bytes::default(), forced: Some(cause()) }),
+        TargetState::Active(target::Active { root: ROOT, reply: Bytes::new(b"{}".to_vec()).unwrap() }),
         TargetState::Dropping(target::Dropping { root: Some(ROOT), cause: cause() }),
         TargetState::Dropping(target::Dropping { root: None, cause: cause() }),
         TargetState::Dropped(cause()),
@@ -117,17 +121,19 @@ pub fn bodies() -> Vec<(String, Body)> {
         bodies.push((format!("precopy-{}", state.name()), Body::Precopy(precopy.with(state))));
     }
     for state in source_states() {
-        use SourceState::{Adopting, Answered, Relaying};
-        let relays = matches!(state, Relaying(_) | Answered(_) | Adopting(_));
+        let relays = matches!(state, SourceState::Relaying(_) | SourceState::Answered(_));
         let profile = if relays { Profile::Gateway } else { Profile::Embedded };
-        let unsealed = matches!(&state, Relaying(relaying) if relaying.root.is_none());
+        let unsealed = matches!(&state, SourceState::Relaying(relaying) if relaying.root.is_none());
         let suffix = if unsealed { "-unsealed" } else { "" };
         let record = SourceRecord { head: Head { profile, ..HEAD }, state };
         bodies.push((format!("source-{}{suffix}", record.state.name()), Body::Source(record)));
     }
     for state in target_states() {
-        let rootless = matches!(&state, TargetState::Dropping(dropping) if dropping.root.is_none());
-        let suffix = if rootless { "-rootless" } else { "" };
+        let suffix = match &state {
+            TargetState::Dropping(dropping) if dropping.root.is_none() => "-rootless",
+            TargetState::Live(live) if live.forced.is_some() => "-forced",
+            _ => "",
+        };
         bodies.push((format!("target-{}{suffix}", state.name()), Body::Target(TargetRecord { head: HEAD, state })));
     }
     bodies

@@ -229,7 +229,9 @@ fn file_of(call: &Call) -> Option<File> {
             let (application, name) = (resource.application.to_string(), resource.name.to_string());
             Wanted::OciImage { application, name, revision: resource.revision }.path()
         }
-        Call::CheckMachines | Call::Activate | Call::AdoptResources | Call::Abort => return None,
+        // No backup is made of what nobody here can read.
+        Call::ImportOpaque(_) => return None,
+        Call::CheckMachines(_) | Call::Activate(_) | Call::AdoptResources(_) | Call::Abort => return None,
     };
     Some(File::new(path.to_string_lossy(), call.blob()?))
 }

@@ -7,7 +7,7 @@ use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
-use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name};
+use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name, Reply};
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::import::{check_name, key};
@@ -65,9 +65,10 @@ impl Arrival for Embedded {
         self.blocking(move |inner| inner.rehearse(&calls)).await
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
         let call = call.clone();
-        self.blocking(move |inner| inner.perform(errand, &call)).await
+        self.blocking(move |inner| inner.perform(errand, &call)).await?;
+        Ok(Reply::default())
     }
 
     async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
@@ -154,13 +155,17 @@ impl Inner {
     pub(super) fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
         match call {
             Call::Import(blob) => self.stage_description(errand, *blob),
+            Call::ImportOpaque(opaque) => Err(refused(format!(
+                "this controller does not know what an export of kind \"{}\" holds; export the model as a description",
+                &*opaque.kind
+            ))),
             Call::ImportEntries(blob) => self.stage_entries(errand, *blob),
             Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
                 self.stage_binary(errand, call)
             }
-            Call::CheckMachines => self.finish_staging(errand),
-            Call::Activate => self.activate(errand),
-            Call::AdoptResources => self.adopt(errand),
+            Call::CheckMachines(_) => self.finish_staging(errand),
+            Call::Activate(_) => self.activate(errand),
+            Call::AdoptResources(_) => self.adopt(errand),
             Call::Abort => self.abort(errand),
         }
     }

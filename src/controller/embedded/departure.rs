@@ -7,7 +7,9 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::ModelFacts;
-use modelferry_protocol::snapshot::{AgentBinary, Call, Charm, LogSegment, Name, Resource, distinct_blobs};
+use modelferry_protocol::snapshot::{
+    AgentBinary, Call, Charm, LogSegment, Name, Params, Query, Resource, distinct_blobs,
+};
 
 use super::entries::usable;
 use super::import::key;
@@ -259,7 +261,7 @@ impl Inner {
             calls.push(Call::ImportEntries(self.store.put_bytes(&entries).map_err(ControllerError::storage)?));
         }
         calls.extend(self.binary_calls(record)?);
-        calls.push(Call::CheckMachines);
+        calls.push(Call::CheckMachines(Params::default()));
         Ok(Export { name: record.name.clone(), owner: record.owner.clone(), complete: !record.incomplete, calls })
     }
 
@@ -275,7 +277,7 @@ impl Inner {
 fn upload(wanted: &Wanted, blob: Blob) -> Call {
     let blob = blob.into();
     match wanted {
-        Wanted::Charm { url, .. } => Call::UploadCharm(Charm { url: Name::cut(url), blob }),
+        Wanted::Charm { url, .. } => Call::UploadCharm(Charm { blob, ..Charm::named(Name::cut(url)) }),
         Wanted::AgentBinary { version, .. } => {
             Call::UploadAgentBinary(AgentBinary { version: Name::cut(version), blob })
         }
@@ -284,6 +286,7 @@ fn upload(wanted: &Wanted, blob: Blob) -> Call {
                 application: Name::cut(application),
                 name: Name::cut(name),
                 revision: *revision,
+                query: Query::default(),
                 blob,
             })
         }

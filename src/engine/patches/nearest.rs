@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn revisions_and_versions_are_no_part_of_a_lineage() {
-        let charm = |url| lineage(&Call::UploadCharm(Charm { url: Name::cut(url), blob: BLOB })).unwrap().0;
+        let charm = |url| lineage(&Call::UploadCharm(Charm { blob: BLOB, ..Charm::named(Name::cut(url)) })).unwrap().0;
         assert_eq!(charm("ch:amd64/postgresql-843"), charm("ch:amd64/postgresql-99"));
         assert_ne!(charm("ch:amd64/postgresql-843"), charm("ch:amd64/postgresql-k8s-843"));
         let agent = |version| {
@@ -84,7 +84,15 @@ mod tests {
         assert_ne!(agent("3.6.23-ubuntu-amd64"), agent("3.6.23-ubuntu-arm64"));
         let resource = |revision| {
             let (application, name) = (Name::cut("db"), Name::cut("image"));
-            lineage(&Call::UploadResource(Resource { application, name, revision, blob: BLOB })).unwrap().0
+            lineage(&Call::UploadResource(Resource {
+                application,
+                name,
+                revision,
+                query: Default::default(),
+                blob: BLOB,
+            }))
+            .unwrap()
+            .0
         };
         assert_eq!(resource(1), resource(2));
     }

@@ -32,7 +32,7 @@ pub enum Asked {
 pub fn refusal(record: &SourceRecord, asked: Asked, id: &str) -> Option<EngineError> {
     let relays = record.head.profile == Profile::Gateway;
     let why = relays.then(|| why(&record.state, asked)).flatten()?.replace("{id}", id);
-    let undecided = matches!(record.state, SourceState::Answered(_) | SourceState::Adopting(_));
+    let undecided = matches!(record.state, SourceState::Answered(_) | SourceState::Committed(_));
     let state = record.state.name().to_owned();
     Some(EngineError::Relayed { id: id.to_owned(), state, why, undecided })
 }
@@ -40,9 +40,9 @@ pub fn refusal(record: &SourceRecord, asked: Asked, id: &str) -> Option<EngineEr
 /// Returns what is true in `state`, with `{id}` for the migration's; nothing where the machine takes what is asked.
 fn why(state: &SourceState, asked: Asked) -> Option<&'static str> {
     use Asked::*;
-    use SourceState::{Aborted, Adopting, Answered, Handed, Moved, Relaying};
+    use SourceState::{Aborted, Answered, Committed, Handed, Moved, Relaying};
     Some(match (state, asked) {
-        (Relaying(_), Abort) | (Relaying(_) | Adopting(_), Proof) => return None,
+        (Relaying(_), Abort) | (Relaying(_) | Committed(_), Proof) => return None,
 
         (Aborted(_), _) => "it has ended: the model is where it was",
         (Moved(_), _) => "it has ended: the model is on its target",
@@ -65,13 +65,13 @@ fn why(state: &SourceState, asked: Asked) -> Option<&'static str> {
         }
         (Answered(_), Proof) => "the Juju controller decides, and nothing that the target has signed can; bring it up",
 
-        (Adopting(_), Abort | Reclaim) => {
+        (Committed(_), Abort | Reclaim) => {
             "too late: the Juju controller has decided for the target, and cannot take the model back; bring the target up"
         }
-        (Adopting(_), Steer) => {
+        (Committed(_), Steer) => {
             "the Juju controller has decided for the target; the model goes as soon as that answers"
         }
-        (Adopting(_), Reap) => "the target has not said yet that the model is live there",
+        (Committed(_), Reap) => "the target has not said yet that the model is live there",
 
         (Handed(_), Abort | Reclaim) => "too late: the target has said that the model is live there",
         (Handed(_), Steer) => "the model is live on its target already",
@@ -112,13 +112,18 @@ mod tests {
         SourceRecord { head: Head { mid, model, epoch_to: 1, peer, journal, profile }, state }
     }
 
+    fn handed() -> source::Handed {
+        source::Handed { root: ROOT, reply: Default::default() }
+    }
+
     fn states() -> [SourceState; 6] {
         let answered = relay::Answered { root: ROOT, vote: Default::default(), arguments: Default::default() };
+        let committed = source::Committed { root: ROOT, vote: Default::default(), handover: Default::default() };
         [
             SourceState::Relaying(Relaying { root: Some(ROOT), deadline_ms: 1 }),
-            SourceState::Answered(answered.clone()),
-            SourceState::Adopting(answered),
-            SourceState::Handed(ROOT),
+            SourceState::Answered(answered),
+            SourceState::Committed(committed),
+            SourceState::Handed(handed()),
             SourceState::Moved(ROOT),
             SourceState::Aborted(Cause::cut("why")),
         ]
@@ -153,7 +158,7 @@ mod tests {
             let taken = matches!(source::on(&record, SourceInput::Abort(&cause)), Outcome::Record(_));
             let refused = refusal(&record, Asked::Abort, "ID");
             assert_eq!(taken, refused.is_none(), "{}", record.state.name());
-            let undecided = matches!(record.state, SourceState::Answered(_) | SourceState::Adopting(_));
+            let undecided = matches!(record.state, SourceState::Answered(_) | SourceState::Committed(_));
             let in_doubt = refused.is_some_and(|error| error.kind() == ErrorKind::InDoubt);
             assert_eq!(in_doubt, undecided, "{}", record.state.name());
             let seized = source::on(&record, SourceInput::Seize(&cause));
@@ -164,7 +169,7 @@ mod tests {
     #[test]
     fn a_migration_that_this_agent_decides_is_none_of_these() {
         for (_, asked) in COMMANDS {
-            assert!(refusal(&record(Profile::Embedded, SourceState::Handed(ROOT)), asked, "ID").is_none());
+            assert!(refusal(&record(Profile::Embedded, SourceState::Handed(handed())), asked, "ID").is_none());
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod orphan;
 pub mod redo;
 pub mod seal;
 pub mod source;
+mod staging;
 pub mod target;
 mod task;
 

@@ -5,7 +5,7 @@
 
 use modelferry_protocol::ids::{ModelUuid, Pin};
 use modelferry_protocol::record::{Body, Discarded};
-use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::snapshot::{Arguments, Call};
 
 use crate::controller::inventory::{Held, Place};
 use crate::controller::port::{ControllerError, Errand, Presence};
@@ -53,7 +53,9 @@ impl Orphan {
     /// Puts the model into service here: an operator says that it is to win, which is in the journal already.
     pub async fn serve(&self, core: &Core) -> Result<(), ControllerError> {
         match self.place {
-            Place::Arriving => core.parts.arrival.perform(self.errand, &Call::Activate).await,
+            Place::Arriving => {
+                core.parts.arrival.perform(self.errand, &Call::Activate(Arguments::default())).await.map(drop)
+            }
             _ => core.parts.departure.thaw(self.errand).await,
         }
     }

@@ -4,7 +4,7 @@
 //! migration, so that one which was performed changes nothing.
 
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::snapshot::{Arguments, Call};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
@@ -46,9 +46,9 @@ pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl
                 }
             }
             (Standing::Target(record), Some((Place::Arriving, true)))
-                if matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
+                if matches!(record.state, TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)) =>
             {
-                controller.perform(errand, &Call::Activate).await
+                controller.perform(errand, &Call::Activate(Arguments::default())).await.map(drop)
             }
             _ => continue,
         };

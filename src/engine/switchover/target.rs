@@ -1,37 +1,37 @@
-//! Drives the target's machine.
+//! Drives the target's machine. What its commands do to the controller: [`staging`](super::staging).
+
+use std::collections::BTreeMap;
 
 use modelferry_protocol::codec::Bytes;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Sealed, Switch, Vote};
 use modelferry_protocol::snapshot::{Call, Snapshot};
-use modelferry_protocol::switch::target::{self, TargetCommand, TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::target::{self, Staging, TargetCommand, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Outcome};
 
 use super::line::Turn;
-use super::seal;
+use super::staging::Unstaged;
 use super::task::{Side, Task};
-use crate::controller::port::{ControllerError, Presence};
+use crate::controller::port::ControllerError;
 use crate::engine::core::Core;
 use crate::engine::error::{EngineError, causes};
 use crate::engine::resolve::Resolving;
 use crate::engine::tracked::{Event, id_of};
 
-/// Why a model is not staged.
-enum Unstaged {
-    /// The disk is full: it is tried again for as long as the source waits.
-    Waits(ControllerError),
-    /// It will not get better: the copy is dropped.
-    Refused(Cause),
-}
-
 /// What a target keeps in mind beside its record.
 #[derive(Default)]
 pub struct Target {
     /// The snapshot that was sealed, while its blobs arrive.
-    sealed: Option<(Hash, Snapshot)>,
+    pub(super) sealed: Option<(Hash, Snapshot)>,
     /// Of the last seal heard: the vote repeats it. None is known after a restart.
     nonce: u64,
+    /// Whether the import that the record calls for was not sent yet: known to the process that has recorded it.
+    pub(super) unsent: bool,
+    /// The import that is to be performed ahead of the rest, as the source wrote it. None is known after a restart.
+    pub(super) import: Option<Call>,
+    /// Calls that the source wants performed ahead of the seal, by its ids, as long as they are not answered.
+    pub(super) asked: BTreeMap<u64, Call>,
 }
 
 /// The task of one migration at its target.
@@ -71,7 +71,10 @@ impl Side for Target {
     fn resolve(record: &TargetRecord, with: &Resolving) -> Outcome<TargetState> {
         let input = match (&record.state, with) {
             // Nothing is promised yet, so that no token is given back: a copy is given up.
-            (TargetState::Receiving | TargetState::Staging(_), Resolving::Renounce(cause)) => TargetInput::Drop(cause),
+            (
+                TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_),
+                Resolving::Renounce(cause),
+            ) => TargetInput::Drop(cause),
             _ => with.at_target(),
         };
         target::on(record, input)
@@ -99,23 +102,33 @@ impl Side for Target {
         task: &mut TargetTask,
         command: TargetCommand,
     ) -> Result<Option<Outcome<TargetState>>, ControllerError> {
-        let record = &task.record;
-        Ok(Some(match command {
-            TargetCommand::Stage => match task.stage().await {
-                Ok(()) => target::on(record, TargetInput::Done),
-                Err(Unstaged::Waits(error)) => return Err(error),
-                Err(Unstaged::Refused(cause)) => target::on(record, TargetInput::Drop(&cause)),
-            },
+        let staged = match command {
+            TargetCommand::Import => task.import().await,
+            TargetCommand::Stage => task.stage().await,
             TargetCommand::Activate => {
                 task.activate().await?;
-                target::on(record, TargetInput::Done)
+                Ok(())
             }
-            TargetCommand::Discard => match task.discard().await {
-                Ok(()) => target::on(record, TargetInput::Discarded),
-                Err(ControllerError::NotImporting) => target::on(record, TargetInput::FoundLive),
-                Err(error) => return Err(error),
-            },
-        }))
+            TargetCommand::Adopt => {
+                let reply = task.adopt().await?;
+                return Ok(Some(target::on(&task.record, TargetInput::Adopted(&reply))));
+            }
+            TargetCommand::Discard => {
+                return match task.discard().await {
+                    Ok(()) => Ok(Some(target::on(&task.record, TargetInput::Discarded))),
+                    Err(ControllerError::NotImporting) => Ok(Some(target::on(&task.record, TargetInput::FoundLive))),
+                    Err(error) => Err(error),
+                };
+            }
+        };
+        match staged {
+            Ok(()) => Ok(Some(target::on(&task.record, TargetInput::Done))),
+            Err(Unstaged::Waits(error)) => Err(error),
+            Err(Unstaged::Refused(cause)) => {
+                task.tell_failure(&cause).await;
+                Ok(Some(target::on(&task.record, TargetInput::Drop(&cause))))
+            }
+        }
     }
 
     async fn wait(task: &mut TargetTask) {
@@ -125,8 +138,10 @@ impl Side for Target {
     async fn event(task: &mut TargetTask, event: Event) {
         match event {
             Event::Heard { message, session } => {
-                if let Message::Seal(seal) = &*message {
-                    task.seal(seal).await;
+                match &*message {
+                    Message::Seal(seal) => task.seal(seal).await,
+                    Message::Stage(stage) => return task.asked(stage).await,
+                    _ => {}
                 }
                 let outcome = target::on(&task.record, TargetInput::Heard(&message));
                 task.outcome(outcome, "peer", Some(&session)).await;
@@ -141,54 +156,6 @@ impl Side for Target {
 }
 
 impl TargetTask {
-    async fn discard(&self) -> Result<(), ControllerError> {
-        self.pass("discard", "before")?;
-        self.core.parts.arrival.perform(self.errand(), &Call::Abort).await?;
-        self.pass("discard", "after")
-    }
-
-    /// Imports the model without taking it into service. Everything that can fail is tried here: after the
-    /// vote nothing may.
-    async fn stage(&self) -> Result<(), Unstaged> {
-        let fail = |text: String| {
-            Unstaged::Refused(Cause::cut(format!("failed to import model into target controller: {text}")))
-        };
-        let TargetState::Staging(root) = self.record.state else { return Err(fail("nothing is to be staged".into())) };
-        let (_, snapshot) = seal::read(&self.core, root).await.map_err(&fail)?;
-        let (arrival, errand) = (&self.core.parts.arrival, self.errand());
-        let refused = |error: ControllerError| match error.is_full() {
-            true => Unstaged::Waits(error),
-            false => fail(causes(&error)),
-        };
-        self.pass("stage", "before").map_err(refused)?;
-        match arrival.probe(errand).await.map_err(refused)? {
-            Presence::Staged => return Ok(()),
-            // Half of it may be here from before a crash: every call can be repeated. An abort is no way to begin
-            // anew, since it ends the migration on this controller for ever.
-            Presence::Absent | Presence::Importing => {}
-            Presence::Live | Presence::Other => {
-                return Err(fail(format!("model with same UUID already exists ({})", errand.model)));
-            }
-        }
-        for call in snapshot.calls.iter() {
-            arrival.perform(errand, call).await.map_err(refused)?;
-            // The half staged copy is a case of its own.
-            self.pass("stage", "within").map_err(refused)?;
-        }
-        self.pass("stage", "after").map_err(refused)
-    }
-
-    /// Takes the model into service: the source has given it away.
-    async fn activate(&self) -> Result<(), ControllerError> {
-        let (arrival, errand) = (&self.core.parts.arrival, self.errand());
-        self.pass("activate", "before")?;
-        if arrival.probe(errand).await? != Presence::Live {
-            arrival.perform(errand, &Call::Activate).await?;
-        }
-        arrival.perform(errand, &Call::AdoptResources).await?;
-        self.pass("activate", "after")
-    }
-
     /// Waits in a state without a command: for bytes, and for the source's word.
     async fn wait(&mut self) {
         let state = self.record.state.clone();
@@ -197,13 +164,18 @@ impl TargetTask {
             Some(conversation) => self.say_to(&conversation).await,
             None => self.tracked.wait_for_peer(),
         }
+        // What was asked for while a command ran.
+        self.stage_ahead().await;
         let tracked = self.tracked.clone();
         while self.record.state == state {
             tokio::select! {
                 biased;
                 () = self.core.halting(), if !self.freed => return,
                 Some(event) = self.mailbox.recv() => Target::event(self, event).await,
-                () = tracked.blob_arrived.notified() => self.complete_if_all_is_here().await,
+                () = tracked.blob_arrived.notified() => {
+                    self.stage_ahead().await;
+                    self.complete_if_all_is_here().await;
+                }
                 turn = self.line.turn() => match (turn, self.line.conversation()) {
                     (Turn::Up | Turn::Repeat, Some(conversation)) => {
                         self.tracked.set_waiting(None);
@@ -218,7 +190,8 @@ impl TargetTask {
     /// Takes in what is handed over, and keeps it: staging needs it after a crash as well.
     async fn seal(&mut self, seal: &Sealed) {
         self.side.nonce = seal.nonce;
-        if !matches!(self.record.state, TargetState::Receiving) || seal.snapshot.is_empty() {
+        let waits = matches!(self.record.state, TargetState::Receiving | TargetState::Imported(_));
+        if !waits || seal.snapshot.is_empty() {
             return;
         }
         let head = &self.record.head;
@@ -260,6 +233,7 @@ impl TargetTask {
 
     async fn complete_if_all_is_here(&mut self) {
         let Some((root, snapshot)) = &self.side.sealed else { return };
+        let description = snapshot.description();
         let (root, blobs, store) = (*root, snapshot.blobs(), self.core.parts.store.clone());
         let missing = Core::blocking(move || {
             blobs.iter().find_map(|blob| match store.size(blob.hash) {
@@ -271,7 +245,7 @@ impl TargetTask {
         match missing {
             None => {
                 self.side.sealed = None;
-                self.input(TargetInput::Complete(root)).await;
+                self.input(TargetInput::Complete { root, description }).await;
             }
             Some((_, Ok(None))) => {}
             Some((blob, Ok(Some(bytes)))) => {
@@ -285,8 +259,14 @@ impl TargetTask {
         }
     }
 
-    async fn input(&mut self, input: TargetInput<'_>) {
+    pub(super) async fn input(&mut self, input: TargetInput<'_>) {
         let outcome = target::on(&self.record, input);
+        // From here on the import may have been sent, as far as another process can know.
+        let imports = matches!(
+            &outcome,
+            Outcome::Record(TargetState::Importing(_) | TargetState::Staging(Staging { imported: false, .. }))
+        );
+        self.side.unsent = imports;
         self.outcome(outcome, "agent", None).await;
     }
 }

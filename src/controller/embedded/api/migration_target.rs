@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::plan::ModelFacts;
-use modelferry_protocol::snapshot::{Call as Step, Name};
+use modelferry_protocol::snapshot::{Arguments, Call as Step, Name, Params};
 use serde_json::{Value, json};
 
 use super::super::Inner;
@@ -62,8 +62,8 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
             let (record, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
             reply(&inner.check_machines(&record, errand).map_err(refused)?)
         }
-        "Activate" => perform(&Step::Activate),
-        "AdoptResources" => perform(&Step::AdoptResources),
+        "Activate" => perform(&Step::Activate(Arguments::default())),
+        "AdoptResources" => perform(&Step::AdoptResources(Params::default())),
         "Abort" => perform(&Step::Abort),
         "LatestLogTime" => {
             let (_, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
@@ -220,7 +220,7 @@ impl Inner {
             .map(|wanted| ErrorResult { error: Some(RpcError::plain(format!("{wanted} was not uploaded"))) })
             .collect();
         if results.is_empty() {
-            self.perform(errand, &Step::CheckMachines)?;
+            self.perform(errand, &Step::CheckMachines(Params::default()))?;
         }
         Ok(ErrorResults { results })
     }

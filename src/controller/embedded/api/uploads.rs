@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use hyper::Method;
 use hyper::header::HeaderName;
 use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call as Step, Charm, Name, Resource};
+use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call as Step, Charm, Name, Query, Resource};
 use ring::digest;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -81,7 +81,7 @@ impl Api {
         if !sha256.starts_with(named) {
             return Err(bad(format!("Uploaded charm sha256 ({sha256}) does not match sha in url ({named})")));
         }
-        self.stage(errand, Step::UploadCharm(Charm { url: Name::cut(&url), blob })).await?;
+        self.stage(errand, Step::UploadCharm(Charm { blob, ..Charm::named(Name::cut(&url)) })).await?;
         Ok(HttpReply::json(&json!({ "charm-url": url })).header(HeaderName::from_static(JUJU_CURL), &url))
     }
 
@@ -115,7 +115,8 @@ impl Api {
             let _stored = self.inner().store.lease_with_puts();
             let Stored { blob, .. } = self.store_body(request).await?;
             let (application, name) = (Name::cut(&application), Name::cut(&name));
-            self.stage(errand, Step::UploadResource(Resource { application, name, revision, blob })).await?;
+            let query = Query::default();
+            self.stage(errand, Step::UploadResource(Resource { application, name, revision, query, blob })).await?;
         }
         Ok(resource_reply(&id))
     }

@@ -102,7 +102,7 @@ async fn a_binary_that_is_gone_is_found_before_anything_moves() {
 async fn arrived() -> (EmbeddedRig, Vec<Call>) {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let calls = handed_over(&source, &target).await;
-    for call in calls.iter().chain(&[Call::Activate]) {
+    for call in calls.iter().chain(&[Call::Activate(Default::default())]) {
         target.embedded.perform(errand(), call).await.unwrap();
     }
     (target, calls)
@@ -131,8 +131,8 @@ async fn an_audit_tells_what_differs_from_what_was_handed_over() {
     let more = b"{\"number\":1,\"key\":\"colour\",\"value\":\"another\"}\n";
     calls[1] = Call::ImportEntries(target.store.put_bytes(more).unwrap());
     let charm = modelferry_protocol::snapshot::Charm {
-        url: modelferry_protocol::snapshot::Name::cut("ch:never-1"),
         blob: other,
+        ..modelferry_protocol::snapshot::Charm::named(modelferry_protocol::snapshot::Name::cut("ch:never-1"))
     };
     calls.push(Call::UploadCharm(charm));
     let findings = target.embedded.audit(errand(), &calls).await.unwrap();

@@ -201,6 +201,6 @@ async fn a_model_without_its_binaries_moves_and_stays_incomplete() {
         }
         target.embedded.perform(errand, call).await.unwrap();
     }
-    target.embedded.perform(errand, &modelferry_protocol::snapshot::Call::Activate).await.unwrap();
+    target.embedded.perform(errand, &modelferry_protocol::snapshot::Call::Activate(Default::default())).await.unwrap();
     assert!(target.embedded.model("prod").unwrap().row.incomplete);
 }

@@ -1,0 +1,242 @@
+//! One call about a model at a time.
+//!
+//! Juju's controllers exclude nothing: an activation that is under way while an abort is answered may win, and one that
+//! was sent long ago may land later. So a call waits for the end of the one before it about the same model, and is
+//! carried to its end although nobody waits for it any more.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::plan::{Finding, ModelFacts, Networks};
+use modelferry_protocol::snapshot::{Call, LogSegment, Reply};
+use modelferry_protocol::stream::Open;
+use tokio::sync::Mutex as Turn;
+
+use super::inventory::Held;
+use super::port::{Arrival, ControllerError, Duplex, Errand, Holding, Presence, Said, VerbatimCall};
+
+/// A target controller that is asked one thing about a model at a time.
+pub struct Serial {
+    inner: Arc<dyn Arrival>,
+    turns: Mutex<HashMap<ModelUuid, Weak<Turn<()>>>>,
+}
+
+/// Returns the controller as the engine may use it: with turns, unless it keeps migrations apart by itself.
+pub fn serialised(arrival: Arc<dyn Arrival>) -> Arc<dyn Arrival> {
+    match arrival.keeps_migrations() {
+        true => arrival,
+        false => Arc::new(Serial { inner: arrival, turns: Mutex::default() }),
+    }
+}
+
+impl Serial {
+    fn turn(&self, model: ModelUuid) -> Arc<Turn<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = turns.get(&model).and_then(Weak::upgrade).unwrap_or_default();
+        turns.insert(model, Arc::downgrade(&turn));
+        turn
+    }
+
+    /// Makes a call in its turn. It ends even if the caller does not wait for it.
+    async fn alone<R, F>(
+        &self,
+        model: ModelUuid,
+        call: impl FnOnce(Arc<dyn Arrival>) -> F + Send + 'static,
+    ) -> Result<R, ControllerError>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, ControllerError>> + Send + 'static,
+    {
+        let (inner, turn) = (self.inner.clone(), self.turn(model));
+        let made = tokio::spawn(async move {
+            let _turn = turn.lock().await;
+            call(inner).await
+        });
+        made.await
+            .unwrap_or_else(|ended| Err(ControllerError::Unknown(format!("the call has not ended well: {ended}"))))
+    }
+}
+
+#[async_trait]
+impl Arrival for Serial {
+    fn keeps_migrations(&self) -> bool {
+        self.inner.keeps_migrations()
+    }
+
+    async fn card(&self) -> Result<ControllerCard, ControllerError> {
+        self.inner.card().await
+    }
+
+    async fn holdings(&self) -> Result<Vec<Holding>, ControllerError> {
+        self.inner.holdings().await
+    }
+
+    async fn places(&self) -> Result<Option<Vec<Held>>, ControllerError> {
+        self.inner.places().await
+    }
+
+    async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+        let facts = facts.clone();
+        self.alone(facts.uuid, async move |inner| inner.prechecks(&facts).await).await
+    }
+
+    async fn networks(&self) -> Result<Networks, ControllerError> {
+        self.inner.networks().await
+    }
+
+    async fn rehearse(&self, errand: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+        let calls = calls.to_vec();
+        self.alone(errand.model, async move |inner| inner.rehearse(errand, &calls).await).await
+    }
+
+    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+        let call = call.clone();
+        self.alone(errand.model, async move |inner| inner.perform(errand, &call).await).await
+    }
+
+    async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
+        // Not carried to its end: who asked may cancel it, and nothing that is relayed changes an owner.
+        let turn = self.turn(call.model);
+        let _turn = turn.lock().await;
+        self.inner.relay(call).await
+    }
+
+    async fn stream(&self, open: &Open) -> Result<Box<dyn Duplex>, ControllerError> {
+        self.inner.stream(open).await
+    }
+
+    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+        self.alone(errand.model, async move |inner| inner.latest_log_time(errand).await).await
+    }
+
+    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+        let segment = segment.clone();
+        self.alone(errand.model, async move |inner| inner.take_log(errand, &segment).await).await
+    }
+
+    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+        self.alone(errand.model, async move |inner| inner.probe(errand).await).await
+    }
+
+    async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+        let calls = calls.to_vec();
+        self.alone(errand.model, async move |inner| inner.audit(errand, &calls).await).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use modelferry_protocol::ids::MigrationId;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// A controller whose calls last until somebody lets them end.
+    #[derive(Default)]
+    struct Slow {
+        keeps: bool,
+        under_way: AtomicUsize,
+        ended: AtomicUsize,
+        together: AtomicUsize,
+        gate: Option<Semaphore>,
+    }
+
+    #[async_trait]
+    impl Arrival for Slow {
+        fn keeps_migrations(&self) -> bool {
+            self.keeps
+        }
+
+        async fn card(&self) -> Result<ControllerCard, ControllerError> {
+            Ok(ControllerCard::default())
+        }
+
+        async fn prechecks(&self, _: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+            Ok(Vec::new())
+        }
+
+        async fn perform(&self, _: Errand, _: &Call) -> Result<Reply, ControllerError> {
+            self.together.fetch_max(self.under_way.fetch_add(1, SeqCst) + 1, SeqCst);
+            let gate = self.gate.as_ref().expect("a gate");
+            gate.acquire().await.expect("it stays open").forget();
+            self.under_way.fetch_sub(1, SeqCst);
+            self.ended.fetch_add(1, SeqCst);
+            Ok(Reply::default())
+        }
+
+        async fn latest_log_time(&self, _: Errand) -> Result<u64, ControllerError> {
+            Ok(0)
+        }
+
+        async fn take_log(&self, _: Errand, _: &LogSegment) -> Result<u64, ControllerError> {
+            Ok(0)
+        }
+
+        async fn probe(&self, _: Errand) -> Result<Presence, ControllerError> {
+            Ok(Presence::Absent)
+        }
+    }
+
+    fn slow(keeps: bool) -> (Arc<Slow>, Arc<dyn Arrival>) {
+        let slow = Arc::new(Slow { keeps, gate: Some(Semaphore::new(0)), ..Slow::default() });
+        (slow.clone(), serialised(slow))
+    }
+
+    fn errand(model: u8) -> Errand {
+        Errand { mid: MigrationId([1; 16]), model: ModelUuid([model; 16]) }
+    }
+
+    async fn until(seen: impl Fn() -> bool) {
+        while !seen() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_about_a_model_waits_for_the_end_of_the_one_before_though_nobody_waits_for_that() {
+        let (slow, arrival) = slow(false);
+        let first = tokio::spawn({
+            let arrival = arrival.clone();
+            async move { arrival.perform(errand(1), &Call::Activate(Default::default())).await.map(drop) }
+        });
+        until(|| slow.under_way.load(SeqCst) == 1).await;
+        // The agent gives it up; the controller does not know that.
+        first.abort();
+        let second = tokio::spawn({
+            let arrival = arrival.clone();
+            async move { arrival.perform(errand(1), &Call::Abort).await.map(drop) }
+        });
+        let other = tokio::spawn(async move { arrival.perform(errand(2), &Call::Abort).await.map(drop) });
+        until(|| slow.under_way.load(SeqCst) == 2).await;
+        assert_eq!(slow.ended.load(SeqCst), 0, "of another model, at once");
+        slow.gate.as_ref().unwrap().add_permits(3);
+        second.await.unwrap().unwrap();
+        other.await.unwrap().unwrap();
+        assert_eq!(
+            (slow.ended.load(SeqCst), slow.together.load(SeqCst)),
+            (3, 2),
+            "the abandoned one has ended as well"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_controller_that_keeps_migrations_apart_is_asked_without_turns() {
+        let (slow, arrival) = slow(true);
+        let calls = [Call::Abort, Call::Abort].map(|call| {
+            let arrival = arrival.clone();
+            tokio::spawn(async move { arrival.perform(errand(1), &call).await.map(drop) })
+        });
+        until(|| slow.under_way.load(SeqCst) == 2).await;
+        slow.gate.as_ref().unwrap().add_permits(2);
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    }
+}

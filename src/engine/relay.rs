@@ -1,0 +1,252 @@
+//! What two controllers say to each other and no agent has to understand: single calls, and byte streams.
+//!
+//! A call is made at most once: after a cut nobody knows what came of it, and the controller that made it decides whether
+//! it asks again. What changes a model's owner is never relayed so; that is the switchover's.
+
+use std::sync::Arc;
+
+use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::limits::{VERBATIM_BYTES_MAX, VERBATIM_FRAME_BYTES_MAX};
+use modelferry_protocol::message::{Message, Told};
+use modelferry_protocol::plan::{Answer, Payload, Question, Relayed, Verbatim};
+use modelferry_protocol::snapshot::{BlobRef, Name};
+use modelferry_protocol::stream::Open;
+use modelferry_protocol::switch::target::{TargetRecord, TargetState};
+use modelferry_protocol::switch::{Head, Profile};
+use modelferry_protocol::version::Feature;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+
+use super::Engine;
+use super::conversation::Conversation;
+use super::core::Core;
+use super::error::{EngineError, causes};
+use super::history::History;
+use super::parcel::{self, Arriving};
+use super::reach::Reach;
+use super::tracked::Tracked;
+use super::transfer::send;
+use crate::controller::port::{Said, VerbatimCall};
+use crate::link::{ByteStream, IncomingStream, Session, StreamInbox};
+
+/// Bytes between a byte stream and whoever reads and writes it here, each way.
+const PIPE_BYTES: usize = 64 << 10;
+/// The methods that are never relayed, of the facade `MigrationTarget`.
+const OWNERSHIP: [&str; 4] = ["Import", "Activate", "AdoptResources", "Abort"];
+
+/// Returns what blobs are offered and taken in under, which is no migration.
+fn exchange(core: &Core, session: &Session, id: MigrationId, model: ModelUuid) -> (Head, Arc<Tracked>) {
+    let (peer, journal) = (session.peer(), core.parts.journal.id());
+    let head = Head { mid: id, model, epoch_to: 0, peer, journal, profile: Profile::Gateway };
+    let record = TargetRecord { head, state: TargetState::Receiving };
+    let terms = parcel::terms(id, model, Name::default(), Name::default());
+    let tracked = Tracked::new(terms, core.parts.link.pin(), peer, Standing::Target(record), History::default());
+    (head, tracked)
+}
+
+fn arriving(core: &Arc<Core>, session: &Session, id: MigrationId, model: ModelUuid) -> Result<Arriving, String> {
+    let (head, _) = exchange(core, session, id, model);
+    let record = TargetRecord { head, state: TargetState::Receiving };
+    let terms = parcel::terms(id, model, Name::default(), Name::default());
+    Arriving::begin(core, session, terms, Standing::Target(record), Vec::new(), |_| false)
+}
+
+/// Returns bytes as they travel: in the frame if they fit, else as a blob in the store.
+async fn packed(core: &Core, bytes: Vec<u8>) -> Result<Payload, String> {
+    if bytes.len() as u64 > VERBATIM_BYTES_MAX {
+        return Err(format!("{} bytes are more than the {VERBATIM_BYTES_MAX} that are passed on", bytes.len()));
+    }
+    if bytes.len() <= VERBATIM_FRAME_BYTES_MAX {
+        return Ok(Payload::Inline(Bytes::new(bytes).map_err(|error| error.to_string())?));
+    }
+    let store = core.parts.store.clone();
+    let stored = Core::blocking(move || store.put_bytes(&bytes)).await;
+    stored.map(Payload::Blob).map_err(|error| error.to_string())
+}
+
+/// Returns the bytes that have travelled, and waits for them where they are a blob.
+async fn unpacked(core: &Core, payload: Payload, arriving: &mut Arriving) -> Result<Vec<u8>, String> {
+    let blob = match payload {
+        Payload::Inline(bytes) => return Ok(bytes.to_vec()),
+        Payload::Blob(blob) => blob,
+    };
+    if blob.bytes > VERBATIM_BYTES_MAX {
+        return Err(format!("{} bytes are more than the {VERBATIM_BYTES_MAX} that are passed on", blob.bytes));
+    }
+    arriving.expect(vec![blob]);
+    arriving.arrive().await?;
+    let store = core.parts.store.clone();
+    let read = Core::blocking(move || store.read(blob, VERBATIM_BYTES_MAX)).await;
+    read.map_err(|error| error.to_string())
+}
+
+fn blobs(payload: &Payload) -> Vec<BlobRef> {
+    match payload {
+        Payload::Inline(_) => Vec::new(),
+        Payload::Blob(blob) => vec![*blob],
+    }
+}
+
+/// Begins to take in what a call brings: a blob of it is offered right behind the question.
+///
+/// Errors: why it is not taken in.
+pub fn begin(core: &Arc<Core>, session: &Session, call: &Verbatim) -> Result<Arriving, String> {
+    arriving(core, session, call.id, call.model)
+}
+
+/// Makes a call of the peer's at this side's controller, and answers it. `arriving`: what it brings.
+pub async fn answer(
+    core: Arc<Core>,
+    conversation: Arc<Conversation>,
+    id: u64,
+    call: Verbatim,
+    arriving: Result<Arriving, String>,
+) {
+    let session = conversation.session.clone();
+    // What is stored here for it is nobody's.
+    let _lease = core.parts.store.lease_with_puts();
+    let relayed = match arriving {
+        Ok(arriving) => relayed(&core, &call, arriving).await,
+        Err(text) => Err(text),
+    };
+    let (answer, blobs) = match relayed {
+        Ok(relayed) => {
+            let (Relayed::Response(payload) | Relayed::Error(payload)) = &relayed;
+            let blobs = blobs(payload);
+            (Answer::Relayed(Box::new(relayed)), blobs)
+        }
+        Err(text) => (Answer::Failed(Text::cut(text)), Vec::new()),
+    };
+    Core::say(&session, Message::Told(Told { id, answer })).await;
+    if !blobs.is_empty() {
+        let (_, tracked) = exchange(&core, &session, call.id, call.model);
+        if let Err(error) = send::send(&core, &conversation, &tracked, &blobs).await {
+            tracing::warn!(peer = %session.peer_name(), "a reply could not be sent: {error}");
+        }
+    }
+}
+
+async fn relayed(core: &Core, call: &Verbatim, mut arriving: Arriving) -> Result<Relayed, String> {
+    if &*call.facade == "MigrationTarget" && OWNERSHIP.contains(&&*call.method) {
+        return Err(format!("`{}` changes a model's owner, and is not passed on as it is", &*call.method));
+    }
+    let params = unpacked(core, call.params.clone(), &mut arriving).await?;
+    let call = VerbatimCall {
+        model: call.model,
+        facade: call.facade.to_string(),
+        version: call.version,
+        method: call.method.to_string(),
+        params,
+    };
+    match core.parts.arrival.relay(&call).await.map_err(|error| causes(&error))? {
+        Said::Response(bytes) => packed(core, bytes).await.map(Relayed::Response),
+        Said::Error(bytes) => packed(core, bytes).await.map(Relayed::Error),
+    }
+}
+
+/// Serves the byte streams that a peer opens.
+pub async fn serve_streams(core: Arc<Core>, mut streams: StreamInbox) {
+    let mut served = tokio::task::JoinSet::new();
+    while let Some(IncomingStream { open, stream }) = streams.recv().await {
+        while served.try_join_next().is_some() {}
+        let core = core.clone();
+        served.spawn(async move {
+            match core.parts.arrival.stream(&open).await {
+                Ok(io) => join(stream, io).await,
+                Err(error) => stream.writer.end(&causes(&error)).await,
+            }
+        });
+    }
+}
+
+/// Carries what is read on one side to the other, both ways, until both have ended, or one has broken: then the other is
+/// given up as well.
+async fn join(stream: ByteStream, io: impl AsyncRead + AsyncWrite) {
+    let ByteStream { mut reader, mut writer } = stream;
+    let (mut from, mut to) = tokio::io::split(io);
+    let coming = async {
+        while let Some(bytes) = reader.read().await? {
+            to.write_all(&bytes).await.map_err(|error| error.to_string())?;
+        }
+        to.shutdown().await.map_err(|error| error.to_string())
+    };
+    let going = async {
+        let mut buffer = vec![0; PIPE_BYTES];
+        loop {
+            match from.read(&mut buffer).await.map_err(|error| error.to_string())? {
+                0 => break,
+                bytes => writer.write(&buffer[..bytes]).await?,
+            }
+        }
+        writer.end("").await;
+        Ok::<_, String>(())
+    };
+    if let Err(error) = tokio::try_join!(coming, going) {
+        tracing::debug!("a byte stream broke: {error}");
+    }
+}
+
+impl Engine {
+    /// Makes a call at a peer's controller, as it is, and returns what that said. Dropped, the call is cancelled there.
+    ///
+    /// Errors: [`EngineError::Peer`] with the peer's reason; [`EngineError::Unanswered`] if the connection ended: then
+    /// nobody knows what came of the call.
+    pub async fn relay(&self, peer: &str, call: VerbatimCall) -> Result<Said, EngineError> {
+        let core = &self.0;
+        let Reach { conversation, .. } = self.reach(peer).await?;
+        let session = conversation.session.clone();
+        let failed = |text: String| EngineError::Peer { peer: session.peer_name(), text };
+        if !session.agreed().has(Feature::Relay) {
+            return Err(failed("its agent passes no calls on; upgrade it".to_owned()));
+        }
+        let _lease = core.parts.store.lease_with_puts();
+        let id = MigrationId(*uuid::Uuid::new_v4().as_bytes());
+        let mut arriving = arriving(core, &session, id, call.model).map_err(failed)?;
+        let params = packed(core, call.params).await.map_err(failed)?;
+        let given = blobs(&params);
+        let (facade, method) = (Name::cut(call.facade), Name::cut(call.method));
+        let verbatim = Verbatim { id, model: call.model, facade, version: call.version, method, params };
+        let mut answer = std::pin::pin!(conversation.ask_cancellable(Question::Relay(Box::new(verbatim))));
+        let (_, tracked) = exchange(core, &session, id, call.model);
+        let mut sending = std::pin::pin!(send::send(core, &conversation, &tracked, &given));
+        let mut sent = given.is_empty();
+        let answer = loop {
+            tokio::select! {
+                // The question goes out before the blob is offered, which means nothing without it.
+                biased;
+                answer = &mut answer => break answer?,
+                done = &mut sending, if !sent => {
+                    done.map_err(|error| failed(error.to_string()))?;
+                    sent = true;
+                }
+            }
+        };
+        match answer {
+            Answer::Relayed(relayed) => match *relayed {
+                Relayed::Response(payload) => {
+                    unpacked(core, payload, &mut arriving).await.map(Said::Response).map_err(failed)
+                }
+                Relayed::Error(payload) => {
+                    unpacked(core, payload, &mut arriving).await.map(Said::Error).map_err(failed)
+                }
+            },
+            Answer::Failed(text) => Err(failed(text.into_string())),
+            _ => Err(failed("it answered another question".to_owned())),
+        }
+    }
+
+    /// Opens a byte stream to a peer's controller, and returns this end of it.
+    ///
+    /// Errors: [`EngineError::Peer`] where the peer has none, or no more of them.
+    pub async fn open_stream(&self, peer: &str, open: Open) -> Result<DuplexStream, EngineError> {
+        let Reach { conversation, .. } = self.reach(peer).await?;
+        let session = &conversation.session;
+        let stream = session.open_stream(open).await;
+        let stream =
+            stream.map_err(|error| EngineError::Peer { peer: session.peer_name(), text: error.to_string() })?;
+        let (here, there) = tokio::io::duplex(PIPE_BYTES);
+        tokio::spawn(join(stream, there));
+        Ok(here)
+    }
+}

@@ -115,7 +115,7 @@ fn usable() -> bool {
 }
 
 table! {
-    /// The embedded controller that every agent hosts: what it claims to be, as checks of a migration look at it.
+    /// The embedded controller that every agent hosts, and the properties that the checks of a migration look at.
     [Default] pub(super) struct EmbeddedTable in "embedded" {
         /// The controller's name.
         name: Option<super::file::Named> => "(the host's name)",
@@ -125,13 +125,14 @@ table! {
         region: String => "" [serde(default)],
         /// The cloud's type.
         r#type: Option<super::file::Named> => "lxd",
-        /// The version of Juju that the controller claims. Models of a newer one are refused.
+        /// The version of Juju that the controller claims to be. Models of a newer version are refused.
         version: Option<super::file::Version> => "3.6.23",
         /// The API addresses that redirects and logins name.
         addresses: Vec<super::file::HostPort> => "(where `[embedded.api]` listens)" [serde(default)],
-        /// The controller's identity provider. A model with external users moves between controllers of one provider alone.
+        /// The URL of the controller's identity provider. A model with external users moves only between controllers
+        /// with the same provider.
         identity_url: String => "" [serde(default)],
-        /// Whether live models of real controllers may come. For tests alone: nothing would run their units.
+        /// Whether to accept live models of real controllers. For tests only: nothing would run their units.
         accept_live_models: bool => "false" [serde(default)],
         /// Network spaces.
         spaces: Vec<SpaceConfig> => "[]" [serde(default)],
@@ -143,7 +144,7 @@ table! {
         credentials: Vec<CredentialConfig> => "[]" [serde(default)],
         /// The controller's API.
         api: Option<ApiTable> => "(none)",
-        /// What versions of Juju refuse to import, besides what is shipped: `docs/refusals.md`.
+        /// Rows about what versions of Juju refuse to import, in addition to the shipped ones: `docs/refusals.md`.
         refusals: Vec<RefusalConfig> => "[]" [serde(default)],
     }
 }

@@ -19,9 +19,9 @@ use super::{
 };
 
 table! {
-    /// Where the agent lives, and who may ask it.
+    /// The agent's paths and UDP address, and who may change things.
     [Default] pub(super) struct File in "" {
-        /// Where everything durable is kept: identity, journal, store, models.
+        /// The directory of everything durable: identity, journal, store, models.
         pub(super) state_dir: Option<Absolute>
             => "(under systemd its state directory; `/var/lib/modelferry` as root, else `~/.local/state/modelferry`)"
             [serde(alias = "state_dir")],
@@ -32,18 +32,18 @@ table! {
         /// A group whose members may type commands that change something, such as `migrate`; root and the agent's own user always
         /// may. Commands that only show something, such as `status`, are open to every user who can connect to the socket.
         pub(super) admin_group: Option<Named> => "" [serde(alias = "admin_group")],
-        /// The UDP address where peers are heard. `[::]` is every address of the host; without IPv6 in the kernel it is every
-        /// IPv4 address.
+        /// The UDP address to listen on for peers. `[::]` means every address of the host, or every IPv4 address if the
+        /// kernel lacks IPv6.
         pub(super) listen: Option<Address> => "[::]:17171",
         /// Limits of migrations.
         pub(super) migration: Option<MigrationTable> => "(see below)",
-        /// How binaries travel.
+        /// How to send binaries.
         pub(super) transfer: Option<TransferConfig> => "(see below)",
-        /// How much may be sent, and when.
+        /// How fast to send, and limits.
         pub(super) link: Option<LinkTable> => "(see below)",
-        /// What the store keeps.
+        /// Limits for binaries that are no longer needed.
         pub(super) store: Option<StoreTable> => "(see below)",
-        /// What is logged.
+        /// Logging.
         pub(super) log: Option<LogTable> => "(see below)",
         /// The embedded controller.
         pub(super) embedded: Option<EmbeddedTable> => "(see below)",
@@ -51,14 +51,14 @@ table! {
 }
 
 table! {
-    /// Limits of migrations from this host, and of those that come here.
+    /// Limits of migrations from and to this host.
     [Default] pub(super) struct MigrationTable in "migration" {
-        /// How long a model may stay frozen before its migration is given up; `migrate --max-freeze` overrides it.
+        /// How long a model may stay frozen before its migration is given up. `migrate --max-freeze` overrides it.
         max_freeze: Option<Span> => "10m",
-        /// How old the target's vote may be when the source decides on it. A target that has been silent for longer is asked
-        /// again first.
+        /// The maximum age of the target's vote when the source decides. If the target has been silent for longer, the
+        /// source asks it again first.
         commit_freshness: Option<Span> => "5s",
-        /// How many migrations from here copy at once. The others are queued.
+        /// How many migrations from this host copy at once. The others wait in a queue.
         max_parallel: Option<NonZeroUsize> => "2",
         /// How long a migration may be undecided before `status` shows it in doubt. Every switchover is undecided for a round
         /// trip.
@@ -78,7 +78,7 @@ impl MigrationTable {
 }
 
 table! {
-    /// What is logged, to the journal under systemd and else to standard error.
+    /// Logging, to the journal under systemd, else to standard error.
     [Default] pub(super) struct LogTable in "log" {
         /// A level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module such as `info,modelferry::link=debug`.
         pub(super) filter: Option<Filter> => "info",

@@ -35,12 +35,12 @@ pub const TABLES: [Table; 15] = [
 /// Text before the tables.
 const ABOUT: [&str; 4] = [
     "An agent reads one TOML file, once, when it starts: `modelferry agent --config FILE`. The packaged unit reads \
-     `/etc/modelferry/modelferry.toml`. Without a file, and of keys that are not there, the defaults hold.",
-    "A key that is not known, or a value that makes no sense, is refused with its line; the agent then does not start, and \
-     ends with 78. `systemctl restart modelferry` takes a change in; migrations go on where they were.",
-    "A duration is such as `90s`, `10m`, `1h30m` or `7d`; a rate such as `20mbit`, `500kbit` or `1gbit`, and `0` is a pause; a \
-     size such as `50GiB`, `512MiB` or `0`.",
-    "Commands find the agent of their host by the same rules. Give them `--config FILE` or `--socket PATH` where the \
+     `/etc/modelferry/modelferry.toml`. Missing keys, or a missing file, leave the defaults in force.",
+    "An agent does not start with an unknown key or an invalid value. It reports the line and exits with 78. \
+     `systemctl restart modelferry` applies a change; running migrations continue where they were.",
+    "Durations look like `90s`, `10m`, `1h30m` or `7d`; rates like `20mbit`, `500kbit` or `1gbit`, where `0` is a pause; \
+     sizes like `50GiB`, `512MiB` or `0`.",
+    "Commands use the same rules to find the agent of their host. Give them `--config FILE` or `--socket PATH` if the \
      configuration names another socket.",
 ];
 
@@ -84,6 +84,7 @@ fn default(key: &Key) -> String {
     }
 }
 
+/// Returns the text of `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut text = String::from(
         "# Configuration\n\n<!-- Made of the tables that the agent parses: UPDATE_GOLDEN=1 cargo test --lib config::reference -->\n",
@@ -106,6 +107,7 @@ pub fn markdown() -> String {
     text
 }
 
+/// Returns the manual page modelferry.toml(5).
 pub fn manual() -> String {
     let mut roff = Roff::new();
     roff.control("TH", ["modelferry.toml", "5"]);

@@ -28,11 +28,11 @@ impl Default for StoreConfig {
 }
 
 table! {
-    /// What the store keeps although nobody needs it: it makes the next transfer small.
+    /// Limits for binaries that are no longer needed. The store keeps them because they make later transfers smaller.
     [Default] pub(super) struct StoreTable in "store" {
-        /// For how long, since somebody last needed it.
+        /// How long to keep a binary after it was last needed.
         retention: Option<Age> => "14d",
-        /// How many bytes of it at most.
+        /// The maximum total size of these binaries.
         quota: Option<Size> => "(no bound)",
     }
 }

@@ -16,10 +16,10 @@ pub enum Patches {
 }
 
 table! {
-    /// How binaries travel.
+    /// How to send binaries.
     [Clone, Copy, Default, PartialEq, Eq] pub struct TransferConfig in "transfer" {
-        /// Whether a binary may be sent as what differs from one that the target holds: `off`, never; `auto`, where it is
-        /// clearly faster, by the link's rate and this host's speed as they were measured.
+        /// Whether to send a binary as its difference from one that the target holds: `off`, never; `auto`, if that is
+        /// clearly faster, judged by the measured speeds of the link and of this host.
         pub patches: Patches => "off" [serde(default)],
     }
 }

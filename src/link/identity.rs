@@ -66,7 +66,7 @@ pub enum IdentityError {
         folder: PathBuf,
     },
     /// The certificate belongs to another key.
-    #[error("{path} is not for the key beside it; remove it and start again, a new one is made")]
+    #[error("{path} does not belong to the key in the same directory; remove it and start again, a new one is made")]
     Foreign { path: PathBuf },
     /// An I/O error of the file system.
     #[error("cannot use {path}")]

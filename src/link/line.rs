@@ -44,7 +44,7 @@ pub(super) fn alert_of(error: &ConnectionError) -> Option<Alert> {
 pub(super) fn describe(error: &ConnectionError) -> String {
     match (alert_of(error), error) {
         (Some(Alert::AccessDenied), ConnectionError::ConnectionClosed(_)) => KEY_UNKNOWN.to_owned(),
-        (Some(Alert::AccessDenied), _) => "whoever answers there has not the peer's key".to_owned(),
+        (Some(Alert::AccessDenied), _) => "the agent that answers there does not have the peer's key".to_owned(),
         (_, ConnectionError::ApplicationClosed(close)) => {
             let code = CloseCode::from_number(close.error_code.into_inner());
             let text = code.map_or_else(|| format!("code {}", close.error_code), |code| code.text().to_owned());

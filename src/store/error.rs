@@ -109,7 +109,7 @@ pub enum StoreError {
     Incomplete(Hash),
     /// A sync failed, or the blob's hash was wrong. Receiving must restart with
     /// [`Store::incoming`](super::Store::incoming).
-    #[error("receiving blob {0} failed before; it has to be begun again")]
+    #[error("receiving blob {0} failed before; it must start again")]
     Broken(Hash),
     /// No document is kept under this id.
     #[error("no backup {0} is kept here")]

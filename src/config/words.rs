@@ -1,15 +1,15 @@
-//! What the system says of a text file, in words for people.
+//! Error texts for operators about text files.
 //!
-//! "Permission denied" is what administrators know. What a library says of its own insides tells nobody what to do.
+//! Administrators know "Permission denied". A library's description of its own internals tells nobody what to do.
 
 use std::io;
 
-/// What is said of bytes that should be text.
+/// The error for bytes that are not UTF-8.
 pub const NOT_TEXT: &str = "it is not text: some of its bytes are no UTF-8";
-/// What is said of a file that ends before its content does.
+/// The error for a truncated file.
 pub const CUT: &str = "it ends too early: it was cut";
 
-/// Says why a text file could not be read.
+/// Describes a failure to read a text file.
 pub fn of_text(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::InvalidData => NOT_TEXT.to_owned(),

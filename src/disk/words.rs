@@ -1,11 +1,11 @@
-//! Errors of libraries, in words for people: their own go into the log.
+//! Error texts for operators in place of those of libraries, which go into the log.
 
 use std::error::Error;
 use std::io;
 
 use crate::config::words::{CUT, NOT_TEXT};
 
-/// Says what an error means that is a library's own; nothing if its own words are for people.
+/// Returns the text for a library's error; `None` if its own text is fit for operators.
 pub fn of_library(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if error.is::<std::str::Utf8Error>() || error.is::<std::string::FromUtf8Error>() {
         return Some(NOT_TEXT);

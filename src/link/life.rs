@@ -1,4 +1,4 @@
-//! Signs of life: whether a connected peer is still there, long before the connection is given up.
+//! Detects a connected peer that has fallen silent, long before the connection's idle timeout.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -8,20 +8,21 @@ use tokio::time::{Instant, sleep};
 use super::flow::SIGN_OF_LIFE;
 use super::session::Session;
 
-/// How long a peer has given no sign of life, as the one who waits for it sees.
+/// How long a peer has been silent, as measured by a task in [`Session::falls_silent`]. Resolution: milliseconds.
 #[derive(Debug, Default)]
 pub struct Silence(AtomicU64);
 
 impl Silence {
-    /// Returns how long it has lasted; zero for a peer that was heard of just now.
+    /// Returns the duration of the silence; zero for a peer that was heard just now.
     pub fn lasts(&self) -> Duration {
         Duration::from_millis(self.0.load(Relaxed))
     }
 }
 
 impl Session {
-    /// Returns once the peer has given no sign of life for `patience`, and keeps `silence` meanwhile. A peer that lives
-    /// acknowledges what it is sent, four times a second while this waits, whatever it is doing.
+    /// Returns after the peer has been silent for `patience`. Meanwhile stores the duration in `silence`. While this
+    /// waits, the session sends a datagram four times a second, and a live peer acknowledges each, whatever it is
+    /// doing.
     pub async fn falls_silent(&self, patience: Duration, silence: &Silence) {
         let _busy = self.busy();
         let (mut heard, mut at) = (self.udp_rx_bytes(), Instant::now());
@@ -39,7 +40,7 @@ impl Session {
         }
     }
 
-    /// Waits for the peer's next sign of life.
+    /// Waits for the next datagram from the peer.
     pub async fn lives(&self) {
         let _busy = self.busy();
         let before = self.udp_rx_bytes();

@@ -259,7 +259,7 @@ impl Database {
         DatabaseError::Io { doing, path: self.path.clone(), source }
     }
 
-    /// `said`: by the database, for the log.
+    /// `said`: the database's own text, which goes into the log.
     fn damaged(&self, said: impl std::fmt::Display) -> DatabaseError {
         tracing::error!("`{}` is damaged: {said}", self.path.display());
         let reason = "its content is not what was written to it".to_owned();

@@ -1,7 +1,7 @@
-//! Byte streams: what two controllers say to each other for longer than one call, carried without being understood.
+//! Byte streams between two controllers. The agents carry the bytes without interpreting them.
 //!
-//! Data is sent on credit: [`STREAM_CREDIT_BYTES`] at most are under way that the other side has not taken, whatever QUIC
-//! would let go. So a stream that nobody reads costs no more than that, and holds up nothing else.
+//! Flow control uses credit: at most [`STREAM_CREDIT_BYTES`] are in transit before the other side takes them, whatever
+//! QUIC itself would allow. An unread stream therefore costs no more than that, and delays no other stream.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError};
@@ -21,30 +21,30 @@ use super::drive::Guard;
 use super::frames::{ReadFailure, read_stream_frame};
 use super::session::{Session, SessionClosed};
 
-/// After the few bytes that decide, before the many that do not.
+/// Below the control stream, above the bulk streams.
 const STREAM_PRIORITY: i32 = 1;
-/// Credit is given once so much was taken: seldom, and long before the other side has used up what it has.
+/// Bytes taken before the next grant of credit. Seldom enough, and long before the other side runs out of credit.
 const CREDIT_STEP_BYTES: u32 = STREAM_CREDIT_BYTES / 4;
 
-/// Why no byte stream was opened.
+/// A failure to open a byte stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamRefused {
-    /// The peer does not have the feature.
+    /// The peer lacks the feature.
     #[error("the peer's agent carries no byte streams; upgrade it")]
     NotThere,
-    /// As many as may be are open.
+    /// The maximum number of streams is open.
     #[error("{STREAMS_MAX} byte streams are open on the connection to the peer, more are not allowed")]
     TooMany,
-    /// The connection is over.
+    /// The connection has ended.
     #[error(transparent)]
     Closed(#[from] SessionClosed),
 }
 
-/// Byte streams of one connection that are open, both sides'.
+/// The open byte streams of one connection, of both sides.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StreamSlots(Arc<AtomicUsize>);
 
-/// One of them.
+/// The slot of one open stream.
 #[derive(Debug)]
 struct StreamSlot(Arc<AtomicUsize>);
 
@@ -64,42 +64,39 @@ impl Drop for StreamSlot {
 /// A byte stream that the peer has opened.
 #[derive(Debug)]
 pub struct IncomingStream {
-    /// What it is for.
+    /// The purpose of the stream.
     pub open: Open,
-    /// The stream.
     pub stream: ByteStream,
 }
 
-/// Byte streams that the peer opens.
+/// Receives the byte streams that the peer opens.
 #[derive(Debug)]
 pub struct StreamInbox(pub(super) mpsc::Receiver<IncomingStream>);
 
 impl StreamInbox {
-    /// Waits for the next one; nothing once the connection is over.
+    /// Waits for the next stream. Returns `None` after the connection has ended.
     pub async fn recv(&mut self) -> Option<IncomingStream> {
         self.0.recv().await
     }
 }
 
-/// A byte stream, both directions of it. It is given up when both are dropped.
+/// Both directions of a byte stream. Dropping both gives it up.
 #[derive(Debug)]
 pub struct ByteStream {
-    /// What comes.
     pub reader: StreamReader,
-    /// What goes.
     pub writer: StreamWriter,
 }
 
 #[derive(Debug)]
 struct Shared {
     send: Mutex<SendStream>,
-    /// Bytes of data that may be sent.
+    /// Bytes that may still be sent.
     credit: Semaphore,
     incoming: Incoming,
     guard: Guard,
 }
 
-/// What came and was not taken yet.
+/// Received bytes that the reader has not taken yet.
 #[derive(Debug, Default)]
 struct Incoming {
     state: std::sync::Mutex<Waiting>,
@@ -109,11 +106,11 @@ struct Incoming {
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    /// Bytes of data that came and were not given credit for: these, and some that were taken.
+    /// Received bytes for which no credit was returned: the waiting ones, and some that were taken.
     owed: u32,
-    /// How the other side has ended its direction.
+    /// The cause with which the other side ended its direction.
     end: Option<Cause>,
-    /// Nothing more comes.
+    /// Whether no more bytes can arrive.
     is_over: bool,
 }
 
@@ -125,7 +122,7 @@ impl Incoming {
     }
 }
 
-/// Ends the task that reads, and frees the slot, with the last half.
+/// Ends the reading task and frees the slot when both halves are dropped.
 #[derive(Debug)]
 struct Pump {
     task: AbortHandle,
@@ -138,19 +135,19 @@ impl Drop for Pump {
     }
 }
 
-/// The data that comes, in order.
+/// Reads the received bytes in order.
 #[derive(Debug)]
 pub struct StreamReader {
-    /// Bytes that were taken since credit was given.
+    /// Bytes taken since the last grant of credit.
     taken: u32,
     shared: Arc<Shared>,
     _pump: Arc<Pump>,
 }
 
 impl StreamReader {
-    /// Waits for the next bytes; nothing once the other side has ended its direction well.
+    /// Waits for the next bytes. Returns `None` after the other side has ended its direction properly.
     ///
-    /// Errors: why it has not ended well, in the other side's words, or because the stream or the connection broke.
+    /// Errors: why the direction ended otherwise: the other side's cause, or the failure of the stream or connection.
     pub async fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         loop {
             let (bytes, end) = {
@@ -169,7 +166,7 @@ impl StreamReader {
                     let broke = || "the stream was given up".to_owned();
                     return Err(self.shared.guard.line.end().unwrap_or_else(broke));
                 }
-                // One reader waits at most, so a change is never missed.
+                // Only one reader waits, so it misses no change.
                 None => self.shared.incoming.changed.notified().await,
             }
         }
@@ -180,13 +177,13 @@ impl StreamReader {
         if self.taken >= CREDIT_STEP_BYTES {
             let credit = std::mem::take(&mut self.taken);
             self.shared.incoming.change(|waiting| waiting.owed -= credit);
-            // One that is over is told by what is read next.
+            // If the stream has ended, the next read returns the error.
             let _ = self.shared.send.lock().await.write_all(&StreamFrame::Credit(credit).to_frame()).await;
         }
     }
 }
 
-/// Takes the data that goes.
+/// Writes bytes to the other side.
 #[derive(Debug)]
 pub struct StreamWriter {
     shared: Arc<Shared>,
@@ -195,9 +192,9 @@ pub struct StreamWriter {
 }
 
 impl StreamWriter {
-    /// Sends bytes; waits while the other side has not taken what was sent before.
+    /// Sends bytes. Waits for credit.
     ///
-    /// Errors: why the stream is over.
+    /// Errors: why the stream has ended.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         for piece in bytes.chunks(STREAM_PIECE_BYTES_MAX) {
             let credit = self.shared.credit.acquire_many(piece.len() as u32).await;
@@ -208,7 +205,7 @@ impl StreamWriter {
         Ok(())
     }
 
-    /// Ends this direction. `cause`: why, or nothing if it is well.
+    /// Ends this direction. `cause`: why it failed; empty if it is complete.
     pub async fn end(mut self, cause: &str) {
         self.ended = true;
         let _ = self.say(&StreamFrame::End(Cause::cut(cause))).await;
@@ -225,7 +222,7 @@ impl StreamWriter {
 
 impl Drop for StreamWriter {
     fn drop(&mut self) {
-        // Given up in the middle: the other side must not take what came for all of it.
+        // Dropped before it was ended: the other side must not mistake the received bytes for all of them.
         if !self.ended
             && let Ok(mut send) = self.shared.send.try_lock()
         {
@@ -244,12 +241,12 @@ fn begin(send: SendStream, recv: RecvStream, slot: StreamSlot, guard: Guard, fra
     ByteStream { reader, writer: StreamWriter { shared, _pump: pump, ended: false } }
 }
 
-/// Reads what the other side says: its data for the reader, its credit for the writer.
+/// Reads frames from the other side: data for the reader, credit for the writer.
 async fn pump(mut recv: RecvStream, shared: Arc<Shared>, frame: Duration) {
     let violated = |what: &str| shared.guard.fault(CloseCode::Violation, what);
     loop {
         match read_stream_frame(&mut recv, frame).await {
-            // Bounded by the credit: what nobody reads is not given any.
+            // The credit bounds this buffer, because unread bytes earn no credit.
             Ok(StreamFrame::Data(piece)) => {
                 let owed = shared.incoming.change(|waiting| {
                     waiting.owed += piece.len() as u32;
@@ -275,7 +272,7 @@ async fn pump(mut recv: RecvStream, shared: Arc<Shared>, frame: Duration) {
         }
     }
     shared.incoming.change(|waiting| waiting.is_over = true);
-    // Whoever waits to write learns that nobody will read.
+    // Wake waiting writers: nobody will read their bytes.
     shared.credit.close();
 }
 
@@ -296,7 +293,7 @@ impl Session {
     }
 }
 
-/// Takes the byte streams that the peer opens; one that nobody here takes ends at once.
+/// Accepts the byte streams that the peer opens. Closes a stream at once if nobody here receives it.
 pub(super) async fn accept_streams(
     streams: mpsc::Sender<IncomingStream>,
     slots: StreamSlots,

@@ -10,7 +10,7 @@ use quinn::ConnectionError;
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::time::timeout;
 
-use super::line::{Line, describe};
+use super::connection::{Connection, describe};
 use super::race::{HEAD_START, alternate, race};
 use super::registry::{canonical, unix_ms};
 use super::serve::{Served, serve};
@@ -55,7 +55,7 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
             let reason = match dial_peer(&shared, peer).await {
                 // Serve in a separate task: unpairing aborts the dialling task, but must not abort the cleanup of a
                 // connection.
-                Ok(line) => match serve_apart(&shared, line).await {
+                Ok(connection) => match serve_apart(&shared, connection).await {
                     Served::Session | Served::Duplicate => None,
                     Served::Refused(reason) => Some(reason),
                 },
@@ -73,9 +73,9 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
     }
 }
 
-async fn serve_apart(shared: &Arc<Shared>, line: Line) -> Served {
+async fn serve_apart(shared: &Arc<Shared>, connection: Connection) -> Served {
     let shared = shared.clone();
-    let served = tokio::spawn(async move { serve(&shared, line).await }).await;
+    let served = tokio::spawn(async move { serve(&shared, connection).await }).await;
     served.unwrap_or_else(|error| Served::Refused(error.to_string()))
 }
 
@@ -88,7 +88,7 @@ struct Unreached {
 }
 
 /// Dials a peer at all its known addresses, in a staggered race, until one answers with the peer's key.
-async fn dial_peer(shared: &Arc<Shared>, peer: Pin) -> Result<Line, String> {
+async fn dial_peer(shared: &Arc<Shared>, peer: Pin) -> Result<Connection, String> {
     let known = shared.peers().by_pin(peer).cloned();
     let (reached, seen) = shared.registry.addresses(peer);
     let mut addresses: Vec<String> = reached.iter().map(SocketAddr::to_string).collect();
@@ -115,7 +115,7 @@ async fn dial_named(
     peer: Pin,
     address: String,
     tried: Arc<Mutex<HashSet<SocketAddr>>>,
-) -> Result<Line, Option<Unreached>> {
+) -> Result<Connection, Option<Unreached>> {
     let unreached = |why, is_answered| Unreached { address: address.clone(), why, is_answered };
     let found = tokio::net::lookup_host(&address).await.map_err(|error| Some(unreached(error.to_string(), false)))?;
     let mut found = alternate(found);
@@ -138,7 +138,7 @@ pub(super) async fn dial_any(
     shared: &Arc<Shared>,
     addresses: Vec<SocketAddr>,
     peer: Option<Pin>,
-) -> Result<Line, Vec<DialError>> {
+) -> Result<Connection, Vec<DialError>> {
     let attempt = |address| {
         let shared = shared.clone();
         async move {
@@ -184,14 +184,14 @@ async fn dial(
     address: SocketAddr,
     peer: Option<Pin>,
     crypto: Arc<QuicClientConfig>,
-) -> Result<Line, DialError> {
+) -> Result<Connection, DialError> {
     let (config, lane) = shared.client_config(address, crypto);
     if let Some(peer) = peer {
         shared.claim(&lane, peer);
     }
     let connecting = shared.endpoint.connect_with(config, address, SERVER_NAME).map_err(DialError::Address)?;
     match timeout(shared.config.timing.handshake, connecting).await {
-        Ok(Ok(connection)) => Ok(Line::new(connection, true, lane)),
+        Ok(Ok(connection)) => Ok(Connection::new(connection, true, lane)),
         Ok(Err(error)) => Err(DialError::Connection(error)),
         Err(_) => Err(DialError::TooSlow),
     }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::close::CloseCode;
-use super::line::Line;
+use super::connection::Connection;
 
 /// Maximum time between two related replacements.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -102,18 +102,18 @@ impl Doubles {
     }
 
     /// Refuses `peer` from now on, because these connections lead to two agents. Closes both and gives the reason.
-    pub fn met(&self, peer: Pin, lines: [&Line; 2]) {
+    pub fn met(&self, peer: Pin, connections: [&Connection; 2]) {
         self.hold(peer);
-        lines.iter().for_each(|line| line.close(CloseCode::TwoAgents, ""));
-        let addresses = lines.map(|line| super::registry::canonical(line.connection.remote_address()));
+        connections.iter().for_each(|connection| connection.close(CloseCode::TwoAgents, ""));
+        let addresses = connections.map(|connection| super::registry::canonical(connection.quic.remote_address()));
         self.found.send_modify(|found| {
             found.insert(peer, Double::Met(addresses));
         });
     }
 
-    /// Records that the peer closed `line` because another agent uses this agent's identity, if it did.
-    pub fn ended(&self, peer: Pin, line: &Line) {
-        let told = match line.connection.close_reason() {
+    /// Records that the peer closed `connection` because another agent uses this agent's identity, if it did.
+    pub fn ended(&self, peer: Pin, connection: &Connection) {
+        let told = match connection.quic.close_reason() {
             Some(quinn::ConnectionError::ApplicationClosed(close)) => close.error_code == CloseCode::TwoAgents.into(),
             _ => false,
         };

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 
 use super::close::CloseCode;
 use super::complaints::Complaints;
+use super::connection::Connection;
 use super::frames::{ReadFailure, read_chunk, read_message};
-use super::line::Line;
 
 /// Priority of the control stream over byte streams and bulk streams: its few bytes decide what happens next.
 const CONTROL_PRIORITY: i32 = 2;
@@ -22,7 +22,7 @@ const CONTROL_PRIORITY: i32 = 2;
 /// Closes the connection and logs a warning when the peer breaks the protocol.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
-    pub line: Line,
+    pub connection: Connection,
     pub peer: Pin,
     pub complaints: Arc<Complaints>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Guard {
 impl Guard {
     pub fn fault(&self, code: CloseCode, reason: &str) {
         self.complaints.warn(Some(self.peer), code.text(), reason);
-        self.line.close(code, reason);
+        self.connection.close(code, reason);
     }
 
     pub fn failed(&self, failure: ReadFailure) {
@@ -48,7 +48,7 @@ pub(super) async fn write_control(mut stream: SendStream, mut queued: mpsc::Rece
     while let Some(message) = queued.recv().await {
         if let Err(error) = stream.write_all(&message.to_frame()).await {
             // Either the connection has ended, or the peer has stopped the control stream.
-            return guard.line.close(CloseCode::Stream, &error.to_string());
+            return guard.connection.close(CloseCode::Stream, &error.to_string());
         }
     }
 }
@@ -64,10 +64,10 @@ pub(super) async fn read_control(
             Ok(Message::Hello(_)) => return guard.fault(CloseCode::Violation, "a second Hello"),
             Ok(message) => {
                 if messages.send(message).await.is_err() {
-                    return guard.line.close(CloseCode::Shutdown, "nobody here reads this session");
+                    return guard.connection.close(CloseCode::Shutdown, "nobody here reads this session");
                 }
             }
-            Err(ReadFailure::Over) => return guard.line.close(CloseCode::Stream, "the control stream ended"),
+            Err(ReadFailure::Over) => return guard.connection.close(CloseCode::Stream, "the control stream ended"),
             Err(failure) => return guard.failed(failure),
         }
     }
@@ -78,7 +78,7 @@ pub(super) async fn accept_bulk(chunks: mpsc::Sender<(ChunkHeader, Bytes)>, guar
     loop {
         tokio::select! {
             biased;
-            accepted = guard.line.connection.accept_uni() => match accepted {
+            accepted = guard.connection.quic.accept_uni() => match accepted {
                 Ok(stream) => { streams.spawn(read_bulk(stream, chunks.clone(), guard.clone())); }
                 Err(_) => return,
             },
@@ -92,7 +92,7 @@ async fn read_bulk(mut stream: RecvStream, chunks: mpsc::Sender<(ChunkHeader, By
         match read_chunk(&mut stream).await {
             Ok(chunk) => {
                 if chunks.send(chunk).await.is_err() {
-                    return guard.line.close(CloseCode::Shutdown, "nobody here reads this session");
+                    return guard.connection.close(CloseCode::Shutdown, "nobody here reads this session");
                 }
             }
             Err(failure) => return guard.failed(failure),

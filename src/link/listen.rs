@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::admission::PairTicket;
 use super::close::CloseCode;
-use super::line::{Line, describe};
+use super::connection::{Connection, describe};
 use super::shared::{HANDSHAKES_MAX, HANDSHAKES_UNVALIDATED_MAX, Shared};
 use super::{offering, serve};
 
@@ -49,14 +49,14 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphoreP
         }
     };
     drop(permit);
-    let line = Line::new(connection, false, lane);
+    let connection = Connection::new(connection, false, lane);
     let pairs = ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
-    match line.alpn().as_deref() {
-        Some(ALPN_PAIR) if pairs => offering::offering(&shared, line).await,
+    match connection.alpn().as_deref() {
+        Some(ALPN_PAIR) if pairs => offering::offering(&shared, connection).await,
         Some(ALPN_LINK) if !pairs => {
-            serve::serve(&shared, line).await;
+            serve::serve(&shared, connection).await;
         }
-        _ => line.close(CloseCode::Unpaired, ""),
+        _ => connection.close(CloseCode::Unpaired, ""),
     }
     release(ticket);
 }

@@ -10,6 +10,7 @@ mod certificate;
 mod close;
 mod complaints;
 mod config;
+mod connection;
 mod dial;
 mod doubles;
 mod drive;
@@ -18,7 +19,6 @@ mod frames;
 mod identity;
 mod life;
 mod limits;
-mod line;
 mod listen;
 mod mtu;
 mod offering;
@@ -49,11 +49,11 @@ use tokio_util::sync::CancellationToken;
 pub use certificate::{CertificateError, pin_of, verify_signature};
 pub use close::CloseCode;
 pub use config::{LinkConfig, Timing};
+pub use connection::KEY_UNKNOWN;
 pub use doubles::Double;
 pub use flow::{CapView, Limit, Pause};
 pub use identity::{Identity, IdentityError};
 pub use life::Silence;
-pub use line::KEY_UNKNOWN;
 pub use pair::PairError;
 pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
 pub use registry::{NOT_YET, PeerState};
@@ -216,7 +216,7 @@ impl Link {
     /// Closes the connection to a peer and refuses new ones until [`Link::release`].
     pub fn hold(&self, peer: Pin) {
         self.0.doubles.hold(peer);
-        self.0.registry.kept(peer).iter().for_each(|line| line.close(CloseCode::TwoAgents, ""));
+        self.0.registry.kept(peer).iter().for_each(|connection| connection.close(CloseCode::TwoAgents, ""));
     }
 
     /// Accepts connections to a peer again.

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::certificate::pin_of;
 use super::close::CloseCode;
+use super::connection::Connection;
 use super::dial;
-use super::line::Line;
 use super::offers::Outcome;
 use super::pair::PairError;
 use super::peers::{Peer, called_from};
@@ -23,30 +23,30 @@ pub(super) const PAIR_BYTES_MAX: usize = 1024;
 struct Refusal(CloseCode, String);
 
 /// Reads a stranger's proof and answers with this side's own.
-pub(super) async fn offering(shared: &Arc<Shared>, line: Line) {
-    let answered = timeout(shared.config.timing.first_frame, answer(shared, &line)).await;
+pub(super) async fn offering(shared: &Arc<Shared>, connection: Connection) {
+    let answered = timeout(shared.config.timing.first_frame, answer(shared, &connection)).await;
     match answered.unwrap_or_else(|_| Err(Refusal(CloseCode::TooSlow, "no proof in time".to_owned()))) {
         Ok(peer) => {
             tracing::info!(peer = %peer.name, pin = %peer.pin, "paired");
             // The accepting side closes after it has the answer, and dials first. It rejects this agent's key until it
             // has written the pin.
-            let _ = timeout(shared.config.timing.first_frame, line.ended()).await;
-            line.close(CloseCode::Done, "");
+            let _ = timeout(shared.config.timing.first_frame, connection.ended()).await;
+            connection.close(CloseCode::Done, "");
             dial::start(shared, peer.pin, shared.config.timing.retry_min);
         }
         Err(Refusal(code, reason)) => {
             shared.complaints.warn(None, code.text(), &reason);
-            line.close(code, &reason);
+            connection.close(code, &reason);
         }
     }
 }
 
-async fn answer(shared: &Shared, line: &Line) -> Result<Peer, Refusal> {
+async fn answer(shared: &Shared, connection: &Connection) -> Result<Peer, Refusal> {
     let gone = |error: &dyn std::fmt::Display| Refusal(CloseCode::Stream, error.to_string());
     let broken = |error: &dyn std::fmt::Display| Refusal(CloseCode::Malformed, error.to_string());
-    let pin = line.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(|| broken(&"no key"))?;
-    let exporter = exporter(line).ok_or_else(|| broken(&"TLS exports no keys"))?;
-    let (mut send, mut recv) = line.connection.accept_bi().await.map_err(|error| gone(&error))?;
+    let pin = connection.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(|| broken(&"no key"))?;
+    let exporter = exporter(connection).ok_or_else(|| broken(&"TLS exports no keys"))?;
+    let (mut send, mut recv) = connection.quic.accept_bi().await.map_err(|error| gone(&error))?;
     let request = recv.read_to_end(PAIR_BYTES_MAX).await.map_err(|error| broken(&error))?;
     let request: PairRequest = decode(&request).map_err(|error| broken(&error))?;
 
@@ -61,7 +61,7 @@ async fn answer(shared: &Shared, line: &Line) -> Result<Peer, Refusal> {
         _ => return Err(Refusal(CloseCode::PairNoOffer, String::new())),
     };
     let name = name.unwrap_or_else(|| request.name.to_string());
-    let addresses = called_from(line.connection.remote_address(), request.port);
+    let addresses = called_from(connection.quic.remote_address(), request.port);
     let peer = Peer { name, pin, addresses, learned: Vec::new(), paired_ms: unix_ms() };
     pin_peer(shared, &peer).await.map_err(|error| match error {
         PairError::Name(error) => Refusal(CloseCode::PairName, error.to_string()),
@@ -74,9 +74,9 @@ async fn answer(shared: &Shared, line: &Line) -> Result<Peer, Refusal> {
 }
 
 /// Returns the keying material that TLS exports on both ends of this connection.
-pub(super) fn exporter(line: &Line) -> Option<[u8; EXPORTER_BYTES]> {
+pub(super) fn exporter(connection: &Connection) -> Option<[u8; EXPORTER_BYTES]> {
     let mut exporter = [0; EXPORTER_BYTES];
-    line.connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").ok()?;
+    connection.quic.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").ok()?;
     Some(exporter)
 }
 

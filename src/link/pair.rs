@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::certificate::pin_of;
 use super::close::CloseCode;
+use super::connection::{Alert, Connection, alert_of, describe};
 use super::dial::{self, DialError};
-use super::line::{Alert, Line, alert_of, describe};
 use super::offering::{PAIR_BYTES_MAX, exporter, pin_peer};
 use super::peers::{BadPeerName, Peer, PeersError, check_peer_name};
 use super::race::alternate;
@@ -123,18 +123,18 @@ pub(super) async fn accept(
 ) -> Result<Peer, PairError> {
     name.as_deref().map_or(Ok(()), check_peer_name)?;
     let address = with_port(address);
-    let line = dial_stranger(shared, &address).await?;
-    let peer = timeout(shared.config.timing.first_frame, prove(shared, &line, code, &address, name)).await;
+    let connection = dial_stranger(shared, &address).await?;
+    let peer = timeout(shared.config.timing.first_frame, prove(shared, &connection, code, &address, name)).await;
     let peer = peer.unwrap_or_else(|_| {
         Err(PairError::Unreachable { address, reason: "it does not answer to the proof".to_owned() })
     });
-    line.close(CloseCode::Done, "");
+    connection.close(CloseCode::Done, "");
     let peer = peer?;
     dial::start(shared, peer.pin, Duration::ZERO);
     Ok(peer)
 }
 
-async fn dial_stranger(shared: &Arc<Shared>, address: &str) -> Result<Line, PairError> {
+async fn dial_stranger(shared: &Arc<Shared>, address: &str) -> Result<Connection, PairError> {
     let bad = |reason: String| PairError::Address { address: address.to_owned(), reason };
     let resolved = tokio::net::lookup_host(address).await.map_err(|error| bad(error.to_string()))?;
     // The first address that answers gets the proof. The code cannot be used again.
@@ -150,13 +150,13 @@ async fn dial_stranger(shared: &Arc<Shared>, address: &str) -> Result<Line, Pair
 
 async fn prove(
     shared: &Shared,
-    line: &Line,
+    connection: &Connection,
     code: Code,
     address: &str,
     name: Option<String>,
 ) -> Result<Peer, PairError> {
     let impostor = || PairError::Impostor { address: address.to_owned() };
-    let offering = line.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(impostor)?;
+    let offering = connection.peer_spki().map(|spki| pin_of(&spki)).ok_or_else(impostor)?;
     if offering == shared.own() {
         return Err(PairError::Oneself { address: address.to_owned() });
     }
@@ -164,19 +164,19 @@ async fn prove(
     if let Some(name) = &name {
         shared.peers().check_name(name, offering)?;
     }
-    let exporter = exporter(line).ok_or_else(impostor)?;
+    let exporter = exporter(connection).ok_or_else(impostor)?;
     let request = PairRequest {
         name: Text::cut(shared.config.own_name.clone()),
         port: shared.config.advertise_port.unwrap_or_else(|| shared.endpoint.local_addr().map_or(0, |own| own.port())),
         proof: code.proof(Side::Accepting, &exporter, offering, shared.own()),
     };
-    let response = ask(line, &encode(&request)).await.map_err(|reason| match line.connection.close_reason() {
+    let response = ask(connection, &encode(&request)).await.map_err(|reason| match connection.quic.close_reason() {
         Some(error) => refused(address, &error),
         None => PairError::Unreachable { address: address.to_owned(), reason },
     })?;
     let response: PairResponse = decode(&response).map_err(|_| impostor())?;
     if !code.verify(&response.proof, Side::Offering, &exporter, offering, shared.own()) {
-        line.close(CloseCode::PairWrongProof, "");
+        connection.close(CloseCode::PairWrongProof, "");
         return Err(impostor());
     }
     let name = name.unwrap_or_else(|| response.name.to_string());
@@ -186,8 +186,8 @@ async fn prove(
     Ok(peer)
 }
 
-async fn ask(line: &Line, request: &[u8]) -> Result<Vec<u8>, String> {
-    let (mut send, mut recv) = line.connection.open_bi().await.map_err(|error| error.to_string())?;
+async fn ask(connection: &Connection, request: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut send, mut recv) = connection.quic.open_bi().await.map_err(|error| error.to_string())?;
     send.write_all(request).await.map_err(|error| error.to_string())?;
     let _ = send.finish();
     recv.read_to_end(PAIR_BYTES_MAX).await.map_err(|error| error.to_string())

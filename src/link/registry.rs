@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::close::CloseCode;
-use super::line::Line;
+use super::connection::Connection;
 use super::session::Session;
 
 /// The reason shown before the first dial of a peer.
@@ -60,14 +60,14 @@ pub(super) enum Verdict {
     /// Close it: the other connection is kept.
     Duplicate,
     /// Keep it only if this older connection is dead.
-    Doubt(Line),
+    Doubt(Connection),
     /// Close it: its peer is not paired any more.
     Unpaired,
 }
 
 struct Slot {
     state: watch::Sender<PeerState>,
-    kept: Option<(u64, Line)>,
+    kept: Option<(u64, Connection)>,
     /// Whether `kept` holds a connection, for subscribers.
     held: watch::Sender<bool>,
     dialler: Option<AbortHandle>,
@@ -97,8 +97,8 @@ impl Slot {
     }
 
     fn let_go(&mut self, code: CloseCode) {
-        if let Some((_, line)) = self.kept.take() {
-            line.close(code, "");
+        if let Some((_, connection)) = self.kept.take() {
+            connection.close(code, "");
             self.held.send_replace(false);
             self.down(code.text().to_owned());
         }
@@ -130,8 +130,8 @@ impl Registry {
         &self,
         own: Pin,
         peer: Pin,
-        line: &Line,
-        dead: Option<&Line>,
+        connection: &Connection,
+        dead: Option<&Connection>,
         is_pinned: impl Fn() -> bool,
     ) -> Verdict {
         let mut table = self.table();
@@ -143,24 +143,24 @@ impl Registry {
         let slot = table.slots.entry(peer).or_insert_with(|| Slot::new("not paired"));
         if let Some((_, kept)) = &slot.kept {
             let lives = kept.end().is_none() && !dead.is_some_and(|dead| dead.is(kept));
-            let lower_dialled = line.dialled == (own < peer);
-            if lives && line.dialled != kept.dialled && !lower_dialled {
+            let lower_dialled = connection.dialled == (own < peer);
+            if lives && connection.dialled != kept.dialled && !lower_dialled {
                 // A connection that this agent dialled began when there was none, so the kept one is newer. A peer that
                 // dials despite a kept connection may have restarted.
-                return if line.dialled { Verdict::Duplicate } else { Verdict::Doubt(kept.clone()) };
+                return if connection.dialled { Verdict::Duplicate } else { Verdict::Doubt(kept.clone()) };
             }
         }
         slot.let_go(CloseCode::Replaced);
-        let remote = line.connection.remote_address();
-        *if line.dialled { &mut slot.reached } else { &mut slot.seen } = Some(canonical(remote));
-        slot.kept = Some((id, line.clone()));
+        let remote = connection.quic.remote_address();
+        *if connection.dialled { &mut slot.reached } else { &mut slot.seen } = Some(canonical(remote));
+        slot.kept = Some((id, connection.clone()));
         slot.held.send_replace(true);
         Verdict::Keep(id)
     }
 
     /// Returns the kept connection to `peer`.
-    pub fn kept(&self, peer: Pin) -> Option<Line> {
-        self.with(peer, |slot| slot.kept.as_ref().map(|(_, line)| line.clone()))
+    pub fn kept(&self, peer: Pin) -> Option<Connection> {
+        self.with(peer, |slot| slot.kept.as_ref().map(|(_, connection)| connection.clone()))
     }
 
     /// Records that the kept connection `id` has become a session. Returns false if it is no longer kept.

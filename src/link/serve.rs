@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::certificate::pin_of;
 use super::close::CloseCode;
 use super::config::open_up;
+use super::connection::Connection;
 use super::frames::{ReadFailure, read_message};
-use super::line::Line;
 use super::registry::Verdict;
 use super::session::Greeted;
 use super::shared::Shared;
@@ -38,83 +38,84 @@ struct Refusal {
 }
 
 /// Serves a connection to a paired peer: exchanges `Hello`, then runs the session to its end.
-pub(super) async fn serve(shared: &Arc<Shared>, line: Line) -> Served {
-    let Some(spki) = line.peer_spki() else {
-        line.close(CloseCode::Unpaired, "");
+pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) -> Served {
+    let Some(spki) = connection.peer_spki() else {
+        connection.close(CloseCode::Unpaired, "");
         return Served::Refused("the peer presents no key".to_owned());
     };
     let peer = pin_of(&spki);
-    shared.claim(&line.lane, peer);
-    if !is_only_agent(shared, peer, &line).await {
-        line.close(CloseCode::TwoAgents, "");
+    shared.claim(&connection.lane, peer);
+    if !is_only_agent(shared, peer, &connection).await {
+        connection.close(CloseCode::TwoAgents, "");
         return Served::Refused(CloseCode::TwoAgents.text().to_owned());
     }
-    let id = match keep(shared, peer, &line).await {
+    let id = match keep(shared, peer, &connection).await {
         Ok(id) => id,
         Err(CloseCode::Duplicate) => {
-            line.close(CloseCode::Duplicate, "");
+            connection.close(CloseCode::Duplicate, "");
             return Served::Duplicate;
         }
         Err(code) => {
-            line.close(code, "");
+            connection.close(code, "");
             return Served::Refused(code.text().to_owned());
         }
     };
-    let (control, hello, agreed) = match greet(shared, &line, peer).await {
+    let (control, hello, agreed) = match greet(shared, &connection, peer).await {
         Ok(greeted) => greeted,
         Err(refusal) => {
             // If the peer or the network closed the connection, its reason says more.
-            let reason = line.end().unwrap_or_else(|| {
+            let reason = connection.end().unwrap_or_else(|| {
                 shared.complaints.warn(Some(peer), refusal.code.text(), &refusal.reason);
                 refusal.reason.clone()
             });
-            line.close(refusal.code, &refusal.reason);
-            shared.doubles.ended(peer, &line);
+            connection.close(refusal.code, &refusal.reason);
+            shared.doubles.ended(peer, &connection);
             shared.registry.over(peer, id, reason.clone());
             return Served::Refused(reason);
         }
     };
-    open_up(&line.connection);
+    open_up(&connection.quic);
     let peer_name = shared.peers().by_pin(peer).map(|peer| peer.name.clone()).unwrap_or_default();
-    let greeted = Greeted { id, line: line.clone(), peer, peer_name, peer_spki: spki, hello, agreed, control };
+    let greeted =
+        Greeted { id, connection: connection.clone(), peer, peer_name, peer_spki: spki, hello, agreed, control };
     let (new, drive) = greeted.begin(shared.config.timing.frame, &shared.complaints, shared.caps.paused(peer));
-    tracing::info!(peer = %new.session.peer_name(), address = %line.connection.remote_address(), "connected");
+    tracing::info!(peer = %new.session.peer_name(), address = %connection.quic.remote_address(), "connected");
     if shared.registry.up(peer, id, new.session.clone()) {
         tokio::select! {
             biased;
             taken = shared.sessions.send(new) => if taken.is_err() {
-                line.close(CloseCode::Shutdown, "");
+                connection.close(CloseCode::Shutdown, "");
             },
             // The connection ended before the engine accepted the session.
-            _ = line.ended() => {}
+            _ = connection.ended() => {}
         }
     }
-    learn(shared, &line, peer).await;
-    let reason = line.ended().await;
+    learn(shared, &connection, peer).await;
+    let reason = connection.ended().await;
     // The peer may have moved meanwhile, and QUIC may have followed it.
-    learn(shared, &line, peer).await;
-    shared.doubles.ended(peer, &line);
+    learn(shared, &connection, peer).await;
+    shared.doubles.ended(peer, &connection);
     drive.stop().await;
-    shared.remember(&line.lane, peer).await;
+    shared.remember(&connection.lane, peer).await;
     tracing::info!(peer = %peer, reason, "disconnected");
     shared.registry.over(peer, id, reason);
     Served::Session
 }
 
 /// Stores the address of a peer that dialled this agent. Addresses that this agent dials are known.
-async fn learn(shared: &Shared, line: &Line, peer: Pin) {
-    if !line.dialled {
-        shared.learn(peer, line.connection.remote_address()).await;
+async fn learn(shared: &Shared, connection: &Connection, peer: Pin) {
+    if !connection.dialled {
+        shared.learn(peer, connection.quic.remote_address()).await;
     }
 }
 
 /// Reports whether only one agent appears to use the peer's key. A peer dials again after it lost its older connection.
 /// If the older one is repeatedly alive, it belongs to another agent.
-async fn is_only_agent(shared: &Shared, peer: Pin, line: &Line) -> bool {
+async fn is_only_agent(shared: &Shared, peer: Pin, connection: &Connection) -> bool {
     if shared.doubles.holds(peer) {
         return false;
     }
-    let older = shared.registry.kept(peer).filter(|kept| kept.dialled == line.dialled && kept.end().is_none());
+    let older = shared.registry.kept(peer).filter(|kept| kept.dialled == connection.dialled && kept.end().is_none());
     let Some(older) = older else { return true };
     if !shared.doubles.replaces(peer) {
         return true;
@@ -122,24 +123,24 @@ async fn is_only_agent(shared: &Shared, peer: Pin, line: &Line) -> bool {
     let is_alive = lives(&older, shared.config.timing.probe).await;
     let found = shared.doubles.stolen(peer, is_alive);
     if found {
-        shared.doubles.met(peer, [&older, line]);
+        shared.doubles.met(peer, [&older, connection]);
     }
     !found
 }
 
-/// Makes `line` the kept connection. Returns its id, or the code to close it with.
-async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode> {
+/// Makes `connection` the kept connection. Returns its id, or the code to close it with.
+async fn keep(shared: &Shared, peer: Pin, connection: &Connection) -> Result<u64, CloseCode> {
     let mut dead = None;
     loop {
         let is_pinned = || shared.admission.is_pinned(peer);
-        match shared.registry.offer(shared.own(), peer, line, dead.as_ref(), is_pinned) {
+        match shared.registry.offer(shared.own(), peer, connection, dead.as_ref(), is_pinned) {
             Verdict::Keep(id) => return Ok(id),
             Verdict::Duplicate => return Err(CloseCode::Duplicate),
             Verdict::Unpaired => return Err(CloseCode::Unpaired),
             Verdict::Doubt(older) => {
                 if lives(&older, shared.config.timing.probe).await {
                     if shared.doubles.doubted(peer) {
-                        shared.doubles.met(peer, [&older, line]);
+                        shared.doubles.met(peer, [&older, connection]);
                         return Err(CloseCode::TwoAgents);
                     }
                     return Err(CloseCode::Duplicate);
@@ -147,38 +148,43 @@ async fn keep(shared: &Shared, peer: Pin, line: &Line) -> Result<u64, CloseCode>
                 dead = Some(older);
             }
         }
-        if line.end().is_some() {
+        if connection.end().is_some() {
             return Err(CloseCode::Duplicate);
         }
     }
 }
 
-/// Reports whether the peer answers on `line` within `patience`.
-async fn lives(line: &Line, patience: Duration) -> bool {
-    let heard = line.connection.stats().udp_rx.datagrams;
+/// Reports whether the peer answers on `connection` within `patience`.
+async fn lives(connection: &Connection, patience: Duration) -> bool {
+    let heard = connection.quic.stats().udp_rx.datagrams;
     // QUIC offers applications no ping. A peer must acknowledge a stream that is opened and reset; a restarted peer
     // answers with a stateless reset.
-    if let Ok(Ok(mut stream)) = timeout(PROBE_STEP, line.connection.open_uni()).await {
+    if let Ok(Ok(mut stream)) = timeout(PROBE_STEP, connection.quic.open_uni()).await {
         let _ = stream.reset(CloseCode::Done.into());
     }
     let deadline = Instant::now() + patience;
-    while line.end().is_none() && Instant::now() < deadline {
-        let answered = line.connection.stats().udp_rx.datagrams > heard;
+    while connection.end().is_none() && Instant::now() < deadline {
+        let answered = connection.quic.stats().udp_rx.datagrams > heard;
         sleep(PROBE_STEP).await;
         // A stateless reset is a datagram too. By now it has ended the connection.
         if answered {
-            return line.end().is_none();
+            return connection.end().is_none();
         }
     }
     false
 }
 
 /// Exchanges `Hello` messages on the control stream. The dialling side opens the stream.
-async fn greet(shared: &Shared, line: &Line, peer: Pin) -> Result<((SendStream, RecvStream), Hello, Agreed), Refusal> {
+async fn greet(
+    shared: &Shared,
+    connection: &Connection,
+    peer: Pin,
+) -> Result<((SendStream, RecvStream), Hello, Agreed), Refusal> {
     let within = shared.config.timing.first_frame;
     let greeting = async {
         let gone = |error: &dyn std::fmt::Display| Refusal { code: CloseCode::Stream, reason: error.to_string() };
-        let opened = if line.dialled { line.connection.open_bi().await } else { line.connection.accept_bi().await };
+        let opened =
+            if connection.dialled { connection.quic.open_bi().await } else { connection.quic.accept_bi().await };
         let (mut send, mut recv) = opened.map_err(|error| gone(&error))?;
         let own = (shared.hello)(peer);
         send.write_all(&Message::Hello(own.clone()).to_frame()).await.map_err(|error| gone(&error))?;

@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 
 use super::close::CloseCode;
 use super::complaints::Complaints;
+use super::connection::Connection;
 use super::drive::{Guard, accept_bulk, read_control, write_control};
 use super::flow::SIGN_OF_LIFE;
-use super::line::Line;
 use super::registry::canonical;
 use super::streams::{StreamInbox, StreamSlots, accept_streams};
 
@@ -57,7 +57,7 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    line: Line,
+    connection: Connection,
     peer: Pin,
     peer_name: String,
     peer_spki: Vec<u8>,
@@ -145,27 +145,27 @@ impl Session {
 
     /// Returns the peer's current address.
     pub fn remote_address(&self) -> SocketAddr {
-        canonical(self.0.line.connection.remote_address())
+        canonical(self.0.connection.quic.remote_address())
     }
 
     /// Returns the current estimate of the round-trip time.
     pub fn rtt(&self) -> Duration {
-        self.0.line.connection.rtt()
+        self.0.connection.quic.rtt()
     }
 
     /// Returns the current congestion window, bytes.
     pub fn window_bytes(&self) -> u64 {
-        self.0.line.connection.stats().path.cwnd
+        self.0.connection.quic.stats().path.cwnd
     }
 
     /// Returns the bytes of all UDP datagrams sent on this connection, including retransmissions and QUIC headers.
     pub fn udp_tx_bytes(&self) -> u64 {
-        self.0.line.connection.stats().udp_tx.bytes
+        self.0.connection.quic.stats().udp_tx.bytes
     }
 
     /// Returns the bytes of all UDP datagrams received on this connection.
     pub fn udp_rx_bytes(&self) -> u64 {
-        self.0.line.connection.stats().udp_rx.bytes
+        self.0.connection.quic.stats().udp_rx.bytes
     }
 
     /// Queues a control message. Waits while the queue is full. A queued message may still be lost with the connection.
@@ -174,7 +174,7 @@ impl Session {
     pub async fn send(&self, message: Message) -> Result<(), SessionClosed> {
         match self.0.control.send(message).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.0.line.lost()),
+            Err(_) => Err(self.0.connection.lost()),
         }
     }
 
@@ -182,20 +182,25 @@ impl Session {
     ///
     /// Errors: [`SessionClosed`].
     pub async fn open_bulk(&self, urgency: Urgency) -> Result<BulkSender, SessionClosed> {
-        let stream = self.0.line.connection.open_uni().await.map_err(|_| self.0.line.lost())?;
+        let stream = self.0.connection.quic.open_uni().await.map_err(|_| self.0.connection.lost())?;
         // This fails only on a stream that has ended; the first write then returns the error.
         let _ = stream.set_priority(urgency.priority());
-        Ok(BulkSender { stream, line: self.0.line.clone(), is_paused: self.0.is_paused.clone(), inside_chunk: false })
+        Ok(BulkSender {
+            stream,
+            connection: self.0.connection.clone(),
+            is_paused: self.0.is_paused.clone(),
+            inside_chunk: false,
+        })
     }
 
     /// Marks a transfer as running until the returned value is dropped. Meanwhile the session sends a datagram four
     /// times a second, so that both sides notice at once when a cut link is repaired.
     pub fn busy(&self) -> Busy {
-        let connection = self.0.line.connection.clone();
+        let quic = self.0.connection.quic.clone();
         Busy(tokio::spawn(async move {
             let mut tick = tokio::time::interval(SIGN_OF_LIFE);
             // Nobody reads this datagram. Stop if the peer does not accept datagrams.
-            while connection.close_reason().is_none() && connection.send_datagram(Bytes::new()).is_ok() {
+            while quic.close_reason().is_none() && quic.send_datagram(Bytes::new()).is_ok() {
                 tick.tick().await;
             }
         }))
@@ -203,21 +208,21 @@ impl Session {
 
     /// Closes the connection with `code` and `reason`. Both sides reconnect.
     pub fn close(&self, code: CloseCode, reason: &str) {
-        self.0.line.close(code, reason);
+        self.0.connection.close(code, reason);
     }
 
     /// Waits for the end of the connection and returns the reason.
     pub async fn closed(&self) -> String {
-        self.0.line.ended().await
+        self.0.connection.ended().await
     }
 
     /// Returns why the connection ended; `None` while it is open.
     pub fn close_reason(&self) -> Option<String> {
-        self.0.line.end()
+        self.0.connection.end()
     }
 }
 
-impl Line {
+impl Connection {
     fn lost(&self) -> SessionClosed {
         SessionClosed { reason: self.end().unwrap_or_else(|| "it is being closed".to_owned()) }
     }
@@ -237,7 +242,7 @@ impl Drop for Busy {
 #[derive(Debug)]
 pub struct BulkSender {
     stream: SendStream,
-    line: Line,
+    connection: Connection,
     is_paused: watch::Receiver<bool>,
     inside_chunk: bool,
 }
@@ -254,7 +259,7 @@ impl BulkSender {
         let _ = self.is_paused.wait_for(|is_paused| !is_paused).await;
         self.inside_chunk = true;
         let mut parts = [Bytes::from(header.to_frame()), bytes];
-        self.stream.write_all_chunks(&mut parts).await.map_err(|_| self.line.lost())?;
+        self.stream.write_all_chunks(&mut parts).await.map_err(|_| self.connection.lost())?;
         self.inside_chunk = false;
         Ok(())
     }
@@ -272,7 +277,7 @@ impl Drop for BulkSender {
 /// A connection after the `Hello` exchange, ready to become a session.
 pub(super) struct Greeted {
     pub id: u64,
-    pub line: Line,
+    pub connection: Connection,
     pub peer: Pin,
     pub peer_name: String,
     pub peer_spki: Vec<u8>,
@@ -296,7 +301,7 @@ impl Greeted {
         let (messages, inbox) = mpsc::channel(MESSAGES_QUEUED_MAX);
         let (chunks, chunk_inbox) = mpsc::channel(CHUNKS_QUEUED_MAX);
         let (send, recv) = self.control;
-        let guard = Guard { line: self.line.clone(), peer: self.peer, complaints: complaints.clone() };
+        let guard = Guard { connection: self.connection.clone(), peer: self.peer, complaints: complaints.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(write_control(send, queued, guard.clone()));
         tasks.spawn(read_control(recv, messages, frame, guard.clone()));
@@ -306,7 +311,7 @@ impl Greeted {
         tasks.spawn(accept_streams(streams, slots.clone(), guard.clone(), allowed, frame));
         let session = Session(Arc::new(Inner {
             id: self.id,
-            line: self.line,
+            connection: self.connection,
             peer: self.peer,
             peer_name: self.peer_name,
             peer_spki: self.peer_spki,

@@ -164,7 +164,7 @@ impl StreamReader {
                 Some(Ok(cause)) => return Err(cause.to_string()),
                 Some(Err(())) => {
                     let broke = || "the stream was given up".to_owned();
-                    return Err(self.shared.guard.line.end().unwrap_or_else(broke));
+                    return Err(self.shared.guard.connection.end().unwrap_or_else(broke));
                 }
                 // Only one reader waits, so it misses no change.
                 None => self.shared.incoming.changed.notified().await,
@@ -216,7 +216,7 @@ impl StreamWriter {
     }
 
     fn over(&self) -> String {
-        self.shared.guard.line.end().unwrap_or_else(|| "the other side has given the stream up".to_owned())
+        self.shared.guard.connection.end().unwrap_or_else(|| "the other side has given the stream up".to_owned())
     }
 }
 
@@ -286,8 +286,8 @@ impl Session {
         }
         let (slots, guard, frame) = self.for_streams();
         let slot = slots.take().ok_or(StreamRefused::TooMany)?;
-        let lost = || StreamRefused::Closed(SessionClosed { reason: guard.line.end().unwrap_or_default() });
-        let (mut send, recv) = guard.line.connection.open_bi().await.map_err(|_| lost())?;
+        let lost = || StreamRefused::Closed(SessionClosed { reason: guard.connection.end().unwrap_or_default() });
+        let (mut send, recv) = guard.connection.quic.open_bi().await.map_err(|_| lost())?;
         send.write_all(&StreamFrame::Open(open).to_frame()).await.map_err(|_| lost())?;
         Ok(begin(send, recv, slot, guard.clone(), frame))
     }
@@ -305,7 +305,7 @@ pub(super) async fn accept_streams(
     loop {
         let accepted = tokio::select! {
             biased;
-            accepted = guard.line.connection.accept_bi() => accepted,
+            accepted = guard.connection.quic.accept_bi() => accepted,
             Some(_) = opening.join_next() => continue,
         };
         let Ok((send, recv)) = accepted else { return };

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use quinn::{Connection, ConnectionError};
+use quinn::ConnectionError;
 use rustls::pki_types::CertificateDer;
 
 use super::certificate::spki_of_chain;
@@ -62,8 +62,8 @@ pub(super) fn describe(error: &ConnectionError) -> String {
 
 /// A connection and the reason for which this side closed it.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
-    pub connection: Connection,
+pub(super) struct Connection {
+    pub quic: quinn::Connection,
     /// Whether this agent dialled the connection.
     pub dialled: bool,
     /// Pacing and caps of the connection.
@@ -71,40 +71,40 @@ pub(super) struct Line {
     own_reason: Arc<OnceLock<String>>,
 }
 
-impl Line {
+impl Connection {
     /// Wraps a connection. `dialled`: whether this agent dialled it.
-    pub fn new(connection: Connection, dialled: bool, lane: Arc<Lane>) -> Self {
-        Self { connection, dialled, lane, own_reason: Arc::default() }
+    pub fn new(quic: quinn::Connection, dialled: bool, lane: Arc<Lane>) -> Self {
+        Self { quic, dialled, lane, own_reason: Arc::default() }
     }
 
     /// Reports whether both are the same connection.
     pub fn is(&self, other: &Self) -> bool {
-        self.connection.stable_id() == other.connection.stable_id()
+        self.quic.stable_id() == other.quic.stable_id()
     }
 
     /// Closes the connection. Has no effect if it has already ended: the first reason counts, no matter whose.
     pub fn close(&self, code: CloseCode, reason: &str) {
         // A second close would make quinn forget the first reason.
-        if self.connection.close_reason().is_some() {
+        if self.quic.close_reason().is_some() {
             return;
         }
         let text = if reason.is_empty() { code.text().to_owned() } else { format!("{}: {reason}", code.text()) };
         if self.own_reason.set(text).is_ok() {
             // The reason must fit in one QUIC packet.
             let cut: String = reason.chars().take(240).collect();
-            self.connection.close(code.into(), cut.as_bytes());
+            self.quic.close(code.into(), cut.as_bytes());
         }
     }
 
     /// Waits for the end of the connection and returns the reason.
     pub async fn ended(&self) -> String {
-        let error = self.connection.closed().await;
+        let error = self.quic.closed().await;
         self.reason_for(&error)
     }
 
     /// Returns the reason for which the connection ended; `None` while it is open.
     pub fn end(&self) -> Option<String> {
-        self.connection.close_reason().map(|error| self.reason_for(&error))
+        self.quic.close_reason().map(|error| self.reason_for(&error))
     }
 
     fn reason_for(&self, error: &ConnectionError) -> String {
@@ -116,13 +116,13 @@ impl Line {
 
     /// Returns the SubjectPublicKeyInfo that the peer proved to own.
     pub fn peer_spki(&self) -> Option<Vec<u8>> {
-        let chain = self.connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+        let chain = self.quic.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         spki_of_chain(&chain).ok()
     }
 
     /// Returns the application protocol that TLS negotiated.
     pub fn alpn(&self) -> Option<Vec<u8>> {
-        let data = self.connection.handshake_data()?;
+        let data = self.quic.handshake_data()?;
         data.downcast::<quinn::crypto::rustls::HandshakeData>().ok()?.protocol
     }
 }

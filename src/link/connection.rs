@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::certificate::spki_of_chain;
 use super::close::CloseCode;
-use super::flow::Lane;
+use super::flow::SendSchedule;
 
 /// The reason shown when the peer rejects this agent's key: it paired with another key, or has unpaired this agent.
 pub const KEY_UNKNOWN: &str = "the peer does not know this agent's key";
@@ -67,14 +67,14 @@ pub(super) struct Connection {
     /// Whether this agent dialled the connection.
     pub dialled: bool,
     /// Pacing and caps of the connection.
-    pub lane: Arc<Lane>,
+    pub schedule: Arc<SendSchedule>,
     own_reason: Arc<OnceLock<String>>,
 }
 
 impl Connection {
     /// Wraps a connection. `dialled`: whether this agent dialled it.
-    pub fn new(quic: quinn::Connection, dialled: bool, lane: Arc<Lane>) -> Self {
-        Self { quic, dialled, lane, own_reason: Arc::default() }
+    pub fn new(quic: quinn::Connection, dialled: bool, schedule: Arc<SendSchedule>) -> Self {
+        Self { quic, dialled, schedule, own_reason: Arc::default() }
     }
 
     /// Reports whether both are the same connection.

@@ -185,13 +185,13 @@ async fn dial(
     peer: Option<Pin>,
     crypto: Arc<QuicClientConfig>,
 ) -> Result<Connection, DialError> {
-    let (config, lane) = shared.client_config(address, crypto);
+    let (config, schedule) = shared.client_config(address, crypto);
     if let Some(peer) = peer {
-        shared.claim(&lane, peer);
+        shared.claim(&schedule, peer);
     }
     let connecting = shared.endpoint.connect_with(config, address, SERVER_NAME).map_err(DialError::Address)?;
     match timeout(shared.config.timing.handshake, connecting).await {
-        Ok(Ok(connection)) => Ok(Connection::new(connection, true, lane)),
+        Ok(Ok(connection)) => Ok(Connection::new(connection, true, schedule)),
         Ok(Err(error)) => Err(DialError::Connection(error)),
         Err(_) => Err(DialError::TooSlow),
     }

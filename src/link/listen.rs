@@ -32,7 +32,7 @@ pub(super) async fn listen(shared: Arc<Shared>) {
 
 async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphorePermit) {
     let ticket = shared.admission.offer_is_open().then(|| PairTicket::new(shared.admission.clone()));
-    let (config, lane) = shared.server_config(incoming.remote_address(), ticket.clone());
+    let (config, schedule) = shared.server_config(incoming.remote_address(), ticket.clone());
     let connecting = match incoming.accept_with(config) {
         Ok(connecting) => connecting,
         Err(error) => return shared.complaints.warn(None, "handshake", &describe(&error)),
@@ -49,7 +49,7 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphoreP
         }
     };
     drop(permit);
-    let connection = Connection::new(connection, false, lane);
+    let connection = Connection::new(connection, false, schedule);
     let pairs = ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
     match connection.alpn().as_deref() {
         Some(ALPN_PAIR) if pairs => offering::offering(&shared, connection).await,

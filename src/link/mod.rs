@@ -121,14 +121,14 @@ impl Link {
         admission.set_pins(peers.list().iter().map(|peer| peer.pin));
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
         let server = shared::server_config(&tls);
-        let (caps, announced) = (flow::Caps::new(config.settings.clone()), flow::Announced::default());
+        let (caps, pending) = (flow::Caps::new(config.settings.clone()), flow::PendingSchedule::default());
         for (peer, rate) in peers.limits() {
             caps.set(*peer, rate.map_or(Limit::Any, Limit::AtMost));
         }
         let memory = flow::Memory::load(peers.dir(), peers.disk());
         let is_routed = wire.is_none();
         let wire = wire.map_or_else(|| Wire::bind(config.listen), Ok).map_err(failed)?;
-        let endpoint = socket::endpoint(wire, &identity, server.clone(), &caps, &announced).map_err(failed)?;
+        let endpoint = socket::endpoint(wire, &identity, server.clone(), &caps, &pending).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
         let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
         let shared = Arc::new(Shared {
@@ -147,7 +147,7 @@ impl Link {
             stop: CancellationToken::new(),
             caps,
             memory,
-            announced,
+            pending,
             server,
             peers: Mutex::new(peers),
             changing: tokio::sync::Mutex::new(()),

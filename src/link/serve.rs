@@ -44,7 +44,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) -> Serve
         return Served::Refused("the peer presents no key".to_owned());
     };
     let peer = pin_of(&spki);
-    shared.claim(&connection.lane, peer);
+    shared.claim(&connection.schedule, peer);
     if !is_only_agent(shared, peer, &connection).await {
         connection.close(CloseCode::TwoAgents, "");
         return Served::Refused(CloseCode::TwoAgents.text().to_owned());
@@ -96,7 +96,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) -> Serve
     learn(shared, &connection, peer).await;
     shared.doubles.ended(peer, &connection);
     drive.stop().await;
-    shared.remember(&connection.lane, peer).await;
+    shared.remember(&connection.schedule, peer).await;
     tracing::info!(peer = %peer, reason, "disconnected");
     shared.registry.over(peer, id, reason);
     Served::Session

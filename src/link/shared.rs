@@ -13,7 +13,7 @@ use super::admission::{Admission, PairTicket};
 use super::complaints::Complaints;
 use super::config::{LinkConfig, transport};
 use super::doubles::Doubles;
-use super::flow::{Announced, CapView, Caps, Flow, Lane, Memory};
+use super::flow::{CapView, Caps, Flow, Memory, PendingSchedule, SendSchedule};
 use super::identity::Identity;
 use super::mtu;
 use super::peers::{Peers, PeersError};
@@ -51,8 +51,8 @@ pub(super) struct Shared {
     pub caps: Caps,
     /// Measured rates and round trips of the links to peers.
     pub memory: Memory,
-    /// Passes a new connection's [`Lane`] from its controller to the socket.
-    pub announced: Announced,
+    /// Passes a new connection's [`SendSchedule`] from its controller to the socket.
+    pub pending: PendingSchedule,
     /// Settings for accepting connections. The TLS part is replaced while an offer is open.
     pub server: quinn::ServerConfig,
     pub peers: Mutex<Peers>,
@@ -102,45 +102,45 @@ impl Shared {
         }
     }
 
-    /// Builds the settings for accepting one connection from `address`, and its [`Lane`].
+    /// Builds the settings for accepting one connection from `address`, and its [`SendSchedule`].
     pub fn server_config(
         &self,
         address: SocketAddr,
         ticket: Option<Arc<PairTicket>>,
-    ) -> (Arc<quinn::ServerConfig>, Arc<Lane>) {
+    ) -> (Arc<quinn::ServerConfig>, Arc<SendSchedule>) {
         let mut config = self.server.clone();
-        let (flow, lane) = self.flow();
+        let (flow, schedule) = self.flow();
         config.transport_config(transport(&self.config.timing, flow, self.datagram_bytes(address)));
         if ticket.is_some() {
             config.crypto = self.tls.server(ticket);
         }
-        (Arc::new(config), lane)
+        (Arc::new(config), schedule)
     }
 
-    /// Builds the settings for dialling `address` once, and the connection's [`Lane`].
+    /// Builds the settings for dialling `address` once, and the connection's [`SendSchedule`].
     pub fn client_config(
         &self,
         address: SocketAddr,
         crypto: Arc<quinn::crypto::rustls::QuicClientConfig>,
-    ) -> (quinn::ClientConfig, Arc<Lane>) {
+    ) -> (quinn::ClientConfig, Arc<SendSchedule>) {
         let mut config = quinn::ClientConfig::new(crypto);
-        let (flow, lane) = self.flow();
+        let (flow, schedule) = self.flow();
         config.transport_config(transport(&self.config.timing, flow, self.datagram_bytes(address)));
-        (config, lane)
+        (config, schedule)
     }
 
     fn datagram_bytes(&self, address: SocketAddr) -> u16 {
         if self.is_routed { mtu::worth_trying(address) } else { mtu::DATAGRAM_BYTES }
     }
 
-    fn flow(&self) -> (Flow, Arc<Lane>) {
-        let lane = self.caps.lane();
-        (Flow::new(self.config.settings.congestion, lane.clone(), self.announced.clone()), lane)
+    fn flow(&self) -> (Flow, Arc<SendSchedule>) {
+        let schedule = self.caps.schedule();
+        (Flow::new(self.config.settings.congestion, schedule.clone(), self.pending.clone()), schedule)
     }
 
     /// Applies the cap of `peer` to a connection whose peer is now known, and passes on what is known of the link.
-    pub fn claim(&self, lane: &Lane, peer: Pin) {
-        lane.claim(self.caps.bucket(peer), self.memory.get(peer));
+    pub fn claim(&self, schedule: &SendSchedule, peer: Pin) {
+        schedule.claim(self.caps.bucket(peer), self.memory.get(peer));
     }
 
     /// Applies the caps that hold now, and returns them.
@@ -160,8 +160,8 @@ impl Shared {
     }
 
     /// Stores what a connection measured of the link to `peer`, for the next connection.
-    pub async fn remember(self: &Arc<Self>, lane: &Lane, peer: Pin) {
-        let Some(measured) = lane.measured() else { return };
+    pub async fn remember(self: &Arc<Self>, schedule: &SendSchedule, peer: Pin) {
+        let Some(measured) = schedule.measured() else { return };
         self.memory.set(peer, measured);
         let shared = self.clone();
         // This is only a hint. If it cannot be written, the next connection measures again.

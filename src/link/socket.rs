@@ -9,7 +9,7 @@ use quinn_proto::HashedConnectionIdGenerator;
 use ring::hmac;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use super::flow::{Announced, Caps, PacedSocket};
+use super::flow::{Caps, PacedSocket, PendingSchedule};
 use super::identity::Identity;
 use super::mtu::DATAGRAM_BYTES_MAX;
 
@@ -44,7 +44,7 @@ pub(super) fn endpoint(
     identity: &Identity,
     server: quinn::ServerConfig,
     caps: &Caps,
-    announced: &Announced,
+    pending: &PendingSchedule,
 ) -> io::Result<Endpoint> {
     // Derive the secrets from the key, so that they survive a restart. The agent can then answer packets of old
     // connections with a valid stateless reset, and the peer reconnects at once instead of waiting for the idle
@@ -56,7 +56,7 @@ pub(super) fn endpoint(
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
     config.rng_seed(wire.seed);
     config.max_udp_payload_size(DATAGRAM_BYTES_MAX).expect("more than QUIC's least");
-    let socket = PacedSocket::new(wire.socket, announced.clone(), caps.segments());
+    let socket = PacedSocket::new(wire.socket, pending.clone(), caps.segments());
     Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use modelferry_protocol::ids::Pin;
 use tokio::sync::watch;
 
-use super::lane::{Lane, SharedBucket};
 use super::pace::segments_under;
+use super::send_schedule::{SendSchedule, SharedBucket};
 use crate::config::{LinkSettings, Rate, Window};
 
 /// Rate during a pause, in bytes per second: enough to keep connections alive and to exchange a few control messages.
@@ -119,9 +119,9 @@ impl Caps {
         self.segments.clone()
     }
 
-    /// Returns the lane of a new connection, under the agent's cap.
-    pub(in crate::link) fn lane(&self) -> Arc<Lane> {
-        Lane::new(self.agent.clone())
+    /// Returns the schedule of a new connection, under the agent's cap.
+    pub(in crate::link) fn schedule(&self) -> Arc<SendSchedule> {
+        SendSchedule::new(self.agent.clone())
     }
 
     /// Returns the bucket of a peer, for a connection that turned out to lead to it.

@@ -8,51 +8,51 @@ use std::time::{Duration, Instant};
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory, CubicConfig};
 use quinn_proto::RttEstimator;
 
-use super::lane::Lane;
 use super::model::{INITIAL_WINDOW_BYTES, Model};
-use super::pace::Announced;
+use super::pace::PendingSchedule;
+use super::send_schedule::SendSchedule;
 use crate::config::Congestion;
 
 /// Interval of packets that are sent after acknowledgements have stopped. Without them, a sender with a full window
 /// would learn only from quinn's probes, whose intervals double, that a cut link has been repaired.
 pub(in crate::link) const SIGN_OF_LIFE: Duration = Duration::from_millis(250);
 
-/// Builds the controller of one connection, and passes its [`Lane`] to the socket.
+/// Builds the controller of one connection, and passes its [`SendSchedule`] to the socket.
 pub(in crate::link) struct Flow {
     congestion: Congestion,
-    lane: Arc<Lane>,
-    announced: Announced,
-    is_announced: AtomicBool,
+    schedule: Arc<SendSchedule>,
+    pending: PendingSchedule,
+    is_passed_on: AtomicBool,
 }
 
 impl Flow {
-    pub(in crate::link) fn new(congestion: Congestion, lane: Arc<Lane>, announced: Announced) -> Self {
-        Self { congestion, lane, announced, is_announced: AtomicBool::new(false) }
+    pub(in crate::link) fn new(congestion: Congestion, schedule: Arc<SendSchedule>, pending: PendingSchedule) -> Self {
+        Self { congestion, schedule, pending, is_passed_on: AtomicBool::new(false) }
     }
 }
 
 impl ControllerFactory for Flow {
     fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
         // Only once: a connection that migrates to another address gets another controller, but keeps its poller.
-        if !self.is_announced.swap(true, Ordering::Relaxed) {
-            *self.announced.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.lane.clone());
+        if !self.is_passed_on.swap(true, Ordering::Relaxed) {
+            *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.schedule.clone());
         }
         match self.congestion {
             Congestion::Ferry => {
-                let (model, lane) = (Model::new(now, mtu.into()), self.lane.clone());
-                let mut ferry = Ferry { model, lane, heard: now, in_flight: 0, packet: 0 };
+                let (model, schedule) = (Model::new(now, mtu.into()), self.schedule.clone());
+                let mut ferry = Ferry { model, schedule, heard: now, in_flight: 0, packet: 0 };
                 ferry.set_packet(mtu);
                 Box::new(ferry)
             }
             Congestion::Cubic => {
                 let mut cubic = CubicConfig::default();
                 cubic.initial_window(INITIAL_WINDOW_BYTES);
-                Box::new(Accounted { inner: Arc::new(cubic).build(now, mtu), lane: self.lane.clone() })
+                Box::new(Accounted { inner: Arc::new(cubic).build(now, mtu), schedule: self.schedule.clone() })
             }
             Congestion::Bbr => {
                 let mut bbr = BbrConfig::default();
                 bbr.initial_window(INITIAL_WINDOW_BYTES);
-                Box::new(Accounted { inner: Arc::new(bbr).build(now, mtu), lane: self.lane.clone() })
+                Box::new(Accounted { inner: Arc::new(bbr).build(now, mtu), schedule: self.schedule.clone() })
             }
         }
     }
@@ -62,7 +62,7 @@ impl ControllerFactory for Flow {
 #[derive(Clone)]
 struct Ferry {
     model: Model,
-    lane: Arc<Lane>,
+    schedule: Arc<SendSchedule>,
     /// Time of the last acknowledgement.
     heard: Instant,
     in_flight: u64,
@@ -78,15 +78,15 @@ impl Ferry {
 
 impl Controller for Ferry {
     fn on_sent(&mut self, now: Instant, bytes: u64, _last_packet_number: u64) {
-        if let Some(known) = self.lane.take_remembered() {
+        if let Some(known) = self.schedule.take_remembered() {
             self.model.remember(now, known);
-            self.lane.set_pace(now, self.model.pace());
+            self.schedule.set_pace(now, self.model.pace());
         }
         if self.in_flight == 0 {
             self.heard = now;
         }
         self.in_flight += bytes;
-        let is_capped = self.lane.reserve(now, bytes);
+        let is_capped = self.schedule.reserve(now, bytes);
         self.model.sent(now, bytes, is_capped);
     }
 
@@ -97,9 +97,9 @@ impl Controller for Ferry {
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, _largest: Option<u64>) {
         (self.heard, self.in_flight) = (now, in_flight);
         self.model.acks_end(now, in_flight, app_limited);
-        self.lane.set_pace(now, self.model.pace());
+        self.schedule.set_pace(now, self.model.pace());
         if let Some(measured) = self.model.measured() {
-            self.lane.set_measured(measured);
+            self.schedule.set_measured(measured);
         }
     }
 
@@ -109,7 +109,7 @@ impl Controller for Ferry {
     }
 
     fn on_mtu_update(&mut self, mtu: u16) {
-        self.lane.set_mtu(mtu.into());
+        self.schedule.set_mtu(mtu.into());
         self.set_packet(mtu);
         self.model.set_mtu(mtu.into());
     }
@@ -145,12 +145,12 @@ impl Controller for Ferry {
 /// One of quinn's controllers, with our accounting of sent bytes.
 struct Accounted {
     inner: Box<dyn Controller>,
-    lane: Arc<Lane>,
+    schedule: Arc<SendSchedule>,
 }
 
 impl Controller for Accounted {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
-        self.lane.reserve(now, bytes);
+        self.schedule.reserve(now, bytes);
         self.inner.on_sent(now, bytes, last_packet_number);
     }
 
@@ -167,7 +167,7 @@ impl Controller for Accounted {
     }
 
     fn on_mtu_update(&mut self, mtu: u16) {
-        self.lane.set_mtu(mtu.into());
+        self.schedule.set_mtu(mtu.into());
         self.inner.on_mtu_update(mtu);
     }
 
@@ -176,7 +176,7 @@ impl Controller for Accounted {
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { inner: self.inner.clone_box(), lane: self.lane.clone() })
+        Box::new(Self { inner: self.inner.clone_box(), schedule: self.schedule.clone() })
     }
 
     fn initial_window(&self) -> u64 {

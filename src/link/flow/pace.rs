@@ -1,4 +1,4 @@
-//! A UDP socket that lets a connection send only when its [`Lane`] is due.
+//! A UDP socket that lets a connection send only when its [`SendSchedule`] is due.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::time::Sleep;
 
-use super::lane::Lane;
+use super::send_schedule::SendSchedule;
 use crate::link::mtu::DATAGRAM_BYTES_MAX;
 
 /// A send time this close counts as due: a timer would wake later.
@@ -22,17 +22,17 @@ const SEGMENTS_MAX: usize = 10;
 // The maximum for UDP over IPv4; IPv6 allows more.
 const _: () = assert!(SEGMENTS_MAX * DATAGRAM_BYTES_MAX as usize <= 65_507);
 
-/// The lane of the connection that quinn is creating.
+/// The schedule of the connection that quinn is creating.
 ///
 /// quinn creates a connection's controller and then its poller, under one lock of the endpoint. The controller puts its
-/// lane here, and the poller takes it.
-pub(in crate::link) type Announced = Arc<Mutex<Option<Arc<Lane>>>>;
+/// schedule here, and the poller takes it.
+pub(in crate::link) type PendingSchedule = Arc<Mutex<Option<Arc<SendSchedule>>>>;
 
 /// A UDP socket with paced sends.
 #[derive(Debug)]
 pub(in crate::link) struct PacedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
-    announced: Announced,
+    pending: PendingSchedule,
     segments: Arc<AtomicUsize>,
 }
 
@@ -40,17 +40,17 @@ impl PacedSocket {
     /// Wraps `inner`. `segments`: the maximum number of datagrams per send call, which a low cap reduces.
     pub(in crate::link) fn new(
         inner: Arc<dyn AsyncUdpSocket>,
-        announced: Announced,
+        pending: PendingSchedule,
         segments: Arc<AtomicUsize>,
     ) -> Arc<Self> {
-        Arc::new(Self { inner, announced, segments })
+        Arc::new(Self { inner, pending, segments })
     }
 }
 
 impl AsyncUdpSocket for PacedSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        let lane = self.announced.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Box::pin(PacedPoller { inner: self.inner.clone().create_io_poller(), lane, timer: None })
+        let schedule = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(PacedPoller { inner: self.inner.clone().create_io_poller(), schedule, timer: None })
     }
 
     fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
@@ -91,20 +91,20 @@ pub(super) fn segments_under(cap: Option<u64>) -> usize {
 
 struct PacedPoller {
     inner: Pin<Box<dyn UdpPoller>>,
-    lane: Option<Arc<Lane>>,
+    schedule: Option<Arc<SendSchedule>>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl std::fmt::Debug for PacedPoller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PacedPoller").field("lane", &self.lane).finish_non_exhaustive()
+        f.debug_struct("PacedPoller").field("schedule", &self.schedule).finish_non_exhaustive()
     }
 }
 
 impl UdpPoller for PacedPoller {
     fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        while let Some(release) = this.lane.as_ref().map(|lane| lane.release()) {
+        while let Some(release) = this.schedule.as_ref().map(|schedule| schedule.release()) {
             if release <= super::now() + SLACK {
                 break;
             }

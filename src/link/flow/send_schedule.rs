@@ -14,7 +14,7 @@ const CAP_CREDIT: Duration = Duration::from_millis(20);
 /// UDP payload with which QUIC begins every connection.
 const MTU_BYTES_MIN: u64 = 1200;
 
-/// A cap that several lanes share: the agent's, or a peer's.
+/// A cap that several schedules share: the agent's, or a peer's.
 #[derive(Debug, Clone)]
 pub(in crate::link) struct SharedBucket(Arc<Mutex<Bucket>>);
 
@@ -69,12 +69,12 @@ impl State {
 
 /// The pace of one connection and the caps that apply to it.
 #[derive(Debug)]
-pub(in crate::link) struct Lane {
+pub(in crate::link) struct SendSchedule {
     agent: SharedBucket,
     state: Mutex<State>,
 }
 
-impl Lane {
+impl SendSchedule {
     pub(super) fn new(agent: SharedBucket) -> Arc<Self> {
         let now = super::now();
         let (pace, release) = (Bucket::new(now, PACE_CREDIT), now);

@@ -13,7 +13,7 @@ use super::{Store, StoreError, lock};
 
 /// All leases and all blobs wanted by migrations.
 #[derive(Default)]
-pub(super) struct Claims {
+pub(super) struct LeaseTable {
     next: u64,
     leases: HashMap<u64, Held>,
     /// Blobs that peers offered for each migration, or for a backup. Also stored in the rows, to survive a restart.
@@ -32,13 +32,13 @@ struct Held {
     blobs: HashSet<Hash>,
 }
 
-impl Claims {
+impl LeaseTable {
     pub fn loaded(wanted: Vec<(MigrationId, Hash)>) -> Self {
-        let mut claims = Self::default();
+        let mut table = Self::default();
         for (mid, hash) in wanted {
-            claims.wanted.entry(mid).or_default().insert(hash);
+            table.wanted.entry(mid).or_default().insert(hash);
         }
-        claims
+        table
     }
 
     /// Registers a blob that is about to be renamed to its final path.
@@ -89,27 +89,27 @@ pub struct Lease {
 impl Lease {
     /// Adds blobs to the lease.
     pub fn keep(&self, blobs: impl IntoIterator<Item = Hash>) {
-        let mut claims = self.store.claims();
-        blobs.into_iter().for_each(|hash| claims.hold(self.number, hash));
+        let mut table = self.store.lease_table();
+        blobs.into_iter().for_each(|hash| table.hold(self.number, hash));
     }
 
     /// Replaces the blobs of the lease. It no longer adds stored blobs by itself.
     pub fn narrow(&self, blobs: impl IntoIterator<Item = Hash>) {
-        let mut claims = self.store.claims();
-        claims.leases.insert(self.number, Held::default());
-        blobs.into_iter().for_each(|hash| claims.hold(self.number, hash));
+        let mut table = self.store.lease_table();
+        table.leases.insert(self.number, Held::default());
+        blobs.into_iter().for_each(|hash| table.hold(self.number, hash));
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.store.claims().leases.remove(&self.number);
+        self.store.lease_table().leases.remove(&self.number);
     }
 }
 
 impl Store {
-    pub(super) fn claims(&self) -> MutexGuard<'_, Claims> {
-        lock(&self.inner.claims)
+    pub(super) fn lease_table(&self) -> MutexGuard<'_, LeaseTable> {
+        lock(&self.inner.lease_table)
     }
 
     /// Returns an empty lease.
@@ -123,10 +123,10 @@ impl Store {
     }
 
     fn leased(&self, held: Held) -> Lease {
-        let mut claims = self.claims();
-        claims.next += 1;
-        let number = claims.next;
-        claims.leases.insert(number, held);
+        let mut table = self.lease_table();
+        table.next += 1;
+        let number = table.next;
+        table.leases.insert(number, held);
         Lease { store: self.clone(), number }
     }
 
@@ -138,12 +138,12 @@ impl Store {
     pub fn want(&self, mid: MigrationId, blobs: impl IntoIterator<Item = Hash>) -> Result<(), StoreError> {
         let mut new = Vec::new();
         {
-            let mut claims = self.claims();
+            let mut table = self.lease_table();
             for hash in blobs {
-                if claims.wanted.entry(mid).or_default().insert(hash) {
+                if table.wanted.entry(mid).or_default().insert(hash) {
                     new.push(hash);
                 }
-                claims.swept.iter_mut().for_each(|swept| _ = swept.insert(hash));
+                table.swept.iter_mut().for_each(|swept| _ = swept.insert(hash));
             }
         }
         if new.is_empty() {
@@ -161,7 +161,7 @@ impl Store {
     ///
     /// Errors: [`StoreError::Io`].
     pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
-        let Some(_) = self.claims().wanted.remove(&mid) else { return Ok(()) };
+        let Some(_) = self.lease_table().wanted.remove(&mid) else { return Ok(()) };
         match self.inner.rows.release(mid) {
             // After a restart the caller releases the migration again.
             Err(error) if error.is_full() => Ok(()),
@@ -171,7 +171,7 @@ impl Store {
 
     /// Returns the protected blobs of each migration.
     pub fn wanted(&self) -> Vec<(MigrationId, Vec<Hash>)> {
-        let claims = self.claims();
-        claims.wanted.iter().map(|(mid, blobs)| (*mid, blobs.iter().copied().collect())).collect()
+        let table = self.lease_table();
+        table.wanted.iter().map(|(mid, blobs)| (*mid, blobs.iter().copied().collect())).collect()
     }
 }

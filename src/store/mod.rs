@@ -52,7 +52,7 @@ use crate::disk::{Disk, DiskFile, Open};
 use cut::Cutting;
 use error::is_out_of_space;
 use files::{READ_BYTES, file_size, files, fill, hash_file, hash_of};
-use leases::Claims;
+use leases::LeaseTable;
 use members::Members;
 use rows::{Manifest, Rows};
 
@@ -77,7 +77,7 @@ struct Inner {
     /// The archive members of the blob that was cut last. The lock also allows only one page to be cut at a time.
     cutting: Mutex<Option<(Hash, Arc<Members>)>>,
     /// The leases. The lock is held while a sweep removes a blob. Lock order: this before `live`.
-    claims: Mutex<Claims>,
+    lease_table: Mutex<LeaseTable>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -165,8 +165,8 @@ impl Store {
         }
         let rows = open_rows(&state_dir.join("state.redb"), &disk)?;
         let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        let claims = Mutex::new(Claims::loaded(rows.wanted()?));
-        let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting, claims };
+        let lease_table = Mutex::new(LeaseTable::loaded(rows.wanted()?));
+        let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting, lease_table };
         inner.tidy()?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -212,7 +212,7 @@ impl Store {
         let blob = BlobRef { hash: hasher.finalize().into(), bytes };
         let path = self.inner.blob_path(blob.hash);
         // Register the blob before the rename. Otherwise a sweep could find it at its final path and remove it.
-        self.claims().put(blob.hash);
+        self.lease_table().put(blob.hash);
         let renamed = self.inner.disk.rename(file.path(), &path);
         renamed.map_err(|source| StoreError::io("make", &path, source))?;
         self.inner.rows.used([blob.hash])?;

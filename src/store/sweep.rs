@@ -44,7 +44,7 @@ pub struct Sweep {
 
 impl Drop for Sweep {
     fn drop(&mut self) {
-        self.store.claims().end_sweep();
+        self.store.lease_table().end_sweep();
     }
 }
 
@@ -54,8 +54,8 @@ impl Sweep {
     ///
     /// Errors: [`StoreError::Io`].
     pub fn remove(&self, hash: Hash) -> Result<bool, StoreError> {
-        let claims = self.store.claims();
-        if claims.spares(hash) {
+        let table = self.store.lease_table();
+        if table.spares(hash) {
             return Ok(false);
         }
         match self.store.remove(hash) {
@@ -69,7 +69,7 @@ impl Sweep {
 impl Store {
     /// Begins a sweep. It does not remove blobs that are held now or become held while it runs.
     pub fn sweep(&self) -> Sweep {
-        self.claims().begin_sweep();
+        self.lease_table().begin_sweep();
         Sweep { store: self.clone() }
     }
 
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// Errors: [`StoreError::Io`].
     pub fn items(&self) -> Result<Vec<Item>, StoreError> {
-        let (rows, in_use) = (&self.inner.rows, self.claims().all());
+        let (rows, in_use) = (&self.inner.rows, self.lease_table().all());
         let idle = rows.idle()?;
         let (mut items, mut complete) = (Vec::new(), HashSet::new());
         for path in files(&self.inner.blobs)? {

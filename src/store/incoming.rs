@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use modelferry_protocol::manifest::{ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::ears::{Ear, Ears, union};
 use super::files::hash_file;
 use super::place::{Place, Run};
 use super::progress::{Phase, Progress, insert};
 use super::rows::{Manifest, Partial};
+use super::subscribers::{DurabilitySubscribers, DurabilitySubscription, union};
 use super::{BlobReader, Store, StoreError, lock};
 use crate::disk::{DiskFile, Open};
 
@@ -28,7 +28,7 @@ pub struct Incoming {
     adding: Mutex<()>,
     /// Serializes [`Incoming::sync`] and [`Incoming::finish`].
     ending: Mutex<()>,
-    ears: Ears,
+    subscribers: DurabilitySubscribers,
 }
 
 impl Incoming {
@@ -54,7 +54,7 @@ impl Incoming {
         let (written, syncing, pages) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
         let progress = Progress { phase, manifest, partial, reused: 0, written, syncing, pages };
         let (progress, adding, ending) = (Mutex::new(progress), Mutex::default(), Mutex::default());
-        Ok(Self { store, blob, cutter, file, progress, adding, ending, ears: Ears::default() })
+        Ok(Self { store, blob, cutter, file, progress, adding, ending, subscribers: DurabilitySubscribers::default() })
     }
 
     pub fn blob(&self) -> BlobRef {
@@ -62,8 +62,8 @@ impl Incoming {
     }
 
     /// Subscribes to chunks that become durable from now on. Calls `wake` after each sync that made some durable.
-    pub fn listen(&self, wake: impl Fn() + Send + Sync + 'static) -> Arc<Ear> {
-        self.ears.add(Box::new(wake))
+    pub fn subscribe(&self, wake: impl Fn() + Send + Sync + 'static) -> Arc<DurabilitySubscription> {
+        self.subscribers.add(Box::new(wake))
     }
 
     /// Returns the number of known pages, counted from the first.
@@ -265,7 +265,7 @@ impl Incoming {
             taken.get(&known.page.index).into_iter().for_each(|set| union(&mut known.durable, set));
         }
         drop(progress);
-        self.ears.tell(&taken);
+        self.subscribers.notify(&taken);
         Ok(taken.into_iter().collect())
     }
 

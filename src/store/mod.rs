@@ -8,7 +8,6 @@
 //! All functions block and may be called from any thread.
 
 mod cut;
-mod ears;
 mod error;
 mod files;
 mod incoming;
@@ -20,6 +19,7 @@ mod place;
 mod progress;
 mod rates;
 mod rows;
+mod subscribers;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -39,13 +39,13 @@ use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 
 pub use cut::CUTTER;
-pub use ears::Ear;
 pub use error::StoreError;
 pub use incoming::Incoming;
 pub use leases::Lease;
 pub use outgoing::BlobReader;
 pub use place::Place;
 pub use rates::Rate;
+pub use subscribers::DurabilitySubscription;
 pub use sweep::{Item, Sweep};
 
 use crate::disk::{Disk, DiskFile, Open};

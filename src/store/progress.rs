@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::{ChunkSet, Page};
 
-use super::ears::union;
 use super::rows::{Manifest, Partial};
+use super::subscribers::union;
 use super::{Store, StoreError};
 
 /// Pages cached in memory. More than a source has in flight at once.

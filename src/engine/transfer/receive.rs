@@ -17,7 +17,7 @@ use crate::engine::error::causes;
 use crate::engine::tracked::{Event, Tracked};
 use crate::engine::view::Stand;
 use crate::link::{ChunkInbox, Session, SessionClosed};
-use crate::store::{Ear, Incoming, Lease, StoreError};
+use crate::store::{DurabilitySubscription, Incoming, Lease, StoreError};
 
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ struct Slot {
     handle: Handle,
     incoming: Arc<Incoming>,
     /// Another receiver of the same blob may write, and make durable, what this one has to tell its source.
-    ear: Arc<Ear>,
+    subscription: Arc<DurabilitySubscription>,
     /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.
     pages_known: u32,
     bytes_known: u64,
@@ -141,11 +141,11 @@ impl Receiving {
             }
         };
         let unsynced = self.unsynced.clone();
-        let ear = incoming.listen(move || unsynced.became_durable());
+        let subscription = incoming.subscribe(move || unsynced.became_durable());
         let (pages, bytes_held) = (incoming.pages(), incoming.bytes_held());
         let (tracked_here, state) = (tracked.clone(), Mutex::default());
         let (pages_known, bytes_known) = (pages, bytes_held);
-        let slot = Slot { handle, incoming, ear, pages_known, bytes_known, tracked: tracked_here, state };
+        let slot = Slot { handle, incoming, subscription, pages_known, bytes_known, tracked: tracked_here, state };
         let slot = Arc::new(slot);
         tracked.counters.take_in(blob, bytes_held, slot.incoming.bytes_reused());
         {
@@ -334,7 +334,7 @@ impl Receiving {
             }
             // This very sync has said so as well.
             self.unsynced.telling();
-            if self.slots().values().any(|slot| slot.ear.has_heard()) {
+            if self.slots().values().any(|slot| slot.subscription.has_news()) {
                 self.unsynced.became_durable();
             }
         }
@@ -355,7 +355,7 @@ impl Receiving {
         slot.state().dirty_bytes = 0;
         let incoming = slot.incoming.clone();
         self.unless_full(slot, move || incoming.sync()).await?;
-        for (page, held) in slot.ear.take() {
+        for (page, held) in slot.subscription.take() {
             let (incoming, set) = (slot.incoming.clone(), held.clone());
             let bytes = Core::blocking(move || incoming.bytes_of(page, &set)).await;
             let bytes = bytes.map_err(|error| Refusal::Failed(slot.clone(), causes(&error)))?;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use modelferry_protocol::manifest::{ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
 
+use super::chunk_slot::{ChunkSlot, Run};
 use super::files::hash_file;
-use super::place::{Place, Run};
 use super::progress::{Phase, Progress, insert};
 use super::rows::{Manifest, Partial};
 use super::subscribers::{DurabilitySubscribers, DurabilitySubscription, union};
@@ -102,20 +102,20 @@ impl Incoming {
     /// Returns the positions of `chunks`, which are indices in page `page`.
     ///
     /// Errors: [`StoreError::NoSuchPage`], [`StoreError::NoSuchChunk`], [`StoreError::Broken`].
-    pub fn places(&self, page: u32, chunks: impl IntoIterator<Item = u32>) -> Result<Vec<Place>, StoreError> {
+    pub fn slots(&self, page: u32, chunks: impl IntoIterator<Item = u32>) -> Result<Vec<ChunkSlot>, StoreError> {
         let (mut progress, hash) = (self.sound()?, self.blob.hash);
         let known = &progress.page(&self.store, hash, page)?.page;
-        let place = |index: u32| {
+        let slot = |index: u32| {
             let chunk = known.chunks.get(index as usize).copied().zip(known.chunk_offset(index as usize));
             let (chunk, offset) = chunk.ok_or(StoreError::NoSuchChunk { hash, page, index })?;
-            Ok(Place::new(index, offset, chunk))
+            Ok(ChunkSlot::new(index, offset, chunk))
         };
-        chunks.into_iter().map(place).collect()
+        chunks.into_iter().map(slot).collect()
     }
 
     /// Returns the total plain bytes of `chunks` of a page.
     ///
-    /// Errors: as [`Incoming::places`].
+    /// Errors: as [`Incoming::slots`].
     pub fn bytes_of(&self, page: u32, chunks: &ChunkSet) -> Result<u64, StoreError> {
         let mut progress = self.sound()?;
         let known = &progress.page(&self.store, self.blob.hash, page)?.page;
@@ -161,17 +161,17 @@ impl Incoming {
         let found = self.store.inner.rows.find(page.chunks.iter().map(|chunk| chunk.hash))?;
         let mut reader: Option<BlobReader> = None;
         let mut donors = BTreeSet::new();
-        let places = self.places(page.index, 0..page.chunks.len() as u32)?;
-        for (place, found) in places.iter().zip(found) {
+        let slots = self.slots(page.index, 0..page.chunks.len() as u32)?;
+        for (slot, found) in slots.iter().zip(found) {
             let Some((hash, offset)) = found else { continue };
             if reader.as_ref().is_none_or(|reader| reader.hash() != hash) {
                 reader = self.store.reader(hash).ok();
             }
-            let Some(plain) = reader.as_ref().and_then(|reader| reader.read_at(offset, place.bytes()).ok()) else {
+            let Some(plain) = reader.as_ref().and_then(|reader| reader.read_at(offset, slot.bytes()).ok()) else {
                 continue;
             };
-            let is_new = !self.here(page.index)?.contains(place.index() as usize);
-            if is_new && self.write(page.index, std::slice::from_ref(place), &plain)?.is_empty() {
+            let is_new = !self.here(page.index)?.contains(slot.index() as usize);
+            if is_new && self.write(page.index, std::slice::from_ref(slot), &plain)?.is_empty() {
                 lock(&self.progress).reused += plain.len() as u64;
                 donors.insert(hash);
             }
@@ -179,7 +179,7 @@ impl Incoming {
         self.store.inner.rows.used(donors)
     }
 
-    /// Writes the chunks at `places`, whose bytes follow each other in `plain`, after checking the length and hash of
+    /// Writes the chunks at `slots`, whose bytes follow each other in `plain`, after checking the length and hash of
     /// each. They are durable after [`Incoming::sync`]. Skips chunks that are already written. One disk write covers
     /// chunks that also follow each other in the blob.
     ///
@@ -187,20 +187,20 @@ impl Incoming {
     /// [`StoreError::ChunkLength`] or [`StoreError::ChunkMismatch`]; these are not written.
     ///
     /// Errors: [`StoreError::NoSuchPage`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
-    pub fn write(&self, page: u32, places: &[Place], plain: &[u8]) -> Result<Vec<(u32, StoreError)>, StoreError> {
+    pub fn write(&self, page: u32, slots: &[ChunkSlot], plain: &[u8]) -> Result<Vec<(u32, StoreError)>, StoreError> {
         let (here, mut wrong, mut run, mut end) = (self.here(page)?, Vec::new(), Run::default(), 0);
-        for (at, place) in places.iter().enumerate() {
+        for (at, slot) in slots.iter().enumerate() {
             let begin = end;
-            end = if at + 1 == places.len() { plain.len() } else { plain.len().min(begin + place.bytes() as usize) };
-            match place.prove(page, &plain[begin..end]) {
-                Err(error) => wrong.push((place.index(), error)),
-                Ok(()) if here.contains(place.index() as usize) => {}
+            end = if at + 1 == slots.len() { plain.len() } else { plain.len().min(begin + slot.bytes() as usize) };
+            match slot.prove(page, &plain[begin..end]) {
+                Err(error) => wrong.push((slot.index(), error)),
+                Ok(()) if here.contains(slot.index() as usize) => {}
                 Ok(()) => {
-                    if !run.goes_on(begin, place) {
+                    if !run.goes_on(begin, slot) {
                         self.write_run(page, here.count(), &run, plain)?;
-                        run = Run::begin(begin, place);
+                        run = Run::begin(begin, slot);
                     }
-                    run.add(end, place);
+                    run.add(end, slot);
                 }
             }
         }

@@ -7,6 +7,7 @@
 //!
 //! All functions block and may be called from any thread.
 
+mod chunk_slot;
 mod cut;
 mod error;
 mod files;
@@ -15,7 +16,6 @@ mod kept;
 mod leases;
 mod members;
 mod outgoing;
-mod place;
 mod progress;
 mod rates;
 mod rows;
@@ -38,12 +38,12 @@ use modelferry_protocol::limits::BLOB_BYTES_MAX;
 use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 
+pub use chunk_slot::ChunkSlot;
 pub use cut::CUTTER;
 pub use error::StoreError;
 pub use incoming::Incoming;
 pub use leases::Lease;
 pub use outgoing::BlobReader;
-pub use place::Place;
 pub use rates::Rate;
 pub use subscribers::DurabilitySubscription;
 pub use sweep::{Item, Sweep};

@@ -4,7 +4,7 @@ use modelferry_protocol::limits::CHUNK_BYTES_MAX;
 use modelferry_protocol::message::ChunkHeader;
 
 use super::pack::unpack;
-use crate::store::{Incoming, Place, StoreError};
+use crate::store::{ChunkSlot, Incoming, StoreError};
 
 /// What became of a frame's chunks.
 pub struct Written {
@@ -18,9 +18,9 @@ pub struct Written {
 ///
 /// Errors: [`StoreError`] for what no repetition mends, and for a disk that is full.
 pub fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<Written, StoreError> {
-    let places = incoming.places(header.page, header.chunks())?;
+    let slots = incoming.slots(header.page, header.chunks())?;
     // No chunk has more than `CHUNK_BYTES_MAX`, and no page more than `PAGE_CHUNKS_MAX`.
-    let plain_bytes = places.iter().map(Place::bytes).sum();
+    let plain_bytes = slots.iter().map(ChunkSlot::bytes).sum();
     let all = || header.chunks().collect();
     if plain_bytes > CHUNK_BYTES_MAX {
         let text = format!("{plain_bytes} bytes in one frame, allowed are {CHUNK_BYTES_MAX}");
@@ -30,9 +30,9 @@ pub fn write(incoming: &Incoming, header: &ChunkHeader, wire: &[u8]) -> Result<W
         Ok(plain) => plain,
         Err(damage) => return Ok(Written { bytes: 0, damaged: Some((all(), damage.to_string())) }),
     };
-    let wrong = incoming.write(header.page, &places, &plain)?;
-    let bytes = places.iter().filter(|place| wrong.iter().all(|(index, _)| *index != place.index()));
-    let bytes = bytes.map(|place| u64::from(place.bytes())).sum();
+    let wrong = incoming.write(header.page, &slots, &plain)?;
+    let bytes = slots.iter().filter(|slot| wrong.iter().all(|(index, _)| *index != slot.index()));
+    let bytes = bytes.map(|slot| u64::from(slot.bytes())).sum();
     let damage = wrong.first().map(|(_, damage)| damage.to_string());
     let damaged = damage.map(|damage| (wrong.iter().map(|(index, _)| *index).collect(), damage));
     Ok(Written { bytes, damaged })

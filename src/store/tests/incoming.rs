@@ -20,7 +20,7 @@ pub(super) const PARCEL_CUTTER: u16 = 77;
 impl Incoming {
     /// Writes one chunk.
     pub(super) fn write_chunk(&self, page: u32, index: u32, plain: &[u8]) -> Result<(), StoreError> {
-        let wrong = self.write(page, &self.places(page, [index])?, plain)?;
+        let wrong = self.write(page, &self.slots(page, [index])?, plain)?;
         wrong.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 }

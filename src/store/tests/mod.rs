@@ -1,10 +1,10 @@
 //! Store tests.
 
 mod archives;
+mod chunk_slots;
 mod crash;
 mod incoming;
 mod large;
-mod places;
 mod sweeps;
 mod written;
 

@@ -9,13 +9,13 @@ use super::StoreError;
 
 /// The position and expected content of a chunk.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct ChunkSlot {
     index: u32,
     offset: u64,
     chunk: ChunkRef,
 }
 
-impl Place {
+impl ChunkSlot {
     /// `index`: position in the page. `offset`: byte offset in the blob.
     pub(super) fn new(index: u32, offset: u64, chunk: ChunkRef) -> Self {
         Self { index, offset, chunk }
@@ -56,19 +56,19 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Returns an empty run that begins at offset `begin` of the buffer and at `place` in the blob.
-    pub fn begin(begin: usize, place: &Place) -> Self {
-        Self { offset: place.offset, bytes: begin..begin, chunks: Vec::new() }
+    /// Returns an empty run that begins at offset `begin` of the buffer and at `slot` in the blob.
+    pub fn begin(begin: usize, slot: &ChunkSlot) -> Self {
+        Self { offset: slot.offset, bytes: begin..begin, chunks: Vec::new() }
     }
 
-    /// Reports whether the chunk at `place`, which begins at offset `begin` of the buffer, is adjacent to this run.
-    pub fn goes_on(&self, begin: usize, place: &Place) -> bool {
-        self.bytes.end == begin && self.offset + self.bytes.len() as u64 == place.offset
+    /// Reports whether the chunk at `slot`, which begins at offset `begin` of the buffer, is adjacent to this run.
+    pub fn goes_on(&self, begin: usize, slot: &ChunkSlot) -> bool {
+        self.bytes.end == begin && self.offset + self.bytes.len() as u64 == slot.offset
     }
 
-    /// Appends the adjacent chunk at `place`, which ends at offset `end` of the buffer.
-    pub fn add(&mut self, end: usize, place: &Place) {
+    /// Appends the adjacent chunk at `slot`, which ends at offset `end` of the buffer.
+    pub fn add(&mut self, end: usize, slot: &ChunkSlot) {
         self.bytes.end = end;
-        self.chunks.push(place.index);
+        self.chunks.push(slot.index);
     }
 }

@@ -43,9 +43,9 @@ fn chunks_that_follow_each_other_are_one_write_and_what_is_not_proven_is_none() 
     let chunks = [0, 1, 2, 3, 4, 5, 7];
     let mut plain: Vec<u8> = chunks.iter().flat_map(|at| parcel.plain(0, *at).to_vec()).collect();
     plain[2500] ^= 1;
-    let places = incoming.places(0, chunks.map(|at| at as u32)).unwrap();
+    let slots = incoming.slots(0, chunks.map(|at| at as u32)).unwrap();
     let before = faults.effects();
-    let wrong = incoming.write(0, &places, &plain).unwrap();
+    let wrong = incoming.write(0, &slots, &plain).unwrap();
     assert!(matches!(wrong[..], [(2, StoreError::ChunkMismatch { page: 0, index: 2, .. })]), "{wrong:?}");
     assert_eq!(faults.effects() - before, 4, "the first two, the fourth, the sixth, the last");
     assert_eq!(parcel.lacking(&incoming), BTreeSet::from([(0, 2), (0, 6)]));

@@ -162,14 +162,14 @@ fn loose(name: &[u8]) -> u64 {
 }
 
 /// The parts of a base, indexed by name and content.
-pub(super) struct Shelf<'a> {
+pub(super) struct PartIndex<'a> {
     pub parts: &'a [Part],
     names: HashMap<u64, usize>,
     loose_names: HashMap<u64, usize>,
     contents: HashMap<(u64, u64, u32), usize>,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> PartIndex<'a> {
     pub fn of(parts: &'a [Part]) -> Self {
         let (mut names, mut loose_names, mut contents) = (HashMap::new(), HashMap::new(), HashMap::new());
         for (index, part) in parts.iter().enumerate() {

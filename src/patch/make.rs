@@ -7,7 +7,7 @@ use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
 
 use super::deflate::{BUFFER_BYTES, Inflating, Levels};
 use super::format::{Head, MAGIC, Step, StepWriter};
-use super::layout::{Kind, Part, Shelf, parts};
+use super::layout::{Kind, Part, PartIndex, parts};
 use super::map::{Marks, Roller};
 use super::window::Window;
 use super::{Bytes, PIECE_BYTES_MAX, PatchError, STEPS_BYTES_MAX, WINDOW_BYTES_MAX, Work};
@@ -40,7 +40,7 @@ pub fn make<B: Bytes + ?Sized>(
     stop: &AtomicBool,
 ) -> Result<u64, PatchError> {
     let (new_parts, base_parts) = (parts(new)?, parts(base)?);
-    let shelf = Shelf::of(&base_parts);
+    let index = PartIndex::of(&base_parts);
     let work = Work::allowed(new.size()?, base.size()?, stop);
     let mut maker = Maker {
         new,
@@ -58,13 +58,13 @@ pub fn make<B: Bytes + ?Sized>(
     };
     maker.write(&MAGIC)?;
     for part in &new_parts {
-        let same = match shelf.same(part) {
-            None if part.kind == Kind::Between => shelf.version(part).filter(|base| base.bytes == part.bytes),
+        let same = match index.same(part) {
+            None if part.kind == Kind::Between => index.version(part).filter(|base| base.bytes == part.bytes),
             same => same,
         };
         match same {
             Some(base) if maker.is_same(part, base)? => maker.copy(base.start, base.bytes)?,
-            _ => maker.part(part, shelf.version(part))?,
+            _ => maker.part(part, index.version(part))?,
         }
     }
     maker.flush()?;

@@ -1,6 +1,6 @@
 //! Estimates what two blobs have in common from their directories alone, before anything is opened.
 
-use super::layout::{Kind, Part, Shelf, parts};
+use super::layout::{Kind, Part, PartIndex, parts};
 use super::{Bytes, PatchError};
 
 /// The estimated work of a patch.
@@ -19,11 +19,11 @@ pub struct Survey {
 /// Errors: [`PatchError::Io`].
 pub fn survey(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Result<Survey, PatchError> {
     let (new, base) = (parts(new)?, parts(base)?);
-    let shelf = Shelf::of(&base);
+    let index = PartIndex::of(&base);
     let mut survey = Survey::default();
     for part in &new {
         match part.kind {
-            Kind::Deflated { .. } if shelf.same(part).is_some() => {}
+            Kind::Deflated { .. } if index.same(part).is_some() => {}
             Kind::Deflated { plain_bytes, .. } => {
                 survey.lacking += part.bytes;
                 survey.opened = survey.opened.saturating_add(plain_bytes);
@@ -44,7 +44,7 @@ pub fn survey(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Resu
 /// Errors: [`PatchError::Io`].
 pub fn kinship(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Result<u32, PatchError> {
     let (new, base) = (parts(new)?, parts(base)?);
-    let shelf = Shelf::of(&base);
+    let index = PartIndex::of(&base);
     // A blob without members has one part, whose name means nothing.
     let members = |parts: &[Part]| parts.iter().filter(|part| part.kind != Kind::Between).count();
     if members(&new) < 2 || members(&base) < 2 {
@@ -54,7 +54,7 @@ pub fn kinship(new: &(impl Bytes + ?Sized), base: &(impl Bytes + ?Sized)) -> Res
     for part in new.iter().filter(|part| part.kind != Kind::Between) {
         let bytes = u128::from(part.bytes);
         all += bytes;
-        kin += match (shelf.same(part), shelf.version(part)) {
+        kin += match (index.same(part), index.version(part)) {
             (Some(_), _) => bytes,
             (None, Some(_)) => bytes / 2,
             (None, None) => 0,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{plain, stuck};
-use crate::agent::control::handing::hand;
+use crate::agent::control::fd_passing::hand;
 use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response, SILENCE_MAX, too_long};
 use crate::controller::files::Files;
 

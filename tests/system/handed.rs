@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
-use modelferry::agent::control::handing::hand;
+use modelferry::agent::control::fd_passing::hand;
 use modelferry::sample::Sample;
 use serde_json::{Value, json};
 

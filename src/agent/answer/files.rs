@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Desk;
 use crate::agent::control::Failure;
-use crate::agent::control::handing::Wanted;
+use crate::agent::control::fd_passing::Wanted;
 use crate::agent::control::server::Client;
 use crate::controller::embedded::Embedded;
 use crate::controller::files::Files;

@@ -4,7 +4,7 @@
 //! one that ends it. An agent that works on an answer says every [`ALIVE_EVERY`] that it does. Whoever may connect may read; who may change things is decided by `admission`.
 
 mod failure;
-pub mod handing;
+pub mod fd_passing;
 mod means;
 mod nearest;
 mod orders;

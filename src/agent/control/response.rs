@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::handing::Wanted;
+use super::fd_passing::Wanted;
 use super::view::{
     CapView, ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
     StatusView,

@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::handing::{self, Wanted};
+use super::fd_passing::{self, Wanted};
 use super::wire::{WireError, read_line, write_line};
 use super::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response, too_long};
 use crate::agent::AgentError;
@@ -55,7 +55,7 @@ impl Client {
         self.update(&Response::Wanted(wanted)).await?;
         let writer = self.0.lock().await;
         let socket: &UnixStream = writer.as_ref();
-        let handed = socket.async_io(Interest::READABLE, || handing::take(socket));
+        let handed = socket.async_io(Interest::READABLE, || fd_passing::take(socket));
         tokio::time::timeout(HANDED_WITHIN, handed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 }

@@ -1,7 +1,7 @@
-//! Files that a client hands to its agent over the control socket, open, one at a time and as it is asked for each.
+//! Passes open files from a client to its agent over the control socket, one at a time, when the agent asks.
 //!
-//! The agent asks with [`Response::Wanted`](super::Response::Wanted). The client answers with one line, and with the
-//! file's descriptor beside it if it could be opened.
+//! The agent asks with [`Response::Wanted`](super::Response::Wanted). The client answers with one line of JSON, and
+//! passes the file's descriptor with it if it could open the file.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -14,30 +14,30 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Bytes of the line that comes with a file at most.
+/// Maximum length of the line that accompanies a file.
 const LINE_BYTES_MAX: usize = 64;
 
-/// A file that the agent wants to be handed.
+/// The agent's request for a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Wanted {
-    /// Where it is: a path that was named in the request, or one below.
+    /// The path: one named in the client's request, or one below it.
     pub path: PathBuf,
-    /// Whether it is to be made, and written; otherwise it is read.
+    /// Whether to create the file for writing; otherwise the client opens it for reading.
     pub create: bool,
 }
 
-/// What is said beside a file, or in its place.
+/// The line that accompanies a file, or replaces it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Handed {
-    /// Why there is none, as the system numbers it; 0 if it is there.
+    /// The client's error number; 0 if the file follows.
     errno: i32,
 }
 
-/// Hands a file over, or says why there is none.
+/// Passes a file, or the error of opening it.
 ///
-/// Errors: the agent is gone.
+/// Errors: the agent has closed the socket.
 pub fn hand(socket: impl AsFd, opened: &io::Result<File>) -> io::Result<()> {
     let errno = match opened {
         Ok(_) => 0,
@@ -57,10 +57,10 @@ pub fn hand(socket: impl AsFd, opened: &io::Result<File>) -> io::Result<()> {
     if sent == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
-/// Takes what a client hands over; [`io::ErrorKind::WouldBlock`] if that has not come yet.
+/// Receives the file that a client passes; [`io::ErrorKind::WouldBlock`] if it has not arrived.
 ///
-/// Errors: why there is no file, as the client's system said; [`io::ErrorKind::InvalidData`] for what is no answer, and
-/// for what is no regular file: another could keep the agent waiting.
+/// Errors: the client's error of opening the file; [`io::ErrorKind::InvalidData`] for a malformed answer, and for
+/// anything but a regular file, because reading another kind could block the agent.
 pub fn take(socket: impl AsFd) -> io::Result<File> {
     let mut line = [0; LINE_BYTES_MAX];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -70,7 +70,7 @@ pub fn take(socket: impl AsFd) -> io::Result<File> {
         RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
         _ => None,
     });
-    // All of them are taken, so that none stays open.
+    // Take all descriptors, so that none stays open.
     let descriptors: Vec<OwnedFd> = descriptors.flatten().collect();
     if got.bytes == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

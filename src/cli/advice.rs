@@ -123,7 +123,7 @@ fn no_text_of_the_agent_names_a_directory_that_only_some_configurations_have() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in sources(&src) {
         // The defaults themselves, and a sample of what a charm's storage looks like.
-        if path.starts_with(src.join("config")) || path.starts_with(src.join("cli/demo")) {
+        if path.starts_with(src.join("config")) || path.starts_with(src.join("sample")) {
             continue;
         }
         let texts = texts(&fs::read_to_string(&path).unwrap());

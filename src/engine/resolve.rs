@@ -257,7 +257,7 @@ fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
             ) => Ok(()),
             (_, TargetState::Live(_)) => refuse(
                 state.name(),
-                "the model is live here, so it is not given back; `modelferry migrate` moves it on",
+                "the model is live here, so it is not given back; `modelferry migrate MODEL PEER` moves it on",
             ),
             _ => refuse(state.name(), "there is nothing left to renounce"),
         },

@@ -309,3 +309,17 @@ fn files_stay_short_enough_to_read() {
         }
     }
 }
+
+#[test]
+fn locks_know_no_poisoning() {
+    for (path, source) in files_of("src") {
+        for word in ["PoisonError", "std::sync::Mutex", "std::sync::RwLock"] {
+            assert!(!source.contains(word), "{} has a lock of the standard library; use parking_lot", path.display());
+        }
+        let imported = source.lines().filter(|line| line.starts_with("use std::sync::{"));
+        for line in imported {
+            let names: Vec<_> = line.split(|c: char| !c.is_alphanumeric()).collect();
+            assert!(!names.contains(&"Mutex") && !names.contains(&"RwLock"), "{}: {line}", path.display());
+        }
+    }
+}

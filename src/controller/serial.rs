@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
@@ -14,6 +14,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts, Networks};
 use modelferry_protocol::snapshot::{Call, LogSegment, Reply};
 use modelferry_protocol::stream::Open;
+use parking_lot::Mutex;
 use tokio::sync::Mutex as Turn;
 
 use super::inventory::Held;
@@ -35,7 +36,7 @@ pub fn serialised(arrival: Arc<dyn Arrival>) -> Arc<dyn Arrival> {
 
 impl Serial {
     fn turn(&self, model: ModelUuid) -> Arc<Turn<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.turns.lock();
         turns.retain(|_, turn| turn.strong_count() > 0);
         let turn = turns.get(&model).and_then(Weak::upgrade).unwrap_or_default();
         turns.insert(model, Arc::downgrade(&turn));

@@ -1,9 +1,10 @@
 //! The model's users: one reads and one writes all the time, and they notice everything that goes wrong.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -82,7 +83,7 @@ impl Users {
 
     /// Returns what they have met so far.
     pub(super) fn notes(&self) -> Notes {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notes.lock().clone()
     }
 
     /// Sends them home, and returns what they have met.
@@ -138,7 +139,7 @@ impl User {
     }
 
     fn note<T>(&self, write: impl FnOnce(&mut Notes) -> T) -> T {
-        write(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        write(&mut self.notes.lock())
     }
 
     async fn keep_writing(mut self) {

@@ -18,8 +18,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use faults::{FaultPlan, Faults};
@@ -137,7 +138,7 @@ impl Disk {
         name.push(path.file_name().unwrap_or_default());
         name.push(".new");
         let new = path.with_file_name(name);
-        let _replacing = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _replacing = REPLACING.lock();
         let file = self.open(&new, Open::Fresh)?;
         file.write_all_at(0, bytes)?;
         file.sync()?;

@@ -1,12 +1,12 @@
 //! One live connection to a peer, as the engine sees it: who waits for which of its messages.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::message::{Ask, Handle, Message};
 use modelferry_protocol::plan::{Answer, Question};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::link::{Session, SessionClosed, Urgency};
@@ -73,8 +73,8 @@ impl Conversation {
         Self { session, handles, asks, waiting: Mutex::default(), takers, sending: watch::Sender::default() }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn waiting(&self) -> parking_lot::MutexGuard<'_, Waiting> {
+        self.waiting.lock()
     }
 
     /// Asks the peer and waits for its answer.

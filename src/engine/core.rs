@@ -1,7 +1,7 @@
 //! What all migrations of an agent share: journal, store, link and controller.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
 use modelferry_protocol::switch::source::SourceState;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
@@ -122,7 +123,7 @@ impl Core {
     }
 
     fn migrations(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
-        self.migrations.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.migrations.lock()
     }
 
     /// Follows a migration, or a pre-copy, from now on.
@@ -143,12 +144,12 @@ impl Core {
 
     /// Returns the queue of the pre-copies to a peer.
     pub fn precopies(&self, peer: Pin) -> Queue {
-        let mut precopies = self.precopies.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut precopies = self.precopies.lock();
         precopies.entry(peer).or_insert_with(|| Queue::new(1)).clone()
     }
 
     fn arriving(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
-        self.arriving.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.arriving.lock()
     }
 
     pub fn arriving_all(&self) -> Vec<Arc<Tracked>> {
@@ -175,14 +176,14 @@ impl Core {
 
     /// Lets what is given up be given up over this connection as well.
     pub fn receives(&self, receiving: &Arc<Receiving>) {
-        let mut receivings = self.receivings.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut receivings = self.receivings.lock();
         receivings.retain(|known| known.strong_count() > 0);
         receivings.push(Arc::downgrade(receiving));
     }
 
     /// Takes in no more of what is on its way for a migration that has come to nothing, or a copy that is over.
     pub fn give_up(&self, tracked: &Arc<Tracked>) {
-        let all = self.receivings.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let all = self.receivings.lock().clone();
         all.iter().filter_map(Weak::upgrade).for_each(|receiving| receiving.give_up(tracked));
     }
 
@@ -241,7 +242,7 @@ impl Core {
     }
 
     fn conversation<R>(&self, pin: Pin, use_it: impl FnOnce(&watch::Sender<Option<Arc<Conversation>>>) -> R) -> R {
-        let mut conversations = self.conversations.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut conversations = self.conversations.lock();
         use_it(conversations.entry(pin).or_insert_with(|| watch::Sender::new(None)))
     }
 
@@ -282,12 +283,12 @@ impl Core {
 
     /// Keeps what a peer claims to serve.
     pub fn heard_serving(&self, peer: Pin, claims: Vec<Claim>) {
-        self.claimed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(peer, claims);
+        self.claimed.lock().insert(peer, claims);
     }
 
     /// Returns the peers that have last claimed to serve a model, with its epochs there. They may have gone since.
     pub fn claimed_by(&self, model: ModelUuid) -> Vec<(Pin, Epoch)> {
-        let claimed = self.claimed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let claimed = self.claimed.lock();
         let of_model = |claims: &Vec<Claim>| claims.iter().find(|claim| claim.model == model).map(|claim| claim.epoch);
         claimed.iter().filter_map(|(peer, claims)| Some((*peer, of_model(claims)?))).collect()
     }

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::view::Bytes;
 use crate::link::Session;
@@ -72,7 +72,7 @@ impl Counters {
     }
 
     fn met(&self) -> MutexGuard<'_, HashMap<Hash, Met>> {
-        self.met.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.met.lock()
     }
 
     /// Sets the bytes of all blobs, as a connection begins: the target is going to tell what it holds of them. The rate
@@ -81,13 +81,13 @@ impl Counters {
         self.total.store(total, Relaxed);
         let held = self.held.swap(0, Relaxed);
         self.known.fetch_max(held, Relaxed);
-        self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        self.samples.lock().clear();
         self.wire().settle();
         self.is_held_back.store(false, Relaxed);
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.wire.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.wire.lock()
     }
 
     /// Names the connection that what is counted from now on goes over.
@@ -178,7 +178,7 @@ impl Counters {
         let sent = self.sent.fetch_add(plain, Relaxed) + plain;
         self.wire().given += wire;
         let now = Instant::now();
-        let mut samples = self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut samples = self.samples.lock();
         if samples.back().is_none_or(|(at, _)| now.duration_since(*at) > Duration::from_millis(100)) {
             samples.push_back((now, sent));
         }
@@ -190,7 +190,7 @@ impl Counters {
     /// Returns the counts as they are now.
     pub fn bytes(&self) -> Bytes {
         let sent = self.sent.load(Relaxed);
-        let samples = self.samples.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let samples = self.samples.lock();
         let rate = samples.front().map_or(0.0, |(at, then)| {
             let seconds = at.elapsed().as_secs_f64();
             if seconds > 0.0 { sent.saturating_sub(*then) as f64 / seconds } else { 0.0 }

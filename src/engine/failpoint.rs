@@ -20,7 +20,7 @@ enum Action {
 }
 
 #[cfg(feature = "failpoints")]
-static ARMED: std::sync::Mutex<Option<(String, Action)>> = std::sync::Mutex::new(None);
+static ARMED: parking_lot::Mutex<Option<(String, Action)>> = parking_lot::Mutex::new(None);
 
 #[cfg(feature = "failpoints")]
 type Hook = std::rc::Rc<dyn Fn(&str)>;
@@ -49,7 +49,7 @@ pub fn arm(spec: &str) -> Result<(), String> {
         "refuse" => Action::Refuse,
         other => return Err(format!("{other:?} is not kill, cut or refuse")),
     };
-    *ARMED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((point.to_owned(), action));
+    *ARMED.lock() = Some((point.to_owned(), action));
     Ok(())
 }
 
@@ -63,7 +63,7 @@ pub fn pass(side: &str, what: &str, when: &str, session: Option<&Session>) -> Re
     if let Some(hook) = HOOK.with_borrow(Clone::clone) {
         hook(&point);
     }
-    let mut armed = ARMED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut armed = ARMED.lock();
     match armed.take_if(|(armed, _)| *armed == point) {
         Some((_, Action::Kill)) => kill(),
         Some((_, Action::Cut)) => {

@@ -2,12 +2,13 @@
 //! the model is unfinished here, and no migration begins while such a command runs.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::tracked::id_of;
 use super::{Engine, EngineError};
@@ -18,7 +19,7 @@ pub struct InHand(Arc<Mutex<BTreeSet<ModelUuid>>>);
 
 impl InHand {
     fn models(&self) -> MutexGuard<'_, BTreeSet<ModelUuid>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Reports whether a command has the model in hand. A migration may begin only if none has, which is to be asked while

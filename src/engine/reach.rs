@@ -47,7 +47,7 @@ impl Engine {
             None => {
                 let reason = match &*link.watch(peer.pin).borrow() {
                     PeerState::Down { reason, .. } => reason.clone(),
-                    PeerState::Up { .. } => "it has connected, and has not told yet how it stands".to_owned(),
+                    PeerState::Up(_) => "it has connected, and has not told yet how it stands".to_owned(),
                 };
                 Err(EngineError::PeerDown { peer: name.to_owned(), reason })
             }
@@ -60,7 +60,7 @@ impl Engine {
         let peer = link.peer(name)?;
         match &*link.watch(peer.pin).borrow() {
             PeerState::Down { reason, .. } => Some(reason.clone()),
-            PeerState::Up { .. } => None,
+            PeerState::Up(_) => None,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A migration, or a pre-copy, as this process follows it: its facts, its counters, and where its task listens.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::Message;
 use modelferry_protocol::record::Orders;
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::Terms;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::counters::Counters;
@@ -142,7 +143,7 @@ impl Tracked {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner.lock()
     }
 
     /// Says how long it may be undecided before it is shown to be in doubt.

@@ -96,10 +96,3 @@ pub enum JournalError {
     #[error("the journal has failed before: the agent must stop")]
     Poisoned,
 }
-
-impl JournalError {
-    /// Reports whether the process must stop at once, without sending another message or causing another effect.
-    pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Failed { .. } | Self::Poisoned)
-    }
-}

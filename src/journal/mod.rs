@@ -13,13 +13,14 @@ mod witness;
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use modelferry_protocol::codec::encode;
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId};
 use modelferry_protocol::ledger::Ledger;
 use modelferry_protocol::limits::RECORD_BYTES_MAX;
 use modelferry_protocol::record::Entry;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use error::JournalError;
 pub use replay::{Opened, UnreplayedJournal};
@@ -230,7 +231,7 @@ impl Journal {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves the durable state intact; a panic during a write leaves `is_poisoned` set.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 
     fn lock_sound(&self) -> Result<MutexGuard<'_, State>, JournalError> {

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::Seen;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -74,7 +75,7 @@ impl Witness {
     }
 
     fn table(&self) -> MutexGuard<'_, BTreeMap<Pin, Seen>> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.seen.lock()
     }
 
     /// Returns the highest sequence seen of a peer's current journal.

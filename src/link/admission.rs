@@ -1,11 +1,12 @@
 //! Decides which keys may complete a handshake.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::offers::Offers;
 
@@ -26,15 +27,15 @@ impl std::fmt::Debug for Admission {
 
 impl Admission {
     pub fn is_pinned(&self, pin: Pin) -> bool {
-        self.pins.read().unwrap_or_else(PoisonError::into_inner).contains(&pin)
+        self.pins.read().contains(&pin)
     }
 
     pub fn set_pins(&self, pins: impl Iterator<Item = Pin>) {
-        *self.pins.write().unwrap_or_else(PoisonError::into_inner) = pins.collect();
+        *self.pins.write() = pins.collect();
     }
 
     pub fn offers(&self) -> MutexGuard<'_, Offers> {
-        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.offers.lock()
     }
 
     /// Reports whether a stranger may connect and prove that it knows the code.

@@ -1,10 +1,10 @@
 //! Logs warnings about peers, at most one per second and peer, so that a peer cannot fill the log.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::Mutex;
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -24,7 +24,7 @@ impl Complaints {
     }
 
     fn due(&self, peer: Option<Pin>, now: Instant) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         if last.get(&peer).is_some_and(|at| now.duration_since(*at) < PAUSE) {
             return false;
         }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::Mutex;
 use quinn::ConnectionError;
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::time::timeout;
@@ -119,7 +120,7 @@ async fn dial_named(
     let unreached = |why, is_answered| Unreached { address: address.clone(), why, is_answered };
     let found = tokio::net::lookup_host(&address).await.map_err(|error| Some(unreached(error.to_string(), false)))?;
     let mut found = alternate(found);
-    found.retain(|address| tried.lock().unwrap_or_else(PoisonError::into_inner).insert(canonical(*address)));
+    found.retain(|address| tried.lock().insert(canonical(*address)));
     dial_any(&shared, found, Some(peer)).await.map_err(|failures| {
         let told = failures.iter().find(|failure| failure.is_answer()).or(failures.first())?;
         Some(unreached(told.to_string(), told.is_answer()))

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -51,7 +51,7 @@ pub(super) struct Doubles {
 
 impl Doubles {
     fn sightings(&self) -> MutexGuard<'_, HashMap<Pin, Sightings>> {
-        self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sightings.lock()
     }
 
     /// Reports whether connections of `peer` are refused.

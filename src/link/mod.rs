@@ -37,11 +37,12 @@ mod tls;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{Code, SECRET_BYTES};
+use parking_lot::Mutex;
 use ring::rand::SecureRandom;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
@@ -22,11 +23,7 @@ pub const NOT_YET: &str = "not connected yet";
 /// The state of the link to a peer.
 #[derive(Debug, Clone)]
 pub enum PeerState {
-    Up {
-        session: Session,
-        /// When the session began, Unix milliseconds.
-        since_ms: u64,
-    },
+    Up(Session),
     Down {
         /// Since when, Unix milliseconds.
         since_ms: u64,
@@ -41,7 +38,7 @@ impl PeerState {
     /// Returns the session, if connected.
     pub fn session(&self) -> Option<&Session> {
         match self {
-            Self::Up { session, .. } => Some(session),
+            Self::Up(session) => Some(session),
             Self::Down { .. } => None,
         }
     }
@@ -90,7 +87,7 @@ impl Slot {
         self.state.send_modify(|state| {
             let since_ms = match state {
                 PeerState::Down { since_ms, .. } => *since_ms,
-                PeerState::Up { .. } => unix_ms(),
+                PeerState::Up(_) => unix_ms(),
             };
             *state = PeerState::Down { since_ms, reason, next_try_ms: None };
         });
@@ -117,7 +114,7 @@ pub(super) struct Registry(Mutex<Table>);
 
 impl Registry {
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn with<T>(&self, pin: Pin, act: impl FnOnce(&mut Slot) -> T) -> T {
@@ -168,7 +165,7 @@ impl Registry {
         self.with(peer, |slot| {
             let kept = slot.kept.as_ref().is_some_and(|(kept, _)| *kept == id);
             if kept {
-                slot.state.send_replace(PeerState::Up { session, since_ms: unix_ms() });
+                slot.state.send_replace(PeerState::Up(session));
             }
             kept
         })
@@ -194,7 +191,7 @@ impl Registry {
                     *next_try_ms = Some(next);
                     true
                 }
-                PeerState::Up { .. } => false,
+                PeerState::Up(_) => false,
             })
         });
     }

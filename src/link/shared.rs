@@ -1,10 +1,11 @@
 //! State shared by all tasks of a link.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::Hello;
+use parking_lot::Mutex;
 use quinn::Endpoint;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +69,7 @@ impl Shared {
 
     /// Returns a copy of the peers.
     pub fn peers(&self) -> Peers {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.peers.lock().clone()
     }
 
     /// Changes the peers, on disk first.
@@ -83,7 +84,7 @@ impl Shared {
         let saved = next.clone();
         blocking(move || saved.save()).await?;
         self.admission.set_pins(next.list().iter().map(|peer| peer.pin));
-        *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.peers.lock() = next;
         Ok(())
     }
 

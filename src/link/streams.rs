@@ -3,8 +3,8 @@
 //! Flow control uses credit: at most [`STREAM_CREDIT_BYTES`] are in transit before the other side takes them, whatever
 //! QUIC itself would allow. An unread stream therefore costs no more than that, and delays no other stream.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use modelferry_protocol::codec::Bytes as Piece;
@@ -99,7 +99,7 @@ struct Shared {
 /// Received bytes that the reader has not taken yet.
 #[derive(Debug, Default)]
 struct Incoming {
-    state: std::sync::Mutex<Waiting>,
+    state: parking_lot::Mutex<Waiting>,
     changed: Notify,
 }
 
@@ -116,7 +116,7 @@ struct Waiting {
 
 impl Incoming {
     fn change<R>(&self, change: impl FnOnce(&mut Waiting) -> R) -> R {
-        let changed = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        let changed = change(&mut self.state.lock());
         self.changed.notify_one();
         changed
     }
@@ -151,7 +151,7 @@ impl StreamReader {
     pub async fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         loop {
             let (bytes, end) = {
-                let mut waiting = self.shared.incoming.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut waiting = self.shared.incoming.state.lock();
                 let end = waiting.end.clone().map(Ok).or(waiting.is_over.then_some(Err(())));
                 (std::mem::take(&mut waiting.bytes), end)
             };

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use modelferry_protocol::manifest::{ChunkSet, Page, PageError};
 use modelferry_protocol::snapshot::BlobRef;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::chunk_slot::{ChunkSlot, Run};
 use super::files::hash_file;
@@ -72,6 +73,7 @@ impl Incoming {
     }
 
     /// Reports whether the last page is known. Always true for a complete blob.
+    #[cfg(test)]
     pub fn all_pages_known(&self) -> bool {
         let progress = lock(&self.progress);
         progress.phase == Phase::Finished || progress.manifest.is_whole()

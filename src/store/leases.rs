@@ -5,9 +5,9 @@
 //! or a journal record.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::MutexGuard;
 
 use modelferry_protocol::ids::{Hash, MigrationId};
+use parking_lot::MutexGuard;
 
 use super::{Store, StoreError, lock};
 

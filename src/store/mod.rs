@@ -31,12 +31,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::BLOB_BYTES_MAX;
 use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use chunk_slot::ChunkSlot;
 pub use cut::CUTTER;
@@ -82,7 +83,7 @@ struct Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code under these locks leaves a half-changed state behind when it panics.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl Inner {

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Mutex;
 
 use modelferry_protocol::codec::{decode, encode};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::snapshot::BlobRef;
+use parking_lot::Mutex;
 use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;

@@ -1,9 +1,10 @@
 //! Notifies every receiver of a blob which chunks have become durable.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use modelferry_protocol::manifest::ChunkSet;
+use parking_lot::Mutex;
 
 use super::lock;
 

@@ -21,7 +21,7 @@ impl Desk {
         let state = self.link.watch(peer.pin).borrow().clone();
         let session = state.session();
         let trouble = match &state {
-            PeerState::Up { .. } => None,
+            PeerState::Up(_) => None,
             PeerState::Down { reason, .. } => Some(reason.clone()),
         };
         PeerView {

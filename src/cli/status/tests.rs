@@ -8,7 +8,7 @@ use crate::agent::control::view::{
     ControllerView, ModelMigration, ModelStatusView, ModelView, PeerView, StatusView, is_in_doubt,
 };
 use crate::cli::output::clock;
-use crate::controller::description::{self, Description};
+use crate::controller::description::Description;
 use crate::controller::status::ModelStatus;
 use crate::engine::stock::StockView;
 use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand};
@@ -163,7 +163,7 @@ fn what_juju_printed_sorted_shows_the_same_model() {
     let sorted = Format::Yaml.render(&in_order, String::new);
     assert!(sorted.starts_with("agent-version") && sorted.contains("'2025-02-11") | sorted.contains("\"2025-02-11"));
     fs::write(&dump, sorted).unwrap();
-    let read = description::from_file(&dump).unwrap();
+    let read = Description::parse(&fs::read(&dump).unwrap()).unwrap();
     assert_eq!(ModelStatus::of(&read), described(yaml, "").inside);
 }
 

@@ -28,9 +28,7 @@ mod wire;
 mod words;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
@@ -318,13 +316,6 @@ impl Description {
     pub fn all_units(&self) -> impl Iterator<Item = (&Application, &Unit)> {
         self.applications.iter().flat_map(|application| application.units.iter().map(move |unit| (application, unit)))
     }
-}
-
-/// Reads the model in a file: a description as it travels, or as `juju dump-model` prints it.
-///
-/// Errors: [`DescriptionError`].
-pub fn from_file(path: &Path) -> Result<Description, DescriptionError> {
-    Description::parse(&read_bytes(&mut File::open(path)?)?)
 }
 
 /// Reads a description's bytes, and not one more than it may have.

@@ -33,13 +33,14 @@ pub mod view;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::{Hash, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
+use parking_lot::Mutex;
 
 pub use backup::verify;
 pub use import::Blobs;
@@ -147,7 +148,7 @@ impl Inner {
     /// Returns a description out of the store, parsed.
     fn description_of(&self, blob: Blob) -> Result<Arc<Description>, ControllerError> {
         // A panic elsewhere cannot leave this half changed: entries are whole.
-        let lock = || self.descriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.descriptions.lock();
         if let Some((_, known)) = lock().iter().find(|(hash, _)| *hash == blob.hash) {
             return Ok(Arc::clone(known));
         }

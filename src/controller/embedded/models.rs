@@ -73,15 +73,6 @@ impl Embedded {
         self.inner.details(&record)
     }
 
-    /// Returns where a model went, if it did.
-    ///
-    /// Errors: [`ControllerError::ModelNotFound`].
-    pub fn redirect_of(&self, named: &str) -> Result<Option<RedirectView>, ControllerError> {
-        let record = self.inner.known(self.find(named)?)?;
-        let view = |card| RedirectView::new(record.path(), record.uuid.to_string(), &card);
-        Ok(record.redirect().map(|redirect| view(redirect.card())))
-    }
-
     /// Lists where the models went that left, or are leaving for good.
     ///
     /// Errors: [`ControllerError::Storage`].

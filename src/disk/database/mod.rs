@@ -11,8 +11,9 @@ mod tests;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::RwLock;
 use redb::{Builder, Durability, ReadableDatabase, TableHandle, WriteTransaction};
 
 pub use error::DatabaseError;
@@ -141,10 +142,10 @@ impl Database {
     /// Errors: those of `act`. If the disk failed meanwhile: [`DatabaseError::Full`] or [`DatabaseError::Io`].
     pub fn with<R, E: From<DatabaseError>>(&self, act: impl FnOnce(&redb::Database) -> Result<R, E>) -> Result<R, E> {
         loop {
-            let shared = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+            let shared = self.opened.read();
             let Some(opened) = &*shared else {
                 drop(shared);
-                let mut exclusive = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+                let mut exclusive = self.opened.write();
                 if exclusive.is_none() {
                     *exclusive = Some(self.reopen()?);
                 }
@@ -165,7 +166,7 @@ impl Database {
 
     /// Closes the failed file, unless another caller has already reopened it.
     fn close_failed(&self) {
-        let mut exclusive = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let mut exclusive = self.opened.write();
         if exclusive.as_ref().is_some_and(|opened| opened.failure.get().is_some()) {
             *exclusive = None;
         }

@@ -11,8 +11,8 @@ mod turn;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use modelferry_protocol::codec::Bounded;
@@ -20,6 +20,7 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::plan::{Answer, Question, Rebuilding};
 use modelferry_protocol::snapshot::{BlobRef, Call};
 use modelferry_protocol::version::Feature;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::gauge::{Gauge, Job};
 use self::nearest::{lineage, nearest};
@@ -92,7 +93,7 @@ impl Known {
 
 impl Patching {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

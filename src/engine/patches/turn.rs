@@ -1,8 +1,9 @@
 //! Whose turn it is to make or apply a patch: one at a time, so that its working set is there once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
 
 use crate::link::Urgency;
@@ -21,7 +22,7 @@ impl Turns {
     pub async fn take(&self, urgency: Urgency) -> Turn<'_> {
         let stop = Stop(Arc::default());
         {
-            let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut spare = self.spare.lock();
             match urgency {
                 Urgency::Due => spare.drain(..).for_each(|stop| stop.store(true, Relaxed)),
                 Urgency::Spare => {

@@ -8,10 +8,11 @@ mod needs;
 mod view;
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Hash;
+use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub use self::view::{BlobView, NeedView, PruneView, StockView, StoreView};
@@ -36,7 +37,7 @@ pub(super) struct Stock {
 
 impl Stock {
     fn note(&self, found: StockView) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        *self.last.lock() = Some(found);
     }
 }
 
@@ -107,7 +108,7 @@ impl Engine {
 
     /// Returns what the last automatic prune found.
     pub fn last_prune(&self) -> Option<StockView> {
-        self.0.stock.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.stock.last.lock().clone()
     }
 }
 

@@ -1,10 +1,10 @@
 //! Bytes of chunks as they travel: compressed where that pays, stored where it does not.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
 
 use modelferry_protocol::limits::CHUNK_WIRE_BYTES_MAX;
 use modelferry_protocol::message::Encoding;
+use parking_lot::Mutex;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::find_frame_compressed_size;
 
@@ -29,11 +29,11 @@ struct Idle<T>(Mutex<Vec<T>>);
 
 impl<T> Idle<T> {
     fn take(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.0.lock().pop()
     }
 
     fn give_back(&self, context: T) {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.0.lock();
         if idle.len() < IDLE_MAX {
             idle.push(context);
         }

@@ -1,7 +1,7 @@
 //! The target's side of a transfer: one receiver for each connection.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 use modelferry_protocol::manifest::ChunkSet;
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
 use modelferry_protocol::switch::Cause;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::unsynced::{BYTES_MUCH, Unsynced};
 use super::written::{Written, write};
@@ -48,7 +49,7 @@ struct SlotState {
 
 impl Slot {
     fn state(&self) -> MutexGuard<'_, SlotState> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock()
     }
 }
 
@@ -87,7 +88,7 @@ impl Receiving {
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Handle, Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.slots.lock()
     }
 
     /// Takes in no more of what was offered for a migration or a copy: somebody else may have use for the disk.

@@ -1,10 +1,11 @@
 //! What one migration may send: by itself, and as its share of the link to its peer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::Rate;
 use crate::link::Link;
@@ -15,7 +16,7 @@ pub struct Shares(Arc<Mutex<HashMap<Pin, Vec<Option<Rate>>>>>);
 
 impl Shares {
     fn lock(&self) -> MutexGuard<'_, HashMap<Pin, Vec<Option<Rate>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Notes a transfer to `peer`, until the share is dropped.

@@ -124,11 +124,6 @@ impl RequestHead {
         self.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// Returns all values of a key of the query.
-    pub fn query_all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-
     /// Returns a header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

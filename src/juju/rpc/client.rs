@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -127,7 +128,7 @@ impl Client {
         if result.discharge_required.is_some() || result.bakery_discharge_required.is_some() {
             return Err(RpcError::new(ErrorCode::DischargeRequired, result.discharge_required_reason).into());
         }
-        *self.facades.lock().unwrap_or_else(PoisonError::into_inner) = result.facades.clone();
+        *self.facades.lock() = result.facades.clone();
         Ok(result)
     }
 
@@ -148,7 +149,7 @@ impl Client {
 
     /// Returns the highest version of `facade` that the controller offers and that is among `known`.
     pub fn version(&self, facade: &str, known: &[u32]) -> Result<u32, ClientError> {
-        let offered = self.facades.lock().unwrap_or_else(PoisonError::into_inner);
+        let offered = self.facades.lock();
         best_version(&offered, facade, known).ok_or_else(|| ClientError::NoCommonVersion {
             facade: facade.to_owned(),
             offered: offered.iter().find(|offer| offer.name == facade).map_or_else(Vec::new, |it| it.versions.clone()),
@@ -211,7 +212,7 @@ impl Drop for Forget<'_> {
 
 impl Waiting {
     fn add(&self) -> Option<(u64, oneshot::Receiver<Result<Value, RpcError>>)> {
-        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list.lock();
         if list.closed {
             return None;
         }
@@ -223,12 +224,12 @@ impl Waiting {
     }
 
     fn take(&self, number: u64) -> Option<oneshot::Sender<Result<Value, RpcError>>> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&number)
+        self.list.lock().calls.remove(&number)
     }
 
     /// Every waiting call and every later one ends with [`ClientError::Closed`].
     fn close(&self) {
-        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list.lock();
         list.closed = true;
         list.calls.clear();
     }
@@ -236,7 +237,7 @@ impl Waiting {
 
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = self.list.lock();
         f.debug_struct("Waiting").field("calls", &list.calls.len()).field("closed", &list.closed).finish()
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::pace::segments_under;
@@ -111,7 +112,7 @@ impl Caps {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Returns the maximum number of datagrams in one send call. The value changes with the caps.

@@ -1,8 +1,8 @@
 //! Connects the link model to quinn's congestion control, and adds rate accounting to quinn's own controller.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory, CubicConfig};
@@ -35,7 +35,7 @@ impl ControllerFactory for Flow {
     fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
         // Only once: a connection that migrates to another address gets another controller, but keeps its poller.
         if !self.is_passed_on.swap(true, Ordering::Relaxed) {
-            *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.schedule.clone());
+            *self.pending.lock() = Some(self.schedule.clone());
         }
         match self.congestion {
             Congestion::Ferry => {

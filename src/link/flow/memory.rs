@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
@@ -67,7 +67,7 @@ impl Memory {
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<Pin, Capacity>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        self.links.lock()
     }
 
     /// Returns the capacity of the link to `peer`, if known.
@@ -87,7 +87,7 @@ impl Memory {
     ///
     /// Errors: [`io::Error`] of the disk.
     pub(in crate::link) fn save(&self) -> io::Result<()> {
-        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _saving = self.saving.lock();
         let mut peer: Vec<Entry> = self.links().iter().map(|(pin, capacity)| entry(*pin, capacity)).collect();
         peer.sort_by(|left, right| left.pin.cmp(&right.pin));
         let text = toml::to_string_pretty(&Document { peer }).expect("names and numbers always serialize");

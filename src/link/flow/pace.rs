@@ -3,11 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::time::Sleep;
@@ -49,7 +50,7 @@ impl PacedSocket {
 
 impl AsyncUdpSocket for PacedSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        let schedule = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let schedule = self.pending.lock().take();
         Box::pin(PacedPoller { inner: self.inner.clone().create_io_poller(), schedule, timer: None })
     }
 

@@ -1,10 +1,11 @@
 //! The state that a connection's congestion controller and its socket share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bucket::Bucket;
 use super::memory::Capacity;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Credit of the pace, which makes up for late timers. A timer tick is 1 ms.
 const PACE_CREDIT: Duration = Duration::from_millis(3);
@@ -32,7 +33,7 @@ impl SharedBucket {
     }
 
     fn lock(&self) -> MutexGuard<'_, Bucket> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -92,7 +93,7 @@ impl SendSchedule {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Sets the connection's peer: its cap, and an earlier measurement of the link. Only the first call has an effect.

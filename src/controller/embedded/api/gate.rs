@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::juju::rpc::{ErrorCode, RpcError};
@@ -81,9 +81,9 @@ impl LoginGate {
         before + 1 == FAILURES_MAX
     }
 
-    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Failures>> {
+    fn failures(&self) -> parking_lot::MutexGuard<'_, HashMap<IpAddr, Failures>> {
         // A panic elsewhere cannot leave this half changed: entries are whole.
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failures.lock()
     }
 }
 

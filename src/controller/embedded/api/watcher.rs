@@ -1,9 +1,10 @@
 //! `AllWatcher` 3 and `AllModelWatcher` 4: what there is, and then whatever changes. `Next` waits for it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -45,7 +46,7 @@ impl Watchers {
     pub(super) async fn begin(&self, caller: &Arc<Caller>) -> Result<Value, RpcError> {
         let looked = Arc::clone(caller);
         blocking(move || if looked.place == Place::Controller { looked.must_be_superuser() } else { Ok(()) }).await?;
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.begun.lock();
         if begun.1.len() >= WATCHERS_MAX {
             return Err(RpcError::new(ErrorCode::QuotaLimitExceeded, "too many watchers on this connection"));
         }
@@ -58,7 +59,7 @@ impl Watchers {
 
     /// Ends one.
     pub(super) fn stop(&self, id: &str) -> Result<Value, RpcError> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.begun.lock();
         let watcher = begun.1.remove(id).ok_or_else(RpcError::unknown_id)?;
         watcher.stopped.send_replace(true);
         Ok(Value::Null)
@@ -67,7 +68,7 @@ impl Watchers {
     /// Waits until something is other than the client was told, and tells what.
     pub(super) async fn next(&self, caller: &Arc<Caller>, id: &str) -> Result<Value, RpcError> {
         let watcher = {
-            let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            let begun = self.begun.lock();
             begun.1.get(id).cloned().ok_or_else(RpcError::unknown_id)?
         };
         let mut stopped = watcher.stopped.subscribe();

@@ -147,10 +147,10 @@ async fn a_model_that_left_answers_with_where_it_went() {
     let errand = Errand { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     let target = EmbeddedRig::start("dst");
     rig.embedded.freeze(errand).await.unwrap();
-    assert_eq!(rig.embedded.redirect_of("prod").unwrap(), None);
+    assert!(rig.embedded.redirects().unwrap().is_empty());
     rig.embedded.redirect(errand, &target.embedded.card().await.unwrap()).await.unwrap();
     rig.embedded.reap(errand).await.unwrap();
-    let redirect = rig.embedded.redirect_of("prod").unwrap().unwrap();
+    let [redirect] = rig.embedded.redirects().unwrap().try_into().unwrap();
     let view = target.embedded.view().unwrap();
     assert_eq!((redirect.model.as_str(), redirect.controller.as_str()), ("admin/prod", "dst"));
     assert_eq!((&redirect.controller_uuid, &redirect.ca_fingerprint), (&view.uuid, &view.ca_fingerprint));

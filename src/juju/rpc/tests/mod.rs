@@ -6,12 +6,12 @@ mod requests;
 mod strangers;
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::pending;
 use hyper::header::HeaderName;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -142,7 +142,7 @@ impl Service for FakeService {
         while let Some(chunk) = request.chunk().await? {
             bytes += chunk.len();
         }
-        self.0.uploads.lock().unwrap().push((request.head.route.clone(), bytes));
+        self.0.uploads.lock().push((request.head.route.clone(), bytes));
         let url = request.head.header("Juju-Curl").unwrap_or_default().to_owned();
         Ok(HttpReply::json(&json!({"charm-url": url})).header(HeaderName::from_static("juju-curl"), &url))
     }
@@ -215,7 +215,7 @@ struct Taken {
 #[async_trait]
 impl LogWriter for Taken {
     async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
-        self.lines.lock().unwrap().push(record);
+        self.lines.lock().push(record);
         Ok(())
     }
 

@@ -47,7 +47,7 @@ async fn an_upload_streams_and_its_reply_has_its_headers() {
     assert_eq!(reply.headers[CURL], "ch:amd64/postgresql-429");
     assert_eq!(reply.body, br#"{"charm-url":"ch:amd64/postgresql-429"}"#);
     let route = Route::MigrateCharm { object: "postgresql-3fe353c".to_owned() };
-    assert_eq!(*rig.fake.uploads.lock().unwrap(), [(route, 40 << 16)]);
+    assert_eq!(*rig.fake.uploads.lock(), [(route, 40 << 16)]);
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn an_upload_without_a_body_and_one_of_another_kind_find_their_routes() {
     for path in ["/migrate/tools?binaryVersion=3.6.9-ubuntu-amd64", "/migrate/resources?name=image&unit=db%2F0"] {
         rig.http().send(Method::POST, path, &headers, UploadBody::empty()).await.unwrap();
     }
-    let routes: Vec<Route> = rig.fake.uploads.lock().unwrap().iter().map(|(route, _)| route.clone()).collect();
+    let routes: Vec<Route> = rig.fake.uploads.lock().iter().map(|(route, _)| route.clone()).collect();
     assert_eq!(routes, [Route::MigrateTools, Route::MigrateResources]);
 }
 
@@ -68,7 +68,7 @@ async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
     let body = pieces(3, Some(io::Error::other("the disk of the sender fails")));
     let sent = rig.http().send(Method::POST, "/migrate/tools", &headers, body).await;
     assert!(matches!(sent, Err(UploadError::Broken(_))), "{sent:?}");
-    assert!(rig.fake.uploads.lock().unwrap().is_empty());
+    assert!(rig.fake.uploads.lock().is_empty());
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn the_log_that_follows_a_model_arrives_in_order_and_its_end_is_noticed() 
     }
     sender.finish().await.unwrap();
     rig.fake.finished.notified().await;
-    let lines = rig.fake.lines.lock().unwrap();
+    let lines = rig.fake.lines.lock();
     assert_eq!(lines.len(), 100);
     assert!(lines.iter().enumerate().all(|(number, line)| line.message == number.to_string()));
 }
@@ -121,7 +121,7 @@ async fn a_sender_that_just_leaves_ends_its_log_too() {
     sender.send(&LogRecord::default()).await.unwrap();
     drop(sender);
     rig.fake.finished.notified().await;
-    assert_eq!(rig.fake.lines.lock().unwrap().len(), 1);
+    assert_eq!(rig.fake.lines.lock().len(), 1);
 }
 
 #[tokio::test]

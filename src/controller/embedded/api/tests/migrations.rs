@@ -38,7 +38,7 @@ async fn a_migration_is_started_at_the_controller_that_is_named() {
     let uuid = Sample::default().uuid;
     assert_eq!(begun, json!({ "model-tag": sample_tag(), "migration-id": format!("{uuid}:0") }));
     let expected = vec![(uuid, TARGET.parse().unwrap(), "juju user admin".to_owned())];
-    assert_eq!(*served.played.begun.lock().unwrap(), expected);
+    assert_eq!(*served.played.begun.lock(), expected);
 }
 
 #[tokio::test]
@@ -49,13 +49,13 @@ async fn a_dry_run_starts_nothing_and_says_what_stands_against_it() {
     let well = initiated(&client, spec(&sample_tag(), &target), true).await;
     assert_eq!(well, json!({ "model-tag": sample_tag(), "migration-id": "" }));
     let text = "source prechecks failed: unit postgresql/0 not idle or executing (error)";
-    *served.played.refusal.lock().unwrap() = Some(RpcError::plain(text));
+    *served.played.refusal.lock() = Some(RpcError::plain(text));
     for dry_run in [true, false] {
         let refused = initiated(&client, spec(&sample_tag(), &target), dry_run).await;
         assert_eq!(refused["error"]["message"], text);
         assert_eq!(refused["migration-id"], "");
     }
-    assert!(served.played.begun.lock().unwrap().is_empty());
+    assert!(served.played.begun.lock().is_empty());
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn what_cannot_be_migrated_is_refused_in_jujus_words() {
     no_user["target-info"]["auth-tag"] = json!("machine-0");
     let refused = initiated(&client, no_user, false).await;
     assert_eq!(refused["error"]["message"], "auth tag: \"machine-0\" is not a valid user tag");
-    assert!(served.played.begun.lock().unwrap().is_empty());
+    assert!(served.played.begun.lock().is_empty());
 }
 
 #[tokio::test]
@@ -90,14 +90,14 @@ async fn only_a_superuser_starts_a_migration() {
     let params = json!({ "specs": [spec(&sample_tag(), &format!("controller-{TARGET}"))] });
     let refused = refusal(client.call_version("Controller", 12, "", "InitiateMigration", params).await);
     assert_eq!((refused.message.as_str(), refused.code), ("permission denied", ErrorCode::Unauthorized));
-    assert!(served.played.begun.lock().unwrap().is_empty());
+    assert!(served.played.begun.lock().is_empty());
 }
 
 #[tokio::test]
 async fn a_running_migration_is_shown_wherever_juju_shows_it() {
     let served = Served::start().await;
     let note = "uploading model binaries into target controller";
-    *served.played.last.lock().unwrap() =
+    *served.played.last.lock() =
         Some(LastMigration { note: note.to_owned(), started_ms: 1_760_000_000_000, ended_ms: None });
     let client = served.admin(&Scope::Controller).await;
     let asked = json!({ "entities": [{ "tag": sample_tag() }] });
@@ -122,7 +122,7 @@ async fn a_frozen_model_shows_its_status_and_nothing_more() {
     assert_eq!((refused.code, &*refused.message), (ErrorCode::MigrationInProgress, "model migration in progress"));
     // One that no migration will thaw says why, in place of that.
     let why = "model is frozen here by a conflict".to_owned();
-    *served.played.frozen_for_good.lock().unwrap() = Some(why.clone());
+    *served.played.frozen_for_good.lock() = Some(why.clone());
     let refused = refusal(client.call_version("ModelConfig", 3, "", "ModelGet", json!({})).await);
     assert_eq!((refused.code, refused.message), (ErrorCode::MigrationInProgress, why));
     served.embedded().thaw(errand).await.unwrap();

@@ -7,10 +7,11 @@ mod logins;
 mod logs;
 mod migrations;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -39,20 +40,20 @@ struct Played {
 #[async_trait]
 impl Migrator for Played {
     fn last(&self, _: ModelUuid) -> Option<LastMigration> {
-        self.last.lock().unwrap().clone()
+        self.last.lock().clone()
     }
 
     fn frozen_for_good(&self, _: ModelUuid) -> Option<String> {
-        self.frozen_for_good.lock().unwrap().clone()
+        self.frozen_for_good.lock().clone()
     }
 
     async fn check(&self, _: ModelUuid, _: ModelUuid) -> Result<(), RpcError> {
-        self.refusal.lock().unwrap().clone().map_or(Ok(()), Err)
+        self.refusal.lock().clone().map_or(Ok(()), Err)
     }
 
     async fn begin(&self, model: ModelUuid, controller: ModelUuid, actor: &str) -> Result<String, RpcError> {
         self.check(model, controller).await?;
-        self.begun.lock().unwrap().push((model, controller, actor.to_owned()));
+        self.begun.lock().push((model, controller, actor.to_owned()));
         Ok(format!("{model}:0"))
     }
 }

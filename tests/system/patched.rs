@@ -45,6 +45,9 @@ fn wheel(version: &str, members: usize, large: usize, fresh: usize) -> Vec<u8> {
         writer.write_all(&noise(&n.to_string(), 1 << 19)).unwrap();
         writer.write_all(&b"somewhat repetitive ".repeat((1 << 19) / 20)).unwrap();
     }
+    // An archive without it is no charm.
+    writer.start_file("metadata.yaml", options).unwrap();
+    writer.write_all(b"name: payload\n").unwrap();
     writer.start_file("bin/tool", options).unwrap();
     writer.write_all(&noise(version, fresh)).unwrap();
     writer.write_all(&noise("large", large)).unwrap();

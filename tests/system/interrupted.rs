@@ -36,10 +36,11 @@ fn a_target_killed_while_bytes_arrive_goes_on_where_it_was() {
     dst.start();
     src.run(&["wait", &id]).ok();
     arrived_whole(&src, &dst, &sample, &before);
-    // What was durable is not sent again: at most what was in flight, one window of 8 MiB.
+    // What was durable is not sent again. In flight is one window of 8 MiB, besides what the target had received and not synced,
+    // and a frame or two on each stream.
     let sent = src.migration(&id)["migration"]["bytes"]["sent"].as_u64().unwrap();
     let total = src.migration(&id)["migration"]["bytes"]["total"].as_u64().unwrap();
-    assert!(sent <= total + (8 << 20) + (1 << 20), "sent {sent} of {total}");
+    assert!(sent <= total + (8 << 20) + (3 << 20), "sent {sent} of {total}");
 }
 
 #[test]

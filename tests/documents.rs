@@ -36,6 +36,7 @@ fn every_path_that_a_document_names_exists() {
         "docs/in-doubt.md",
         "docs/while-it-migrates.md",
         "docs/juju-clients.md",
+        "docs/juju.md",
         "docs/juju-parity.md",
         "docs/performance.md",
     ] {

@@ -9,6 +9,7 @@ use modelferry_protocol::switch::source::SourceState;
 use super::opening::is_set_aside;
 use crate::controller::embedded::Embedded;
 use crate::controller::inventory::{Inventory, Place};
+use crate::controller::local::Local;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
 use crate::disk::usage_command;
@@ -23,6 +24,7 @@ pub struct Memory {
     dir: PathBuf,
     journal: Journal,
     embedded: Embedded,
+    local: Local,
     /// What was found at the start, and only a restart can change.
     noted: Vec<AlarmView>,
 }
@@ -48,8 +50,8 @@ pub fn served(ledger: &Ledger) -> Vec<String> {
 
 impl Memory {
     /// `dir`: the state directory.
-    pub fn new(dir: &Path, journal: Journal, embedded: Embedded) -> Self {
-        Self { dir: dir.to_owned(), journal, embedded, noted: Vec::new() }
+    pub fn new(dir: &Path, journal: Journal, embedded: Embedded, local: Local) -> Self {
+        Self { dir: dir.to_owned(), journal, embedded, local, noted: Vec::new() }
     }
 
     /// Compares the list of peers with this agent's key, and with the migrations that have not ended.
@@ -95,8 +97,10 @@ impl Memory {
         let mut alarms = self.noted.clone();
         alarms.extend(self.disk());
         alarms.extend(migrations.iter().filter_map(failing));
-        match self.embedded.inventory() {
-            Ok(inventory) => {
+        match self.local.inventory() {
+            // A real controller's own database is compared by nobody: whoever runs that keeps it.
+            Ok(None) => {}
+            Ok(Some(inventory)) => {
                 alarms.extend(self.journal.ledger(|ledger| compared(ledger, &inventory, &self.dir)));
                 alarms.extend(lacking(&inventory, &self.dir));
             }

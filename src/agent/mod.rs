@@ -24,7 +24,7 @@ use self::answer::{Desk, Questions};
 use self::control::server::Server;
 use self::opening::{Opened, Opening, StatusOnly, open};
 use crate::config::{Config, Environment};
-use crate::controller::embedded::Embedded;
+use crate::controller::local::Local;
 use crate::engine::{Engine, EngineParts, Settings, redo};
 use crate::journal::{Journal, Witness};
 use crate::link::{Link, LinkConfig, MakeHello};
@@ -70,8 +70,8 @@ async fn serve_status(only: StatusOnly, listen: String, server: Server, stop: &m
 }
 
 /// Makes what the link says first on every connection.
-fn hello(embedded: &Embedded, journal: &Journal, witness: &Witness) -> MakeHello {
-    let (embedded, journal, witness) = (embedded.clone(), journal.clone(), witness.clone());
+fn hello(local: &Local, journal: &Journal, witness: &Witness) -> MakeHello {
+    let (local, journal, witness) = (local.clone(), journal.clone(), witness.clone());
     Arc::new(move |peer| Hello {
         versions: Versions::OWN,
         features: Feature::names(),
@@ -79,7 +79,7 @@ fn hello(embedded: &Embedded, journal: &Journal, witness: &Witness) -> MakeHello
         journal: journal.id(),
         sequence: journal.sequence(),
         sequence_seen: witness.seen(peer).map_or(0, |seen| seen.sequence),
-        controller: embedded.controller_card(),
+        controller: local.card(),
     })
 }
 
@@ -97,25 +97,26 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let server = Server::bind(&server_socket, admission)?;
-    let Opened { journal, witness, store, embedded, identity, peers, memory } = match opened {
+    let Opened { journal, witness, store, embedded, local, identity, peers, memory } = match opened {
         Opening::Whole(opened) => *opened,
         Opening::StatusOnly(only) => {
             serve_status(*only, config.listen.to_string(), server, &mut stop).await;
             return Ok(());
         }
     };
-    if let Ok(inventory) = embedded.inventory() {
+    if let Ok(Some(inventory)) = local.inventory() {
         redo::repeat(&journal, &inventory, &embedded).await;
     }
     let link_config = LinkConfig {
         listen: config.listen,
-        own_name: config.embedded.name.clone(),
+        own_name: local.card().name.to_string(),
         settings: config.link.clone(),
         ..LinkConfig::default()
     };
-    let (link, sessions) = Link::start(link_config, identity, peers, hello(&embedded, &journal, &witness)).await?;
+    let (link, sessions) = Link::start(link_config, identity, peers, hello(&local, &journal, &witness)).await?;
     let desk = Arc::new(Desk {
         embedded: embedded.clone(),
+        local: local.clone(),
         link: link.clone(),
         journal: journal.id(),
         state_dir,
@@ -129,8 +130,8 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         witness,
         store,
         link: link.clone(),
-        departure: Arc::new(embedded.clone()),
-        arrival: Arc::new(embedded),
+        departure: Arc::new(embedded),
+        arrival: local.arrival(),
         query: Arc::new(Questions(desk.clone())),
         settings: Settings {
             commit_freshness: config.migration.commit_freshness,
@@ -141,6 +142,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
             ..Settings::default()
         },
     };
+    tokio::spawn(local.tend());
     let engine = Engine::start(parts, sessions).await?;
     let _ = desk.engine.set(engine.clone());
     let api = match &config.embedded.api {

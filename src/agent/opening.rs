@@ -13,8 +13,10 @@ use modelferry_protocol::switch::Cause;
 use super::AgentError;
 use super::alarms::{Memory, served};
 use super::control::view::ControllerView;
-use crate::config::Config;
+use crate::config::{Config, ControllerConfig};
 use crate::controller::embedded::Embedded;
+use crate::controller::juju::Juju;
+use crate::controller::local::Local;
 use crate::controller::port::ControllerError;
 use crate::disk::Disk;
 use crate::disk::database::DatabaseError;
@@ -46,6 +48,7 @@ pub struct Opened {
     pub witness: Witness,
     pub store: Store,
     pub embedded: Embedded,
+    pub local: Local,
     pub identity: Identity,
     pub peers: Peers,
     pub memory: Memory,
@@ -89,7 +92,8 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
         Ok(embedded) => embedded,
         Err(reason) => return Ok(without_controller(config, journal, reason)),
     };
-    let mut memory = Memory::new(dir, journal.clone(), embedded.clone());
+    let local = beside(config, &embedded, &store, &disk)?;
+    let mut memory = Memory::new(dir, journal.clone(), embedded.clone(), local.clone());
     let witness = Witness::load(dir, &disk)?;
     let identity = Identity::load_or_create(dir, &disk)?;
     if found.created && had_run {
@@ -97,7 +101,26 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     }
     let peers = Peers::load(dir, &disk)?.owned_by(identity.pin());
     memory.note_peers(&peers);
-    Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, identity, peers, memory })))
+    Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, local, identity, peers, memory })))
+}
+
+/// Returns the controller beside the agent. The embedded one is there in any case, without models where another one is.
+fn beside(config: &Config, embedded: &Embedded, store: &Store, disk: &Disk) -> Result<Local, AgentError> {
+    let ControllerConfig::Juju(juju) = &config.controller else { return Ok(Local::Embedded(embedded.clone())) };
+    let own: Vec<String> =
+        embedded.models()?.into_iter().filter(|row| !row.is_controller).map(|row| row.name).collect();
+    if !own.is_empty() {
+        let text = format!(
+            "this agent's embedded controller has models ({}), and the configuration puts the agent beside the real controller \
+             \"{}\": migrate or export them first, or give the real one an agent with a state-dir of its own",
+            own.join(", "),
+            juju.name
+        );
+        return Err(ControllerError::Refused(text).into());
+    }
+    let refusals = config.embedded.refusals.clone();
+    let opened = Juju::open(&config.state_dir, juju.clone(), refusals, store.clone(), disk.clone())?;
+    Ok(Local::Juju(opened))
 }
 
 /// Opens the controller's database. Inner error: why it must not be acted without what it held.

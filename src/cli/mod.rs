@@ -15,6 +15,7 @@ mod completion;
 mod controllers;
 mod cutover;
 pub mod demo;
+mod doctor;
 mod doubt;
 mod embedded;
 mod events;
@@ -148,6 +149,7 @@ enum Command {
     Events(events::EventsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Backup(backup::BackupCommand),
     #[command(subcommand)]
@@ -328,6 +330,7 @@ fn run(command: Command, context: &Context, play: demo::Play) -> Result<Exit, Fa
         Command::Resolve(args) => args.run(context),
         Command::Events(args) => args.run(context),
         Command::Audit(command) => command.run(context),
+        Command::Doctor(args) => args.run(context),
         Command::Store(command) => command.run(context),
         Command::Embedded(command) => command.run(context),
         Command::Demo(args) => play(args, context),

@@ -143,7 +143,7 @@ table! {
         /// Cloud credentials.
         credentials: Vec<CredentialConfig> => "[]" [serde(default)],
         /// The controller's API.
-        api: Option<ApiTable> => "(none)",
+        pub(super) api: Option<ApiTable> => "(none)",
         /// Rows about what versions of Juju refuse to import, in addition to the shipped ones: `docs/refusals.md`.
         refusals: Vec<RefusalConfig> => "[]" [serde(default)],
     }

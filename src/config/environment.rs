@@ -18,6 +18,8 @@ pub struct Environment {
     pub state_directory: Option<PathBuf>,
     /// `$RUNTIME_DIRECTORY`, set by systemd.
     pub runtime_directory: Option<PathBuf>,
+    /// `$CREDENTIALS_DIRECTORY`, set by systemd for a unit with `LoadCredential=`.
+    pub credentials_directory: Option<PathBuf>,
     /// `$XDG_STATE_HOME`.
     pub xdg_state_home: Option<PathBuf>,
     /// `$XDG_RUNTIME_DIR`.
@@ -41,6 +43,7 @@ impl Environment {
             host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             state_directory: first_path("STATE_DIRECTORY"),
             runtime_directory: first_path("RUNTIME_DIRECTORY"),
+            credentials_directory: first_path("CREDENTIALS_DIRECTORY"),
             xdg_state_home: first_path("XDG_STATE_HOME"),
             xdg_runtime_dir: first_path("XDG_RUNTIME_DIR"),
             home: first_path("HOME"),

@@ -36,6 +36,13 @@ impl ConfigError {
         let key = key_at(text, line);
         Self::Wrong { path: path.to_owned(), line, key, message: message(error.message()) }
     }
+
+    /// Reports keys of a table that make no sense together, at the table's first line.
+    pub(super) fn wrong_table(path: &Path, text: &str, table: &str, message: String) -> Self {
+        let header = format!("[{table}]");
+        let line = text.lines().position(|line| line.trim() == header).map_or(1, |before| before + 1);
+        Self::Wrong { path: path.to_owned(), line, key: table.to_owned(), message }
+    }
 }
 
 /// Returns the key of a line, with its table as far as the text shows it.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use modelferry_protocol::limits::NAME_BYTES_MAX;
 use serde::Deserialize;
 
+use super::controller::ControllerTable;
 use super::embedded::EmbeddedTable;
 use super::link::LinkTable;
 use super::store::StoreTable;
@@ -45,6 +46,8 @@ table! {
         pub(super) store: Option<StoreTable> => "(see below)",
         /// Logging.
         pub(super) log: Option<LogTable> => "(see below)",
+        /// The controller beside the agent.
+        pub(super) controller: Option<ControllerTable> => "(the embedded one)",
         /// The embedded controller.
         pub(super) embedded: Option<EmbeddedTable> => "(see below)",
     }

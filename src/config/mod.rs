@@ -2,6 +2,7 @@
 //!
 //! An agent also runs without a file, on the defaults below; each gives its reason.
 
+mod controller;
 mod duration;
 mod embedded;
 mod environment;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use modelferry_protocol::limits::PORT_DEFAULT;
 
+pub use controller::{ControllerConfig, JujuAccess, JujuConfig, JujuSecret};
 pub use duration::{parse_age, parse_duration};
 pub use embedded::{ApiConfig, CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 pub use environment::{COMPLETE, Environment};
@@ -65,6 +67,8 @@ pub struct Config {
     pub admin_group: Option<String>,
     /// UDP address to listen on. Without IPv6 in the kernel, `[::]` falls back to `0.0.0.0`.
     pub listen: SocketAddr,
+    /// The controller beside the agent.
+    pub controller: ControllerConfig,
     pub embedded: EmbeddedConfig,
     pub link: LinkSettings,
     pub migration: MigrationConfig,
@@ -104,7 +108,7 @@ impl Config {
     /// Errors: [`ConfigError`], which names the file, line and key.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         match path {
-            None => Ok(Self::from_file(file::File::default(), environment)),
+            None => Ok(Self::from_file(file::File::default(), ControllerConfig::Embedded, environment)),
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
@@ -117,12 +121,20 @@ impl Config {
     ///
     /// Errors: [`ConfigError::Wrong`], which names the line and key.
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let file = toml::from_str(text).map_err(|error| ConfigError::wrong(path, text, &error))?;
-        Ok(Self::from_file(file, environment))
+        let mut file: file::File = toml::from_str(text).map_err(|error| ConfigError::wrong(path, text, &error))?;
+        let controller = file.controller.take().unwrap_or_default().into_config(environment);
+        let controller = controller.map_err(|message| ConfigError::wrong_table(path, text, "controller", message))?;
+        let serves = file.embedded.as_ref().is_some_and(|embedded| embedded.api.is_some());
+        if serves && controller != ControllerConfig::Embedded {
+            let message = "beside a real controller the embedded one serves nobody; remove this table".to_owned();
+            return Err(ConfigError::wrong_table(path, text, "embedded.api", message));
+        }
+        Ok(Self::from_file(file, controller, environment))
     }
 
-    fn from_file(file: file::File, environment: &Environment) -> Self {
+    fn from_file(file: file::File, controller: ControllerConfig, environment: &Environment) -> Self {
         Self {
+            controller,
             state_dir: file.state_dir.map_or_else(|| environment.state_dir(), |dir| dir.0),
             socket: file.socket.unwrap_or_else(|| environment.socket()),
             admin_group: file.admin_group.map(|group| group.0),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use roff::{Roff, bold, italic, roman};
 
+use super::controller::ControllerTable;
 use super::embedded::{ApiTable, EmbeddedTable};
 use super::file::{File, LogTable, MigrationTable};
 use super::link::{LinkTable, PeerTable, WindowTable};
@@ -14,7 +15,7 @@ use super::table::{Key, Table};
 use super::{CredentialConfig, SpaceConfig, StoragePoolConfig, SubnetConfig, TransferConfig};
 
 /// All tables, in the order of the reference.
-pub const TABLES: [Table; 15] = [
+pub const TABLES: [Table; 16] = [
     File::TABLE,
     MigrationTable::TABLE,
     TransferConfig::TABLE,
@@ -23,6 +24,7 @@ pub const TABLES: [Table; 15] = [
     WindowTable::TABLE,
     StoreTable::TABLE,
     LogTable::TABLE,
+    ControllerTable::TABLE,
     EmbeddedTable::TABLE,
     RefusalRow::TABLE,
     ApiTable::TABLE,

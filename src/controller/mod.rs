@@ -8,6 +8,8 @@ pub mod description;
 pub mod embedded;
 pub mod files;
 pub mod inventory;
+pub mod juju;
+pub mod local;
 pub mod port;
 pub mod serial;
 pub mod status;

@@ -5,16 +5,20 @@ Juju's description library takes documents that the import of a controller refus
 
 import base64
 import hashlib
+import io
 import json
 import socket
 import subprocess
 import uuid
+import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
 
 from conftest import PATIENCE, free_port, run, tool
 
+DATA = Path(__file__).parent / "data"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIWgyAmWH7WuJjkhkTMJx1dyoG5iKaKuk8ibpOHUA8pY test@example"
 
 
@@ -182,6 +186,53 @@ def as_imported(model):
             if attachment.get("provisioned") and attachment.get("device-name") and not attachment.get("device-link"):
                 attachment["device-link"] = f"/dev/disk/by-id/virtio-{volume['volume-id'][:20]}"
     return renamed
+
+
+def zipped(name, url):
+    """A charm's archive, as far as controllers look into one."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr("metadata.yaml", f"name: {name}\nsummary: {url}\ndescription: made up\n")
+        writer.writestr("manifest.yaml", "bases:\n- {name: ubuntu, channel: 22.04/stable, architectures: [amd64]}\n")
+        writer.writestr("revision", "0")
+    return archive.getvalue()
+
+
+def make_binaries(model, folder):
+    """Writes made-up binaries for a description, and puts their hashes into it."""
+
+    def put(path, content):
+        path = folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return content
+
+    def machines(some):
+        for machine in some:
+            yield machine
+            yield from machines(machine.get("containers") or [])
+
+    applications = model["applications"]["applications"]
+    for application in applications:
+        url = application["charm-url"]
+        content = put(f"charms/{url.replace('/', '_')}", zipped(application["name"], url))
+        application["charm-origin"]["hash"] = hashlib.sha256(content).hexdigest()
+        for resource in (application.get("resources") or {}).get("resources", []):
+            revision = resource["application-revision"]
+            if not revision.get("timestamp") or not (revision.get("fingerprint") or revision.get("sha384")):
+                continue
+            name = f"{application['name']}/{resource['name']}"
+            content = put(f"resources/{name}", json.dumps({"ImageName": name, "Username": "", "Password": ""}).encode())
+            key = "sha384" if "sha384" in revision else "fingerprint"
+            revision[key], revision["size"] = hashlib.sha384(content).hexdigest(), len(content)
+    if model["type"] == "caas":
+        return
+    units = [unit for application in applications for unit in application["units"]["units"]]
+    for thing in [*machines(model["machines"]["machines"]), *units]:
+        tools = thing.get("tools")
+        if tools and tools["tools-version"]:
+            content = put(f"tools/{tools['tools-version']}", f"agent {tools['tools-version']}".encode() * 1000)
+            tools["sha256"], tools["size"] = hashlib.sha256(content).hexdigest(), len(content)
 
 
 def give_passwords(model):

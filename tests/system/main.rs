@@ -5,6 +5,7 @@ mod after;
 mod api;
 mod backup;
 mod bad_input;
+mod beside;
 mod cases;
 mod completion;
 mod endurance;

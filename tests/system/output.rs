@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::host::{Host, THIN, big, ready};
 
 /// Commands that print something about a host with model `shop-eu`, paired with "dst".
-const PRINTING: [&[&str]; 22] = [
+const PRINTING: [&[&str]; 23] = [
     &["status"],
     &["status", "-m", "shop-eu"],
     &["show-model", "shop-eu"],
@@ -25,6 +25,7 @@ const PRINTING: [&[&str]; 22] = [
     &["precheck", "shop-eu", "dst"],
     &["events"],
     &["audit", "verify"],
+    &["doctor"],
     &["backup", "list"],
     &["store", "show"],
     &["store", "prune", "--dry-run"],

@@ -45,7 +45,7 @@ impl Desk {
         let consumers = Description::parse(&handed.description).map(|told| told.consumers()).unwrap_or_default();
         let controller = match view.direction {
             Direction::Source => view.peer,
-            Direction::Target => self.embedded.controller_card().name.to_string(),
+            Direction::Target => self.local.card().name.to_string(),
         };
         Ok(Response::Checklist(Box::new(ChecklistView {
             switch: format!("juju switch {controller}:{}/{}", view.owner, view.model),

@@ -116,7 +116,7 @@ impl Desk {
         };
         match controller {
             None => Ok(()),
-            Some(name) if name == &*self.embedded.controller_card().name => Ok(()),
+            Some(name) if name == &*self.local.card().name => Ok(()),
             Some(name) if self.place(Some(name)).is_ok() => refused(
                 format!("controller {name} is beside another agent, and a backup is restored by a controller's own"),
                 format!("copy the archive to the host of {name}, and run `modelferry backup restore FILE` there"),
@@ -194,7 +194,7 @@ impl Desk {
     }
 
     fn own_uuid(&self) -> String {
-        self.embedded.controller_card().uuid.to_string()
+        self.local.card().uuid.to_string()
     }
 }
 

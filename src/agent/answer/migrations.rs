@@ -75,7 +75,7 @@ fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOpti
 impl Desk {
     /// Returns the model that an operator means; it must be here.
     pub(super) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
-        let own = self.embedded.controller_card().name;
+        let own = self.local.card().name;
         let model = match named.split_once(':') {
             None => named.to_owned(),
             Some((controller, model)) if controller == &*own => model.to_owned(),

@@ -6,6 +6,7 @@ mod dialable;
 mod embedded;
 mod files;
 mod forewarn;
+mod hosted;
 pub(super) mod initiate;
 mod limits;
 mod migrations;
@@ -33,13 +34,17 @@ use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::Embedded;
+use crate::controller::local::Local;
 use crate::disk::blocking;
 use crate::engine::{Engine, MigrateOptions, QueryHandler, packed};
 use crate::link::Link;
 
 /// Everything that answers are made of. The engine joins last, as it answers its peers' questions through this.
 pub(super) struct Desk {
+    /// The embedded controller; without models where the agent stands beside another one.
     pub embedded: Embedded,
+    /// The controller beside the agent.
+    pub local: Local,
     pub link: Link,
     pub journal: JournalId,
     pub state_dir: PathBuf,
@@ -87,6 +92,7 @@ impl Desk {
 
     /// Answers what changes nothing.
     async fn read(&self, request: Request) -> Result<Response, Failure> {
+        self.refuse_unless_hosted(&request)?;
         match request {
             Request::Status {} => self.status().await,
             Request::Identity {} => Ok(Response::Identity(IdentityView {
@@ -106,6 +112,7 @@ impl Desk {
             Request::ShowMigration { id } => self.show_migration(&id).await,
             Request::ShowProof { id } => self.show_proof(&id).await,
             Request::Audit {} => self.audit().await,
+            Request::Doctor {} => Ok(self.doctor().await),
             Request::Precheck { model, peer } => self.precheck(&model, &peer).await,
             Request::Totals { models, peer } => self.totals(&models, &peer).await,
             Request::Verify { id } => self.verify(&id).await,
@@ -123,6 +130,7 @@ impl Desk {
 
     /// Answers what changes something.
     async fn change(&self, request: Request, actor: &str, client: &mut Client) -> Result<Response, Failure> {
+        self.refuse_unless_hosted(&request)?;
         match request {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,

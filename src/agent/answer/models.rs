@@ -7,8 +7,8 @@ use crate::agent::control::view::{
     ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
 };
 use crate::agent::control::{Failure, FailureKind, Missing, Request, Response};
-use crate::controller::embedded::Embedded;
 use crate::controller::embedded::view::{ModelDetails, ModelRow};
+use crate::controller::embedded::{self, Embedded};
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 use crate::disk::blocking;
@@ -33,7 +33,7 @@ impl Desk {
     /// Returns where a controller is: the agent's own goes by its name, others by their peer's or their own.
     pub(super) fn place(&self, controller: Option<&str>) -> Result<Place, Failure> {
         let Some(name) = controller else { return Ok(Place::Here) };
-        if name == &*self.embedded.controller_card().name {
+        if name == &*self.local.card().name {
             return Ok(Place::Here);
         }
         if self.link.peer(name).is_some() {
@@ -70,9 +70,13 @@ impl Desk {
         }
     }
 
+    async fn own_view(&self) -> Result<embedded::view::ControllerView, Failure> {
+        self.local.view().await.map_err(|error| self.refusal_of_controller(&error))
+    }
+
     /// Lists the controllers.
     pub(super) async fn controllers(&self) -> Result<Response, Failure> {
-        let own: ControllerView = self.blocking(|embedded| embedded.view()).await?.into();
+        let own: ControllerView = self.own_view().await?.into();
         let others = self.peers().into_iter().map(|peer| {
             let name = peer.name;
             peer.controller.unwrap_or_else(|| ControllerView { peer: Some(name), ..ControllerView::default() })
@@ -84,7 +88,13 @@ impl Desk {
     pub(super) async fn show_controller(&self, controller: Option<String>) -> Result<Response, Failure> {
         match self.place(controller.as_deref())? {
             Place::Here => {
-                let (own, models) = self.blocking(|embedded| Ok((embedded.view()?, counted(embedded)?))).await?;
+                let own = self.own_view().await?;
+                let models = match self.local.must_keep_models() {
+                    Ok(()) => self.blocking(counted).await?,
+                    Err(_) => {
+                        self.local.models().await.unwrap_or_default().into_iter().map(|row| shown_as(row, 0)).collect()
+                    }
+                };
                 Ok(Response::Controller(Box::new(ControllerView { models, ..own.into() })))
             }
             Place::Peer(peer) => self.ask_peer(&peer, &Request::ShowController { controller: None }).await,
@@ -95,8 +105,8 @@ impl Desk {
     pub(super) async fn models(&self, controller: Option<String>) -> Result<Response, Failure> {
         match self.place(controller.as_deref())? {
             Place::Here => {
-                let models = self.blocking(|embedded| embedded.models()).await?;
-                Ok(Response::Models { controller: self.embedded.controller_card().name.to_string(), models })
+                let models = self.local.models().await.map_err(|error| self.refusal_of_controller(&error))?;
+                Ok(Response::Models { controller: self.local.card().name.to_string(), models })
             }
             Place::Peer(peer) => self.ask_peer(&peer, &Request::Models { controller: None }).await,
         }
@@ -107,7 +117,8 @@ impl Desk {
         match self.model_place(named)? {
             (Place::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model, held }).await,
             (Place::Here, model) => {
-                let details = self.blocking(move |embedded| shown(embedded, &model, held)).await?;
+                let details =
+                    self.local.model(&model, held).await.map_err(|error| self.refusal_of_controller(&error))?;
                 Ok(Response::Model(Box::new(self.with_migration(details))))
             }
         }
@@ -152,7 +163,9 @@ impl Desk {
 
     /// Shows the agent.
     pub(super) async fn status(&self) -> Result<Response, Failure> {
-        let (controller, models) = self.blocking(|embedded| Ok((embedded.view()?, embedded.models()?))).await?;
+        let controller = self.own_view().await?;
+        // A real controller that is not reached is told so by its own line.
+        let models = self.local.models().await.unwrap_or_default();
         let now = super::migrations::now_ms();
         let mut migrations = self.engine()?.migrations();
         let failed = failed_of_late(&migrations, &models, now);
@@ -186,11 +199,16 @@ fn counted(embedded: &Embedded) -> Result<Vec<ControllerModel>, ControllerError>
             true => 0,
             false => embedded.model(&row.uuid)?.cores.values().sum(),
         };
-        let ModelRow { name, owner, uuid, model_type, machines, units, .. } = row;
-        let name = if owner == ADMIN { name } else { format!("{owner}/{name}") };
-        Ok(ControllerModel { name, uuid, model_type, machines, units, cores })
+        Ok(shown_as(row, cores))
     });
     counted.collect()
+}
+
+/// Returns a model's line within its controller.
+fn shown_as(row: ModelRow, cores: u64) -> ControllerModel {
+    let ModelRow { name, owner, uuid, model_type, machines, units, .. } = row;
+    let name = if owner == ADMIN { name } else { format!("{owner}/{name}") };
+    ControllerModel { name, uuid, model_type, machines, units, cores }
 }
 
 /// Returns what a model shows of its last migration: one that runs, or that failed on the model's own side.

@@ -20,7 +20,7 @@ impl Desk {
             Missing::Model(_) => self.model_names().await,
             Missing::Peer(_) => self.peer_names(),
             Missing::Controller(_) => {
-                let own = self.embedded.controller_card().name.to_string();
+                let own = self.local.card().name.to_string();
                 self.peer_names().into_iter().chain([own]).collect()
             }
             Missing::Migration(_) => self.known_migrations(|view| [view.id, view.mid, view.model]),
@@ -39,7 +39,7 @@ impl Desk {
 
     /// Returns the names of all models that are here, or that have been: those tell where they went.
     async fn model_names(&self) -> Vec<String> {
-        let here = self.blocking(|embedded| embedded.models()).await.unwrap_or_default().into_iter();
+        let here = self.local.models().await.unwrap_or_default().into_iter();
         let here = here.flat_map(|model| [format!("{}/{}", model.owner, model.name), model.name]);
         here.chain(self.known_migrations(|view| [format!("{}/{}", view.owner, view.model), view.model])).collect()
     }

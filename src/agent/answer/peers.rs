@@ -42,7 +42,7 @@ impl Desk {
     /// without an API has no address; it is known by its UUID.
     pub(super) fn known_as(&self, uuid: &str, addresses: &[String]) -> Option<String> {
         // Asked beside the very controller that the model went to, by way of the one that it left.
-        let own = self.embedded.controller_card();
+        let own = self.local.card();
         if own.uuid.to_string() == uuid {
             return Some(own.name.to_string());
         }

@@ -18,7 +18,7 @@ impl Desk {
         match error {
             ControllerError::ModelNotFound(model) => {
                 let path = if model.contains('/') || is_uuid(model) { model.clone() } else { format!("admin/{model}") };
-                let own = self.embedded.controller_card().name;
+                let own = self.local.card().name;
                 Failure::new(FailureKind::NotFound, format!("model {own}:{path} not found"))
                     .missing(Missing::Model(model.clone()))
                     .hint("see `modelferry models`")
@@ -42,6 +42,9 @@ impl Desk {
                 "see what takes the space with `{}`, free some, and try again",
                 usage_command(&self.state_dir)
             )),
+            ControllerError::Unknown(_) => Failure::new(FailureKind::Unreachable, causes(error))
+                .state(UNCHANGED)
+                .hint("see what is wrong with `modelferry doctor`"),
             ControllerError::Storage(_) => {
                 let failure = Failure::new(FailureKind::Internal, causes(error));
                 match error.missing_blob() {

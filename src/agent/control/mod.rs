@@ -108,6 +108,8 @@ pub enum Request {
         /// Whether those to come are told as well.
         follow: bool,
     },
+    /// Can the agent do with its controller what a migration needs?
+    Doctor {},
     /// Is the journal whole?
     Audit {},
     /// Tell whenever this migration changes, until it is at rest.
@@ -359,7 +361,9 @@ impl Request {
             Self::ShowController { .. } | Self::Models { .. } | Self::ShowModel { .. } => false,
             Self::ModelStatus { .. } => false,
             Self::Migrations {} | Self::ShowMigration { .. } | Self::Watch { .. } | Self::Precheck { .. } => false,
-            Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} | Self::Totals { .. } => false,
+            Self::ShowProof { .. } | Self::Events { .. } | Self::Audit {} | Self::Doctor {} | Self::Totals { .. } => {
+                false
+            }
             Self::EmbeddedGet { .. } | Self::UserList {} => false,
             Self::BackupList {} | Self::BackupShow { .. } | Self::BackupVerify { .. } => false,
             Self::BackupCreate { .. } | Self::BackupKeep { .. } => true,

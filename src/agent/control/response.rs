@@ -11,7 +11,9 @@ use super::view::{
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::stock::{PruneView, StoreView};
-use crate::engine::view::{AuditView, EventView, KeptView, MigrationView, PlanView, TotalsView, VerifyView};
+use crate::engine::view::{
+    AuditView, EventView, FindingView, KeptView, MigrationView, PlanView, TotalsView, VerifyView,
+};
 
 /// What an agent answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +80,8 @@ pub enum Response {
     Events(Vec<EventView>),
     /// Of [`super::Request::Audit`].
     Audit(AuditView),
+    /// Of [`super::Request::Doctor`].
+    Findings(Vec<FindingView>),
     /// Of [`super::Request::Precheck`].
     Plan(Box<PlanView>),
     /// Of [`super::Request::Totals`].

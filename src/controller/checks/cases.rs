@@ -34,7 +34,7 @@ fn against(yaml: &str, config: &EmbeddedConfig, users: &[&str]) -> Vec<(String, 
     let mut facts = described(yaml).facts().unwrap();
     facts.controller_version = modelferry_protocol::snapshot::Name::cut("3.6.9");
     let users: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
-    told(target::findings(&facts, &Target { config, users: &users, models: &[] }))
+    told(target::findings(&facts, &Target { config, users: &users, models: &[], real: None }))
 }
 
 fn told(findings: Vec<Finding>) -> Vec<(String, Level, String, String)> {

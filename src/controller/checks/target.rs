@@ -56,6 +56,18 @@ pub struct Target<'a> {
     pub users: &'a BTreeSet<String>,
     /// Its models.
     pub models: &'a [Known],
+    /// The name of a real controller, which `juju` mends; none for an embedded one, which its configuration mends.
+    pub real: Option<&'a str>,
+}
+
+impl Target<'_> {
+    /// Returns what mends it, by the kind of controller. `juju`: the command, of the controller's name.
+    pub(super) fn fix(&self, juju: impl FnOnce(&str) -> String, embedded: impl FnOnce() -> String) -> String {
+        match self.real {
+            Some(name) => juju(name),
+            None => embedded(),
+        }
+    }
 }
 
 /// Returns the first thing that stands against a model whose description is being imported, if anything does.
@@ -72,15 +84,15 @@ pub fn findings(facts: &ModelFacts, target: &Target<'_>) -> Vec<Finding> {
     let mut findings = vec![
         live(facts, config),
         document(facts),
-        cloud(facts, config),
-        region(facts, config),
-        model_version(facts, config),
-        controller_version(facts, config),
+        cloud(facts, target),
+        region(facts, target),
+        model_version(facts, target),
+        controller_version(facts, target),
         users::finding(facts, target),
-        uuid(facts, target.models),
-        name(facts, target.models),
-        credential(facts, config),
-        secret_backends(facts, config),
+        uuid(facts, target),
+        name(facts, target),
+        credential(facts, target),
+        secret_backends(facts, target),
         storage_pools(facts, config),
         manifests(facts, config),
         fan(facts, config),
@@ -119,23 +131,30 @@ fn show(facts: &ModelFacts) -> String {
     format!("juju show-model {}", &*facts.name)
 }
 
-fn cloud(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+fn cloud(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let config = target.config;
     let (cloud, cloud_type) = (&*facts.cloud, &*facts.cloud_type);
     if cloud != config.cloud {
         let text =
             format!("model's cloud \"{cloud}\" not found on target controller: its cloud is \"{}\"", config.cloud);
-        return fail("cloud", text, set("cloud", cloud));
+        let fix = target.fix(
+            |name| format!("juju add-cloud --controller {name} {cloud} # the same cloud, under the same name"),
+            || set("cloud", cloud),
+        );
+        return fail("cloud", text, fix);
     }
     if cloud_type != config.cloud_type {
         let ours = &config.cloud_type;
         let text =
             format!("model's cloud \"{cloud}\" is of type {cloud_type}, on the target controller it is of type {ours}");
-        return fail("cloud", text, set("type", cloud_type));
+        let fix = target.fix(|name| format!("juju show-cloud --controller {name} {cloud}"), || set("type", cloud_type));
+        return fail("cloud", text, fix);
     }
     pass("cloud", format!("both controllers know cloud \"{cloud}\" of type {cloud_type}"))
 }
 
-fn region(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+fn region(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let config = target.config;
     let (theirs, ours) = (&*facts.region, config.region.as_str());
     if theirs.is_empty() || ours.is_empty() || theirs == ours {
         return pass("region", "the model lives in no other region than the target controller");
@@ -148,13 +167,20 @@ fn region(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     warn("region", text, fix)
 }
 
-fn model_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+fn model_version(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let config = target.config;
     let check = "version";
+    let upgrade = |version: &str| {
+        target.fix(
+            |name| format!("juju upgrade-controller --controller {name} --agent-version {version}"),
+            || set("version", version),
+        )
+    };
     let Ok(ours) = config.version.parse::<Version>() else {
         return fail(
             check,
             format!("unknown target controller version {}", config.version),
-            set("version", &facts.agent_version),
+            upgrade(&facts.agent_version),
         );
     };
     if facts.agent_version.is_empty() {
@@ -165,7 +191,7 @@ fn model_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     };
     if model > ours {
         let text = format!("model has higher version than target controller ({model} > {ours})");
-        return fail(check, text, set("version", &model.to_string()));
+        return fail(check, text, upgrade(&model.to_string()));
     }
     if model.major == 2 && ours.major > 2 && model < UPGRADE_FROM {
         let text = format!(
@@ -176,7 +202,8 @@ fn model_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     pass(check, format!("the model runs {model}, the target controller {ours}"))
 }
 
-fn controller_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+fn controller_version(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let config = target.config;
     let check = "controller-version";
     let (Ok(theirs), Ok(ours)) = (facts.controller_version.parse::<Version>(), config.version.parse::<Version>())
     else {
@@ -185,14 +212,18 @@ fn controller_version(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     };
     if theirs.is_later_series(&ours) {
         let text = format!("source controller has higher version than target controller ({theirs} > {ours})");
-        return fail(check, text, set("version", &theirs.to_string()));
+        let fix = target.fix(
+            |name| format!("juju upgrade-controller --controller {name} --agent-version {theirs}"),
+            || set("version", &theirs.to_string()),
+        );
+        return fail(check, text, fix);
     }
     pass(check, format!("the source controller runs {theirs}, the target controller {ours}"))
 }
 
-fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
+fn uuid(facts: &ModelFacts, target: &Target<'_>) -> Finding {
     let check = "uuid";
-    let Some(known) = models.iter().find(|known| known.uuid == facts.uuid) else {
+    let Some(known) = target.models.iter().find(|known| known.uuid == facts.uuid) else {
         return pass(check, "no model of that UUID is here");
     };
     let exists = format!("model with same UUID already exists ({})", facts.uuid);
@@ -202,11 +233,11 @@ fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
         // Which of the two counts only a person can tell, so nothing is to be typed that ends one of them.
         Standing::Live => {
             let model = format!("{}/{}", known.owner, known.name);
-            fail(
-                check,
-                exists,
-                format!("modelferry show-model {model} # and on the other host; then read {TWO_COPIES}"),
-            )
+            let fix = target.fix(
+                |name| format!("juju show-model {name}:{model} # and on the other controller; then read {TWO_COPIES}"),
+                || format!("modelferry show-model {model} # and on the other host; then read {TWO_COPIES}"),
+            );
+            fail(check, exists, fix)
         }
         Standing::Leaving => fail(check, "model is being migrated out of target controller", "modelferry migrations"),
         Standing::LeftOver => {
@@ -220,21 +251,25 @@ fn uuid(facts: &ModelFacts, models: &[Known]) -> Finding {
     }
 }
 
-fn name(facts: &ModelFacts, models: &[Known]) -> Finding {
+fn name(facts: &ModelFacts, target: &Target<'_>) -> Finding {
     let same = |known: &&Known| known.uuid != facts.uuid && known.name == *facts.name && known.owner == *facts.owner;
-    match models.iter().filter(same).find(|known| known.standing != Standing::Gone) {
+    match target.models.iter().filter(same).find(|known| known.standing != Standing::Gone) {
         None => pass("name", format!("no model is called {}/{}", &*facts.owner, &*facts.name)),
         Some(known) => {
             let model = format!("{}/{}", known.owner, known.name);
             // It may be in service: whether it can go, only its operator knows.
-            let fix =
-                format!("modelferry show-model {model} # another model, of UUID {}, has that name there", known.uuid);
+            let other = format!("another model, of UUID {}, has that name there", known.uuid);
+            let fix = target.fix(
+                |name| format!("juju show-model {name}:{model} # {other}"),
+                || format!("modelferry show-model {model} # {other}"),
+            );
             fail("name", format!("model named \"{}\" already exists", known.name), fix)
         }
     }
 }
 
-fn credential(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+fn credential(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let config = target.config;
     let check = "credential";
     let mut parts = facts.credential.splitn(3, '/');
     let (Some(owner), Some(cloud), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
@@ -244,7 +279,10 @@ fn credential(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
     let id = format!("{cloud}/{owner}/{name}");
     match config.credentials.iter().find(|known| known.owner == owner && known.name == name) {
         Some(known) if known.revoked => {
-            let fix = format!("set revoked = false for it under [[embedded.credentials]] {CONFIGURATION}");
+            let fix = target.fix(
+                |controller| format!("juju update-credential --controller {controller} {cloud} {name}"),
+                || format!("set revoked = false for it under [[embedded.credentials]] {CONFIGURATION}"),
+            );
             fail(check, format!("credential \"{id}\" is revoked"), fix)
         }
         Some(known) if !known.valid => {
@@ -255,16 +293,22 @@ fn credential(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
         Some(_) => pass(check, format!("credential \"{id}\" is known and valid")),
         None => {
             let text = format!("credential \"{id}\" is not known, and is made from the model description");
-            let fix = format!(
-                "if it should be known before, add {{ name = \"{name}\", owner = \"{owner}\" }} to credentials under [embedded] \
-                 {CONFIGURATION}"
+            let fix = target.fix(
+                |controller| format!("juju update-credential --controller {controller} {cloud} {name} # if it should be known before"),
+                || {
+                    format!(
+                        "if it should be known before, add {{ name = \"{name}\", owner = \"{owner}\" }} to credentials under \
+                         [embedded] {CONFIGURATION}"
+                    )
+                },
             );
             warn(check, text, fix)
         }
     }
 }
 
-fn secret_backends(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
+fn secret_backends(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+    let config = target.config;
     let check = "secret-backends";
     let known = |id: &str| config.secret_backends.iter().any(|known| known == id);
     let absent: Vec<String> =
@@ -273,8 +317,22 @@ fn secret_backends(facts: &ModelFacts, config: &EmbeddedConfig) -> Finding {
         return pass(check, format!("{} secret back-ends are known by their ids", facts.secret_backends.len()));
     }
     let ids = absent.join(", ");
+    if target.real.is_some() && *facts.cloud_type == *"kubernetes" {
+        let text = format!(
+            "the target controller does not know secret back-end {ids}: it takes it for the model's own, which is in its cluster"
+        );
+        return warn(check, text, format!("juju secret-backends --controller {}", config.name));
+    }
     let text = format!("cannot load secret backend {ids}: the target controller must have it under the same id");
-    fail(check, text, format!("add {ids} to secret-backends under [embedded] {CONFIGURATION}"))
+    let fix = target.fix(
+        |name| {
+            format!(
+                "juju add-secret-backend --controller {name} NAME vault --import-id ID --config FILE # for each: {ids}"
+            )
+        },
+        || format!("add {ids} to secret-backends under [embedded] {CONFIGURATION}"),
+    );
+    fail(check, text, fix)
 }
 
 /// Reports whether a cloud of this type has pools of this provider without anybody making one.

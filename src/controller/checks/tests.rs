@@ -43,7 +43,7 @@ fn facts(sample: &Sample) -> ModelFacts {
 
 fn judged(facts: &ModelFacts, config: &EmbeddedConfig, users: &[&str], models: &[Known]) -> Vec<Finding> {
     let users: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
-    target::findings(facts, &Target { config, users: &users, models })
+    target::findings(facts, &Target { config, users: &users, models, real: None })
 }
 
 /// Judges the sample against a target that `change` has changed, and returns what does not pass.

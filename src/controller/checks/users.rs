@@ -14,8 +14,15 @@ fn list(users: &BTreeSet<&str>) -> String {
     users.iter().copied().collect::<Vec<_>>().join("\n  - ")
 }
 
-fn add(users: &BTreeSet<&str>) -> String {
-    users.iter().map(|user| format!("modelferry embedded user add {user}")).collect::<Vec<_>>().join(" && ")
+fn add(users: &BTreeSet<&str>, target: &Target<'_>) -> String {
+    users.iter().map(|user| add_one(user, target)).collect::<Vec<_>>().join(" && ")
+}
+
+fn add_one(user: &str, target: &Target<'_>) -> String {
+    target.fix(
+        |name| format!("juju add-user --controller {name} {user}"),
+        || format!("modelferry embedded user add {user}"),
+    )
 }
 
 fn revoke(users: &BTreeSet<&str>, model: &str) -> String {
@@ -50,7 +57,7 @@ pub(super) fn offer_finding(facts: &ModelFacts, target: &Target<'_>) -> Finding 
         if user.contains('@') {
             format!("juju revoke {user} {} {}/{}.{}", &*one.access, &*facts.owner, &*facts.name, &*one.offer)
         } else {
-            format!("modelferry embedded user add {user}")
+            add_one(user, target)
         }
     });
     fail(OFFER_CHECK, text, mends.collect::<Vec<_>>().join("\n"))
@@ -79,7 +86,7 @@ pub(super) fn finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
             list(&missing)
         );
         // Two commands for two hosts.
-        return fail(CHECK, text, format!("{remove}\n{}", add(&missing)));
+        return fail(CHECK, text, format!("{remove}\n{}", add(&missing, target)));
     }
     if missing.is_empty() {
         return pass(CHECK, format!("all {} users of the model exist", facts.users.len()));
@@ -90,5 +97,5 @@ pub(super) fn finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
         users to the destination controller or remove them from the current model:\n  - {}",
         list(&missing)
     );
-    fail(CHECK, text, add(&missing))
+    fail(CHECK, text, add(&missing, target))
 }

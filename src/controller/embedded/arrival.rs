@@ -178,7 +178,7 @@ impl Inner {
     ) -> Result<T, ControllerError> {
         let users = self.database.users::<UserRecord>()?.into_iter().map(|(name, _)| name).collect();
         let models: Vec<Known> = self.database.models()?.iter().map(|model| known(model, mid)).collect();
-        Ok(judge(&Target { config: &self.config, users: &users, models: &models }))
+        Ok(judge(&Target { config: &self.config, users: &users, models: &models, real: None }))
     }
 
     /// Holds an import to the rules that prechecks tell of, for a source that has not asked or was told long ago.

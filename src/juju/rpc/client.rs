@@ -183,6 +183,12 @@ impl Client {
         Ok(answer.await.map_err(|_| ClientError::Closed)??)
     }
 
+    /// Reports whether the connection has ended.
+    pub fn has_ended(&self) -> bool {
+        // The task that would say so may be gone itself.
+        *self.ended.borrow() || self.outbox.is_closed()
+    }
+
     /// Waits until the connection has ended.
     pub async fn closed(&self) {
         let mut ended = self.ended.clone();

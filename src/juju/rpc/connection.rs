@@ -78,7 +78,7 @@ async fn write(sink: &mut SplitSink<Socket, Frame>, mut outbox: mpsc::Receiver<S
 
 /// What the service decides of a login.
 enum Decision {
-    LoggedIn(LoggedIn),
+    LoggedIn(Box<LoggedIn>),
     /// The user has to complete the login elsewhere.
     Device(DeviceLogin),
     /// The user has done so; the client logs in with this token now.
@@ -202,13 +202,21 @@ impl Caller {
         let (service, connection) = (self.service.clone(), self.connection.clone());
         let deciding: Deciding = match (call.version, call.method.as_str()) {
             (ADMIN, "RedirectInfo") => return Some(service.redirect_info(&connection).await.map(|info| json!(info))),
-            (ADMIN | ADMIN_TOKENS, "Login") => match call.params::<LoginRequest>() {
-                Ok(login) => Box::pin(async move { service.login(&connection, login).await.map(Decision::LoggedIn) }),
-                Err(error) => return Some(Err(error)),
-            },
+            (ADMIN | ADMIN_TOKENS, "Login") => {
+                match call.params::<LoginRequest>() {
+                    Ok(login) => Box::pin(async move {
+                        service.login(&connection, login).await.map(Box::new).map(Decision::LoggedIn)
+                    }),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
             (ADMIN_TOKENS, "LoginWithSessionToken") => match call.params::<SessionTokenRequest>() {
                 Ok(login) => Box::pin(async move {
-                    service.login_with_token(&connection, login.session_token).await.map(Decision::LoggedIn)
+                    service
+                        .login_with_token(&connection, login.session_token)
+                        .await
+                        .map(Box::new)
+                        .map(Decision::LoggedIn)
                 }),
                 Err(error) => return Some(Err(error)),
             },
@@ -230,7 +238,7 @@ impl Caller {
     fn decide(&mut self, outcome: Result<Decision, RpcError>) -> Result<Value, RpcError> {
         self.state = State::Stranger { until: Instant::now() + LOGIN_TIMEOUT };
         let LoggedIn { result, session } = match outcome? {
-            Decision::LoggedIn(login) => login,
+            Decision::LoggedIn(login) => *login,
             Decision::Device(login) => {
                 self.user_code = Some(login.user_code.clone());
                 return Ok(json!(login));

@@ -12,9 +12,9 @@ pub(super) use setting::fingerprint;
 pub use setting::{Fingerprint, Setting};
 pub(super) use ssh_keys::scrambled;
 
-use super::Description;
 use super::application::Application;
 use super::storage::Disk;
+use super::{Description, ModelKind};
 use crate::config::HurdleKind;
 
 /// A thing that may be refused.
@@ -66,6 +66,10 @@ impl Description {
     }
 
     fn volumes_without_device_link(&self) -> Vec<Thing> {
+        // On Kubernetes a volume is a claim of a pod, and no device of a machine: 4.1-beta2 was seen to import these.
+        if self.kind == ModelKind::Caas {
+            return Vec::new();
+        }
         let lacks = |disk: &Disk| {
             let mut provisioned = disk.attachments.iter().filter(|attachment| attachment.provisioned);
             provisioned.any(|attachment| attachment.device_link.is_empty() || attachment.device_name.is_empty())

@@ -140,6 +140,7 @@ func run() error {
 	// Domain services: the real worker.
 	providers := &providerFactory{dbs: dbs}
 	stores := &objectStores{root: filepath.Join(*dir, "objects"), dbs: dbs}
+	dbs.deleted = stores.forget
 	logs, err := newLogSink(filepath.Join(*dir, "log"))
 	if err != nil {
 		return errors.Trace(err)

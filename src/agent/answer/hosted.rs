@@ -1,0 +1,48 @@
+//! What is only done with models that the agent keeps itself, and what is asked of a controller that keeps its own.
+
+use super::Desk;
+use crate::agent::control::{Failure, Request, Response};
+use crate::engine::view::FindingView;
+
+/// Reports whether a request takes models out of the agent's own keeping, or changes them there.
+fn needs_own_models(request: &Request) -> bool {
+    let moves = matches!(
+        request,
+        Request::Precheck { .. } | Request::Totals { .. } | Request::Migrate { .. } | Request::Precopy { .. }
+    );
+    let backs_up = matches!(
+        request,
+        Request::BackupCreate { .. }
+            | Request::BackupKeep { .. }
+            | Request::BackupRestore { .. }
+            | Request::ModelStatus { .. }
+    );
+    let changes = matches!(
+        request,
+        Request::EmbeddedImport { .. }
+            | Request::EmbeddedExport { .. }
+            | Request::EmbeddedRemove { .. }
+            | Request::EmbeddedSet { .. }
+            | Request::EmbeddedGet { .. }
+    );
+    let users = matches!(
+        request,
+        Request::UserList {} | Request::UserAdd { .. } | Request::UserRemove { .. } | Request::UserSetPassword { .. }
+    );
+    moves || backs_up || changes || users
+}
+
+impl Desk {
+    /// Checks what a migration needs of the controller beside this agent.
+    pub(super) async fn doctor(&self) -> Response {
+        Response::Findings(self.local.doctor().await.iter().map(FindingView::from).collect())
+    }
+
+    /// Refuses it where the controller keeps its models itself.
+    pub(super) fn refuse_unless_hosted(&self, request: &Request) -> Result<(), Failure> {
+        if !needs_own_models(request) {
+            return Ok(());
+        }
+        self.local.must_keep_models().map_err(|error| self.refusal_of_controller(&error))
+    }
+}

@@ -1,0 +1,210 @@
+//! What the controller has of a model that arrived, against what was handed over.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::plan::{Finding, Level};
+use modelferry_protocol::snapshot::Call;
+use serde_json::{Value, json};
+
+use super::Inner;
+use super::connection::CallError;
+use crate::controller::checks::cut;
+use crate::controller::description::Description;
+use crate::controller::port::{ControllerError, Errand};
+
+/// Versions of `Client` that are spoken: the shape of `FullStatus` is the same as far as it is read here.
+const CLIENT: &[u32] = &[6, 7, 8];
+
+fn finding(level: Level, check: &str, text: String, fix: String) -> Finding {
+    Finding { level, check: Text::cut(check), text: Text::cut(text), fix: Text::cut(fix) }
+}
+
+/// The names of what is in a model.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Names {
+    applications: BTreeSet<String>,
+    units: BTreeSet<String>,
+    machines: BTreeSet<String>,
+    relations: usize,
+    offers: BTreeSet<String>,
+}
+
+impl Names {
+    fn of_description(told: &Description) -> Self {
+        Self {
+            applications: told.applications.iter().map(|application| application.name.clone()).collect(),
+            units: told.all_units().map(|(_, unit)| unit.name.clone()).collect(),
+            machines: told.all_machines().map(|machine| machine.id.clone()).collect(),
+            relations: told.relations.len(),
+            offers: told.applications.iter().flat_map(|it| &it.offers).map(|offer| offer.offer_name.clone()).collect(),
+        }
+    }
+
+    /// Reads the result of `FullStatus`.
+    fn of_status(status: &Value) -> Self {
+        let mut names = Self::default();
+        let each = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        for (name, application) in each(&status["applications"]) {
+            names.applications.insert(name);
+            for (unit, inside) in each(&application["units"]) {
+                names.units.insert(unit);
+                names.units.extend(each(&inside["subordinates"]).into_iter().map(|(name, _)| name));
+            }
+        }
+        let mut machines: Vec<(String, Value)> = each(&status["machines"]).into_iter().collect();
+        while let Some((name, machine)) = machines.pop() {
+            names.machines.insert(name);
+            machines.extend(each(&machine["containers"]));
+        }
+        names.relations = status["relations"].as_array().map_or(0, Vec::len);
+        names.offers = each(&status["offers"]).into_iter().map(|(name, _)| name).collect();
+        names
+    }
+}
+
+/// Compares the names of one kind of thing.
+fn compared(kind: &str, expected: &BTreeSet<String>, found: &BTreeSet<String>, show: &str) -> Finding {
+    let missing: Vec<String> = expected.difference(found).cloned().collect();
+    let more: Vec<String> = found.difference(expected).cloned().collect();
+    if missing.is_empty() && more.is_empty() {
+        return finding(Level::Pass, kind, format!("all {} {kind} are there", expected.len()), String::new());
+    }
+    let named = |what: &str, names: &[String]| match names.is_empty() {
+        true => String::new(),
+        false => format!("{what}: {}", cut(names).join(", ")),
+    };
+    let parts = [named("missing", &missing), named("not handed over", &more)];
+    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+    // What is there besides may have been added since.
+    let level = if missing.is_empty() { Level::Warn } else { Level::Fail };
+    finding(
+        level,
+        kind,
+        format!("{} of {} {kind} are there; {text}", expected.len() - missing.len(), expected.len()),
+        show.to_owned(),
+    )
+}
+
+/// Counts the agents that are connected.
+fn agents(status: &Value, show: &str) -> Finding {
+    let mut total = 0;
+    let mut lost = Vec::new();
+    let mut pending = vec![status];
+    while let Some(value) = pending.pop() {
+        for kind in ["machines", "containers", "units", "subordinates"] {
+            for (name, one) in value[kind].as_object().into_iter().flatten() {
+                let agent =
+                    if one["agent-status"].is_object() { &one["agent-status"] } else { &one["instance-status"] };
+                total += 1;
+                let state = agent["status"].as_str().unwrap_or_default();
+                if matches!(state, "down" | "lost" | "unknown" | "error") {
+                    lost.push(format!("{name} ({state})"));
+                }
+                pending.push(one);
+            }
+        }
+        for application in value["applications"].as_object().into_iter().flatten().map(|(_, it)| it) {
+            pending.push(application);
+        }
+    }
+    if lost.is_empty() {
+        return finding(Level::Pass, "agents", format!("none of {total} agents is reported as lost"), String::new());
+    }
+    lost.sort();
+    finding(
+        Level::Warn,
+        "agents",
+        format!("{} of {total} agents are not connected: {}", lost.len(), cut(&lost).join(", ")),
+        show.to_owned(),
+    )
+}
+
+impl Inner {
+    /// Compares a model that has arrived with what staged it.
+    pub(super) async fn audit(
+        self: &Arc<Self>,
+        errand: Errand,
+        calls: &[Call],
+    ) -> Result<Vec<Finding>, ControllerError> {
+        let imported = calls.iter().find_map(|call| if let Call::Import(blob) = call { Some(*blob) } else { None });
+        let imported = imported.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?;
+        let (_, told) = self.description(imported).await?;
+        let live = self.connector.live().await?;
+        let show = format!("juju status -m {}:{}/{}", self.connector.name(), told.owner, told.name);
+        let opened = live.model(errand.model).await;
+        let status = match opened {
+            Ok(model) => {
+                model.call("Client", CLIENT, "FullStatus", json!({ "patterns": null, "include-storage": false })).await
+            }
+            Err(error) => Err(error),
+        };
+        let status = match status {
+            Ok(status) => status,
+            Err(CallError::Refused(error)) => {
+                return Ok(vec![finding(
+                    Level::Fail,
+                    "model",
+                    format!("the controller does not show the model: {error}"),
+                    show,
+                )]);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (expected, found) = (Names::of_description(&told), Names::of_status(&status));
+        let mut findings = vec![
+            compared("applications", &expected.applications, &found.applications, &show),
+            compared("units", &expected.units, &found.units, &show),
+            compared("machines", &expected.machines, &found.machines, &show),
+            compared("offers", &expected.offers, &found.offers, &show),
+            agents(&status, &show),
+        ];
+        let level = if found.relations < expected.relations { Level::Warn } else { Level::Pass };
+        let text = format!("{} relations are there, {} were handed over", found.relations, expected.relations);
+        findings.push(finding(level, "relations", text, if level == Level::Pass { String::new() } else { show }));
+        Ok(findings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Value {
+        json!({
+            "applications": { "db": { "units": { "db/0": { "agent-status": { "status": "idle" }, "subordinates": {
+                "backup/0": { "agent-status": { "status": "lost" } } } } } }, "backup": { "units": null } },
+            "machines": { "0": { "agent-status": { "status": "started" }, "containers": {
+                "0/lxd/0": { "agent-status": { "status": "down" } } } } },
+            "relations": [{}], "offers": { "sql": {} }
+        })
+    }
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn everything_in_a_status_is_named_containers_and_subordinates_as_well() {
+        let names = Names::of_status(&status());
+        assert_eq!(names.units, set(&["backup/0", "db/0"]));
+        assert_eq!(names.machines, set(&["0", "0/lxd/0"]));
+        assert_eq!((names.applications, names.offers), (set(&["backup", "db"]), set(&["sql"])));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_fails_and_what_is_more_only_warns() {
+        let missing = compared("units", &set(&["a/0", "a/1"]), &set(&["a/0"]), "juju status");
+        assert!(missing.level == Level::Fail && missing.text.contains("missing: a/1"), "{}", &*missing.text);
+        let more = compared("units", &set(&["a/0"]), &set(&["a/0", "a/1"]), "juju status");
+        assert!(more.level == Level::Warn && more.text.contains("not handed over: a/1"), "{}", &*more.text);
+        assert_eq!(compared("units", &set(&["a/0"]), &set(&["a/0"]), "").level, Level::Pass);
+    }
+
+    #[test]
+    fn agents_that_are_lost_are_named() {
+        let found = agents(&status(), "juju status");
+        assert_eq!(&*found.text, "2 of 4 agents are not connected: 0/lxd/0 (down), backup/0 (lost)");
+    }
+}

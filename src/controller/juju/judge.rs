@@ -1,0 +1,253 @@
+//! The checks before a model comes to a real controller: ours with what the controller tells, and the controller's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::plan::{Finding, Level, ModelFacts};
+use modelferry_protocol::snapshot::{BlobRef, Call};
+use serde_json::{Map, Value, json};
+
+use super::card::CLOUD;
+use super::connection::{CallError, Live};
+use super::{Inner, MIGRATION_TARGET};
+use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
+use crate::controller::checks::target::{self, Known, Standing, Target};
+use crate::controller::port::ControllerError;
+use crate::juju::params::tag;
+use crate::juju::rpc::FacadeVersions;
+
+/// The check that the agent itself may do what a migration needs.
+const RIGHTS: &str = "controller-access";
+
+/// What a controller tells, as far as the checks look at it.
+struct Told {
+    /// As the embedded controller would be configured to be like it.
+    config: EmbeddedConfig,
+    users: BTreeSet<String>,
+    models: Vec<Known>,
+}
+
+fn finding(level: Level, check: &str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { level, check: Text::cut(check), text: Text::cut(text.into()), fix: Text::cut(fix.into()) }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl Inner {
+    /// Judges a model that wants to come. Changes nothing.
+    pub(super) async fn judge(self: &Arc<Self>, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+        let live = self.connector.live().await?;
+        let mut findings = vec![self.rights(&live).await];
+        let told = self.told(&live, facts).await?;
+        let target = Target {
+            config: &told.config,
+            users: &told.users,
+            models: &told.models,
+            real: Some(self.connector.name()),
+        };
+        findings.extend(target::findings(facts, &target));
+        Ok(findings)
+    }
+
+    /// Checks that the agent's user may do what a migration needs, as it is now and not as it was at the login.
+    pub(super) async fn rights(&self, live: &Live) -> Finding {
+        let name = self.connector.name();
+        let info = live.result.user_info.clone().unwrap_or_default();
+        let user = tag::user_of(&info.identity).unwrap_or_default().to_owned();
+        if let Err(error) = live.version_of("MigrationTarget", MIGRATION_TARGET) {
+            let fix = format!("juju upgrade-controller --controller {name}");
+            return finding(Level::Fail, RIGHTS, error.to_string(), fix);
+        }
+        let params = json!({ "entities": [{ "tag": info.identity }], "include-disabled": true });
+        let told = live.call("UserManager", &[3], "UserInfo", params).await.unwrap_or_default();
+        let access = match told["results"][0]["result"]["access"].as_str() {
+            Some(access) => access.to_owned(),
+            None => info.controller_access,
+        };
+        if access == "superuser" {
+            let text = format!("the agent is user \"{user}\" on \"{name}\", a superuser");
+            return finding(Level::Pass, RIGHTS, text, "");
+        }
+        let text =
+            format!("the agent's user \"{user}\" has access \"{access}\" on \"{name}\": a migration needs superuser");
+        finding(Level::Fail, RIGHTS, text, format!("juju grant --controller {name} {user} superuser"))
+    }
+
+    /// Asks the controller for what the checks look at.
+    async fn told(self: &Arc<Self>, live: &Live, facts: &ModelFacts) -> Result<Told, ControllerError> {
+        let card = self.card.lock().clone();
+        let users =
+            live.call("UserManager", &[3], "UserInfo", json!({ "entities": null, "include-disabled": true })).await?;
+        let users = users["results"].as_array().into_iter().flatten().map(|user| text(&user["result"]["username"]));
+        let identity = live.call("Controller", &[11, 12, 13, 14], "IdentityProviderURL", json!({})).await?;
+        let clouds = live.call("Cloud", CLOUD, "Clouds", json!({})).await?;
+        let (cloud, cloud_type, region) = like(&clouds["clouds"], facts, &card.cloud, &card.cloud_type);
+        let pools = facts.storage_pools.iter().map(|pool| pool.rsplit_once(':').unwrap_or((pool, pool)));
+        // An import makes a model's pools from its description.
+        let storage_pools = pools
+            .map(|(name, provider)| StoragePoolConfig { name: name.to_owned(), provider: provider.to_owned() })
+            .collect();
+        let config = EmbeddedConfig {
+            name: self.connector.name().to_owned(),
+            cloud,
+            region,
+            cloud_type,
+            version: live.result.server_version.clone(),
+            addresses: Vec::new(),
+            identity_url: text(&identity["result"]),
+            accept_live_models: true,
+            spaces: Vec::new(),
+            storage_pools,
+            secret_backends: self.secret_backends(live, facts).await?,
+            credentials: credentials(live, facts).await?,
+            api: None,
+            refusals: self.refusals.clone(),
+        };
+        let models = self.models_known(live, facts.mid).await?;
+        Ok(Told { config, users: users.collect(), models })
+    }
+
+    /// Lists the ids of secret back-ends, where the model needs one.
+    async fn secret_backends(&self, live: &Live, facts: &ModelFacts) -> Result<Vec<String>, CallError> {
+        if facts.secret_backends.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed =
+            live.call("SecretBackends", &[1], "ListSecretBackends", json!({ "names": null, "reveal": false })).await?;
+        let all = listed["results"].as_array().into_iter().flatten();
+        Ok(all.flat_map(|one| [text(&one["id"]), text(&one["result"]["id"])]).filter(|id| !id.is_empty()).collect())
+    }
+
+    /// Lists the controller's models, with what is known of them here.
+    async fn models_known(
+        self: &Arc<Self>,
+        live: &Live,
+        mid: Option<MigrationId>,
+    ) -> Result<Vec<Known>, ControllerError> {
+        let mut models = Vec::new();
+        for summary in summaries(live).await? {
+            let Ok(uuid) = text(&summary["uuid"]).parse() else { continue };
+            let holder = self.holder(uuid).await?;
+            let is_leaving = summary["migration"].is_object() || summary["status"]["status"] == "busy";
+            let standing = match holder {
+                Some(of) if Some(of) == mid => Standing::Ours,
+                Some(_) => Standing::LeftOver,
+                None if is_leaving => Standing::Leaving,
+                None => Standing::Live,
+            };
+            let qualifier = text(&summary["qualifier"]);
+            let owner = text(&summary["owner-tag"]);
+            let owner = tag::user_of(&owner).map_or(qualifier, str::to_owned);
+            models.push(Known { uuid, name: text(&summary["name"]), owner, standing, mid: holder });
+        }
+        Ok(models)
+    }
+
+    /// Tries what can be tried before the freeze: the controller's own prechecks of the description.
+    pub(super) async fn rehearse(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
+        let refused = |text: &str| ControllerError::Refused(text.to_owned());
+        let imported = calls.iter().find_map(|call| if let Call::Import(blob) = call { Some(*blob) } else { None });
+        let imported: BlobRef = imported.ok_or_else(|| refused("no call imports a description"))?;
+        if calls.iter().any(|call| matches!(call, Call::ImportEntries(blob) if blob.bytes > 0)) {
+            return Err(refused(super::stage::ENTRIES));
+        }
+        let (bytes, told) = self.description(imported).await?;
+        let wanted = told.wanted().len();
+        let is_upload =
+            |call: &&Call| matches!(call, Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_));
+        let uploads = calls.iter().filter(is_upload).count();
+        if uploads < wanted {
+            return Err(refused(&format!(
+                "the model comes with {uploads} of its {wanted} binaries: a real controller needs them all, as its machines fetch \
+                 them there"
+            )));
+        }
+        self.prepare_uploads(calls).await?;
+        let live = self.connector.live().await?;
+        let version = live.version_of("MigrationTarget", MIGRATION_TARGET)?;
+        let own = live.result.server_version.clone();
+        let mut params = json!({
+            "uuid": told.uuid.to_string(), "name": told.name, "agent-version": agent_version(&told.agent_version, &own),
+            "controller-agent-version": own, "facade-versions": self.facades(&live).await?,
+            "model-description": STANDARD.encode(&bytes),
+        });
+        match version {
+            ..=6 => params["owner-tag"] = json!(tag::user(&told.owner)),
+            _ => params["qualifier"] = json!(told.owner),
+        }
+        live.call("MigrationTarget", &[version], "Prechecks", params).await?;
+        Ok(())
+    }
+
+    /// Lists every facade of the controller with its versions. Prechecks compare what a source's agents speak with what
+    /// the controller asks for; here no source controller's agents are involved, so it is compared with itself.
+    async fn facades(&self, live: &Live) -> Result<Value, ControllerError> {
+        let mut all: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let mut add = |facades: &[FacadeVersions]| {
+            all.extend(facades.iter().map(|facade| (facade.name.clone(), facade.versions.clone())));
+        };
+        add(&live.result.facades);
+        // Those of agents are only told inside a model; each controller has its own.
+        let own = summaries(live).await?.into_iter().find(|summary| summary["is-controller"] == true);
+        if let Some(uuid) = own.and_then(|own| text(&own["uuid"]).parse().ok()) {
+            add(&live.model(uuid).await?.result.facades);
+        }
+        Ok(json!(all))
+    }
+}
+
+/// Lists all models.
+pub(super) async fn summaries(live: &Live) -> Result<Vec<Value>, CallError> {
+    let user = live.result.user_info.clone().unwrap_or_default().identity;
+    let params = json!({ "user-tag": user, "all": true });
+    let listed = live.call("ModelManager", super::MODEL_MANAGER, "ListModelSummaries", params).await?;
+    let all = listed["results"].as_array().into_iter().flatten();
+    Ok(all.map(|one| one["result"].clone()).filter(Value::is_object).collect())
+}
+
+/// Some descriptions do not tell which version the model runs; its controller's is the nearest that is known.
+fn agent_version(told: &str, own: &str) -> String {
+    if told.is_empty() { own.to_owned() } else { told.to_owned() }
+}
+
+/// Returns the cloud, its type and region as the checks compare them: the model's own cloud if the controller has one of that
+/// name.
+fn like(clouds: &Value, facts: &ModelFacts, own: &str, own_type: &str) -> (String, String, String) {
+    let empty = Map::new();
+    let clouds = clouds.as_object().unwrap_or(&empty);
+    let Some(cloud) = clouds.get(&tag::cloud(&facts.cloud)) else {
+        return (own.to_owned(), own_type.to_owned(), String::new());
+    };
+    let regions: Vec<String> = cloud["regions"].as_array().into_iter().flatten().map(|it| text(&it["name"])).collect();
+    let region = match regions.iter().any(|region| **region == *facts.region) {
+        true => facts.region.to_string(),
+        false => regions.into_iter().next().unwrap_or_default(),
+    };
+    (facts.cloud.to_string(), text(&cloud["type"]), region)
+}
+
+/// Returns the model's credential, if the controller knows it.
+async fn credentials(live: &Live, facts: &ModelFacts) -> Result<Vec<CredentialConfig>, CallError> {
+    let mut parts = facts.credential.splitn(3, '/');
+    let (Some(owner), Some(cloud), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return Ok(Vec::new());
+    };
+    let wanted = json!({ "entities": [{ "tag": tag::credential(cloud, owner, name) }] });
+    let answer = match live.call("Cloud", CLOUD, "Credential", wanted).await {
+        Ok(answer) => answer,
+        // One that is not known, in the words of some version.
+        Err(CallError::Refused(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    if !answer["results"][0]["result"].is_object() {
+        return Ok(Vec::new());
+    }
+    let revoked = answer["results"][0]["result"]["revoked"] == true;
+    Ok(vec![CredentialConfig { name: name.to_owned(), owner: owner.to_owned(), valid: true, revoked }])
+}

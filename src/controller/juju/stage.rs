@@ -1,0 +1,342 @@
+//! The calls that stage a model in a real controller, take it into service, or remove its copy.
+//!
+//! What must hold: an import is sent once; a failed one is remembered, and nothing is ever activated after it; a call whose
+//! reply was lost is looked after, not repeated blindly; a removal has ended when the model is seen gone.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Params, Reply};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::connection::{CallError, Live};
+use super::outcome::Seen;
+use super::record::{Copy, Import, Step};
+use super::{Inner, MIGRATION_TARGET, now_ms};
+use crate::controller::port::{ControllerError, Errand, Presence};
+use crate::disk::blocking;
+use crate::juju::params::{ErrorResults, from_value, tag};
+use crate::juju::rpc::RpcError;
+
+/// What an entry of an embedded controller's model becomes in a real one: nothing, so a model with entries stays where it is.
+pub(super) const ENTRIES: &str =
+    "the entries that `modelferry embedded get MODEL` lists have no place in a real controller";
+
+fn refused(text: impl Into<String>) -> ControllerError {
+    ControllerError::Refused(text.into())
+}
+
+fn model_args(model: ModelUuid) -> Value {
+    json!({ "model-tag": tag::model(&model.to_string()) })
+}
+
+/// Reads the parameters that the source's controller wrote; nothing where it wrote none.
+fn told(params: &[u8]) -> Result<Option<Value>, ControllerError> {
+    if params.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(params).map(Some).map_err(|error| refused(format!("the parameters are no JSON: {error}")))
+}
+
+/// Returns what the controller answered, as it is carried; nothing of what is too long.
+fn reply(answer: &Value) -> Reply {
+    Reply::new(answer.to_string().into_bytes()).unwrap_or_default()
+}
+
+/// Says what an earlier attempt has left behind, where a refusal shows it.
+fn explained(error: &RpcError) -> String {
+    let text = error.to_string();
+    let because = if text.contains("lease already held") {
+        "an import that failed has left its leases behind, which run out within a minute: migrate again then"
+    } else if text.contains("permission already exists") {
+        "an import that failed has left the permissions of the model's offers behind, and this controller never removes them: \
+         remove the offers with `juju remove-offer` first, or migrate to another controller"
+    } else {
+        return text;
+    };
+    format!("{text}; {because}")
+}
+
+impl Inner {
+    /// Makes one call. The caller holds the model's lock.
+    pub(super) async fn perform(self: &Arc<Self>, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+        let done = |()| Reply::default();
+        match call {
+            Call::Import(blob) => self.import(errand, *blob).await.map(done),
+            Call::ImportOpaque(opaque) => Err(refused(format!(
+                "a payload of kind {} is not imported: this agent sends descriptions alone",
+                &*opaque.kind
+            ))),
+            Call::ImportEntries(blob) if blob.bytes == 0 => Ok(Reply::default()),
+            Call::ImportEntries(_) => Err(refused(ENTRIES)),
+            Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
+                let copy = self.imported(errand).await?;
+                self.upload(errand, &copy, call).await.map(done)
+            }
+            Call::CheckMachines(_) => self.check(errand).await,
+            Call::Activate(arguments) => self.activate(errand, arguments).await.map(done),
+            Call::AdoptResources(params) => self.adopt(errand, params).await,
+            Call::Abort => self.abort(errand).await.map(done),
+        }
+    }
+
+    /// Returns the errand's copy, if its import is known to be whole.
+    async fn imported(self: &Arc<Self>, errand: Errand) -> Result<Copy, ControllerError> {
+        let copy = self.begun(errand).await?;
+        match &copy.import {
+            _ if copy.activation == Some(Step::Done) => Ok(copy),
+            _ if copy.ended => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+            Import::Done => Ok(copy),
+            Import::Failed { cause } => Err(refused(cause)),
+            Import::Sent { .. } => Err(refused("whether the model was imported is not known yet")),
+        }
+    }
+
+    async fn import(self: &Arc<Self>, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+        let Some(copy) = self.copy(errand.mid).await? else { return self.send_import(errand, blob).await };
+        if copy.model != errand.model || copy.ended {
+            return Err(refused("this migration has ended here, and imports nothing any more"));
+        }
+        if copy.description != blob.hash {
+            let text = format!("the model was imported from description {}, not {}", copy.description, blob.hash);
+            return Err(refused(text));
+        }
+        match copy.import {
+            Import::Done => Ok(()),
+            Import::Failed { cause } => Err(ControllerError::Refused(cause)),
+            Import::Sent { at_ms } => self.settle_import(errand, copy, at_ms).await,
+        }
+    }
+
+    async fn send_import(self: &Arc<Self>, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+        let model = errand.model;
+        if let Some(actual) = self.holder(model).await? {
+            return Err(ControllerError::OtherMigration { model, actual, expected: errand.mid });
+        }
+        let (bytes, told) = self.description(blob).await?;
+        if told.uuid != model {
+            return Err(refused(format!("the description is of model {}, not {model}", told.uuid)));
+        }
+        if self.look(model).await? != Seen::Nothing {
+            return Err(ControllerError::Exists(model));
+        }
+        let live = self.connector.live().await?;
+        let facade = live.version_of("MigrationTarget", MIGRATION_TARGET)?;
+        let copy = Copy {
+            model,
+            description: blob.hash,
+            facade,
+            import: Import::Sent { at_ms: now_ms() },
+            checked: false,
+            activation: None,
+            adopted: false,
+            ended: false,
+            gone: false,
+            log_until_ms: 0,
+            log: Default::default(),
+        };
+        let (inner, begun) = (self.clone(), copy.clone());
+        blocking(move || inner.records.begin(errand.mid, &begun)).await?;
+        let params = json!({ "bytes": STANDARD.encode(&bytes), "charms": null, "tools": null, "resources": null });
+        drop(bytes);
+        match live.call("MigrationTarget", &[facade], "Import", params).await {
+            Ok(_) => self.put(errand.mid, &Copy { import: Import::Done, ..copy }).await,
+            // Whether it was carried out is to be found out.
+            Err(error @ (CallError::Lost(_) | CallError::Unreachable(_))) => Err(error.into()),
+            Err(CallError::Refused(error)) => self.import_failed(errand, copy, explained(&error)).await,
+            Err(error @ CallError::Unfit(_)) => self.import_failed(errand, copy, error.to_string()).await,
+        }
+    }
+
+    /// Writes down that an import has failed: nothing is ever activated after it.
+    async fn import_failed(self: &Arc<Self>, errand: Errand, copy: Copy, cause: String) -> Result<(), ControllerError> {
+        self.put(errand.mid, &Copy { import: Import::Failed { cause: cause.clone() }, ..copy }).await?;
+        Err(ControllerError::Refused(cause))
+    }
+
+    /// Finds out what came of an import whose reply was lost. It is never sent again.
+    async fn settle_import(self: &Arc<Self>, errand: Errand, copy: Copy, at_ms: u64) -> Result<(), ControllerError> {
+        let lost = "the reply to Import was lost";
+        // From 8 on the controller shows a whole import no more than half of one.
+        if copy.facade > 7 {
+            return self
+                .import_failed(errand, copy, format!("{lost}, and the controller cannot tell what came of it"))
+                .await;
+        }
+        let seen = self.look(errand.model).await?;
+        let settles = self.timing.import_settles;
+        let within = match seen {
+            Seen::Importing => return self.put(errand.mid, &Copy { import: Import::Done, ..copy }).await,
+            Seen::Live => {
+                let cause = format!("{lost}, and the model is in service without having been activated");
+                return self.import_failed(errand, copy, cause).await;
+            }
+            Seen::Hidden => settles,
+            Seen::Nothing => settles / 12,
+        };
+        if u128::from(now_ms().saturating_sub(at_ms)) < within.as_millis() {
+            return Err(ControllerError::Unknown(format!("{lost}; what came of it is not known yet")));
+        }
+        self.import_failed(errand, copy, format!("{lost}, and the controller does not have the whole model")).await
+    }
+
+    async fn check(self: &Arc<Self>, errand: Errand) -> Result<Reply, ControllerError> {
+        let copy = self.imported(errand).await?;
+        if copy.checked {
+            return Ok(reply(&json!({ "results": [] })));
+        }
+        self.all_uploaded(errand, &copy).await?;
+        let answer =
+            self.connector.call("MigrationTarget", &[copy.facade], "CheckMachines", model_args(errand.model)).await?;
+        let told: ErrorResults = from_value(&answer).map_err(|error| refused(error.to_string()))?;
+        let errors: Vec<String> = told.results.into_iter().filter_map(|it| it.error).map(|it| it.to_string()).collect();
+        match errors.len() {
+            0 => {
+                self.put(errand.mid, &Copy { checked: true, ..copy }).await?;
+                Ok(reply(&answer))
+            }
+            1 => Err(refused(format!("machine sanity check failed, 1 error found: {}", errors[0]))),
+            count => Err(refused(format!("machine sanity check failed, {count} errors found: {}", errors.join("; ")))),
+        }
+    }
+
+    async fn activate(self: &Arc<Self>, errand: Errand, arguments: &Arguments) -> Result<(), ControllerError> {
+        let mut copy = self.imported(errand).await?;
+        if copy.activation == Some(Step::Done) {
+            return Ok(());
+        }
+        if !copy.checked {
+            return Err(refused("the model is not staged as a whole, and is not activated"));
+        }
+        let live = self.connector.live().await?;
+        if copy.activation.is_none() {
+            copy.activation = Some(Step::Sent);
+            self.put(errand.mid, &copy).await?;
+        }
+        let params = match told(arguments)? {
+            Some(params) => params,
+            None => {
+                let mut params = model_args(errand.model);
+                params["controller-tag"] = json!("");
+                params["controller-alias"] = json!("");
+                params["source-ca-cert"] = json!("");
+                params["source-api-addrs"] = Value::Null;
+                params["cross-model-uuids"] = Value::Null;
+                params
+            }
+        };
+        if let Err(error) = live.call("MigrationTarget", &[copy.facade], "Activate", params).await {
+            // An earlier one may have been carried out although its reply was lost.
+            let is_live = error.refusal().is_some() && self.look(errand.model).await? == Seen::Live;
+            if !is_live {
+                return Err(error.into());
+            }
+        }
+        self.put(errand.mid, &Copy { activation: Some(Step::Done), ..copy }).await
+    }
+
+    async fn adopt(self: &Arc<Self>, errand: Errand, params: &Params) -> Result<Reply, ControllerError> {
+        let copy = self.begun(errand).await?;
+        if copy.activation != Some(Step::Done) {
+            return Err(refused("the model is not active, so its cloud resources are not taken over"));
+        }
+        if copy.adopted {
+            return Ok(Reply::default());
+        }
+        let live: Arc<Live> = self.connector.live().await?;
+        let params = match told(params)? {
+            Some(params) => params,
+            None => {
+                let mut params = model_args(errand.model);
+                params["source-controller-version"] = json!(live.result.server_version);
+                params
+            }
+        };
+        let answer = live.call("MigrationTarget", &[copy.facade], "AdoptResources", params).await?;
+        self.put(errand.mid, &Copy { adopted: true, ..copy }).await?;
+        Ok(reply(&answer))
+    }
+
+    async fn abort(self: &Arc<Self>, errand: Errand) -> Result<(), ControllerError> {
+        let copy = match self.copy(errand.mid).await? {
+            Some(copy) if copy.model == errand.model => copy,
+            Some(_) => return Ok(()),
+            None => return self.put(errand.mid, &never_begun(errand.model)).await,
+        };
+        if copy.gone {
+            return Ok(());
+        }
+        if copy.activation == Some(Step::Sent) {
+            // One that is on its way is given time to land, so that it is not overtaken.
+            sleep(self.timing.look * 5).await;
+        }
+        if copy.activation == Some(Step::Done)
+            || copy.activation.is_some() && self.look(errand.model).await? == Seen::Live
+        {
+            self.put(errand.mid, &Copy { activation: Some(Step::Done), ..copy }).await?;
+            return Err(ControllerError::NotImporting);
+        }
+        let copy = Copy { ended: true, ..copy };
+        self.put(errand.mid, &copy).await?;
+        match self.connector.call("MigrationTarget", &[copy.facade], "Abort", model_args(errand.model)).await {
+            Ok(_) => {}
+            Err(error @ CallError::Refused(_)) => match self.look(errand.model).await? {
+                Seen::Nothing => {}
+                Seen::Live => return Err(ControllerError::NotImporting),
+                Seen::Hidden | Seen::Importing => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        }
+        self.wait_until_gone(errand.model).await?;
+        self.put(errand.mid, &Copy { gone: true, ..copy }).await
+    }
+
+    /// An abort is answered before it is carried out.
+    async fn wait_until_gone(self: &Arc<Self>, model: ModelUuid) -> Result<(), ControllerError> {
+        let begun = Instant::now();
+        while self.look(model).await? != Seen::Nothing {
+            if begun.elapsed() > self.timing.gone {
+                let text = format!("the controller \"{}\" is still removing the model's copy", self.connector.name());
+                return Err(ControllerError::Unknown(text));
+            }
+            sleep(self.timing.look).await;
+        }
+        Ok(())
+    }
+
+    /// Says what is here of the model, by what was written down and, where that does not tell, by a look.
+    pub(super) async fn presence(self: &Arc<Self>, errand: Errand) -> Result<Presence, ControllerError> {
+        let copy = self.copy(errand.mid).await?.filter(|copy| copy.model == errand.model && !copy.gone);
+        let Some(copy) = copy else {
+            let seen = self.look(errand.model).await?;
+            return Ok(if seen == Seen::Nothing { Presence::Absent } else { Presence::Other });
+        };
+        Ok(match copy.activation {
+            Some(Step::Done) => Presence::Live,
+            Some(Step::Sent) if self.look(errand.model).await? == Seen::Live => Presence::Live,
+            _ if copy.checked && !copy.ended => Presence::Staged,
+            _ if copy.import == Import::Done && !copy.ended => Presence::Imported,
+            _ => Presence::Importing,
+        })
+    }
+}
+
+/// What is kept of a migration that ended before its import: one that lands late is refused.
+fn never_begun(model: ModelUuid) -> Copy {
+    Copy {
+        model,
+        description: Default::default(),
+        facade: 0,
+        import: Import::Failed { cause: "the migration ended before its import".to_owned() },
+        checked: false,
+        activation: None,
+        adopted: false,
+        ended: true,
+        gone: true,
+        log_until_ms: 0,
+        log: Default::default(),
+    }
+}

@@ -1,0 +1,381 @@
+//! A controller of our own that behaves as Juju's was seen to behave, and fails on demand.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use hyper::header::HeaderName;
+use parking_lot::{Mutex, MutexGuard};
+use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use crate::juju::http::{HttpReply, HttpRequest, RequestHead, Route};
+use crate::juju::logstream::{LogRecord, LogWriter};
+use crate::juju::params::admin::{HostPort, LoginRequest, LoginResult, RedirectErrorInfo, UserInfo};
+use crate::juju::rpc::{
+    Call, Connection, ErrorCode, FacadeVersions, Limits, LoggedIn, RpcError, Scope, Server, Service, Session,
+};
+use crate::juju::tls::{Authority, server_config};
+
+pub(super) const CONTROLLER: &str = "8419cd78-4993-4c3a-928e-c646226beeee";
+const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
+
+/// What happens to a call.
+#[derive(Debug, Clone)]
+pub(super) enum Fault {
+    /// It is answered with this error, and not carried out.
+    Refuse(RpcError),
+    /// It is carried out, and the connection ends before the reply.
+    LoseReply,
+    /// The connection ends, and it is not carried out.
+    Cut,
+}
+
+/// How a model stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// Its import has failed half-way.
+    Broken,
+    Importing,
+    Live,
+    /// Aborted, and seen so often still.
+    Dying(u32),
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub models: BTreeMap<String, Stand>,
+    /// Methods and uploads, in the order in which they came.
+    pub calls: Vec<String>,
+    pub faults: HashMap<String, VecDeque<Fault>>,
+    /// Uploads that were taken: what, and how many bytes.
+    pub uploads: BTreeMap<String, usize>,
+    pub lines: Vec<LogRecord>,
+    pub adopts_refused: u32,
+    /// The last parameters of each method.
+    pub params: HashMap<String, Value>,
+    pub redirect: Option<RedirectErrorInfo>,
+}
+
+/// The controller's behaviour.
+pub(super) struct Fake {
+    pub state: Mutex<State>,
+    pub version: Mutex<String>,
+    pub uuid: Mutex<String>,
+    pub password: Mutex<String>,
+    pub access: Mutex<String>,
+    pub users: Mutex<Vec<String>>,
+    pub servers: Mutex<Vec<String>>,
+    cut: Notify,
+    down: AtomicBool,
+}
+
+impl Fake {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Lets the next call of a method, or upload to a route, meet a fault.
+    pub fn fault(&self, what: &str, fault: Fault) {
+        self.state().faults.entry(what.to_owned()).or_default().push_back(fault);
+    }
+
+    /// Counts the calls of a method.
+    pub fn count(&self, what: &str) -> usize {
+        self.state().calls.iter().filter(|call| *call == what).count()
+    }
+
+    pub fn stand(&self, model: &str) -> Option<Stand> {
+        self.state().models.get(model).cloned()
+    }
+
+    /// Takes no connection, and ends those that there are, until it is told otherwise.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+        if down {
+            self.cut.notify_waiters();
+        }
+    }
+
+    fn meet(&self, what: &str) -> Option<Fault> {
+        let mut state = self.state();
+        state.calls.push(what.to_owned());
+        state.faults.get_mut(what).and_then(VecDeque::pop_front)
+    }
+
+    /// Ends every connection; the caller's own future goes with it.
+    async fn cut(&self) -> ! {
+        self.cut.notify_waiters();
+        std::future::pending().await
+    }
+}
+
+/// A running controller behind a relay that can be cut.
+pub(super) struct Running {
+    pub fake: Arc<Fake>,
+    pub address: SocketAddr,
+    pub ca_cert: String,
+    _server: Server,
+}
+
+impl Running {
+    pub async fn start() -> Self {
+        let fake = Arc::new(Fake {
+            state: Mutex::default(),
+            version: Mutex::new("4.1.0".to_owned()),
+            uuid: Mutex::new(CONTROLLER.to_owned()),
+            password: Mutex::new("secret".to_owned()),
+            access: Mutex::new("superuser".to_owned()),
+            users: Mutex::new(vec!["admin".to_owned(), "bob".to_owned()]),
+            servers: Mutex::default(),
+            cut: Notify::new(),
+            down: AtomicBool::new(false),
+        });
+        let authority = Authority::make().unwrap();
+        let tls = server_config(&authority.issue(&[], &[]).unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::start(listener, tls, Arc::new(Api(fake.clone())), Limits::default()).unwrap();
+        let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = relay.local_addr().unwrap();
+        tokio::spawn(relay_to(relay, server.address(), fake.clone()));
+        Self { fake, address, ca_cert: authority.cert_pem, _server: server }
+    }
+}
+
+async fn relay_to(listener: TcpListener, server: SocketAddr, fake: Arc<Fake>) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        if fake.down.load(Ordering::SeqCst) {
+            continue;
+        }
+        let fake = fake.clone();
+        tokio::spawn(async move {
+            let Ok(mut there) = TcpStream::connect(server).await else { return };
+            tokio::select! {
+                _ = copy_bidirectional(&mut client, &mut there) => {}
+                () = fake.cut.notified() => {}
+            }
+        });
+    }
+}
+
+struct Api(Arc<Fake>);
+
+fn facades(scope: &Scope) -> Vec<FacadeVersions> {
+    let of = FacadeVersions::new;
+    match scope {
+        Scope::Controller => vec![
+            of("Cloud", &[7, 8]),
+            of("Controller", &[12, 13, 14]),
+            of("MigrationTarget", &[4, 5, 6, 7, 8]),
+            of("ModelManager", &[10, 11]),
+            of("Pinger", &[1]),
+            of("SecretBackends", &[1]),
+            of("UserManager", &[3]),
+        ],
+        Scope::Model(_) => vec![of("Client", &[8]), of("Uniter", &[19, 20]), of("Pinger", &[1])],
+    }
+}
+
+#[async_trait]
+impl Service for Api {
+    async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
+        if let Some(to) = &self.0.state().redirect {
+            return Err(RpcError::redirect(to));
+        }
+        if login.credentials != *self.0.password.lock() {
+            return Err(RpcError::bad_login());
+        }
+        let servers = self.0.servers.lock().clone();
+        let node = |text: &String| {
+            let (host, port) = text.rsplit_once(':').unwrap();
+            HostPort { scope: "local-cloud".to_owned(), ..HostPort::new(host, port.parse().unwrap()) }
+        };
+        let model_tag = match &connection.scope {
+            Scope::Controller => String::new(),
+            Scope::Model(uuid) => format!("model-{uuid}"),
+        };
+        let result = LoginResult {
+            controller_tag: format!("controller-{}", self.0.uuid.lock()),
+            model_tag,
+            server_version: self.0.version.lock().clone(),
+            servers: vec![servers.iter().map(node).collect()],
+            user_info: Some(UserInfo {
+                identity: login.auth_tag,
+                controller_access: self.0.access.lock().clone(),
+                ..UserInfo::default()
+            }),
+            facades: facades(&connection.scope),
+            ..LoginResult::default()
+        };
+        Ok(LoggedIn { result, session: Arc::new(Talk(self.0.clone())) })
+    }
+
+    async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
+        let good = head.credentials.password == *self.0.password.lock();
+        if good { Ok(()) } else { Err(RpcError::bad_login()) }
+    }
+
+    async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
+        let (kind, what) = match &request.head.route {
+            Route::MigrateCharm { object } => ("charms", object.clone()),
+            Route::MigrateTools => ("tools", request.head.query("binaryVersion").unwrap_or_default().to_owned()),
+            Route::MigrateResources => ("resources", request.head.query("name").unwrap_or_default().to_owned()),
+            _ => return Err(RpcError::new(ErrorCode::NotFound, "404 page not found")),
+        };
+        let fault = self.0.meet(kind);
+        if matches!(fault, Some(Fault::Cut)) {
+            self.0.cut().await;
+        }
+        if let Some(Fault::Refuse(error)) = fault {
+            return Err(error);
+        }
+        let mut bytes = 0;
+        while let Some(chunk) = request.chunk().await? {
+            bytes += chunk.len();
+        }
+        if self.0.state().uploads.contains_key(&what) {
+            return Err(RpcError::new(ErrorCode::AlreadyExists, format!("{kind} {what} already exists")));
+        }
+        self.0.state().uploads.insert(what, bytes);
+        if matches!(fault, Some(Fault::LoseReply)) {
+            self.0.cut().await;
+        }
+        let url = request.head.header("Juju-Curl").unwrap_or_default().to_owned();
+        Ok(HttpReply::json(&json!({})).header(HeaderName::from_static("juju-curl"), &url))
+    }
+
+    async fn write_log(&self, _: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
+        match self.0.meet("logtransfer") {
+            Some(Fault::Refuse(error)) => Err(error),
+            Some(_) => self.0.cut().await,
+            None => Ok(Box::new(Lines(self.0.clone()))),
+        }
+    }
+}
+
+struct Lines(Arc<Fake>);
+
+#[async_trait]
+impl LogWriter for Lines {
+    async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
+        self.0.state().lines.push(record);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), RpcError> {
+        Ok(())
+    }
+}
+
+struct Talk(Arc<Fake>);
+
+fn model_of(call: &Call) -> String {
+    call.params["model-tag"].as_str().unwrap_or_default().trim_start_matches("model-").to_owned()
+}
+
+#[async_trait]
+impl Session for Talk {
+    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+        let fault = self.0.meet(&call.method);
+        self.0.state().params.insert(call.method.clone(), call.params.clone());
+        match fault {
+            Some(Fault::Refuse(error)) => return Err(error),
+            Some(Fault::Cut) => self.0.cut().await,
+            _ => {}
+        }
+        let answer = self.answer(&call);
+        if matches!(fault, Some(Fault::LoseReply)) {
+            self.0.cut().await;
+        }
+        answer
+    }
+}
+
+impl Talk {
+    fn answer(&self, call: &Call) -> Result<Value, RpcError> {
+        let mut state = self.0.state();
+        let model = model_of(call);
+        match call.method.as_str() {
+            "Import" => {
+                if state.models.contains_key(super::MODEL) {
+                    return Err(RpcError::plain("claiming lease: lease already held"));
+                }
+                state.models.insert(super::MODEL.to_owned(), Stand::Importing);
+                Ok(json!({}))
+            }
+            "CheckMachines" => Ok(json!({ "results": [] })),
+            "Prechecks" => Ok(json!({})),
+            "Activate" => match state.models.get_mut(&model) {
+                Some(stand) => {
+                    *stand = Stand::Live;
+                    Ok(json!({}))
+                }
+                None => Err(RpcError::plain("database not found")),
+            },
+            "AdoptResources" if state.adopts_refused > 0 => {
+                state.adopts_refused -= 1;
+                Err(RpcError::plain("the cloud refuses"))
+            }
+            "AdoptResources" => Ok(json!({})),
+            "Abort" => match state.models.get_mut(&model) {
+                Some(Stand::Live) => Err(RpcError::plain("migration mode for the model is not importing")),
+                Some(stand) => {
+                    *stand = Stand::Dying(3);
+                    Ok(json!({}))
+                }
+                None => Err(RpcError::plain("database not found")),
+            },
+            "ModelInfo" => Ok(json!({ "results": [info(&mut state, call)] })),
+            "ListModelSummaries" => Ok(json!({ "results": [{ "result": {
+                "name": "controller", "uuid": OWN_MODEL, "qualifier": "admin", "is-controller": true,
+                "cloud-tag": "cloud-openstack-eu", "cloud-region": "RegionOne", "status": { "status": "available" }
+            } }] })),
+            "Clouds" => Ok(json!({ "clouds": { "cloud-openstack-eu": {
+                "type": "openstack", "regions": [{ "name": "RegionOne" }] } } })),
+            "Credential" => Err(RpcError::new(ErrorCode::NotFound, "credential not found")),
+            "ListSecretBackends" => Ok(json!({ "results": [{ "id": "63c8ad37c906eb278540e942", "result": {} }] })),
+            "IdentityProviderURL" => Ok(json!({ "result": "" })),
+            "UserInfo" => {
+                let users = self.0.users.lock().clone();
+                let access = self.0.access.lock().clone();
+                let of = |name: &String| json!({ "result": { "username": name, "access": access } });
+                Ok(json!({ "results": users.iter().map(of).collect::<Vec<_>>() }))
+            }
+            "FullStatus" => Ok(json!({ "applications": {
+                "postgresql": { "units": { "postgresql/0": { "agent-status": { "status": "idle" } } } } },
+                "machines": {}, "relations": [] })),
+            _ => Err(RpcError::unknown_method(call)),
+        }
+    }
+}
+
+/// Shows a model as Juju 4.1 does.
+fn info(state: &mut State, call: &Call) -> Value {
+    let tag = call.params["entities"][0]["tag"].as_str().unwrap_or_default();
+    let uuid = tag.trim_start_matches("model-").to_owned();
+    let not_found = |text: &str| json!({ "error": { "message": text, "code": "not found" } });
+    let busy = |life: &str| {
+        let note = "the model is being migrated";
+        json!({ "result": { "life": life, "status": { "status": "busy", "info": note }, "migration": { "status": note } } })
+    };
+    match state.models.get_mut(&uuid) {
+        None => not_found("invoking getDB: database not found"),
+        Some(Stand::Broken) => not_found("model not found"),
+        Some(Stand::Importing) => busy("alive"),
+        Some(Stand::Live) => {
+            json!({ "result": { "life": "alive", "status": { "status": "available" }, "migration": null } })
+        }
+        Some(Stand::Dying(0)) => {
+            state.models.remove(&uuid);
+            not_found("invoking getDB: database not found")
+        }
+        Some(Stand::Dying(left)) => {
+            *left -= 1;
+            busy("dead")
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Uploads: charms, agent binaries and resources go from the agent's store to the controller, each once.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use form_urlencoded::Serializer;
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderName};
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::snapshot::{BlobRef, Call};
+use parking_lot::Mutex;
+use ring::digest;
+use tokio::sync::mpsc;
+
+use super::Inner;
+use super::connection::{Live, is_passing};
+use super::record::{Copy, Step, Upload};
+use crate::controller::description::Description;
+use crate::controller::description::application::ResourceRevision;
+use crate::controller::description::wanted::{Wanted, hex};
+use crate::controller::port::{ControllerError, Errand};
+use crate::disk::blocking;
+use crate::juju::http::{HttpReply, UploadBody, UploadError};
+use crate::juju::rpc::{ErrorCode, RpcError};
+use crate::store::Store;
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 256 << 10;
+/// Pieces that are read ahead of the network.
+const PIECES_AHEAD: usize = 4;
+/// Hexadecimal digits of a charm's SHA-256 in its path; controllers ask for 7 or more.
+const CHARM_DIGITS: usize = 8;
+/// SHA-256 of charms that are kept in mind.
+const HASHES_KEPT: usize = 1024;
+const MODEL: HeaderName = HeaderName::from_static("x-juju-migration-model-uuid");
+const CHARM_URL: HeaderName = HeaderName::from_static("juju-curl");
+
+/// SHA-256 of blobs in hexadecimal, so that none is read for it in the freeze that was read before.
+#[derive(Default)]
+pub(super) struct Sha256(Mutex<HashMap<Hash, String>>);
+
+impl Sha256 {
+    /// Returns a blob's SHA-256. Blocks on the disk the first time.
+    fn of(&self, store: &Store, blob: BlobRef) -> Result<String, ControllerError> {
+        let lock = || self.0.lock();
+        if let Some(known) = lock().get(&blob.hash) {
+            return Ok(known.clone());
+        }
+        let mut file = store.open_blob(blob.hash).map_err(ControllerError::storage)?;
+        let (mut sum, mut piece) = (digest::Context::new(&digest::SHA256), vec![0; PIECE_BYTES]);
+        loop {
+            match file.read(&mut piece).map_err(ControllerError::storage)? {
+                0 => break,
+                count => sum.update(&piece[..count]),
+            }
+        }
+        let sum = hex(sum.finish().as_ref());
+        let mut known = lock();
+        if known.len() >= HASHES_KEPT {
+            known.clear();
+        }
+        known.insert(blob.hash, sum.clone());
+        Ok(sum)
+    }
+}
+
+/// An upload as the controller is asked for it.
+struct Request {
+    /// What it is, for people and for the record.
+    what: String,
+    method: Method,
+    path: String,
+    headers: Vec<(HeaderName, String)>,
+    blob: BlobRef,
+}
+
+fn refused(text: impl Into<String>) -> ControllerError {
+    ControllerError::Refused(text.into())
+}
+
+/// Returns the charm's name in its URL: of `ch:amd64/jammy/postgresql-843` `postgresql`.
+fn charm_name(url: &str) -> &str {
+    let last = url.rsplit(['/', ':']).next().unwrap_or(url);
+    match last.rsplit_once('-') {
+        Some((name, revision)) if revision.parse::<u64>().is_ok() => name,
+        _ => last,
+    }
+}
+
+fn resource<'d>(told: &'d Description, application: &str, name: &str) -> Option<&'d ResourceRevision> {
+    let application = told.applications.iter().find(|known| known.name == application)?;
+    application.resources.iter().find(|known| known.name == name).map(|known| &known.revision)
+}
+
+/// Returns nanoseconds since 1970, as masters send times.
+fn nanoseconds(time: &str) -> Option<String> {
+    time.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond().to_string())
+}
+
+impl Inner {
+    /// Makes the request that a call stands for.
+    ///
+    /// Errors: [`ControllerError::Refused`] for what the description does not name.
+    fn request(&self, call: &Call, told: &Description) -> Result<Request, ControllerError> {
+        Ok(match call {
+            Call::UploadCharm(charm) => {
+                let object = match charm.object.is_empty() {
+                    true => {
+                        let sum = self.sha256.of(&self.store, charm.blob)?;
+                        format!("{}-{}", charm_name(&charm.url), &sum[..CHARM_DIGITS])
+                    }
+                    false => charm.object.to_string(),
+                };
+                Request {
+                    what: format!("charm {}", &*charm.url),
+                    method: Method::PUT,
+                    path: format!("/migrate/charms/{object}"),
+                    headers: vec![(CONTENT_TYPE, "application/zip".to_owned()), (CHARM_URL, charm.url.to_string())],
+                    blob: charm.blob,
+                }
+            }
+            Call::UploadAgentBinary(binary) => {
+                let query = Serializer::new(String::new()).append_pair("binaryVersion", &binary.version).finish();
+                Request {
+                    what: format!("agent binary {}", &*binary.version),
+                    method: Method::POST,
+                    path: format!("/migrate/tools?{query}"),
+                    headers: vec![(CONTENT_TYPE, "application/x-tar-gz".to_owned())],
+                    blob: binary.blob,
+                }
+            }
+            Call::UploadResource(of) if !of.query.is_empty() => Request {
+                what: format!("resource {}/{}", &*of.application, &*of.name),
+                method: Method::POST,
+                path: format!("/migrate/resources?{}", &*of.query),
+                headers: vec![(CONTENT_TYPE, "application/octet-stream".to_owned())],
+                blob: of.blob,
+            },
+            Call::UploadResource(of) => {
+                let what = format!("resource {}/{}", &*of.application, &*of.name);
+                let told = resource(told, &of.application, &of.name);
+                let told = told.ok_or_else(|| refused(format!("{what} is not named by the model description")))?;
+                let mut query = Serializer::new(String::new());
+                query.append_pair("name", &of.name).append_pair("type", &told.kind).append_pair("origin", &told.origin);
+                query.append_pair("revision", &of.revision.to_string()).append_pair("size", &told.size.to_string());
+                query.append_pair("fingerprint", &told.fingerprint);
+                // Controllers of 3.6 want a path for files; none of them looks at what it is.
+                query.append_pair("path", &of.name).append_pair("description", "");
+                if let Some(time) = nanoseconds(&told.timestamp) {
+                    query.append_pair("timestamp", &time);
+                }
+                query.append_pair("application", &of.application);
+                Request {
+                    what,
+                    method: Method::POST,
+                    path: format!("/migrate/resources?{}", query.finish()),
+                    headers: vec![(CONTENT_TYPE, "application/octet-stream".to_owned())],
+                    blob: of.blob,
+                }
+            }
+            other => return Err(refused(format!("{} uploads nothing", other.name()))),
+        })
+    }
+
+    /// Sends a binary, unless this migration has sent it before.
+    pub(super) async fn upload(
+        self: &Arc<Self>,
+        errand: Errand,
+        copy: &Copy,
+        call: &Call,
+    ) -> Result<(), ControllerError> {
+        let told = self.parsed(copy.description).await?;
+        let (inner, call, mid) = (self.clone(), call.clone(), errand.mid);
+        let (request, before) = blocking(move || {
+            let request = inner.request(&call, &told)?;
+            let before = inner.records.upload(mid, &request.what)?;
+            Ok::<_, ControllerError>((request, before))
+        })
+        .await?;
+        let (what, blob) = (&request.what, request.blob);
+        match before {
+            Some(before) if before.blob != blob.hash => {
+                let text = format!("{what}: {} was uploaded before, and {} is other bytes", before.blob, blob.hash);
+                return Err(refused(text));
+            }
+            Some(Upload { step: Step::Done, .. }) => return Ok(()),
+            _ => {}
+        }
+        let sent_before = before.is_some();
+        self.note_upload(errand, what, blob, Step::Sent).await?;
+        let live = self.connector.live().await?;
+        match self.send(&live, errand, &request).await {
+            Ok(reply) => check_reply(&request, &reply)?,
+            Err(UploadError::Refused { error, .. }) if is_there(&error, &request, sent_before) => {}
+            Err(UploadError::Refused { error, .. }) if is_passing(&error) => {
+                return Err(ControllerError::Unknown(format!("uploading {what}: {error}")));
+            }
+            Err(UploadError::Refused { error, .. }) if is_already_there(&error) => {
+                let text = format!(
+                    "uploading {what}: the controller has one already that this migration did not put there; ours is {}: {error}",
+                    blob.hash
+                );
+                return Err(refused(text));
+            }
+            Err(UploadError::Refused { error, .. }) => return Err(refused(format!("uploading {what}: {error}"))),
+            Err(error) => return Err(ControllerError::Unknown(format!("uploading {what}: {error}"))),
+        }
+        self.note_upload(errand, what, blob, Step::Done).await
+    }
+
+    async fn note_upload(
+        self: &Arc<Self>,
+        errand: Errand,
+        what: &str,
+        blob: BlobRef,
+        step: Step,
+    ) -> Result<(), ControllerError> {
+        let (inner, what) = (self.clone(), what.to_owned());
+        let upload = Upload { blob: blob.hash, step };
+        blocking(move || inner.records.put_upload(errand.mid, &what, &upload)).await
+    }
+
+    async fn send(&self, live: &Live, errand: Errand, request: &Request) -> Result<HttpReply, UploadError> {
+        let (pieces, body) = mpsc::channel(PIECES_AHEAD);
+        let (store, blob) = (self.store.clone(), request.blob);
+        // It ends with the request: nobody takes its pieces then.
+        tokio::task::spawn_blocking(move || read(&store, blob, &pieces));
+        let mut headers = request.headers.clone();
+        headers.push((MODEL, errand.model.to_string()));
+        live.http().send(request.method.clone(), &request.path, &headers, UploadBody::pieces(body)).await
+    }
+
+    /// Refuses a copy that lacks binaries: its machines could not get them from the controller.
+    pub(super) async fn all_uploaded(self: &Arc<Self>, errand: Errand, copy: &Copy) -> Result<(), ControllerError> {
+        let told = self.parsed(copy.description).await?;
+        let inner = self.clone();
+        let missing = blocking(move || {
+            let mut missing = Vec::new();
+            for wanted in told.wanted() {
+                let upload = inner.records.upload(errand.mid, &name_of(wanted))?;
+                if upload.is_none_or(|upload| upload.step != Step::Done) {
+                    missing.push(wanted.to_string());
+                }
+            }
+            Ok::<_, ControllerError>(missing)
+        })
+        .await?;
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(refused(format!("machine sanity check failed, binaries are missing: {}", missing.join(", ")))),
+        }
+    }
+
+    /// Reads what uploads need to know of binaries before the model is frozen. `calls`: those of a snapshot.
+    pub(super) async fn prepare_uploads(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
+        let (inner, calls) = (self.clone(), calls.to_vec());
+        blocking(move || {
+            for call in &calls {
+                if let Call::UploadCharm(charm) = call {
+                    inner.sha256.of(&inner.store, charm.blob)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Returns the name under which the upload of a binary is recorded.
+fn name_of(wanted: &Wanted) -> String {
+    wanted.to_string()
+}
+
+/// Reads a blob piece by piece. A blob that cannot be read breaks the request off.
+fn read(store: &Store, blob: BlobRef, pieces: &mpsc::Sender<std::io::Result<Bytes>>) {
+    let mut file = match store.open_blob(blob.hash) {
+        Ok(file) => file,
+        Err(error) => {
+            let _ = pieces.blocking_send(Err(std::io::Error::other(error)));
+            return;
+        }
+    };
+    loop {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = file.read(&mut piece);
+        let piece = match read {
+            Ok(0) => return,
+            Ok(count) => {
+                piece.truncate(count);
+                Ok(Bytes::from(piece))
+            }
+            Err(error) => Err(error),
+        };
+        let broken = piece.is_err();
+        // Nobody may be there to take it any more.
+        if pieces.blocking_send(piece).is_err() || broken {
+            return;
+        }
+    }
+}
+
+/// Reports whether a refusal says that the binary is there already.
+fn is_already_there(error: &RpcError) -> bool {
+    error.code == ErrorCode::AlreadyExists || error.message.contains("already exists")
+}
+
+/// Reports whether a refusal says that the very bytes are there already.
+///
+/// Agent binaries and resources are compared by the controller itself, which calls other bytes something else; a charm is not.
+fn is_there(error: &RpcError, request: &Request, sent_before: bool) -> bool {
+    is_already_there(error) && (sent_before || !request.what.starts_with("charm "))
+}
+
+/// Checks that a charm has the URL that the model calls it by.
+fn check_reply(request: &Request, reply: &HttpReply) -> Result<(), ControllerError> {
+    let Some((_, asked)) = request.headers.iter().find(|(name, _)| *name == CHARM_URL) else { return Ok(()) };
+    let given = reply.headers.get(&CHARM_URL).and_then(|value| value.to_str().ok());
+    match given {
+        Some(given) if given == asked => Ok(()),
+        Some(given) => Err(refused(format!("charm {asked} unexpectedly assigned {given}"))),
+        None => Err(refused(format!("uploading {}: response returned no charm URL", request.what))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charms_name_is_read_from_each_kind_of_url() {
+        for (url, name) in [
+            ("ch:amd64/jammy/postgresql-843", "postgresql"),
+            ("ch:amd64/cos-configuration-k8s-67", "cos-configuration-k8s"),
+            ("local:jammy/webapp-2", "webapp"),
+            ("local:foo", "foo"),
+        ] {
+            assert_eq!(charm_name(url), name);
+        }
+    }
+
+    #[test]
+    fn a_time_is_sent_in_nanoseconds() {
+        assert_eq!(nanoseconds("2026-03-02T08:00:00Z").as_deref(), Some("1772438400000000000"));
+        assert_eq!(nanoseconds(""), None);
+    }
+}

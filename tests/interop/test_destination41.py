@@ -1,0 +1,191 @@
+"""An agent beside Juju 4.1's own API server: models come to a real controller, and nothing of it is lost or doubled."""
+
+import re
+import time
+
+import pytest
+
+from conftest import Agent, until
+from juju41 import (
+    DATA, Controller41, agent_password, as_imported, make_binaries, read, told_by, write,
+)
+
+LOG = "2026-08-18T10:13:14.5Z INFO machine-0 juju.worker: a line of the log\n"
+
+
+class Beside(Agent):
+    """An agent beside a real controller."""
+
+    def __init__(self, root, controller):
+        super().__init__(root, f"{controller.name}-agent")
+        told = controller.told
+        self.password = self.dir / "password"
+        self.password.write_text(told["password"] + "\n")
+        (self.dir / "agent.toml").write_text(
+            f'state-dir = "{self.dir}/state"\n'
+            f'socket = "{self.dir}/ferry.sock"\n'
+            f'listen = "127.0.0.1:{self.udp_port}"\n\n'
+            f'[controller]\nkind = "juju"\nname = "{controller.name}"\nendpoints = ["{told["addr"]}"]\n'
+            f'ca-cert = "{told["ca"]}"\npassword-file = "{self.password}"\n'
+        )
+
+
+class Source(Agent):
+    """An agent with an embedded controller whose cloud is a description's."""
+
+    def __init__(self, root, cloud, kind, region):
+        super().__init__(root, "src")
+        (self.dir / "agent.toml").write_text(
+            f'state-dir = "{self.dir}/state"\n'
+            f'socket = "{self.dir}/ferry.sock"\n'
+            f'listen = "127.0.0.1:{self.udp_port}"\n\n'
+            f'[embedded]\nname = "src"\ncloud = "{cloud}"\ntype = "{kind}"\nregion = "{region}"\n'
+        )
+
+
+class Move:
+    """A model at an agent's embedded controller, and the real controller that it is to come to."""
+
+    def __init__(self, root, sample, *flags):
+        self.folder = root / "model"
+        self.folder.mkdir()
+        self.model = read(DATA / sample)
+        as_imported(self.model)
+        make_binaries(self.model, self.folder)
+        (self.folder / "logs").mkdir()
+        (self.folder / "logs" / "0001.log").write_text(LOG)
+        write(self.model, self.folder / "model.yaml")
+        self.name, self.uuid = self.model["config"]["name"], self.model["config"]["uuid"]
+        self.real = Controller41(root, "west", *flags)
+        if self.model["type"] == "caas":
+            self.real.flags += ("-known", self.folder / "model.yaml")
+            self.src = Source(root, "microk8s", "kubernetes", "localhost")
+        else:
+            self.src = Source(root, "openstack-eu", "openstack", "RegionOne")
+
+    def start(self, root):
+        self.real.start()
+        self.dst = Beside(root, self.real)
+        for agent in (self.src, self.dst):
+            agent.start()
+        until("the controller is reached", lambda: self.dst("doctor").code == 0)
+        code = re.search(r"pair accept (\S+)", self.dst("pair", "offer", "--as", "src").ok())[1]
+        self.src("pair", "accept", code, f"127.0.0.1:{self.dst.udp_port}", "--as", "west").ok()
+        until("the peers are connected", lambda: self.src("peers", "--format", "json").json()[0]["connected"])
+        self.src("embedded", "import", self.folder / "model.yaml", "--blobs", self.folder).ok()
+
+    def migrate(self, *flags):
+        return self.src("migrate", self.name, "west", "--wait", *flags)
+
+    def has_moved(self):
+        """The model is in service at the real controller, whole, and its source sends its users there."""
+        assert self.real.is_live(self.uuid)
+        assert self.real.inside(self.uuid) == told_by(self.model)
+        gone = self.src("show-model", self.name)
+        assert "has been migrated to" in gone.fails(), gone.err
+
+    def has_stayed(self):
+        """The model is in service at its source alone."""
+        assert self.src("show-model", self.name).code == 0
+        until("the real controller has nothing of it", lambda: f"admin/{self.name}" not in self.real.models())
+
+    def stop(self):
+        for agent in (self.src, getattr(self, "dst", None)):
+            if agent:
+                agent.stop()
+        self.real.stop()
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """Starts a move of a sample; stops everything in the end."""
+    started = []
+
+    def start(sample, *flags):
+        move = Move(tmp_path, sample, *flags)
+        started.append(move)
+        move.start(tmp_path)
+        return move
+
+    yield start
+    for move in started:
+        move.stop()
+
+
+@pytest.mark.parametrize("sample", ["iaas-4machines.doc12.yaml", "cos-k8s.doc12.yaml"])
+def test_a_model_comes_to_a_real_controller_with_everything_in_it(moving, sample):
+    move = moving(sample)
+    assert move.src("precheck", move.name, "west").code == 0, move.src("precheck", move.name, "west").out
+    move.migrate().ok()
+    move.has_moved()
+    verified = move.dst("verify", move.name)
+    assert verified.code == 0, verified.out + verified.err
+    if move.model["type"] == "iaas":
+        # A unit's agent logs in with the password that it always had.
+        unit = move.model["applications"]["applications"][0]["units"]["units"][0]["name"]
+        tag = "unit-" + unit.replace("/", "-")
+        move.real("agent", move.uuid, tag, password=agent_password(tag)).ok()
+
+
+def test_a_controller_killed_under_a_migration_comes_back_and_has_one_model_or_none(moving):
+    move = moving("iaas-4machines.doc12.yaml")
+    move.src("migrate", move.name, "west").ok()
+    ended = time.monotonic() + 1.5
+    while time.monotonic() < ended:
+        move.real.kill()
+        move.real.start()
+        time.sleep(0.3)
+    until("the migration has ended", lambda: move.src("wait", move.name, "--timeout", "60s").code in (0, 3, 7))
+    if move.src("show-model", move.name).code == 0:
+        move.has_stayed()
+    else:
+        move.has_moved()
+
+
+def test_an_import_that_fails_gives_the_model_back_and_is_never_activated(moving):
+    move = moving("iaas-4machines.doc12.yaml", "-missing-instance", "none")
+    # What the description library takes, and the import does not: two agents with one password.
+    machines = move.model["machines"]["machines"]
+    machines[1]["password-hash"] = machines[0]["password-hash"]
+    write(move.model, move.folder / "model.yaml")
+    move.src("embedded", "remove", move.name).ok()
+    move.src("embedded", "import", move.folder / "model.yaml", "--blobs", move.folder).ok()
+    refused = move.migrate()
+    assert refused.code != 0, refused.out
+    move.has_stayed()
+    assert not move.real.is_live(move.uuid)
+
+
+def test_an_adoption_that_fails_at_first_is_repeated_and_the_model_is_live_meanwhile(moving):
+    move = moving("iaas-4machines.doc12.yaml", "-fail-adopt", "2")
+    move.migrate().ok()
+    move.has_moved()
+
+
+def test_an_agent_killed_under_a_migration_goes_on_or_gives_the_model_back(moving):
+    move = moving("iaas-4machines.doc12.yaml")
+    move.src("migrate", move.name, "west").ok()
+    for _ in range(3):
+        time.sleep(0.3)
+        move.dst.kill()
+        move.dst.start()
+    # An import that was under way with the agent is given up after a minute: nobody can tell what came of it.
+    until("the migration has ended", lambda: move.src("wait", move.name, "--timeout", "80s").code in (0, 3, 7))
+    if move.src("show-model", move.name).code == 0:
+        move.has_stayed()
+    else:
+        move.has_moved()
+
+
+def test_a_missing_user_and_a_refused_login_are_told_with_the_line_that_mends_them(moving):
+    move = moving("iaas-4machines.doc12.yaml")
+    move.dst.password.write_text("wrong\n")
+    move.dst.kill()
+    move.dst.start()
+    seen = move.dst("doctor")
+    assert seen.code == 7 and "refuses the login" in seen.err, seen.err
+    assert move.migrate().code != 0
+    move.dst.password.write_text(move.real.told["password"] + "\n")
+    until("the new password counts", lambda: move.dst("doctor").code == 0)
+    move.migrate().ok()
+    move.has_moved()

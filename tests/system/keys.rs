@@ -97,6 +97,7 @@ fn every_command_prints_keys_of_one_style() {
         &["peers"],
         &["identity", "show"],
         &["limit"],
+        &["doctor"],
         &["limit", "dst", "1gbit"],
         &["precheck", "shop-eu", "dst"],
         &["precheck", "shop-eu", "nowhere", "dst"],

@@ -64,15 +64,15 @@ def free_port(kind):
         return probe.getsockname()[1]
 
 
-def until(what, check):
-    """Waits until `check` returns something true, and returns it."""
-    deadline = time.monotonic() + PATIENCE
+def until(what, check, patience=PATIENCE):
+    """Waits until `check` returns something true, at most `patience` seconds, and returns it."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         result = check()
         if result:
             return result
         time.sleep(0.1)
-    raise AssertionError(f"waited {PATIENCE} s in vain: {what}")
+    raise AssertionError(f"waited {patience} s in vain: {what}")
 
 
 class Ran:

@@ -55,6 +55,11 @@ impl CallError {
             _ => None,
         }
     }
+
+    /// Reports whether the controller knows no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(error) if matches!(error.code, ErrorCode::ModelNotFound | ErrorCode::NotFound))
+    }
 }
 
 impl From<CallError> for ControllerError {

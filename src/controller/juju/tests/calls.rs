@@ -84,6 +84,25 @@ async fn an_import_that_never_arrived_has_failed_once_that_is_certain() {
     rig.insist(&Call::Abort).await;
 }
 
+/// Seen with Juju 4.1-beta2 and an agent that was killed under an import: every abort was refused, for ever.
+#[tokio::test]
+async fn half_an_import_that_the_controller_cannot_abort_is_let_go_once_it_can_run_no_more() {
+    let rig = Rig::start().await;
+    rig.fake().fault("Import", Fault::Cut);
+    assert!(rig.import().await.unwrap_err().is_passing());
+    rig.fake().state().models.insert(MODEL.to_owned(), Stand::Halved);
+    let rig = rig.restarted();
+    assert!(rig.perform(&Call::Abort).await.is_err(), "the import could still be running");
+    while rig.perform(&Call::Abort).await.is_err() {
+        tokio::time::sleep(TIMING.look).await;
+    }
+    assert_eq!((rig.fake().stand(MODEL), presence(&rig).await), (Some(Stand::Halved), Presence::Absent));
+    assert!(rig.perform(&rig.calls[0]).await.is_err() && rig.perform(&activate()).await.is_err());
+    assert_eq!((rig.fake().count("Import"), rig.fake().count("Activate")), (1, 0));
+    // Another migration finds what is left, and does not import over it.
+    assert!(rig.juju.perform(errand(SECOND), &rig.calls[0]).await.is_err());
+}
+
 /// From 8 on a staged model is invisible, and a second import followed by an abort would delete a model that is live.
 #[tokio::test]
 async fn by_version_8_a_lost_reply_to_import_is_a_failure_without_a_look_or_a_second_import() {

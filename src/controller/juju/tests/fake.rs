@@ -40,6 +40,8 @@ pub(super) enum Fault {
 pub(super) enum Stand {
     /// Its import has failed half-way.
     Broken,
+    /// The connection ended under its import: there is a database, and no model to abort.
+    Halved,
     Importing,
     Live,
     /// Aborted, and seen so often still.
@@ -323,6 +325,7 @@ impl Talk {
             "AdoptResources" => Ok(json!({})),
             "Abort" => match state.models.get_mut(&model) {
                 Some(Stand::Live) => Err(RpcError::plain("migration mode for the model is not importing")),
+                Some(Stand::Halved) => Err(RpcError::new(ErrorCode::ModelNotFound, "model does not exist")),
                 Some(stand) => {
                     *stand = Stand::Dying(3);
                     Ok(json!({}))
@@ -364,7 +367,7 @@ fn info(state: &mut State, call: &Call) -> Value {
     };
     match state.models.get_mut(&uuid) {
         None => not_found("invoking getDB: database not found"),
-        Some(Stand::Broken) => not_found("model not found"),
+        Some(Stand::Broken | Stand::Halved) => not_found("model not found"),
         Some(Stand::Importing) => busy("alive"),
         Some(Stand::Live) => {
             json!({ "result": { "life": "alive", "status": { "status": "available" }, "migration": null } })

@@ -20,46 +20,62 @@ use tokio::sync::Mutex as Turn;
 use super::inventory::Held;
 use super::port::{Arrival, ControllerError, Duplex, Errand, Holding, Presence, Said, VerbatimCall};
 
-/// A target controller that is asked one thing about a model at a time.
-pub struct Serial {
-    inner: Arc<dyn Arrival>,
-    turns: Mutex<HashMap<ModelUuid, Weak<Turn<()>>>>,
-}
+/// Who works on which model.
+#[derive(Default)]
+pub struct Turns(Mutex<HashMap<ModelUuid, Weak<Turn<()>>>>);
 
-/// Returns the controller as the engine may use it: with turns, unless it keeps migrations apart by itself.
-pub fn serialised(arrival: Arc<dyn Arrival>) -> Arc<dyn Arrival> {
-    match arrival.keeps_migrations() {
-        true => arrival,
-        false => Arc::new(Serial { inner: arrival, turns: Mutex::default() }),
-    }
-}
-
-impl Serial {
-    fn turn(&self, model: ModelUuid) -> Arc<Turn<()>> {
-        let mut turns = self.turns.lock();
+impl Turns {
+    fn of(&self, model: ModelUuid) -> Arc<Turn<()>> {
+        let mut turns = self.0.lock();
         turns.retain(|_, turn| turn.strong_count() > 0);
         let turn = turns.get(&model).and_then(Weak::upgrade).unwrap_or_default();
         turns.insert(model, Arc::downgrade(&turn));
         turn
     }
 
-    /// Makes a call in its turn. It ends even if the caller does not wait for it.
-    async fn alone<R, F>(
+    /// Does work on a model in its turn. The work is carried to its end even if the caller does not wait for it.
+    ///
+    /// Errors: those of `work`; [`ControllerError::Unknown`] if the agent stops meanwhile.
+    pub async fn alone<R: Send + 'static>(
         &self,
         model: ModelUuid,
-        call: impl FnOnce(Arc<dyn Arrival>) -> F + Send + 'static,
-    ) -> Result<R, ControllerError>
-    where
-        R: Send + 'static,
-        F: Future<Output = Result<R, ControllerError>> + Send + 'static,
-    {
-        let (inner, turn) = (self.inner.clone(), self.turn(model));
-        let made = tokio::spawn(async move {
+        work: impl Future<Output = Result<R, ControllerError>> + Send + 'static,
+    ) -> Result<R, ControllerError> {
+        let turn = self.of(model);
+        let task = tokio::spawn(async move {
             let _turn = turn.lock().await;
-            call(inner).await
+            work.await
         });
-        made.await
-            .unwrap_or_else(|ended| Err(ControllerError::Unknown(format!("the call has not ended well: {ended}"))))
+        match task.await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(ControllerError::Unknown("the agent is stopping".to_owned())),
+        }
+    }
+}
+
+/// A target controller that is asked one thing about a model at a time.
+pub struct Serial {
+    inner: Arc<dyn Arrival>,
+    turns: Turns,
+}
+
+/// Returns the controller as the engine may use it: with turns, unless it keeps migrations apart by itself.
+pub fn serialised(arrival: Arc<dyn Arrival>) -> Arc<dyn Arrival> {
+    match arrival.keeps_migrations() {
+        true => arrival,
+        false => Arc::new(Serial { inner: arrival, turns: Turns::default() }),
+    }
+}
+
+impl Serial {
+    /// Makes a call in its turn.
+    async fn alone<R: Send + 'static, F: Future<Output = Result<R, ControllerError>> + Send + 'static>(
+        &self,
+        model: ModelUuid,
+        call: impl FnOnce(Arc<dyn Arrival>) -> F,
+    ) -> Result<R, ControllerError> {
+        self.turns.alone(model, call(self.inner.clone())).await
     }
 }
 
@@ -102,7 +118,7 @@ impl Arrival for Serial {
 
     async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
         // Not carried to its end: who asked may cancel it, and nothing that is relayed changes an owner.
-        let turn = self.turn(call.model);
+        let turn = self.turns.of(call.model);
         let _turn = turn.lock().await;
         self.inner.relay(call).await
     }

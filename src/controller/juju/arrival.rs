@@ -8,27 +8,6 @@ use modelferry_protocol::snapshot::{Call, LogSegment, Reply};
 use super::Juju;
 use crate::controller::port::{Arrival, ControllerError, Errand, Presence};
 
-impl Juju {
-    /// Runs work on a model to its end, also if whoever waits for it gives up: a call that is under way cannot be taken back,
-    /// and the next one must not overtake it.
-    async fn alone<R: Send + 'static, F: Future<Output = Result<R, ControllerError>> + Send + 'static>(
-        &self,
-        errand: Errand,
-        work: F,
-    ) -> Result<R, ControllerError> {
-        let inner = self.inner.clone();
-        let task = tokio::spawn(async move {
-            let _alone = inner.lock(errand.model).await;
-            work.await
-        });
-        match task.await {
-            Ok(done) => done,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(ControllerError::Unknown("the agent is stopping".to_owned())),
-        }
-    }
-}
-
 #[async_trait]
 impl Arrival for Juju {
     async fn card(&self) -> Result<ControllerCard, ControllerError> {
@@ -45,7 +24,7 @@ impl Arrival for Juju {
 
     async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
         let (inner, call) = (self.inner.clone(), call.clone());
-        self.alone(errand, async move { inner.perform(errand, &call).await }).await
+        self.inner.turns.alone(errand.model, async move { inner.perform(errand, &call).await }).await
     }
 
     async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
@@ -54,12 +33,12 @@ impl Arrival for Juju {
 
     async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
         let (inner, segment) = (self.inner.clone(), segment.clone());
-        self.alone(errand, async move { inner.take_log(errand, &segment).await }).await
+        self.inner.turns.alone(errand.model, async move { inner.take_log(errand, &segment).await }).await
     }
 
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
         let inner = self.inner.clone();
-        self.alone(errand, async move { inner.presence(errand).await }).await
+        self.inner.turns.alone(errand.model, async move { inner.presence(errand).await }).await
     }
 
     async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {

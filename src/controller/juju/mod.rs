@@ -1,8 +1,8 @@
 //! A real Juju controller as the destination of migrations: 3.6, 4.0 and 4.1, unmodified, over its own API.
 //!
 //! What a real controller lacks, the agent keeps in `juju.redb`: which migration a copy belongs to, and how each call ended
-//! whose outcome the controller does not tell. Calls about one model never overlap, and none is given up half-way: each runs in
-//! a task of its own, whoever waits for it.
+//! whose outcome the controller does not tell. Calls about one model never overlap, and none is given up half-way
+//! ([`super::serial::Turns`]).
 
 mod access;
 mod arrival;
@@ -20,7 +20,6 @@ mod tests;
 mod upload;
 mod view;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -35,6 +34,7 @@ use self::connection::Connector;
 use self::record::{Copy, Records};
 use super::description::Description;
 use super::port::{ControllerError, Errand};
+use super::serial::Turns;
 use crate::config::{JujuConfig, RefusalConfig};
 use crate::disk::{Disk, blocking};
 use crate::store::Store;
@@ -85,8 +85,7 @@ struct Inner {
     sha256: upload::Sha256,
     /// The description that was parsed last: a migration asks for its own once for every binary.
     parsed: Mutex<Option<(Hash, Arc<Description>)>>,
-    /// One lock for each model that somebody works on.
-    models: Mutex<HashMap<ModelUuid, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Turns,
 }
 
 impl Juju {
@@ -125,7 +124,7 @@ impl Juju {
             card: Mutex::new(card),
             sha256: upload::Sha256::default(),
             parsed: Mutex::default(),
-            models: Mutex::default(),
+            turns: Turns::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -137,17 +136,6 @@ impl Juju {
 }
 
 impl Inner {
-    /// Keeps everybody else away from a model until what this returns is dropped.
-    async fn lock(&self, model: ModelUuid) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut models = self.models.lock();
-            // Nobody waits for one that only this list holds.
-            models.retain(|_, lock| Arc::strong_count(lock) > 1);
-            models.entry(model).or_default().clone()
-        };
-        lock.lock_owned().await
-    }
-
     /// Returns what a migration has made of its model.
     async fn copy(self: &Arc<Self>, mid: MigrationId) -> Result<Option<Copy>, ControllerError> {
         let inner = self.clone();

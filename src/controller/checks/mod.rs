@@ -19,7 +19,13 @@ use modelferry_protocol::plan::{Finding, Level};
 /// Complaints of one check that are named each; a model of a thousand machines can have a thousand.
 const NAMED_MAX: usize = 10;
 
-fn finding(level: Level, check: &str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
+/// Makes a finding. `fix`: what mends it; empty where nothing has to be.
+pub(in crate::controller) fn finding(
+    level: Level,
+    check: &str,
+    text: impl Into<String>,
+    fix: impl Into<String>,
+) -> Finding {
     Finding { level, check: Text::cut(check), text: Text::cut(text), fix: Text::cut(fix) }
 }
 

@@ -3,23 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use modelferry_protocol::codec::Text;
 use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 use serde_json::{Value, json};
 
-use super::Inner;
 use super::connection::CallError;
-use crate::controller::checks::cut;
+use super::{Inner, imported};
+use crate::controller::checks::{cut, finding};
 use crate::controller::description::Description;
 use crate::controller::port::{ControllerError, Errand};
 
 /// Versions of `Client` that are spoken: the shape of `FullStatus` is the same as far as it is read here.
 const CLIENT: &[u32] = &[6, 7, 8];
-
-fn finding(level: Level, check: &str, text: String, fix: String) -> Finding {
-    Finding { level, check: Text::cut(check), text: Text::cut(text), fix: Text::cut(fix) }
-}
 
 /// The names of what is in a model.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -128,9 +123,7 @@ impl Inner {
         errand: Errand,
         calls: &[Call],
     ) -> Result<Vec<Finding>, ControllerError> {
-        let imported = calls.iter().find_map(|call| if let Call::Import(blob) = call { Some(*blob) } else { None });
-        let imported = imported.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?;
-        let (_, told) = self.description(imported).await?;
+        let (_, told) = self.description(imported(calls)?).await?;
         let live = self.connector.live().await?;
         let show = format!("juju status -m {}:{}/{}", self.connector.name(), told.owner, told.name);
         let opened = live.model(errand.model).await;

@@ -9,11 +9,11 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
 use ring::digest;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::connection::{CallError, Live};
-use super::judge::summaries;
 use super::record::Records;
+use super::summary::{controllers_own, text};
 use super::{Inner, Juju};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
@@ -129,8 +129,7 @@ impl Inner {
 
 /// Returns the name, type and region of the cloud that the controller itself runs in.
 async fn own_cloud(live: &Live) -> Result<(String, String, String), CallError> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let own = summaries(live).await?.into_iter().find(|summary| summary["is-controller"] == true).unwrap_or_default();
+    let own = controllers_own(live).await?;
     let clouds = live.call("Cloud", CLOUD, "Clouds", json!({})).await?;
     let tag = text(&own["cloud-tag"]);
     let kind = text(&clouds["clouds"][&tag]["type"]);

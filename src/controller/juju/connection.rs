@@ -93,8 +93,7 @@ pub(super) struct Live {
 impl Live {
     /// Calls a method in the highest version of its facade that is among `known`.
     pub async fn call(&self, facade: &str, known: &[u32], method: &str, params: Value) -> Result<Value, CallError> {
-        let called = self.client.call(facade, known, method, params).await;
-        called.map_err(|error| call_error(error, &format!("{facade}.{method}")))
+        call(&self.client, facade, known, method, params).await
     }
 
     /// Returns the highest version of a facade that both ends know.
@@ -142,9 +141,13 @@ pub(super) struct ModelConnection {
 impl ModelConnection {
     /// Calls a method, as [`Live::call`] does.
     pub async fn call(&self, facade: &str, known: &[u32], method: &str, params: Value) -> Result<Value, CallError> {
-        let called = self.client.call(facade, known, method, params).await;
-        called.map_err(|error| call_error(error, &format!("{facade}.{method}")))
+        call(&self.client, facade, known, method, params).await
     }
+}
+
+async fn call(client: &Client, facade: &str, known: &[u32], method: &str, params: Value) -> Result<Value, CallError> {
+    let called = client.call(facade, known, method, params).await;
+    called.map_err(|error| call_error(error, &format!("{facade}.{method}")))
 }
 
 fn call_error(error: ClientError, call: &str) -> CallError {

@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
 use hyper::header::DATE;
-use modelferry_protocol::codec::Text;
 use modelferry_protocol::plan::{Finding, Level};
 
 use super::connection::Live;
 use super::{Juju, MIGRATION_TARGET, MODEL_MANAGER};
+use crate::controller::checks::finding;
 use crate::juju::http::UploadBody;
 
 /// How far the clocks may be apart: certificates and macaroons are judged by them.
@@ -21,10 +21,6 @@ const FACADES: [(&str, &[u32]); 5] = [
     ("Controller", &[11, 12, 13, 14]),
     ("Cloud", super::card::CLOUD),
 ];
-
-fn finding(level: Level, check: &str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { level, check: Text::cut(check), text: Text::cut(text.into()), fix: Text::cut(fix.into()) }
-}
 
 impl Juju {
     /// Checks reach, TLS, login, rights, versions, facades and clock. Changes nothing. What cannot be checked because something

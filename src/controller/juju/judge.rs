@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
-use modelferry_protocol::snapshot::{BlobRef, Call};
+use modelferry_protocol::snapshot::Call;
 use serde_json::{Map, Value, json};
 
 use super::card::CLOUD;
 use super::connection::{CallError, Live};
-use super::{Inner, MIGRATION_TARGET};
+use super::summary::{controllers_own, owner, summaries, text};
+use super::{Inner, MIGRATION_TARGET, imported};
 use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
+use crate::controller::checks::finding;
 use crate::controller::checks::target::{self, Known, Standing, Target};
 use crate::controller::port::ControllerError;
 use crate::juju::params::tag;
@@ -29,14 +30,6 @@ struct Told {
     config: EmbeddedConfig,
     users: BTreeSet<String>,
     models: Vec<Known>,
-}
-
-fn finding(level: Level, check: &str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { level, check: Text::cut(check), text: Text::cut(text.into()), fix: Text::cut(fix.into()) }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 impl Inner {
@@ -131,9 +124,10 @@ impl Inner {
         mid: Option<MigrationId>,
     ) -> Result<Vec<Known>, ControllerError> {
         let mut models = Vec::new();
+        let holders = self.holders().await?;
         for summary in summaries(live).await? {
             let Ok(uuid) = text(&summary["uuid"]).parse() else { continue };
-            let holder = self.holder(uuid).await?;
+            let holder = holders.get(&uuid).copied();
             let is_leaving = summary["migration"].is_object() || summary["status"]["status"] == "busy";
             let standing = match holder {
                 Some(of) if Some(of) == mid => Standing::Ours,
@@ -141,10 +135,7 @@ impl Inner {
                 None if is_leaving => Standing::Leaving,
                 None => Standing::Live,
             };
-            let qualifier = text(&summary["qualifier"]);
-            let owner = text(&summary["owner-tag"]);
-            let owner = tag::user_of(&owner).map_or(qualifier, str::to_owned);
-            models.push(Known { uuid, name: text(&summary["name"]), owner, standing, mid: holder });
+            models.push(Known { uuid, name: text(&summary["name"]), owner: owner(&summary), standing, mid: holder });
         }
         Ok(models)
     }
@@ -152,8 +143,7 @@ impl Inner {
     /// Tries what can be tried before the freeze: the controller's own prechecks of the description.
     pub(super) async fn rehearse(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
         let refused = |text: &str| ControllerError::Refused(text.to_owned());
-        let imported = calls.iter().find_map(|call| if let Call::Import(blob) = call { Some(*blob) } else { None });
-        let imported: BlobRef = imported.ok_or_else(|| refused("no call imports a description"))?;
+        let imported = imported(calls)?;
         if calls.iter().any(|call| matches!(call, Call::ImportEntries(blob) if blob.bytes > 0)) {
             return Err(refused(super::stage::ENTRIES));
         }
@@ -194,21 +184,11 @@ impl Inner {
         };
         add(&live.result.facades);
         // Those of agents are only told inside a model; each controller has its own.
-        let own = summaries(live).await?.into_iter().find(|summary| summary["is-controller"] == true);
-        if let Some(uuid) = own.and_then(|own| text(&own["uuid"]).parse().ok()) {
+        if let Ok(uuid) = text(&controllers_own(live).await?["uuid"]).parse() {
             add(&live.model(uuid).await?.result.facades);
         }
         Ok(json!(all))
     }
-}
-
-/// Lists all models.
-pub(super) async fn summaries(live: &Live) -> Result<Vec<Value>, CallError> {
-    let user = live.result.user_info.clone().unwrap_or_default().identity;
-    let params = json!({ "user-tag": user, "all": true });
-    let listed = live.call("ModelManager", super::MODEL_MANAGER, "ListModelSummaries", params).await?;
-    let all = listed["results"].as_array().into_iter().flatten();
-    Ok(all.map(|one| one["result"].clone()).filter(Value::is_object).collect())
 }
 
 /// Some descriptions do not tell which version the model runs; its controller's is the nearest that is known.

@@ -15,11 +15,13 @@ mod logs;
 mod outcome;
 mod record;
 mod stage;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod upload;
 mod view;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,7 +29,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
-use modelferry_protocol::snapshot::BlobRef;
+use modelferry_protocol::snapshot::{BlobRef, Call};
 use parking_lot::Mutex;
 
 use self::connection::Connector;
@@ -157,11 +159,18 @@ impl Inner {
         }
     }
 
+    /// Returns the migrations whose copies are here and not in service, by their models.
+    async fn holders(self: &Arc<Self>) -> Result<HashMap<ModelUuid, MigrationId>, ControllerError> {
+        let inner = self.clone();
+        let copies = blocking(move || inner.records.copies()).await?;
+        let held = copies.into_iter().filter(|(_, copy)| copy.activation.is_none() && !copy.gone);
+        // The first of several: migrations are read in the order of their ids.
+        Ok(held.rev().map(|(mid, copy)| (copy.model, mid)).collect())
+    }
+
     /// Returns the migration whose copy of a model is here and not in service.
     async fn holder(self: &Arc<Self>, model: ModelUuid) -> Result<Option<MigrationId>, ControllerError> {
-        let inner = self.clone();
-        let copies = blocking(move || inner.records.copies_of(model)).await?;
-        Ok(copies.into_iter().find(|(_, copy)| copy.activation.is_none() && !copy.gone).map(|(mid, _)| mid))
+        Ok(self.holders().await?.get(&model).copied())
     }
 
     /// Keeps what a migration has made; durable when this returns.
@@ -200,6 +209,14 @@ impl Inner {
         })
         .await
     }
+}
+
+/// Returns the description that the calls of a snapshot import.
+///
+/// Errors: [`ControllerError::Refused`] where none does.
+fn imported(calls: &[Call]) -> Result<BlobRef, ControllerError> {
+    let of = |call: &Call| if let Call::Import(blob) = call { Some(*blob) } else { None };
+    calls.iter().find_map(of).ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))
 }
 
 fn now_ms() -> u64 {

@@ -104,6 +104,25 @@ pub(super) struct Copy {
     pub log: BTreeMap<String, u32>,
 }
 
+impl Copy {
+    /// Makes a copy of which nothing but its import is known.
+    pub fn new(model: ModelUuid, description: Hash, facade: u32, import: Import) -> Self {
+        Self {
+            model,
+            description,
+            facade,
+            import,
+            checked: false,
+            activation: None,
+            adopted: false,
+            ended: false,
+            gone: false,
+            log_until_ms: 0,
+            log: BTreeMap::new(),
+        }
+    }
+}
+
 /// A binary that was sent to the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -131,6 +150,20 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ControllerError> {
 }
 
 impl Records {
+    /// Reads a row.
+    fn row<K: redb::Key + 'static, T: DeserializeOwned>(
+        &self,
+        table: TableDefinition<K, &[u8]>,
+        key: K::SelfType<'_>,
+    ) -> Result<Option<T>, ControllerError> {
+        self.0.with(|database| {
+            let transaction = database.begin_read().map_err(ControllerError::storage)?;
+            let table = transaction.open_table(table).map_err(ControllerError::storage)?;
+            let value = table.get(key).map_err(ControllerError::storage)?;
+            value.map(|value| from_json(value.value())).transpose()
+        })
+    }
+
     /// Opens the database in `dir`, or makes it.
     ///
     /// Errors: as [`Database::open`].
@@ -142,12 +175,7 @@ impl Records {
 
     /// Returns a fact about the controller.
     pub fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
-        self.0.with(|database| {
-            let transaction = database.begin_read().map_err(ControllerError::storage)?;
-            let table = transaction.open_table(FACTS).map_err(ControllerError::storage)?;
-            let value = table.get(name).map_err(ControllerError::storage)?;
-            value.map(|value| from_json(value.value())).transpose()
-        })
+        self.row(FACTS, name)
     }
 
     /// Keeps a fact about the controller.
@@ -162,26 +190,18 @@ impl Records {
 
     /// Returns what a migration has made.
     pub fn copy(&self, mid: MigrationId) -> Result<Option<Copy>, ControllerError> {
-        self.0.with(|database| {
-            let transaction = database.begin_read().map_err(ControllerError::storage)?;
-            let table = transaction.open_table(COPIES).map_err(ControllerError::storage)?;
-            let value = table.get(key(mid)).map_err(ControllerError::storage)?;
-            value.map(|value| from_json(value.value())).transpose()
-        })
+        self.row(COPIES, key(mid))
     }
 
-    /// Returns every copy of a model, with its migration.
-    pub fn copies_of(&self, model: ModelUuid) -> Result<Vec<(MigrationId, Copy)>, ControllerError> {
+    /// Returns every copy, with its migration.
+    pub fn copies(&self) -> Result<Vec<(MigrationId, Copy)>, ControllerError> {
         self.0.with(|database| {
             let transaction = database.begin_read().map_err(ControllerError::storage)?;
             let table = transaction.open_table(COPIES).map_err(ControllerError::storage)?;
             let mut found = Vec::new();
             for row in table.iter().map_err(ControllerError::storage)? {
                 let (mid, value) = row.map_err(ControllerError::storage)?;
-                let copy: Copy = from_json(value.value())?;
-                if copy.model == model {
-                    found.push((MigrationId(mid.value().to_be_bytes()), copy));
-                }
+                found.push((MigrationId(mid.value().to_be_bytes()), from_json(value.value())?));
             }
             Ok(found)
         })
@@ -208,12 +228,7 @@ impl Records {
 
     /// Returns what was sent of a binary.
     pub fn upload(&self, mid: MigrationId, binary: &str) -> Result<Option<Upload>, ControllerError> {
-        self.0.with(|database| {
-            let transaction = database.begin_read().map_err(ControllerError::storage)?;
-            let table = transaction.open_table(UPLOADS).map_err(ControllerError::storage)?;
-            let value = table.get((key(mid), binary)).map_err(ControllerError::storage)?;
-            value.map(|value| from_json(value.value())).transpose()
-        })
+        self.row(UPLOADS, (key(mid), binary))
     }
 
     /// Keeps how far the upload of a binary is; durable when this returns.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::ids::{Hash, ModelUuid};
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Params, Reply};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -125,19 +125,7 @@ impl Inner {
         }
         let live = self.connector.live().await?;
         let facade = live.version_of("MigrationTarget", MIGRATION_TARGET)?;
-        let copy = Copy {
-            model,
-            description: blob.hash,
-            facade,
-            import: Import::Sent { at_ms: now_ms() },
-            checked: false,
-            activation: None,
-            adopted: false,
-            ended: false,
-            gone: false,
-            log_until_ms: 0,
-            log: Default::default(),
-        };
+        let copy = Copy::new(model, blob.hash, facade, Import::Sent { at_ms: now_ms() });
         let (inner, begun) = (self.clone(), copy.clone());
         blocking(move || inner.records.begin(errand.mid, &begun)).await?;
         let params = json!({ "bytes": STANDARD.encode(&bytes), "charms": null, "tools": null, "resources": null });
@@ -341,17 +329,6 @@ impl Inner {
 
 /// What is kept of a migration that ended before its import: one that lands late is refused.
 fn never_begun(model: ModelUuid) -> Copy {
-    Copy {
-        model,
-        description: Default::default(),
-        facade: 0,
-        import: Import::Failed { cause: "the migration ended before its import".to_owned() },
-        checked: false,
-        activation: None,
-        adopted: false,
-        ended: true,
-        gone: true,
-        log_until_ms: 0,
-        log: Default::default(),
-    }
+    let import = Import::Failed { cause: "the migration ended before its import".to_owned() };
+    Copy { ended: true, gone: true, ..Copy::new(model, Hash::default(), 0, import) }
 }

@@ -9,7 +9,7 @@ use form_urlencoded::Serializer;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderName};
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::snapshot::{BlobRef, Call};
+use modelferry_protocol::snapshot::{BlobRef, Call, Resource};
 use parking_lot::Mutex;
 use ring::digest;
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use super::connection::{Live, is_passing};
 use super::record::{Copy, Step, Upload};
 use crate::controller::description::Description;
 use crate::controller::description::application::ResourceRevision;
-use crate::controller::description::wanted::{Wanted, hex};
+use crate::controller::description::wanted::hex;
 use crate::controller::port::{ControllerError, Errand};
 use crate::disk::blocking;
 use crate::juju::http::{HttpReply, UploadBody, UploadError};
@@ -94,6 +94,23 @@ fn resource<'d>(told: &'d Description, application: &str, name: &str) -> Option<
     application.resources.iter().find(|known| known.name == name).map(|known| &known.revision)
 }
 
+/// Makes the query of a resource's upload of what the description says. `what`: the resource, for people.
+fn resource_query(of: &Resource, told: &Description, what: &str) -> Result<String, ControllerError> {
+    let told = resource(told, &of.application, &of.name);
+    let told = told.ok_or_else(|| refused(format!("{what} is not named by the model description")))?;
+    let mut query = Serializer::new(String::new());
+    query.append_pair("name", &of.name).append_pair("type", &told.kind).append_pair("origin", &told.origin);
+    query.append_pair("revision", &of.revision.to_string()).append_pair("size", &told.size.to_string());
+    query.append_pair("fingerprint", &told.fingerprint);
+    // Controllers of 3.6 want a path for files; none of them looks at what it is.
+    query.append_pair("path", &of.name).append_pair("description", "");
+    if let Some(time) = nanoseconds(&told.timestamp) {
+        query.append_pair("timestamp", &time);
+    }
+    query.append_pair("application", &of.application);
+    Ok(query.finish())
+}
+
 /// Returns nanoseconds since 1970, as masters send times.
 fn nanoseconds(time: &str) -> Option<String> {
     time.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond().to_string())
@@ -131,31 +148,16 @@ impl Inner {
                     blob: binary.blob,
                 }
             }
-            Call::UploadResource(of) if !of.query.is_empty() => Request {
-                what: format!("resource {}/{}", &*of.application, &*of.name),
-                method: Method::POST,
-                path: format!("/migrate/resources?{}", &*of.query),
-                headers: vec![(CONTENT_TYPE, "application/octet-stream".to_owned())],
-                blob: of.blob,
-            },
             Call::UploadResource(of) => {
                 let what = format!("resource {}/{}", &*of.application, &*of.name);
-                let told = resource(told, &of.application, &of.name);
-                let told = told.ok_or_else(|| refused(format!("{what} is not named by the model description")))?;
-                let mut query = Serializer::new(String::new());
-                query.append_pair("name", &of.name).append_pair("type", &told.kind).append_pair("origin", &told.origin);
-                query.append_pair("revision", &of.revision.to_string()).append_pair("size", &told.size.to_string());
-                query.append_pair("fingerprint", &told.fingerprint);
-                // Controllers of 3.6 want a path for files; none of them looks at what it is.
-                query.append_pair("path", &of.name).append_pair("description", "");
-                if let Some(time) = nanoseconds(&told.timestamp) {
-                    query.append_pair("timestamp", &time);
-                }
-                query.append_pair("application", &of.application);
+                let query = match of.query.is_empty() {
+                    true => resource_query(of, told, &what)?,
+                    false => of.query.to_string(),
+                };
                 Request {
                     what,
                     method: Method::POST,
-                    path: format!("/migrate/resources?{}", query.finish()),
+                    path: format!("/migrate/resources?{query}"),
                     headers: vec![(CONTENT_TYPE, "application/octet-stream".to_owned())],
                     blob: of.blob,
                 }
@@ -239,9 +241,11 @@ impl Inner {
         let missing = blocking(move || {
             let mut missing = Vec::new();
             for wanted in told.wanted() {
-                let upload = inner.records.upload(errand.mid, &name_of(wanted))?;
+                // An upload is recorded under the name that the description's reader gives the binary.
+                let what = wanted.to_string();
+                let upload = inner.records.upload(errand.mid, &what)?;
                 if upload.is_none_or(|upload| upload.step != Step::Done) {
-                    missing.push(wanted.to_string());
+                    missing.push(what);
                 }
             }
             Ok::<_, ControllerError>(missing)
@@ -266,11 +270,6 @@ impl Inner {
         })
         .await
     }
-}
-
-/// Returns the name under which the upload of a binary is recorded.
-fn name_of(wanted: &Wanted) -> String {
-    wanted.to_string()
 }
 
 /// Reads a blob piece by piece. A blob that cannot be read breaks the request off.

@@ -3,19 +3,13 @@
 use serde_json::Value;
 
 use super::Juju;
-use super::judge::summaries;
+use super::summary::{owner, summaries, text};
 use crate::controller::embedded::view::{ControllerView, ModelDetails, ModelRow, ModelState, fingerprint};
 use crate::controller::port::ControllerError;
 use crate::controller::status::named::Named;
-use crate::juju::params::tag;
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
 
 /// Reads a line of the list of models.
 fn row(summary: &Value) -> ModelRow {
-    let owner = tag::user_of(&text(&summary["owner-tag"])).map_or_else(|| text(&summary["qualifier"]), str::to_owned);
     let count = |kind: &str| {
         let counts = summary["counts"].as_array().into_iter().flatten();
         counts.filter(|count| count["entity"] == kind).filter_map(|count| count["count"].as_u64()).sum()
@@ -25,7 +19,7 @@ fn row(summary: &Value) -> ModelRow {
     let cloud = text(&summary["cloud-tag"]);
     ModelRow {
         name: text(&summary["name"]),
-        owner,
+        owner: owner(summary),
         uuid: text(&summary["uuid"]),
         model_type: text(&summary["type"]),
         cloud: cloud.trim_start_matches("cloud-").to_owned(),

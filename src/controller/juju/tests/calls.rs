@@ -108,19 +108,7 @@ async fn half_an_import_that_the_controller_cannot_abort_is_let_go_once_it_can_r
 async fn by_version_8_a_lost_reply_to_import_is_a_failure_without_a_look_or_a_second_import() {
     let rig = Rig::start().await;
     let Call::Import(description) = rig.calls[0] else { panic!("no import first") };
-    let copy = Copy {
-        model: model(),
-        description: description.hash,
-        facade: 8,
-        import: Import::Sent { at_ms: u64::MAX },
-        checked: false,
-        activation: None,
-        adopted: false,
-        ended: false,
-        gone: false,
-        log_until_ms: 0,
-        log: Default::default(),
-    };
+    let copy = Copy::new(model(), description.hash, 8, Import::Sent { at_ms: u64::MAX });
     rig.juju.inner.records.put_copy(FIRST, &copy).unwrap();
     // It looks whole, and is not known to be.
     rig.fake().state().models.insert(MODEL.to_owned(), Stand::Importing);

@@ -13,6 +13,7 @@ use modelferry_protocol::switch::Cause;
 use super::AgentError;
 use super::alarms::{Memory, served};
 use super::control::view::ControllerView;
+use crate::clock::now_ms;
 use crate::config::{Config, ControllerConfig};
 use crate::controller::embedded::Embedded;
 use crate::controller::juju::Juju;
@@ -171,8 +172,7 @@ fn begun_anew(config: &Config, own: Pin) -> Entry {
     );
     tracing::error!("ALARM: {text}");
     let body = Body::Alarm(Alarm { peer: own, kind: AlarmKind::Journal, text: Cause::cut(text) });
-    let time_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
-    Entry { time_ms, actor: Name::cut("agent"), body }
+    Entry { time_ms: now_ms(), actor: Name::cut("agent"), body }
 }
 
 fn without_controller(config: &Config, journal: Journal, reason: String) -> Opening {

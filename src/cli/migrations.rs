@@ -4,9 +4,10 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::output::{Table, ago, now_ms};
+use super::output::{Table, ago};
 use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
+use crate::clock::now_ms;
 use crate::engine::view::{Direction, MigrationView};
 
 const HELP: Help = Help {

@@ -6,9 +6,10 @@ use serde_json::json;
 use super::exit::{self, Exit};
 use super::from::From;
 use super::help::Help;
-use super::output::{Paint, Table, ago_rfc3339, now_ms};
+use super::output::{Paint, Table, ago_rfc3339};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, Request, Response};
+use crate::clock::now_ms;
 use crate::controller::embedded::view::ModelRow;
 
 /// The owner whose models Juju names without their owner.

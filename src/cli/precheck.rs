@@ -60,7 +60,7 @@ pub(super) fn check(context: &Context, names: Vec<String>, all: bool, strict: bo
         let ended = match plan {
             Ok(Response::Plan(plan)) => {
                 if context.format == Format::Tabular {
-                    context.put(&plan_text::text(&plan, super::output::now_ms()));
+                    context.put(&plan_text::text(&plan, crate::clock::now_ms()));
                 } else {
                     trees.push(serde_json::to_value(&plan).unwrap_or_default());
                 }

@@ -8,10 +8,11 @@ use clap::Args;
 use super::aftermath::{FROZEN, Failed};
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::output::{Table, ago, byte_count, now_ms, span, utc};
+use super::output::{Table, ago, byte_count, span, utc};
 use super::{Context, client, plain};
 use crate::agent::control::view::is_freezing;
 use crate::agent::control::{Failure, Request, Response};
+use crate::clock::now_ms;
 use crate::engine::orders::local;
 use crate::engine::view::{Bytes, Direction, EventView, MigrationView, Stand};
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::exit::{self, Exit};
 use super::from::From;
 use super::help::Help;
-use super::output::{Format, ago, ago_rfc3339, now_ms};
+use super::output::{Format, ago, ago_rfc3339};
 use super::{Context, client, status};
 use crate::agent::control::view::ModelView;
 use crate::agent::control::{Failure, Request, Response};
+use crate::clock::now_ms;
 use crate::controller::status::named::Named;
 
 const HELP: Help = Help {

@@ -7,9 +7,10 @@ use clap::Subcommand;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::output::{Table, ago, byte_count, date, now_ms};
+use super::output::{Table, ago, byte_count, date};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::clock::now_ms;
 use crate::config::parse_age;
 use crate::engine::stock::{BlobView, PruneView, StoreView};
 

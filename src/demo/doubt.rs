@@ -20,7 +20,7 @@ use super::stage::Stage;
 use crate::agent::control::view::is_in_doubt;
 use crate::agent::control::wire::{read_line, write_line};
 use crate::agent::control::{RESPONSE_BYTES_MAX, Request, Response};
-use crate::cli::output::now_ms;
+use crate::clock::now_ms;
 use crate::engine::view::{MigrationView, Stand};
 
 /// How long anything here may take before the demo calls it failed.

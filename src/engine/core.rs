@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
@@ -27,6 +26,7 @@ use super::stock::Stock;
 use super::tracked::Tracked;
 use super::transfer::receive::Receiving;
 use super::transfer::share::Shares;
+use crate::clock::now_ms;
 use crate::controller::port::{Arrival, Departure};
 use crate::controller::serial::serialised;
 use crate::journal::{Journal, Witness};
@@ -86,12 +86,6 @@ pub(super) struct Core {
     halted: watch::Sender<Option<String>>,
     /// What each peer has last claimed to serve.
     claimed: Mutex<HashMap<Pin, Vec<Claim>>>,
-}
-
-/// Returns the wall clock in Unix milliseconds, for people to read.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Makes a journal entry of now.

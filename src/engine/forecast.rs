@@ -5,9 +5,10 @@ use std::time::Duration;
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::ControllerCard;
 
-use super::core::{Core, now_ms};
+use super::core::Core;
 use super::error::EngineError;
 use super::view::{Direction, FreezeView, RateView, Stand, WayBackView};
+use crate::clock::now_ms;
 use crate::config::Rate;
 use crate::controller::checks::version::Version;
 

@@ -13,12 +13,13 @@ use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Head, Profile, Terms};
 
 use super::conversation::Conversation;
-use super::core::{Core, now_ms};
+use super::core::Core;
 use super::error::EngineError;
 use super::history::History;
 use super::parcel::{self, Arriving};
 use super::tracked::Tracked;
 use super::view::KeptView;
+use crate::clock::now_ms;
 use crate::controller::backup::{Kept, Manifest, Origin};
 use crate::controller::port::ControllerError;
 use crate::link::{Peer, Session};

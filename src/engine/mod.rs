@@ -384,7 +384,7 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
     for (precopy, orders) in precopies {
         precopy::follow(core, &precopy, orders, histories.remove(&precopy.mid).unwrap_or_default());
     }
-    core.all_tracked().iter().for_each(|tracked| tracked.counted_from(core::now_ms()));
+    core.all_tracked().iter().for_each(|tracked| tracked.counted_from(crate::clock::now_ms()));
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::core::now_ms;
 use super::error::causes;
+use crate::clock::now_ms;
 use crate::config::{IN_DOUBT_AFTER_DEFAULT, PARALLEL_MAX_DEFAULT, Patches, StoreConfig};
 use crate::journal::JournalError;
 

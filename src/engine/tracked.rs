@@ -123,7 +123,7 @@ impl Tracked {
             offered: false,
             phase: None,
             in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
-            undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, super::core::now_ms())),
+            undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, crate::clock::now_ms())),
             waiting: None,
             limit: None,
             mailbox: None,
@@ -320,7 +320,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
     let note = inner.phase.clone().unwrap_or(note);
     let history = &inner.history;
     let frozen_ms = history.frozen_from_ms.map(|from| {
-        let to = history.frozen_to_ms.unwrap_or_else(super::core::now_ms);
+        let to = history.frozen_to_ms.unwrap_or_else(crate::clock::now_ms);
         to.saturating_sub(from)
     });
     MigrationView {
@@ -345,7 +345,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         undecided_ms: inner
             .undecided
             .zip(history.undecided_since_ms)
-            .map(|(undecided, since_ms)| undecided.for_ms(since_ms, super::core::now_ms())),
+            .map(|(undecided, since_ms)| undecided.for_ms(since_ms, crate::clock::now_ms())),
         in_doubt_after_ms: inner.in_doubt_after_ms,
         reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
         frozen_ms,

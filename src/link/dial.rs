@@ -13,9 +13,10 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, describe};
 use super::race::{HEAD_START, alternate, race};
-use super::registry::{canonical, unix_ms};
+use super::registry::canonical;
 use super::serve::{Served, serve};
 use super::shared::Shared;
+use crate::clock::now_ms;
 
 /// The server name for TLS. Nobody checks it, because the key identifies a peer.
 const SERVER_NAME: &str = "modelferry";
@@ -43,7 +44,7 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
                 failures = 0;
                 pause = with_jitter(shared.config.timing.backoff(failures));
             }
-            shared.registry.unreached(peer, None, unix_ms() + pause.as_millis() as u64);
+            shared.registry.unreached(peer, None, now_ms() + pause.as_millis() as u64);
             // The peer may connect first while this agent waits.
             let called = tokio::select! {
                 biased;
@@ -64,7 +65,7 @@ async fn keep_connected(shared: Arc<Shared>, peer: Pin, mut pause: Duration) {
             };
             failures = if reason.is_some() { failures + 1 } else { 0 };
             pause = with_jitter(shared.config.timing.backoff(failures));
-            shared.registry.unreached(peer, reason, unix_ms() + pause.as_millis() as u64);
+            shared.registry.unreached(peer, reason, now_ms() + pause.as_millis() as u64);
         }
     };
     tokio::select! {

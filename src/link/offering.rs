@@ -14,8 +14,8 @@ use super::dial;
 use super::offers::Outcome;
 use super::pair::PairError;
 use super::peers::{Peer, called_from};
-use super::registry::unix_ms;
 use super::shared::Shared;
+use crate::clock::now_ms;
 
 /// Maximum size of each message of a pairing, bytes.
 pub(super) const PAIR_BYTES_MAX: usize = 1024;
@@ -62,7 +62,7 @@ async fn answer(shared: &Shared, connection: &Connection) -> Result<Peer, Refusa
     };
     let name = name.unwrap_or_else(|| request.name.to_string());
     let addresses = called_from(connection.quic.remote_address(), request.port);
-    let peer = Peer { name, pin, addresses, learned: Vec::new(), paired_ms: unix_ms() };
+    let peer = Peer { name, pin, addresses, learned: Vec::new(), paired_ms: now_ms() };
     pin_peer(shared, &peer).await.map_err(|error| match error {
         PairError::Name(error) => Refusal(CloseCode::PairName, error.to_string()),
         other => Refusal(CloseCode::PairNotSaved, other.to_string()),

@@ -16,8 +16,8 @@ use super::dial::{self, DialError};
 use super::offering::{PAIR_BYTES_MAX, exporter, pin_peer};
 use super::peers::{BadPeerName, Peer, PeersError, check_peer_name};
 use super::race::alternate;
-use super::registry::unix_ms;
 use super::shared::Shared;
+use crate::clock::now_ms;
 
 /// A failed pairing or unpairing. The text says what to type next.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +181,7 @@ async fn prove(
     }
     let name = name.unwrap_or_else(|| response.name.to_string());
     let peer =
-        Peer { name, pin: offering, addresses: vec![address.to_owned()], learned: Vec::new(), paired_ms: unix_ms() };
+        Peer { name, pin: offering, addresses: vec![address.to_owned()], learned: Vec::new(), paired_ms: now_ms() };
     pin_peer(shared, &peer).await?;
     Ok(peer)
 }

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use modelferry_protocol::ids::Pin;
 use parking_lot::{Mutex, MutexGuard};
@@ -16,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::close::CloseCode;
 use super::connection::Connection;
 use super::session::Session;
+use crate::clock::now_ms;
 
 /// The reason shown before the first dial of a peer.
 pub const NOT_YET: &str = "not connected yet";
@@ -42,11 +42,6 @@ impl PeerState {
             Self::Down { .. } => None,
         }
     }
-}
-
-/// Returns the wall clock in Unix milliseconds, for display.
-pub(super) fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// The decision about a new connection.
@@ -78,7 +73,7 @@ struct Slot {
 
 impl Slot {
     fn new(reason: &str) -> Self {
-        let down = PeerState::Down { since_ms: unix_ms(), reason: reason.to_owned(), next_try_ms: None };
+        let down = PeerState::Down { since_ms: now_ms(), reason: reason.to_owned(), next_try_ms: None };
         let (state, held) = (watch::Sender::new(down), watch::Sender::new(false));
         Self { state, kept: None, held, dialler: None, hurry: Arc::default(), reached: None, seen: None }
     }
@@ -87,7 +82,7 @@ impl Slot {
         self.state.send_modify(|state| {
             let since_ms = match state {
                 PeerState::Down { since_ms, .. } => *since_ms,
-                PeerState::Up(_) => unix_ms(),
+                PeerState::Up(_) => now_ms(),
             };
             *state = PeerState::Down { since_ms, reason, next_try_ms: None };
         });

@@ -1,12 +1,13 @@
 //! Migrations: begun, watched, aborted, shown. What is decided about them is the engine's.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use modelferry_protocol::ids::ModelUuid;
 
 use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
+use crate::clock::now_ms;
 use crate::config::Rate;
 use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
 use crate::engine::view::{MigrationView, Stand};
@@ -14,11 +15,6 @@ use crate::engine::{EngineError, MigrateOptions, When};
 
 /// How often a watcher hears something, so that one that hung up is noticed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Returns the present, Unix milliseconds, for people.
-pub(super) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
 
 fn is_at_rest(view: &MigrationView) -> bool {
     view.ended_ms.is_some()

@@ -166,7 +166,7 @@ impl Desk {
         let controller = self.own_view().await?;
         // A real controller that is not reached is told so by its own line.
         let models = self.local.models().await.unwrap_or_default();
-        let now = super::migrations::now_ms();
+        let now = crate::clock::now_ms();
         let mut migrations = self.engine()?.migrations();
         let failed = failed_of_late(&migrations, &models, now);
         migrations.retain(|view| view.ended_ms.is_none());

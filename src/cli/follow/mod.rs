@@ -9,10 +9,11 @@ use display::Display;
 
 use super::client::{self, Client, deadline};
 use super::exit::Exit;
-use super::output::{Format, byte_count, now_ms, span, utc};
+use super::output::{Format, byte_count, span, utc};
 use super::{Context, checklist, doubt, plain};
 use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::clock::now_ms;
 use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
 
 /// How long an agent that went away may take to come back: systemd restarts it within seconds.

@@ -14,7 +14,7 @@ pub use paint::{Paint, painted};
 pub use sink::Sink;
 pub use table::Table;
 pub use text::{byte_count, plain};
-pub use time::{ago, ago_rfc3339, clock, date, now_ms, span, utc};
+pub use time::{ago, ago_rfc3339, clock, date, span, utc};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -1,13 +1,8 @@
 //! Times as Juju prints them.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
-
-/// Returns the present, Unix milliseconds.
-pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
 
 /// Tells how long before `now_ms` a time was, both Unix milliseconds: `21 seconds ago`; after a day, its date.
 pub fn ago(time_ms: u64, now_ms: u64) -> String {

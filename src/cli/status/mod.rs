@@ -19,10 +19,11 @@ use clap::Args;
 use super::exit::{self, Exit};
 use super::from::From;
 use super::help::Help;
-use super::output::{Format, now_ms};
+use super::output::Format;
 use super::{Context, client};
 use crate::agent::control::view::StatusView;
 use crate::agent::control::{Failure, Request, Response};
+use crate::clock::now_ms;
 use crate::config::parse_duration;
 use model::Sections;
 

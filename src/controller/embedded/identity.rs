@@ -5,9 +5,10 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use super::database::Controller;
-use super::record::{ModelRecord, State, Summary, now_ms, text};
+use super::record::{ModelRecord, State, Summary, text};
 use super::users::{ADMIN, UserRecord};
 use super::view::Access;
+use crate::clock::now_ms;
 use crate::config::EmbeddedConfig;
 use crate::controller::port::ControllerError;
 use crate::juju::tls::{Authority, first_certificate};

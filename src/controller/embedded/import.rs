@@ -8,9 +8,10 @@ use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 
 use super::intake::Intake;
 use super::logs;
-use super::record::{ModelRecord, State, Summary, now_ms};
+use super::record::{ModelRecord, State, Summary};
 use super::view::Imported;
 use super::{Embedded, Inner};
+use crate::clock::now_ms;
 use crate::controller::backup::ENTRIES_FILE;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, DescriptionError, read_bytes};

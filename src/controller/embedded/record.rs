@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::users::ModelAccess;
 use super::view::ModelState;
+use crate::clock::now_ms;
 use crate::controller::description::{Description, ModelKind};
 use crate::controller::status::file;
 pub(super) use crate::controller::text;
@@ -265,9 +266,4 @@ impl ModelRecord {
             State::Staged { .. } => ModelState::Staged,
         }
     }
-}
-
-/// Returns the time, Unix milliseconds.
-pub(super) fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
 }

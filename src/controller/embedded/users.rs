@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Embedded;
 use super::password::{PasswordHash, check_strength};
-use super::record::now_ms;
 use super::view::{Access, UserView};
+use crate::clock::now_ms;
 use crate::controller::port::ControllerError;
 
 /// The user that every controller begins with.

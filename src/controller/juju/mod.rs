@@ -24,7 +24,7 @@ mod view;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
@@ -217,9 +217,4 @@ impl Inner {
 fn imported(calls: &[Call]) -> Result<BlobRef, ControllerError> {
     let of = |call: &Call| if let Call::Import(blob) = call { Some(*blob) } else { None };
     calls.iter().find_map(of).ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

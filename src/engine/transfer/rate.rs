@@ -5,8 +5,9 @@ use std::time::Instant;
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::{TransferError, send};
+use crate::clock::now_ms;
 use crate::engine::conversation::Conversation;
-use crate::engine::core::{Core, now_ms};
+use crate::engine::core::Core;
 use crate::engine::tracked::Tracked;
 use crate::link::Urgency;
 use crate::store::Rate;

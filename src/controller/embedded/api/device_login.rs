@@ -14,10 +14,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::super::record::now_ms;
 use super::Api;
 use super::bakery::user_of_session;
 use super::local_login::read_form;
+use crate::clock::now_ms;
 use crate::juju::http::{HttpReply, HttpRequest};
 use crate::juju::params::admin::DeviceLogin;
 use crate::juju::rpc::{ErrorCode, RpcError};

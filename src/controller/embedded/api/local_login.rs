@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::record::now_ms;
 use super::Api;
 use super::bakery::{Bakery, decode, user_of, user_of_caveat, wrapped};
+use crate::clock::now_ms;
 use crate::controller::port::ControllerError;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead};
 use crate::juju::params::admin::LoginResult;

@@ -112,6 +112,46 @@ pub(crate) fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Declares an enum each of whose variants is the body of a frame of its own kind. A number is never used again.
+macro_rules! frame_enum {
+    (
+        $(#[$meta:meta])*
+        pub enum $enum:ident { $( $(#[$variant_meta:meta])* $kind:literal = $name:ident ( $body:ty ) ),+ $(,)? }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum $enum { $( $(#[$variant_meta])* $name($body) ),+ }
+
+        impl $enum {
+            /// Wire number and name of every kind, for the specification's test.
+            pub const KINDS: &'static [(u8, &'static str)] = &[ $( ($kind, stringify!($name)) ),+ ];
+
+            /// Returns the kind's name.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$name(_) => stringify!($name) ),+ }
+            }
+
+            /// Encodes it as one frame.
+            pub fn to_frame(&self) -> Vec<u8> {
+                match self { $( Self::$name(body) => crate::frame::frame($kind, &crate::codec::encode(body)) ),+ }
+            }
+
+            /// Decodes a frame's body.
+            ///
+            /// Errors: [`FrameError`](crate::frame::FrameError).
+            pub fn from_body(kind: u8, body: &[u8]) -> Result<Self, crate::frame::FrameError> {
+                match kind {
+                    $( $kind => crate::codec::decode(body)
+                        .map(Self::$name)
+                        .map_err(|source| crate::frame::FrameError::Body { kind: stringify!($name), source }), )+
+                    other => Err(crate::frame::FrameError::UnknownKind(other)),
+                }
+            }
+        }
+    };
+}
+pub(crate) use frame_enum;
+
 impl ChunkHeader {
     /// Makes the header of `chunks`, ascending places of one page; at least one.
     pub fn of(handle: Handle, page: u32, chunks: &[u32], wire_bytes: u32, encoding: Encoding) -> Self {

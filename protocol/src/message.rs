@@ -2,8 +2,8 @@
 //!
 //! Each is the body of one frame: [`crate::frame`].
 
-use crate::codec::{Bounded, Bytes, Decode, Encode, Text, decode, encode};
-use crate::frame::frame;
+use crate::codec::{Bounded, Bytes, Decode, Encode, Text};
+use crate::frame::frame_enum;
 pub use crate::frame::{ChunkHeader, Encoding, FRAME_VERSION, FrameError, FrameHeader, KIND_CHUNK};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid};
 use crate::limits::*;
@@ -164,95 +164,63 @@ pub struct Told {
     pub answer: Answer,
 }
 
-macro_rules! messages {
-    ($( $(#[$meta:meta])* $kind:literal = $name:ident ( $body:ty ) ),+ $(,)?) => {
-        /// A control message.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum Message { $( $(#[$meta])* $name($body) ),+ }
+frame_enum! {
+    /// A control message.
+    pub enum Message {
+        /// Both ways, first on the control stream.
+        0x01 = Hello(Hello),
+        /// Both ways: a question.
+        0x03 = Ask(Ask),
+        /// Both ways: its answer.
+        0x04 = Told(Told),
+        /// Both ways, first after Hello and after every record that the peer shares: journals and owners.
+        0x05 = Claims(Claims),
 
-        impl Message {
-            /// Wire number and name of every kind, for the specification's test.
-            pub const KINDS: &'static [(u8, &'static str)] = &[ $( ($kind, stringify!($name)) ),+ ];
+        /// Both ways: the answer to the question of this id is not waited for any more. Of the feature `relay`.
+        0x06 = Cancel(u64),
 
-            /// Returns the kind's name.
-            pub fn name(&self) -> &'static str {
-                match self { $( Self::$name(_) => stringify!($name) ),+ }
-            }
+        /// Source to target: a model is offered.
+        0x10 = Offer(Offer),
+        /// Target to source: the offer stands; bytes arrive, or the copy is being staged.
+        0x11 = Progress(Switch),
+        /// Source to target: this is handed over; vote on it.
+        0x12 = Seal(Sealed),
+        /// Target to source: the vote.
+        0x13 = Prepared(Vote),
+        /// Source to target: decided, the model is yours.
+        0x14 = Commit(Commit),
+        /// Target to source: the model is live here.
+        0x15 = Activated(Activated),
+        /// Source to target: heard that; no need to repeat it.
+        0x16 = Finished(Switch),
+        /// Source to target: decided, the model stays.
+        0x17 = Abort(End),
+        /// Target to source: nothing is left here; the token is given back.
+        0x18 = Dropped(End),
+        /// Source to target: this journal cannot know; decides nothing.
+        0x19 = Unknown(Switch),
+        /// Target to source: the offer is not accepted; decides nothing.
+        0x1a = Refused(End),
+        /// Source to target: perform this call that stages, as soon as you hold its blob.
+        0x1b = Stage(Stage),
+        /// Target to source: what came of it.
+        0x1c = Staged(Staged),
 
-            /// Encodes the message as one frame.
-            pub fn to_frame(&self) -> Vec<u8> {
-                match self { $( Self::$name(body) => frame($kind, &encode(body)) ),+ }
-            }
-
-            /// Decodes a frame's body.
-            ///
-            /// Errors: [`FrameError`].
-            pub fn from_body(kind: u8, body: &[u8]) -> Result<Self, FrameError> {
-                match kind {
-                    $( $kind => decode(body)
-                        .map(Self::$name)
-                        .map_err(|source| FrameError::Body { kind: stringify!($name), source }), )+
-                    other => Err(FrameError::UnknownKind(other)),
-                }
-            }
-        }
-    };
-}
-
-messages! {
-    /// Both ways, first on the control stream.
-    0x01 = Hello(Hello),
-    /// Both ways: a question.
-    0x03 = Ask(Ask),
-    /// Both ways: its answer.
-    0x04 = Told(Told),
-    /// Both ways, first after Hello and after every record that the peer shares: journals and owners.
-    0x05 = Claims(Claims),
-
-    /// Both ways: the answer to the question of this id is not waited for any more. Of the feature `relay`.
-    0x06 = Cancel(u64),
-
-    /// Source to target: a model is offered.
-    0x10 = Offer(Offer),
-    /// Target to source: the offer stands; bytes arrive, or the copy is being staged.
-    0x11 = Progress(Switch),
-    /// Source to target: this is handed over; vote on it.
-    0x12 = Seal(Sealed),
-    /// Target to source: the vote.
-    0x13 = Prepared(Vote),
-    /// Source to target: decided, the model is yours.
-    0x14 = Commit(Commit),
-    /// Target to source: the model is live here.
-    0x15 = Activated(Activated),
-    /// Source to target: heard that; no need to repeat it.
-    0x16 = Finished(Switch),
-    /// Source to target: decided, the model stays.
-    0x17 = Abort(End),
-    /// Target to source: nothing is left here; the token is given back.
-    0x18 = Dropped(End),
-    /// Source to target: this journal cannot know; decides nothing.
-    0x19 = Unknown(Switch),
-    /// Target to source: the offer is not accepted; decides nothing.
-    0x1a = Refused(End),
-    /// Source to target: perform this call that stages, as soon as you hold its blob.
-    0x1b = Stage(Stage),
-    /// Target to source: what came of it.
-    0x1c = Staged(Staged),
-
-    /// Source to target: a blob.
-    0x20 = BlobOffer(BlobOffer),
-    /// Target to source: how much of it is known.
-    0x21 = BlobState(BlobState),
-    /// Source to target: a page of its manifest.
-    0x22 = BlobPage(BlobPage),
-    /// Target to source: chunks of a page that are to be sent.
-    0x23 = Need(Chunks),
-    /// Target to source: chunks of a page that are durable now.
-    0x24 = Held(Chunks),
-    /// Target to source: the whole blob is proven and durable.
-    0x25 = BlobDone(Handle),
-    /// Target to source: no chunks for now, or again.
-    0x26 = Hold(Hold),
+        /// Source to target: a blob.
+        0x20 = BlobOffer(BlobOffer),
+        /// Target to source: how much of it is known.
+        0x21 = BlobState(BlobState),
+        /// Source to target: a page of its manifest.
+        0x22 = BlobPage(BlobPage),
+        /// Target to source: chunks of a page that are to be sent.
+        0x23 = Need(Chunks),
+        /// Target to source: chunks of a page that are durable now.
+        0x24 = Held(Chunks),
+        /// Target to source: the whole blob is proven and durable.
+        0x25 = BlobDone(Handle),
+        /// Target to source: no chunks for now, or again.
+        0x26 = Hold(Hold),
+    }
 }
 
 impl Message {

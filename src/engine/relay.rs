@@ -14,7 +14,7 @@ use modelferry_protocol::plan::{Answer, Payload, Question, Relayed, Verbatim};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::stream::Open;
 use modelferry_protocol::switch::target::{TargetRecord, TargetState};
-use modelferry_protocol::switch::{Head, Profile};
+use modelferry_protocol::switch::{Head, Profile, Terms};
 use modelferry_protocol::version::Feature;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
@@ -26,7 +26,7 @@ use super::history::History;
 use super::parcel::{self, Arriving};
 use super::reach::Reach;
 use super::tracked::Tracked;
-use super::transfer::send;
+use super::transfer::{TransferError, send};
 use crate::controller::port::{Said, VerbatimCall};
 use crate::link::{ByteStream, IncomingStream, Session, StreamInbox};
 
@@ -35,21 +35,31 @@ const PIPE_BYTES: usize = 64 << 10;
 /// The methods that are never relayed, of the facade `MigrationTarget`.
 const OWNERSHIP: [&str; 4] = ["Import", "Activate", "AdoptResources", "Abort"];
 
-/// Returns what blobs are offered and taken in under, which is no migration.
-fn exchange(core: &Core, session: &Session, id: MigrationId, model: ModelUuid) -> (Head, Arc<Tracked>) {
+/// Names an exchange, which is no migration: blobs are offered and taken in under it.
+fn exchange(core: &Core, session: &Session, id: MigrationId, model: ModelUuid) -> (Terms, Standing) {
     let (peer, journal) = (session.peer(), core.parts.journal.id());
     let head = Head { mid: id, model, epoch_to: 0, peer, journal, profile: Profile::Gateway };
-    let record = TargetRecord { head, state: TargetState::Receiving };
     let terms = parcel::terms(id, model, Name::default(), Name::default());
-    let tracked = Tracked::new(terms, core.parts.link.pin(), peer, Standing::Target(record), History::default());
-    (head, tracked)
+    (terms, Standing::Target(TargetRecord { head, state: TargetState::Receiving }))
+}
+
+/// Offers the blobs of an exchange.
+async fn offer(
+    core: &Core,
+    conversation: &Conversation,
+    id: MigrationId,
+    model: ModelUuid,
+    blobs: &[BlobRef],
+) -> Result<(), TransferError> {
+    let session = &conversation.session;
+    let (terms, standing) = exchange(core, session, id, model);
+    let tracked = Tracked::new(terms, core.parts.link.pin(), session.peer(), standing, History::default());
+    send::send(core, conversation, &tracked, blobs).await
 }
 
 fn arriving(core: &Arc<Core>, session: &Session, id: MigrationId, model: ModelUuid) -> Result<Arriving, String> {
-    let (head, _) = exchange(core, session, id, model);
-    let record = TargetRecord { head, state: TargetState::Receiving };
-    let terms = parcel::terms(id, model, Name::default(), Name::default());
-    Arriving::begin(core, session, terms, Standing::Target(record), Vec::new(), |_| false)
+    let (terms, standing) = exchange(core, session, id, model);
+    Arriving::begin(core, session, terms, standing, Vec::new(), |_| false)
 }
 
 /// Returns bytes as they travel: in the frame if they fit, else as a blob in the store.
@@ -120,8 +130,7 @@ pub async fn answer(
     };
     Core::say(&session, Message::Told(Told { id, answer })).await;
     if !blobs.is_empty() {
-        let (_, tracked) = exchange(&core, &session, call.id, call.model);
-        if let Err(error) = send::send(&core, &conversation, &tracked, &blobs).await {
+        if let Err(error) = offer(&core, &conversation, call.id, call.model, &blobs).await {
             tracing::warn!(peer = %session.peer_name(), "a reply could not be sent: {error}");
         }
     }
@@ -208,8 +217,7 @@ impl Engine {
         let (facade, method) = (Name::cut(call.facade), Name::cut(call.method));
         let verbatim = Verbatim { id, model: call.model, facade, version: call.version, method, params };
         let mut answer = std::pin::pin!(conversation.ask_cancellable(Question::Relay(Box::new(verbatim))));
-        let (_, tracked) = exchange(core, &session, id, call.model);
-        let mut sending = std::pin::pin!(send::send(core, &conversation, &tracked, &given));
+        let mut sending = std::pin::pin!(offer(core, &conversation, id, call.model, &given));
         let mut sent = given.is_empty();
         let answer = loop {
             tokio::select! {
@@ -223,14 +231,13 @@ impl Engine {
             }
         };
         match answer {
-            Answer::Relayed(relayed) => match *relayed {
-                Relayed::Response(payload) => {
-                    unpacked(core, payload, &mut arriving).await.map(Said::Response).map_err(failed)
-                }
-                Relayed::Error(payload) => {
-                    unpacked(core, payload, &mut arriving).await.map(Said::Error).map_err(failed)
-                }
-            },
+            Answer::Relayed(relayed) => {
+                let (payload, said): (_, fn(Vec<u8>) -> Said) = match *relayed {
+                    Relayed::Response(payload) => (payload, Said::Response),
+                    Relayed::Error(payload) => (payload, Said::Error),
+                };
+                unpacked(core, payload, &mut arriving).await.map(said).map_err(failed)
+            }
             Answer::Failed(text) => Err(failed(text.into_string())),
             _ => Err(failed("it answered another question".to_owned())),
         }

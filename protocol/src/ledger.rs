@@ -328,6 +328,11 @@ impl Ledger {
         self.conflicts.values()
     }
 
+    /// Reports whether a model was met live on both sides, and is frozen here since.
+    pub fn in_conflict(&self, model: ModelUuid) -> bool {
+        self.conflicts().any(|conflict| conflict.model == model)
+    }
+
     /// Returns the last alarm of each kind about each peer, oldest first, without those that were acknowledged.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.alarms.iter()

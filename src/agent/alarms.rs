@@ -239,7 +239,7 @@ fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView
         .models
         .values()
         .filter(|held| held.mid.is_some_and(|mid| ledger.standing(mid).is_none()))
-        .filter(|held| !ledger.conflicts().any(|conflict| conflict.model == held.uuid))
+        .filter(|held| !ledger.in_conflict(held.uuid))
         .map(|held| format!("\"{}\" ({})", held.path, held.uuid))
         .collect();
     if !orphans.is_empty() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::real::{Real, open_file};
 use super::{Medium, MediumFile, Open};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// The faults to inject. All counts start when the plan is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,29 +76,29 @@ impl Faults {
 
     /// Replaces the plan and resets all counts.
     pub fn set(&self, plan: FaultPlan) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         *state = State { plan, unsynced: std::mem::take(&mut state.unsynced), ..State::default() };
     }
 
     /// Returns the number of effects since the plan was set.
     pub fn effects(&self) -> u64 {
-        self.lock().effects
+        self.state.lock().effects
     }
 
     /// Returns the number of syncs since the plan was set.
     pub fn syncs(&self) -> u64 {
-        self.lock().syncs
+        self.state.lock().syncs
     }
 
     /// Returns the bytes written since the plan was set. Overwritten bytes count again.
     pub fn bytes_written(&self) -> u64 {
-        self.lock().bytes_written
+        self.state.lock().bytes_written
     }
 
     /// Undoes unsynced changes, as a power cut does. A write survives if `kept` returns true for its position, counted
     /// from the last unsynced change: a disk may write in any order. Call this after all files are closed.
     pub fn power_cut(&self, kept: impl Fn(usize) -> bool) -> io::Result<()> {
-        let unsynced = std::mem::take(&mut self.lock().unsynced);
+        let unsynced = std::mem::take(&mut self.state.lock().unsynced);
         for change in unsynced.iter().rev() {
             change.file.write_all_at(&change.before, change.offset)?;
             change.file.set_size(change.size_before)?;
@@ -111,13 +111,9 @@ impl Faults {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Counts an effect, also if it fails.
     fn effect(&self) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.effect()
     }
 }
@@ -188,11 +184,11 @@ impl Medium for Faults {
     }
 
     fn sync_dir(&self, _path: &Path) -> io::Result<()> {
-        self.lock().sync()
+        self.state.lock().sync()
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        let planned = self.lock().plan.free_bytes;
+        let planned = self.state.lock().plan.free_bytes;
         planned.map_or_else(|| Real.free_bytes(path), Ok)
     }
 }
@@ -222,14 +218,14 @@ impl MediumFile for FaultyFile {
     }
 
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        match self.faults.lock().plan.fail_reads {
+        match self.faults.state.lock().plan.fail_reads {
             Some(kind) => Err(kind.into()),
             None => MediumFile::read_at(&self.file, offset, bytes),
         }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = self.faults.lock();
+        let mut state = self.faults.state.lock();
         let fate = state.write(bytes.len())?;
         let count = match fate {
             Fate::Whole => bytes.len(),
@@ -247,7 +243,7 @@ impl MediumFile for FaultyFile {
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
-        let mut state = self.faults.lock();
+        let mut state = self.faults.state.lock();
         state.effect()?;
         let growth = bytes.saturating_sub(self.file.size()?);
         // The write that follows takes the space.
@@ -258,7 +254,7 @@ impl MediumFile for FaultyFile {
     }
 
     fn set_size(&self, bytes: u64) -> io::Result<()> {
-        let mut state = self.faults.lock();
+        let mut state = self.faults.state.lock();
         state.effect()?;
         if let Some((from, kind)) = state.plan.fail_writes
             && state.writes >= from
@@ -272,7 +268,7 @@ impl MediumFile for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.faults.lock();
+        let mut state = self.faults.state.lock();
         // Skip the real sync: `power_cut` decides what survives, and tests sync thousands of times.
         state.sync()?;
         // A sync covers all handles on the same file.

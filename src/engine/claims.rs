@@ -185,8 +185,7 @@ async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &Claims, first:
     let mut frozen = Vec::new();
     for claim in claims.claims.iter().filter(|claim| claim.live) {
         let (own, known) = core.parts.journal.ledger(|ledger| {
-            let in_conflict = ledger.conflicts().any(|conflict| conflict.model == claim.model);
-            (ledger.epoch(claim.model), in_conflict || ledger.busy(claim.model).is_some())
+            (ledger.epoch(claim.model), ledger.in_conflict(claim.model) || ledger.busy(claim.model).is_some())
         });
         if known || (own, core.parts.link.pin()) >= (claim.epoch, peer) {
             continue;

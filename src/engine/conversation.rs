@@ -73,10 +73,6 @@ impl Conversation {
         Self { session, handles, asks, waiting: Mutex::default(), takers, sending: watch::Sender::default() }
     }
 
-    fn waiting(&self) -> parking_lot::MutexGuard<'_, Waiting> {
-        self.waiting.lock()
-    }
-
     /// Asks the peer and waits for its answer.
     ///
     /// Errors: [`SessionClosed`] if the connection ends first.
@@ -88,7 +84,7 @@ impl Conversation {
     async fn ask_as(&self, id: u64, question: Question) -> Result<Answer, SessionClosed> {
         let (tell, told) = oneshot::channel();
         {
-            let mut waiting = self.waiting();
+            let mut waiting = self.waiting.lock();
             if !waiting.over {
                 waiting.asked.insert(id, tell);
             }
@@ -109,7 +105,7 @@ impl Conversation {
 
     /// Hands the answer to whoever asked. One that nobody waits for is dropped.
     pub fn told(&self, id: u64, answer: Answer) {
-        if let Some(tell) = self.waiting().asked.remove(&id) {
+        if let Some(tell) = self.waiting.lock().asked.remove(&id) {
             let _ = tell.send(answer);
         }
     }
@@ -164,7 +160,7 @@ impl Conversation {
     /// Returns a number for a blob that is not used yet on this connection.
     pub fn number(&self, feedback: &mpsc::Sender<Message>) -> Handle {
         let handle = self.handles.fetch_add(1, Relaxed);
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         if !waiting.over {
             waiting.senders.insert(handle, feedback.clone());
         }
@@ -173,12 +169,12 @@ impl Conversation {
 
     /// Forgets a number: nothing more is expected about its blob.
     pub fn forget(&self, handle: Handle) {
-        self.waiting().senders.remove(&handle);
+        self.waiting.lock().senders.remove(&handle);
     }
 
     /// Hands a message about the blob `handle` to its sender. One that nobody waits for is dropped.
     pub async fn feed(&self, handle: Handle, message: Message) {
-        let sender = self.waiting().senders.get(&handle).cloned();
+        let sender = self.waiting.lock().senders.get(&handle).cloned();
         if let Some(sender) = sender {
             let _ = sender.send(message).await;
         }
@@ -186,7 +182,7 @@ impl Conversation {
 
     /// Hands a message to all who are sending.
     pub async fn feed_all(&self, message: Message) {
-        let senders: Vec<_> = self.waiting().senders.values().cloned().collect();
+        let senders: Vec<_> = self.waiting.lock().senders.values().cloned().collect();
         let mut told: Vec<mpsc::Sender<Message>> = Vec::new();
         for sender in senders {
             if !told.iter().any(|other| other.same_channel(&sender)) {
@@ -198,7 +194,7 @@ impl Conversation {
 
     /// Ends it: whoever still waits learns that nothing will come.
     pub fn end(&self) {
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         waiting.over = true;
         waiting.senders.clear();
         waiting.asked.clear();

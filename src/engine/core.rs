@@ -11,7 +11,7 @@ use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Terms;
 use modelferry_protocol::switch::source::SourceState;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::conversation::Conversation;
@@ -116,24 +116,20 @@ impl Core {
         }
     }
 
-    fn migrations(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
-        self.migrations.lock()
-    }
-
     /// Follows a migration, or a pre-copy, from now on.
     pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Tracked> {
         let tracked = Tracked::new(terms, self.parts.link.pin(), peer, course, history);
         tracked.doubt_after(self.parts.settings.in_doubt_after);
-        self.migrations().insert(tracked.terms.mid, tracked.clone());
+        self.migrations.lock().insert(tracked.terms.mid, tracked.clone());
         tracked
     }
 
     pub fn tracked(&self, mid: MigrationId) -> Option<Arc<Tracked>> {
-        self.migrations().get(&mid).cloned()
+        self.migrations.lock().get(&mid).cloned()
     }
 
     pub fn all_tracked(&self) -> Vec<Arc<Tracked>> {
-        self.migrations().values().cloned().collect()
+        self.migrations.lock().values().cloned().collect()
     }
 
     /// Returns the queue of the pre-copies to a peer.
@@ -142,23 +138,19 @@ impl Core {
         precopies.entry(peer).or_insert_with(|| Queue::new(1)).clone()
     }
 
-    fn arriving(&self) -> MutexGuard<'_, BTreeMap<MigrationId, Arc<Tracked>>> {
-        self.arriving.lock()
-    }
-
     pub fn arriving_all(&self) -> Vec<Arc<Tracked>> {
-        self.arriving().values().cloned().collect()
+        self.arriving.lock().values().cloned().collect()
     }
 
     /// Takes what is offered under a copy's id from now on.
     pub fn add_arriving(&self, copy: &Arc<Tracked>) {
-        self.arriving().insert(copy.terms.mid, copy.clone());
+        self.arriving.lock().insert(copy.terms.mid, copy.clone());
     }
 
     /// Takes it no longer, and forgets what was wanted for it, unless another has come under the same id.
     pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
         let mid = copy.terms.mid;
-        let mut arriving = self.arriving();
+        let mut arriving = self.arriving.lock();
         if arriving.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
             arriving.remove(&mid);
             // Still locked: another of this id wants its blobs only once it is among them.
@@ -192,7 +184,7 @@ impl Core {
     /// Forgets what was wanted for what has ended, in case it was noted only after that; unless another has come under the
     /// same id.
     pub fn release_if_over(&self, tracked: &Tracked) {
-        let (mid, arriving) = (tracked.terms.mid, self.arriving());
+        let (mid, arriving) = (tracked.terms.mid, self.arriving.lock());
         if tracked.mailbox().is_none() && !arriving.contains_key(&mid) {
             self.release(mid);
         }
@@ -202,7 +194,7 @@ impl Core {
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
         // A pre-copy that is followed here leaves from here.
         let migration = self.tracked(id).filter(|tracked| !tracked.is_precopy());
-        migration.or_else(|| self.arriving().get(&id).cloned())
+        migration.or_else(|| self.arriving.lock().get(&id).cloned())
     }
 
     /// Tells everybody who waits for blobs that one has become complete.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::view::Bytes;
 use crate::link::Session;
@@ -71,10 +71,6 @@ impl Counters {
         self.from_ms.store(now_ms, Relaxed);
     }
 
-    fn met(&self) -> MutexGuard<'_, HashMap<Hash, Met>> {
-        self.met.lock()
-    }
-
     /// Sets the bytes of all blobs, as a connection begins: the target is going to tell what it holds of them. The rate
     /// of the one before, and of the time between, says nothing about it.
     pub fn begin(&self, total: u64) {
@@ -82,22 +78,18 @@ impl Counters {
         let held = self.held.swap(0, Relaxed);
         self.known.fetch_max(held, Relaxed);
         self.samples.lock().clear();
-        self.wire().settle();
+        self.wire.lock().settle();
         self.is_held_back.store(false, Relaxed);
-    }
-
-    fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.wire.lock()
     }
 
     /// Names the connection that what is counted from now on goes over.
     pub fn go_over(&self, session: &Session) {
-        self.wire().over = Some((session.clone(), session.udp_tx_bytes()));
+        self.wire.lock().over = Some((session.clone(), session.udp_tx_bytes()));
     }
 
     /// Ends that: what has not left by now never will.
     pub fn gone_over(&self) {
-        self.wire().settle();
+        self.wire.lock().settle();
     }
 
     /// Notes that a limit of 0 holds bytes back.
@@ -137,12 +129,12 @@ impl Counters {
 
     /// Reports whether the target has told before what it holds of a blob.
     pub fn has_met(&self, blob: Hash) -> bool {
-        self.met().contains_key(&blob)
+        self.met.lock().contains_key(&blob)
     }
 
     /// Counts what the target holds of a blob that this migration meets for the first time: it was there before.
     pub fn meet(&self, blob: Hash, bytes_held: u64) {
-        if self.met().insert(blob, Met::default()).is_none() {
+        if self.met.lock().insert(blob, Met::default()).is_none() {
             self.add_reused(bytes_held);
         }
     }
@@ -152,7 +144,7 @@ impl Counters {
     ///
     /// `found`: bytes of it that were found here since the agent was started, as they are counted for its receivers.
     pub fn take_in(&self, blob: BlobRef, held: u64, found: u64) {
-        let before = self.met().insert(blob.hash, Met { held, found });
+        let before = self.met.lock().insert(blob.hash, Met { held, found });
         if before.is_none() {
             self.total.fetch_add(blob.bytes, Relaxed);
             self.add_reused(held);
@@ -164,7 +156,7 @@ impl Counters {
     /// Counts, on a target, bytes of a blob that have become durable. `found`: as for [`Counters::take_in`].
     pub fn took_in(&self, blob: Hash, bytes: u64, found: u64) {
         let new = {
-            let mut met = self.met();
+            let mut met = self.met.lock();
             let met = met.entry(blob).or_default();
             met.held += bytes;
             found.saturating_sub(std::mem::replace(&mut met.found, found))
@@ -176,7 +168,7 @@ impl Counters {
     /// Counts a chunk that was given to the connection: its plain bytes, and those on the wire.
     pub fn add_sent(&self, plain: u64, wire: u64) {
         let sent = self.sent.fetch_add(plain, Relaxed) + plain;
-        self.wire().given += wire;
+        self.wire.lock().given += wire;
         let now = Instant::now();
         let mut samples = self.samples.lock();
         if samples.back().is_none_or(|(at, _)| now.duration_since(*at) > Duration::from_millis(100)) {
@@ -205,7 +197,7 @@ impl Counters {
             held,
             reused: self.reused.load(Relaxed).max(unsent),
             sent,
-            sent_wire: self.wire().left(),
+            sent_wire: self.wire.lock().left(),
             rate,
             counted_from_ms: Some(self.from_ms.load(Relaxed)).filter(|from_ms| *from_ms > 0),
         }

@@ -8,7 +8,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::tracked::id_of;
 use super::{Engine, EngineError};
@@ -18,19 +18,15 @@ use super::{Engine, EngineError};
 pub struct InHand(Arc<Mutex<BTreeSet<ModelUuid>>>);
 
 impl InHand {
-    fn models(&self) -> MutexGuard<'_, BTreeSet<ModelUuid>> {
-        self.0.lock()
-    }
-
     /// Reports whether a command has the model in hand. A migration may begin only if none has, which is to be asked while
     /// nobody else can append to the journal.
     pub fn has(&self, model: ModelUuid) -> bool {
-        self.models().contains(&model)
+        self.0.lock().contains(&model)
     }
 
     /// Takes a model in hand, unless another command has it.
     fn take(&self, model: ModelUuid) -> Option<Held> {
-        self.models().insert(model).then(|| Held { of: self.clone(), model })
+        self.0.lock().insert(model).then(|| Held { of: self.clone(), model })
     }
 }
 
@@ -43,7 +39,7 @@ pub struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.of.models().remove(&self.model);
+        self.of.0.lock().remove(&self.model);
     }
 }
 
@@ -110,7 +106,7 @@ pub fn unfinished(standing: &Standing, id: &str, model: &str, peer: &str) -> Opt
 
 /// Refuses to change or delete a model that a migration or a conflict has.
 fn refuse(ledger: &Ledger, model: ModelUuid) -> Result<(), EngineError> {
-    if ledger.conflicts().any(|conflict| conflict.model == model) {
+    if ledger.in_conflict(model) {
         return Err(EngineError::InConflict(model));
     }
     let Some(mid) = ledger.busy(model) else { return Ok(()) };

@@ -7,7 +7,7 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::record::Orders;
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::Terms;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::counters::Counters;
@@ -142,13 +142,9 @@ impl Tracked {
         }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
-    }
-
     /// Says how long it may be undecided before it is shown to be in doubt.
     pub fn doubt_after(&self, patience: std::time::Duration) {
-        self.inner().in_doubt_after_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.inner.lock().in_doubt_after_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         self.publish();
     }
 
@@ -161,33 +157,33 @@ impl Tracked {
     /// Opens the mailbox of the migration's task.
     pub fn open_mailbox(&self) -> mpsc::Receiver<Event> {
         let (sender, receiver) = mpsc::channel(MAILBOX_MAX);
-        self.inner().mailbox = Some(sender);
+        self.inner.lock().mailbox = Some(sender);
         receiver
     }
 
     /// Closes it: the task has ended.
     pub fn close_mailbox(&self) {
-        self.inner().mailbox = None;
+        self.inner.lock().mailbox = None;
     }
 
     /// Returns where the migration's task listens, while it runs.
     pub fn mailbox(&self) -> Option<mpsc::Sender<Event>> {
-        self.inner().mailbox.clone()
+        self.inner.lock().mailbox.clone()
     }
 
     /// Returns its id, in Juju's form.
     pub fn id(&self) -> String {
-        self.inner().course.id(self.terms.model, self.terms.attempt)
+        self.inner.lock().course.id(self.terms.model, self.terms.attempt)
     }
 
     /// Reports whether it is a pre-copy, and no migration.
     pub fn is_precopy(&self) -> bool {
-        matches!(self.inner().course, Course::Precopy(_))
+        matches!(self.inner.lock().course, Course::Precopy(_))
     }
 
     /// Reports whether its last record leaves nothing to be done.
     pub fn is_at_rest(&self) -> bool {
-        self.inner().history.ended_ms.is_some()
+        self.inner.lock().history.ended_ms.is_some()
     }
 
     /// Returns how urgent its chunks are beside others on the same link.
@@ -198,7 +194,7 @@ impl Tracked {
     /// Takes in a new durable record.
     pub fn stand(&self, course: impl Into<Course>, history: impl FnOnce(&mut History)) {
         {
-            let mut inner = self.inner();
+            let mut inner = self.inner.lock();
             inner.course = course.into();
             inner.waiting = None;
             history(&mut inner.history);
@@ -213,24 +209,24 @@ impl Tracked {
 
     /// Notes that the target has taken the offer.
     pub fn set_offered(&self) {
-        self.inner().offered = true;
+        self.inner.lock().offered = true;
         self.publish();
     }
 
     /// Returns what operators want of it while its model is live.
     pub fn orders(&self) -> Orders {
-        self.inner().orders.clone()
+        self.inner.lock().orders.clone()
     }
 
     /// Takes in new orders, which are durable.
     pub fn set_orders(&self, orders: Orders) {
-        self.inner().orders = orders;
+        self.inner.lock().orders = orders;
         self.publish();
     }
 
     /// Says what a source whose model is live is at, where the state alone does not tell.
     pub fn set_phase(&self, phase: Option<String>) {
-        let changed = std::mem::replace(&mut self.inner().phase, phase.clone()) != phase;
+        let changed = std::mem::replace(&mut self.inner.lock().phase, phase.clone()) != phase;
         if changed {
             self.publish();
         }
@@ -238,25 +234,25 @@ impl Tracked {
 
     /// Notes how many lines of the log the target has taken.
     pub fn set_log_sent(&self, lines: u64) {
-        self.inner().after.log_sent = lines;
+        self.inner.lock().after.log_sent = lines;
         self.publish();
     }
 
     /// Notes until when the copy here is held, Unix milliseconds.
     pub fn set_reap_due(&self, due_ms: u64) {
-        self.inner().after.reap_due_ms = Some(due_ms);
+        self.inner.lock().after.reap_due_ms = Some(due_ms);
         self.publish();
     }
 
     /// Returns when the target was known to have the model, Unix milliseconds.
     pub fn handed_ms(&self) -> Option<u64> {
-        self.inner().history.handed_ms
+        self.inner.lock().history.handed_ms
     }
 
     /// Returns the same migration with counters of its own, shown to nobody.
     pub fn apart(&self) -> Self {
         let (course, history) = {
-            let inner = self.inner();
+            let inner = self.inner.lock();
             (inner.course.clone(), inner.history.clone())
         };
         Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, course, history) }
@@ -264,7 +260,7 @@ impl Tracked {
 
     /// Says what it waits for, or that it does not wait.
     pub fn set_waiting(&self, reason: Option<String>) {
-        self.inner().waiting = reason;
+        self.inner.lock().waiting = reason;
         self.publish();
     }
 
@@ -273,7 +269,7 @@ impl Tracked {
         if limit.is_some() {
             self.counters.hold_back();
         }
-        self.inner().limit = limit;
+        self.inner.lock().limit = limit;
         self.publish();
     }
 
@@ -295,7 +291,7 @@ impl Tracked {
     /// Shows what has changed since.
     pub fn publish(&self) {
         // Nobody shows something newer between the look and the word, which this would then take back.
-        let inner = self.inner();
+        let inner = self.inner.lock();
         let now = view(&self.terms, [self.own, self.peer], &inner, self.counters.bytes());
         self.view.send_if_modified(|shown| {
             let changed = *shown != now;

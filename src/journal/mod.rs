@@ -69,7 +69,8 @@ struct State {
     chain: Hash,
     /// File offset of the next record.
     end: u64,
-    /// Set after a failure that leaves the file content in doubt. Every later append is refused.
+    /// Set after a failure that leaves the file content in doubt, and during a write, so that a panic leaves it set. Every
+    /// later append is refused.
     is_poisoned: bool,
 }
 
@@ -102,12 +103,12 @@ impl Journal {
 
     /// Returns the sequence of the last record; 0 if there are no records.
     pub fn sequence(&self) -> u64 {
-        self.lock().sequence
+        self.shared.state.lock().sequence
     }
 
     /// Calls `look` with the state that the durable records add up to.
     pub fn ledger<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
-        look(&self.lock().ledger)
+        look(&self.shared.state.lock().ledger)
     }
 
     /// Appends `entries` as one batch; see [`Journal::append_with`].
@@ -170,7 +171,7 @@ impl Journal {
 
     /// Reads the entries of one migration, or all entries, for display. Returns them with their sequences, ascending.
     pub fn entries(&self, mid: Option<MigrationId>) -> Result<Vec<(u64, Entry)>, JournalError> {
-        let end = self.lock().end;
+        let end = self.shared.state.lock().end;
         let path = self.shared.file.path();
         let mut content = vec![0; (end - HEADER_BYTES) as usize];
         let read = self.shared.file.read_exact_at(HEADER_BYTES, &mut content);
@@ -192,7 +193,7 @@ impl Journal {
     /// Errors: [`JournalError::Corrupt`], [`JournalError::Unreadable`], [`JournalError::Io`].
     pub fn verify(&self) -> Result<Verified, JournalError> {
         let (end, sequence, chain) = {
-            let state = self.lock();
+            let state = self.shared.state.lock();
             (state.end, state.sequence, state.chain)
         };
         let path = self.shared.file.path();
@@ -229,13 +230,8 @@ impl Journal {
         JournalError::Failed { doing, path: self.shared.file.path().to_owned(), source }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock leaves the durable state intact; a panic during a write leaves `is_poisoned` set.
-        self.shared.state.lock()
-    }
-
     fn lock_sound(&self) -> Result<MutexGuard<'_, State>, JournalError> {
-        let state = self.lock();
+        let state = self.shared.state.lock();
         if state.is_poisoned { Err(JournalError::Poisoned) } else { Ok(state) }
     }
 }

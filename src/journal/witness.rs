@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::Seen;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -74,19 +74,15 @@ impl Witness {
         Ok(Self(Arc::new(Shared { disk: disk.clone(), path: path.clone(), seen, changed })))
     }
 
-    fn table(&self) -> MutexGuard<'_, BTreeMap<Pin, Seen>> {
-        self.0.seen.lock()
-    }
-
     /// Returns the highest sequence seen of a peer's current journal.
     pub fn seen(&self, peer: Pin) -> Option<Seen> {
-        self.table().get(&peer).copied()
+        self.0.seen.lock().get(&peer).copied()
     }
 
     /// Records what a peer shows of its journal and returns the previous record. Ignores a lower sequence of the same
     /// journal, so that a rolled-back peer stays detectable.
     pub fn note(&self, peer: Pin, shown: Seen) -> Option<Seen> {
-        let mut table = self.table();
+        let mut table = self.0.seen.lock();
         let before = table.get(&peer).copied();
         if before.is_none_or(|before| before.journal != shown.journal || before.sequence < shown.sequence) {
             table.insert(peer, shown);
@@ -107,7 +103,7 @@ impl Witness {
         let row = |(peer, seen): (&Pin, &Seen)| {
             (peer.to_string(), Row { journal: seen.journal.to_string(), sequence: seen.sequence })
         };
-        let peer: BTreeMap<String, Row> = self.table().iter().map(row).collect();
+        let peer: BTreeMap<String, Row> = self.0.seen.lock().iter().map(row).collect();
         let document = Document { peers: Some(peer.len()), peer };
         let text = toml::to_string(&document).expect("names and numbers always serialize");
         let text = format!("# The last that each peer has shown of its journal.\n\n{text}");

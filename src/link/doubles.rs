@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -50,23 +50,19 @@ pub(super) struct Doubles {
 }
 
 impl Doubles {
-    fn sightings(&self) -> MutexGuard<'_, HashMap<Pin, Sightings>> {
-        self.sightings.lock()
-    }
-
     /// Reports whether connections of `peer` are refused.
     pub fn holds(&self, peer: Pin) -> bool {
-        self.sightings().get(&peer).is_some_and(|sightings| sightings.is_held)
+        self.sightings.lock().get(&peer).is_some_and(|sightings| sightings.is_held)
     }
 
     /// Refuses connections of `peer` until [`Doubles::release`].
     pub fn hold(&self, peer: Pin) {
-        self.sightings().entry(peer).or_default().is_held = true;
+        self.sightings.lock().entry(peer).or_default().is_held = true;
     }
 
     /// Accepts connections of `peer` again and clears the evidence.
     pub fn release(&self, peer: Pin) {
-        self.sightings().remove(&peer);
+        self.sightings.lock().remove(&peer);
         self.found.send_modify(|found| {
             found.remove(&peer);
         });
@@ -75,7 +71,7 @@ impl Doubles {
     /// Records that a new connection of `peer` replaces an older one dialled by the same side. Returns true if the
     /// caller should probe the older one, because another was replaced within [`WINDOW`].
     pub fn replaces(&self, peer: Pin) -> bool {
-        let (now, mut all) = (Instant::now(), self.sightings());
+        let (now, mut all) = (Instant::now(), self.sightings.lock());
         let sightings = all.entry(peer).or_default();
         let again = sightings.replaced.replace(now).is_some_and(|before| now - before < WINDOW);
         if !again {
@@ -86,7 +82,7 @@ impl Doubles {
 
     /// Records whether the replaced connection is alive. Returns whether there are two agents.
     pub fn stolen(&self, peer: Pin, lives: bool) -> bool {
-        let mut all = self.sightings();
+        let mut all = self.sightings.lock();
         let sightings = all.entry(peer).or_default();
         sightings.thefts = if lives { sightings.thefts + 1 } else { 0 };
         sightings.thefts >= THEFTS_MIN
@@ -94,7 +90,7 @@ impl Doubles {
 
     /// Records a new connection next to a live one that is kept. Returns whether there are two agents.
     pub fn doubted(&self, peer: Pin) -> bool {
-        let (now, mut all) = (Instant::now(), self.sightings());
+        let (now, mut all) = (Instant::now(), self.sightings.lock());
         let sightings = all.entry(peer).or_default();
         let again = sightings.doubted.replace(now).is_some_and(|before| now - before < WINDOW);
         sightings.doubts = if again { sightings.doubts + 1 } else { 1 };

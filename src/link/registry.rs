@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
@@ -108,12 +108,8 @@ struct Table {
 pub(super) struct Registry(Mutex<Table>);
 
 impl Registry {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock()
-    }
-
     fn with<T>(&self, pin: Pin, act: impl FnOnce(&mut Slot) -> T) -> T {
-        act(self.table().slots.entry(pin).or_insert_with(|| Slot::new("not paired")))
+        act(self.0.lock().slots.entry(pin).or_insert_with(|| Slot::new("not paired")))
     }
 
     /// Decides about a new connection. `dead`: the older connection, if it was in doubt and proved dead. Calls
@@ -126,7 +122,7 @@ impl Registry {
         dead: Option<&Connection>,
         is_pinned: impl Fn() -> bool,
     ) -> Verdict {
-        let mut table = self.table();
+        let mut table = self.0.lock();
         if !is_pinned() {
             return Verdict::Unpaired;
         }
@@ -205,7 +201,7 @@ impl Registry {
 
     /// Closes the connection to `peer` and stops dialling it.
     pub fn forget(&self, peer: Pin) {
-        if let Some(mut slot) = self.table().slots.remove(&peer) {
+        if let Some(mut slot) = self.0.lock().slots.remove(&peer) {
             if let Some(dialler) = slot.dialler.take() {
                 dialler.abort();
             }

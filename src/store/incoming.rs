@@ -13,7 +13,7 @@ use super::files::hash_file;
 use super::progress::{Phase, Progress, insert};
 use super::rows::{Manifest, Partial};
 use super::subscribers::{DurabilitySubscribers, DurabilitySubscription, union};
-use super::{BlobReader, Store, StoreError, lock};
+use super::{BlobReader, Store, StoreError};
 use crate::disk::{DiskFile, Open};
 
 /// A partially received blob. All receivers of the blob share it. After it is dropped, receiving can resume from the
@@ -69,24 +69,24 @@ impl Incoming {
 
     /// Returns the number of known pages, counted from the first.
     pub fn pages(&self) -> u32 {
-        lock(&self.progress).manifest.pages
+        self.progress.lock().manifest.pages
     }
 
     /// Reports whether the last page is known. Always true for a complete blob.
     #[cfg(test)]
     pub fn all_pages_known(&self) -> bool {
-        let progress = lock(&self.progress);
+        let progress = self.progress.lock();
         progress.phase == Phase::Finished || progress.manifest.is_whole()
     }
 
     /// Returns the number of durable bytes.
     pub fn bytes_held(&self) -> u64 {
-        lock(&self.progress).partial.held
+        self.progress.lock().partial.held
     }
 
     /// Returns the bytes copied from other blobs since this process began to receive the blob.
     pub fn bytes_reused(&self) -> u64 {
-        lock(&self.progress).reused
+        self.progress.lock().reused
     }
 
     /// Returns the chunks of a page that have not been written, durably or not.
@@ -129,7 +129,7 @@ impl Incoming {
     ///
     /// Errors: [`StoreError::Page`], [`StoreError::Full`], [`StoreError::Broken`], [`StoreError::Io`].
     pub fn add_page(&self, page: Page) -> Result<(), StoreError> {
-        let _adding = lock(&self.adding);
+        let _adding = self.adding.lock();
         let known = {
             let mut progress = self.sound()?;
             if progress.phase == Phase::Finished {
@@ -152,7 +152,7 @@ impl Incoming {
         if let Err(manifest) = known {
             let pages = std::slice::from_ref(&page);
             let manifest = self.store.inner.rows.add_pages(self.blob.hash, manifest, pages, false)?;
-            lock(&self.progress).manifest = manifest;
+            self.progress.lock().manifest = manifest;
         }
         self.reuse(&page)
     }
@@ -174,7 +174,7 @@ impl Incoming {
             };
             let is_new = !self.here(page.index)?.contains(slot.index() as usize);
             if is_new && self.write(page.index, std::slice::from_ref(slot), &plain)?.is_empty() {
-                lock(&self.progress).reused += plain.len() as u64;
+                self.progress.lock().reused += plain.len() as u64;
                 donors.insert(hash);
             }
         }
@@ -235,7 +235,7 @@ impl Incoming {
     /// Errors: [`StoreError::Full`]: the caller may retry. [`StoreError::Io`]: the bytes are in doubt; every later call
     /// returns [`StoreError::Broken`], and receiving must restart with [`Store::incoming`].
     pub fn sync(&self) -> Result<Vec<(u32, ChunkSet)>, StoreError> {
-        let _ending = lock(&self.ending);
+        let _ending = self.ending.lock();
         let Some(file) = &self.file else { return Ok(Vec::new()) };
         let taken = {
             let mut progress = self.sound()?;
@@ -247,11 +247,11 @@ impl Incoming {
         }
         if let Err(source) = file.sync() {
             // The kernel may have dropped the dirty pages, and reports a failed write-back only once.
-            lock(&self.progress).phase = Phase::Broken;
+            self.progress.lock().phase = Phase::Broken;
             return Err(StoreError::io("sync", file.path(), source));
         }
         let recorded = self.record(&taken);
-        let mut progress = lock(&self.progress);
+        let mut progress = self.progress.lock();
         let syncing = std::mem::take(&mut progress.syncing);
         match recorded {
             Ok(partial) => progress.partial = partial,
@@ -274,9 +274,9 @@ impl Incoming {
     /// Records the chunks of `taken` as held. Their bytes must be durable.
     fn record(&self, taken: &BTreeMap<u32, ChunkSet>) -> Result<Partial, StoreError> {
         let mut rows = Vec::with_capacity(taken.len());
-        let mut partial = lock(&self.progress).partial;
+        let mut partial = self.progress.lock().partial;
         for (index, set) in taken {
-            let mut progress = lock(&self.progress);
+            let mut progress = self.progress.lock();
             let known = progress.page(&self.store, self.blob.hash, *index)?;
             let mut end = known.page.offset;
             for (at, chunk) in known.page.chunks.iter().enumerate() {
@@ -296,7 +296,7 @@ impl Incoming {
 
     /// Reports whether every page is known and every chunk is durable.
     pub fn is_complete(&self) -> bool {
-        let progress = lock(&self.progress);
+        let progress = self.progress.lock();
         match progress.phase {
             Phase::Receiving => progress.manifest.is_whole() && progress.partial.held == self.blob.bytes,
             Phase::Finished => true,
@@ -309,7 +309,7 @@ impl Incoming {
     /// Errors: [`StoreError::Incomplete`]; [`StoreError::BlobMismatch`], after which all received bytes are deleted;
     /// [`StoreError::Broken`], [`StoreError::Io`].
     pub fn finish(&self) -> Result<(), StoreError> {
-        let _ending = lock(&self.ending);
+        let _ending = self.ending.lock();
         let inner = &self.store.inner;
         let phase = self.sound()?.phase;
         let Some(file) = self.file.as_ref().filter(|_| phase == Phase::Receiving) else { return Ok(()) };
@@ -319,20 +319,20 @@ impl Incoming {
         let (expected, path) = (self.blob.hash, inner.blob_path(self.blob.hash));
         let hashed = File::open(file.path()).and_then(|mut file| hash_file(&mut file));
         let actual = hashed.map_err(|source| StoreError::io("read", file.path(), source))?;
-        let _live = lock(&inner.live);
+        let _live = inner.live.lock();
         if actual != expected {
             // Every chunk matched the manifest, so the manifest is wrong. Nothing of it can be kept.
-            lock(&self.progress).phase = Phase::Broken;
+            self.progress.lock().phase = Phase::Broken;
             inner.disk.remove(file.path()).map_err(|source| StoreError::io("remove", file.path(), source))?;
             inner.rows.forget(expected)?;
             return Err(StoreError::BlobMismatch { expected, actual });
         }
         file.sync().map_err(|source| {
-            lock(&self.progress).phase = Phase::Broken;
+            self.progress.lock().phase = Phase::Broken;
             StoreError::io("sync", file.path(), source)
         })?;
         inner.disk.rename(file.path(), &path).map_err(|source| StoreError::io("make", &path, source))?;
-        lock(&self.progress).phase = Phase::Finished;
+        self.progress.lock().phase = Phase::Finished;
         match inner.rows.settle(expected) {
             // The blob is at its final path. The next start updates the rows.
             Err(error) if error.is_full() => Ok(()),
@@ -342,7 +342,7 @@ impl Incoming {
 
     /// Reports whether this still accepts chunks.
     pub(super) fn is_receiving(&self) -> bool {
-        lock(&self.progress).phase == Phase::Receiving
+        self.progress.lock().phase == Phase::Receiving
     }
 
     pub(super) fn is_of(&self, blob: BlobRef, cutter: u16) -> bool {
@@ -350,7 +350,7 @@ impl Incoming {
     }
 
     fn sound(&self) -> Result<MutexGuard<'_, Progress>, StoreError> {
-        let progress = lock(&self.progress);
+        let progress = self.progress.lock();
         if progress.phase == Phase::Broken { Err(StoreError::Broken(self.blob.hash)) } else { Ok(progress) }
     }
 }

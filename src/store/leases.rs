@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use modelferry_protocol::ids::{Hash, MigrationId};
 use parking_lot::MutexGuard;
 
-use super::{Store, StoreError, lock};
+use super::{Store, StoreError};
 
 /// All leases and all blobs wanted by migrations.
 #[derive(Default)]
@@ -109,7 +109,7 @@ impl Drop for Lease {
 
 impl Store {
     pub(super) fn lease_table(&self) -> MutexGuard<'_, LeaseTable> {
-        lock(&self.inner.lease_table)
+        self.inner.lease_table.lock()
     }
 
     /// Returns an empty lease.

@@ -81,11 +81,6 @@ struct Inner {
     lease_table: Mutex<LeaseTable>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code under these locks leaves a half-changed state behind when it panics.
-    mutex.lock()
-}
-
 impl Inner {
     fn blob_path(&self, hash: Hash) -> PathBuf {
         self.blobs.join(hash.to_string())
@@ -102,7 +97,7 @@ impl Inner {
 
     /// Reports whether a blob is being received. The returned lock keeps the answer valid.
     fn receiving(&self, hash: Hash) -> (bool, MutexGuard<'_, HashMap<Hash, Weak<Incoming>>>) {
-        let live = lock(&self.live);
+        let live = self.live.lock();
         (live.get(&hash).and_then(Weak::upgrade).is_some_and(|incoming| incoming.is_receiving()), live)
     }
 
@@ -356,7 +351,7 @@ impl Store {
         if blob.bytes > BLOB_BYTES_MAX {
             return Err(StoreError::TooLarge { bytes: blob.bytes, bytes_max: BLOB_BYTES_MAX });
         }
-        let mut live = lock(&self.inner.live);
+        let mut live = self.inner.live.lock();
         live.retain(|_, incoming| incoming.strong_count() > 0);
         if let Some(incoming) = live.get(&blob.hash).and_then(Weak::upgrade)
             && incoming.is_receiving()

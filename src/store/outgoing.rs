@@ -12,7 +12,7 @@ use modelferry_protocol::snapshot::BlobRef;
 
 use super::cut::{CUTTER, Cutting};
 use super::members::Members;
-use super::{Store, StoreError, lock};
+use super::{Store, StoreError};
 
 impl Store {
     /// Returns a page of a complete blob's manifest. Cuts it on the first call, from the end of the previous page, and
@@ -23,7 +23,7 @@ impl Store {
     pub fn page(&self, blob: BlobRef, index: u32) -> Result<Page, StoreError> {
         let rows = &self.inner.rows;
         let file = self.open_sized(blob)?;
-        let mut members = lock(&self.inner.cutting);
+        let mut members = self.inner.cutting.lock();
         let mut manifest = {
             let (receiving, _live) = self.inner.receiving(blob.hash);
             match self.manifest_of(blob, CUTTER)? {

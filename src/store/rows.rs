@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
-use super::{lock, rates, uses, versions};
+use super::{rates, uses, versions};
 use crate::disk::Disk;
 use crate::disk::database::{Database, Outcome, Schema};
 
@@ -139,11 +139,11 @@ impl Rows {
 
     /// Treats a blob as unknown until its rows can be removed.
     pub fn distrust(&self, hash: Hash) {
-        lock(&self.distrusted).insert(hash);
+        self.distrusted.lock().insert(hash);
     }
 
     pub fn manifest(&self, hash: Hash) -> Result<Option<Manifest>, StoreError> {
-        if lock(&self.distrusted).contains(&hash) {
+        if self.distrusted.lock().contains(&hash) {
             return Ok(None);
         }
         self.stored_manifest(hash)
@@ -278,7 +278,7 @@ impl Rows {
             transaction.open_table(MANIFESTS)?.remove(&hash.0)?;
             Ok(())
         })?;
-        lock(&self.distrusted).remove(&hash);
+        self.distrusted.lock().remove(&hash);
         Ok(())
     }
 

@@ -6,8 +6,6 @@ use std::sync::{Arc, Weak};
 use modelferry_protocol::manifest::ChunkSet;
 use parking_lot::Mutex;
 
-use super::lock;
-
 /// Sets of chunks, by page index.
 pub(super) type Sets = BTreeMap<u32, ChunkSet>;
 
@@ -25,12 +23,12 @@ pub struct DurabilitySubscription {
 impl DurabilitySubscription {
     /// Returns and clears the chunks, by page, that became durable since the last call, no matter who wrote them.
     pub fn take(&self) -> Vec<(u32, ChunkSet)> {
-        std::mem::take(&mut *lock(&self.news)).into_iter().collect()
+        std::mem::take(&mut *self.news.lock()).into_iter().collect()
     }
 
     /// Reports whether [`DurabilitySubscription::take`] would return any chunks.
     pub fn has_news(&self) -> bool {
-        !lock(&self.news).is_empty()
+        !self.news.lock().is_empty()
     }
 }
 
@@ -42,7 +40,7 @@ impl DurabilitySubscribers {
     /// Adds a subscriber. Calls `wake` whenever new chunks are durable.
     pub(super) fn add(&self, wake: Box<dyn Fn() + Send + Sync>) -> Arc<DurabilitySubscription> {
         let subscription = Arc::new(DurabilitySubscription { news: Mutex::default(), wake });
-        let mut subscribers = lock(&self.0);
+        let mut subscribers = self.0.lock();
         subscribers.retain(|subscription| subscription.strong_count() > 0);
         subscribers.push(Arc::downgrade(&subscription));
         subscription
@@ -50,10 +48,10 @@ impl DurabilitySubscribers {
 
     /// Notifies all subscribers.
     pub(super) fn notify(&self, durable: &Sets) {
-        let subscriptions: Vec<Arc<DurabilitySubscription>> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
+        let subscriptions: Vec<Arc<DurabilitySubscription>> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
         for subscription in subscriptions {
             {
-                let mut news = lock(&subscription.news);
+                let mut news = subscription.news.lock();
                 for (page, set) in durable {
                     union(news.entry(*page).or_insert_with(|| ChunkSet::empty(set.count())), set);
                 }

@@ -147,15 +147,13 @@ impl Embedded {
 impl Inner {
     /// Returns a description out of the store, parsed.
     fn description_of(&self, blob: Blob) -> Result<Arc<Description>, ControllerError> {
-        // A panic elsewhere cannot leave this half changed: entries are whole.
-        let lock = || self.descriptions.lock();
-        if let Some((_, known)) = lock().iter().find(|(hash, _)| *hash == blob.hash) {
+        if let Some((_, known)) = self.descriptions.lock().iter().find(|(hash, _)| *hash == blob.hash) {
             return Ok(Arc::clone(known));
         }
         let bytes = self.store.read(blob.into(), DESCRIPTION_BYTES_MAX).map_err(ControllerError::storage)?;
         let parsed = Description::parse(&bytes).map_err(|error| ControllerError::Refused(error.to_string()))?;
         let parsed = Arc::new(parsed);
-        let mut cached = lock();
+        let mut cached = self.descriptions.lock();
         cached.push_back((blob.hash, Arc::clone(&parsed)));
         if cached.len() > DESCRIPTIONS_CACHED {
             cached.pop_front();

@@ -183,8 +183,7 @@ impl Inner {
     ///
     /// Errors: as [`Inner::description`].
     async fn parsed(self: &Arc<Self>, hash: Hash) -> Result<Arc<Description>, ControllerError> {
-        let lock = || self.parsed.lock();
-        if let Some((known, parsed)) = &*lock()
+        if let Some((known, parsed)) = &*self.parsed.lock()
             && *known == hash
         {
             return Ok(parsed.clone());
@@ -193,7 +192,7 @@ impl Inner {
         let bytes = blocking(move || store.size(hash)).await.map_err(ControllerError::storage)?.unwrap_or_default();
         let (_, told) = self.description(BlobRef { hash, bytes }).await?;
         let told = Arc::new(told);
-        *lock() = Some((hash, told.clone()));
+        *self.parsed.lock() = Some((hash, told.clone()));
         Ok(told)
     }
 

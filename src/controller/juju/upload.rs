@@ -44,8 +44,7 @@ pub(super) struct Sha256(Mutex<HashMap<Hash, String>>);
 impl Sha256 {
     /// Returns a blob's SHA-256. Blocks on the disk the first time.
     fn of(&self, store: &Store, blob: BlobRef) -> Result<String, ControllerError> {
-        let lock = || self.0.lock();
-        if let Some(known) = lock().get(&blob.hash) {
+        if let Some(known) = self.0.lock().get(&blob.hash) {
             return Ok(known.clone());
         }
         let mut file = store.open_blob(blob.hash).map_err(ControllerError::storage)?;
@@ -57,7 +56,7 @@ impl Sha256 {
             }
         }
         let sum = hex(sum.finish().as_ref());
-        let mut known = lock();
+        let mut known = self.0.lock();
         if known.len() >= HASHES_KEPT {
             known.clear();
         }

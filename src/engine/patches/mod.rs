@@ -20,7 +20,7 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::plan::{Answer, Question, Rebuilding};
 use modelferry_protocol::snapshot::{BlobRef, Call};
 use modelferry_protocol::version::Feature;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use self::gauge::{Gauge, Job};
 use self::nearest::{lineage, nearest};
@@ -91,11 +91,7 @@ impl Known {
     }
 }
 
-impl Patching {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock()
-    }
-}
+impl Patching {}
 
 /// Why a blob is not patched.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +157,7 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
     let store = core.parts.store.clone();
     let all = Arc::new(Core::blocking(move || store.blobs()).await?);
     for ((name, blob), held) in lacking {
-        if core.patching.known().is_given_up(blob.hash) {
+        if core.patching.known.lock().is_given_up(blob.hash) {
             continue;
         }
         let (store, all) = (core.parts.store.clone(), all.clone());
@@ -180,7 +176,7 @@ async fn work(core: &Core, conversation: &Conversation, tracked: &Tracked, calls
             }
             Err(trouble) => {
                 tracing::warn!(blob = %blob.hash, "sent without a patch: {trouble}");
-                core.patching.known().refuse(blob.hash);
+                core.patching.known.lock().refuse(blob.hash);
             }
             Ok(()) => {}
         }
@@ -228,11 +224,11 @@ async fn one(
     let lease = core.parts.store.lease_with_puts();
     let patch = match already_made(core, blob, base).await? {
         Some(patch) => patch,
-        None if !core.patching.known().gauge.promises(&job, rate) => return Ok(()),
+        None if !core.patching.known.lock().gauge.promises(&job, rate) => return Ok(()),
         None => make(core, tracked.urgency(), &job, blob, base).await?,
     };
     lease.narrow([patch.hash]);
-    if !core.patching.known().gauge.pays(&job, patch.bytes, rate) {
+    if !core.patching.known.lock().gauge.pays(&job, patch.bytes, rate) {
         return forget(core, patch).await;
     }
     tracing::info!(blob = %blob.hash, blob_bytes = blob.bytes, patch_bytes = patch.bytes, "sent as a patch");
@@ -241,13 +237,13 @@ async fn one(
     tracked.set_waiting(Some(format!("the target makes a binary of {} bytes of one that it holds", blob.bytes)));
     let (asked, rtt) = (Instant::now(), conversation.session.rtt());
     let question = Question::Rebuild(Rebuilding { mid: tracked.terms.mid, blob, base, patch });
-    core.patching.known().ask_for(blob.hash);
+    core.patching.known.lock().ask_for(blob.hash);
     let answer = conversation.ask(question).await.map_err(TransferError::Closed)?;
-    core.patching.known().unmade.remove(&blob.hash);
+    core.patching.known.lock().unmade.remove(&blob.hash);
     forget(core, patch).await?;
     match answer {
         Answer::Bytes(_) => {
-            core.patching.known().gauge.applied(&job, asked.elapsed().saturating_sub(rtt));
+            core.patching.known.lock().gauge.applied(&job, asked.elapsed().saturating_sub(rtt));
             tracked.counters.meet(blob.hash, blob.bytes);
             Ok(())
         }
@@ -258,7 +254,7 @@ async fn one(
 
 /// Returns the patch that was made before the connection was cut, if it is still there.
 async fn already_made(core: &Core, blob: BlobRef, base: BlobRef) -> Result<Option<BlobRef>, Trouble> {
-    let known = core.patching.known().made.iter().find(|made| (made.0, made.1) == (blob.hash, base.hash)).copied();
+    let known = core.patching.known.lock().made.iter().find(|made| (made.0, made.1) == (blob.hash, base.hash)).copied();
     let Some((.., patch)) = known else { return Ok(None) };
     let store = core.parts.store.clone();
     Ok(Core::blocking(move || store.size(patch.hash)).await?.map(|_| patch))
@@ -292,11 +288,11 @@ async fn make(core: &Core, urgency: Urgency, job: &Job, blob: BlobRef, base: Blo
     let begun = Instant::now();
     let patch = Core::blocking(move || made(&store, blob, base, bytes_max, &stopped)).await;
     if let Err(Trouble::Patch(patch::PatchError::TooLarge { bytes_max })) = &patch {
-        core.patching.known().gauge.made(job, *bytes_max, begun.elapsed());
+        core.patching.known.lock().gauge.made(job, *bytes_max, begun.elapsed());
     }
     let patch = patch?;
     let oldest = {
-        let mut known = core.patching.known();
+        let mut known = core.patching.known.lock();
         known.gauge.made(job, patch.bytes, begun.elapsed());
         known.made.push((blob.hash, base.hash, patch));
         (known.made.len() > MADE_MAX).then(|| known.made.remove(0).2)
@@ -319,7 +315,7 @@ fn made(store: &Store, blob: BlobRef, base: BlobRef, bytes_max: u64, stop: &Atom
 
 /// Removes a patch that has done its work, or has none to do.
 async fn forget(core: &Core, patch: BlobRef) -> Result<(), Trouble> {
-    core.patching.known().made.retain(|(.., made)| *made != patch);
+    core.patching.known.lock().made.retain(|(.., made)| *made != patch);
     let store = core.parts.store.clone();
     Ok(Core::blocking(move || store.remove(patch.hash)).await?)
 }

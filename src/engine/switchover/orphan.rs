@@ -23,10 +23,10 @@ pub struct Orphan {
 impl Orphan {
     fn of(core: &Core, held: &Held) -> Option<Self> {
         let errand = Errand { mid: held.mid?, model: held.uuid };
-        let is_known = core.parts.journal.ledger(|ledger| {
-            let mut conflicts = ledger.conflicts();
-            ledger.standing(errand.mid).is_some() || conflicts.any(|conflict| conflict.model == errand.model)
-        });
+        let is_known = core
+            .parts
+            .journal
+            .ledger(|ledger| ledger.standing(errand.mid).is_some() || ledger.in_conflict(errand.model));
         (!is_known).then_some(Self { errand, place: held.place, is_handed: held.is_handed })
     }
 
@@ -112,6 +112,6 @@ impl Engine {
 
     /// Reports whether a model is frozen because it was in service on two controllers.
     pub fn is_in_conflict(&self, model: ModelUuid) -> bool {
-        self.0.parts.journal.ledger(|ledger| ledger.conflicts().any(|conflict| conflict.model == model))
+        self.0.parts.journal.ledger(|ledger| ledger.in_conflict(model))
     }
 }

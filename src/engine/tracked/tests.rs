@@ -20,7 +20,7 @@ fn tracked() -> Arc<Tracked> {
 fn what_is_shown_is_never_taken_back_by_who_looked_before() {
     for _ in 0..5_000 {
         let tracked = tracked();
-        let standing = tracked.inner().course.clone();
+        let standing = tracked.inner.lock().course.clone();
         std::thread::scope(|scope| {
             scope.spawn(|| tracked.counted_from(1));
             scope.spawn(|| tracked.stand(standing, |history| history.ended_ms = Some(2)));

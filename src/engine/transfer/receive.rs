@@ -9,7 +9,7 @@ use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 use modelferry_protocol::manifest::ChunkSet;
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
 use modelferry_protocol::switch::Cause;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::unsynced::{BYTES_MUCH, Unsynced};
 use super::written::{Written, write};
@@ -47,11 +47,7 @@ struct SlotState {
     done: bool,
 }
 
-impl Slot {
-    fn state(&self) -> MutexGuard<'_, SlotState> {
-        self.state.lock()
-    }
-}
+impl Slot {}
 
 /// Takes in what one peer sends.
 pub struct Receiving {
@@ -87,17 +83,13 @@ impl Receiving {
         receiving
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<Handle, Arc<Slot>>> {
-        self.slots.lock()
-    }
-
     /// Takes in no more of what was offered for a migration or a copy: somebody else may have use for the disk.
     pub fn give_up(&self, tracked: &Arc<Tracked>) {
-        self.slots().retain(|_, slot| !Arc::ptr_eq(&slot.tracked, tracked));
+        self.slots.lock().retain(|_, slot| !Arc::ptr_eq(&slot.tracked, tracked));
     }
 
     fn slot(&self, handle: Handle) -> Option<Arc<Slot>> {
-        self.slots().get(&handle).cloned()
+        self.slots.lock().get(&handle).cloned()
     }
 
     /// Takes in a [`Message::BlobOffer`].
@@ -150,7 +142,7 @@ impl Receiving {
         let slot = Arc::new(slot);
         tracked.counters.take_in(blob, bytes_held, slot.incoming.bytes_reused());
         {
-            let mut slots = self.slots();
+            let mut slots = self.slots.lock();
             // What was offered before under another number has been given up by its source.
             slots.retain(|_, older| !(older.tracked.terms.mid == mid && older.incoming.blob() == blob));
             slots.insert(handle, slot.clone());
@@ -225,7 +217,7 @@ impl Receiving {
         let Written { bytes, damaged } = self.unless_full(&slot, write).await?;
         if bytes > 0 {
             let is_much = {
-                let mut state = slot.state();
+                let mut state = slot.state.lock();
                 state.dirty_bytes += bytes;
                 state.written_bytes += bytes;
                 let here = slot.bytes_known + slot.incoming.bytes_reused() + state.written_bytes;
@@ -243,7 +235,7 @@ impl Receiving {
     /// Asks for chunks again that arrived damaged, but not for ever.
     async fn damaged(&self, slot: &Arc<Slot>, page: u32, chunks: &[u32], damage: String) -> Result<(), Refusal> {
         let damaged = {
-            let mut state = slot.state();
+            let mut state = slot.state.lock();
             state.damaged += 1;
             state.damaged
         };
@@ -302,7 +294,7 @@ impl Receiving {
 
     async fn refuse(&self, refusal: Refusal) {
         let Refusal::Failed(slot, text) = refusal else { return };
-        self.slots().remove(&slot.handle);
+        self.slots.lock().remove(&slot.handle);
         self.fail(&slot.tracked, text).await;
     }
 
@@ -325,7 +317,7 @@ impl Receiving {
     pub async fn make_durable(&self) {
         loop {
             self.unsynced.due().await;
-            let slots: Vec<Arc<Slot>> = self.slots().values().cloned().collect();
+            let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
             for slot in slots {
                 match self.settle(&slot).await {
                     Ok(()) => {}
@@ -335,7 +327,7 @@ impl Receiving {
             }
             // This very sync has said so as well.
             self.unsynced.telling();
-            if self.slots().values().any(|slot| slot.subscription.has_news()) {
+            if self.slots.lock().values().any(|slot| slot.subscription.has_news()) {
                 self.unsynced.became_durable();
             }
         }
@@ -343,7 +335,7 @@ impl Receiving {
 
     /// Makes durable what was written before the connection ended, so that it need not be sent again.
     pub async fn close(&self) {
-        let slots: Vec<Arc<Slot>> = std::mem::take(&mut *self.slots()).into_values().collect();
+        let slots: Vec<Arc<Slot>> = std::mem::take(&mut *self.slots.lock()).into_values().collect();
         for slot in slots {
             let incoming = slot.incoming.clone();
             if let Err(error) = Core::blocking(move || incoming.sync()).await {
@@ -353,7 +345,7 @@ impl Receiving {
     }
 
     async fn settle(&self, slot: &Arc<Slot>) -> Result<(), Refusal> {
-        slot.state().dirty_bytes = 0;
+        slot.state.lock().dirty_bytes = 0;
         let incoming = slot.incoming.clone();
         self.unless_full(slot, move || incoming.sync()).await?;
         for (page, held) in slot.subscription.take() {
@@ -363,10 +355,10 @@ impl Receiving {
             slot.tracked.counters.took_in(slot.incoming.blob().hash, bytes, slot.incoming.bytes_reused());
             self.session.send(Message::Held(Chunks { handle: slot.handle, page, ranges: held.ranges() })).await?;
         }
-        if slot.incoming.is_complete() && !std::mem::replace(&mut slot.state().done, true) {
+        if slot.incoming.is_complete() && !std::mem::replace(&mut slot.state.lock().done, true) {
             let incoming = slot.incoming.clone();
             self.unless_full(slot, move || incoming.finish()).await?;
-            self.slots().remove(&slot.handle);
+            self.slots.lock().remove(&slot.handle);
             self.session.send(Message::BlobDone(slot.handle)).await?;
             self.core.blob_arrived();
         }

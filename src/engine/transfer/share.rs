@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelferry_protocol::ids::Pin;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::config::Rate;
 use crate::link::Link;
@@ -15,16 +15,12 @@ use crate::link::Link;
 pub struct Shares(Arc<Mutex<HashMap<Pin, Vec<Option<Rate>>>>>);
 
 impl Shares {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Pin, Vec<Option<Rate>>>> {
-        self.0.lock()
-    }
-
     /// Notes a transfer to `peer`, until the share is dropped.
     ///
     /// As long as each transfer to the peer has a cap, the link to it is held to their sum: repeats and headers count
     /// then as well.
     pub fn take(&self, link: &Link, peer: Pin, cap: Option<Rate>) -> Share {
-        self.lock().entry(peer).or_default().push(cap);
+        self.0.lock().entry(peer).or_default().push(cap);
         let share = Share { shares: self.clone(), link: link.clone(), peer, cap };
         share.apply();
         share
@@ -41,7 +37,7 @@ pub struct Share {
 
 impl Share {
     fn apply(&self) {
-        let sum = self.shares.lock().get(&self.peer).and_then(|caps| sum(caps));
+        let sum = self.shares.0.lock().get(&self.peer).and_then(|caps| sum(caps));
         self.link.cap_work(self.peer, sum);
     }
 }
@@ -49,7 +45,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         {
-            let mut shares = self.shares.lock();
+            let mut shares = self.shares.0.lock();
             let caps = shares.entry(self.peer).or_default();
             if let Some(at) = caps.iter().position(|cap| *cap == self.cap) {
                 caps.swap_remove(at);

@@ -277,7 +277,7 @@ fn a_journal_is_proved_whole_until_a_record_is_changed_under_it() {
 
 /// Writes a record that [`Journal::append`] refuses, as a faulty version of the agent might.
 fn append_unchecked(journal: &Journal, entry: &Entry) {
-    let state = journal.lock();
+    let state = journal.shared.state.lock();
     let mut bytes = Vec::new();
     encode_batch(state.sequence + 1, state.chain, &[encode(entry)], &mut bytes);
     journal.shared.file.write_once_synced_at(state.end, &bytes).unwrap();

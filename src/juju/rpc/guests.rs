@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::{io, mem};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ impl Guests {
     /// Takes a stranger in. If there are as many as there may be, the one who came first has to go.
     pub fn admit(self: &Arc<Self>) -> Arc<Guest> {
         let end = self.stop.child_token();
-        let mut list = self.list();
+        let mut list = self.list.lock();
         if list.strangers.len() >= self.limits.strangers_max
             && let Some((_, oldest)) = list.strangers.pop_first()
         {
@@ -65,12 +65,8 @@ impl Guests {
 
     /// Returns how many strangers and clients there are.
     pub fn count(&self) -> (usize, usize) {
-        let list = self.list();
+        let list = self.list.lock();
         (list.strangers.len(), list.clients)
-    }
-
-    fn list(&self) -> MutexGuard<'_, List> {
-        self.list.lock()
     }
 }
 
@@ -78,11 +74,11 @@ impl Guest {
     /// Makes a client of a stranger who has proved who it is, and lifts the bound of what it may send. False: there are as many
     /// clients as there may be.
     pub fn become_client(&self) -> bool {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         if *known {
             return true;
         }
-        let mut list = self.guests.list();
+        let mut list = self.guests.list.lock();
         if list.clients >= self.guests.limits.clients_max || list.strangers.remove(&self.number).is_none() {
             return false;
         }
@@ -100,7 +96,7 @@ impl Guest {
     /// Waits until the guest has been a stranger for as long as one may be; for ever if it has become a client by then.
     pub async fn overstayed(&self) {
         sleep(LOGIN_TIMEOUT).await;
-        if *self.known() {
+        if *self.known.lock() {
             pending().await
         }
     }
@@ -109,16 +105,12 @@ impl Guest {
     pub fn meter<S>(&self, stream: S) -> Metered<S> {
         Metered { stream, allowance: self.allowance.clone() }
     }
-
-    fn known(&self) -> MutexGuard<'_, bool> {
-        self.known.lock()
-    }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let known = mem::take(&mut *self.known());
-        let mut list = self.guests.list();
+        let known = mem::take(&mut *self.known.lock());
+        let mut list = self.guests.list.lock();
         if known {
             list.clients -= 1;
         } else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use modelferry_protocol::ids::Pin;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::pace::segments_under;
@@ -111,10 +111,6 @@ impl Caps {
         Self { settings, agent: SharedBucket::new(), segments, state: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Returns the maximum number of datagrams in one send call. The value changes with the caps.
     pub(in crate::link) fn segments(&self) -> Arc<AtomicUsize> {
         self.segments.clone()
@@ -127,27 +123,27 @@ impl Caps {
 
     /// Returns the bucket of a peer, for a connection that turned out to lead to it.
     pub(in crate::link) fn bucket(&self, peer: Pin) -> SharedBucket {
-        self.state().peer(peer).bucket.clone()
+        self.state.lock().peer(peer).bucket.clone()
     }
 
     /// Subscribes to whether sending to a peer is paused.
     pub(in crate::link) fn paused(&self, peer: Pin) -> watch::Receiver<bool> {
-        self.state().peer(peer).is_paused.subscribe()
+        self.state.lock().peer(peer).is_paused.subscribe()
     }
 
     /// Returns the pause of sending to a peer, if any.
     pub(in crate::link) fn pause(&self, peer: Pin) -> Option<Pause> {
-        self.state().peer(peer).pause.clone()
+        self.state.lock().peer(peer).pause.clone()
     }
 
     /// Returns the operators' cap for a peer; `None`: unlimited.
     pub(in crate::link) fn allowed(&self, peer: Pin) -> Option<Rate> {
-        self.state().peer(peer).allowed
+        self.state.lock().peer(peer).allowed
     }
 
     /// Sets a cap that overrides the configured one.
     pub(in crate::link) fn set(&self, peer: Option<Pin>, limit: Limit) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match limit {
             Limit::AtMost(rate) => state.by_hand.insert(peer, Some(rate)),
             Limit::Any => state.by_hand.insert(peer, None),
@@ -157,12 +153,12 @@ impl Caps {
 
     /// Returns the caps set by an operator. The key `None` is the agent's own cap.
     pub(in crate::link) fn by_hand(&self) -> HashMap<Option<Pin>, Option<Rate>> {
-        self.state().by_hand.clone()
+        self.state.lock().by_hand.clone()
     }
 
     /// Sets a cap for the running work to a peer, in addition to the operators' cap.
     pub(in crate::link) fn set_work(&self, peer: Pin, rate: Option<Rate>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match rate {
             Some(rate) => state.work.insert(peer, rate),
             None => state.work.remove(&peer),
@@ -170,7 +166,7 @@ impl Caps {
     }
 
     pub(in crate::link) fn forget(&self, peer: Pin) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.peers.remove(&peer);
         state.by_hand.remove(&Some(peer));
         state.work.remove(&peer);
@@ -201,7 +197,7 @@ impl Caps {
 
     /// Applies the caps for a time of the week. Returns them, the agent's own first.
     pub(in crate::link) fn apply(&self, peers: &[(Pin, String)], day: usize, minute: u16) -> Vec<CapView> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let is_pause = |rate: Option<Rate>| rate.is_some_and(Rate::is_pause);
         let whole = self.at(&state, None, day, minute);
         self.agent.set_rate(whole.map(bytes));

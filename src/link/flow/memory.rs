@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
@@ -66,21 +66,17 @@ impl Memory {
         Self { disk: disk.clone(), links: Mutex::new(links.collect()), path, saving: Mutex::default() }
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<Pin, Capacity>> {
-        self.links.lock()
-    }
-
     /// Returns the capacity of the link to `peer`, if known.
     pub(in crate::link) fn get(&self, peer: Pin) -> Option<Capacity> {
-        self.links().get(&peer).copied()
+        self.links.lock().get(&peer).copied()
     }
 
     pub(in crate::link) fn set(&self, peer: Pin, capacity: Capacity) {
-        self.links().insert(peer, capacity);
+        self.links.lock().insert(peer, capacity);
     }
 
     pub(in crate::link) fn forget(&self, peer: Pin) {
-        self.links().remove(&peer);
+        self.links.lock().remove(&peer);
     }
 
     /// Writes the capacities to disk.
@@ -88,7 +84,7 @@ impl Memory {
     /// Errors: [`io::Error`] of the disk.
     pub(in crate::link) fn save(&self) -> io::Result<()> {
         let _saving = self.saving.lock();
-        let mut peer: Vec<Entry> = self.links().iter().map(|(pin, capacity)| entry(*pin, capacity)).collect();
+        let mut peer: Vec<Entry> = self.links.lock().iter().map(|(pin, capacity)| entry(*pin, capacity)).collect();
         peer.sort_by(|left, right| left.pin.cmp(&right.pin));
         let text = toml::to_string_pretty(&Document { peer }).expect("names and numbers always serialize");
         let text = format!("# What was measured of the links to peers; may be deleted at any time.\n\n{text}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::bucket::Bucket;
 use super::memory::Capacity;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// Credit of the pace, which makes up for late timers. A timer tick is 1 ms.
 const PACE_CREDIT: Duration = Duration::from_millis(3);
@@ -25,15 +25,11 @@ impl SharedBucket {
     }
 
     pub(super) fn set_rate(&self, bytes_per_second: Option<u64>) {
-        self.lock().set_rate(super::now(), bytes_per_second.map(|rate| rate as f64));
+        self.0.lock().set_rate(super::now(), bytes_per_second.map(|rate| rate as f64));
     }
 
     fn reserve(&self, now: Instant, bytes: u64) -> Instant {
-        self.lock().reserve(now, bytes)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Bucket> {
-        self.0.lock()
+        self.0.lock().reserve(now, bytes)
     }
 }
 
@@ -92,13 +88,9 @@ impl SendSchedule {
         Arc::new(Self { agent, state: Mutex::new(state) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Sets the connection's peer: its cap, and an earlier measurement of the link. Only the first call has an effect.
     pub(in crate::link) fn claim(&self, peer: SharedBucket, remembered: Option<Capacity>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.peer.is_none() {
             peer.reserve(super::now(), state.unclaimed_bytes);
             state.peer = Some(peer);
@@ -108,27 +100,27 @@ impl SendSchedule {
 
     /// Takes the earlier measurement of the link. Later calls return `None`.
     pub(super) fn take_remembered(&self) -> Option<Capacity> {
-        self.state().remembered.take()
+        self.state.lock().remembered.take()
     }
 
     /// Stores the controller's measurement of the link.
     pub(super) fn set_measured(&self, capacity: Capacity) {
-        self.state().measured = Some(capacity);
+        self.state.lock().measured = Some(capacity);
     }
 
     /// Returns the controller's latest measurement of the link.
     pub(in crate::link) fn measured(&self) -> Option<Capacity> {
-        self.state().measured
+        self.state.lock().measured
     }
 
     /// Sets the pace, in bytes per second; `None`: unlimited.
     pub(super) fn set_pace(&self, now: Instant, rate: Option<f64>) {
-        self.state().pace.set_rate(now, rate);
+        self.state.lock().pace.set_rate(now, rate);
     }
 
     /// Reserves send time for the next datagram. Returns whether a cap delays it.
     pub(super) fn reserve(&self, now: Instant, bytes: u64) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let paced = state.pace.reserve(now, bytes);
         let allowed = state.count(now, bytes).max(self.agent.reserve(now, bytes));
         state.is_capped = allowed > paced.max(now);
@@ -139,7 +131,7 @@ impl SendSchedule {
     /// Records that datagrams of `mtu` bytes reach the peer. quinn does not report its MTU probes to the controller, so
     /// they are charged to the caps here, after they arrived. A very low cap would otherwise be exceeded visibly.
     pub(super) fn set_mtu(&self, mtu: u64) {
-        let (now, mut state) = (super::now(), self.state());
+        let (now, mut state) = (super::now(), self.state.lock());
         if std::mem::replace(&mut state.mtu, mtu) < mtu {
             state.count(now, mtu);
             self.agent.reserve(now, mtu);
@@ -148,6 +140,6 @@ impl SendSchedule {
 
     /// Returns the send time of the last reservation.
     pub(super) fn release(&self) -> Instant {
-        self.state().release
+        self.state.lock().release
     }
 }

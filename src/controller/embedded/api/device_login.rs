@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::{Method, StatusCode};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -54,7 +54,7 @@ impl Devices {
     /// Begins a login and returns its code.
     fn begin(&self) -> Result<String, RpcError> {
         let now = Instant::now();
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         waiting.retain(|_, login| login.until > now);
         if waiting.len() >= WAITING_MAX {
             return Err(RpcError::new(ErrorCode::TryAgain, "too many logins wait for their users"));
@@ -74,12 +74,12 @@ impl Devices {
 
     /// Reports whether a login with this code waits for its user.
     fn waits(&self, code: &str) -> bool {
-        self.waiting().get(code).is_some_and(|login| login.complete.is_some() && login.until > Instant::now())
+        self.waiting.lock().get(code).is_some_and(|login| login.complete.is_some() && login.until > Instant::now())
     }
 
     /// Gives the login with this code to a user. False: there is no such login, or no longer.
     fn complete(&self, code: &str, user: &str) -> bool {
-        let mut waiting = self.waiting();
+        let mut waiting = self.waiting.lock();
         let login = waiting.get_mut(code).filter(|login| login.until > Instant::now());
         let complete = login.and_then(|login| login.complete.take());
         complete.is_some_and(|complete| complete.send(user.to_owned()).is_ok())
@@ -89,15 +89,10 @@ impl Devices {
     /// afterwards, also if the future is dropped.
     async fn completed(&self, code: &str) -> Result<String, RpcError> {
         let expired = || RpcError::new(ErrorCode::LoginExpired, "nobody has completed the login in time");
-        let taken = self.waiting().get_mut(code).and_then(|login| Some((login.completed.take()?, login.until)));
+        let taken = self.waiting.lock().get_mut(code).and_then(|login| Some((login.completed.take()?, login.until)));
         let (completed, until) = taken.ok_or_else(expired)?;
         let _forget = Forget { devices: self, code };
         timeout_at(until, completed).await.ok().and_then(Result::ok).ok_or_else(expired)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
-        // Entries are whole: a panic elsewhere leaves none half changed.
-        self.waiting.lock()
     }
 }
 
@@ -109,7 +104,7 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.devices.waiting().remove(self.code);
+        self.devices.waiting.lock().remove(self.code);
     }
 }
 

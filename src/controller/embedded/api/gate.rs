@@ -60,7 +60,7 @@ impl LoginGate {
     ///
     /// Errors: `try again` for an address that has sent too many wrong ones, and while too many wait.
     pub(super) async fn enter(&self, address: IpAddr, now: Instant) -> Result<SemaphorePermit<'_>, RpcError> {
-        let known = self.failures().get(&address).copied();
+        let known = self.failures.lock().get(&address).copied();
         if known.is_some_and(|failures| failures.forgiven(now).count >= FAILURES_MAX) {
             return Err(try_again());
         }
@@ -71,7 +71,7 @@ impl LoginGate {
     /// Remembers a wrong password from `address`; returns whether it is the first one in a while that will be refused
     /// unseen, so that it is logged once.
     pub(super) fn failed(&self, address: IpAddr, now: Instant) -> bool {
-        let mut failures = self.failures();
+        let mut failures = self.failures.lock();
         let before = failures.get(&address).map_or(0, |failures| failures.forgiven(now).count);
         if failures.len() >= ADDRESSES_MAX && !failures.contains_key(&address) {
             let oldest = failures.iter().min_by_key(|(_, failures)| failures.last).map(|(address, _)| *address);
@@ -79,11 +79,6 @@ impl LoginGate {
         }
         failures.insert(address, Failures { count: before + 1, last: now });
         before + 1 == FAILURES_MAX
-    }
-
-    fn failures(&self) -> parking_lot::MutexGuard<'_, HashMap<IpAddr, Failures>> {
-        // A panic elsewhere cannot leave this half changed: entries are whole.
-        self.failures.lock()
     }
 }
 
@@ -114,6 +109,6 @@ mod tests {
         for number in 0..2 * ADDRESSES_MAX as u32 {
             gate.failed(IpAddr::V4(std::net::Ipv4Addr::from(number)), now + Duration::from_millis(number.into()));
         }
-        assert_eq!(gate.failures().len(), ADDRESSES_MAX);
+        assert_eq!(gate.failures.lock().len(), ADDRESSES_MAX);
     }
 }

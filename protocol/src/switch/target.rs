@@ -89,7 +89,7 @@ wire_enum! {
         /// The rest of the model is still on its way. The controller is told to import the description with this hash: once
         /// this is recorded the import may have been sent, and where its outcome is not known it has failed.
         0x0a = Importing(Hash),
-        /// The controller has imported the description with this hash; it is told of each upload as that arrives.
+        /// The controller has imported the description with this hash. Each upload is performed there as soon as its bytes have arrived.
         0x0b = Imported(Hash),
         /// The model is live here: users write to it, so it is never given back. The controller is told to take over the
         /// cloud's resources.

@@ -7,6 +7,7 @@ pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
 pub mod files;
+pub mod gateway;
 pub mod inventory;
 pub mod juju;
 pub mod local;

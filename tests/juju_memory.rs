@@ -1,6 +1,7 @@
 //! What idle clients of Juju's API cost. A process of its own, since nothing else may allocate meanwhile.
 
-use std::fs;
+mod memory;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use modelferry::juju::rpc::{
 use modelferry::juju::tls::{Authority, server_config};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use memory::resident_bytes;
 
 /// Bytes that 200 idle clients may cost. The clients' own ends are in the same process and counted too.
 const IDLE_BYTES_MAX: u64 = 32 << 20;
@@ -33,12 +36,6 @@ impl Session for Quiet {
     async fn call(&self, call: Call) -> Result<Value, RpcError> {
         Ok(call.params)
     }
-}
-
-fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 #[tokio::test]

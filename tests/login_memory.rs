@@ -1,6 +1,7 @@
 //! What logins with a password leave behind. A process of its own, since nothing else may allocate meanwhile.
 
-use std::fs;
+mod memory;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use modelferry::store::Store;
 use modelferry_protocol::ids::ModelUuid;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+use memory::resident_bytes;
 
 /// Bytes that may be left. A check takes 19 MiB while it lasts, and two last at once.
 const LEFT_BYTES_MAX: u64 = 32 << 20;
@@ -56,12 +59,6 @@ fn config() -> EmbeddedConfig {
         api: None,
         refusals: Vec::new(),
     }
-}
-
-fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 async fn log_in(target: &Target) -> Client {

@@ -10,4 +10,6 @@ mod in_doubt;
 mod in_hand;
 mod matrix;
 mod set_back;
+#[path = "../system/state.rs"]
+mod state;
 mod transcripts;

@@ -1,33 +1,12 @@
 //! A host that was rolled back, or cloned: both sides say so, nobody goes on serving the older copy, and there is a way out.
 
 use std::fs;
-use std::path::Path;
 
 use modelferry::sample::Sample;
 
 use super::held::held;
-use super::host::{Host, ready};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-fn alarms(host: &Host, kind: &str) -> bool {
-    host.run(&["status"]).ok().contains(&format!("ALARM  {kind}: "))
-}
-
-fn meet(hosts: [&Host; 2]) {
-    hosts.iter().for_each(|host| host.until("peers are connected", |host| host.connected().then_some(())));
-}
+use super::host::{Host, meet, ready};
+use super::state::{copy, lose_journal};
 
 /// The sample moved from `src` to `dst`; then `src`, with its whole state, was set back to the time before.
 fn set_back(sample: &Sample) -> (Host, Host) {
@@ -58,14 +37,14 @@ fn a_host_that_was_set_back_freezes_what_it_had_given_away_and_both_sides_show_i
     assert!(dst.serves(&sample.name));
     for (host, kinds) in [(&src, ["halted", "conflict"]), (&dst, ["set-back", "conflict"])] {
         for kind in kinds {
-            host.until(kind, |host| alarms(host, kind).then_some(()));
+            host.until(kind, |host| host.alarms(kind).then_some(()));
         }
     }
     // It is known from then on, without anybody to tell it.
     src.stop();
     src.isolate();
     src.start();
-    assert!(alarms(&src, "halted") && alarms(&src, "conflict") && !src.serves(&sample.name));
+    assert!(src.alarms("halted") && src.alarms("conflict") && !src.serves(&sample.name));
 }
 
 /// The page told to resolve "each migration by hand", of which there was none, and `another journal` never cleared.
@@ -73,7 +52,7 @@ fn a_host_that_was_set_back_freezes_what_it_had_given_away_and_both_sides_show_i
 fn the_page_for_a_host_that_was_set_back_has_a_way_out_that_works() {
     let sample = Sample::default();
     let (mut src, dst) = set_back(&sample);
-    src.until("the older copy is frozen", |src| alarms(src, "conflict").then_some(()));
+    src.until("the older copy is frozen", |src| src.alarms("conflict").then_some(()));
     // As docs/in-doubt.md has it, "The journal was set back": compare, discard, begin another journal, acknowledge.
     src.run(&["resolve", &sample.name, "--discard-frozen", &sample.uuid, "--reason", "compared"]).ok();
     src.stop();
@@ -84,7 +63,7 @@ fn the_page_for_a_host_that_was_set_back_has_a_way_out_that_works() {
     }
     src.start();
     meet([&src, &dst]);
-    dst.until("the new journal is noticed", |dst| alarms(dst, "peer").then_some(()));
+    dst.until("the new journal is noticed", |dst| dst.alarms("peer").then_some(()));
     dst.run(&["resolve", "src", "--acknowledge", "--reason", "rolled back, mended"]).ok();
     src.run(&["resolve", "src", "--acknowledge", "--reason", "rolled back, mended"]).ok();
     for host in [&src, &dst] {
@@ -102,7 +81,7 @@ fn the_page_for_a_host_that_was_set_back_has_a_way_out_that_works() {
 fn a_frozen_copy_that_counts_is_thawed_and_the_other_one_freezes() {
     let sample = Sample::default();
     let (src, dst) = set_back(&sample);
-    src.until("the older copy is frozen", |src| alarms(src, "conflict").then_some(()));
+    src.until("the older copy is frozen", |src| src.alarms("conflict").then_some(()));
     src.run(&["resolve", &sample.name, "--supersede", &sample.uuid, "--reason", "compared"]).ok();
     assert!(src.serves(&sample.name));
     dst.until("the other copy is frozen", |dst| (!dst.serves(&sample.name)).then_some(()));
@@ -120,16 +99,16 @@ fn a_clone_is_met_with_an_alarm_on_both_sides_and_the_link_is_held_back() {
     src.start();
     clone.start();
     for host in [&dst, &src, &clone] {
-        host.until("everybody shows it", |host| alarms(host, "identity").then_some(()));
+        host.until("everybody shows it", |host| host.alarms("identity").then_some(()));
     }
     dst.until("the link is held back", |dst| (!dst.connected()).then_some(()));
     // One of the two is switched off, and the link opens again once both sides say so.
     clone.stop();
     dst.run(&["resolve", "src", "--acknowledge", "--reason", "the clone is off"]).ok();
     meet([&src, &dst]);
-    src.until("the alarm ends", |src| (!alarms(src, "identity")).then_some(()));
+    src.until("the alarm ends", |src| (!src.alarms("identity")).then_some(()));
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
-    assert!(!alarms(&src, "identity") && !alarms(&dst, "identity"));
+    assert!(!src.alarms("identity") && !dst.alarms("identity"));
 }
 
 /// A source that loses its journal while the model is frozen for a migration: nothing here or there could end it.
@@ -138,9 +117,7 @@ fn a_source_that_loses_its_journal_while_the_model_is_frozen_has_it_back_as_the_
     let sample = Sample::default();
     let (mut src, mut dst, _) = held(&sample, "target.Staging.after");
     src.stop();
-    for name in ["journal.0", "journal.1"] {
-        fs::rename(src.dir.path().join("state").join(name), src.dir.path().join(name)).unwrap();
-    }
+    lose_journal(&src);
     src.start();
     dst.start();
     meet([&src, &dst]);
@@ -164,9 +141,7 @@ fn a_target_gives_up_a_copy_whose_source_has_lost_its_journal() {
     let sample = Sample::default();
     let (mut src, mut dst, _) = held(&sample, "target.Receiving.after");
     src.stop();
-    for name in ["journal.0", "journal.1"] {
-        fs::rename(src.dir.path().join("state").join(name), src.dir.path().join(name)).unwrap();
-    }
+    lose_journal(&src);
     src.start();
     dst.start();
     meet([&src, &dst]);

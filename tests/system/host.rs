@@ -277,6 +277,11 @@ impl Host {
             && peers.json().as_array().is_some_and(|peers| peers.iter().any(|peer| peer["connected"] == true))
     }
 
+    /// Reports whether `status` shows an alarm of this kind.
+    pub fn alarms(&self, kind: &str) -> bool {
+        self.run(&["status"]).ok().contains(&format!("ALARM  {kind}: "))
+    }
+
     /// Writes a sample model and imports it.
     pub fn import(&self, sample: &Sample) -> SampleFiles {
         let files = sample.write(&self.dir.path().join(&sample.name)).unwrap();
@@ -375,6 +380,11 @@ pub const THIN: &str = "8mbit";
 /// A model large enough, under [`THIN`], for a transfer to last until somebody has looked at it.
 pub fn big() -> Sample {
     Sample { size_bytes: BIG, ..Sample::default() }
+}
+
+/// Waits until both hosts are connected.
+pub fn meet(hosts: [&Host; 2]) {
+    hosts.iter().for_each(|host| host.until("peers are connected", |host| host.connected().then_some(())));
 }
 
 /// A pair of hosts, and the sample imported on the first.

@@ -29,6 +29,7 @@ mod plan;
 mod precopy;
 mod refused;
 mod renumbered;
+mod state;
 mod status;
 mod store;
 mod stuck;

@@ -2,11 +2,11 @@
 //! docs/in-doubt.md is followed as it is written.
 
 use std::fs;
-use std::path::Path;
 
 use modelferry::sample::Sample;
 
-use super::host::{Host, Told, ready, towards};
+use super::host::{Host, Told, meet, ready, towards};
+use super::state::{copy, lose_journal};
 
 const PAGE: &str = include_str!("../../docs/in-doubt.md");
 
@@ -29,21 +29,8 @@ fn alarmed(host: &Host, kind: &str) -> String {
     })
 }
 
-fn meet(hosts: [&Host; 2]) {
-    hosts.iter().for_each(|host| host.until("peers are connected", |host| host.connected().then_some(())));
-}
-
 fn frozen(host: &Host, sample: &Sample) {
     host.until("the copy is frozen", |host| (!host.serves(&sample.name)).then_some(()));
-}
-
-/// Lets a host whose agent is down lose its journal.
-fn lose_journal(host: &Host) {
-    let lost = host.dir.path().join("lost");
-    fs::create_dir(&lost).unwrap();
-    for name in ["journal.0", "journal.1"] {
-        fs::rename(host.dir.path().join("state").join(name), lost.join(name)).unwrap();
-    }
 }
 
 /// The first host holds the model frozen, and has lost the journal that says why; the second one serves the model.
@@ -189,19 +176,6 @@ fn a_damaged_file_is_named_with_what_to_do_and_no_library_speaks() {
         let told = host.run(&command);
         assert!(told.code != 0 && told.err.contains("it is not text") && told.err.contains(garbage), "{told:?}");
         assert!(!told.err.contains("stream") && told.err.contains("nothing has changed"), "{told:?}");
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target)
-        } else {
-            fs::copy(entry.path(), target).map(drop).unwrap()
-        }
     }
 }
 

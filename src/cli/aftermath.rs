@@ -1,4 +1,4 @@
-//! What to say of a model whose migration failed, or holds it frozen: how things stand, and what to do.
+//! Explains the state of a model whose migration failed, or has it frozen, and what the operator can do.
 
 use super::output::ago;
 use super::plain;

@@ -1,4 +1,4 @@
-//! `modelferry audit`: the journal is the audit trail, and can be proved.
+//! `modelferry audit`: verify the journal, which is the audit trail.
 
 use clap::{Args, Subcommand};
 

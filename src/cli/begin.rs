@@ -1,4 +1,4 @@
-//! Something is begun with each of several models, and followed to its end where somebody waits.
+//! Begins an operation for each of several models, and follows each to its end if the command waits.
 
 use super::exit::Exit;
 use super::output::Format;

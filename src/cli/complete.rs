@@ -1,4 +1,4 @@
-//! What a shell may put next: besides commands and options, the names that the running agent knows.
+//! Shell completion: commands, options, and the names that the running agent knows.
 //!
 //! The script that `completion` prints lets the shell call this program again, with [`COMPLETE`] in its environment and
 //! the words so far behind `--`. Which names an argument takes follows from what its usage calls it: MODEL, DEST, ID. So

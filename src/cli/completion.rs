@@ -1,4 +1,4 @@
-//! `modelferry completion`: what shells need to complete our words.
+//! `modelferry completion`: print the completion script for a shell.
 
 use clap::Args;
 use clap_complete::Shell;

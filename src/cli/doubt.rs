@@ -1,4 +1,4 @@
-//! A migration in doubt, for whoever is woken by it: what is true, who must act, what to type.
+//! Describes a migration in doubt: what is true, who must act, and which command to type.
 
 use std::time::Duration;
 

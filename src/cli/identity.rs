@@ -1,4 +1,4 @@
-//! `modelferry identity`: who the agent is.
+//! `modelferry identity`: the agent's pin, which is the hash of its key.
 
 use clap::Subcommand;
 

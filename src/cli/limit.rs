@@ -1,4 +1,4 @@
-//! `modelferry limit`: what may be sent.
+//! `modelferry limit`: show and set the limits on what is sent.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! What the link between the two agents is like: `100mbit,80ms,1%`.
+//! Parses the properties of the demo's link: rate, round trip and loss, as in `100mbit,80ms,1%`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! `modelferry migrations`: what the journal knows.
+//! `modelferry migrations`: list the migrations that the journal knows.
 
 use clap::Args;
 

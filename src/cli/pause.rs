@@ -1,4 +1,4 @@
-//! `modelferry pause`: send nothing for a migration.
+//! `modelferry pause`: stop sending for a migration until it is resumed.
 
 use clap::Args;
 

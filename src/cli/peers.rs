@@ -1,4 +1,4 @@
-//! `modelferry peers`: whom the agent is paired with.
+//! `modelferry peers`: list the agents that this one is paired with.
 
 use clap::Args;
 

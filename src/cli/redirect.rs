@@ -1,4 +1,4 @@
-//! What Juju's client says of a model that has been migrated away, to the byte.
+//! The message of Juju's client about a model that has been migrated away, byte for byte.
 
 use std::fmt::Write;
 

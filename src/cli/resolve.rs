@@ -1,4 +1,4 @@
-//! `modelferry resolve`: end a doubt that the link does not end.
+//! `modelferry resolve`: decide a migration in doubt by hand, while the link is down.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! `modelferry show-controller`: a controller by itself.
+//! `modelferry show-controller`: one controller in detail.
 
 use clap::Args;
 use serde::Serialize;

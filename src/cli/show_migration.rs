@@ -1,4 +1,4 @@
-//! `modelferry show-migration`: a migration by itself, with its records.
+//! `modelferry show-migration`: one migration in detail, with its records.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `modelferry show-model`: a model by itself, in Juju's layout.
+//! `modelferry show-model`: one model in detail, in Juju's layout.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! An agent that is there and does nothing: stopped, frozen by its host, or stuck.
+//! Diagnoses an agent that accepts connections and does not answer: stopped, frozen by its host, or stuck.
 
 use std::io;
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! `modelferry verify`: prove that what arrived is what was handed over.
+//! `modelferry verify`: compare the model that arrived with what was handed over.
 
 use clap::Args;
 

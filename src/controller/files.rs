@@ -1,5 +1,5 @@
-//! Files of whoever asks for something. An agent under systemd sees next to none of them itself, and what it may
-//! see is not what the operator may: so the operator's own command opens them, and hands them over.
+//! Files that an operator names in a command. The command opens them and hands them to the agent, because an agent under
+//! systemd sees few files, and must not read with its own rights what the operator may not.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;

@@ -1,4 +1,4 @@
-//! The way back, and the one moment that no protocol can take away: decided on one side, unheard of on the other.
+//! The way back, with the link cut just after one side has decided, so that the other side is in doubt.
 //!
 //! The window is met for certain, and not by luck: from the moment at which the side that the model comes to has been
 //! handed everything, nothing is let through to it any more, so that it votes and cannot hear the answer. Should the

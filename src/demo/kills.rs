@@ -1,4 +1,4 @@
-//! When which agent is killed.
+//! The schedule of kills: which agent is killed, and when.
 
 use std::time::Duration;
 

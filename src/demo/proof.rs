@@ -1,4 +1,4 @@
-//! The proof: what arrived is what left, and no acknowledged write is missing.
+//! Checks that the model which arrived equals the one that left, and that no acknowledged write is missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What the demo plays on: a scratch directory, two agents, the link between them, a model.
+//! The demo's setup: a scratch directory, two agents, the link between them, a model.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Where a sample lives: what of its controller the description names, and so what another one has to know.
+//! The cloud that a sample comes from, and what a controller there provides: regions, pools, secret back-ends, users.
 
 use super::{CLOUD, CLOUD_TYPE, POOL, POOL_PROVIDER, REGION, SECRET_BACKEND};
 

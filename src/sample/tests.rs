@@ -1,4 +1,4 @@
-//! What the sample promises to those who read it.
+//! Checks of what the sample guarantees to its readers.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Bash, told what may come next.
+//! Completion in bash.
 //!
 //! Bash cuts the line into words at colons and equal signs as well, and puts a candidate in the place of the last piece
 //! alone. Names of models and ids of migrations have colons in them; so what is passed on is the line itself and the

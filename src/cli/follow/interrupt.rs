@@ -1,4 +1,4 @@
-//! Ctrl-C while something is followed: it goes on, and this says so.
+//! Handles Ctrl-C while a migration is followed: the migration goes on, and the command says so.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Text that came from elsewhere, made fit for a terminal.
+//! Escapes text from other programs, so that it cannot control the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! The agent: what is in doubt, what runs, what failed of late, its peers, what waits.
+//! The status of the agent: migrations in doubt, running, waiting and recently failed, and its peers.
 
 use std::fmt::Write;
 use std::time::Duration;

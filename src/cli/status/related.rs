@@ -1,4 +1,4 @@
-//! What crosses an application's border, in Juju's tables: SAAS, offers, relations.
+//! Consumed applications, offers and relations, in Juju's tables.
 
 use crate::cli::output::{Paint, Table};
 use crate::controller::status::ModelStatus;

@@ -1,6 +1,5 @@
-//! The archive: a tar inside one zstd frame, the manifest first, and behind it the hash of all that.
-//!
-//! The hash lies in a skippable frame, which zstd and tar pass over: `tar --zstd -xf` unpacks a backup.
+//! The archive: a tar inside one zstd frame, with the manifest first. A skippable frame after it holds the hash of that
+//! frame. zstd and tar ignore skippable frames, so `tar --zstd -xf` unpacks a backup.
 
 use std::fs::File as Opened;
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -1,4 +1,4 @@
-//! Files that are compressed, so that no YAML can be in them as they are.
+//! Recognises compressed files by their first bytes, so that the error says "unpack it first".
 
 /// What compressed files begin with, and what unpacks them.
 const BEGINNINGS: [(&[u8], &str); 6] = [

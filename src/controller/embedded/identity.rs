@@ -1,4 +1,4 @@
-//! What makes this controller this one: a UUID, a CA, a first user and a model of its own.
+//! The controller's identity, made once: a UUID, a CA, a first user and a controller model.
 
 use modelferry_protocol::ids::{Hash, ModelUuid};
 use ring::digest;

@@ -1,4 +1,4 @@
-//! What has been taken of a model that comes in as files: from a directory, an archive, or a kept backup.
+//! Takes in a model that comes as files: from a directory, an archive, or a kept backup.
 
 use std::collections::HashMap;
 use std::io::Read;

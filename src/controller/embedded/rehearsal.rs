@@ -1,4 +1,4 @@
-//! What is tried while a model is live elsewhere, so that nobody waits for it when it is frozen.
+//! Tries the calls of an import while the model is live at its source, so that the freeze does not wait for it.
 
 use modelferry_protocol::snapshot::{BlobRef, Call};
 

@@ -1,4 +1,4 @@
-//! What an HTTP request asks for, and who asks.
+//! The head of an HTTP request: its path, query and credentials.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What a client may ask of a server, and a server of a client.
+//! Limits on what the two ends of a connection may ask of each other.
 
 use std::time::Duration;
 

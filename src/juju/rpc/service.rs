@@ -1,4 +1,4 @@
-//! What stands behind a server of Juju's API: who may log in, and who answers calls.
+//! The traits that a server of Juju's API is built on: logins, and the calls of a session.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

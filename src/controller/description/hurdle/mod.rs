@@ -1,4 +1,4 @@
-//! What is in a model that some versions of Juju refuse to import, though it is in its description rightly.
+//! Finds parts of a valid description that some versions of Juju refuse to import.
 //!
 //! Which versions those are is told in the table of refusals; here things are only found, and named.
 

@@ -1,4 +1,4 @@
-//! Spaces that a model asks for, and has not.
+//! Finds spaces that a model refers to and does not define.
 
 use super::Thing;
 use crate::controller::description::Description;

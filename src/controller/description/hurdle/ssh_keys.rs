@@ -1,4 +1,4 @@
-//! Authorized keys, of which some are none.
+//! Finds authorized keys that are no valid SSH keys.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! How often passwords may be tried.
+//! Limits how often passwords may be tried.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

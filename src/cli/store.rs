@@ -12,7 +12,7 @@ use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::clock::now_ms;
 use crate::config::parse_age;
-use crate::engine::stock::{BlobView, PruneView, StoreView};
+use crate::engine::retention::{BlobView, PruneView, StoreView};
 
 /// Digits of a blob's hash that are shown: enough for `ls` to find it.
 const HASH_SHOWN: usize = 16;

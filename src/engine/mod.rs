@@ -1,42 +1,14 @@
 //! One migration: transfer, switchover, recovery, progress. And all of them together.
 
-mod claims;
-mod conversation;
-mod core;
-mod counters;
-mod course;
-mod error;
-pub mod failpoint;
-mod find;
-mod forecast;
-mod history;
-mod hub;
-mod identity;
-mod in_hand;
-mod keep;
-mod logs;
-pub mod notes;
-mod options;
-pub mod orders;
-mod ownership;
-pub mod packed;
-mod parcel;
-mod patches;
+mod base;
+mod migration;
+mod peer;
 mod plan;
 mod precopy;
-mod queue;
-mod reach;
 mod relay;
-mod resolve;
-mod serving;
-mod settings;
-pub mod stock;
+pub mod retention;
 mod switchover;
-mod tracked;
-mod trail;
 mod transfer;
-mod undecided;
-mod verify;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -53,22 +25,27 @@ use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::core::{Core, entry};
-pub use self::core::{EngineParts, QueryHandler};
-pub use self::error::{EngineError, ErrorKind, causes};
-use self::history::History;
-pub use self::in_hand::Held;
-pub use self::options::MigrateOptions;
-pub use self::reach::PEER_WITHIN;
-use self::reach::Reach;
-pub use self::resolve::Resolution;
-use self::resolve::SETTLE_WITHIN;
-pub use self::settings::{Process, Settings};
+use self::base::core::{Core, entry};
+pub use self::base::core::{EngineParts, QueryHandler};
+pub use self::base::error::{EngineError, ErrorKind, causes};
+pub use self::base::in_hand::Held;
+pub use self::base::settings::{Process, Settings};
+pub use self::base::{failpoint, packed};
+use self::migration::history::History;
+pub use self::migration::options::MigrateOptions;
+use self::migration::tracked::{Event, Tracked, id_of};
+pub use self::migration::{orders, status_text};
+pub use self::peer::reach::PEER_WITHIN;
+use self::peer::reach::Reach;
+use self::peer::{claims, dispatch, identity, ownership};
+pub use self::plan::verify::HandedOver;
+pub use self::retention as stock;
+use self::retention::remote_backup;
 use self::switchover::gateway::{self, Asked};
 pub use self::switchover::redo;
+pub use self::switchover::resolve::Resolution;
+use self::switchover::resolve::SETTLE_WITHIN;
 use self::switchover::source::SourceTask;
-use self::tracked::{Event, Tracked, id_of};
-pub use self::verify::HandedOver;
 use self::view::{FindingView, KeptView, MigrationView, PlanView, TotalsView};
 use crate::config::Rate;
 use crate::link::NewSession;
@@ -96,7 +73,7 @@ impl Engine {
         tokio::spawn(identity::follow(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
-        tokio::spawn(stock::tend(core.clone()));
+        tokio::spawn(retention::tend(core.clone()));
         Ok(Self(core))
     }
 
@@ -134,7 +111,7 @@ impl Engine {
         let reach = self.reach(peer).await?;
         reach.lives().await?;
         let Reach { peer, conversation, .. } = reach;
-        keep::keep(&self.0, &peer, conversation, model).await
+        remote_backup::keep(&self.0, &peer, conversation, model).await
     }
 
     /// Begins to migrate a model to the controller beside `peer`, and returns as soon as that is durable.
@@ -390,7 +367,7 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
 
 async fn listen(core: Arc<Core>, mut sessions: mpsc::Receiver<NewSession>) {
     while let Some(new) = sessions.recv().await {
-        tokio::spawn(hub::converse(core.clone(), new));
+        tokio::spawn(dispatch::converse(core.clone(), new));
     }
 }
 

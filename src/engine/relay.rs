@@ -18,16 +18,16 @@ use modelferry_protocol::switch::{Head, Profile, Terms};
 use modelferry_protocol::version::Feature;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
-use super::Engine;
-use super::conversation::Conversation;
-use super::core::Core;
-use super::error::{EngineError, causes};
-use super::history::History;
-use super::parcel::{self, Arriving};
-use super::reach::Reach;
-use super::tracked::Tracked;
-use super::transfer::{TransferError, send};
 use crate::controller::port::{Said, VerbatimCall};
+use crate::engine::Engine;
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::core::Core;
+use crate::engine::base::error::{EngineError, causes};
+use crate::engine::migration::history::History;
+use crate::engine::migration::tracked::Tracked;
+use crate::engine::peer::reach::Reach;
+use crate::engine::transfer::adhoc::{self, Arriving};
+use crate::engine::transfer::{TransferError, send};
 use crate::link::{ByteStream, IncomingStream, Session, StreamInbox};
 
 /// Bytes between a byte stream and whoever reads and writes it here, each way.
@@ -39,7 +39,7 @@ const OWNERSHIP: [&str; 4] = ["Import", "Activate", "AdoptResources", "Abort"];
 fn exchange(core: &Core, session: &Session, id: MigrationId, model: ModelUuid) -> (Terms, Standing) {
     let (peer, journal) = (session.peer(), core.parts.journal.id());
     let head = Head { mid: id, model, epoch_to: 0, peer, journal, profile: Profile::Gateway };
-    let terms = parcel::terms(id, model, Name::default(), Name::default());
+    let terms = adhoc::terms(id, model, Name::default(), Name::default());
     (terms, Standing::Target(TargetRecord { head, state: TargetState::Receiving }))
 }
 

@@ -10,7 +10,7 @@ use super::view::{
 };
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
-use crate::engine::stock::{PruneView, StoreView};
+use crate::engine::retention::{PruneView, StoreView};
 use crate::engine::view::{
     AuditView, EventView, FindingView, KeptView, MigrationView, PlanView, TotalsView, VerifyView,
 };

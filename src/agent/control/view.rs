@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::controller::description::{Consumer, Description};
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
 use crate::controller::status::{ModelStatus, file};
-use crate::engine::stock::StockView;
+use crate::engine::retention::StockView;
 use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, WayBackView};
 
 /// Reports whether a migration has been undecided for so long that an operator should know.

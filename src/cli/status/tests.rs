@@ -10,7 +10,7 @@ use crate::agent::control::view::{
 use crate::cli::output::clock;
 use crate::controller::description::Description;
 use crate::controller::status::ModelStatus;
-use crate::engine::stock::StockView;
+use crate::engine::retention::StockView;
 use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand};
 
 /// 2025-10-09 08:53:20 UTC.

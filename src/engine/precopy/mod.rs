@@ -16,15 +16,16 @@ use modelferry_protocol::switch::{Cause, Terms};
 use tokio::sync::oneshot;
 
 use self::task::PrecopyTask;
-use super::core::{Core, entry};
-use super::course::{Course, precopy_id};
-use super::history::History;
-use super::parcel::{self, Arriving};
-use super::reach::Reach;
-use super::tracked::{Event, Tracked, id_of};
-use super::view::MigrationView;
-use super::{Engine, EngineError};
 use crate::config::Rate;
+use crate::engine::base::core::{Core, entry};
+use crate::engine::migration::course::{Course, precopy_id};
+use crate::engine::migration::history::History;
+use crate::engine::migration::tracked::{Event, Tracked, id_of};
+use crate::engine::peer::reach::Reach;
+use crate::engine::transfer::adhoc;
+use crate::engine::transfer::adhoc::Arriving;
+use crate::engine::view::MigrationView;
+use crate::engine::{Engine, EngineError};
 use crate::link::Session;
 
 /// Returns a pre-copy's facts as a transfer wants them.
@@ -33,7 +34,7 @@ fn terms(precopy: &Precopy) -> Terms {
         attempt: precopy.number,
         peer: Text::cut(&*precopy.peer_name),
         controller: ControllerCard { name: precopy.controller.clone(), ..ControllerCard::default() },
-        ..parcel::terms(precopy.mid, precopy.model, precopy.name.clone(), precopy.owner.clone())
+        ..adhoc::terms(precopy.mid, precopy.model, precopy.name.clone(), precopy.owner.clone())
     }
 }
 
@@ -178,7 +179,7 @@ pub fn take(
     precopying: Precopying,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
     let Precopying { mid, model, name, owner, blobs } = precopying;
-    let (terms, course) = (parcel::terms(mid, model, name, owner), Course::Precopy(PrecopyState::Copying));
+    let (terms, course) = (adhoc::terms(mid, model, name, owner), Course::Precopy(PrecopyState::Copying));
     // A source sends one at a time: whoever asks for another has ended the older.
     let mut arriving = Arriving::begin(core, session, terms, course, blobs.to_vec(), Tracked::is_precopy)?;
     Ok(async move {

@@ -11,14 +11,15 @@ use modelferry_protocol::switch::Cause;
 use tokio::sync::{mpsc, watch};
 
 use crate::controller::port::ControllerError;
-use crate::engine::conversation::Conversation;
-use crate::engine::core::{Core, entry};
-use crate::engine::error::EngineError;
-use crate::engine::orders::{self, Change};
-use crate::engine::queue::Place;
-use crate::engine::switchover::line::Backoff;
-use crate::engine::tracked::{Event, Tracked};
-use crate::engine::{parcel, patches};
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::core::{Core, entry};
+use crate::engine::base::error::EngineError;
+use crate::engine::migration::orders;
+use crate::engine::migration::orders::Change;
+use crate::engine::migration::queue::Place;
+use crate::engine::migration::tracked::{Event, Tracked};
+use crate::engine::switchover::task::retry_timer::Backoff;
+use crate::engine::transfer::{adhoc, patches};
 
 /// What is under way.
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -244,7 +245,7 @@ async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tra
         owner: Name::cut(&export.owner),
         blobs: Bounded::new(blobs.clone()).map_err(|error| refused(error.to_string()))?,
     }));
-    let bytes = parcel::over(&core, &conversation, &tracked, question, &blobs, &export.calls).await?;
+    let bytes = adhoc::over(&core, &conversation, &tracked, question, &blobs, &export.calls).await?;
     // What a migration finds changed of it can then travel as a patch.
     patches::remember(&core, &export.calls).await;
     Ok(bytes)

@@ -4,7 +4,7 @@
 use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 
-use crate::engine::error::EngineError;
+use crate::engine::base::error::EngineError;
 
 /// What an operator asks of a migration at its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

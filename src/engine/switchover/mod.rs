@@ -4,18 +4,14 @@
 //! Which machine a record belongs to, by side and by who decides, is told here and in the protocol crate's `on`, and nowhere else.
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
-mod after;
-mod ahead;
 pub mod conflict;
 pub mod gateway;
-pub mod line;
-pub mod orphan;
+pub mod log;
 pub mod redo;
-pub mod seal;
+pub mod resolve;
 pub mod source;
-mod staging;
 pub mod target;
-mod task;
+pub mod task;
 
 use std::sync::Arc;
 
@@ -25,8 +21,8 @@ use modelferry_protocol::switch::Outcome;
 use modelferry_protocol::switch::source::{self as source_machine, SourceInput};
 use modelferry_protocol::switch::target::{self as target_machine, TargetInput};
 
-use super::core::Core;
-use super::tracked::Tracked;
+use crate::engine::base::core::Core;
+use crate::engine::migration::tracked::Tracked;
 
 /// Goes on with a migration from its last durable record, unless that is at rest.
 pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: Standing) {

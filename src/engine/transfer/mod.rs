@@ -5,18 +5,12 @@
 //! Nothing about a transfer is remembered by the source, but for its rate: after any interruption it offers again, and
 //! the target's durable held sets say what is still to be sent.
 
-mod batch;
-pub mod effort;
-mod open;
-pub mod pack;
-pub mod rate;
+pub mod adhoc;
+pub mod pace;
+mod pack;
+pub mod patches;
 pub mod receive;
 pub mod send;
-pub mod share;
-mod silence;
-mod unsynced;
-mod window;
-mod written;
 
 use crate::link::SessionClosed;
 use crate::store::StoreError;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::find_frame_compressed_size;
 
-use super::effort::Effort;
+use super::pace::effort::Effort;
 
 /// What compression must save to be worth the other side's work: one part in this many.
 const SAVED_PART_MIN: usize = 64;

@@ -1,5 +1,6 @@
 //! What can be seen of migrations: plain data for the control socket, built by the engine.
 
+mod audit_log;
 mod plan;
 
 use modelferry_protocol::plan::{Finding, Level};

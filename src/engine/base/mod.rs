@@ -1,0 +1,10 @@
+//! What every part of the engine stands on: the shared state, the connection to a peer, errors, settings.
+
+pub mod conversation;
+pub mod core;
+pub mod error;
+pub mod failpoint;
+pub mod in_hand;
+pub mod packed;
+pub mod seal;
+pub mod settings;

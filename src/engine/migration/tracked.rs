@@ -1,0 +1,358 @@
+//! A migration, or a pre-copy, as this process follows it: its facts, its counters, and where its task listens.
+
+use std::sync::Arc;
+
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::message::Message;
+use modelferry_protocol::record::Orders;
+use modelferry_protocol::switch::Cause;
+use modelferry_protocol::switch::Terms;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::counters::Counters;
+use super::course::{Course, Shown, migration_id};
+use super::history::History;
+use super::orders;
+use super::orders::Change;
+use super::status_text;
+use super::undecided::Undecided;
+use crate::engine::base::error::EngineError;
+use crate::engine::switchover::resolve::Resolving;
+use crate::engine::view;
+use crate::engine::view::{Bytes, Direction, MigrationView};
+use crate::link::{Session, Urgency};
+
+/// Events that wait for a migration's task.
+const MAILBOX_MAX: usize = 64;
+
+/// What a migration's task reacts to.
+pub enum Event {
+    /// The peer said something about it.
+    Heard {
+        /// The message; its migration is this one.
+        message: Box<Message>,
+        /// The connection it came by.
+        session: Session,
+    },
+    /// An operator wants to end it.
+    Abort {
+        /// Why, and who.
+        cause: Cause,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// An operator wants something of it while its model is live.
+    Order {
+        /// What.
+        change: Change,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// An operator wants the source's copy to be deleted now.
+    Reap {
+        /// Whether what is left of the log is given up.
+        skip_log: bool,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// An operator resolves it.
+    Resolve {
+        /// What the machine is given.
+        with: Resolving,
+        /// Who asked, for the journal.
+        actor: String,
+        /// Told once it is durable, or refused.
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+    /// The bytes cannot be taken: the import has to be dropped.
+    Failed(Cause),
+}
+
+/// A migration.
+pub struct Tracked {
+    /// Its facts.
+    pub terms: Terms,
+    /// This agent.
+    own: Pin,
+    /// The other agent.
+    pub peer: Pin,
+    /// Its bytes.
+    pub counters: Arc<Counters>,
+    /// Whether this is shown to nobody: see [`Tracked::apart`].
+    pub is_apart: bool,
+    /// Told whenever a blob has become complete in the store.
+    pub blob_arrived: Notify,
+    inner: Mutex<Inner>,
+    view: watch::Sender<MigrationView>,
+}
+
+struct Inner {
+    course: Course,
+    history: History,
+    orders: Orders,
+    after: status_text::After,
+    offered: bool,
+    /// What a source whose model is live is at, where the state alone does not tell.
+    phase: Option<String>,
+    in_doubt_after_ms: u64,
+    undecided: Option<Undecided>,
+    waiting: Option<String>,
+    /// Why nothing may be sent to the peer, if that is so.
+    limit: Option<String>,
+    mailbox: Option<mpsc::Sender<Event>>,
+}
+
+impl Tracked {
+    /// Follows what stands at `course`. A pre-copy's terms have its number for their attempt.
+    ///
+    /// `own`, `peer`: the pins of this agent and of the other.
+    pub fn new(terms: Terms, own: Pin, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Self> {
+        Arc::new(Self::begin(terms, own, peer, course.into(), history))
+    }
+
+    fn begin(terms: Terms, own: Pin, peer: Pin, course: Course, history: History) -> Self {
+        let inner = Inner {
+            course,
+            orders: Orders::none(terms.mid),
+            after: status_text::After::default(),
+            offered: false,
+            phase: None,
+            in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
+            undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, crate::clock::now_ms())),
+            waiting: None,
+            limit: None,
+            mailbox: None,
+            history,
+        };
+        let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
+        Self {
+            terms,
+            own,
+            peer,
+            counters: Arc::default(),
+            is_apart: false,
+            blob_arrived: Notify::new(),
+            inner: Mutex::new(inner),
+            view,
+        }
+    }
+
+    /// Says how long it may be undecided before it is shown to be in doubt.
+    pub fn doubt_after(&self, patience: std::time::Duration) {
+        self.inner.lock().in_doubt_after_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.publish();
+    }
+
+    /// Says that the agent was started at `now_ms`, later than this began: its bytes are counted from there.
+    pub fn counted_from(&self, now_ms: u64) {
+        self.counters.begin_late(now_ms);
+        self.publish();
+    }
+
+    /// Opens the mailbox of the migration's task.
+    pub fn open_mailbox(&self) -> mpsc::Receiver<Event> {
+        let (sender, receiver) = mpsc::channel(MAILBOX_MAX);
+        self.inner.lock().mailbox = Some(sender);
+        receiver
+    }
+
+    /// Closes it: the task has ended.
+    pub fn close_mailbox(&self) {
+        self.inner.lock().mailbox = None;
+    }
+
+    /// Returns where the migration's task listens, while it runs.
+    pub fn mailbox(&self) -> Option<mpsc::Sender<Event>> {
+        self.inner.lock().mailbox.clone()
+    }
+
+    /// Returns its id, in Juju's form.
+    pub fn id(&self) -> String {
+        self.inner.lock().course.id(self.terms.model, self.terms.attempt)
+    }
+
+    /// Reports whether it is a pre-copy, and no migration.
+    pub fn is_precopy(&self) -> bool {
+        matches!(self.inner.lock().course, Course::Precopy(_))
+    }
+
+    /// Reports whether its last record leaves nothing to be done.
+    pub fn is_at_rest(&self) -> bool {
+        self.inner.lock().history.ended_ms.is_some()
+    }
+
+    /// Returns how urgent its chunks are beside others on the same link.
+    pub fn urgency(&self) -> Urgency {
+        if self.is_precopy() { Urgency::Spare } else { Urgency::Due }
+    }
+
+    /// Takes in a new durable record.
+    pub fn stand(&self, course: impl Into<Course>, history: impl FnOnce(&mut History)) {
+        {
+            let mut inner = self.inner.lock();
+            inner.course = course.into();
+            inner.waiting = None;
+            history(&mut inner.history);
+            inner.undecided = match (inner.history.undecided_since_ms, inner.undecided) {
+                (None, _) => None,
+                (Some(_), Some(known)) => Some(known),
+                (Some(since_ms), None) => Some(Undecided::before(since_ms, since_ms)),
+            };
+        }
+        self.publish();
+    }
+
+    /// Notes that the target has taken the offer.
+    pub fn set_offered(&self) {
+        self.inner.lock().offered = true;
+        self.publish();
+    }
+
+    /// Returns what operators want of it while its model is live.
+    pub fn orders(&self) -> Orders {
+        self.inner.lock().orders.clone()
+    }
+
+    /// Takes in new orders, which are durable.
+    pub fn set_orders(&self, orders: Orders) {
+        self.inner.lock().orders = orders;
+        self.publish();
+    }
+
+    /// Says what a source whose model is live is at, where the state alone does not tell.
+    pub fn set_phase(&self, phase: Option<String>) {
+        let changed = std::mem::replace(&mut self.inner.lock().phase, phase.clone()) != phase;
+        if changed {
+            self.publish();
+        }
+    }
+
+    /// Notes how many lines of the log the target has taken.
+    pub fn set_log_sent(&self, lines: u64) {
+        self.inner.lock().after.log_sent = lines;
+        self.publish();
+    }
+
+    /// Notes until when the copy here is held, Unix milliseconds.
+    pub fn set_reap_due(&self, due_ms: u64) {
+        self.inner.lock().after.reap_due_ms = Some(due_ms);
+        self.publish();
+    }
+
+    /// Returns when the target was known to have the model, Unix milliseconds.
+    pub fn handed_ms(&self) -> Option<u64> {
+        self.inner.lock().history.handed_ms
+    }
+
+    /// Returns the same migration with counters of its own, shown to nobody.
+    pub fn apart(&self) -> Self {
+        let (course, history) = {
+            let inner = self.inner.lock();
+            (inner.course.clone(), inner.history.clone())
+        };
+        Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, course, history) }
+    }
+
+    /// Says what it waits for, or that it does not wait.
+    pub fn set_waiting(&self, reason: Option<String>) {
+        self.inner.lock().waiting = reason;
+        self.publish();
+    }
+
+    /// Says that an operator lets nothing be sent to its peer, or that there is no such limit; shows what has changed since.
+    pub fn publish_under(&self, limit: Option<String>) {
+        if limit.is_some() {
+            self.counters.hold_back();
+        }
+        self.inner.lock().limit = limit;
+        self.publish();
+    }
+
+    /// Says that it waits for its peer.
+    pub fn wait_for_peer(&self) {
+        self.set_waiting(Some(format!("waiting for the agent of {} to connect", self.terms.peer)));
+    }
+
+    /// Returns it as it is now.
+    pub fn view(&self) -> MigrationView {
+        self.view.borrow().clone()
+    }
+
+    /// Lets its changes be watched.
+    pub fn watch(&self) -> watch::Receiver<MigrationView> {
+        self.view.subscribe()
+    }
+
+    /// Shows what has changed since.
+    pub fn publish(&self) {
+        // Nobody shows something newer between the look and the word, which this would then take back.
+        let inner = self.inner.lock();
+        let now = view(&self.terms, [self.own, self.peer], &inner, self.counters.bytes());
+        self.view.send_if_modified(|shown| {
+            let changed = *shown != now;
+            *shown = now;
+            changed
+        });
+    }
+}
+
+/// Returns Juju's form of a migration's id.
+pub fn id_of(terms: &Terms) -> String {
+    migration_id(terms.model, terms.attempt)
+}
+
+fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
+    let limit = inner.limit.clone().filter(|_| inner.course.sends(&bytes, &inner.after));
+    let waiting = inner.waiting.clone().or(limit);
+    // While it waits nothing moves, and nobody knows when it will.
+    let bytes = if waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
+    let shown = inner.course.shown(terms.model, inner.offered, &bytes, &inner.after);
+    let Shown { kind, direction, state, stand, root, note } = shown;
+    let note = inner.phase.clone().unwrap_or(note);
+    let history = &inner.history;
+    let frozen_ms = history.frozen_from_ms.map(|from| {
+        let to = history.frozen_to_ms.unwrap_or_else(crate::clock::now_ms);
+        to.saturating_sub(from)
+    });
+    MigrationView {
+        id: inner.course.id(terms.model, terms.attempt),
+        kind,
+        mid: terms.mid.to_string(),
+        model_uuid: terms.model.to_string(),
+        model: terms.name.to_string(),
+        owner: terms.owner.to_string(),
+        direction,
+        peer: terms.peer.to_string(),
+        controller: terms.controller.name.to_string(),
+        state: state.to_owned(),
+        stand,
+        note,
+        waiting: waiting.or_else(|| inner.phase.clone()),
+        orders: orders::view(&inner.orders),
+        cause: history.cause.clone(),
+        started_ms: history.started_ms,
+        ended_ms: history.ended_ms,
+        undecided_since_ms: history.undecided_since_ms,
+        undecided_ms: inner
+            .undecided
+            .zip(history.undecided_since_ms)
+            .map(|(undecided, since_ms)| undecided.for_ms(since_ms, crate::clock::now_ms())),
+        in_doubt_after_ms: inner.in_doubt_after_ms,
+        reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
+        frozen_ms,
+        root: root.map(|root| root.to_string()),
+        source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
+        target_pin: if direction == Direction::Source { peer } else { own }.to_string(),
+        bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests;

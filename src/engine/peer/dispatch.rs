@@ -1,0 +1,374 @@
+//! Hears what peers say, and takes it to whom it concerns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::ids::{Hash, Pin};
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
+use modelferry_protocol::plan::{Answer, Question, Room};
+use modelferry_protocol::record::Body;
+use modelferry_protocol::snapshot::Snapshot;
+use modelferry_protocol::switch::source;
+use modelferry_protocol::switch::target::{self, TargetRecord};
+use modelferry_protocol::switch::{Cause, Head, Terms};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::claims;
+use super::identity;
+use super::ownership;
+use crate::controller::port::Errand;
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::core::{Core, entry};
+use crate::engine::migration::history::History;
+use crate::engine::migration::tracked::Event;
+use crate::engine::precopy;
+use crate::engine::relay;
+use crate::engine::retention::remote_backup;
+use crate::engine::switchover;
+use crate::engine::switchover::log;
+use crate::engine::transfer::adhoc;
+use crate::engine::transfer::patches;
+use crate::engine::transfer::receive::Receiving;
+use crate::link::{NewSession, Session};
+use crate::store::StoreError;
+
+/// Messages about incoming blobs that wait for the disk.
+const BLOB_MESSAGES_MAX: usize = 64;
+/// Models of one peer that are tried at once before they are frozen. Well above what a source lets run.
+const REHEARSALS_MAX: usize = 32;
+/// Calls of one peer that are on their way to the controller at once.
+const RELAYS_MAX: usize = 32;
+/// Questions of one peer that are being answered at once.
+const ANSWERS_MAX: usize = 8;
+
+/// Listens to one connection until it ends.
+pub async fn converse(core: Arc<Core>, new: NewSession) {
+    let NewSession { session, mut inbox, chunks, streams } = new;
+    let conversation = Arc::new(Conversation::new(session.clone()));
+    let receiving = Receiving::new(core.clone(), session.clone());
+    let (blobs, mut blob_messages) = mpsc::channel(BLOB_MESSAGES_MAX);
+    let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let receiving = receiving.clone();
+        async move { receiving.take_chunks(chunks).await }
+    });
+    tasks.spawn({
+        let receiving = receiving.clone();
+        async move { receiving.make_durable().await }
+    });
+    tasks.spawn({
+        let receiving = receiving.clone();
+        // Apart from the rest, so that a full disk does not make an abort unheard.
+        async move {
+            while let Some(message) = blob_messages.recv().await {
+                match message {
+                    Message::BlobOffer(offer) => receiving.offered(offer).await,
+                    Message::BlobPage(page) => receiving.page(page).await,
+                    _ => {}
+                }
+            }
+        }
+    });
+    tasks.spawn(relay::serve_streams(core.clone(), streams));
+    // Before anything else is said or heard: one of the two may have been set back and not know it.
+    Core::say(&session, claims::of(&core, session.peer()).await).await;
+    let (mut answers, mut copies, mut rehearsals) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    let mut relays = HashMap::new();
+    let mut met = false;
+    while let Some(message) = inbox.recv().await {
+        tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
+        match message {
+            Message::Hello(_) => {}
+            Message::Claims(told) => {
+                claims::heard(&core, &session, &told).await;
+                if core.halted().is_none() && !std::mem::replace(&mut met, true) {
+                    core.peer_up(&conversation);
+                    identity::taken_again(&core, session.peer()).await;
+                    tracing::info!(peer = %session.peer_name(), "peer connected");
+                }
+            }
+            // Begun here and not in a task: its blobs are offered right behind it.
+            Message::Ask(Ask { id, question: Question::Keep(keeping) }) => {
+                await_parcel(&mut copies, &session, id, remote_backup::take(&core, &session, &keeping));
+            }
+            Message::Ask(Ask { id, question: Question::Precopy(precopying) }) => {
+                await_parcel(&mut copies, &session, id, precopy::take(&core, &session, *precopying));
+            }
+            // Apart from the others: it lasts as long as reading all binaries does.
+            Message::Ask(Ask { id, question: Question::Rehearse(snapshot) }) => {
+                while rehearsals.try_join_next().is_some() {}
+                let busy = rehearsals.len() >= REHEARSALS_MAX;
+                let (core, session) = (core.clone(), session.clone());
+                rehearsals.spawn(async move {
+                    let answer = if busy {
+                        Err(format!("{REHEARSALS_MAX} models are being tried here already; try again later"))
+                    } else {
+                        rehearse(&core, session.peer(), &snapshot).await
+                    };
+                    let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
+                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                });
+            }
+            // Likewise: deflate has to be done again.
+            Message::Ask(Ask { id, question: Question::Rebuild(rebuilding) }) => {
+                while rehearsals.try_join_next().is_some() {}
+                let (core, session, busy) = (core.clone(), session.clone(), rehearsals.len() >= REHEARSALS_MAX);
+                rehearsals.spawn(async move {
+                    let answer = patches::rebuild(&core, session.peer(), rebuilding, busy).await;
+                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                });
+            }
+            Message::Ask(Ask { id, question: Question::Relay(call) }) => {
+                relays.retain(|_, task: &mut AbortHandle| !task.is_finished());
+                if relays.len() >= RELAYS_MAX {
+                    let text = format!("{RELAYS_MAX} calls are on their way to the controller already");
+                    Core::say(&session, Message::Told(Told { id, answer: Answer::Failed(Text::cut(text)) })).await;
+                    continue;
+                }
+                // Begun here and not in a task: its blob is offered right behind it.
+                let arriving = relay::begin(&core, &session, &call);
+                let answering = relay::answer(core.clone(), conversation.clone(), id, *call, arriving);
+                relays.insert(id, tasks.spawn(answering));
+            }
+            Message::Cancel(id) => {
+                if let Some(task) = relays.remove(&id) {
+                    task.abort();
+                }
+            }
+            Message::Ask(ask) => {
+                while answers.len() >= ANSWERS_MAX {
+                    answers.join_next().await;
+                }
+                let (core, session) = (core.clone(), session.clone());
+                answers.spawn(async move {
+                    let answer = answer(&core, session.peer(), ask.question).await;
+                    Core::say(&session, Message::Told(Told { id: ask.id, answer })).await;
+                });
+            }
+            Message::Told(told) => conversation.told(told.id, told.answer),
+            Message::BlobOffer(_) | Message::BlobPage(_) => tokio::select! {
+                _ = blobs.send(message) => {}
+                // On a full disk the queue stays full, and the end of the connection would be noticed by nobody.
+                _ = session.closed() => break,
+            },
+            Message::BlobState(state) => conversation.feed(state.handle, Message::BlobState(state)).await,
+            Message::BlobDone(handle) => conversation.feed(handle, Message::BlobDone(handle)).await,
+            Message::Need(ref chunks) | Message::Held(ref chunks) => conversation.feed(chunks.handle, message).await,
+            Message::Hold(_) => conversation.feed_all(message).await,
+            message => {
+                if let Some(switch) = message.switch().filter(|_| met) {
+                    heard(&core, switch, message, &session).await;
+                }
+            }
+        }
+    }
+    core.peer_down(&conversation);
+    tracing::info!(peer = %session.peer_name(), "peer disconnected");
+    tasks.shutdown().await;
+    receiving.close().await;
+}
+
+/// Answers once a parcel has come in, or why it does not.
+fn await_parcel(
+    copies: &mut JoinSet<()>,
+    session: &Session,
+    id: u64,
+    begun: Result<impl Future<Output = Answer> + Send + 'static, String>,
+) {
+    while copies.try_join_next().is_some() {}
+    let session = session.clone();
+    copies.spawn(async move {
+        let answer = match begun {
+            Ok(coming) => coming.await,
+            Err(text) => Answer::Failed(Text::cut(text)),
+        };
+        Core::say(&session, Message::Told(Told { id, answer })).await;
+    });
+}
+
+/// Takes a message about a migration to its task, or answers it from the record.
+async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Session) {
+    if core.halted().is_some() {
+        // What is missing from a journal that was set back proves nothing.
+        return;
+    }
+    let standing = core.parts.journal.ledger(|ledger| ledger.standing(switch.mid).cloned());
+    let partner = standing.as_ref().map(Standing::peer);
+    if partner.is_some_and(|partner| partner != session.peer()) {
+        tracing::warn!(peer = %session.peer_name(), mid = %switch.mid, "a message about another peer's migration, ignored");
+        return;
+    }
+    if let Some(mailbox) = core.tracked(switch.mid).and_then(|tracked| tracked.mailbox()) {
+        // A task that is busy hears it when it is said again; the connection must not wait for it.
+        if mailbox.try_send(Event::Heard { message: Box::new(message), session: session.clone() }).is_err() {
+            tracing::debug!(mid = %switch.mid, "the migration's task is busy, a message is left to be repeated");
+        }
+        return;
+    }
+    let answer = match standing {
+        // A migration without a task is at rest.
+        Some(standing) => switchover::answer(&standing, &message),
+        None => match message {
+            Message::Offer(offer) => accept(core, offer, session).await,
+            Message::Progress(_) | Message::Prepared(_) | Message::Activated(_) | Message::Dropped(_) => {
+                Some(source::answer_unknown(switch, core.parts.journal.id()))
+            }
+            other => {
+                tracing::debug!(message = other.name(), mid = %switch.mid, "about an unknown migration, ignored");
+                None
+            }
+        },
+    };
+    if let Some(answer) = answer {
+        Core::say(session, answer).await;
+    }
+}
+
+/// Begins to receive a model, or says why not.
+async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Message> {
+    let refused = |text: String| {
+        Some(Message::Refused(modelferry_protocol::message::End { switch: offer.switch, cause: Cause::cut(text) }))
+    };
+    if offer.switch.journal != session.hello().journal {
+        return refused("the offer names another journal than its agent's".into());
+    }
+    let store = core.parts.store.clone();
+    let reserve = core.parts.settings.disk_reserve_bytes;
+    match Core::blocking(move || store.free_bytes()).await {
+        Ok(free) if free < reserve => {
+            return refused(format!("target agent's disk has {free} bytes free, it needs at least {reserve}"));
+        }
+        Ok(_) => {}
+        Err(error) => return refused(format!("target agent's disk cannot be read: {error}")),
+    }
+    let journal = core.parts.journal.clone();
+    if let Err(error) = Core::blocking(move || journal.ensure_reserve()).await {
+        return refused(format!("target agent's journal cannot grow: {error}"));
+    }
+    let head = Head {
+        mid: offer.switch.mid,
+        model: offer.model,
+        epoch_to: offer.epoch_to,
+        peer: session.peer(),
+        journal: offer.switch.journal,
+        profile: offer.profile,
+    };
+    let terms = terms_of(&offer, session);
+    match begin(core, head, terms).await {
+        Ok(()) | Err(None) => None,
+        Err(Some(text)) => refused(text),
+    }
+}
+
+fn terms_of(offer: &Offer, session: &Session) -> Terms {
+    Terms {
+        attempt: offer.attempt,
+        peer: Text::cut(session.peer_name()),
+        controller: session.hello().controller.clone(),
+        ..adhoc::terms(offer.switch.mid, offer.model, offer.name.clone(), offer.owner.clone())
+    }
+}
+
+/// Errors: why the offer is refused; nothing if it is left unanswered, to be repeated: it was accepted a moment
+/// ago over another connection, or an earlier attempt of the same peer has to end first.
+async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Option<String>> {
+    let record = TargetRecord { head, state: target::TargetState::Receiving };
+    let (decided, begun) = oneshot::channel();
+    let in_hand = core.in_hand.clone();
+    core.fail_at(head.peer, "target", "Receiving", "before");
+    core.decide(move |ledger| {
+        if in_hand.has(head.model) {
+            // A command is at it, and soon done.
+            return Err(None);
+        }
+        if ledger.standing(head.mid).is_some() {
+            return Err(None);
+        }
+        let busy = ledger.busy(head.model);
+        let of_this_peer =
+            |mid| matches!(ledger.standing(mid), Some(Standing::Target(record)) if record.head.peer == head.peer);
+        if busy.is_some_and(of_this_peer) {
+            // An attempt that its source has given up while this side could not hear it: it is about to be
+            // told. The offer is repeated; refusing it now would end an attempt that has nothing wrong with it.
+            return Err(None);
+        }
+        target::accept(head, None, ledger.epoch(head.model), busy).map_err(|error| Some(error.to_string()))?;
+        // One id names one migration here, whatever the source has counted.
+        terms.attempt = ownership::attempt_here(ledger, head.model, terms.attempt);
+        let record = Body::Target(TargetRecord { head, state: target::TargetState::Receiving });
+        let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", record)];
+        let mut history = History::default();
+        entries.iter().for_each(|entry| history.apply(entry));
+        let _ = decided.send((terms, history));
+        Ok(entries)
+    })
+    .await?;
+    let (terms, history) = begun.await.expect("sent before the entries were made durable");
+    core.fail_at(head.peer, "target", "Receiving", "after");
+    let standing = Standing::Target(record);
+    let tracked = core.track(terms, head.peer, standing.clone(), history);
+    switchover::resume(core, tracked, standing);
+    Ok(())
+}
+
+/// Has the controller try what can be tried of a model that is on its way here, and returns the bytes of its blobs.
+///
+/// Errors: why it would not be taken.
+async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String> {
+    let snapshot = Snapshot::open(snapshot, Hash::of(snapshot)).map_err(|error| error.to_string())?;
+    let coming = core.tracked(snapshot.mid).filter(|tracked| tracked.peer == peer && tracked.mailbox().is_some());
+    if coming.is_none_or(|tracked| tracked.terms.model != snapshot.model) {
+        return Err("the model is not on its way here".to_owned());
+    }
+    let errand = Errand { mid: snapshot.mid, model: snapshot.model };
+    let tried = core.parts.arrival.rehearse(errand, &snapshot.calls).await;
+    tried.map_err(|error| format!("failed to import model into target controller: {error}"))?;
+    Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
+}
+
+async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
+    let failed = |text: String| Answer::Failed(Text::cut(text));
+    match question {
+        Question::Ping => Answer::Bytes(core.clock_ms()),
+        Question::Prechecks(facts) => match core.parts.arrival.prechecks(&facts).await {
+            Ok(findings) => Answer::Findings(modelferry_protocol::codec::Bounded::truncated(findings)),
+            Err(error) => failed(error.to_string()),
+        },
+        Question::Held(blobs) => {
+            let (store, reserve) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes);
+            let room = move || {
+                let bytes_held =
+                    blobs.iter().try_fold(0, |sum, blob| Ok::<_, StoreError>(sum + store.held_bytes(*blob)?))?;
+                Ok(Room { bytes_held, bytes_free: store.free_bytes()?.saturating_sub(reserve) })
+            };
+            match Core::blocking(room).await {
+                Ok(room) => Answer::Room(room),
+                Err::<_, StoreError>(error) => failed(error.to_string()),
+            }
+        }
+        Question::HeldEach(blobs) => patches::held_each(core, blobs).await,
+        Question::Known(model) => ownership::known(core, peer, model).await,
+        Question::Networks => match core.parts.arrival.networks().await {
+            Ok(networks) => Answer::Networks(Box::new(networks)),
+            Err(error) => failed(error.to_string()),
+        },
+        Question::LatestLogTime(mid) => log::latest(core, peer, mid).await,
+        Question::TakeLog(taking) => log::take(core, peer, taking).await,
+        // Kept apart: they last, and must not hold up the answers to others.
+        Question::Rebuild(_) => failed("a blob is made where that is heard".to_owned()),
+        Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
+        Question::GiveUp(mid) => {
+            precopy::give_up(core, peer, mid);
+            Answer::Bytes(0)
+        }
+        Question::Relay(_) => failed("a call is passed on where it is heard".to_owned()),
+        Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
+        Question::Query(json) => {
+            let told = core.parts.query.answer(&json).await;
+            Bytes::new(told).map_or_else(|error| failed(format!("the answer is too long: {error}")), Answer::Json)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The peers: dispatch of their messages, and what the agents report to each other about models and identities.
+
+pub mod claims;
+pub mod dispatch;
+pub mod identity;
+pub mod ownership;
+pub mod reach;
+mod serving;

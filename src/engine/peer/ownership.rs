@@ -1,0 +1,242 @@
+//! Who owned a model before: what a target knows of it, at which epoch a source offers it, and what an operator asserts
+//! when a model enters service without a migration.
+
+use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ledger::{Ledger, NotOffered};
+use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
+use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Question};
+use modelferry_protocol::record::{Acknowledged, Body, Note, Restored};
+use modelferry_protocol::switch::Cause;
+
+use super::claims::{of_operator, tell_all};
+use crate::controller::checks::target::TWO_COPIES;
+use crate::controller::port::{Errand, Presence};
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::core::{Core, entry};
+use crate::engine::switchover::conflict;
+use crate::engine::switchover::conflict::orphan::Orphan;
+use crate::engine::view::FindingView;
+use crate::engine::{Engine, EngineError};
+use crate::link::verify_signature;
+
+/// Attempt numbers that are believed of a peer: no model is migrated more often, and a lie cannot use the numbers up.
+const ATTEMPTS_MAX: u32 = 1 << 30;
+/// An id that no migration has, to ask a controller about a model itself.
+const NO_MIGRATION: MigrationId = MigrationId([0; 16]);
+/// The check that compares what the two journals know.
+pub const CHECK: &str = "owner";
+
+/// Answers what is known here of a model's ownership.
+pub async fn known(core: &Core, asker: Pin, model: ModelUuid) -> Answer {
+    let is_present = match core.parts.arrival.probe(Errand { mid: NO_MIGRATION, model }).await {
+        Ok(presence) => presence != Presence::Absent,
+        Err(error) => return Answer::Failed(Text::cut(error.to_string())),
+    };
+    let mut knowledge = core.parts.journal.ledger(|ledger| Knowledge {
+        epoch: ledger.epoch(model),
+        attempt_free: ledger.attempt_free(model),
+        handed_to: ledger.handed_to(model),
+        is_present,
+        signature: Default::default(),
+    });
+    let signature = core.parts.link.sign(&knowledge.signed_bytes(model, asker));
+    knowledge.signature = Bytes::new(signature.to_vec()).expect("a signature has 64 bytes");
+    Answer::Known(Box::new(knowledge))
+}
+
+/// Asks the peer what it knows of a model's ownership.
+///
+/// Errors: [`EngineError::Unanswered`] if the connection ends; [`EngineError::Peer`] for an answer that is none.
+pub async fn ask(core: &Core, conversation: &Conversation, model: ModelUuid) -> Result<Knowledge, EngineError> {
+    let failed = |text: &str| EngineError::Peer { peer: conversation.session.peer_name(), text: text.to_owned() };
+    match conversation.ask(Question::Known(model)).await? {
+        Answer::Known(knowledge) => {
+            let signed = knowledge.signed_bytes(model, core.parts.link.pin());
+            match verify_signature(conversation.session.peer_spki(), &signed, &knowledge.signature) {
+                true => Ok(*knowledge),
+                false => Err(failed("its answer about the model's ownership is not signed by it")),
+            }
+        }
+        Answer::Failed(text) => Err(failed(&text)),
+        _ => Err(failed("it answered another question")),
+    }
+}
+
+/// Returns the epoch at which the model is offered to a target with this knowledge.
+///
+/// Errors: [`NotOffered`].
+pub fn offer_epoch(ledger: &Ledger, own: Pin, model: ModelUuid, there: &Knowledge) -> Result<Epoch, NotOffered> {
+    ledger.offer_epoch(model, there.epoch, there.handed_to == Some(own))
+}
+
+/// Returns the number of the next attempt to migrate the model, free on both sides.
+pub fn attempt(ledger: &Ledger, model: ModelUuid, there: &Knowledge) -> u32 {
+    let believed = if there.attempt_free < ATTEMPTS_MAX { there.attempt_free } else { 0 };
+    ledger.attempt_free(model).max(believed)
+}
+
+/// Returns the number under which a target shows an attempt: the source's, unless another migration of the model has it.
+pub fn attempt_here(ledger: &Ledger, model: ModelUuid, offered: u32) -> u32 {
+    if offered >= ATTEMPTS_MAX || ledger.has_attempt(model, offered) { ledger.attempt_free(model) } else { offered }
+}
+
+/// Returns the note that stays of an epoch that was learned: the evidence. Nothing where none was.
+pub fn evidence(ledger: &Ledger, mid: MigrationId, model: ModelUuid, peer: &str, there: &Knowledge) -> Option<Body> {
+    (there.epoch > ledger.epoch(model)).then(|| {
+        let signature: String = there.signature.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!(
+            "the offer goes beyond epoch {}, which the agent of \"{peer}\" has signed to know: {signature}",
+            there.epoch
+        );
+        Body::Note(Note { mid, text: Cause::cut(text) })
+    })
+}
+
+/// Judges a model by what the two journals know of its owners; nothing where the target knows no more than this side.
+pub fn finding(core: &Core, model: ModelUuid, name: &str, peer: &str, there: &Knowledge) -> Option<Finding> {
+    let own = core.parts.link.pin();
+    let (epoch, offered) =
+        core.parts.journal.ledger(|ledger| (ledger.epoch(model), offer_epoch(ledger, own, model, there)));
+    let found = |level, text: String, fix: String| {
+        Some(Finding { level, check: Text::cut(CHECK), text: Text::cut(text), fix: Text::cut(fix) })
+    };
+    match offered {
+        Ok(_) if there.epoch <= epoch => None,
+        Ok(offered) => {
+            let known = there.epoch;
+            found(
+                Level::Pass,
+                format!("{peer} knows an earlier owner, at epoch {known}; the model goes there at {offered}"),
+                String::new(),
+            )
+        }
+        Err(NotOffered::Superseded { own, known }) => found(
+            Level::Fail,
+            format!(
+                "{peer} knows a later owner of the model, at epoch {known}; the copy here is of epoch {own}, so it is the older \
+                 one, as far as the two journals tell"
+            ),
+            format!("modelferry show-model {name} # compare it with the later copy; then read {TWO_COPIES}"),
+        ),
+        Err(error @ NotOffered::TooLarge { .. }) => {
+            found(Level::Fail, error.to_string(), format!("modelferry events # on the host of {peer}"))
+        }
+    }
+}
+
+/// Says of two copies of one model which is the newer, in place of what the target alone can say of its own.
+pub fn compare(core: &Core, model: ModelUuid, peer: &str, there: &Knowledge, finding: FindingView) -> FindingView {
+    if !there.is_present || !finding.fix.contains(TWO_COPIES) {
+        return finding;
+    }
+    let (here, there) = (core.parts.journal.ledger(|ledger| ledger.epoch(model)), there.epoch);
+    let newer = match here.cmp(&there) {
+        std::cmp::Ordering::Less => format!(
+            "the copy on {peer} is the newer one, as far as the journals tell: it is of epoch {there}, the one here of epoch {here}"
+        ),
+        std::cmp::Ordering::Greater => format!(
+            "the copy here is the newer one, as far as the journals tell: it is of epoch {here}, the one on {peer} of epoch {there}"
+        ),
+        std::cmp::Ordering::Equal => "the journals do not tell which copy is the newer one".to_owned(),
+    };
+    FindingView {
+        text: format!("{}; {newer}", finding.text),
+        fix: format!(
+            "modelferry show-model {model} # here, and on the host of {peer}; compare the two, then read {TWO_COPIES}"
+        ),
+        ..finding
+    }
+}
+
+impl Engine {
+    /// Notes that a model was put into service here out of a backup.
+    ///
+    /// `asserted`: whether the operator says that the controller which had it is lost; then every other copy loses.
+    pub async fn restored(&self, model: ModelUuid, asserted: bool, actor: &str) {
+        let core = &self.0;
+        let what =
+            if asserted { "restored from a backup: its controller is lost, says" } else { "restored from a backup by" };
+        let cause = Cause::cut(format!("{what} the operator ({actor})"));
+        let step = if asserted { EPOCH_FORCED_STEP } else { 0 };
+        let epoch = core.parts.journal.ledger(|ledger| ledger.epoch(model)).saturating_add(step);
+        core.append(entry(actor, Body::Restored(Restored { model, epoch, cause }))).await;
+        tell_all(core).await;
+    }
+
+    /// Lets the copy of a model here win over every other: one that lost a conflict, or that a lost journal has left held, is put
+    /// into service, and a peer has to freeze its own. The last resort, for a person who has compared the copies.
+    ///
+    /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
+    /// Errors: [`EngineError::Controller`] if no such model is here; [`EngineError::Busy`] while it is in a migration;
+    /// [`EngineError::HandedOver`], [`EngineError::Incomplete`]. Nothing has changed then.
+    pub async fn supersede(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
+        let core = &self.0;
+        self.refuse_if_busy(typed)?;
+        let (conflict, known) = core.parts.journal.ledger(|ledger| {
+            let conflict = ledger.conflicts().find(|conflict| conflict.model == typed).cloned();
+            (conflict, ledger.epoch(typed))
+        });
+        if core.parts.arrival.probe(Errand { mid: NO_MIGRATION, model: typed }).await? == Presence::Absent {
+            return Err(crate::controller::port::ControllerError::ModelNotFound(typed.to_string()).into());
+        }
+        let orphan = match &conflict {
+            Some(_) => None,
+            None => Orphan::find(core, typed).await?,
+        };
+        let _held = orphan.is_some().then(|| self.take_in_hand(typed)).transpose()?;
+        if let Some(orphan) = &orphan {
+            orphan.may_serve(core).await?;
+        }
+        let claimed = core.claimed_by(typed).into_iter().map(|(_, epoch)| epoch);
+        let met = conflict.iter().map(|conflict| conflict.peer_epoch);
+        // One that no model comes to is a lie, and must not use the numbers up.
+        let largest = claimed.filter(|epoch| *epoch <= EPOCH_LEARNED_MAX).chain(met).fold(known, Epoch::max);
+        let epoch = largest.saturating_add(EPOCH_FORCED_STEP);
+        let cause = of_operator("this copy is to win over every other, says the operator", reason, actor);
+        core.append(entry(actor, Body::Restored(Restored { model: typed, epoch, cause }))).await;
+        if let Some(conflict) = &conflict {
+            conflict::lift(core, conflict).await?;
+        }
+        if let Some(orphan) = &orphan {
+            orphan.serve(core).await?;
+        }
+        tell_all(core).await;
+        Ok(())
+    }
+
+    /// Tells the peers that a model has entered or left service here without a migration: one of them may have a copy of it.
+    pub async fn announce(&self) {
+        tell_all(&self.0).await;
+    }
+
+    /// Ends the alarms about a peer, or about this agent's own journal: an operator says that their causes are gone. A link
+    /// that was held back opens again.
+    ///
+    /// `peer`: its name here, or the name of the controller here.
+    /// Errors: [`EngineError::UnknownPeer`], [`EngineError::NoAlarm`].
+    pub async fn acknowledge(&self, peer: &str, reason: &str, actor: &str) -> Result<(), EngineError> {
+        let core = &self.0;
+        let pin = match core.parts.link.peer(peer) {
+            Some(known) => known.pin,
+            None if *core.parts.arrival.card().await?.name == *peer => core.parts.link.pin(),
+            None => return Err(EngineError::UnknownPeer(peer.to_owned())),
+        };
+        if !core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| alarm.peer == pin)) {
+            return Err(EngineError::NoAlarm(peer.to_owned()));
+        }
+        let cause = of_operator("acknowledged by operator", reason, actor);
+        core.append(entry(actor, Body::Acknowledged(Acknowledged { peer: pin, cause }))).await;
+        core.parts.link.release(pin);
+        Ok(())
+    }
+
+    /// Ends the alarms about a peer that is paired no more: nobody could name it to acknowledge them.
+    pub async fn unpaired(&self, peer: Pin, actor: &str) {
+        let core = &self.0;
+        if core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| alarm.peer == peer)) {
+            let cause = of_operator("the peer was unpaired", "", actor);
+            core.append(entry(actor, Body::Acknowledged(Acknowledged { peer, cause }))).await;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! After a migration: what arrived, beside what was handed over.
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
+use modelferry_protocol::message::ControllerCard;
+use modelferry_protocol::plan::{Finding, Level};
+use modelferry_protocol::snapshot::{BlobRef, Call, Snapshot};
+
+use super::forecast;
+use crate::controller::port::Errand;
+use crate::engine::Engine;
+use crate::engine::base::core::Core;
+use crate::engine::base::error::EngineError;
+use crate::engine::base::seal;
+use crate::engine::migration::tracked::Tracked;
+use crate::engine::view::{FindingView, Stand, VerifyView, WayBackView};
+use crate::store::StoreError;
+
+/// Blobs that a finding names each.
+const NAMED_MAX: usize = 5;
+
+impl Engine {
+    /// Compares a model that has arrived here with what was handed over: every blob's hash, and what the controller
+    /// has of it. Changes nothing.
+    ///
+    /// Errors: [`EngineError::NotArrived`] on the source, and before the model is live here;
+    /// [`EngineError::Controller`] if it has left again.
+    pub async fn verify(&self, mid: MigrationId) -> Result<VerifyView, EngineError> {
+        let core = &self.0;
+        let tracked = self.tracked(mid)?;
+        let view = tracked.view();
+        let (Stand::Moved, Some(root)) = (view.stand, root_of(&tracked)) else {
+            return Err(EngineError::NotArrived { id: view.id, state: view.state });
+        };
+        let mut seen = VerifyView {
+            id: view.id,
+            model: format!("{}/{}", view.owner, view.model),
+            model_uuid: view.model_uuid,
+            root: root.to_string(),
+            ok: false,
+            blobs: 0,
+            blobs_proven: 0,
+            bytes: 0,
+            findings: Vec::new(),
+        };
+        let snapshot = match seal::read(core, root).await {
+            Ok((_, snapshot)) => snapshot,
+            Err(text) => {
+                seen.findings = vec![FindingView::from(&finding("snapshot", Level::Fail, text))];
+                return Ok(seen);
+            }
+        };
+        let blobs = snapshot.blobs();
+        let proven = prove(core, blobs.clone()).await;
+        seen.blobs = blobs.len() as u64;
+        seen.bytes = blobs.iter().map(|blob| blob.bytes).sum();
+        seen.blobs_proven = seen.blobs - proven.len() as u64;
+        let mut findings =
+            vec![finding("snapshot", Level::Pass, format!("what was handed over hashes to its root, {root}"))];
+        findings.push(match proven.as_slice() {
+            [] => finding("blobs", Level::Pass, format!("{0} of {0} blobs hash to their names", seen.blobs)),
+            wrong => {
+                let named = wrong.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join("; ");
+                let text = format!("{} of {} blobs are missing or damaged: {named}", wrong.len(), seen.blobs);
+                finding("blobs", Level::Fail, text)
+            }
+        });
+        let errand = Errand { mid, model: tracked.terms.model };
+        findings.extend(core.parts.arrival.audit(errand, &snapshot.calls).await?);
+        seen.ok = findings.iter().all(|finding| finding.level != Level::Fail);
+        seen.findings = findings.iter().map(FindingView::from).collect();
+        Ok(seen)
+    }
+
+    /// Returns where a model went, and with which description.
+    ///
+    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::NotArrived`], [`EngineError::Pruned`],
+    /// [`EngineError::Store`].
+    pub async fn handed_over(&self, mid: MigrationId) -> Result<HandedOver, EngineError> {
+        let tracked = self.tracked(mid)?;
+        let view = tracked.view();
+        let not_arrived = || EngineError::NotArrived { id: view.id.clone(), state: view.state.clone() };
+        let (Stand::Moved, Some(root)) = (view.stand, root_of(&tracked)) else { return Err(not_arrived()) };
+        // Of a model that is elsewhere nothing is held for ever.
+        let pruned = || EngineError::Pruned(view.id.clone());
+        let (_, snapshot) = seal::read(&self.0, root).await.map_err(|_| pruned())?;
+        let description = description_in(&snapshot).ok_or_else(not_arrived)?;
+        let store = self.0.parts.store.clone();
+        let description = match Core::blocking(move || store.read(description, DESCRIPTION_BYTES_MAX)).await {
+            Err(StoreError::NotHeld(_)) => return Err(pruned()),
+            read => read?,
+        };
+        let (source, to) = (self.0.parts.arrival.card().await?, tracked.terms.controller.clone());
+        let way_back = forecast::way_back(&source, &to, &format!("{}/{}", view.owner, view.model));
+        Ok(HandedOver { to, description, way_back })
+    }
+}
+
+/// A model that has moved.
+pub struct HandedOver {
+    /// The controller it is on now.
+    pub to: ControllerCard,
+    /// Its description, as it went.
+    pub description: Vec<u8>,
+    /// Whether it can come back.
+    pub way_back: WayBackView,
+}
+
+fn root_of(tracked: &Tracked) -> Option<modelferry_protocol::ids::Hash> {
+    tracked.view().root.and_then(|root| root.parse().ok())
+}
+
+fn description_in(snapshot: &Snapshot) -> Option<BlobRef> {
+    snapshot.calls.iter().find_map(|call| match call {
+        Call::Import(blob) => Some(*blob),
+        _ => None,
+    })
+}
+
+/// Hashes every blob, and returns in words which of them are not what they are called.
+async fn prove(core: &Core, blobs: Vec<BlobRef>) -> Vec<String> {
+    let store = core.parts.store.clone();
+    let wrong = move || {
+        let proof = |blob: BlobRef| store.verify(blob).err().map(|error| error.to_string());
+        blobs.into_iter().filter_map(proof).collect()
+    };
+    Core::blocking(wrong).await
+}
+
+fn finding(check: &str, level: Level, text: String) -> Finding {
+    Finding { level, check: Text::cut(check), text: Text::cut(text), fix: Text::default() }
+}

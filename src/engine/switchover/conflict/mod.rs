@@ -1,0 +1,94 @@
+//! Ends a conflict of two owners: freezes the model on the side with the smaller epoch, and deletes it there when the operator
+//! says so. Who has to yield is found in [`claims`](crate::engine::peer::claims).
+
+pub mod orphan;
+
+use std::sync::Arc;
+
+use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid};
+use modelferry_protocol::record::{Body, Conflict, Discarded};
+
+use super::task::retry_timer::Backoff;
+use crate::controller::port::{ControllerError, Errand};
+use crate::engine::base::core::{Core, entry};
+use crate::engine::peer::claims::of_operator;
+use crate::engine::{Engine, EngineError};
+
+/// Returns the id under which a model in conflict is frozen: no migration's, the same after a restart, and another
+/// for the model's next conflict, as a controller never freezes again what has ended.
+fn conflict_id(model: ModelUuid, epoch: Epoch) -> MigrationId {
+    let hash = Hash::of(&[&b"modelferry/1 conflict\0"[..], &model.0, &epoch.to_le_bytes()].concat());
+    MigrationId(hash.0[..16].try_into().expect("a hash has more bytes"))
+}
+
+/// Freezes every model that the journal holds to be in conflict: again after a restart.
+pub fn resume(core: &Arc<Core>) {
+    let conflicts: Vec<Conflict> = core.parts.journal.ledger(|ledger| ledger.conflicts().cloned().collect());
+    conflicts.into_iter().for_each(|conflict| end(core, conflict.model, conflict.epoch));
+}
+
+/// Freezes a model that has another owner, of a larger epoch, as often as it takes. The conflict is in the journal already.
+pub fn end(core: &Arc<Core>, model: ModelUuid, epoch: Epoch) {
+    tokio::spawn(freeze(core.clone(), model, epoch));
+}
+
+/// Freezes a model at once, if it is in service here; reports whether it is frozen as one in conflict.
+pub async fn freeze_now(core: &Core, model: ModelUuid, epoch: Epoch) -> bool {
+    core.parts.departure.freeze(Errand { mid: conflict_id(model, epoch), model }).await.is_ok()
+}
+
+/// Thaws a model that was frozen as one in conflict: an operator says that it is to win, which is in the journal already.
+pub async fn lift(core: &Core, conflict: &Conflict) -> Result<(), ControllerError> {
+    let mid = conflict_id(conflict.model, conflict.epoch);
+    core.parts.departure.thaw(Errand { mid, model: conflict.model }).await
+}
+
+async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
+    let mut backoff = Backoff::new();
+    let errand = Errand { mid: conflict_id(model, epoch), model };
+    loop {
+        match core.parts.departure.freeze(errand).await {
+            // A model that is gone, or held for a migration, serves nobody.
+            Ok(()) | Err(ControllerError::ModelNotFound(_) | ControllerError::Moved { .. }) => return,
+            Err(ControllerError::OtherMigration { .. }) => return,
+            Err(error) => tracing::error!(%model, "a model in conflict cannot be frozen: {error}; trying again"),
+        }
+        backoff.pause().await;
+    }
+}
+
+impl Engine {
+    /// Deletes the copy of a model that lost a conflict and is frozen here since, or that a lost journal has left held; its
+    /// users are sent to the peer that has it.
+    ///
+    /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
+    /// Errors: [`EngineError::NoConflict`], [`EngineError::OnlyCopy`]; [`EngineError::Controller`], and then it can be repeated.
+    pub async fn discard(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
+        let core = &self.0;
+        let conflict =
+            core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
+        let Some(Conflict { model, peer, epoch, .. }) = conflict else {
+            let discarded = self.discard_orphan(typed, reason, actor).await?;
+            return if discarded { Ok(()) } else { Err(EngineError::NoConflict(typed)) };
+        };
+        // Of the link itself: an agent that has stopped acting has no conversation.
+        let present = core.parts.link.watch(peer).borrow().session().map(|session| session.hello().controller.clone());
+        let card = match present {
+            Some(card) => Some(card),
+            // As it was when they last met over this model.
+            None => core
+                .all_tracked()
+                .into_iter()
+                .find(|known| known.peer == peer && known.terms.model == model && !known.is_precopy())
+                .map(|known| known.terms.controller.clone()),
+        };
+        let errand = Errand { mid: conflict_id(model, epoch), model };
+        core.parts.departure.freeze(errand).await?;
+        core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
+        core.parts.departure.reap(errand).await?;
+        // Recorded when it is done: until then the alarm stands, and the command can be repeated.
+        let cause = of_operator("discarded by operator", reason, actor);
+        core.append(entry(actor, Body::Discarded(Discarded { model, peer, cause }))).await;
+        Ok(())
+    }
+}

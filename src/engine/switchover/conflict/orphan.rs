@@ -1,0 +1,112 @@
+//! Frees a model that is held for a migration of which the journal knows nothing: the journal was lost, or replaced.
+//!
+//! Nobody else can: the machines go on from records, and there are none. An operator who has looked at the other side says
+//! which copy counts.
+
+use modelferry_protocol::ids::{ModelUuid, Pin};
+use modelferry_protocol::record::{Body, Discarded};
+use modelferry_protocol::snapshot::{Arguments, Call};
+
+use crate::controller::inventory::{Held, Place};
+use crate::controller::port::{ControllerError, Errand, Presence};
+use crate::engine::base::core::{Core, entry};
+use crate::engine::peer::claims::of_operator;
+use crate::engine::{Engine, EngineError};
+
+/// A model that is held for a migration of which the journal knows nothing.
+pub struct Orphan {
+    errand: Errand,
+    place: Place,
+    is_handed: bool,
+}
+
+impl Orphan {
+    fn of(core: &Core, held: &Held) -> Option<Self> {
+        let errand = Errand { mid: held.mid?, model: held.uuid };
+        let is_known = core
+            .parts
+            .journal
+            .ledger(|ledger| ledger.standing(errand.mid).is_some() || ledger.in_conflict(errand.model));
+        (!is_known).then_some(Self { errand, place: held.place, is_handed: held.is_handed })
+    }
+
+    /// Returns the model's orphan, if the controller holds it as one.
+    pub async fn find(core: &Core, model: ModelUuid) -> Result<Option<Self>, ControllerError> {
+        let places = core.parts.arrival.places().await?.unwrap_or_default();
+        Ok(places.iter().find(|held| held.uuid == model).and_then(|held| Self::of(core, held)))
+    }
+
+    /// Checks that the model can be put into service here.
+    ///
+    /// Errors: [`EngineError::HandedOver`], [`EngineError::Incomplete`].
+    pub async fn may_serve(&self, core: &Core) -> Result<(), EngineError> {
+        if self.is_handed {
+            return Err(EngineError::HandedOver(self.errand.model));
+        }
+        let presence = core.parts.arrival.probe(self.errand).await?;
+        match presence {
+            Presence::Importing => Err(EngineError::Incomplete(self.errand.model)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the model into service here: an operator says that it is to win, which is in the journal already.
+    pub async fn serve(&self, core: &Core) -> Result<(), ControllerError> {
+        match self.place {
+            Place::Arriving => {
+                core.parts.arrival.perform(self.errand, &Call::Activate(Arguments::default())).await.map(drop)
+            }
+            _ => core.parts.departure.thaw(self.errand).await,
+        }
+    }
+
+    /// Deletes the copy here. A model that was frozen, and is known to nobody else, is not deleted.
+    ///
+    /// Errors: [`EngineError::OnlyCopy`]; [`EngineError::Controller`], and then it can be repeated.
+    async fn discard(&self, core: &Core) -> Result<Pin, EngineError> {
+        let (errand, departure) = (self.errand, &core.parts.departure);
+        let served = core.claimed_by(errand.model).into_iter().filter_map(|(peer, epoch)| {
+            let state = core.parts.link.watch(peer).borrow().clone();
+            Some((epoch, peer, state.session()?.hello().controller.clone()))
+        });
+        let served = served.max_by_key(|(epoch, ..)| *epoch);
+        let own = core.parts.link.pin();
+        if self.place == Place::Arriving {
+            core.parts.arrival.perform(errand, &Call::Abort).await?;
+        } else if self.is_handed {
+            departure.reap(errand).await?;
+        } else {
+            let Some((_, _, card)) = &served else { return Err(EngineError::OnlyCopy(errand.model)) };
+            departure.redirect(errand, card).await?;
+            departure.reap(errand).await?;
+        }
+        Ok(served.map_or(own, |(_, peer, _)| peer))
+    }
+}
+
+impl Engine {
+    /// Deletes the copy of a model that a lost journal has left held; reports whether there was one.
+    pub async fn discard_orphan(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<bool, EngineError> {
+        let core = &self.0;
+        let Some(orphan) = Orphan::find(core, typed).await? else { return Ok(false) };
+        let _held = self.take_in_hand(typed)?;
+        let peer = orphan.discard(core).await?;
+        let cause = of_operator("discarded by operator, as the journal that held it is lost", reason, actor);
+        core.append(entry(actor, Body::Discarded(Discarded { model: typed, peer, cause }))).await;
+        Ok(true)
+    }
+
+    /// Returns why a model is held here that no migration will ever put back into service; nothing of any other model.
+    pub async fn held_for_good(&self, model: ModelUuid) -> Option<EngineError> {
+        if self.is_in_conflict(model) {
+            return Some(EngineError::InConflict(model));
+        }
+        let orphan = Orphan::find(&self.0, model).await.ok().flatten();
+        orphan.map(|_| EngineError::Orphaned(model))
+    }
+
+    /// Reports whether a model is frozen because it was in service on two controllers.
+    pub fn is_in_conflict(&self, model: ModelUuid) -> bool {
+        self.0.parts.journal.ledger(|ledger| ledger.in_conflict(model))
+    }
+}

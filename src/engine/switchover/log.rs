@@ -1,0 +1,96 @@
+//! The log of a model: it follows when the model is live on its target.
+//!
+//! Nothing about it is remembered by the source. The target's controller tells how far the log is there, and a piece
+//! that it has is taken again without change; so it can break off anywhere.
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{MigrationId, Pin};
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::plan::{Answer, LogTaking, Question};
+use modelferry_protocol::snapshot::BlobRef;
+use modelferry_protocol::switch::target::TargetState;
+
+use crate::controller::port::{ControllerError, Errand};
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::core::Core;
+use crate::engine::migration::tracked::Tracked;
+use crate::engine::transfer::{TransferError, send};
+
+/// A log that has not followed its model yet.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The transfer did not come to its end.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// A controller said no: this side's, or the other one's as it told.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+}
+
+/// Makes the target hold the log as far as it is here.
+///
+/// `between`: passed after each piece that the target has taken.
+/// Errors: [`LogError`].
+pub async fn carry(
+    core: &Core,
+    conversation: &Conversation,
+    tracked: &Tracked,
+    errand: Errand,
+    between: impl Fn() -> Result<(), ControllerError>,
+) -> Result<(), LogError> {
+    let from_ms = ask(conversation, Question::LatestLogTime(errand.mid)).await?;
+    let segments = core.parts.departure.log(errand, from_ms).await?;
+    let blobs: Vec<BlobRef> = segments.iter().map(|segment| segment.blob).collect();
+    // Counted apart: the model's bytes have arrived.
+    send::send(core, conversation, &tracked.apart(), &blobs).await?;
+    let mut sent = 0;
+    for segment in segments {
+        let lines = u64::from(segment.lines);
+        ask(conversation, Question::TakeLog(LogTaking { mid: errand.mid, segment })).await?;
+        sent += lines;
+        tracked.set_log_sent(sent);
+        between()?;
+    }
+    Ok(())
+}
+
+async fn ask(conversation: &Conversation, question: Question) -> Result<u64, LogError> {
+    let refused = |text: &str| LogError::Controller(ControllerError::Refused(format!("the target: {text}")));
+    match conversation.ask(question).await.map_err(TransferError::Closed)? {
+        Answer::LogTime(until_ms) => Ok(until_ms),
+        Answer::Failed(text) => Err(refused(&text)),
+        _ => Err(refused("it answered another question")),
+    }
+}
+
+/// Answers how far the log is that a migration of `peer` has brought.
+pub async fn latest(core: &Core, peer: Pin, mid: MigrationId) -> Answer {
+    let told = match errand(core, peer, mid) {
+        Ok(errand) => core.parts.arrival.latest_log_time(errand).await.map_err(|error| error.to_string()),
+        Err(text) => Err(text),
+    };
+    told.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::LogTime)
+}
+
+/// Takes a piece of the log that follows a migration of `peer`.
+pub async fn take(core: &Core, peer: Pin, taking: LogTaking) -> Answer {
+    let LogTaking { mid, segment } = taking;
+    let told = match errand(core, peer, mid) {
+        Ok(errand) => core.parts.arrival.take_log(errand, &segment).await.map_err(|error| error.to_string()),
+        Err(text) => Err(text),
+    };
+    told.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::LogTime)
+}
+
+/// Returns the errand of a migration that has brought its model here from `peer`.
+fn errand(core: &Core, peer: Pin, mid: MigrationId) -> Result<Errand, String> {
+    let standing = core.parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
+    match standing {
+        Some(Standing::Target(record))
+            if record.head.peer == peer && matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
+        {
+            Ok(Errand { mid, model: record.head.model })
+        }
+        _ => Err(format!("migration {mid} has brought no model here")),
+    }
+}

@@ -1,0 +1,314 @@
+//! What an operator does where the link does not: proofs, and the last resorts.
+
+use std::time::Duration;
+
+use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::Message;
+use modelferry_protocol::proof::{Proof, Statement, Verdict};
+use modelferry_protocol::record::Body;
+use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Cause, Outcome, Profile};
+use tokio::sync::oneshot;
+
+use super::gateway;
+use super::gateway::Asked;
+use crate::engine::base::core::Core;
+use crate::engine::migration::tracked::{Event, Tracked, id_of};
+use crate::engine::view::{MigrationView, Stand};
+use crate::engine::{Engine, EngineError};
+
+/// How long a resolution is waited for after it is durable: the controller beside the agent has to follow.
+pub const SETTLE_WITHIN: Duration = Duration::from_secs(20);
+
+/// How a migration in doubt is to be resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// By what the other side has signed.
+    Proof(Box<Proof>),
+    /// The target gives the token back.
+    Renounce,
+    /// The source takes the model back: the operator says that the target is destroyed.
+    Reclaim {
+        /// The model, as the operator typed it.
+        typed: ModelUuid,
+    },
+    /// The target takes the model: the operator says that the source is destroyed.
+    ForceActivate {
+        /// The model, as the operator typed it.
+        typed: ModelUuid,
+    },
+}
+
+impl Resolution {
+    fn asked(&self) -> Asked {
+        match self {
+            Self::Proof(_) => Asked::Proof,
+            Self::Renounce => Asked::Renounce,
+            Self::Reclaim { .. } => Asked::Reclaim,
+            Self::ForceActivate { .. } => Asked::ForceActivate,
+        }
+    }
+}
+
+/// What the migration's machine is given for it.
+#[derive(Debug)]
+pub enum Resolving {
+    /// What a proof stands for.
+    Carried(Box<Message>),
+    /// The target gives the token back.
+    Renounce(Cause),
+    /// The other side is destroyed.
+    Seize(Cause),
+}
+
+impl Resolving {
+    /// Returns what a source's machine makes of it; nothing if a source has no such input.
+    pub fn at_source(&self) -> Option<SourceInput<'_>> {
+        match self {
+            // Of a vote freshness is asked, and no proof is a vote.
+            Self::Carried(message) => Some(SourceInput::Heard { message, fresh: false }),
+            Self::Seize(cause) => Some(SourceInput::Seize(cause)),
+            Self::Renounce(_) => None,
+        }
+    }
+
+    /// Returns what a target's machine makes of it.
+    pub fn at_target(&self) -> TargetInput<'_> {
+        match self {
+            Self::Carried(message) => TargetInput::Heard(message),
+            Self::Seize(cause) => TargetInput::Seize(cause),
+            Self::Renounce(cause) => TargetInput::Renounce(cause),
+        }
+    }
+}
+
+/// Tells the operator what an outcome means: only a record resolves anything.
+pub fn verdict<State>(outcome: &Outcome<State>, id: String, state: &str) -> Result<(), EngineError> {
+    let why = match outcome {
+        Outcome::Record(_) => return Ok(()),
+        Outcome::Reply(_) => "that is what it has recorded already".to_owned(),
+        Outcome::Ignore(why) => why.to_string(),
+    };
+    Err(EngineError::Unresolvable { id, state: state.to_owned(), why })
+}
+
+impl Engine {
+    /// Returns what this side has decided about a migration, signed.
+    ///
+    /// Errors: [`EngineError::NothingToProve`] where it has decided nothing.
+    pub async fn proof(&self, mid: MigrationId) -> Result<Proof, EngineError> {
+        let tracked = self.tracked(mid)?;
+        let (journal, link) = (self.0.parts.journal.clone(), &self.0.parts.link);
+        let entries = Core::blocking(move || journal.entries(Some(mid))).await?;
+        // The first record of the verdict that stands is the decision; what follows carries it out.
+        let mut decided: Option<Statement> = None;
+        for (_, entry) in entries {
+            let standing = match entry.body {
+                Body::Source(record) => Standing::Source(record),
+                Body::Target(record) => Standing::Target(record),
+                Body::Terms(_) | Body::Note(_) | Body::Orders(_) => continue,
+                Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) | Body::Precopy(_) => continue,
+                Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) => continue,
+            };
+            let statement = Statement::of(&standing, link.pin(), entry.time_ms);
+            let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);
+            if !same {
+                decided = statement;
+            }
+        }
+        let statement = decided
+            .ok_or_else(|| EngineError::NothingToProve { id: id_of(&tracked.terms), state: tracked.view().state })?;
+        Ok(Proof { statement, key: link.public_key(), signature: link.sign(&statement.signed_bytes()) })
+    }
+
+    /// Resolves a migration, and returns it as it is once its controller has followed, or after a while.
+    ///
+    /// Resolved in the same way already: ok, and nothing changes. `reason`: the operator's, for the record; may be empty.
+    /// Errors: [`EngineError::Proof`], [`EngineError::Unresolvable`], [`EngineError::WrongModel`],
+    /// [`EngineError::Ended`]; nothing has changed then.
+    pub async fn resolve(
+        &self,
+        mid: MigrationId,
+        resolution: Resolution,
+        reason: &str,
+        actor: &str,
+    ) -> Result<MigrationView, EngineError> {
+        let tracked = self.tracked(mid)?;
+        let id = id_of(&tracked.terms);
+        let asked = resolution.asked();
+        let ended = || self.ended(&tracked, asked);
+        let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned()).ok_or_else(ended)?;
+        if is_done(&standing, &resolution, &self.0.parts.link.pin()) {
+            settle(&tracked).await;
+            return Ok(tracked.view());
+        }
+        if standing.is_at_rest() {
+            return Err(ended());
+        }
+        if let Standing::Source(record) = &standing
+            && let Some(error) = gateway::refusal(record, asked, &id)
+        {
+            return Err(error);
+        }
+        let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
+        let (with, actor) = match &resolution {
+            Resolution::Proof(proof) => (
+                Resolving::Carried(Box::new(proof.check(&standing, self.0.parts.link.pin())?)),
+                format!("{actor}, by proof"),
+            ),
+            Resolution::Renounce => {
+                may_renounce(&standing, &id)?;
+                (Resolving::Renounce(Cause::cut(format!("renounced by operator ({by})"))), actor.to_owned())
+            }
+            Resolution::Reclaim { typed } => {
+                may_reclaim(&standing, &id, *typed)?;
+                let cause = format!("taken back by force: the target is destroyed, says the operator ({by})");
+                (Resolving::Seize(Cause::cut(cause)), format!("{actor}, by force"))
+            }
+            Resolution::ForceActivate { typed } => {
+                may_force(&standing, &id, *typed)?;
+                let cause = format!("activated by force: the source is destroyed, says the operator ({by})");
+                (Resolving::Seize(Cause::cut(cause)), format!("{actor}, by force"))
+            }
+        };
+        let mailbox = tracked.mailbox().ok_or_else(ended)?;
+        let (reply, answer) = oneshot::channel();
+        mailbox.send(Event::Resolve { with, actor, reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())??;
+        settle(&tracked).await;
+        Ok(tracked.view())
+    }
+}
+
+/// Waits until the controller beside the agent has followed, or for a while.
+async fn settle(tracked: &Tracked) {
+    let mut changes = tracked.watch();
+    // Durable already: a controller that is slow to follow, or fails, changes nothing about it. And what waits, as
+    // a log does for the link, is waited for by nobody.
+    let settled =
+        changes.wait_for(|view| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some());
+    let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
+}
+
+/// Reports whether a migration is resolved in this very way already. The command is then typed for the second time, with
+/// its output in the same file: it has to print the same proof again, as the shell has emptied the file.
+fn is_done(standing: &Standing, resolution: &Resolution, own: &Pin) -> bool {
+    match (standing, resolution) {
+        (_, Resolution::Proof(proof)) => {
+            proof.check(standing, *own).is_ok() && has_followed(standing, proof.statement.verdict)
+        }
+        (Standing::Target(record), Resolution::Renounce) => {
+            matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
+        }
+        (Standing::Source(record), Resolution::Reclaim { typed }) => {
+            record.head.model == *typed && matches!(record.state, SourceState::Seizing(_) | SourceState::Reclaimed(_))
+        }
+        (Standing::Target(record), Resolution::ForceActivate { typed }) => {
+            record.head.model == *typed && record.state.is_forced()
+        }
+        _ => false,
+    }
+}
+
+/// Reports whether this side has recorded already what follows from the other side's verdict.
+fn has_followed(standing: &Standing, verdict: Verdict) -> bool {
+    match (standing, verdict) {
+        (Standing::Target(record), Verdict::Commit) => {
+            matches!(
+                record.state,
+                TargetState::Activating(_) | TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)
+            )
+        }
+        (Standing::Target(record), Verdict::Abort) => {
+            matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
+        }
+        (Standing::Source(record), Verdict::Activated) => {
+            matches!(record.state, SourceState::Handed(_) | SourceState::Reaping(_) | SourceState::Moved(_))
+        }
+        (Standing::Source(record), Verdict::Dropped) => {
+            matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_))
+        }
+        _ => false,
+    }
+}
+
+fn unresolvable(id: &str, state: &str, why: &str) -> EngineError {
+    EngineError::Unresolvable { id: id.to_owned(), state: state.to_owned(), why: why.to_owned() }
+}
+
+fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
+    let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
+    match standing {
+        Standing::Source(record) => refuse(
+            record.state.name(),
+            "only the target can renounce; here it is `--proof FILE`, with what the target prints",
+        ),
+        Standing::Target(TargetRecord { head, state }) => match (head.profile, state) {
+            (Profile::Gateway, TargetState::Prepared(_) | TargetState::Activating(_)) => refuse(
+                state.name(),
+                "a Juju controller decides, and it cannot take a model back; bring it up, or use `--proof FILE`",
+            ),
+            (_, TargetState::Prepared(_) | TargetState::Activating(_)) => Ok(()),
+            // Promised nothing: for a source that has lost its journal, and can neither go on nor abort.
+            (
+                _,
+                TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_),
+            ) => Ok(()),
+            (_, TargetState::Live(_)) => refuse(
+                state.name(),
+                "the model is live here, so it is not given back; `modelferry migrate MODEL PEER` moves it on",
+            ),
+            _ => refuse(state.name(), "there is nothing left to renounce"),
+        },
+    }
+}
+
+fn may_reclaim(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
+    let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
+    match standing {
+        Standing::Target(record) => refuse(
+            record.state.name(),
+            "the model was on its way here; `--reclaim` is for its source, and here it is `--force-activate`",
+        ),
+        Standing::Source(SourceRecord { head, state }) => match state {
+            SourceState::Committed(_) if head.model != typed => {
+                Err(EngineError::WrongModel { expected: head.model, typed })
+            }
+            SourceState::Committed(_) => Ok(()),
+            SourceState::Offered | SourceState::Freezing(_) | SourceState::Frozen(_) => refuse(
+                state.name(),
+                "nothing is decided yet; `modelferry abort MODEL` takes the model back without any risk",
+            ),
+            SourceState::Handed(_) | SourceState::Reaping(_) => {
+                refuse(state.name(), "the target has said that the model is live there")
+            }
+            _ => refuse(state.name(), "the model is being taken back already"),
+        },
+    }
+}
+
+fn may_force(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
+    let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
+    match standing {
+        Standing::Source(record) => refuse(
+            record.state.name(),
+            "the model was to leave here; `--force-activate` is for its target, and here it is `--reclaim`",
+        ),
+        Standing::Target(TargetRecord { head, state }) => match state {
+            TargetState::Prepared(_) if head.model != typed => {
+                Err(EngineError::WrongModel { expected: head.model, typed })
+            }
+            TargetState::Prepared(_) => Ok(()),
+            TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => {
+                refuse(state.name(), "the model is not completely here, so there is nothing to activate")
+            }
+            TargetState::Activating(_) | TargetState::Seizing(_) => {
+                refuse(state.name(), "the model is being activated already")
+            }
+            TargetState::Live(_) => refuse(state.name(), "the model is live here already"),
+            _ => refuse(state.name(), "the copy is being discarded"),
+        },
+    }
+}

@@ -1,0 +1,274 @@
+//! Drives the target's machine. What its commands do to the controller: [`staging`](super::target::staging).
+
+mod staging;
+
+use std::collections::BTreeMap;
+
+use modelferry_protocol::codec::Bytes;
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::{Message, Sealed, Switch, Vote};
+use modelferry_protocol::snapshot::{Call, Snapshot};
+use modelferry_protocol::switch::target::{self, Staging, TargetCommand, TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::{Cause, Head, Outcome};
+
+use self::staging::Unstaged;
+use super::resolve::Resolving;
+use super::task::retry_timer::Turn;
+use super::task::{Side, Task};
+use crate::controller::port::ControllerError;
+use crate::engine::base::core::Core;
+use crate::engine::base::error::{EngineError, causes};
+use crate::engine::migration::tracked::{Event, id_of};
+
+/// What a target keeps in mind beside its record.
+#[derive(Default)]
+pub struct Target {
+    /// The snapshot that was sealed, while its blobs arrive.
+    pub(super) sealed: Option<(Hash, Snapshot)>,
+    /// Of the last seal heard: the vote repeats it. None is known after a restart.
+    nonce: u64,
+    /// Whether the import that the record calls for was not sent yet: known to the process that has recorded it.
+    pub(super) unsent: bool,
+    /// The import that is to be performed ahead of the rest, as the source wrote it. None is known after a restart.
+    pub(super) import: Option<Call>,
+    /// Calls that the source wants performed ahead of the seal, by its ids, as long as they are not answered.
+    pub(super) asked: BTreeMap<u64, Call>,
+}
+
+/// The task of one migration at its target.
+pub type TargetTask = Task<Target>;
+
+impl Side for Target {
+    type Record = TargetRecord;
+    type State = TargetState;
+    type Command = TargetCommand;
+
+    const NAME: &str = "target";
+
+    fn head(record: &TargetRecord) -> &Head {
+        &record.head
+    }
+
+    fn state_name(record: &TargetRecord) -> &'static str {
+        record.state.name()
+    }
+
+    fn is_at_rest(record: &TargetRecord) -> bool {
+        record.is_at_rest()
+    }
+
+    fn next(record: &TargetRecord) -> Option<TargetCommand> {
+        target::next(record)
+    }
+
+    fn follow(record: &TargetRecord, state: TargetState) -> TargetRecord {
+        record.with(state)
+    }
+
+    fn standing(record: &TargetRecord) -> Standing {
+        Standing::Target(record.clone())
+    }
+
+    fn resolve(record: &TargetRecord, with: &Resolving) -> Outcome<TargetState> {
+        let input = match (&record.state, with) {
+            // Nothing is promised yet, so that no token is given back: a copy is given up.
+            (
+                TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_),
+                Resolving::Renounce(cause),
+            ) => TargetInput::Drop(cause),
+            _ => with.at_target(),
+        };
+        target::on(record, input)
+    }
+
+    async fn says(task: &mut TargetTask) -> Option<Message> {
+        target::says(&task.record).map(|message| Self::complete(task, message))
+    }
+
+    /// Adds what no record holds: the signature under a vote, and the nonce that tells how fresh it is.
+    fn complete(task: &TargetTask, mut message: Message) -> Message {
+        if let Message::Prepared(vote) = &mut message {
+            vote.nonce = task.side.nonce;
+            let signature = task.core.parts.link.sign(&Vote::signed_bytes(vote.switch, vote.root));
+            vote.signature = Bytes::new(signature.to_vec()).expect("an Ed25519 signature has 64 bytes");
+        }
+        message
+    }
+
+    fn trouble(_: TargetCommand, error: &ControllerError) -> String {
+        format!("controller: {}; trying again", causes(error))
+    }
+
+    async fn attempt(
+        task: &mut TargetTask,
+        command: TargetCommand,
+    ) -> Result<Option<Outcome<TargetState>>, ControllerError> {
+        let staged = match command {
+            TargetCommand::Import => task.import().await,
+            TargetCommand::Stage => task.stage().await,
+            TargetCommand::Activate => {
+                task.activate().await?;
+                Ok(())
+            }
+            TargetCommand::Adopt => {
+                let reply = task.adopt().await?;
+                return Ok(Some(target::on(&task.record, TargetInput::Adopted(&reply))));
+            }
+            TargetCommand::Discard => {
+                return match task.discard().await {
+                    Ok(()) => Ok(Some(target::on(&task.record, TargetInput::Discarded))),
+                    Err(ControllerError::NotImporting) => Ok(Some(target::on(&task.record, TargetInput::FoundLive))),
+                    Err(error) => Err(error),
+                };
+            }
+        };
+        match staged {
+            Ok(()) => Ok(Some(target::on(&task.record, TargetInput::Done))),
+            Err(Unstaged::Waits(error)) => Err(error),
+            Err(Unstaged::Refused(cause)) => {
+                task.tell_failure(&cause).await;
+                Ok(Some(target::on(&task.record, TargetInput::Drop(&cause))))
+            }
+        }
+    }
+
+    async fn wait(task: &mut TargetTask) {
+        task.wait().await;
+    }
+
+    async fn event(task: &mut TargetTask, event: Event) {
+        match event {
+            Event::Heard { message, session } => {
+                match &*message {
+                    Message::Seal(seal) => task.seal(seal).await,
+                    Message::Stage(stage) => return task.asked(stage).await,
+                    _ => {}
+                }
+                let outcome = target::on(&task.record, TargetInput::Heard(&message));
+                task.outcome(outcome, "peer", Some(&session)).await;
+            }
+            Event::Failed(cause) => task.input(TargetInput::Drop(&cause)).await,
+            Event::Abort { reply, .. } | Event::Order { reply, .. } | Event::Reap { reply, .. } => {
+                let _ = reply.send(Err(EngineError::NotSource(id_of(&task.tracked.terms))));
+            }
+            Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,
+        }
+    }
+}
+
+impl TargetTask {
+    /// Waits in a state without a command: for bytes, and for the source's word.
+    async fn wait(&mut self) {
+        let state = self.record.state.clone();
+        self.line.reset();
+        match self.line.conversation() {
+            Some(conversation) => self.say_to(&conversation).await,
+            None => self.tracked.wait_for_peer(),
+        }
+        // What was asked for while a command ran.
+        self.stage_ahead().await;
+        let tracked = self.tracked.clone();
+        while self.record.state == state {
+            tokio::select! {
+                biased;
+                () = self.core.halting(), if !self.freed => return,
+                Some(event) = self.mailbox.recv() => Target::event(self, event).await,
+                () = tracked.blob_arrived.notified() => {
+                    self.stage_ahead().await;
+                    self.complete_if_all_is_here().await;
+                }
+                turn = self.line.turn() => match (turn, self.line.conversation()) {
+                    (Turn::Up | Turn::Repeat, Some(conversation)) => {
+                        self.tracked.set_waiting(None);
+                        self.say_to(&conversation).await;
+                    }
+                    _ => self.tracked.wait_for_peer(),
+                },
+            }
+        }
+    }
+
+    /// Takes in what is handed over, and keeps it: staging needs it after a crash as well.
+    async fn seal(&mut self, seal: &Sealed) {
+        self.side.nonce = seal.nonce;
+        let waits = matches!(self.record.state, TargetState::Receiving | TargetState::Imported(_));
+        if !waits || seal.snapshot.is_empty() {
+            return;
+        }
+        let head = &self.record.head;
+        if Switch::of(head) != seal.switch {
+            return;
+        }
+        let snapshot = match Snapshot::open(&seal.snapshot, seal.root) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                let cause = Cause::cut(format!("the snapshot cannot be accepted: {error}"));
+                return self.input(TargetInput::Drop(&cause)).await;
+            }
+        };
+        if (snapshot.mid, snapshot.model, snapshot.epoch_to) != (head.mid, head.model, head.epoch_to) {
+            let cause = Cause::cut("the snapshot is of another migration");
+            return self.input(TargetInput::Drop(&cause)).await;
+        }
+        let (store, bytes, mid, root) = (self.core.parts.store.clone(), seal.snapshot.to_vec(), head.mid, seal.root);
+        let blobs = snapshot.blobs();
+        let stored = Core::blocking(move || {
+            // Held until the journal names the snapshot, or the migration is over.
+            store.want(mid, blobs.iter().map(|blob| blob.hash).chain([root]))?;
+            store.put_bytes(&bytes)
+        });
+        let stored = stored.await;
+        if let Err(error) = &stored
+            && error.is_full()
+        {
+            // The source says it again.
+            return self.tracked.set_waiting(Some(format!("target disk is full: {error}")));
+        }
+        if let Err(error) = stored {
+            let cause = Cause::cut(format!("the snapshot cannot be stored: {error}"));
+            return self.input(TargetInput::Drop(&cause)).await;
+        }
+        self.side.sealed = Some((seal.root, snapshot));
+        self.complete_if_all_is_here().await;
+    }
+
+    async fn complete_if_all_is_here(&mut self) {
+        let Some((root, snapshot)) = &self.side.sealed else { return };
+        let description = snapshot.description();
+        let (root, blobs, store) = (*root, snapshot.blobs(), self.core.parts.store.clone());
+        let missing = Core::blocking(move || {
+            blobs.iter().find_map(|blob| match store.size(blob.hash) {
+                Ok(Some(bytes)) if bytes == blob.bytes => None,
+                other => Some((*blob, other)),
+            })
+        })
+        .await;
+        match missing {
+            None => {
+                self.side.sealed = None;
+                self.input(TargetInput::Complete { root, description }).await;
+            }
+            Some((_, Ok(None))) => {}
+            Some((blob, Ok(Some(bytes)))) => {
+                let cause = Cause::cut(format!("blob {} has {bytes} bytes, not {}", blob.hash, blob.bytes));
+                self.input(TargetInput::Drop(&cause)).await;
+            }
+            Some((blob, Err(error))) => {
+                let cause = Cause::cut(format!("blob {} cannot be read: {error}", blob.hash));
+                self.input(TargetInput::Drop(&cause)).await;
+            }
+        }
+    }
+
+    pub(super) async fn input(&mut self, input: TargetInput<'_>) {
+        let outcome = target::on(&self.record, input);
+        // From here on the import may have been sent, as far as another process can know.
+        let imports = matches!(
+            &outcome,
+            Outcome::Record(TargetState::Importing(_) | TargetState::Staging(Staging { imported: false, .. }))
+        );
+        self.side.unsent = imports;
+        self.outcome(outcome, "agent", None).await;
+    }
+}

@@ -1,0 +1,209 @@
+//! One migration's task: the loop that both sides share.
+//!
+//! It does one thing at a time: it makes a record durable, or carries out the one command that the record calls
+//! for, or waits. What the commands do, and what is waited for, is the [`Side`]'s.
+
+pub mod retry_timer;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::message::Message;
+use modelferry_protocol::switch::{Head, Outcome};
+use tokio::sync::{mpsc, oneshot};
+
+use self::retry_timer::{Backoff, Line};
+use super::resolve::{Resolving, verdict};
+use crate::controller::port::{ControllerError, Errand};
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::core::Core;
+use crate::engine::base::error::{EngineError, causes};
+use crate::engine::base::failpoint;
+use crate::engine::migration::tracked::{Event, Tracked, id_of};
+use crate::engine::view::Stand;
+use crate::link::Session;
+
+/// Told whether an operator's request is durable, or why it is refused.
+type Reply = oneshot::Sender<Result<(), EngineError>>;
+
+/// A side of the switchover: its machine in the protocol crate, and what carries that out.
+pub trait Side: Default + Send + 'static {
+    /// What is durable.
+    type Record: Clone + Send + Sync;
+    /// What changes in it.
+    type State: Send;
+    /// What the machine has done.
+    type Command: Copy + Debug + PartialEq + Send + Sync;
+
+    /// What failpoints call it.
+    const NAME: &str;
+
+    /// Returns what does not change.
+    fn head(record: &Self::Record) -> &Head;
+    /// Returns the state's name.
+    fn state_name(record: &Self::Record) -> &'static str;
+    /// Reports whether nothing more will happen.
+    fn is_at_rest(record: &Self::Record) -> bool;
+    /// Returns the command that the record calls for.
+    fn next(record: &Self::Record) -> Option<Self::Command>;
+    /// Returns the record that follows.
+    fn follow(record: &Self::Record, state: Self::State) -> Self::Record;
+    /// Returns the record as the journal holds it.
+    fn standing(record: &Self::Record) -> Standing;
+    /// Gives an operator's resolution to the machine.
+    fn resolve(record: &Self::Record, with: &Resolving) -> Outcome<Self::State>;
+
+    /// Returns what the record says, completed with what no record repeats.
+    fn says(task: &mut Task<Self>) -> impl Future<Output = Option<Message>> + Send;
+    /// Completes a reply of the machine in the same way.
+    fn complete(task: &Task<Self>, reply: Message) -> Message;
+    /// Tells people that `command` has failed, and is repeated.
+    fn trouble(command: Self::Command, error: &ControllerError) -> String;
+    /// Carries out `command` once, and returns what the machine makes of it; nothing if something else has moved the
+    /// record meanwhile.
+    ///
+    /// Errors: of the controller. The command is repeated.
+    fn attempt(
+        task: &mut Task<Self>,
+        command: Self::Command,
+    ) -> impl Future<Output = Result<Option<Outcome<Self::State>>, ControllerError>> + Send;
+    /// Waits in a state without a command, until it is another.
+    fn wait(task: &mut Task<Self>) -> impl Future<Output = ()> + Send;
+    /// Reacts to an event.
+    fn event(task: &mut Task<Self>, event: Event) -> impl Future<Output = ()> + Send;
+}
+
+/// The task of one migration at one side.
+pub struct Task<S: Side> {
+    pub(super) core: Arc<Core>,
+    pub(super) tracked: Arc<Tracked>,
+    pub(super) record: S::Record,
+    pub(super) mailbox: mpsc::Receiver<Event>,
+    pub(super) line: Line,
+    /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
+    pub(super) freed: bool,
+    /// What only this side keeps in mind.
+    pub(super) side: S,
+}
+
+impl<S: Side> Task<S> {
+    /// Goes on with a migration from its last durable record.
+    pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: S::Record) -> Self {
+        let line = Line::new(core.peer(S::head(&record).peer));
+        let mailbox = tracked.open_mailbox();
+        Self { core, tracked, record, mailbox, line, freed: false, side: S::default() }
+    }
+
+    /// Runs until the migration is at rest.
+    pub async fn run(mut self) {
+        while !S::is_at_rest(&self.record) {
+            if self.stands_still().await {
+                continue;
+            }
+            match S::next(&self.record) {
+                Some(command) => self.carry_out(command).await,
+                None => S::wait(&mut self).await,
+            }
+        }
+        // Said once more at rest; whoever missed it asks, and is answered from the record.
+        self.say().await;
+        self.tracked.close_mailbox();
+        let (core, mid) = (self.core.clone(), S::head(&self.record).mid);
+        Core::blocking(move || core.release(mid)).await;
+        if self.tracked.view().stand == Stand::Reverted {
+            self.core.give_up(&self.tracked);
+        }
+        self.tracked.publish();
+    }
+
+    /// Returns what controllers are told with every call.
+    pub(super) fn errand(&self) -> Errand {
+        let head = S::head(&self.record);
+        Errand { mid: head.mid, model: head.model }
+    }
+
+    /// Passes the failpoint beside an effect.
+    pub(super) fn pass(&self, effect: &str, when: &str) -> Result<(), ControllerError> {
+        let conversation = self.line.conversation();
+        failpoint::pass(S::NAME, effect, when, conversation.as_ref().map(|conversation| &conversation.session))
+    }
+
+    /// Carries out the one command that the record calls for, as often as it takes.
+    async fn carry_out(&mut self, command: S::Command) {
+        let mut backoff = Backoff::new();
+        while S::next(&self.record) == Some(command) {
+            match S::attempt(self, command).await {
+                Ok(Some(outcome)) => return self.outcome(outcome, "agent", None).await,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {}", causes(&error));
+                    self.tracked.set_waiting(Some(S::trouble(command, &error)));
+                }
+            }
+            // Requests must not pile up meanwhile.
+            tokio::select! {
+                biased;
+                () = self.core.halting(), if !self.freed => return,
+                () = backoff.pause() => {}
+                Some(event) = self.mailbox.recv() => S::event(self, event).await,
+            }
+        }
+    }
+
+    /// Waits for an operator while this agent has stopped acting; reports whether it has.
+    async fn stands_still(&mut self) -> bool {
+        let why = if self.freed { None } else { self.core.halted() };
+        let Some(why) = why else { return false };
+        self.tracked.set_waiting(Some(why));
+        // What was heard before, or is asked for otherwise, is dropped with its reply.
+        if let Some(event @ Event::Resolve { .. }) = self.mailbox.recv().await {
+            S::event(self, event).await;
+        }
+        true
+    }
+
+    /// Gives a resolution to the machine. `reply` is told once it is durable, or why it is refused.
+    pub(super) async fn resolve(&mut self, with: &Resolving, actor: &str, reply: Reply) {
+        let outcome = S::resolve(&self.record, with);
+        let answer = verdict(&outcome, id_of(&self.tracked.terms), S::state_name(&self.record));
+        self.outcome(outcome, actor, None).await;
+        self.freed |= answer.is_ok();
+        let _ = reply.send(answer);
+    }
+
+    /// Does what the machine wants: a record is durable when this returns.
+    ///
+    /// `session`: what an answer goes back by.
+    pub(super) async fn outcome(&mut self, outcome: Outcome<S::State>, actor: &str, session: Option<&Session>) {
+        match outcome {
+            Outcome::Record(state) => {
+                let record = S::follow(&self.record, state);
+                // THE COMMIT POINT, when a source's record is `Committed`: the instant this returns, the model is the
+                // target's. Nothing derived from it has been said or done before.
+                self.core.record(&self.tracked, actor, S::standing(&record)).await;
+                self.record = record;
+            }
+            Outcome::Reply(message) => {
+                if let Some(session) = session {
+                    Core::say(session, S::complete(self, message)).await;
+                }
+            }
+            Outcome::Ignore(why) => tracing::debug!(state = S::state_name(&self.record), "ignored: {why}"),
+        }
+    }
+
+    /// Says what the record says, if the peer is there.
+    pub(super) async fn say(&mut self) {
+        if let Some(conversation) = self.line.conversation() {
+            self.say_to(&conversation).await;
+        }
+    }
+
+    /// Says what the record says.
+    pub(super) async fn say_to(&mut self, conversation: &Conversation) {
+        if let Some(message) = S::says(self).await {
+            Core::say(&conversation.session, message).await;
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The audit trail: what the journal holds, in words, and the proof that nothing of it was changed.
+
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::record::{Body, Entry, PrecopyState};
+use modelferry_protocol::switch::source::SourceState;
+use modelferry_protocol::switch::target::TargetState;
+use tokio::sync::watch;
+
+use super::{AuditView, EventView, MigrationView};
+use crate::engine::base::core::Core;
+use crate::engine::migration::course::migration_id;
+use crate::engine::migration::orders;
+use crate::engine::{Engine, EngineError};
+
+impl Engine {
+    /// Returns what the journal holds about a migration, in order.
+    ///
+    /// Errors: [`EngineError::UnknownMigration`], [`EngineError::Journal`].
+    pub async fn events(&self, mid: MigrationId) -> Result<Vec<EventView>, EngineError> {
+        self.tracked(mid)?;
+        self.read(Some(mid), 0).await
+    }
+
+    /// Returns every record after the sequence number `after`, in order.
+    ///
+    /// Errors: [`EngineError::Journal`].
+    pub async fn events_after(&self, after: u64) -> Result<Vec<EventView>, EngineError> {
+        self.read(None, after).await
+    }
+
+    /// Tells the sequence number of the last record, and of each that follows.
+    pub fn recorded(&self) -> watch::Receiver<u64> {
+        self.0.recorded()
+    }
+
+    /// Reads the whole journal again and proves that each record is chained to the one before it.
+    ///
+    /// Errors: [`EngineError::Journal`] where that does not hold.
+    pub async fn audit(&self) -> Result<AuditView, EngineError> {
+        let journal = self.0.parts.journal.clone();
+        let verified = Core::blocking(move || journal.verify()).await?;
+        let migrations: Vec<_> = self.migrations().into_iter().filter(MigrationView::moves).collect();
+        Ok(AuditView {
+            journal: self.0.parts.journal.id().to_string(),
+            records: verified.records,
+            last: verified.last.to_string(),
+            migrations: migrations.len() as u64,
+            unfinished: migrations.iter().filter(|view| view.ended_ms.is_none()).count() as u64,
+        })
+    }
+
+    async fn read(&self, mid: Option<MigrationId>, after: u64) -> Result<Vec<EventView>, EngineError> {
+        let journal = self.0.parts.journal.clone();
+        let entries = Core::blocking(move || journal.entries(mid)).await?;
+        Ok(entries.into_iter().filter(|(sequence, _)| *sequence > after).map(|entry| self.event(entry)).collect())
+    }
+
+    fn name_of(&self, mid: MigrationId) -> String {
+        self.0.tracked(mid).map_or_else(|| mid.to_string(), |tracked| tracked.id())
+    }
+
+    fn event(&self, (sequence, entry): (u64, Entry)) -> EventView {
+        let mid = entry.body.mid();
+        EventView {
+            sequence,
+            time_ms: entry.time_ms,
+            migration: mid.map_or_else(|| "-".to_owned(), |mid| self.name_of(mid)),
+            actor: entry.actor.to_string(),
+            text: describe(&entry.body),
+        }
+    }
+}
+
+/// Returns a journal record in words.
+fn describe(body: &Body) -> String {
+    let with_cause = |state: &str, cause: &str| format!("{state}: {cause}");
+    match body {
+        Body::Source(record) => {
+            let name = record.state.name();
+            match &record.state {
+                SourceState::Aborting(cause) | SourceState::Aborted(cause) => with_cause(name, cause),
+                SourceState::Frozen(frozen) => format!("{name}, root {}", frozen.root),
+                SourceState::Committed(committed) => format!("{name}, root {}", committed.root),
+                SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => {
+                    with_cause(name, &reclaiming.cause)
+                }
+                SourceState::Reclaimed(epoch) => format!("{name}, at epoch {epoch}"),
+                _ => name.to_owned(),
+            }
+        }
+        Body::Target(record) => {
+            let name = record.state.name();
+            match &record.state {
+                TargetState::Dropping(dropping) => with_cause(name, &dropping.cause),
+                TargetState::Dropped(cause) => with_cause(name, cause),
+                TargetState::Seizing(seizure) => with_cause(name, &seizure.cause),
+                TargetState::Staging(staging) => format!("{name}, root {}", staging.root),
+                TargetState::Prepared(root) => format!("{name}, root {root}"),
+                TargetState::Seized(_) => format!("{name}, at epoch {}", record.owned_epoch()),
+                _ => name.to_owned(),
+            }
+        }
+        Body::Terms(terms) => {
+            format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
+        }
+        Body::Note(note) => note.text.to_string(),
+        Body::Orders(orders) => orders::describe(orders),
+        Body::Conflict(conflict) => format!(
+            "Conflict: model {} is live at epoch {} here and at epoch {} on {}; frozen here",
+            conflict.model, conflict.epoch, conflict.peer_epoch, conflict.peer
+        ),
+        Body::Discarded(discarded) => {
+            format!("Discarded: the copy of model {} that was frozen here: {}", discarded.model, &*discarded.cause)
+        }
+        Body::Alarm(alarm) => format!("Alarm: {}", &*alarm.text),
+        Body::Acknowledged(acknowledged) => {
+            format!("Acknowledged: the alarms about {}: {}", acknowledged.peer, &*acknowledged.cause)
+        }
+        Body::Restored(restored) => {
+            format!("Restored: model {} at epoch {}: {}", restored.model, restored.epoch, &*restored.cause)
+        }
+        Body::Halted(halted) => format!("Halted: {}", &*halted.text),
+        Body::Precopy(precopy) => {
+            let name = precopy.state.name();
+            match &precopy.state {
+                PrecopyState::Copying => {
+                    format!("pre-copy of {}/{} to {} begins", precopy.owner, precopy.name, precopy.peer_name)
+                }
+                PrecopyState::Copied(bytes) => format!("{name}, {bytes} bytes are there"),
+                PrecopyState::Adopted(by) => {
+                    format!("{name} by migration {}", migration_id(precopy.model, by.attempt))
+                }
+                PrecopyState::Aborted(cause) | PrecopyState::Failed(cause) => with_cause(name, cause),
+            }
+        }
+    }
+}

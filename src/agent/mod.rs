@@ -130,6 +130,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         witness,
         store,
         link: link.clone(),
+        reader: Arc::new(embedded.clone()),
         departure: Arc::new(embedded),
         arrival: local.arrival(),
         query: Arc::new(Questions(desk.clone())),

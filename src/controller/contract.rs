@@ -7,13 +7,13 @@ use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::plan::Level;
 use modelferry_protocol::snapshot::{Call, distinct_blobs};
 
-use super::port::{Arrival, ControllerError, Departure, Errand, Export, Presence};
+use super::port::{Arrival, ControllerError, Departure, Errand, Export, ModelReader, Presence};
 use crate::store::Store;
 
 /// A controller under test, with whatever it needs around it.
 pub(crate) trait Rig: Sized {
     /// The adapter.
-    type Port: Departure + Arrival;
+    type Port: ModelReader + Departure + Arrival;
     /// Starts a controller without models, on a state directory of its own.
     fn start(name: &str) -> Self;
     /// Stops the controller, as a crash would, and starts it again on the same state.

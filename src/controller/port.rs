@@ -1,8 +1,10 @@
 //! THE PORT between agents and controllers.
 //!
-//! A [`Departure`] is the side a model leaves from: it examines, freezes, and *yields* the calls that
-//! stage the model elsewhere. An [`Arrival`] is the side it comes to: it *performs* those calls. What a
-//! call means is Juju's; who may ask for the ones that change the owner is `engine::switchover` alone.
+//! A [`ModelReader`] reads models and changes nothing: a plan and a pre-copy need no more, whatever kind of controller has the
+//! model. A [`Departure`] drives a migration away from the controller: it freezes the model and *yields* the calls that stage
+//! it elsewhere. Only a controller that leaves the decision to the agent has one; Juju's own drive their migrations themselves.
+//! An [`Arrival`] is the side that the model comes to: it *performs* those calls. What a call means is Juju's; only
+//! `engine::switchover` makes the ones that change the owner.
 //!
 //! Every effect is idempotent, and conditional on the migration: with another migration's id it changes
 //! nothing, so that a call which timed out and lands late, even during a later migration, is harmless. For
@@ -143,17 +145,21 @@ pub struct Export {
     pub calls: Vec<Call>,
 }
 
-/// Source side of the port.
+/// Reads the controller's models. Changes nothing.
 #[async_trait]
-pub trait Departure: Send + Sync {
-    /// Says what there is to know about a model before it is moved. Changes nothing.
+pub trait ModelReader: Send + Sync {
+    /// Returns what a plan needs to know about a model.
     ///
     /// `mid`: the migration that runs, so that its own freeze is no finding.
     async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError>;
 
     /// Yields the calls that would stage the model as it is now. The model may go on changing.
     async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError>;
+}
 
+/// Drives a migration away from the controller.
+#[async_trait]
+pub trait Departure: Send + Sync {
     /// Refuses writes to the model from now on, also after a restart. Again: ok.
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError>;
 

@@ -129,7 +129,7 @@ impl Engine {
         self.refuse_if_busy(model)?;
         self.refuse_if_held_for_good(model).await?;
         let mut reach = self.reach(peer).await?;
-        let facts = core.parts.departure.examine(model, None).await?.facts;
+        let facts = core.parts.reader.examine(model, None).await?.facts;
         let judgement = loop {
             match reach.hear(plan::judge(core, &reach.conversation, model, None)).await {
                 Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use modelferry::controller::port::{
-    Arrival, ControllerError, Departure, Errand, Examination, Export, Holding, Presence,
+    Arrival, ControllerError, Departure, Errand, Examination, Export, Holding, ModelReader, Presence,
 };
 use modelferry::store::Store;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
@@ -76,7 +76,7 @@ impl<C: Controller> Desk<C> {
 }
 
 #[async_trait]
-impl<C: Controller> Departure for Desk<C> {
+impl<C: Controller> ModelReader for Desk<C> {
     async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
         let is_here = self.0.look(|site| site.is_live() || site.is_whole() && matches!(site.held, Held::Frozen(_)));
         if model != MODEL || !is_here {
@@ -95,7 +95,10 @@ impl<C: Controller> Departure for Desk<C> {
     async fn preview(&self, _: ModelUuid) -> Result<Export, ControllerError> {
         self.export_now()
     }
+}
 
+#[async_trait]
+impl<C: Controller> Departure for Desk<C> {
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
         self.0.ask(errand.mid, Effect::Freeze).await
     }

@@ -130,6 +130,7 @@ impl Host {
             witness: Witness::load(path, &Disk::real()).unwrap(),
             store: self.store.clone(),
             link: link.clone(),
+            reader: shelf.clone(),
             departure: shelf.clone(),
             arrival: self.arrival.clone().unwrap_or(shelf),
             query: self.queries.clone(),

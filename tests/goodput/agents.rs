@@ -226,6 +226,7 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections.clone(),
+        reader: desks.clone(),
         departure: desks.clone(),
         arrival: desks.clone(),
         query: Arc::new(Answers),

@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use modelferry::controller::port::{Arrival, ControllerError, Departure, Errand, Examination, Export, Presence};
+use modelferry::controller::port::{
+    Arrival, ControllerError, Departure, Errand, Examination, Export, ModelReader, Presence,
+};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts};
@@ -57,7 +59,7 @@ impl Desks {
 }
 
 #[async_trait]
-impl Departure for Desks {
+impl ModelReader for Desks {
     async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
         let mut examination = self.of(model).examine(MODEL, mid).await?;
         examination.facts.uuid = model;
@@ -68,7 +70,10 @@ impl Departure for Desks {
     async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError> {
         Ok(self.with(self.of(model).preview(model).await?, |described| &described.live))
     }
+}
 
+#[async_trait]
+impl Departure for Desks {
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
         self.of(errand.model).freeze(errand).await
     }

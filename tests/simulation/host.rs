@@ -212,6 +212,7 @@ impl Host {
             store: store.clone(),
             witness,
             link,
+            reader: desk.clone(),
             departure: desk.clone(),
             arrival: desk,
             query: Arc::new(NoQueries),

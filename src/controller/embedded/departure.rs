@@ -20,10 +20,10 @@ use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
-use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export};
+use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export, ModelReader};
 
 #[async_trait]
-impl Departure for Embedded {
+impl ModelReader for Embedded {
     async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
         self.blocking(move |inner| inner.examine(model, mid)).await
     }
@@ -38,7 +38,10 @@ impl Departure for Embedded {
         })
         .await
     }
+}
 
+#[async_trait]
+impl Departure for Embedded {
     async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
         self.changing(errand, true, move |record| match &record.state {
             State::Live { .. } if record.controller => Err(ControllerError::Refused(source::CONTROLLER.to_owned())),

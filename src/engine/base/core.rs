@@ -19,7 +19,7 @@ use super::failpoint;
 use super::in_hand::InHand;
 use super::settings::Settings;
 use crate::clock::now_ms;
-use crate::controller::port::{Arrival, Departure};
+use crate::controller::port::{Arrival, Departure, ModelReader};
 use crate::controller::serial::serialised;
 use crate::engine::migration::course::Course;
 use crate::engine::migration::history::History;
@@ -52,7 +52,9 @@ pub struct EngineParts {
     pub store: Store,
     /// Started.
     pub link: Link,
-    /// The controller as a source.
+    /// Reads the controller's models.
+    pub reader: Arc<dyn ModelReader>,
+    /// Drives migrations away from the controller.
     pub departure: Arc<dyn Departure>,
     /// The controller as a target.
     pub arrival: Arc<dyn Arrival>,

@@ -60,14 +60,14 @@ pub async fn judge(
     model: ModelUuid,
     mid: Option<MigrationId>,
 ) -> Result<Judgement, EngineError> {
-    let mut examination = core.parts.departure.examine(model, mid).await?;
+    let mut examination = core.parts.reader.examine(model, mid).await?;
     let here = std::mem::take(&mut examination.findings);
     let mut findings: Vec<_> = here.iter().map(|finding| FindingView::of(Direction::Source, finding)).collect();
     // There is nothing else to say about a controller's own model, and nothing to ask.
     if findings.iter().any(|finding| finding.is_failure() && finding.check == source::CONTROLLER_MODEL) {
         return Ok(Judgement { examination, findings, ..Judgement::default() });
     }
-    let blobs = distinct_blobs(&core.parts.departure.preview(model).await?.calls);
+    let blobs = distinct_blobs(&core.parts.reader.preview(model).await?.calls);
     findings.extend(room_here(core).await?.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     // Both at once: on a long link each answer takes its time.
     let (there, room, knowledge) = tokio::try_join!(
@@ -246,7 +246,7 @@ pub async fn plan(
 pub async fn totals(core: &Core, conversation: &Conversation, models: &[ModelUuid]) -> Result<TotalsView, EngineError> {
     let mut distinct = BTreeMap::new();
     for model in models {
-        let calls = core.parts.departure.preview(*model).await?.calls;
+        let calls = core.parts.reader.preview(*model).await?.calls;
         distinct.extend(distinct_blobs(&calls).into_iter().map(|blob| (blob.hash, blob)));
     }
     let blobs: Vec<BlobRef> = distinct.into_values().collect();

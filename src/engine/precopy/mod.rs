@@ -74,7 +74,7 @@ impl Engine {
         let reach = self.reach(peer).await?;
         reach.lives().await?;
         let Reach { peer, conversation, .. } = reach;
-        let export = core.parts.departure.preview(model).await?;
+        let export = core.parts.reader.preview(model).await?;
         let journal = core.parts.journal.clone();
         Core::blocking(move || journal.ensure_reserve()).await?;
 

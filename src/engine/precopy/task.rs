@@ -234,7 +234,7 @@ async fn copy(core: Arc<Core>, conversation: Arc<Conversation>, tracked: Arc<Tra
     let (mid, model) = (tracked.terms.mid, tracked.terms.model);
     // What the model was written is a blob of its own, which nothing names but the export.
     let lease = core.parts.store.lease_with_puts();
-    let export = core.parts.departure.preview(model).await?;
+    let export = core.parts.reader.preview(model).await?;
     let blobs = distinct_blobs(&export.calls);
     lease.narrow(blobs.iter().map(|blob| blob.hash));
     let refused = |text: String| EngineError::Controller(ControllerError::Refused(text));

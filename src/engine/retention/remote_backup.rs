@@ -55,7 +55,7 @@ pub async fn keep(
     let taken_s = now_ms() / 1000;
     // Until the peer has it, whatever becomes of the model meanwhile.
     let lease = core.parts.store.lease_with_puts();
-    let export = core.parts.departure.preview(model).await?;
+    let export = core.parts.reader.preview(model).await?;
     let snapshot = Snapshot {
         mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()),
         model,

@@ -11,7 +11,7 @@ use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::snapshot::{Name, Snapshot};
 
-use crate::controller::port::Departure;
+use crate::controller::port::ModelReader;
 
 /// Backs the sample model up, and returns the archive.
 fn backed_up(rig: &EmbeddedRig) -> PathBuf {

@@ -5,7 +5,7 @@ use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 
 use super::*;
-use crate::controller::port::{Arrival, Departure, Errand};
+use crate::controller::port::{Arrival, Departure, Errand, ModelReader};
 
 const MID: MigrationId = MigrationId([1; 16]);
 

@@ -5,7 +5,7 @@ use modelferry_protocol::ids::MigrationId;
 use super::super::view::ModelState;
 use super::*;
 use crate::controller::files::OwnFiles;
-use crate::controller::port::{Arrival, Departure, Errand};
+use crate::controller::port::{Arrival, Departure, Errand, ModelReader};
 
 fn started() -> EmbeddedRig {
     let rig = EmbeddedRig::start("src");

@@ -307,7 +307,7 @@ async fn copy(
 ) -> Result<(), Failure> {
     // What the model was written is a blob of its own, which nothing names but the export.
     let lease = core.parts.store.lease_with_puts();
-    let export = core.parts.departure.preview(errand.model).await?;
+    let export = core.parts.reader.preview(errand.model).await?;
     patches::ahead(&core, &conversation, &tracked, &export.calls).await?;
     lease.narrow(distinct_blobs(&export.calls).iter().map(|blob| blob.hash));
     rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;

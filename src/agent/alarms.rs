@@ -6,13 +6,12 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::switch::source::SourceState;
 
-use super::opening::is_set_aside;
 use crate::controller::embedded::Embedded;
 use crate::controller::inventory::{Inventory, Place};
 use crate::controller::local::Local;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
-use crate::disk::usage_command;
+use crate::disk::{Disk, usage_command};
 use crate::engine::causes;
 use crate::engine::view::{AlarmView, MigrationView};
 use crate::journal::Journal;
@@ -271,4 +270,9 @@ fn lacking(inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
         models.join(", ")
     );
     Some(alarm("blobs", text))
+}
+
+/// Reports whether a file could not be read and was set aside.
+fn is_set_aside(dir: &Path, name: &str) -> bool {
+    Disk::aside(&dir.join(name)).exists()
 }

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::record::{Alarm, AlarmKind, Body, Entry};
@@ -223,9 +222,4 @@ fn status_only(
     };
     let alarm = AlarmView { kind: kind.to_owned(), text };
     Opening::StatusOnly(Box::new(StatusOnly { controller: controller.unwrap_or(known), alarm, reason, guard }))
-}
-
-/// Reports whether a file could not be read and was set aside.
-pub fn is_set_aside(dir: &Path, name: &str) -> bool {
-    Disk::aside(&dir.join(name)).exists()
 }

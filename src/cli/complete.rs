@@ -7,6 +7,7 @@
 //! [`COMPLETE`]: crate::config::COMPLETE
 
 mod bash;
+mod kind;
 mod names;
 
 use std::ffi::{OsStr, OsString};
@@ -20,6 +21,7 @@ use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
 
 use crate::config::{COMPLETE, Environment};
 use bash::Bash;
+use kind::Kind;
 use names::Names;
 
 /// The shells that can be told. Bash is our own: names have colons in them, at which bash cuts words.
@@ -52,25 +54,6 @@ pub(super) fn answer(environment: &Environment) -> Option<ExitCode> {
         let _ = std::io::stdout().lock().write_all(&told);
     }
     Some(ExitCode::SUCCESS)
-}
-
-/// Kinds of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A model of the agent's controller.
-    Model,
-    /// A model of any controller, with the controller's name before it.
-    AnyModel,
-    /// A peer.
-    Peer,
-    /// The agent's controller, or a peer's.
-    Controller,
-    /// A migration.
-    Migration,
-    /// A backup that the agent keeps.
-    Backup,
-    /// A file or a directory.
-    Path,
 }
 
 /// Returns the kinds of names that an argument takes, by what its usage calls it.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Environment;
-use super::file::{Absolute, HostPort, Named};
+use super::environment::Environment;
 use super::table::{table, values};
+use super::value::{Absolute, HostPort, Named};
 
 /// The user of a real controller unless the configuration names another: the one that `juju bootstrap` makes.
 const USER_DEFAULT: &str = "admin";

@@ -54,7 +54,7 @@ table! {
     /// The embedded controller's API, for Juju's own clients. Without this table nothing listens.
     [] pub(super) struct ApiTable in "embedded.api" {
         /// The TCP address at which the API listens.
-        listen: Option<super::file::Address> => "127.0.0.1:17070",
+        listen: Option<super::value::Address> => "127.0.0.1:17070",
     }
 }
 
@@ -118,17 +118,17 @@ table! {
     /// The embedded controller that every agent hosts, and the properties that the checks of a migration look at.
     [Default] pub(super) struct EmbeddedTable in "embedded" {
         /// The controller's name.
-        name: Option<super::file::Named> => "(the host's name)",
+        name: Option<super::value::Named> => "(the host's name)",
         /// The controller's cloud. Models of other clouds are refused.
-        cloud: Option<super::file::Named> => "localhost",
+        cloud: Option<super::value::Named> => "localhost",
         /// The cloud's region.
         region: String => "" [serde(default)],
         /// The cloud's type.
-        r#type: Option<super::file::Named> => "lxd",
+        r#type: Option<super::value::Named> => "lxd",
         /// The version of Juju that the controller claims to be. Models of a newer version are refused.
-        version: Option<super::file::Version> => "3.6.23",
+        version: Option<super::value::Version> => "3.6.23",
         /// The API addresses that redirects and logins name.
-        addresses: Vec<super::file::HostPort> => "(where `[embedded.api]` listens)" [serde(default)],
+        addresses: Vec<super::value::HostPort> => "(where `[embedded.api]` listens)" [serde(default)],
         /// The URL of the controller's identity provider. A model with external users moves only between controllers
         /// with the same provider.
         identity_url: String => "" [serde(default)],
@@ -152,7 +152,7 @@ table! {
 impl EmbeddedTable {
     /// Fills in the defaults. The default name is the host's.
     pub(super) fn into_config(self, host_name: &str) -> EmbeddedConfig {
-        let or = |given: Option<super::file::Named>, default: &str| given.map_or_else(|| default.to_owned(), |g| g.0);
+        let or = |given: Option<super::value::Named>, default: &str| given.map_or_else(|| default.to_owned(), |g| g.0);
         let name_default = if host_name.is_empty() { "modelferry" } else { host_name };
         let api = self.api.map(ApiTable::into_config);
         let mut addresses: Vec<String> = self.addresses.into_iter().map(|address| address.0).collect();

@@ -3,8 +3,12 @@
 use std::env;
 use std::path::PathBuf;
 
-use super::{RUNTIME_DIR_ROOT, SOCKET_NAME, STATE_DIR_ROOT};
-
+/// State directory of an agent that runs as root, the same as systemd's `StateDirectory=modelferry`.
+const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
+/// Runtime directory of an agent that runs as root, the same as systemd's `RuntimeDirectory=modelferry`.
+const RUNTIME_DIR_ROOT: &str = "/run/modelferry";
+/// File name of the control socket in the runtime directory.
+const SOCKET_NAME: &str = "modelferry.sock";
 /// Environment variable that a shell sets to request completions.
 pub const COMPLETE: &str = "MODELFERRY_COMPLETE";
 

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod file;
 mod link;
+mod migration;
 mod rate;
 pub mod reference;
 mod refusal;
@@ -16,11 +17,11 @@ mod size;
 mod store;
 mod table;
 mod transfer;
+mod value;
 pub mod words;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use modelferry_protocol::limits::PORT_DEFAULT;
 
@@ -30,29 +31,14 @@ pub use embedded::{ApiConfig, CredentialConfig, EmbeddedConfig, SpaceConfig, Sto
 pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
 pub use link::{Congestion, LinkSettings, Window};
+pub use migration::{IN_DOUBT_AFTER_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT};
 pub use rate::{BadRate, Rate};
 pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 pub use store::StoreConfig;
 pub use transfer::{Patches, TransferConfig};
 
-/// State directory of an agent that runs as root, the same as systemd's `StateDirectory=modelferry`.
-const STATE_DIR_ROOT: &str = "/var/lib/modelferry";
-/// Runtime directory of an agent that runs as root, the same as systemd's `RuntimeDirectory=modelferry`.
-const RUNTIME_DIR_ROOT: &str = "/run/modelferry";
-/// File name of the control socket in the runtime directory.
-const SOCKET_NAME: &str = "modelferry.sock";
 /// Default UDP address: every address of the host.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT_DEFAULT);
-/// Default limit of a freeze, 10 minutes: an operator's coffee break, not a night.
-const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
-/// Default maximum age of the target's vote when the source decides, 5 s: two round trips of a bad link. The source
-/// asks a target again that has been silent for longer.
-const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
-/// Default number of migrations that copy at once. Two: while one waits for its disk, the other fills the link.
-pub const PARALLEL_MAX_DEFAULT: usize = 2;
-/// Default time after which an undecided migration is shown in doubt, 30 s. Every switchover is undecided for a round
-/// trip; only one that stays so needs an operator.
-pub const IN_DOUBT_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 /// Default log filter: what an operator can act on, and nothing per chunk.
 const LOG_FILTER_DEFAULT: &str = "info";
 
@@ -76,30 +62,6 @@ pub struct Config {
     pub store: StoreConfig,
     /// Directives of tracing's `EnvFilter`.
     pub log_filter: String,
-}
-
-/// Default limits of a migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MigrationConfig {
-    /// Maximum duration of a freeze, after which the migration is given up.
-    pub max_freeze: Duration,
-    /// Maximum age of the target's vote when the source decides.
-    pub commit_freshness: Duration,
-    /// Maximum number of migrations from this host that copy at once. Others wait in a queue.
-    pub max_parallel: usize,
-    /// Time after which an undecided migration is shown in doubt.
-    pub in_doubt_after: Duration,
-}
-
-impl Default for MigrationConfig {
-    fn default() -> Self {
-        Self {
-            max_freeze: MAX_FREEZE_DEFAULT,
-            commit_freshness: COMMIT_FRESHNESS_DEFAULT,
-            max_parallel: PARALLEL_MAX_DEFAULT,
-            in_doubt_after: IN_DOUBT_AFTER_DEFAULT,
-        }
-    }
 }
 
 impl Config {

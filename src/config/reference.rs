@@ -7,8 +7,9 @@ use roff::{Roff, bold, italic, roman};
 
 use super::controller::ControllerTable;
 use super::embedded::{ApiTable, EmbeddedTable};
-use super::file::{File, LogTable, MigrationTable};
+use super::file::{File, LogTable};
 use super::link::{LinkTable, PeerTable, WindowTable};
+use super::migration::MigrationTable;
 use super::refusal::RefusalRow;
 use super::store::StoreTable;
 use super::table::{Key, Table};

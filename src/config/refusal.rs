@@ -130,9 +130,9 @@ super::table::table! {
         /// What in a model the row is about, by its word; with it neither `section`, `oldest` nor `newest`.
         hurdle: Option<HurdleKind> => "",
         /// The first version of Juju that the row holds for.
-        from: Option<super::file::Version> => "",
+        from: Option<super::value::Version> => "",
         /// The first version of Juju that the row holds for no longer.
-        below: Option<super::file::Version> => "",
+        below: Option<super::value::Version> => "",
         /// What a precheck says of a model that the row is about: `fail` refuses it, `warn` only says so, `pass` finds nothing wrong.
         level: RefusalLevel => "(must be given)",
     }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::file::checked;
 use super::parse_age;
 use super::size::parse_size;
 use super::table::{table, values};
+use super::value::checked;
 
 /// Default retention of unneeded blobs, 14 days: a model that left comes back within two weeks, or not at all.
 const RETENTION_DEFAULT: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Trouble;
 use super::agent_process::AgentProcess;
+use super::trouble::Trouble;
 use crate::config::{CredentialConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 use crate::controller::description::Description;
 

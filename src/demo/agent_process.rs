@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use super::Trouble;
 use super::control;
+use super::trouble::Trouble;
 use crate::agent::control::Request;
 
 /// How long an agent may take until it answers.

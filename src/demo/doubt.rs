@@ -12,11 +12,11 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Trouble;
 use super::agent_process::AgentProcess;
 use super::control::ask;
 use super::narration::{Narration, Show};
 use super::stage::Stage;
+use super::trouble::Trouble;
 use crate::agent::control::view::is_in_doubt;
 use crate::agent::control::wire::{read_line, write_line};
 use crate::agent::control::{RESPONSE_BYTES_MAX, Request, Response};
@@ -131,10 +131,12 @@ async fn handed_everything(target: &AgentProcess, id: &str) -> Result<(), Troubl
     let waited = timeout(PATIENCE, async {
         loop {
             let mut stream = BufReader::new(UnixStream::connect(&target.socket).await?);
-            write_line(&mut stream, &Request::Watch { id: id.to_owned() }).await.map_err(super::NoAnswer::from)?;
+            write_line(&mut stream, &Request::Watch { id: id.to_owned() })
+                .await
+                .map_err(super::control::NoAnswer::from)?;
             loop {
-                let line = read_line(&mut stream, RESPONSE_BYTES_MAX).await.map_err(super::NoAnswer::from)?;
-                match serde_json::from_slice(&line).map_err(super::NoAnswer::from)? {
+                let line = read_line(&mut stream, RESPONSE_BYTES_MAX).await.map_err(super::control::NoAnswer::from)?;
+                match serde_json::from_slice(&line).map_err(super::control::NoAnswer::from)? {
                     Response::Update(view) if view.state == "Receiving" => {}
                     Response::Update(_) | Response::Migration(_) => return Ok(()),
                     // The offer has not come yet.

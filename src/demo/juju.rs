@@ -5,8 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::Trouble;
 use super::stage::Stage;
+use super::trouble::Trouble;
 
 /// Gives both controllers' administrators a password, writes a store for Juju's client that knows both controllers, and
 /// returns the lines to type.

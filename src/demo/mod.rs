@@ -16,10 +16,10 @@ mod proof;
 pub mod relay;
 mod report;
 mod stage;
+mod trouble;
 mod users;
 mod write_model;
 
-use std::io;
 use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,34 +28,11 @@ use crate::agent::control::{Failure, FailureKind};
 use crate::cli::Context;
 use crate::cli::demo::DemoArgs;
 use crate::cli::exit::Exit;
-use control::NoAnswer;
 use narration::Narration;
 use report::Report;
 use stage::{Model, Stage};
+use trouble::Trouble;
 use users::Users;
-
-/// Why the demo could not go on, or what it found to be untrue.
-#[derive(Debug, thiserror::Error)]
-enum Trouble {
-    /// This.
-    #[error("{0}")]
-    Said(String),
-    /// The host refuses something.
-    #[error("{0}")]
-    Host(#[from] io::Error),
-    /// An agent does not answer as it should.
-    #[error("{0}")]
-    Agent(#[from] NoAnswer),
-    /// Somebody pressed Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl Trouble {
-    fn new(text: impl Into<String>) -> Self {
-        Self::Said(text.into())
-    }
-}
 
 /// Plays the demo.
 ///

@@ -6,8 +6,8 @@ use std::process::Output;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Trouble;
 use super::agent_process::AgentProcess;
+use super::trouble::Trouble;
 use crate::cli::Context;
 use crate::cli::output::{byte_count, plain};
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Trouble;
 use super::control::ask;
 use super::narration::{Narration, Show};
 use super::stage::{Model, Stage};
+use super::trouble::Trouble;
 use super::users::{Acknowledged, Notes};
 use crate::agent::control::{Request, Response};
 use crate::sample::binaries::Binary;

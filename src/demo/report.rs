@@ -1,10 +1,10 @@
 //! The table at the end, and whether everything that was claimed is true.
 
-use super::Trouble;
 use super::journey::Journey;
 use super::narration::Narration;
 use super::proof::Proof;
 use super::relay::Traffic;
+use super::trouble::Trouble;
 use super::users::Notes;
 use crate::cli::output::byte_count;
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::Trouble;
 use super::agent_config::AgentConfig;
 use super::agent_process::AgentProcess;
 use super::control::ask;
 use super::narration::{Narration, Show};
 use super::own_model::make_up;
 use super::relay::Relay;
+use super::trouble::Trouble;
 use crate::agent::control::{Request, Response};
 use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;

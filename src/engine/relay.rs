@@ -19,9 +19,9 @@ use modelferry_protocol::version::Feature;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
 use crate::controller::port::{Said, VerbatimCall};
-use crate::engine::Engine;
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
 use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::history::History;
 use crate::engine::migration::tracked::Tracked;

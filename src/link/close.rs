@@ -63,6 +63,13 @@ impl From<CloseCode> for quinn::VarInt {
     }
 }
 
+/// The connection has ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connection to the peer is over: {reason}")]
+pub struct SessionClosed {
+    pub reason: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,9 +11,9 @@ use quinn::ConnectionError;
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::time::timeout;
 
+use super::address::canonical;
 use super::connection::{Connection, describe};
 use super::race::{HEAD_START, alternate, race};
-use super::registry::canonical;
 use super::serve::{Served, serve};
 use super::shared::Shared;
 use crate::clock::now_ms;

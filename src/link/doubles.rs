@@ -101,7 +101,7 @@ impl Doubles {
     pub fn met(&self, peer: Pin, connections: [&Connection; 2]) {
         self.hold(peer);
         connections.iter().for_each(|connection| connection.close(CloseCode::TwoAgents, ""));
-        let addresses = connections.map(|connection| super::registry::canonical(connection.quic.remote_address()));
+        let addresses = connections.map(|connection| super::address::canonical(connection.quic.remote_address()));
         self.found.send_modify(|found| {
             found.insert(peer, Double::Met(addresses));
         });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::Pin;
 use serde::{Deserialize, Serialize};
 
-use super::peers::PeersError;
+use super::peers_error::PeersError;
 use crate::config::Rate;
 use crate::config::words;
 use crate::disk::Disk;

@@ -5,6 +5,7 @@
 //!
 //! [`Message`]: modelferry_protocol::message::Message
 
+mod address;
 mod admission;
 mod certificate;
 mod close;
@@ -23,8 +24,11 @@ mod listen;
 mod mtu;
 mod offering;
 mod offers;
+mod open_stream;
 mod pair;
+mod pair_error;
 mod peers;
+mod peers_error;
 mod race;
 mod registry;
 mod serve;
@@ -48,17 +52,18 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use certificate::{CertificateError, pin_of, verify_signature};
-pub use close::CloseCode;
+pub use close::{CloseCode, SessionClosed};
 pub use config::{LinkConfig, Timing};
 pub use connection::KEY_UNKNOWN;
 pub use doubles::Double;
 pub use flow::{CapView, Limit, Pause};
 pub use identity::{Identity, IdentityError};
 pub use life::Silence;
-pub use pair::PairError;
-pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, PeersError, check_peer_name};
+pub use pair_error::PairError;
+pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, check_peer_name};
+pub use peers_error::PeersError;
 pub use registry::{NOT_YET, PeerState};
-pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, SessionClosed, Urgency};
+pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, Urgency};
 pub use shared::MakeHello;
 pub use socket::Wire;
 pub use streams::{ByteStream, IncomingStream, StreamInbox, StreamReader, StreamRefused, StreamWriter};

@@ -12,7 +12,7 @@ use super::close::CloseCode;
 use super::connection::Connection;
 use super::dial;
 use super::offers::Outcome;
-use super::pair::PairError;
+use super::pair_error::PairError;
 use super::peers::{Peer, called_from};
 use super::shared::Shared;
 use crate::clock::now_ms;

@@ -14,103 +14,11 @@ use super::close::CloseCode;
 use super::connection::{Alert, Connection, alert_of, describe};
 use super::dial::{self, DialError};
 use super::offering::{PAIR_BYTES_MAX, exporter, pin_peer};
-use super::peers::{BadPeerName, Peer, PeersError, check_peer_name};
+use super::pair_error::PairError;
+use super::peers::{Peer, check_peer_name};
 use super::race::alternate;
 use super::shared::Shared;
 use crate::clock::now_ms;
-
-/// A failed pairing or unpairing. The text says what to type next.
-#[derive(Debug, thiserror::Error)]
-pub enum PairError {
-    /// The name for the peer cannot be used here.
-    #[error(transparent)]
-    Name(#[from] BadPeerName),
-    /// The other side cannot use the name for this agent.
-    #[error("{address} cannot use the name for this agent: {reason}; run `modelferry pair offer --as NAME` there")]
-    NameThere {
-        /// The dialled address.
-        address: String,
-        /// The other side's explanation.
-        reason: String,
-    },
-    /// Pairing is locked after too many wrong codes.
-    #[error("pairing is locked for {} s more, after three wrong codes within an hour", remaining.as_secs().max(1))]
-    Locked {
-        /// Time until the lock ends.
-        remaining: Duration,
-    },
-    /// The address is invalid or does not resolve.
-    #[error("`{address}` cannot be dialled: {reason}; give HOST or HOST:PORT")]
-    Address {
-        /// The given address.
-        address: String,
-        reason: String,
-    },
-    /// Nobody answers at the address, or not as an agent.
-    #[error(
-        "{address} does not answer as an agent: {reason}; check that the agent there runs and that its UDP port is open"
-    )]
-    Unreachable {
-        /// The dialled address.
-        address: String,
-        reason: String,
-    },
-    /// No offer is open there.
-    #[error(
-        "{address} has no open offer; run `modelferry pair offer` there and use the code that it prints, within 10 minutes"
-    )]
-    NoOffer {
-        /// The dialled address.
-        address: String,
-    },
-    /// The other side is busy with another pairing.
-    #[error("{address} is busy with another pairing; try again in a few seconds")]
-    Busy {
-        /// The dialled address.
-        address: String,
-    },
-    /// The code is wrong, and the offer is void.
-    #[error(
-        "the code is wrong, and the offer at {address} is void now; run `modelferry pair offer` there for a new one"
-    )]
-    WrongCode {
-        /// The dialled address.
-        address: String,
-    },
-    /// The other side does not know the code.
-    #[error(
-        "{address} does not know the code: somebody else answers there, or stands in between; check the address, then run `modelferry pair offer` anew"
-    )]
-    Impostor {
-        /// The dialled address.
-        address: String,
-    },
-    /// The address leads back to this agent.
-    #[error("{address} is this agent itself; give the other agent's address")]
-    Oneself {
-        /// The dialled address.
-        address: String,
-    },
-    /// The other side could not write the pairing to disk.
-    #[error(
-        "{address} could not save the pairing: {reason}; see to its disk, then run `modelferry pair offer` there again"
-    )]
-    NotSavedThere {
-        /// The dialled address.
-        address: String,
-        /// The other side's explanation.
-        reason: String,
-    },
-    /// This side could not write the pairing to disk.
-    #[error(transparent)]
-    NotSaved(#[from] PeersError),
-    /// The system returned no random bytes for a code.
-    #[error("the system gives no random bytes for a code; try again")]
-    NoRandomness,
-    /// No peer has this name.
-    #[error("no peer is called `{name}`; `modelferry peers` lists them")]
-    UnknownPeer { name: String },
-}
 
 /// Pairs with the agent at `address` that offers `code`.
 ///

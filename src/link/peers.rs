@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::Pin;
 use serde::{Deserialize, Serialize};
 
+use super::address::canonical;
 use super::limits::{self, ByHand};
-use super::registry::canonical;
+use super::peers_error::PeersError;
 use crate::config::words;
 use crate::disk::Disk;
 
@@ -61,32 +62,6 @@ pub(super) fn called_from(observed: SocketAddr, port: u16) -> Vec<String> {
         addresses.push(SocketAddr::new(observed.ip(), port).to_string());
     }
     addresses
-}
-
-/// A failure of `peers.toml`.
-#[derive(Debug, thiserror::Error)]
-pub enum PeersError {
-    /// The content is invalid.
-    #[error("{path}: {problem}; correct it, or move it away and pair again")]
-    Malformed {
-        path: PathBuf,
-        /// What is wrong, with the line number if known.
-        problem: String,
-    },
-    /// An I/O error of the file system.
-    #[error("cannot use {path}")]
-    Io {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl PeersError {
-    /// Reports whether an operator must act before another start can succeed.
-    pub fn is_config(&self) -> bool {
-        matches!(self, Self::Malformed { .. })
-    }
 }
 
 /// An unusable name for a peer.

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use super::address::canonical;
 use super::close::CloseCode;
 use super::connection::Connection;
 use super::session::Session;
@@ -229,9 +230,4 @@ impl Registry {
     pub fn addresses(&self, peer: Pin) -> (Option<SocketAddr>, Option<SocketAddr>) {
         self.with(peer, |slot| (slot.reached, slot.seen))
     }
-}
-
-/// Converts an IPv4-mapped IPv6 address, as a dual-stack socket shows it, to IPv4.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -13,12 +13,12 @@ use quinn::{RecvStream, SendStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::close::CloseCode;
+use super::address::canonical;
+use super::close::{CloseCode, SessionClosed};
 use super::complaints::Complaints;
 use super::connection::Connection;
 use super::drive::{Guard, accept_bulk, read_control, write_control};
 use super::flow::SIGN_OF_LIFE;
-use super::registry::canonical;
 use super::streams::{StreamInbox, StreamSlots, accept_streams};
 
 /// Maximum number of control messages in each of the send and receive queues.
@@ -42,13 +42,6 @@ impl Urgency {
             Self::Due => 0,
         }
     }
-}
-
-/// The connection has ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the connection to the peer is over: {reason}")]
-pub struct SessionClosed {
-    pub reason: String,
 }
 
 /// A connection to a paired peer after both sides have sent `Hello`.

@@ -11,15 +11,13 @@ use modelferry_protocol::codec::Bytes as Piece;
 use modelferry_protocol::limits::{STREAM_CREDIT_BYTES, STREAM_PIECE_BYTES_MAX, STREAMS_MAX};
 use modelferry_protocol::stream::{Open, StreamFrame};
 use modelferry_protocol::switch::Cause;
-use modelferry_protocol::version::Feature;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::close::CloseCode;
+use super::close::{CloseCode, SessionClosed};
 use super::drive::Guard;
 use super::frames::{ReadFailure, read_stream_frame};
-use super::session::{Session, SessionClosed};
 
 /// Below the control stream, above the bulk streams.
 const STREAM_PRIORITY: i32 = 1;
@@ -46,10 +44,10 @@ pub(super) struct StreamSlots(Arc<AtomicUsize>);
 
 /// The slot of one open stream.
 #[derive(Debug)]
-struct StreamSlot(Arc<AtomicUsize>);
+pub(super) struct StreamSlot(Arc<AtomicUsize>);
 
 impl StreamSlots {
-    fn take(&self) -> Option<StreamSlot> {
+    pub(super) fn take(&self) -> Option<StreamSlot> {
         let free = |taken: usize| (taken < STREAMS_MAX).then_some(taken + 1);
         self.0.fetch_update(SeqCst, SeqCst, free).ok().map(|_| StreamSlot(self.0.clone()))
     }
@@ -231,7 +229,8 @@ impl Drop for StreamWriter {
     }
 }
 
-fn begin(send: SendStream, recv: RecvStream, slot: StreamSlot, guard: Guard, frame: Duration) -> ByteStream {
+/// Serves a stream that both sides know of.
+pub(super) fn begin(send: SendStream, recv: RecvStream, slot: StreamSlot, guard: Guard, frame: Duration) -> ByteStream {
     let _ = send.set_priority(STREAM_PRIORITY);
     let credit = Semaphore::new(STREAM_CREDIT_BYTES as usize);
     let shared = Arc::new(Shared { send: Mutex::new(send), credit, incoming: Incoming::default(), guard });
@@ -274,23 +273,6 @@ async fn pump(mut recv: RecvStream, shared: Arc<Shared>, frame: Duration) {
     shared.incoming.change(|waiting| waiting.is_over = true);
     // Wake waiting writers: nobody will read their bytes.
     shared.credit.close();
-}
-
-impl Session {
-    /// Opens a byte stream to the peer.
-    ///
-    /// Errors: [`StreamRefused`].
-    pub async fn open_stream(&self, open: Open) -> Result<ByteStream, StreamRefused> {
-        if !self.agreed().has(Feature::Relay) {
-            return Err(StreamRefused::NotThere);
-        }
-        let (slots, guard, frame) = self.for_streams();
-        let slot = slots.take().ok_or(StreamRefused::TooMany)?;
-        let lost = || StreamRefused::Closed(SessionClosed { reason: guard.connection.end().unwrap_or_default() });
-        let (mut send, recv) = guard.connection.quic.open_bi().await.map_err(|_| lost())?;
-        send.write_all(&StreamFrame::Open(open).to_frame()).await.map_err(|_| lost())?;
-        Ok(begin(send, recv, slot, guard.clone(), frame))
-    }
 }
 
 /// Accepts the byte streams that the peer opens. Closes a stream at once if nobody here receives it.

@@ -1,10 +1,11 @@
 //! Who may do what, and what only some may read: users, secrets, keys, the cloud's credential.
 
+use super::facts::{CREDENTIAL, OWNER};
+use super::kit::Sample;
 use super::layout::Layout;
 use super::relations::logs_model;
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{CREDENTIAL, OWNER, Sample};
 
 /// Returns the wrapped list of users.
 pub(super) fn users(sample: &Sample) -> Node {

@@ -1,15 +1,15 @@
 //! The three applications: a database with everything, a local charm, a subordinate.
 
-use super::Sample;
-use super::binaries::Binary;
 use super::charms;
+use super::facts::DATA_MIB;
+use super::kit::{Made, Resource, Sample};
 use super::layout::{DATABASE, Layout, SHOP, TELEMETRY};
 use super::machines::{constraints, history, status};
 use super::relations::offer_uuid;
+use super::resources::{resources_version, revision};
 use super::seed::Seed;
 use super::units::units;
 use super::yaml::{Node, map};
-use super::{DATA_MIB, Made};
 
 /// An application's fixed facts.
 struct Application {
@@ -34,18 +34,6 @@ const APPLICATIONS: [Application; 3] = [
     },
     Application { name: TELEMETRY, charm_url: charms::TELEMETRY_URL, channel: "1/stable", bindings: &[("", "1")] },
 ];
-
-/// A resource of an application.
-pub(super) struct Resource<'a> {
-    /// Its name in the charm.
-    pub(super) name: &'static str,
-    /// `file` or `oci-image`.
-    pub(super) kind: &'static str,
-    /// The revision in use.
-    pub(super) revision: u32,
-    /// Its bytes; none for one that nobody has asked for yet.
-    pub(super) binary: Option<&'a Binary>,
-}
 
 /// Returns the wrapped list of applications.
 pub(super) fn applications(sample: &Sample, layout: &Layout, made: &Made) -> Node {
@@ -145,29 +133,10 @@ fn origin(application: &Application, made: &Made, seed: &mut Seed) -> Node {
     }
 }
 
-/// Returns the version of the wrapper around resources.
-pub(super) fn resources_version(sample: &Sample) -> u32 {
-    if sample.document > 12 { 2 } else { 1 }
-}
-
 fn resource_node(resource: &Resource<'_>, sample: &Sample, seed: &mut Seed) -> Node {
     map! {
         "name": resource.name,
         "application-revision": revision(resource, sample, seed),
         "charmstore-revision": revision(resource, sample, seed),
     }
-}
-
-/// Returns one revision of a resource, as an application or a unit names it.
-pub(super) fn revision(resource: &Resource<'_>, sample: &Sample, seed: &mut Seed) -> Node {
-    let hash = resource.binary.map(|binary| binary.sha384.clone()).unwrap_or_default();
-    let size = resource.binary.map_or(0, |binary| binary.bytes);
-    let head = map! { "revision": resource.revision, "type": resource.kind };
-    let body = if sample.document > 12 {
-        map! { "origin": "store", "sha384": hash, "size": size }
-    } else {
-        let path = if resource.kind == "file" { format!("{}.tar.zst", resource.name) } else { String::new() };
-        map! { "path": path, "description": "", "origin": "store", "fingerprint": hash, "size": size }
-    };
-    head.and(body).and(map! { "timestamp": resource.binary.map(|_| seed.time(90)) })
 }

@@ -1,6 +1,6 @@
 //! The cloud that a sample comes from, and what a controller there provides: regions, pools, secret back-ends, users.
 
-use super::{CLOUD, CLOUD_TYPE, POOL, POOL_PROVIDER, REGION, SECRET_BACKEND};
+use super::facts::{CLOUD, CLOUD_TYPE, POOL, POOL_PROVIDER, REGION, SECRET_BACKEND};
 
 /// A cloud, and what a controller in it has for the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

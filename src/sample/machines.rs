@@ -1,11 +1,11 @@
 //! Machines, the container, and what every status looks like.
 
-use super::Sample;
 use super::binaries::Binary;
+use super::facts::{AGENT_BINARY, DATA_MIB};
+use super::kit::Sample;
 use super::layout::{CONTAINER, Layout, address_of};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{AGENT_BINARY, DATA_MIB};
 
 /// Returns the wrapped list of machines.
 pub(super) fn machines(sample: &Sample, layout: &Layout, tools: &Binary) -> Node {

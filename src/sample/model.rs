@@ -1,11 +1,12 @@
 //! The description as a whole, in wire order.
 
 use super::applications::applications;
+use super::facts::{AGENT_VERSION, OWNER};
+use super::kit::{Made, Sample};
 use super::layout::{DATABASE, Layout, SHOP, TELEMETRY};
 use super::machines::{history, machines, status};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{AGENT_VERSION, Made, OWNER, Sample};
 use super::{access, network, relations, storage};
 
 /// Returns the whole description.

@@ -1,9 +1,10 @@
 //! Spaces, subnets, devices, addresses, the firewall.
 
+use super::facts::SPACES;
+use super::kit::Sample;
 use super::layout::{CONTAINER, Layout, address_of};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{SPACES, Sample};
 
 const ZONES: [&str; 2] = ["zone-a", "zone-b"];
 

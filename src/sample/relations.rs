@@ -1,10 +1,11 @@
 //! Relations within the model and beyond it.
 
+use super::facts::OWNER;
+use super::kit::Sample;
 use super::layout::{DATABASE, LOGS, Layout, SHOP, TELEMETRY};
 use super::machines::status;
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{OWNER, Sample};
 
 /// The key of the relation between shop and database.
 const SHOP_DATABASE: &str = "shop:db postgresql:database";

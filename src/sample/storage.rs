@@ -1,10 +1,11 @@
 //! Storage: a volume and a filesystem for every database unit, and the pool they come from.
 
+use super::facts::DATA_MIB;
+use super::kit::Sample;
 use super::layout::{Layout, Unit};
 use super::machines::{history, status};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{DATA_MIB, Sample};
 
 /// Returns volumes, filesystems, storages and pools, in this order.
 pub(super) fn storage(sample: &Sample, layout: &Layout) -> Node {

@@ -1,7 +1,11 @@
 //! Checks of what the sample guarantees to its readers.
 
+use std::fs;
+use std::io;
+
 use serde_json::Value;
 
+use super::binaries::Binary;
 use super::*;
 
 fn written(sample: &Sample) -> (tempfile::TempDir, SampleFiles, String) {

@@ -1,10 +1,9 @@
 //! Units, with the state their agents keep.
 
-use super::Made;
-use super::Sample;
-use super::applications::{resources_version, revision};
+use super::kit::{Made, Sample};
 use super::layout::{DATABASE, Layout, TELEMETRY, Unit};
 use super::machines::{constraints, history, status, tools};
+use super::resources::{resources_version, revision};
 use super::seed::Seed;
 use super::yaml::{Node, map};
 

@@ -21,6 +21,7 @@ mod rates;
 mod rows;
 mod subscribers;
 mod sweep;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod uses;

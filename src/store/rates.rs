@@ -3,7 +3,7 @@
 use modelferry_protocol::ids::Pin;
 use redb::{TableDefinition, WriteTransaction};
 
-use super::rows::Key;
+use super::tables::Key;
 use super::{Store, StoreError};
 use crate::disk::database::Outcome;
 

@@ -11,23 +11,10 @@ use parking_lot::Mutex;
 use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
-use super::{rates, uses, versions};
+use super::tables::{CHUNKS, HELD, Key, MANIFESTS, PAGES, PARTIALS};
+use super::{rates, tables, versions};
 use crate::disk::Disk;
 use crate::disk::database::{Database, Outcome, Schema};
-
-pub(super) type Key = &'static [u8; 32];
-type PageKey = (&'static [u8; 32], u32);
-
-/// Blob: its size, its cutter, the number of known pages, and the end offset of the last known page.
-pub(super) const MANIFESTS: TableDefinition<Key, (u64, u16, u32, u64)> = TableDefinition::new("manifests");
-/// Blob and page index: the encoded page.
-const PAGES: TableDefinition<PageKey, &[u8]> = TableDefinition::new("pages");
-/// Partial blob: bytes held, and the end offset of the furthest held chunk.
-pub(super) const PARTIALS: TableDefinition<Key, (u64, u64)> = TableDefinition::new("partials");
-/// Partial blob and page index: the durable chunks.
-const HELD: TableDefinition<PageKey, &[u8]> = TableDefinition::new("held");
-/// Chunk: a complete blob that contains it, and the offset.
-const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new("chunks");
 
 /// Page cache of the database, bytes.
 const CACHE_BYTES: usize = 16 << 20;
@@ -311,7 +298,7 @@ fn make_tables(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(CHUNKS)?;
     rates::make(transaction)?;
     versions::make(transaction)?;
-    uses::make(transaction)
+    tables::make_uses(transaction)
 }
 
 fn put_manifest(transaction: &WriteTransaction, hash: Hash, manifest: Manifest) -> Result<(), TableError> {

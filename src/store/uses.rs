@@ -4,23 +4,11 @@ use std::collections::HashMap;
 
 use modelferry_protocol::ids::{Hash, MigrationId};
 use modelferry_protocol::snapshot::BlobRef;
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::ReadableTable;
 
 use super::StoreError;
-use super::rows::{MANIFESTS, PARTIALS, Rows};
-use crate::disk::database::Outcome;
-
-/// Migration and a blob that it wants.
-const WANTED: TableDefinition<(&[u8; 16], &[u8; 32]), ()> = TableDefinition::new("wanted");
-/// Blob: time since which nobody needs it, Unix milliseconds.
-const IDLE: TableDefinition<&[u8; 32], u64> = TableDefinition::new("idle");
-
-/// Creates the tables.
-pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
-    transaction.open_table(WANTED)?;
-    transaction.open_table(IDLE)?;
-    Ok(())
-}
+use super::rows::Rows;
+use super::tables::{IDLE, MANIFESTS, PARTIALS, WANTED};
 
 impl Rows {
     /// Returns every wanted blob with its migration.

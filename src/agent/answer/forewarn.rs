@@ -2,7 +2,8 @@
 
 use tokio::task::JoinSet;
 
-use super::{Desk, Place};
+use super::Desk;
+use super::models::Place;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Request, Response};
 use crate::engine::PEER_WITHIN;

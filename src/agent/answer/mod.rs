@@ -27,7 +27,6 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::JournalId;
 use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
-use self::models::Place;
 use super::admission::Caller;
 use super::alarms::Memory;
 use super::control::server::{Answer, Client};

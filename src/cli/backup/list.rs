@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::not_read;
-use crate::agent::control::{Failure, Request, Response};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Table, byte_count};
 use crate::cli::{Context, client};
@@ -76,4 +75,9 @@ fn table(backups: &[BackupView]) -> Table {
         ]);
     }
     table
+}
+
+/// Makes the failure of an archive that cannot be read.
+pub(super) fn not_read(error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureKind::Refused, crate::engine::causes(error))
 }

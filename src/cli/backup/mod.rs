@@ -17,10 +17,8 @@ use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{Archive, BackupError, Draft, Source};
 use crate::controller::embedded::verify;
-use target::Target;
-
-/// What the name of an archive ends with that is named by the model.
-const SUFFIX: &str = ".tar.zst";
+use list::not_read;
+use target::{SUFFIX, Target};
 
 const HELP: Help = Help {
     examples: &[
@@ -325,10 +323,6 @@ fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {
         )
     });
     Ok(Exit::Done)
-}
-
-fn not_read(error: &dyn std::error::Error) -> Failure {
-    Failure::new(FailureKind::Refused, crate::engine::causes(error))
 }
 
 fn restore(context: &Context, backup: &str, source_lost: bool, controller: Option<String>) -> Result<Exit, Failure> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::agent::control::{Failure, FailureKind, Request, Response, nearest};
 use crate::cli::{Context, client};
 
+/// What the name of an archive ends with that is named by the model.
+pub(super) const SUFFIX: &str = ".tar.zst";
+
 /// Where a backup goes.
 pub(super) enum Target {
     /// Into this archive; with `--all` into this directory.
@@ -40,7 +43,7 @@ impl Target {
                 format!("{text} is a directory, and a backup of one model is one file"),
                 format!(
                     "name a file in it, such as {slashless}/MODEL{}; --all backs up every model into {text}",
-                    super::SUFFIX
+                    SUFFIX
                 ),
             ),
             (true, false) if path.exists() => refused(

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use clap_complete::env::EnvCompleter;
 
-use super::{Kind, bash};
+use super::bash;
+use super::kind::Kind;
 use crate::agent::control::view::ControllerView;
 use crate::agent::control::{Request, Response};
 use crate::cli::client::Client;

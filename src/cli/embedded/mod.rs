@@ -1,6 +1,7 @@
 //! `modelferry embedded`: the controller in the agent's own process.
 
 mod client_config;
+mod done;
 mod user;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use super::output::{Table, byte_count};
 use super::{Context, client, plain};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use client_config::ClientConfigArgs;
+use done::done;
 use user::UserCommand;
 
 const HELP: Help = Help {
@@ -163,13 +165,6 @@ impl EmbeddedCommand {
         }
         Ok(Exit::Done)
     }
-}
-
-/// Asks for something of which there is nothing to tell but that it was done.
-fn done(context: &Context, request: &Request, said: String) -> Result<(), Failure> {
-    let Response::Done = context.ask(request)? else { return Err(client::unexpected()) };
-    context.print(&serde_json::json!({ "done": said.trim_end() }), || said.clone());
-    Ok(())
 }
 
 fn import(context: &Context, file: &std::path::Path, blobs: Option<&std::path::Path>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::done;
+use super::done::done;
 use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;

@@ -9,7 +9,7 @@ use crate::cli::aftermath::{FROZEN, Failed};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Paint, Table, byte_count, clock, painted, span};
 use crate::cli::{cloud_region, doubt, peers, plain};
-use crate::engine::stock::StockView;
+use crate::engine::retention::StockView;
 use crate::engine::view::MigrationView;
 
 /// What a doubt begins with.

@@ -5,12 +5,10 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::Ledger;
 use modelferry_protocol::message::{Claim, Message};
-use modelferry_protocol::record::{Body, Entry};
-use modelferry_protocol::snapshot::Name;
+use modelferry_protocol::record::Entry;
 use modelferry_protocol::switch::Terms;
-use modelferry_protocol::switch::source::SourceState;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -18,17 +16,15 @@ use super::conversation::Conversation;
 use super::failpoint;
 use super::in_hand::InHand;
 use super::settings::Settings;
-use crate::clock::now_ms;
 use crate::controller::port::{Arrival, Departure, ModelReader};
 use crate::controller::serial::serialised;
 use crate::engine::migration::course::Course;
 use crate::engine::migration::history::History;
 use crate::engine::migration::queue::Queue;
 use crate::engine::migration::tracked::Tracked;
-use crate::engine::retention::Stock;
+use crate::engine::retention::stock::Stock;
 use crate::engine::transfer::pace::share::Shares;
-use crate::engine::transfer::patches::Patching;
-use crate::engine::transfer::receive::Receiving;
+use crate::engine::transfer::patches::known::Patching;
 use crate::journal::{Journal, Witness};
 use crate::link::{Link, Session};
 use crate::store::Store;
@@ -40,6 +36,12 @@ pub trait QueryHandler: Send + Sync {
     ///
     /// [`packed::pack`]: super::packed::pack
     async fn answer(&self, json: &str) -> Vec<u8>;
+}
+
+/// Takes blobs in over one connection.
+pub trait Receiver: Send + Sync {
+    /// Takes in no more of what was offered for a migration or a copy: somebody else may have use for the disk.
+    fn give_up(&self, tracked: &Arc<Tracked>);
 }
 
 /// The parts an engine is made of.
@@ -82,17 +84,12 @@ pub struct Core {
     /// Copies to keep and pre-copies, on their way in. No migrations: nothing of them is journalled or shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Who takes blobs in, a connection each.
-    receivings: Mutex<Vec<Weak<Receiving>>>,
+    receivings: Mutex<Vec<Weak<dyn Receiver>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
     halted: watch::Sender<Option<String>>,
     /// What each peer has last claimed to serve.
     claimed: Mutex<HashMap<Pin, Vec<Claim>>>,
-}
-
-/// Makes a journal entry of now.
-pub fn entry(actor: &str, body: Body) -> Entry {
-    Entry { time_ms: now_ms(), actor: Name::cut(actor), body }
 }
 
 impl Core {
@@ -163,16 +160,16 @@ impl Core {
     }
 
     /// Lets what is given up be given up over this connection as well.
-    pub fn receives(&self, receiving: &Arc<Receiving>) {
+    pub fn receives(&self, receiver: &Arc<dyn Receiver>) {
         let mut receivings = self.receivings.lock();
         receivings.retain(|known| known.strong_count() > 0);
-        receivings.push(Arc::downgrade(receiving));
+        receivings.push(Arc::downgrade(receiver));
     }
 
     /// Takes in no more of what is on its way for a migration that has come to nothing, or a copy that is over.
     pub fn give_up(&self, tracked: &Arc<Tracked>) {
         let all = self.receivings.lock().clone();
-        all.iter().filter_map(Weak::upgrade).for_each(|receiving| receiving.give_up(tracked));
+        all.iter().filter_map(Weak::upgrade).for_each(|receiver| receiver.give_up(tracked));
     }
 
     /// Forgets what was wanted for a migration or a copy that is over.
@@ -261,14 +258,6 @@ impl Core {
         self.recorded.send_replace(self.parts.journal.sequence());
     }
 
-    /// Tells a peer how far this journal is, and who serves what, if the peer is there.
-    pub async fn tell(&self, peer: Pin) {
-        let conversation = self.peer(peer).borrow().clone();
-        if let Some(conversation) = conversation {
-            Self::say(&conversation.session, crate::engine::peer::claims::of(self, peer).await).await;
-        }
-    }
-
     /// Keeps what a peer claims to serve.
     pub fn heard_serving(&self, peer: Pin, claims: Vec<Claim>) {
         self.claimed.lock().insert(peer, claims);
@@ -309,36 +298,6 @@ impl Core {
         }
     }
 
-    /// Makes a migration's next record durable, and shows it.
-    pub async fn record(&self, tracked: &Tracked, actor: &str, standing: Standing) {
-        let body = match standing.clone() {
-            Standing::Source(record) => Body::Source(record),
-            Standing::Target(record) => Body::Target(record),
-        };
-        let entry = entry(actor, body);
-        let (side, state) = name_of(&standing);
-        self.fail_at(tracked.peer, side, state, "before");
-        let (journal, entries) = (self.parts.journal.clone(), vec![entry.clone()]);
-        if let Err(error) = Self::blocking(move || journal.append(entries)).await {
-            (self.parts.settings.process.stop)(&error);
-        }
-        self.recorded.send_replace(self.parts.journal.sequence());
-        self.fail_at(tracked.peer, side, state, "after");
-        tracing::info!(migration = %crate::engine::migration::tracked::id_of(&tracked.terms), state, "recorded");
-        let has_left = matches!(&standing, Standing::Source(record) if matches!(record.state, SourceState::Handed(_)));
-        let is_settled = has_left || standing.is_at_rest();
-        tracked.stand(standing, |history| history.apply(&entry));
-        if has_left {
-            crate::engine::precopy::left(self, &tracked.terms).await;
-        }
-        // Who serves the model has changed for everybody, and somebody else may have a copy of it.
-        if is_settled && self.halted().is_none() {
-            crate::engine::peer::claims::tell_all(self).await;
-        } else {
-            self.tell(tracked.peer).await;
-        }
-    }
-
     /// Returns the wall clock in Unix milliseconds.
     pub fn clock_ms(&self) -> u64 {
         (self.parts.settings.process.clock)()
@@ -357,13 +316,5 @@ impl Core {
         if session.send(message).await.is_err() {
             tracing::debug!("connection ended before the message went out");
         }
-    }
-}
-
-/// Returns the side that a record is of, and its state.
-fn name_of(standing: &Standing) -> (&'static str, &'static str) {
-    match standing {
-        Standing::Source(record) => ("source", record.state.name()),
-        Standing::Target(record) => ("target", record.state.name()),
     }
 }

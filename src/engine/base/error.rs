@@ -4,7 +4,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::NotOffered;
 use modelferry_protocol::proof::ProofRefused;
 
-use super::in_hand::Unfinished;
+use super::unfinished::Unfinished;
 use crate::controller::port::ControllerError;
 use crate::disk::words;
 use crate::engine::view::FindingView;

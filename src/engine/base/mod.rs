@@ -2,9 +2,12 @@
 
 pub mod conversation;
 pub mod core;
+pub mod engine;
+pub mod entry;
 pub mod error;
 pub mod failpoint;
 pub mod in_hand;
 pub mod packed;
 pub mod seal;
 pub mod settings;
+pub mod unfinished;

@@ -6,6 +6,7 @@ use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
+use super::id::{migration_id, precopy_id};
 use super::status_text;
 use crate::engine::view::{Bytes, Direction, Kind, Stand};
 
@@ -104,14 +105,4 @@ impl Course {
             }
         }
     }
-}
-
-/// Returns Juju's form of a migration's id.
-pub fn migration_id(model: ModelUuid, attempt: u32) -> String {
-    format!("{model}:{attempt}")
-}
-
-/// Returns a pre-copy's id in a form like it, which no migration has.
-pub fn precopy_id(model: ModelUuid, number: u32) -> String {
-    format!("{model}:p{number}")
 }

@@ -1,11 +1,30 @@
-//! Which migration, or pre-copy, an operator means.
+//! The migrations and pre-copies that this agent knows, and which of them an operator means.
 
 use modelferry_protocol::ids::MigrationId;
+use tokio::sync::watch;
 
+use crate::engine::base::engine::Engine;
+use crate::engine::base::error::EngineError;
 use crate::engine::view::MigrationView;
-use crate::engine::{Engine, EngineError};
 
 impl Engine {
+    /// Returns every migration this agent knows, and every pre-copy from here, newest first.
+    pub fn migrations(&self) -> Vec<MigrationView> {
+        let mut views: Vec<_> = self.0.all_tracked().iter().map(|tracked| tracked.view()).collect();
+        views.sort_by_key(|view| std::cmp::Reverse(view.started_ms));
+        views
+    }
+
+    /// Returns a migration, or a pre-copy.
+    pub fn migration(&self, mid: MigrationId) -> Option<MigrationView> {
+        self.0.tracked(mid).map(|tracked| tracked.view())
+    }
+
+    /// Lets a migration's changes be watched.
+    pub fn watch(&self, mid: MigrationId) -> Option<watch::Receiver<MigrationView>> {
+        self.0.tracked(mid).map(|tracked| tracked.watch())
+    }
+
     /// Finds a migration, or a pre-copy, by its id in Juju's form, its full id, or its model's name, `owner/name` or UUID:
     /// of a model's the unfinished migration, else the unfinished pre-copy, else the last.
     ///

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use modelferry_protocol::record::When;
+
 use crate::config::Rate;
-use crate::engine::When;
 
 /// What an operator may choose about a migration.
 #[derive(Debug, Clone, Copy)]

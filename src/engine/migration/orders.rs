@@ -4,16 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::record::{Orders, Pause, When};
 use modelferry_protocol::snapshot::Name;
-use tokio::sync::oneshot;
 
-use super::tracked::{Event, id_of};
 use crate::config::Rate;
-use crate::engine::switchover::gateway::Asked;
-use crate::engine::view::{Direction, MigrationView, OrdersView};
-use crate::engine::{Engine, EngineError};
+use crate::engine::view::OrdersView;
 
 /// For how long a cutover is tried that was not told otherwise. An hour: a window for changes is seldom longer, and the
 /// model is live all the time.
@@ -122,28 +117,10 @@ pub fn view(orders: &Orders) -> Option<OrdersView> {
     (view != OrdersView::default()).then_some(view)
 }
 
-impl Engine {
-    /// Changes what is wanted of a migration whose model is live, and returns it as soon as that is durable.
-    ///
-    /// Errors: [`EngineError::Frozen`], [`EngineError::TooLate`], [`EngineError::Ended`] when it comes too late;
-    /// [`EngineError::NoSuchOrder`] where it would change nothing; [`EngineError::NotSource`].
-    pub async fn order(&self, mid: MigrationId, change: Change, actor: &str) -> Result<MigrationView, EngineError> {
-        self.refuse_if_halted()?;
-        let tracked = self.tracked(mid)?;
-        if tracked.view().direction == Direction::Target {
-            return Err(EngineError::NotSource(id_of(&tracked.terms)));
-        }
-        let ended = || self.ended(&tracked, Asked::Steer);
-        let mailbox = tracked.mailbox().ok_or_else(ended)?;
-        let (reply, answer) = oneshot::channel();
-        mailbox.send(Event::Order { change, actor: actor.to_owned(), reply }).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())??;
-        Ok(tracked.view())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use modelferry_protocol::ids::MigrationId;
+
     use super::*;
 
     const MID: MigrationId = MigrationId([1; 16]);

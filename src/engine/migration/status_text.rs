@@ -5,7 +5,7 @@ use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
-use super::course::migration_id;
+use super::id::migration_id;
 use crate::engine::view::Bytes;
 
 /// How far a source is that has handed its model over.

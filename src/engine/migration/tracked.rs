@@ -3,77 +3,24 @@
 use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::message::Message;
 use modelferry_protocol::record::Orders;
-use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::counters::Counters;
-use super::course::{Course, Shown, migration_id};
+use super::course::{Course, Shown};
+use super::event::Event;
 use super::history::History;
 use super::orders;
-use super::orders::Change;
 use super::status_text;
 use super::undecided::Undecided;
-use crate::engine::base::error::EngineError;
-use crate::engine::switchover::resolve::Resolving;
 use crate::engine::view;
 use crate::engine::view::{Bytes, Direction, MigrationView};
-use crate::link::{Session, Urgency};
+use crate::link::Urgency;
 
 /// Events that wait for a migration's task.
 const MAILBOX_MAX: usize = 64;
-
-/// What a migration's task reacts to.
-pub enum Event {
-    /// The peer said something about it.
-    Heard {
-        /// The message; its migration is this one.
-        message: Box<Message>,
-        /// The connection it came by.
-        session: Session,
-    },
-    /// An operator wants to end it.
-    Abort {
-        /// Why, and who.
-        cause: Cause,
-        /// Who asked, for the journal.
-        actor: String,
-        /// Told once it is durable, or refused.
-        reply: oneshot::Sender<Result<(), EngineError>>,
-    },
-    /// An operator wants something of it while its model is live.
-    Order {
-        /// What.
-        change: Change,
-        /// Who asked, for the journal.
-        actor: String,
-        /// Told once it is durable, or refused.
-        reply: oneshot::Sender<Result<(), EngineError>>,
-    },
-    /// An operator wants the source's copy to be deleted now.
-    Reap {
-        /// Whether what is left of the log is given up.
-        skip_log: bool,
-        /// Who asked, for the journal.
-        actor: String,
-        /// Told once it is durable, or refused.
-        reply: oneshot::Sender<Result<(), EngineError>>,
-    },
-    /// An operator resolves it.
-    Resolve {
-        /// What the machine is given.
-        with: Resolving,
-        /// Who asked, for the journal.
-        actor: String,
-        /// Told once it is durable, or refused.
-        reply: oneshot::Sender<Result<(), EngineError>>,
-    },
-    /// The bytes cannot be taken: the import has to be dropped.
-    Failed(Cause),
-}
 
 /// A migration.
 pub struct Tracked {
@@ -301,11 +248,6 @@ impl Tracked {
             changed
         });
     }
-}
-
-/// Returns Juju's form of a migration's id.
-pub fn id_of(terms: &Terms) -> String {
-    migration_id(terms.model, terms.attempt)
 }
 
 fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {

@@ -14,8 +14,9 @@ use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
 use super::serving::serving;
-use crate::engine::Engine;
-use crate::engine::base::core::{Core, entry};
+use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
+use crate::engine::base::entry::entry;
 use crate::engine::switchover::conflict;
 use crate::engine::view::AlarmView;
 use crate::link::{CloseCode, Session};
@@ -34,12 +35,6 @@ pub async fn of(core: &Core, peer: Pin) -> Message {
     let others = others.map(|(model, epoch)| Claim { model: *model, epoch: *epoch, live: true });
     let claims: Vec<Claim> = of_shared.chain(others).collect();
     Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims), is_halted: core.halted().is_some() })
-}
-
-/// Makes the cause of what an operator did or asserted.
-pub fn of_operator(what: &str, reason: &str, actor: &str) -> Cause {
-    let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
-    Cause::cut(format!("{what} ({by})"))
 }
 
 /// Acts on what a peer claims.
@@ -144,11 +139,19 @@ pub async fn raise(core: &Core, peer: Pin, kind: AlarmKind, text: String) -> boo
     true
 }
 
+/// Tells a peer how far this journal is, and who serves what, if the peer is there.
+pub async fn tell(core: &Core, peer: Pin) {
+    let conversation = core.peer(peer).borrow().clone();
+    if let Some(conversation) = conversation {
+        Core::say(&conversation.session, of(core, peer).await).await;
+    }
+}
+
 /// Tells every connected peer who serves what, after that has changed without a migration.
 pub async fn tell_all(core: &Core) {
     for peer in core.parts.link.peers() {
         match core.halted() {
-            None => core.tell(peer.pin).await,
+            None => tell(core, peer.pin).await,
             // A halted agent says nothing but how a new connection begins: with who serves what.
             Some(_) => {
                 let state = core.parts.link.watch(peer.pin).borrow().clone();
@@ -215,7 +218,7 @@ async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, epoch: Epoch
     tracing::error!(%model, "CONFLICT: the model is live here at epoch {epoch} and there at epoch {peer_epoch}; freezing it here");
     let conflict = Conflict { model, peer, epoch, peer_epoch };
     core.append(entry("agent", Body::Conflict(conflict))).await;
-    core.tell(peer).await;
+    tell(core, peer).await;
     conflict::end(core, model, epoch);
 }
 

@@ -21,16 +21,17 @@ use super::identity;
 use super::ownership;
 use crate::controller::port::Errand;
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::{Core, entry};
+use crate::engine::base::core::Core;
+use crate::engine::base::entry::entry;
+use crate::engine::migration::event::Event;
 use crate::engine::migration::history::History;
-use crate::engine::migration::tracked::Event;
-use crate::engine::precopy;
+use crate::engine::precopy::incoming as precopy;
 use crate::engine::relay;
 use crate::engine::retention::remote_backup;
 use crate::engine::switchover;
 use crate::engine::switchover::log;
 use crate::engine::transfer::adhoc;
-use crate::engine::transfer::patches;
+use crate::engine::transfer::patches::rebuild;
 use crate::engine::transfer::receive::Receiving;
 use crate::link::{NewSession, Session};
 use crate::store::StoreError;
@@ -117,7 +118,7 @@ pub async fn converse(core: Arc<Core>, new: NewSession) {
                 while rehearsals.try_join_next().is_some() {}
                 let (core, session, busy) = (core.clone(), session.clone(), rehearsals.len() >= REHEARSALS_MAX);
                 rehearsals.spawn(async move {
-                    let answer = patches::rebuild(&core, session.peer(), rebuilding, busy).await;
+                    let answer = rebuild::rebuild(&core, session.peer(), rebuilding, busy).await;
                     Core::say(&session, Message::Told(Told { id, answer })).await;
                 });
             }
@@ -349,7 +350,7 @@ async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
                 Err::<_, StoreError>(error) => failed(error.to_string()),
             }
         }
-        Question::HeldEach(blobs) => patches::held_each(core, blobs).await,
+        Question::HeldEach(blobs) => rebuild::held_each(core, blobs).await,
         Question::Known(model) => ownership::known(core, peer, model).await,
         Question::Networks => match core.parts.arrival.networks().await {
             Ok(networks) => Answer::Networks(Box::new(networks)),

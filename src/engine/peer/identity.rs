@@ -7,7 +7,8 @@ use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body};
 use modelferry_protocol::switch::Cause;
 
 use super::claims::raise;
-use crate::engine::base::core::{Core, entry};
+use crate::engine::base::core::Core;
+use crate::engine::base::entry::entry;
 use crate::link::Double;
 
 /// Holds back again what an alarm that nobody has acknowledged is about, and raises an alarm for whatever the link finds.

@@ -4,5 +4,6 @@ pub mod claims;
 pub mod dispatch;
 pub mod identity;
 pub mod ownership;
+mod query;
 pub mod reach;
 mod serving;

@@ -9,15 +9,17 @@ use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Question};
 use modelferry_protocol::record::{Acknowledged, Body, Note, Restored};
 use modelferry_protocol::switch::Cause;
 
-use super::claims::{of_operator, tell_all};
+use super::claims::tell_all;
 use crate::controller::checks::target::TWO_COPIES;
 use crate::controller::port::{Errand, Presence};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::{Core, entry};
+use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
+use crate::engine::base::entry::{entry, of_operator};
+use crate::engine::base::error::EngineError;
 use crate::engine::switchover::conflict;
 use crate::engine::switchover::conflict::orphan::Orphan;
 use crate::engine::view::FindingView;
-use crate::engine::{Engine, EngineError};
 use crate::link::verify_signature;
 
 /// Attempt numbers that are believed of a peer: no model is migrated more often, and a lie cannot use the numbers up.

@@ -18,6 +18,7 @@ use crate::disk::database::HEADROOM_BYTES;
 use crate::disk::usage_command;
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::peer::ownership;
 use crate::engine::view::{Direction, FindingView, PlanView, TotalsView};
@@ -263,6 +264,35 @@ pub async fn totals(core: &Core, conversation: &Conversation, models: &[ModelUui
     let rate = forecast::rate(core, conversation.session.peer()).await?;
     let eta_ms = forecast::eta_ms(bytes_to_send, rate, Duration::ZERO);
     Ok(TotalsView { bytes_total, bytes_held: bytes_held.min(bytes_total), bytes_to_send, eta_ms })
+}
+
+impl Engine {
+    /// Asks both controllers for everything that would stop a migration. Changes nothing.
+    ///
+    /// Errors: [`EngineError`] if one of them cannot be asked.
+    pub async fn plan(&self, model: ModelUuid, peer: &str) -> Result<PlanView, EngineError> {
+        self.refuse_if_held_for_good(model).await?;
+        let mut reach = self.reach(peer).await?;
+        loop {
+            match reach.hear(plan(&self.0, &reach.conversation, model, peer)).await {
+                Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
+                planned => return planned,
+            }
+        }
+    }
+
+    /// Asks what models have together, and what of it is with the peer already. Changes nothing.
+    ///
+    /// Errors: as [`Engine::plan`].
+    pub async fn totals(&self, models: &[ModelUuid], peer: &str) -> Result<TotalsView, EngineError> {
+        let mut reach = self.reach(peer).await?;
+        loop {
+            match reach.hear(totals(&self.0, &reach.conversation, models)).await {
+                Err(EngineError::Unanswered(closed)) => reach.again(closed).await?,
+                told => return told,
+            }
+        }
+    }
 }
 
 #[cfg(test)]

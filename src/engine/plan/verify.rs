@@ -9,8 +9,8 @@ use modelferry_protocol::snapshot::{BlobRef, Call, Snapshot};
 
 use super::forecast;
 use crate::controller::port::Errand;
-use crate::engine::Engine;
 use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::seal;
 use crate::engine::migration::tracked::Tracked;

@@ -10,14 +10,17 @@ use modelferry_protocol::snapshot::{Name, distinct_blobs};
 use modelferry_protocol::switch::Cause;
 use tokio::sync::{mpsc, watch};
 
+use super::record;
 use crate::controller::port::ControllerError;
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::{Core, entry};
+use crate::engine::base::core::Core;
+use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
+use crate::engine::migration::event::Event;
 use crate::engine::migration::orders;
 use crate::engine::migration::orders::Change;
 use crate::engine::migration::queue::Place;
-use crate::engine::migration::tracked::{Event, Tracked};
+use crate::engine::migration::tracked::Tracked;
 use crate::engine::switchover::task::retry_timer::Backoff;
 use crate::engine::transfer::{adhoc, patches};
 
@@ -186,7 +189,7 @@ impl PrecopyTask {
         if ended.await.is_ok()
             && let Ok(last) = last.await
         {
-            super::ended(&self.core, &last);
+            record::ended(&self.core, &last);
             return true;
         }
         false

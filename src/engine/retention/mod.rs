@@ -6,6 +6,7 @@
 
 mod needs;
 pub mod remote_backup;
+pub mod stock;
 mod view;
 
 use std::convert::Infallible;
@@ -13,34 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Hash;
-use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub use self::view::{BlobView, NeedView, PruneView, StockView, StoreView};
 
 use self::needs::Needs;
 use crate::engine::base::core::Core;
-use crate::engine::{Engine, EngineError};
+use crate::engine::base::engine::Engine;
+use crate::engine::base::error::EngineError;
 use crate::store::{Item, StoreError, Sweep};
 
 /// How often the store is pruned by itself.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 /// Blobs that are listed. 10,000: 4 MiB of an answer that may have 16.
 const LISTED_MAX: usize = 10_000;
-
-/// What the engine keeps in mind of its store.
-#[derive(Default)]
-pub struct Stock {
-    /// Held while there is a prune.
-    pruning: tokio::sync::Mutex<()>,
-    last: Mutex<Option<StockView>>,
-}
-
-impl Stock {
-    fn note(&self, found: StockView) {
-        *self.last.lock() = Some(found);
-    }
-}
 
 impl Engine {
     /// Tells what the store holds, and for whom.

@@ -33,7 +33,7 @@ use crate::controller::backup;
 use crate::controller::port::{Errand, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::seal;
-use crate::engine::migration::tracked::id_of;
+use crate::engine::migration::id::id_of;
 
 /// What is needed by somebody who is at work and has no other name.
 const IN_USE: &str = "in use";

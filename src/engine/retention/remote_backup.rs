@@ -17,9 +17,11 @@ use crate::controller::backup::{Kept, Manifest, Origin};
 use crate::controller::port::ControllerError;
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::migration::history::History;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::peer::reach::Reach;
 use crate::engine::transfer::adhoc;
 use crate::engine::transfer::adhoc::Arriving;
 use crate::engine::view::KeptView;
@@ -141,4 +143,16 @@ async fn finish(
     let kept = Kept { peer: session.peer_name(), manifest };
     Core::blocking(move || kept.keep(&store)).await.map_err(|error| error.to_string())?;
     Ok(bytes)
+}
+
+impl Engine {
+    /// Lets a peer keep a copy of a live model, until it is removed there. The model goes on meanwhile.
+    ///
+    /// Errors: [`EngineError`] if the peer cannot be asked, or does not keep it.
+    pub async fn keep(&self, model: ModelUuid, peer: &str) -> Result<KeptView, EngineError> {
+        let reach = self.reach(peer).await?;
+        reach.lives().await?;
+        let Reach { peer, conversation, .. } = reach;
+        keep(&self.0, &peer, conversation, model).await
+    }
 }

@@ -4,10 +4,13 @@
 //! Which machine a record belongs to, by side and by who decides, is told here and in the protocol crate's `on`, and nowhere else.
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
+mod begin;
 pub mod conflict;
 pub mod gateway;
 pub mod log;
+mod record;
 pub mod redo;
+mod request;
 pub mod resolve;
 pub mod source;
 pub mod target;
@@ -31,10 +34,10 @@ pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: Standing) {
     }
     match standing {
         Standing::Source(record) => {
-            tokio::spawn(source::SourceTask::resumed(core.clone(), tracked, record).run());
+            tokio::spawn(source::state::SourceTask::resumed(core.clone(), tracked, record).run());
         }
         Standing::Target(record) => {
-            tokio::spawn(target::TargetTask::new(core.clone(), tracked, record).run());
+            tokio::spawn(target::state::TargetTask::new(core.clone(), tracked, record).run());
         }
     }
 }

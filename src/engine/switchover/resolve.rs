@@ -1,26 +1,24 @@
 //! What an operator does where the link does not: proofs, and the last resorts.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::Message;
 use modelferry_protocol::proof::{Proof, Statement, Verdict};
 use modelferry_protocol::record::Body;
-use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::target::{TargetInput, TargetRecord, TargetState};
-use modelferry_protocol::switch::{Cause, Outcome, Profile};
-use tokio::sync::oneshot;
+use modelferry_protocol::switch::source::{SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{TargetRecord, TargetState};
+use modelferry_protocol::switch::{Cause, Profile};
 
-use super::gateway;
-use super::gateway::Asked;
+use super::gateway::{self, Asked};
+use super::request::settle;
 use crate::engine::base::core::Core;
-use crate::engine::migration::tracked::{Event, Tracked, id_of};
+use crate::engine::base::engine::Engine;
+use crate::engine::base::error::EngineError;
+use crate::engine::migration::event::{Event, Resolving};
+use crate::engine::migration::id::id_of;
+use crate::engine::migration::tracked::Tracked;
 use crate::engine::view::{MigrationView, Stand};
-use crate::engine::{Engine, EngineError};
-
-/// How long a resolution is waited for after it is durable: the controller beside the agent has to follow.
-pub const SETTLE_WITHIN: Duration = Duration::from_secs(20);
 
 /// How a migration in doubt is to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,48 +48,6 @@ impl Resolution {
             Self::ForceActivate { .. } => Asked::ForceActivate,
         }
     }
-}
-
-/// What the migration's machine is given for it.
-#[derive(Debug)]
-pub enum Resolving {
-    /// What a proof stands for.
-    Carried(Box<Message>),
-    /// The target gives the token back.
-    Renounce(Cause),
-    /// The other side is destroyed.
-    Seize(Cause),
-}
-
-impl Resolving {
-    /// Returns what a source's machine makes of it; nothing if a source has no such input.
-    pub fn at_source(&self) -> Option<SourceInput<'_>> {
-        match self {
-            // Of a vote freshness is asked, and no proof is a vote.
-            Self::Carried(message) => Some(SourceInput::Heard { message, fresh: false }),
-            Self::Seize(cause) => Some(SourceInput::Seize(cause)),
-            Self::Renounce(_) => None,
-        }
-    }
-
-    /// Returns what a target's machine makes of it.
-    pub fn at_target(&self) -> TargetInput<'_> {
-        match self {
-            Self::Carried(message) => TargetInput::Heard(message),
-            Self::Seize(cause) => TargetInput::Seize(cause),
-            Self::Renounce(cause) => TargetInput::Renounce(cause),
-        }
-    }
-}
-
-/// Tells the operator what an outcome means: only a record resolves anything.
-pub fn verdict<State>(outcome: &Outcome<State>, id: String, state: &str) -> Result<(), EngineError> {
-    let why = match outcome {
-        Outcome::Record(_) => return Ok(()),
-        Outcome::Reply(_) => "that is what it has recorded already".to_owned(),
-        Outcome::Ignore(why) => why.to_string(),
-    };
-    Err(EngineError::Unresolvable { id, state: state.to_owned(), why })
 }
 
 impl Engine {
@@ -141,7 +97,7 @@ impl Engine {
         let ended = || self.ended(&tracked, asked);
         let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned()).ok_or_else(ended)?;
         if is_done(&standing, &resolution, &self.0.parts.link.pin()) {
-            settle(&tracked).await;
+            followed(&tracked).await;
             return Ok(tracked.view());
         }
         if standing.is_at_rest() {
@@ -173,23 +129,18 @@ impl Engine {
                 (Resolving::Seize(Cause::cut(cause)), format!("{actor}, by force"))
             }
         };
-        let mailbox = tracked.mailbox().ok_or_else(ended)?;
-        let (reply, answer) = oneshot::channel();
-        mailbox.send(Event::Resolve { with, actor, reply }).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())??;
-        settle(&tracked).await;
+        self.ask(&tracked, asked, |reply| Event::Resolve { with, actor, reply }).await?;
+        followed(&tracked).await;
         Ok(tracked.view())
     }
 }
 
 /// Waits until the controller beside the agent has followed, or for a while.
-async fn settle(tracked: &Tracked) {
-    let mut changes = tracked.watch();
-    // Durable already: a controller that is slow to follow, or fails, changes nothing about it. And what waits, as
-    // a log does for the link, is waited for by nobody.
-    let settled =
-        changes.wait_for(|view| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some());
-    let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
+async fn followed(tracked: &Arc<Tracked>) {
+    // What waits, as a log does for the link, is waited for by nobody.
+    let is_done =
+        |view: &MigrationView| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some();
+    settle(tracked, is_done).await;
 }
 
 /// Reports whether a migration is resolved in this very way already. The command is then typed for the second time, with

@@ -15,8 +15,9 @@ use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
 use crate::engine::migration::course::Course;
+use crate::engine::migration::event::Event;
 use crate::engine::migration::history::History;
-use crate::engine::migration::tracked::{Event, Tracked};
+use crate::engine::migration::tracked::Tracked;
 use crate::link::Session;
 use crate::store::{Store, StoreError};
 

@@ -6,11 +6,13 @@ use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 use tokio::sync::watch;
 
-use super::{AuditView, EventView, MigrationView};
+use super::journal::{AuditView, EventView};
+use super::migration::MigrationView;
 use crate::engine::base::core::Core;
-use crate::engine::migration::course::migration_id;
+use crate::engine::base::engine::Engine;
+use crate::engine::base::error::EngineError;
+use crate::engine::migration::id::migration_id;
 use crate::engine::migration::orders;
-use crate::engine::{Engine, EngineError};
 
 impl Engine {
     /// Returns what the journal holds about a migration, in order.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FindingView;
+use super::finding::FindingView;
 use crate::controller::checks::network::NetworkTable;
 
 /// What a migration would meet. Nothing has been changed.

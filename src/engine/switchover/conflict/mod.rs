@@ -10,9 +10,10 @@ use modelferry_protocol::record::{Body, Conflict, Discarded};
 
 use super::task::retry_timer::Backoff;
 use crate::controller::port::{ControllerError, Errand};
-use crate::engine::base::core::{Core, entry};
-use crate::engine::peer::claims::of_operator;
-use crate::engine::{Engine, EngineError};
+use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
+use crate::engine::base::entry::{entry, of_operator};
+use crate::engine::base::error::EngineError;
 
 /// Returns the id under which a model in conflict is frozen: no migration's, the same after a restart, and another
 /// for the model's next conflict, as a controller never freezes again what has ended.

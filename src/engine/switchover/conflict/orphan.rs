@@ -9,9 +9,10 @@ use modelferry_protocol::snapshot::{Arguments, Call};
 
 use crate::controller::inventory::{Held, Place};
 use crate::controller::port::{ControllerError, Errand, Presence};
-use crate::engine::base::core::{Core, entry};
-use crate::engine::peer::claims::of_operator;
-use crate::engine::{Engine, EngineError};
+use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
+use crate::engine::base::entry::{entry, of_operator};
+use crate::engine::base::error::EngineError;
 
 /// A model that is held for a migration of which the journal knows nothing.
 pub struct Orphan {

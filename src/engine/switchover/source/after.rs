@@ -7,11 +7,11 @@ use modelferry_protocol::switch::source::{self, SourceInput, SourceState};
 use modelferry_protocol::switch::{Cause, Outcome};
 use tokio::sync::oneshot;
 
-use super::{Source, SourceTask};
+use super::state::{After, Source, SourceTask};
 use crate::controller::port::ControllerError;
-use crate::engine::base::core::entry;
+use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::tracked::id_of;
+use crate::engine::migration::id::id_of;
 use crate::engine::switchover::gateway::Asked;
 use crate::engine::switchover::log;
 use crate::engine::switchover::log::LogError;
@@ -21,18 +21,6 @@ use crate::engine::transfer::TransferError;
 
 /// A hold is looked at this often at least: a wall clock may be set meanwhile.
 const HOLD_LOOK: Duration = Duration::from_secs(60);
-
-/// What is still to be done before the copy here can be deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum After {
-    /// The model's users are to be redirected.
-    #[default]
-    Redirect,
-    /// The log is to follow.
-    Log,
-    /// Nothing but to wait for the end of the hold.
-    Hold,
-}
 
 impl SourceTask {
     /// Lets the log follow, and waits for the end of the hold. Safe to be begun again.

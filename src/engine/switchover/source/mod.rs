@@ -2,8 +2,8 @@
 
 mod after;
 mod ahead;
+pub mod state;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
@@ -15,73 +15,19 @@ use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, Sour
 use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
 use tokio::time::Instant;
 
-use self::after::After;
-use super::gateway;
-use super::gateway::Asked;
-use super::resolve::Resolving;
+use self::state::{Failure, Source, SourceTask, Transfer};
+use super::gateway::{self, Asked};
+use super::task::Side;
 use super::task::retry_timer::{Turn, until};
-use super::task::{Side, Task};
 use crate::controller::port::{ControllerError, Export};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
 use crate::engine::base::seal;
-use crate::engine::migration::queue::Place;
-use crate::engine::migration::tracked::{Event, id_of};
-use crate::engine::transfer::TransferError;
+use crate::engine::migration::event::{Event, Resolving};
+use crate::engine::migration::id::id_of;
 use crate::engine::transfer::pace::rate;
 use crate::link::Session;
-use crate::store::Lease;
-
-/// The transfer that belongs to a state: done, to be tried again on the next connection, or hopeless.
-pub(super) type Transfer = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
-
-/// Why a transfer did not succeed.
-pub(super) enum Failure {
-    /// The connection ended; the next one goes on.
-    Closed,
-    /// It will not get better: the attempt ends.
-    Final(Cause),
-    /// The model is not here any more: nothing is left to move, whatever operators want of the migration.
-    Gone(Cause),
-}
-
-impl From<TransferError> for Failure {
-    fn from(error: TransferError) -> Self {
-        match error {
-            TransferError::Closed(_) => Self::Closed,
-            error => Self::Final(Cause::cut(format!("model data transfer failed, {error}"))),
-        }
-    }
-}
-
-impl From<ControllerError> for Failure {
-    fn from(error: ControllerError) -> Self {
-        let cause = Cause::cut(format!("model data transfer failed, model export failed: {}", causes(&error)));
-        match error {
-            ControllerError::ModelNotFound(_) | ControllerError::Moved { .. } => Self::Gone(cause),
-            _ => Self::Final(cause),
-        }
-    }
-}
-
-/// What a source keeps in mind beside its record.
-#[derive(Default)]
-pub struct Source {
-    /// Nonces of the seals said lately, and when: a vote is as fresh as the seal it answers.
-    seals: Vec<(u64, Instant)>,
-    /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
-    voted: bool,
-    /// Its place in the queue, until it is at rest or has to wait for something else.
-    pub(super) place: Option<Place>,
-    /// What the model's log and the hold still want, once it is handed over.
-    pub(super) after: After,
-    /// Holds what was exported: the journal names it only once it is recorded.
-    exported: Option<Lease>,
-}
-
-/// The task of one migration at its source.
-pub type SourceTask = Task<Source>;
 
 impl Side for Source {
     type Record = SourceRecord;

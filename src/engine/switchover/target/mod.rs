@@ -1,43 +1,24 @@
 //! Drives the target's machine. What its commands do to the controller: [`staging`](super::target::staging).
 
 mod staging;
-
-use std::collections::BTreeMap;
+pub mod state;
 
 use modelferry_protocol::codec::Bytes;
-use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Sealed, Switch, Vote};
-use modelferry_protocol::snapshot::{Call, Snapshot};
+use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::target::{self, Staging, TargetCommand, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Outcome};
 
 use self::staging::Unstaged;
-use super::resolve::Resolving;
+use self::state::{Target, TargetTask};
+use super::task::Side;
 use super::task::retry_timer::Turn;
-use super::task::{Side, Task};
 use crate::controller::port::ControllerError;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::migration::tracked::{Event, id_of};
-
-/// What a target keeps in mind beside its record.
-#[derive(Default)]
-pub struct Target {
-    /// The snapshot that was sealed, while its blobs arrive.
-    pub(super) sealed: Option<(Hash, Snapshot)>,
-    /// Of the last seal heard: the vote repeats it. None is known after a restart.
-    nonce: u64,
-    /// Whether the import that the record calls for was not sent yet: known to the process that has recorded it.
-    pub(super) unsent: bool,
-    /// The import that is to be performed ahead of the rest, as the source wrote it. None is known after a restart.
-    pub(super) import: Option<Call>,
-    /// Calls that the source wants performed ahead of the seal, by its ids, as long as they are not answered.
-    pub(super) asked: BTreeMap<u64, Call>,
-}
-
-/// The task of one migration at its target.
-pub type TargetTask = Task<Target>;
+use crate::engine::migration::event::{Event, Resolving};
+use crate::engine::migration::id::id_of;
 
 impl Side for Target {
     type Record = TargetRecord;

@@ -10,7 +10,7 @@ use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, KeptReply, Perform
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::target::{Staging, TargetInput, TargetState};
 
-use super::TargetTask;
+use super::state::TargetTask;
 use crate::controller::port::{ControllerError, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::error::causes;

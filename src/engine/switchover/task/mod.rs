@@ -11,21 +11,20 @@ use std::sync::Arc;
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::{Head, Outcome};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use self::retry_timer::{Backoff, Line};
-use super::resolve::{Resolving, verdict};
+use super::record;
 use crate::controller::port::{ControllerError, Errand};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
 use crate::engine::base::failpoint;
-use crate::engine::migration::tracked::{Event, Tracked, id_of};
+use crate::engine::migration::event::{Event, Reply, Resolving};
+use crate::engine::migration::id::id_of;
+use crate::engine::migration::tracked::Tracked;
 use crate::engine::view::Stand;
 use crate::link::Session;
-
-/// Told whether an operator's request is durable, or why it is refused.
-type Reply = oneshot::Sender<Result<(), EngineError>>;
 
 /// A side of the switchover: its machine in the protocol crate, and what carries that out.
 pub trait Side: Default + Send + 'static {
@@ -181,7 +180,7 @@ impl<S: Side> Task<S> {
                 let record = S::follow(&self.record, state);
                 // THE COMMIT POINT, when a source's record is `Committed`: the instant this returns, the model is the
                 // target's. Nothing derived from it has been said or done before.
-                self.core.record(&self.tracked, actor, S::standing(&record)).await;
+                record::record(&self.core, &self.tracked, actor, S::standing(&record)).await;
                 self.record = record;
             }
             Outcome::Reply(message) => {
@@ -206,4 +205,14 @@ impl<S: Side> Task<S> {
             Core::say(&conversation.session, message).await;
         }
     }
+}
+
+/// Tells the operator what an outcome means: only a record resolves anything.
+fn verdict<State>(outcome: &Outcome<State>, id: String, state: &str) -> Result<(), EngineError> {
+    let why = match outcome {
+        Outcome::Record(_) => return Ok(()),
+        Outcome::Reply(_) => "that is what it has recorded already".to_owned(),
+        Outcome::Ignore(why) => why.to_string(),
+    };
+    Err(EngineError::Unresolvable { id, state: state.to_owned(), why })
 }

@@ -4,11 +4,11 @@
 //! goes wrong about it costs time only: the blob is then sent as usual.
 
 mod gauge;
+pub mod known;
 mod nearest;
-mod rebuild;
+pub mod rebuild;
 mod turn;
 
-use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::sync::Arc;
@@ -16,16 +16,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use modelferry_protocol::codec::Bounded;
-use modelferry_protocol::ids::Hash;
 use modelferry_protocol::plan::{Answer, Question, Rebuilding};
 use modelferry_protocol::snapshot::{BlobRef, Call};
 use modelferry_protocol::version::Feature;
-use parking_lot::Mutex;
 
-use self::gauge::{Gauge, Job};
+use self::gauge::Job;
 use self::nearest::{lineage, nearest};
-pub use self::rebuild::{held_each, rebuild};
-use self::turn::Turns;
+use self::rebuild::BLOB_BYTES_MAX;
 use super::TransferError;
 use super::pace::rate;
 use crate::config::{Patches, Rate};
@@ -38,61 +35,11 @@ use crate::store::{Store, StoreError};
 
 /// Bytes of the smallest blob that is patched: below it a round trip more costs more than is saved.
 const BLOB_BYTES_MIN: u64 = 64 << 10;
-/// Bytes of the largest: 4 GiB take some ten minutes on each side.
-const BLOB_BYTES_MAX: u64 = 4 << 30;
 /// Samples of a blob that tell how it compresses, and the bytes of each.
 const SAMPLES: u64 = 8;
 const SAMPLE_BYTES: usize = 64 << 10;
-/// Connections that may end while a peer makes a blob before that is sent as any other: the peer may die of it, again
-/// and again.
-const UNMADE_MAX: u32 = 2;
 /// Patches that were made and have not arrived yet, of migrations that were cut or given up.
 const MADE_MAX: usize = 16;
-/// Blobs of which is remembered that no target could make them.
-const REFUSED_MAX: usize = 1024;
-
-/// What is known about patches while the agent runs.
-#[derive(Default)]
-pub struct Patching {
-    /// Of whoever makes or applies one.
-    turns: Turns,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    gauge: Gauge,
-    /// How often a target was asked to make a blob and has not answered.
-    unmade: HashMap<Hash, u32>,
-    /// Blobs that a target could not make.
-    refused: HashSet<Hash>,
-    /// Patches in the store, the latest last, by blob and base.
-    made: Vec<(Hash, Hash, BlobRef)>,
-}
-
-impl Known {
-    fn refuse(&mut self, blob: Hash) {
-        if self.refused.len() >= REFUSED_MAX {
-            self.refused.clear();
-        }
-        self.refused.insert(blob);
-    }
-
-    /// Reports whether a blob is to be sent without a patch, whatever one would save.
-    fn is_given_up(&self, blob: Hash) -> bool {
-        self.refused.contains(&blob) || self.unmade.get(&blob).is_some_and(|asked| *asked >= UNMADE_MAX)
-    }
-
-    /// Notes that a target is asked to make a blob.
-    fn ask_for(&mut self, blob: Hash) {
-        if self.unmade.len() >= REFUSED_MAX {
-            self.unmade.clear();
-        }
-        *self.unmade.entry(blob).or_default() += 1;
-    }
-}
-
-impl Patching {}
 
 /// Why a blob is not patched.
 #[derive(Debug, thiserror::Error)]

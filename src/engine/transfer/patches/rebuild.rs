@@ -9,11 +9,13 @@ use modelferry_protocol::limits::CALLS_MAX;
 use modelferry_protocol::plan::{Answer, Rebuilding};
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::BLOB_BYTES_MAX;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::causes;
 use crate::patch::{Applying, MAGIC};
 use crate::store::{Store, StoreError};
+
+/// Bytes of the largest: 4 GiB take some ten minutes on each side.
+pub(super) const BLOB_BYTES_MAX: u64 = 4 << 30;
 
 fn failed(text: impl ToString) -> Answer {
     Answer::Failed(Text::cut(text.to_string()))

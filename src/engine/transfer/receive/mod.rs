@@ -16,9 +16,10 @@ use parking_lot::Mutex;
 
 use self::unsynced::{BYTES_MUCH, Unsynced};
 use self::written::{Written, write};
-use crate::engine::base::core::Core;
+use crate::engine::base::core::{Core, Receiver};
 use crate::engine::base::error::causes;
-use crate::engine::migration::tracked::{Event, Tracked};
+use crate::engine::migration::event::Event;
+use crate::engine::migration::tracked::Tracked;
 use crate::engine::view::Stand;
 use crate::link::{ChunkInbox, Session, SessionClosed};
 use crate::store::{DurabilitySubscription, Incoming, Lease, StoreError};
@@ -50,8 +51,6 @@ struct SlotState {
     done: bool,
 }
 
-impl Slot {}
-
 /// Takes in what one peer sends.
 pub struct Receiving {
     core: Arc<Core>,
@@ -76,19 +75,21 @@ impl From<SessionClosed> for Refusal {
     }
 }
 
+impl Receiver for Receiving {
+    fn give_up(&self, tracked: &Arc<Tracked>) {
+        self.slots.lock().retain(|_, slot| !Arc::ptr_eq(&slot.tracked, tracked));
+    }
+}
+
 impl Receiving {
     /// Begins to take in what comes over `session`.
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
         let (slots, unsynced) = (Mutex::default(), Arc::default());
         let lease = Arc::new(core.parts.store.lease());
         let receiving = Arc::new(Self { core, session, slots, lease, unsynced });
-        receiving.core.receives(&receiving);
+        let receiver: Arc<dyn Receiver> = receiving.clone();
+        receiving.core.receives(&receiver);
         receiving
-    }
-
-    /// Takes in no more of what was offered for a migration or a copy: somebody else may have use for the disk.
-    pub fn give_up(&self, tracked: &Arc<Tracked>) {
-        self.slots.lock().retain(|_, slot| !Arc::ptr_eq(&slot.tracked, tracked));
     }
 
     fn slot(&self, handle: Handle) -> Option<Arc<Slot>> {

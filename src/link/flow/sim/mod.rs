@@ -6,8 +6,6 @@ mod rival;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use rival::Rival;
-
 use super::bucket::Bucket;
 use super::model::Model;
 
@@ -81,6 +79,35 @@ impl Link {
         self.chance ^= self.chance >> 7;
         self.chance ^= self.chance << 17;
         (self.chance >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A TCP flow limited by losses: one more packet each round trip, three tenths less after a loss.
+struct Rival {
+    window: f64,
+    in_flight: f64,
+    /// Time and result of each packet's delivery.
+    answers: VecDeque<(Instant, bool)>,
+    /// Time of the last reduction. Losses within a round trip count once.
+    backed_off: Instant,
+    delivered: u64,
+}
+
+impl Rival {
+    fn new(now: Instant) -> Self {
+        Self { window: 10.0, in_flight: 0.0, answers: VecDeque::new(), backed_off: now, delivered: 0 }
+    }
+
+    fn hear(&mut self, now: Instant, rtt: Duration) {
+        let Some((_, has_arrived)) = self.answers.pop_front() else { return };
+        self.in_flight -= 1.0;
+        if has_arrived {
+            self.delivered += PACKET;
+            self.window += 0.53 / self.window;
+        } else if now > self.backed_off {
+            self.window = (self.window * 0.7).max(2.0);
+            self.backed_off = now + rtt;
+        }
     }
 }
 

@@ -1,38 +1,6 @@
 //! Tests of the model next to another flow.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-
-use super::{Link, PACKET, Sim};
-
-/// A TCP flow limited by losses: one more packet each round trip, three tenths less after a loss.
-pub(super) struct Rival {
-    pub(super) window: f64,
-    pub(super) in_flight: f64,
-    /// Time and result of each packet's delivery.
-    pub(super) answers: VecDeque<(Instant, bool)>,
-    /// Time of the last reduction. Losses within a round trip count once.
-    backed_off: Instant,
-    pub(super) delivered: u64,
-}
-
-impl Rival {
-    fn new(now: Instant) -> Self {
-        Self { window: 10.0, in_flight: 0.0, answers: VecDeque::new(), backed_off: now, delivered: 0 }
-    }
-
-    pub(super) fn hear(&mut self, now: Instant, rtt: Duration) {
-        let Some((_, has_arrived)) = self.answers.pop_front() else { return };
-        self.in_flight -= 1.0;
-        if has_arrived {
-            self.delivered += PACKET;
-            self.window += 0.53 / self.window;
-        } else if now > self.backed_off {
-            self.window = (self.window * 0.7).max(2.0);
-            self.backed_off = now + rtt;
-        }
-    }
-}
+use super::{Link, Rival, Sim};
 
 #[test]
 fn whoever_keeps_the_queue_filled_gets_a_share_of_the_link_and_leaves_all_of_it_behind() {

@@ -1,0 +1,59 @@
+//! Refuses what a migration of the model stands against.
+
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::ledger::{Ledger, Standing};
+
+use super::id::id_of;
+use crate::engine::base::engine::Engine;
+use crate::engine::base::error::EngineError;
+use crate::engine::base::in_hand::Held;
+use crate::engine::base::unfinished::unfinished;
+use crate::engine::switchover::gateway::{self, Asked};
+
+/// Refuses to change or delete a model that a migration or a conflict has.
+fn refuse(ledger: &Ledger, model: ModelUuid) -> Result<(), EngineError> {
+    if ledger.in_conflict(model) {
+        return Err(EngineError::InConflict(model));
+    }
+    let Some(mid) = ledger.busy(model) else { return Ok(()) };
+    let (Some(standing), Some(terms)) = (ledger.standing(mid), ledger.terms(mid)) else { return Ok(()) };
+    let id = id_of(terms);
+    match unfinished(standing, &id, &terms.name, &terms.peer) {
+        Some(unfinished) => Err(EngineError::Migrating { model: terms.name.to_string(), id, unfinished }),
+        None => Ok(()),
+    }
+}
+
+impl Engine {
+    /// Takes a model in hand for a command that changes or deletes it: until what is returned is dropped, no migration of
+    /// the model begins here, and no other such command.
+    ///
+    /// Errors: [`EngineError::Migrating`], [`EngineError::InConflict`], [`EngineError::InHand`].
+    pub fn take_in_hand(&self, model: ModelUuid) -> Result<Held, EngineError> {
+        // First taken, then looked: whoever begins a migration looks for this after nobody else can begin one.
+        let held = self.0.in_hand.take(model).ok_or(EngineError::InHand(model))?;
+        self.0.parts.journal.ledger(|ledger| refuse(ledger, model))?;
+        Ok(held)
+    }
+
+    /// Refuses what concerns a model that is held here and that no migration will ever put back into service.
+    pub(in crate::engine) async fn refuse_if_held_for_good(&self, model: ModelUuid) -> Result<(), EngineError> {
+        self.held_for_good(model).await.map_or(Ok(()), Err)
+    }
+
+    pub(in crate::engine) fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {
+        let busy = self.0.parts.journal.ledger(|ledger| {
+            let mid = ledger.busy(model)?;
+            Some((mid, ledger.standing(mid).cloned()))
+        });
+        let Some((mid, standing)) = busy else { return Ok(()) };
+        let Some(tracked) = self.0.tracked(mid) else { return Ok(()) };
+        let id = id_of(&tracked.terms);
+        if let Some(Standing::Source(record)) = standing
+            && let Some(error) = gateway::refusal(&record, Asked::Steer, &id)
+        {
+            return Err(error);
+        }
+        Err(EngineError::Busy { model: tracked.terms.name.to_string(), id })
+    }
+}

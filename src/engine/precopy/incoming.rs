@@ -1,0 +1,44 @@
+//! Takes a pre-copy in for a peer. Nothing of it is on record here.
+
+use std::sync::Arc;
+
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::{MigrationId, Pin};
+use modelferry_protocol::plan::{Answer, Precopying};
+use modelferry_protocol::record::PrecopyState;
+use modelferry_protocol::switch::Cause;
+
+use crate::engine::base::core::Core;
+use crate::engine::migration::course::Course;
+use crate::engine::migration::event::Event;
+use crate::engine::migration::tracked::Tracked;
+use crate::engine::transfer::adhoc::{self, Arriving};
+use crate::link::Session;
+
+/// Waits no longer for a pre-copy that its source has given up.
+pub fn give_up(core: &Core, peer: Pin, mid: MigrationId) {
+    let is_it = |coming: &&Arc<Tracked>| coming.terms.mid == mid && coming.peer == peer && coming.is_precopy();
+    let Some(mailbox) = core.arriving_all().iter().find(is_it).and_then(|coming| coming.mailbox()) else { return };
+    // One whose mailbox is full is about to fail anyway.
+    let _ = mailbox.try_send(Event::Failed(Cause::cut("its source has given it up")));
+}
+
+/// Begins to take a pre-copy in for a peer, and yields what waits for all of it. Nothing of it is on record here.
+///
+/// Errors: why it is not taken.
+pub fn take(
+    core: &Arc<Core>,
+    session: &Session,
+    precopying: Precopying,
+) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
+    let Precopying { mid, model, name, owner, blobs } = precopying;
+    let (terms, course) = (adhoc::terms(mid, model, name, owner), Course::Precopy(PrecopyState::Copying));
+    // A source sends one at a time: whoever asks for another has ended the older.
+    let mut arriving = Arriving::begin(core, session, terms, course, blobs.to_vec(), Tracked::is_precopy)?;
+    Ok(async move {
+        match arriving.arrive().await {
+            Ok(bytes) => Answer::Bytes(bytes),
+            Err(text) => Answer::Failed(Text::cut(text)),
+        }
+    })
+}

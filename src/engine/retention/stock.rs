@@ -1,0 +1,19 @@
+//! What the engine keeps in mind of its store.
+
+use parking_lot::Mutex;
+
+use super::view::StockView;
+
+/// What the engine keeps in mind of its store.
+#[derive(Default)]
+pub struct Stock {
+    /// Held while there is a prune.
+    pub(super) pruning: tokio::sync::Mutex<()>,
+    pub(super) last: Mutex<Option<StockView>>,
+}
+
+impl Stock {
+    pub(super) fn note(&self, found: StockView) {
+        *self.last.lock() = Some(found);
+    }
+}

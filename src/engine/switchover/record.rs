@@ -1,0 +1,46 @@
+//! Makes the next record of a migration durable, and lets everybody know of it.
+
+use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::record::Body;
+use modelferry_protocol::switch::source::SourceState;
+
+use crate::engine::base::core::Core;
+use crate::engine::base::entry::entry;
+use crate::engine::migration::id::id_of;
+use crate::engine::migration::tracked::Tracked;
+use crate::engine::peer::claims;
+use crate::engine::precopy::record as precopy;
+
+/// Makes a migration's next record durable, and shows it.
+pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: Standing) {
+    let body = match standing.clone() {
+        Standing::Source(record) => Body::Source(record),
+        Standing::Target(record) => Body::Target(record),
+    };
+    let entry = entry(actor, body);
+    let (side, state) = name_of(&standing);
+    core.fail_at(tracked.peer, side, state, "before");
+    core.append(entry.clone()).await;
+    core.fail_at(tracked.peer, side, state, "after");
+    tracing::info!(migration = %id_of(&tracked.terms), state, "recorded");
+    let has_left = matches!(&standing, Standing::Source(record) if matches!(record.state, SourceState::Handed(_)));
+    let is_settled = has_left || standing.is_at_rest();
+    tracked.stand(standing, |history| history.apply(&entry));
+    if has_left {
+        precopy::left(core, &tracked.terms).await;
+    }
+    // Who serves the model has changed for everybody, and somebody else may have a copy of it.
+    if is_settled && core.halted().is_none() {
+        claims::tell_all(core).await;
+    } else {
+        claims::tell(core, tracked.peer).await;
+    }
+}
+
+/// Returns the side that a record is of, and its state.
+fn name_of(standing: &Standing) -> (&'static str, &'static str) {
+    match standing {
+        Standing::Source(record) => ("source", record.state.name()),
+        Standing::Target(record) => ("target", record.state.name()),
+    }
+}

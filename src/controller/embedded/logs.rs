@@ -4,23 +4,19 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
-use modelferry_protocol::snapshot::{BlobRef, LogSegment, Name};
+use modelferry_protocol::snapshot::{LogSegment, Name};
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
 use super::record::Blob;
 use crate::controller::backup::LOG_FILES_MAX;
 use crate::controller::files::Files;
+use crate::controller::master::log::segment_of;
 use crate::controller::port::{ControllerError, Errand};
 
 /// Directory of the log's files, beside the binaries'.
 pub(super) const LOGS_DIR: &str = "logs";
-/// Digits of a time in a name, so that names sort by time until the year 2286.
-const TIME_DIGITS: usize = 13;
-/// Digits of the hash in a name.
-const HASH_DIGITS: usize = 16;
 
 /// A piece of a log, as the database holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,25 +32,9 @@ impl LogRecord {
     ///
     /// Errors: [`ControllerError::Refused`] for what is no text, or a line that does not begin with a time.
     pub(super) fn read(text: &[u8], shown: &str) -> Result<Self, ControllerError> {
-        let refused = |why: &str| ControllerError::Refused(format!("{shown}: {why}"));
-        if text.len() as u64 > LOG_SEGMENT_BYTES_MAX {
-            return Err(refused(&format!("a piece of a log has at most {LOG_SEGMENT_BYTES_MAX} bytes")));
-        }
-        let blob = BlobRef { hash: Hash::of(text), bytes: text.len() as u64 };
-        let text = std::str::from_utf8(text).map_err(|_| refused("a log is UTF-8"))?;
-        let (mut times, mut lines) = (None, 0);
-        for line in text.lines() {
-            lines += 1;
-            let time = line.split_ascii_whitespace().next().and_then(|time| time.parse::<jiff::Timestamp>().ok());
-            let time = time.and_then(|time| u64::try_from(time.as_millisecond()).ok());
-            let time = time.ok_or_else(|| refused(&format!("line {lines} does not begin with a time, RFC 3339")))?;
-            let (from, until): (u64, u64) = times.unwrap_or((time, time));
-            times = Some((from.min(time), until.max(time)));
-        }
-        let (from, until_ms) = times.ok_or_else(|| refused("it has no lines"))?;
-        let hash = blob.hash.to_string();
-        let name = format!("{from:0TIME_DIGITS$}-{}.log", &hash[..HASH_DIGITS]);
-        Ok(Self { name, until_ms, lines, blob: blob.into() })
+        let segment = segment_of(text).map_err(|why| ControllerError::Refused(format!("{shown}: {why}")))?;
+        let LogSegment { name, until_ms, lines, blob } = segment;
+        Ok(Self { name: name.into_string(), until_ms, lines, blob: blob.into() })
     }
 }
 

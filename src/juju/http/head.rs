@@ -105,6 +105,7 @@ pub struct RequestHead {
     /// Who sends it.
     pub credentials: Credentials,
     query: Vec<(String, String)>,
+    raw_query: String,
 }
 
 impl RequestHead {
@@ -116,12 +117,18 @@ impl RequestHead {
             credentials: Credentials::of(&parts.headers),
             headers: parts.headers.clone(),
             query: query_of(&parts.uri),
+            raw_query: parts.uri.query().unwrap_or_default().to_owned(),
         }
     }
 
     /// Returns the value of a key of the query.
     pub fn query(&self, key: &str) -> Option<&str> {
         self.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the query as it was written, without `?`.
+    pub fn raw_query(&self) -> &str {
+        &self.raw_query
     }
 
     /// Returns a header's text.

@@ -134,6 +134,14 @@ impl HostPort {
     }
 }
 
+impl HostPort {
+    /// Reads `host:port` or `[v6]:port`; nothing for other text.
+    pub fn read(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        Some(Self::new(host.trim_start_matches('[').trim_end_matches(']'), port.parse().ok()?))
+    }
+}
+
 fn kind_of(address: std::net::IpAddr) -> &'static str {
     if address.is_ipv4() { "ipv4" } else { "ipv6" }
 }

@@ -5,9 +5,8 @@ use modelferry_protocol::snapshot::Name;
 
 use super::super::Inner;
 use super::super::record::ModelRecord;
-use super::host_port;
 use crate::controller::port::ControllerError;
-use crate::juju::params::admin::RedirectErrorInfo;
+use crate::juju::params::admin::{HostPort, RedirectErrorInfo};
 use crate::juju::params::tag;
 use crate::juju::rpc::{ErrorCode, RpcError};
 
@@ -54,7 +53,7 @@ impl Inner {
         let Some(to) = record.redirect() else { return Ok(None) };
         let alias = self.database.fact::<String>(&alias_fact(to.uuid))?.filter(|alias| !alias.is_empty());
         Ok(Some(RedirectErrorInfo {
-            servers: vec![to.addresses.iter().filter_map(|address| host_port(address)).collect()],
+            servers: vec![to.addresses.iter().filter_map(|address| HostPort::read(address)).collect()],
             ca_cert: to.ca_cert.clone(),
             controller_tag: tag::controller(&to.uuid.to_string()),
             controller_alias: alias.unwrap_or_else(|| to.name.clone()),

@@ -13,13 +13,13 @@ use super::device_login::PAGE;
 use super::errors::{denied, fault};
 use super::local_login::is_served;
 use super::session::{ClientSession, Place, facades};
-use super::{Api, host_port, time};
+use super::{Api, time};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
 use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::logstream::{LogReader, LogWriter};
 use crate::juju::params::admin::{
-    DeviceLogin, LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo,
+    DeviceLogin, HostPort, LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo,
 };
 use crate::juju::params::tag;
 use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service};
@@ -281,6 +281,6 @@ impl Api {
 
     /// Reports whether an address is one of the API's.
     pub(super) fn is_here(&self, address: &str) -> bool {
-        host_port(address).is_some_and(|at| self.servers.contains(&at))
+        HostPort::read(address).is_some_and(|at| self.servers.contains(&at))
     }
 }

@@ -21,22 +21,16 @@ use super::time;
 use crate::clock::now_ms;
 use crate::controller::checks::target;
 use crate::controller::description::{Description, DescriptionError};
+use crate::controller::master::calls::{BY_TABLES, NO_TIME, QUALIFIED, all_given, envelope_of, model_of};
 use crate::controller::port::{ControllerError, Errand};
 use crate::juju::params::migration_target::{
-    BytesResult, CreateMigrationMacaroonResult, MigrationModelInfo, ModelArgs, SerializedModel,
+    BytesResult, CreateMigrationMacaroonResult, MigrationModelInfo, SerializedModel,
 };
-use crate::juju::params::serialized_model::SerializedModelV2;
 use crate::juju::params::{ErrorResult, ErrorResults, tag};
 use crate::juju::rpc::{Call, ErrorCode, RpcError};
 
-/// From this version on a model has a qualifier in the place of an owner.
-const QUALIFIED: u32 = 7;
-/// From this version on a model comes in an envelope, its database by tables.
-const BY_TABLES: u32 = 8;
 /// How Go writes that there is no version.
 const NO_VERSION: &str = "0.0.0";
-/// How Go writes that there is no time.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
     caller.must_be_superuser()?;
@@ -75,27 +69,6 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
     }
 }
 
-fn model_of(call: &Call) -> Result<ModelUuid, RpcError> {
-    let ModelArgs { model_tag } = call.params()?;
-    tag::model_of(&model_tag).ok_or_else(|| no_tag("model", &model_tag))
-}
-
-/// Returns the envelope of a call, as it came, once it is known to name a model and a migration.
-fn envelope_of(call: &Call) -> Result<Vec<u8>, RpcError> {
-    let SerializedModelV2 { model_info: info, .. } = call.params()?;
-    for (value, what) in [
-        (&info.uuid, "UUID"),
-        (&info.name, "Name"),
-        (&info.qualifier, "Qualifier"),
-        (&info.source_migration_uuid, "SourceMigrationUUID"),
-    ] {
-        if value.is_empty() {
-            return Err(RpcError::new(ErrorCode::NotValid, format!("empty {what} not valid")));
-        }
-    }
-    serde_json::to_vec(&call.params).map_err(|error| RpcError::plain(error.to_string()))
-}
-
 fn prechecks_by_tables(inner: &Inner, call: &Call) -> Result<(), RpcError> {
     let told = Description::parse(&envelope_of(call)?).map_err(|error| RpcError::plain(error.to_string()))?;
     check_calls(&told).map_err(|error| fault(&error))?;
@@ -106,11 +79,7 @@ fn prechecks_by_tables(inner: &Inner, call: &Call) -> Result<(), RpcError> {
 fn prechecks(inner: &Inner, info: &MigrationModelInfo, qualified: bool) -> Result<(), RpcError> {
     let owner = if qualified { &info.qualifier } else { tag::user_of(&info.owner_tag).unwrap_or_default() };
     let version = if info.agent_version == NO_VERSION { "" } else { info.agent_version.as_str() };
-    for (value, what) in [(info.uuid.as_str(), "UUID"), (owner, "Owner"), (&info.name, "Name"), (version, "Version")] {
-        if value.is_empty() {
-            return Err(RpcError::new(ErrorCode::NotValid, format!("empty {what} not valid")));
-        }
-    }
+    all_given(&[(&info.uuid, "UUID"), (owner, "Owner"), (&info.name, "Name"), (version, "Version")])?;
     let uuid: ModelUuid = info.uuid.parse().map_err(|_| no_tag("model", &tag::model(&info.uuid)))?;
     let mut facts = match info.model_description.as_slice() {
         [] => ModelFacts { cloud: Name::cut(&inner.config.cloud), ..ModelFacts::default() },

@@ -87,7 +87,7 @@ pub struct Api {
 impl Api {
     /// Makes the API of a controller that listens at `listen`.
     pub fn new(embedded: Embedded, migrator: Arc<dyn Migrator>, listen: SocketAddr) -> Self {
-        let told = embedded.inner.config.addresses.iter().filter_map(|address| host_port(address));
+        let told = embedded.inner.config.addresses.iter().filter_map(|address| HostPort::read(address));
         let mut servers: Vec<HostPort> = told.filter(|at| at.port != 0).collect();
         if servers.is_empty() {
             servers.push(HostPort::new(&listen.ip().to_string(), listen.port()));
@@ -106,7 +106,7 @@ impl Embedded {
     ///
     /// Errors: [`ControllerError::Storage`].
     pub fn api_leaf(&self, listen: SocketAddr) -> Result<Leaf, ControllerError> {
-        let told = self.inner.config.addresses.iter().filter_map(|address| host_port(address));
+        let told = self.inner.config.addresses.iter().filter_map(|address| HostPort::read(address));
         let hosts = told.map(|at| at.value).chain([listen.ip().to_string()]);
         let (mut names, mut addresses) = (Vec::new(), Vec::new());
         for host in hosts {
@@ -117,12 +117,6 @@ impl Embedded {
         }
         self.inner.identity.authority().issue(&names, &addresses).map_err(ControllerError::storage)
     }
-}
-
-/// Reads `host:port`.
-fn host_port(address: &str) -> Option<HostPort> {
-    let (host, port) = address.rsplit_once(':')?;
-    Some(HostPort::new(host.trim_start_matches('[').trim_end_matches(']'), port.parse().ok()?))
 }
 
 /// Writes Unix milliseconds as the wire has times; nothing for 0.

@@ -4,6 +4,7 @@
 //! those of Juju 3.6 and 4.x, as their own programs were seen to follow them. This floor knows no controller, no link and no
 //! engine.
 
+pub mod csr;
 pub mod http;
 pub mod logstream;
 pub mod params;

@@ -10,12 +10,14 @@ use hyper::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::call::Call;
-use super::dial::{self, ClientSocket, DialError, Target};
+use super::dial::{self, DialError, Target};
 use super::envelope::{Message, REPLY_NODES_MAX};
 use super::error::{ErrorCode, RpcError};
 use super::facades::{FacadeVersions, best_version};
@@ -90,19 +92,32 @@ struct List {
 impl Client {
     /// Dials a controller; nobody is logged in yet.
     pub async fn dial(target: &Target, scope: &Scope) -> Result<Self, ClientError> {
-        let path = match scope {
-            Scope::Controller => "/api".to_owned(),
-            Scope::Model(uuid) => format!("/model/{uuid}/api"),
-        };
-        let (address, socket) = dial::websocket(target, &path, &HeaderMap::new()).await?;
+        let (address, socket) = dial::websocket(target, &path_of(scope), &HeaderMap::new()).await?;
+        Ok(Self::driven(address, socket))
+    }
+
+    /// Speaks to a controller over a connection that somebody else has opened, and that is secured elsewhere; nobody is logged
+    /// in yet.
+    pub async fn over<S>(connection: S, scope: &Scope) -> Result<Self, ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let socket = dial::websocket_over(connection, &path_of(scope)).await?;
+        Ok(Self::driven(String::new(), socket))
+    }
+
+    fn driven<S>(address: String, socket: WebSocketStream<S>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (outbox, frames) = mpsc::channel(REPLIES_QUEUED_MAX);
         let (end, ended) = watch::channel(false);
         let waiting = Arc::new(Waiting::default());
         tokio::spawn(drive(socket, frames, waiting.clone(), end));
-        Ok(Self { address, outbox, waiting, facades: Mutex::default(), ended })
+        Self { address, outbox, waiting, facades: Mutex::default(), ended }
     }
 
-    /// Returns the `host:port` that answered. HTTP requests go to the very same.
+    /// Returns the `host:port` that answered, empty where another opened the connection. HTTP requests go to the very same.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -248,8 +263,20 @@ impl fmt::Debug for Waiting {
     }
 }
 
+fn path_of(scope: &Scope) -> String {
+    match scope {
+        Scope::Controller => "/api".to_owned(),
+        Scope::Model(uuid) => format!("/model/{uuid}/api"),
+    }
+}
+
 /// Carries frames both ways until either end closes.
-async fn drive(socket: ClientSocket, frames: mpsc::Receiver<Frame>, waiting: Arc<Waiting>, end: watch::Sender<bool>) {
+async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<S>,
+    frames: mpsc::Receiver<Frame>,
+    waiting: Arc<Waiting>,
+    end: watch::Sender<bool>,
+) {
     let (mut sink, mut stream) = socket.split();
     let (pings, pinged) = mpsc::channel(1);
     let why = tokio::select! {
@@ -265,8 +292,8 @@ async fn drive(socket: ClientSocket, frames: mpsc::Receiver<Frame>, waiting: Arc
     let _ = end.send(true);
 }
 
-async fn write(
-    sink: &mut SplitSink<ClientSocket, Frame>,
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+    sink: &mut SplitSink<WebSocketStream<S>, Frame>,
     mut frames: mpsc::Receiver<Frame>,
     mut pings: mpsc::Receiver<Frame>,
 ) -> End {
@@ -284,7 +311,10 @@ async fn write(
     }
 }
 
-async fn read(stream: &mut SplitStream<ClientSocket>, waiting: &Waiting) -> End {
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut SplitStream<WebSocketStream<S>>,
+    waiting: &Waiting,
+) -> End {
     loop {
         match stream.next().await {
             Some(Ok(Frame::Text(text))) => match Message::parse(&text, REPLY_NODES_MAX) {

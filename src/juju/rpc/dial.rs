@@ -11,6 +11,7 @@ use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -131,6 +132,18 @@ async fn one(
     let mut request = url.into_client_request().map_err(|error| no_controller(error.to_string()))?;
     request.headers_mut().extend(headers);
     let dialled = client_async_with_config(request, stream, Some(socket::config())).await;
+    dialled.map(|(socket, _)| socket).map_err(|error| no_controller(error.to_string()))
+}
+
+/// Opens a WebSocket at `path` over a connection that is there already.
+pub(crate) async fn websocket_over<S>(connection: S, path: &str) -> Result<WebSocketStream<S>, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let no_controller = |reason: String| DialError::NoController { address: SERVER_NAME.to_owned(), reason };
+    let url = format!("wss://{SERVER_NAME}{path}");
+    let request = url.into_client_request().map_err(|error| no_controller(error.to_string()))?;
+    let dialled = client_async_with_config(request, connection, Some(socket::config())).await;
     dialled.map(|(socket, _)| socket).map_err(|error| no_controller(error.to_string()))
 }
 

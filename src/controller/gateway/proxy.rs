@@ -1,0 +1,61 @@
+//! Connections that are carried to the destination's API: of agents that follow no redirect, of consumers of offers, of users.
+//!
+//! Calls and their answers are carried, one by one. Everything else that a client might ask of this port, such as a charm's
+//! archive, it asks of the destination itself, whose addresses it learns from this connection.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::Gateway;
+use crate::controller::port::Errand;
+use crate::juju::params::admin::{LoginRequest, LoginResult};
+use crate::juju::params::from_value;
+use crate::juju::rpc::{Call, Client, ClientError, ErrorCode, LoggedIn, RpcError, Scope, Session};
+
+/// The version of `Admin` that every client speaks.
+const ADMIN: u32 = 3;
+
+/// A login that was carried to the destination.
+struct Proxied {
+    client: Client,
+}
+
+impl Gateway {
+    /// Makes a login at the destination, and carries the connection's calls there.
+    pub(super) async fn proxied(
+        &self,
+        errand: Errand,
+        scope: &Scope,
+        login: &LoginRequest,
+    ) -> Result<LoggedIn, RpcError> {
+        let connection = self.relay().connect(errand).await?;
+        let client = Client::over(connection, scope).await.map_err(unanswered)?;
+        let answer = client.call_version("Admin", ADMIN, "", "Login", json!(login)).await.map_err(unanswered)?;
+        let result = from_value::<LoginResult>(&answer);
+        let mut result = result.map_err(|error| RpcError::plain(format!("the destination's login reply: {error}")))?;
+        if login.auth_tag.is_empty() || login.auth_tag.starts_with("user-") {
+            // A client keeps these addresses, and may have no other way than by this one.
+            result.servers = vec![self.inner.servers.clone()];
+        }
+        Ok(LoggedIn { result, session: Arc::new(Proxied { client }) })
+    }
+}
+
+#[async_trait]
+impl Session for Proxied {
+    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+        let Call { facade, version, id, method, params } = call;
+        self.client.call_version(&facade, version, &id, &method, params).await.map_err(unanswered)
+    }
+}
+
+/// What a client is told where the destination has not answered as it should.
+fn unanswered(error: ClientError) -> RpcError {
+    match error {
+        ClientError::Answer(error) => error,
+        ClientError::Closed => RpcError::new(ErrorCode::Stopped, "the connection to the destination has ended"),
+        other => RpcError::plain(format!("the destination cannot be reached: {other}")),
+    }
+}

@@ -127,7 +127,9 @@ fn no_text_of_the_agent_names_a_directory_that_only_some_configurations_have() {
             continue;
         }
         let texts = texts(&fs::read_to_string(&path).unwrap());
-        let named = texts.lines().find(|line| line.contains("/var/lib") || line.contains("/run/modelferry"));
+        // Where Juju keeps its own files is no choice of ours.
+        let ours = |line: &str| line.contains("/var/lib") && !line.contains("/var/lib/juju/agents");
+        let named = texts.lines().find(|line| ours(line) || line.contains("/run/modelferry"));
         assert_eq!(named, None, "{}", path.display());
     }
 }

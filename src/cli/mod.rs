@@ -23,6 +23,7 @@ pub mod exit;
 pub(crate) mod files;
 mod follow;
 mod from;
+mod gateway;
 mod help;
 mod identity;
 mod limit;
@@ -127,6 +128,8 @@ enum Command {
     Unpair(unpair::UnpairArgs),
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     Controllers(controllers::ControllersArgs),
     ShowController(show_controller::ShowControllerArgs),
     Models(models::ModelsArgs),
@@ -308,6 +311,7 @@ fn run(command: Command, context: &Context, play: demo::Play) -> Result<Exit, Fa
         Command::Peers(args) => args.run(context),
         Command::Unpair(args) => args.run(context),
         Command::Identity(command) => command.run(context),
+        Command::Gateway(command) => command.run(context),
         Command::Controllers(args) => args.run(context),
         Command::ShowController(args) => args.run(context),
         Command::Models(args) => args.run(context),

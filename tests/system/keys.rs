@@ -148,6 +148,13 @@ fn every_command_prints_keys_of_one_style() {
     let (code, address) = (offer["code"].as_str().unwrap(), format!("127.0.0.1:{}", src.port));
     typist.json(&dst, &["pair", "accept", code, &address, "--as", "src"]);
 
+    let asked = typist.json(&src, &["gateway", "csr", "--key", text(&at("gateway.key"))]);
+    std::fs::write(at("gateway.csr"), asked["request"].as_str().unwrap()).unwrap();
+    let ca = modelferry::juju::tls::Authority::make().unwrap();
+    let conf = serde_json::json!({ "cacert": ca.cert_pem, "caprivatekey": ca.key_pem });
+    std::fs::write(at("agent.conf"), conf.to_string()).unwrap();
+    typist.json(&src, &["gateway", "sign", text(&at("gateway.csr")), "--agent-conf", text(&at("agent.conf"))]);
+
     let mut all = BTreeSet::new();
     leaves(&modelferry::cli::command(), "", &mut all);
     all.retain(|command| !PRINT_NONE.contains(&command.as_str()));

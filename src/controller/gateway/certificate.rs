@@ -37,8 +37,8 @@ pub enum CertificateError {
     },
     /// The destination's clients would not take it.
     #[error(
-        "{0} is not signed by the destination's CA, or has expired; type `modelferry gateway csr` here, and `sudo modelferry \
-         gateway sign` on a machine of the destination controller"
+        "{0} is not signed by the destination's CA, or has expired; type `modelferry gateway csr --key FILE` \
+         here, and `sudo modelferry gateway sign FILE` on a machine of the destination controller"
     )]
     Untrusted(PathBuf),
 }

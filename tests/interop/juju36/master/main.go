@@ -5,7 +5,11 @@
 //	master -model model.yaml -blobs blobs -target target.json -state state.json
 //
 // target.json holds the `target-info` that `InitiateMigration` would have been given. Each phase and each status message is
-// one line of JSON on standard output. Exit status: 0 after DONE, 3 after ABORTDONE, 1 when the program itself failed.
+// one line of JSON on standard output.
+//
+//	master -serve 127.0.0.1:0 -ca ca.pem -password PW -model model.yaml -blobs blobs -state state.json
+//
+// is a source controller, which runs the master when it is asked to migrate its model. Exit status: 0 after DONE, 3 after ABORTDONE, 1 when the program itself failed.
 package main
 
 import (
@@ -45,9 +49,12 @@ var (
 	blobs      = flag.String("blobs", "blobs", "folder with charms/, tools/, resources/ and logs/")
 	targetFile = flag.String("target", "target.json", "the target-info")
 	stateFile  = flag.String("state", "state.json", "where the phase is kept")
-	minions    = flag.String("minions", "ok", "what the agents report: ok, fail-PHASE or silent-PHASE")
+	minions    = flag.String("minions", "ok", "what the agents report: ok, fail-PHASE or silent-PHASE; blind is ok without looking for the target")
 	wait       = flag.Duration("wait", 20*time.Second, "how long the master waits for its agents")
 	retry      = flag.Duration("retry", 3*time.Second, "pause before a master that failed is started again")
+	serve      = flag.String("serve", "", "address of the source controller's API; without it the master begins at once")
+	caFile     = flag.String("ca", "ca.pem", "with -serve: where the controller's CA is written")
+	password   = flag.String("password", "", "with -serve: what its users log in with")
 	logSpec    = flag.String("log", "<root>=WARNING", "loggo specification")
 )
 
@@ -57,6 +64,9 @@ type state struct {
 	Phase   string
 	Since   time.Time
 	Message string
+	Began   time.Time
+	Attempt int
+	Target  params.MigrationTargetInfo
 }
 
 type source struct {
@@ -86,6 +96,9 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
+	if *serve != "" {
+		fatal(serveController(s))
+	}
 	for {
 		err := s.runMaster()
 		say("master", fmt.Sprint(err))
@@ -110,14 +123,27 @@ func load() (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := readTarget(*targetFile)
-	if err != nil {
-		return nil, err
-	}
-	s := &source{model: model, bytes: bytes, target: target}
+	s := &source{model: model, bytes: bytes}
 	kept, err := os.ReadFile(*stateFile)
 	if err == nil {
-		return s, json.Unmarshal(kept, &s.state)
+		if err := json.Unmarshal(kept, &s.state); err != nil {
+			return nil, err
+		}
+	}
+	if *serve != "" {
+		if err != nil {
+			s.state = state{Phase: coremigration.NONE.String()}
+		} else if s.state.Phase != coremigration.NONE.String() {
+			s.target, err = targetOf(s.state.Target)
+			return s, err
+		}
+		return s, nil
+	}
+	if s.target, err = readTarget(*targetFile); err != nil {
+		return nil, err
+	}
+	if kept != nil {
+		return s, nil
 	}
 	s.state = state{ID: model.Tag().Id() + ":0", Phase: coremigration.QUIESCE.String(), Since: time.Now()}
 	return s, s.keep()
@@ -132,6 +158,10 @@ func readTarget(path string) (coremigration.TargetInfo, error) {
 	if err := json.Unmarshal(bytes, &info); err != nil {
 		return coremigration.TargetInfo{}, err
 	}
+	return targetOf(info)
+}
+
+func targetOf(info params.MigrationTargetInfo) (coremigration.TargetInfo, error) {
 	controller, err := names.ParseControllerTag(info.ControllerTag)
 	if err != nil {
 		return coremigration.TargetInfo{}, err
@@ -274,6 +304,10 @@ func (s *source) SourceControllerInfo() (coremigration.SourceControllerInfo, []s
 }
 
 func (s *source) MinionReports() (coremigration.MinionReports, error) {
+	var failed map[string]bool
+	if *serve != "" && *minions == "ok" && s.phase() == coremigration.VALIDATION {
+		failed = s.validate()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	phase, _ := coremigration.ParsePhase(s.state.Phase)
@@ -283,6 +317,10 @@ func (s *source) MinionReports() (coremigration.MinionReports, error) {
 		what = "ok"
 	}
 	for _, machine := range s.model.Machines() {
+		if what == "ok" && failed[machine.Id()] {
+			reports.FailedMachines = append(reports.FailedMachines, machine.Id())
+			continue
+		}
 		switch what {
 		case "fail":
 			reports.FailedMachines = append(reports.FailedMachines, machine.Id())

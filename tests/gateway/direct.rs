@@ -1,0 +1,268 @@
+//! An agent without a link: it keeps a migration in memory, and hands everything to an embedded controller beside it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use modelferry::controller::embedded::Embedded;
+use modelferry::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Secret, Standing};
+use modelferry::controller::master::log::{Gatherer, segment_of};
+use modelferry::controller::port::{Arrival, ControllerError, Duplex, Errand, Said, VerbatimCall};
+use modelferry::juju::logstream::{LogRecord, LogWriter};
+use modelferry::juju::params::admin::{HostPort, LoginResult};
+use modelferry::juju::rpc::{FacadeVersions, RpcError};
+use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Params, Reply};
+use tokio::sync::watch;
+
+/// What is done to a call.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// It waits, as for a link that is down.
+    Held(Duration),
+    /// It fails, for this reason.
+    Fails(&'static str),
+    /// It is done, and its reply is lost with the gateway; the call after it is as any.
+    Lost,
+}
+
+/// What a journal would hold of the migration.
+#[derive(Debug, Default)]
+struct Journal {
+    imported: Option<(BlobRef, Result<(), String>)>,
+    uploads: Vec<Call>,
+    sealed: bool,
+    answered: bool,
+    handed: bool,
+    aborted: bool,
+}
+
+pub struct Direct {
+    pub embedded: Embedded,
+    pub errand: Errand,
+    pub secret: Secret,
+    pub faults: Mutex<HashMap<&'static str, Fault>>,
+    /// How often a reply was lost: the gateway dies each time.
+    pub lost: watch::Sender<usize>,
+    journal: Mutex<Journal>,
+}
+
+fn refused(error: &ControllerError) -> RelayError {
+    RelayError::Refused(RpcError::plain(error.to_string()))
+}
+
+impl Direct {
+    pub fn new(embedded: Embedded, errand: Errand) -> Arc<Self> {
+        Arc::new(Self {
+            embedded,
+            errand,
+            secret: Secret([9; 32]),
+            faults: Mutex::default(),
+            lost: watch::Sender::new(0),
+            journal: Mutex::default(),
+        })
+    }
+
+    pub fn fault(&self, call: &'static str, fault: Fault) {
+        self.faults.lock().unwrap().insert(call, fault);
+    }
+
+    /// Reports whether the source was told that the destination takes the model.
+    pub fn was_answered(&self) -> bool {
+        self.journal.lock().unwrap().answered
+    }
+
+    async fn perform(&self, call: &Call) -> Result<Reply, RelayError> {
+        self.embedded.perform(self.errand, call).await.map_err(|error| refused(&error))
+    }
+
+    async fn before(&self, call: &'static str) -> Result<(), RelayError> {
+        let fault = self.faults.lock().unwrap().get(call).cloned();
+        match fault {
+            Some(Fault::Held(time)) => {
+                tokio::time::sleep(time).await;
+                self.faults.lock().unwrap().remove(call);
+                Ok(())
+            }
+            Some(Fault::Fails(why)) => Err(RelayError::Refused(RpcError::plain(why))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Loses the reply of a call that is done, once.
+    async fn after(&self, call: &'static str) {
+        let lost = {
+            let mut faults = self.faults.lock().unwrap();
+            let lost = matches!(faults.get(call), Some(Fault::Lost));
+            lost.then(|| faults.remove(call)).is_some()
+        };
+        if lost {
+            self.lost.send_modify(|count| *count += 1);
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Relay for Direct {
+    fn destination(&self) -> Option<Arc<Destination>> {
+        let view = self.embedded.view().unwrap();
+        let facade = |name: &str, versions: &[u32]| FacadeVersions::new(name, versions);
+        let login = LoginResult {
+            controller_tag: format!("controller-{}", view.uuid),
+            server_version: view.version,
+            facades: vec![
+                facade("Controller", &[11, 12]),
+                facade("MigrationTarget", &[1, 2, 3, 4, 5, 6]),
+                facade("UserManager", &[3]),
+            ],
+            servers: vec![vec![HostPort::new("10.0.0.9", 17070)]],
+            ..LoginResult::default()
+        };
+        Some(Arc::new(Destination { login, ca_cert: view.ca_cert, ..Destination::default() }))
+    }
+
+    fn migrations(&self) -> Vec<RelayedMigration> {
+        let journal = self.journal.lock().unwrap();
+        let standing = match (journal.aborted, journal.handed) {
+            (true, _) => Standing::Aborted,
+            (_, true) => Standing::Moved,
+            _ => Standing::Running,
+        };
+        vec![RelayedMigration { errand: self.errand, secret: self.secret, standing }]
+    }
+
+    async fn call(&self, _: Errand, _: VerbatimCall) -> Result<Said, RelayError> {
+        Ok(Said::Response(b"{}".to_vec()))
+    }
+
+    async fn prechecks(&self, _: Errand, _: VerbatimCall) -> Result<Said, RelayError> {
+        self.before("prechecks").await?;
+        Ok(Said::Response(b"{}".to_vec()))
+    }
+
+    async fn import(&self, _: Errand, import: &Call) -> Result<Reply, RelayError> {
+        self.before("import").await?;
+        let blob = import.blob().unwrap();
+        let before = self.journal.lock().unwrap().imported.clone();
+        let outcome = match before {
+            Some((held, outcome)) if held == blob => outcome,
+            Some((held, _)) => {
+                let what = "the model description".to_owned();
+                return Err(RelayError::OtherBytes { what, held: held.hash, sent: blob.hash });
+            }
+            None => {
+                let outcome = self.perform(import).await.map(drop).map_err(|error| error.to_string());
+                self.journal.lock().unwrap().imported = Some((blob, outcome.clone()));
+                outcome
+            }
+        };
+        self.after("import").await;
+        outcome.map(|()| Reply::default()).map_err(|text| RelayError::Refused(RpcError::plain(text)))
+    }
+
+    async fn upload(&self, _: Errand, upload: &Call) -> Result<(), RelayError> {
+        self.before("upload").await?;
+        let known = self.journal.lock().unwrap().uploads.contains(upload);
+        if !known {
+            self.perform(upload).await?;
+            self.journal.lock().unwrap().uploads.push(upload.clone());
+        }
+        self.after("upload").await;
+        Ok(())
+    }
+
+    async fn seal(&self, _: Errand) -> Result<(), RelayError> {
+        let mut journal = self.journal.lock().unwrap();
+        if journal.imported.is_none() {
+            return Err(RelayError::Ended("nothing was imported".to_owned()));
+        }
+        journal.sealed = true;
+        Ok(())
+    }
+
+    async fn staged(&self, _: Errand) -> Result<(), RelayError> {
+        self.before("staged").await
+    }
+
+    async fn check_machines(&self, _: Errand, _: Params) -> Result<Reply, RelayError> {
+        self.before("check").await?;
+        let done = self.perform(&Call::CheckMachines(Params::default())).await;
+        self.after("check").await;
+        done.map(|_| Reply::default())
+    }
+
+    async fn activate(&self, _: Errand, _: Arguments) -> Result<(), RelayError> {
+        self.before("activate").await?;
+        {
+            let mut journal = self.journal.lock().unwrap();
+            assert!(journal.sealed && journal.imported.as_ref().is_some_and(|(_, outcome)| outcome.is_ok()));
+            journal.answered = true;
+        }
+        self.after("activate").await;
+        Ok(())
+    }
+
+    async fn adopt(&self, _: Errand, params: Params) -> Result<Reply, RelayError> {
+        self.before("adopt").await?;
+        assert!(self.was_answered(), "no source is at SUCCESS that was not answered");
+        self.perform(&Call::Activate(Arguments::default())).await?;
+        let reply = self.perform(&Call::AdoptResources(params)).await?;
+        self.journal.lock().unwrap().handed = true;
+        self.after("adopt").await;
+        Ok(reply)
+    }
+
+    async fn latest_log_time(&self, errand: Errand) -> Result<u64, RelayError> {
+        self.embedded.latest_log_time(errand).await.map_err(|error| refused(&error))
+    }
+
+    async fn open_log(&self, _: Errand) -> Result<Box<dyn LogWriter>, RelayError> {
+        let (embedded, errand) = (self.embedded.clone(), self.errand);
+        Ok(Box::new(Log { embedded, errand, gathered: Gatherer::default() }))
+    }
+
+    async fn abort(&self, _: Errand) -> Result<(), RelayError> {
+        if self.journal.lock().unwrap().handed {
+            return Err(RelayError::Ended("the migration has succeeded".to_owned()));
+        }
+        self.journal.lock().unwrap().aborted = true;
+        self.perform(&Call::Abort).await.map(drop)
+    }
+
+    async fn connect(&self, _: Errand) -> Result<Box<dyn Duplex>, RelayError> {
+        Err(RelayError::Unreachable("there is no API".to_owned()))
+    }
+}
+
+struct Log {
+    embedded: Embedded,
+    errand: Errand,
+    gathered: Gatherer,
+}
+
+impl Log {
+    async fn keep(&self, text: String) -> Result<(), RpcError> {
+        let segment = segment_of(text.as_bytes()).map_err(RpcError::plain)?;
+        self.embedded.store().put_bytes(text.as_bytes()).map_err(|error| RpcError::plain(error.to_string()))?;
+        let taken = self.embedded.take_log(self.errand, &segment).await;
+        taken.map(drop).map_err(|error| RpcError::plain(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl LogWriter for Log {
+    async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
+        for piece in self.gathered.add(&record)? {
+            self.keep(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), RpcError> {
+        match self.gathered.rest() {
+            Some(piece) => self.keep(piece).await,
+            None => Ok(()),
+        }
+    }
+}

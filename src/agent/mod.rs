@@ -83,6 +83,28 @@ fn hello(local: &Local, journal: &Journal, witness: &Witness) -> MakeHello {
     })
 }
 
+/// Returns what the link is configured with.
+fn link_config(config: &Config, local: &Local) -> LinkConfig {
+    LinkConfig {
+        listen: config.listen,
+        own_name: local.card().name.to_string(),
+        settings: config.link.clone(),
+        ..LinkConfig::default()
+    }
+}
+
+/// Returns the times and amounts that an engine is configured with.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        commit_freshness: config.migration.commit_freshness,
+        parallel_max: config.migration.max_parallel,
+        in_doubt_after: config.migration.in_doubt_after,
+        patches: config.transfer.patches,
+        store: config.store,
+        ..Settings::default()
+    }
+}
+
 async fn serve(config: Config) -> Result<(), AgentError> {
     // Heard from the start: a signal that comes while the journal is replayed ends the agent right after it.
     let mut stop = Stop::new().map_err(AgentError::Process)?;
@@ -107,13 +129,8 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     if let Ok(Some(inventory)) = local.inventory() {
         redo::repeat(&journal, &inventory, &embedded).await;
     }
-    let link_config = LinkConfig {
-        listen: config.listen,
-        own_name: local.card().name.to_string(),
-        settings: config.link.clone(),
-        ..LinkConfig::default()
-    };
-    let (link, sessions) = Link::start(link_config, identity, peers, hello(&local, &journal, &witness)).await?;
+    let (link, sessions) =
+        Link::start(link_config(&config, &local), identity, peers, hello(&local, &journal, &witness)).await?;
     let desk = Arc::new(Desk {
         embedded: embedded.clone(),
         local: local.clone(),
@@ -125,6 +142,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         engine: OnceLock::new(),
         memory,
     });
+    let settings = settings(&config);
     let parts = EngineParts {
         journal,
         witness,
@@ -134,14 +152,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         departure: Arc::new(embedded),
         arrival: local.arrival(),
         query: Arc::new(Questions(desk.clone())),
-        settings: Settings {
-            commit_freshness: config.migration.commit_freshness,
-            parallel_max: config.migration.max_parallel,
-            in_doubt_after: config.migration.in_doubt_after,
-            patches: config.transfer.patches,
-            store: config.store,
-            ..Settings::default()
-        },
+        settings,
     };
     tokio::spawn(local.tend());
     let engine = Engine::start(parts, sessions).await?;

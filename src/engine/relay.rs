@@ -129,10 +129,10 @@ pub async fn answer(
         Err(text) => (Answer::Failed(Text::cut(text)), Vec::new()),
     };
     Core::say(&session, Message::Told(Told { id, answer })).await;
-    if !blobs.is_empty() {
-        if let Err(error) = offer(&core, &conversation, call.id, call.model, &blobs).await {
-            tracing::warn!(peer = %session.peer_name(), "a reply could not be sent: {error}");
-        }
+    if !blobs.is_empty()
+        && let Err(error) = offer(&core, &conversation, call.id, call.model, &blobs).await
+    {
+        tracing::warn!(peer = %session.peer_name(), "a reply could not be sent: {error}");
     }
 }
 

@@ -14,7 +14,7 @@ use super::base::core::{Core, EngineParts};
 use super::base::engine::Engine;
 use super::base::error::EngineError;
 use super::migration::history::History;
-use super::peer::{claims, dispatch, identity};
+use super::peer::{claims, identity, serve};
 use super::precopy::start as precopy;
 use super::{retention, switchover};
 use crate::link::NewSession;
@@ -81,7 +81,7 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
 
 async fn listen(core: Arc<Core>, mut sessions: mpsc::Receiver<NewSession>) {
     while let Some(new) = sessions.recv().await {
-        tokio::spawn(dispatch::converse(core.clone(), new));
+        tokio::spawn(serve::serve_session(core.clone(), new));
     }
 }
 

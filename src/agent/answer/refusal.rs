@@ -120,32 +120,11 @@ impl Desk {
             EngineError::Relayed { id, .. } => {
                 failure.state(UNCHANGED).hint(format!("see `modelferry show-migration {id}`"))
             }
-            EngineError::InConflict(model) => failure
-                .state("nothing has changed; the copy here can be read and exported, not written, until the conflict is resolved")
-                .hint(format!(
-                    "compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md; then `modelferry resolve \
-                     {model} --discard-frozen {model}` deletes this copy, or `modelferry resolve {model} --supersede {model}` lets \
-                     it win"
-                )),
-            EngineError::Orphaned(model) => failure
-                .state("nothing has changed; the copy here can be read and exported, not written, until you say which copy counts")
-                .hint(format!(
-                    "look at the other side first: read \"A lost journal has left a model held\" in docs/in-doubt.md; then `modelferry \
-                     resolve {model} --supersede {model}` puts this copy into service, or `modelferry resolve {model} \
-                     --discard-frozen {model}` deletes it"
-                )),
-            EngineError::HandedOver(model) => failure.state(UNCHANGED).hint(format!(
-                "keep what is here with `modelferry embedded export {model} DIR --held`; then `modelferry resolve {model} \
-                 --discard-frozen {model}` deletes it"
-            )),
-            EngineError::Incomplete(model) => failure.state(UNCHANGED).hint(format!(
-                "`modelferry resolve {model} --discard-frozen {model}` deletes it; the model is on the controller that it was \
-                 to leave"
-            )),
-            EngineError::OnlyCopy(model) => failure.state(UNCHANGED).hint(format!(
-                "`modelferry resolve {model} --supersede {model}` puts it back into service; `modelferry embedded remove {model}` \
-                 deletes it after that"
-            )),
+            EngineError::InConflict(_)
+            | EngineError::Orphaned(_)
+            | EngineError::HandedOver(_)
+            | EngineError::Incomplete(_)
+            | EngineError::OnlyCopy(_) => refusal_of_held(error, failure),
             EngineError::NotOffered(_) => failure
                 .state("nothing has changed; the model is live where it was")
                 .hint("compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md"),
@@ -162,6 +141,39 @@ impl Desk {
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),
             _ => failure,
         }
+    }
+}
+
+/// Completes what is said of a model that is held here, and that no migration puts back into service.
+fn refusal_of_held(error: &EngineError, failure: Failure) -> Failure {
+    match error {
+        EngineError::InConflict(model) => failure
+            .state("nothing has changed; the copy here can be read and exported, not written, until the conflict is resolved")
+            .hint(format!(
+                "compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md; then `modelferry resolve \
+                 {model} --discard-frozen {model}` deletes this copy, or `modelferry resolve {model} --supersede {model}` lets \
+                 it win"
+            )),
+        EngineError::Orphaned(model) => failure
+            .state("nothing has changed; the copy here can be read and exported, not written, until you say which copy counts")
+            .hint(format!(
+                "look at the other side first: read \"A lost journal has left a model held\" in docs/in-doubt.md; then `modelferry \
+                 resolve {model} --supersede {model}` puts this copy into service, or `modelferry resolve {model} \
+                 --discard-frozen {model}` deletes it"
+            )),
+        EngineError::HandedOver(model) => failure.state(UNCHANGED).hint(format!(
+            "keep what is here with `modelferry embedded export {model} DIR --held`; then `modelferry resolve {model} \
+             --discard-frozen {model}` deletes it"
+        )),
+        EngineError::Incomplete(model) => failure.state(UNCHANGED).hint(format!(
+            "`modelferry resolve {model} --discard-frozen {model}` deletes it; the model is on the controller that it was \
+             to leave"
+        )),
+        EngineError::OnlyCopy(model) => failure.state(UNCHANGED).hint(format!(
+            "`modelferry resolve {model} --supersede {model}` puts it back into service; `modelferry embedded remove {model}` \
+             deletes it after that"
+        )),
+        _ => failure,
     }
 }
 

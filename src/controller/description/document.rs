@@ -170,8 +170,8 @@ fn untagged(text: &str) -> Option<String> {
 }
 
 impl Document {
-    fn into_description(self) -> Result<Description, DescriptionError> {
-        let sections = self.section_versions();
+    /// Checks what every description begins with.
+    fn check_head(&self) -> Result<(), DescriptionError> {
         if !(DOCUMENT_VERSION_MIN..=DOCUMENT_VERSION_MAX).contains(&self.version) {
             return Err(match self.version {
                 0 if self.application.is_some() && self.model.is_some() => DescriptionError::Tables,
@@ -188,6 +188,12 @@ impl Document {
         if self.owner.is_empty() {
             return Err(DescriptionError::Missing("owner"));
         }
+        Ok(())
+    }
+
+    fn into_description(self) -> Result<Description, DescriptionError> {
+        let sections = self.section_versions();
+        self.check_head()?;
         // A file that was cut between two lines is still YAML. Juju writes every document's keys in one
         // order, `juju dump-model` sorts them: of these two, one stands near the end of either.
         let Some(volumes) = self.volumes else {

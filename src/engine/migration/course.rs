@@ -25,16 +25,6 @@ impl From<Standing> for Course {
     }
 }
 
-/// What can be seen of it.
-pub struct Shown {
-    pub kind: Kind,
-    pub direction: Direction,
-    pub state: &'static str,
-    pub stand: Stand,
-    pub root: Option<Hash>,
-    pub note: String,
-}
-
 impl Course {
     /// Returns Juju's form of its id, the pre-copies of a model counted by themselves.
     pub fn id(&self, model: ModelUuid, number: u32) -> String {
@@ -62,47 +52,89 @@ impl Course {
         }
     }
 
-    /// Returns what can be seen of it.
-    ///
-    /// `offered`: whether the target has taken the offer. `after`: how far a source is that has handed its model over.
-    pub fn shown(&self, model: ModelUuid, offered: bool, bytes: &Bytes, after: &status_text::After) -> Shown {
+    /// Returns what it is that has an id.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Migration(_) => Kind::Migration,
+            Self::Precopy(_) => Kind::Precopy,
+        }
+    }
+
+    /// Returns which side of it this agent is.
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::Migration(Standing::Target(_)) => Direction::Target,
+            Self::Migration(Standing::Source(_)) | Self::Precopy(_) => Direction::Source,
+        }
+    }
+
+    /// Returns the name of its state.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::Migration(Standing::Source(record)) => record.state.name(),
+            Self::Migration(Standing::Target(record)) => record.state.name(),
+            Self::Precopy(state) => state.name(),
+        }
+    }
+
+    /// Returns what was sealed, once something was.
+    pub fn root(&self) -> Option<Hash> {
+        match self {
+            Self::Migration(Standing::Source(record)) => record.state.root(),
+            Self::Migration(Standing::Target(record)) => record.state.root(),
+            Self::Precopy(_) => None,
+        }
+    }
+
+    /// Returns how it stands.
+    pub fn stand(&self) -> Stand {
         match self {
             Self::Migration(Standing::Source(record)) => {
                 use SourceState::*;
-                let stand = match &record.state {
+                match &record.state {
                     Offered | Freezing(_) | Frozen(_) | Relaying(_) => Stand::Running,
                     Committed(_) | Answered(_) => Stand::Undecided,
                     Handed(_) | Reaping(_) | Aborting(_) | Reclaiming(_) | Seizing(_) => Stand::Finishing,
                     Moved(_) => Stand::Moved,
                     Aborted(_) | Reclaimed(_) => Stand::Reverted,
-                };
-                let note = status_text::of_source(&record.state, offered, bytes, after);
-                let (kind, direction, root) = (Kind::Migration, Direction::Source, record.state.root());
-                Shown { kind, direction, state: record.state.name(), stand, root, note }
+                }
             }
             Self::Migration(Standing::Target(record)) => {
                 use TargetState::*;
-                let stand = match &record.state {
+                match &record.state {
                     Receiving | Importing(_) | Imported(_) | Staging(_) => Stand::Running,
                     Prepared(_) => Stand::Undecided,
                     Activating(_) | Live(_) | Dropping(_) | Seizing(_) => Stand::Finishing,
                     Active(_) | Seized(_) => Stand::Moved,
                     Dropped(_) => Stand::Reverted,
-                };
-                let note = status_text::of_target(&record.state, bytes);
-                let (kind, direction, root) = (Kind::Migration, Direction::Target, record.state.root());
-                Shown { kind, direction, state: record.state.name(), stand, root, note }
+                }
             }
-            Self::Precopy(state) => {
-                let stand = match state {
-                    PrecopyState::Copying => Stand::Running,
-                    PrecopyState::Copied(_) | PrecopyState::Adopted(_) => Stand::Copied,
-                    PrecopyState::Aborted(_) | PrecopyState::Failed(_) => Stand::Reverted,
-                };
-                let note = status_text::of_precopy(state, model, bytes);
-                let (kind, direction) = (Kind::Precopy, Direction::Source);
-                Shown { kind, direction, state: state.name(), stand, root: None, note }
-            }
+            Self::Precopy(state) => match state {
+                PrecopyState::Copying => Stand::Running,
+                PrecopyState::Copied(_) | PrecopyState::Adopted(_) => Stand::Copied,
+                PrecopyState::Aborted(_) | PrecopyState::Failed(_) => Stand::Reverted,
+            },
+        }
+    }
+
+    /// Reports whether it is a source whose target has the model, and whose own copy is not to be deleted yet.
+    pub fn is_handed(&self) -> bool {
+        matches!(self, Self::Migration(Standing::Source(record)) if matches!(record.state, SourceState::Handed(_)))
+    }
+
+    /// Reports whether it is a source that deletes its copy.
+    pub fn is_reaping(&self) -> bool {
+        matches!(self, Self::Migration(Standing::Source(record)) if matches!(record.state, SourceState::Reaping(_)))
+    }
+
+    /// Returns the note that describes it.
+    ///
+    /// `offered`: whether the target has taken the offer. `after`: how far a source is that has handed its model over.
+    pub fn note(&self, model: ModelUuid, offered: bool, bytes: &Bytes, after: &status_text::After) -> String {
+        match self {
+            Self::Migration(Standing::Source(record)) => status_text::of_source(&record.state, offered, bytes, after),
+            Self::Migration(Standing::Target(record)) => status_text::of_target(&record.state, bytes),
+            Self::Precopy(state) => status_text::of_precopy(state, model, bytes),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The migrations and pre-copies that this agent knows, and which of them an operator means.
 
+use std::sync::Arc;
+
 use modelferry_protocol::ids::MigrationId;
 use tokio::sync::watch;
 
+use super::tracked::Tracked;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::view::MigrationView;
@@ -30,39 +33,42 @@ impl Engine {
     ///
     /// Errors: [`EngineError::UnknownMigration`].
     pub fn find(&self, text: &str) -> Result<MigrationId, EngineError> {
-        let rank = |view: &MigrationView| match (view.ended_ms, view.moves()) {
-            (None, true) => 0,
-            (None, false) => 1,
-            (Some(_), _) => 2,
+        let rank = |tracked: &Arc<Tracked>| match (tracked.is_at_rest(), tracked.is_precopy()) {
+            (false, false) => 0,
+            (false, true) => 1,
+            (true, _) => 2,
         };
         // The first of the least, and they come newest first.
         let found = self.named(text).into_iter().min_by_key(rank);
-        found.and_then(|view| view.mid.parse().ok()).ok_or_else(|| EngineError::UnknownMigration(text.to_owned()))
+        found.map(|tracked| tracked.terms.mid).ok_or_else(|| EngineError::UnknownMigration(text.to_owned()))
     }
 
-    /// Likewise, where only a migration will do.
+    /// Finds a migration in the same way, and no pre-copy.
     ///
     /// Errors: [`EngineError::UnknownMigration`]; [`EngineError::IsPrecopy`] where nothing else has that name.
     pub fn find_migration(&self, text: &str) -> Result<MigrationId, EngineError> {
-        let named = self.named(text);
-        let precopy = named.iter().find(|view| !view.moves()).map(|view| view.id.clone());
-        let found = named.into_iter().filter(MigrationView::moves).min_by_key(|view| view.ended_ms.is_some());
-        let otherwise =
-            || precopy.map_or_else(|| EngineError::UnknownMigration(text.to_owned()), EngineError::IsPrecopy);
-        found.and_then(|view| view.mid.parse().ok()).ok_or_else(otherwise)
+        let (precopies, migrations): (Vec<_>, Vec<_>) =
+            self.named(text).into_iter().partition(|tracked| tracked.is_precopy());
+        let found = migrations.into_iter().min_by_key(|tracked| tracked.is_at_rest());
+        found.map(|tracked| tracked.terms.mid).ok_or_else(|| match precopies.first() {
+            Some(precopy) => EngineError::IsPrecopy(precopy.id()),
+            None => EngineError::UnknownMigration(text.to_owned()),
+        })
     }
 
     /// Returns what goes by a name, newest first.
-    fn named(&self, text: &str) -> Vec<MigrationView> {
-        let is_named = |view: &MigrationView| {
-            text == view.id
-                || text == view.mid
-                || text == view.model_uuid
-                || text == view.model
-                || text.split_once('/') == Some((&view.owner, &view.model))
+    fn named(&self, text: &str) -> Vec<Arc<Tracked>> {
+        let is_named = |tracked: &Arc<Tracked>| {
+            let terms = &tracked.terms;
+            text == tracked.id()
+                || text == terms.mid.to_string()
+                || text == terms.model.to_string()
+                || text == &*terms.name
+                || text.split_once('/') == Some((&*terms.owner, &*terms.name))
         };
-        let mut views = self.migrations();
-        views.retain(is_named);
-        views
+        let mut named = self.0.all_tracked();
+        named.retain(is_named);
+        named.sort_by_key(|tracked| std::cmp::Reverse(tracked.started_ms()));
+        named
     }
 }

@@ -24,6 +24,12 @@ pub struct History {
 }
 
 impl History {
+    /// Returns how long the model was frozen, or is by now, milliseconds; nothing before it was.
+    pub fn frozen_ms(&self) -> Option<u64> {
+        let to = self.frozen_to_ms.unwrap_or_else(crate::clock::now_ms);
+        self.frozen_from_ms.map(|from| to.saturating_sub(from))
+    }
+
     /// Takes in the next record.
     pub fn apply(&mut self, entry: &Entry) {
         let now = entry.time_ms;

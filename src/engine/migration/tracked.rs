@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use modelferry_protocol::ids::Pin;
+use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::record::Orders;
 use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::counters::Counters;
-use super::course::{Course, Shown};
+use super::course::Course;
 use super::event::Event;
 use super::history::History;
 use super::orders;
 use super::status_text;
 use super::undecided::Undecided;
 use crate::engine::view;
-use crate::engine::view::{Bytes, Direction, MigrationView};
+use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
 use crate::link::Urgency;
 
 /// Events that wait for a migration's task.
@@ -135,6 +135,47 @@ impl Tracked {
         self.inner.lock().history.ended_ms.is_some()
     }
 
+    /// Returns which side of it this agent is.
+    pub fn direction(&self) -> Direction {
+        self.inner.lock().course.direction()
+    }
+
+    /// Returns how it stands.
+    pub fn stands(&self) -> Stand {
+        self.inner.lock().course.stand()
+    }
+
+    /// Returns the name of its state.
+    pub fn state(&self) -> &'static str {
+        self.inner.lock().course.state()
+    }
+
+    /// Returns what was sealed, once something was.
+    pub fn root(&self) -> Option<Hash> {
+        self.inner.lock().course.root()
+    }
+
+    /// Returns when it began, Unix milliseconds.
+    pub fn started_ms(&self) -> u64 {
+        self.inner.lock().history.started_ms
+    }
+
+    /// Returns how long its model was frozen, milliseconds; nothing before it was.
+    pub fn frozen_ms(&self) -> Option<u64> {
+        self.inner.lock().history.frozen_ms()
+    }
+
+    /// Reports whether it waits for something.
+    pub fn is_waiting(&self) -> bool {
+        waits_for(&self.inner.lock(), &self.counters.bytes()).is_some()
+    }
+
+    /// Reports whether its source cannot delete its copy, and tries again.
+    pub fn is_reap_failing(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.course.is_reaping() && inner.waiting.is_some()
+    }
+
     /// Returns how urgent its chunks are beside others on the same link.
     pub fn urgency(&self) -> Urgency {
         if self.is_precopy() { Urgency::Spare } else { Urgency::Due }
@@ -250,22 +291,22 @@ impl Tracked {
     }
 }
 
+/// Returns what it waits for.
+fn waits_for(inner: &Inner, bytes: &Bytes) -> Option<String> {
+    let limit = inner.limit.clone().filter(|_| inner.course.sends(bytes, &inner.after));
+    inner.waiting.clone().or(limit)
+}
+
 fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
-    let limit = inner.limit.clone().filter(|_| inner.course.sends(&bytes, &inner.after));
-    let waiting = inner.waiting.clone().or(limit);
+    let waiting = waits_for(inner, &bytes);
     // While it waits nothing moves, and nobody knows when it will.
     let bytes = if waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
-    let shown = inner.course.shown(terms.model, inner.offered, &bytes, &inner.after);
-    let Shown { kind, direction, state, stand, root, note } = shown;
-    let note = inner.phase.clone().unwrap_or(note);
+    let (course, direction) = (&inner.course, inner.course.direction());
+    let note = inner.phase.clone().unwrap_or_else(|| course.note(terms.model, inner.offered, &bytes, &inner.after));
     let history = &inner.history;
-    let frozen_ms = history.frozen_from_ms.map(|from| {
-        let to = history.frozen_to_ms.unwrap_or_else(crate::clock::now_ms);
-        to.saturating_sub(from)
-    });
     MigrationView {
-        id: inner.course.id(terms.model, terms.attempt),
-        kind,
+        id: course.id(terms.model, terms.attempt),
+        kind: course.kind(),
         mid: terms.mid.to_string(),
         model_uuid: terms.model.to_string(),
         model: terms.name.to_string(),
@@ -273,8 +314,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         direction,
         peer: terms.peer.to_string(),
         controller: terms.controller.name.to_string(),
-        state: state.to_owned(),
-        stand,
+        state: course.state().to_owned(),
+        stand: course.stand(),
         note,
         waiting: waiting.or_else(|| inner.phase.clone()),
         orders: orders::view(&inner.orders),
@@ -287,9 +328,9 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
             .zip(history.undecided_since_ms)
             .map(|(undecided, since_ms)| undecided.for_ms(since_ms, crate::clock::now_ms())),
         in_doubt_after_ms: inner.in_doubt_after_ms,
-        reap_due_ms: inner.after.reap_due_ms.filter(|_| state == "Handed"),
-        frozen_ms,
-        root: root.map(|root| root.to_string()),
+        reap_due_ms: inner.after.reap_due_ms.filter(|_| course.is_handed()),
+        frozen_ms: history.frozen_ms(),
+        root: course.root().map(|root| root.to_string()),
         source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
         target_pin: if direction == Direction::Source { peer } else { own }.to_string(),
         bytes,

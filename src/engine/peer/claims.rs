@@ -23,7 +23,10 @@ use crate::link::{CloseCode, Session};
 
 /// Makes what this agent tells `peer`: of every model that the two ever shared, and of every other one in service here.
 pub async fn of(core: &Core, peer: Pin) -> Message {
-    let serving = serving(core).await;
+    of_serving(core, peer, &serving(core).await)
+}
+
+fn of_serving(core: &Core, peer: Pin, serving: &BTreeMap<ModelUuid, Epoch>) -> Message {
     let seen = core.parts.witness.seen(peer);
     let sequence = core.parts.journal.sequence();
     let shared: BTreeMap<ModelUuid, Holding> = core.parts.journal.ledger(|ledger| ledger.shared_with(peer).collect());
@@ -147,17 +150,25 @@ pub async fn tell(core: &Core, peer: Pin) {
     }
 }
 
-/// Tells every connected peer who serves what, after that has changed without a migration.
+/// Tells every connected peer who serves what, after that has changed without a migration. Reads once what is in service here.
 pub async fn tell_all(core: &Core) {
-    for peer in core.parts.link.peers() {
-        match core.halted() {
-            None => tell(core, peer.pin).await,
-            // A halted agent says nothing but how a new connection begins: with who serves what.
-            Some(_) => {
-                let state = core.parts.link.watch(peer.pin).borrow().clone();
-                state.session().iter().for_each(|session| session.close(CloseCode::Done, "the claims have changed"));
-            }
+    let peers = core.parts.link.peers();
+    if core.halted().is_some() {
+        // A halted agent says nothing but how a new connection begins: with who serves what.
+        for peer in peers {
+            let state = core.parts.link.watch(peer.pin).borrow().clone();
+            state.session().iter().for_each(|session| session.close(CloseCode::Done, "the claims have changed"));
         }
+        return;
+    }
+    let connected = peers.iter().filter_map(|peer| Some((peer.pin, core.peer(peer.pin).borrow().clone()?)));
+    let connected: Vec<_> = connected.collect();
+    if connected.is_empty() {
+        return;
+    }
+    let serving = serving(core).await;
+    for (peer, conversation) in connected {
+        Core::say(&conversation.session, of_serving(core, peer, &serving)).await;
     }
 }
 

@@ -1,197 +1,35 @@
-//! Hears what peers say, and takes it to whom it concerns.
+//! Dispatches the messages of peers about migrations to the tasks that own them, and answers questions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Ask, Message, Offer, Switch, Told};
+use modelferry_protocol::message::{Message, Offer, Switch};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::source;
 use modelferry_protocol::switch::target::{self, TargetRecord};
 use modelferry_protocol::switch::{Cause, Head, Terms};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::oneshot;
 
-use super::claims;
-use super::identity;
 use super::ownership;
 use crate::controller::port::Errand;
-use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::engine::migration::event::Event;
 use crate::engine::migration::history::History;
 use crate::engine::precopy::incoming as precopy;
-use crate::engine::relay;
-use crate::engine::retention::remote_backup;
 use crate::engine::switchover;
 use crate::engine::switchover::log;
 use crate::engine::transfer::adhoc;
 use crate::engine::transfer::patches::rebuild;
-use crate::engine::transfer::receive::Receiving;
-use crate::link::{NewSession, Session};
+use crate::link::Session;
 use crate::store::StoreError;
 
-/// Messages about incoming blobs that wait for the disk.
-const BLOB_MESSAGES_MAX: usize = 64;
-/// Models of one peer that are tried at once before they are frozen. Well above what a source lets run.
-const REHEARSALS_MAX: usize = 32;
-/// Calls of one peer that are on their way to the controller at once.
-const RELAYS_MAX: usize = 32;
-/// Questions of one peer that are being answered at once.
-const ANSWERS_MAX: usize = 8;
-
-/// Listens to one connection until it ends.
-pub async fn converse(core: Arc<Core>, new: NewSession) {
-    let NewSession { session, mut inbox, chunks, streams } = new;
-    let conversation = Arc::new(Conversation::new(session.clone()));
-    let receiving = Receiving::new(core.clone(), session.clone());
-    let (blobs, mut blob_messages) = mpsc::channel(BLOB_MESSAGES_MAX);
-    let mut tasks = JoinSet::new();
-    tasks.spawn({
-        let receiving = receiving.clone();
-        async move { receiving.take_chunks(chunks).await }
-    });
-    tasks.spawn({
-        let receiving = receiving.clone();
-        async move { receiving.make_durable().await }
-    });
-    tasks.spawn({
-        let receiving = receiving.clone();
-        // Apart from the rest, so that a full disk does not make an abort unheard.
-        async move {
-            while let Some(message) = blob_messages.recv().await {
-                match message {
-                    Message::BlobOffer(offer) => receiving.offered(offer).await,
-                    Message::BlobPage(page) => receiving.page(page).await,
-                    _ => {}
-                }
-            }
-        }
-    });
-    tasks.spawn(relay::serve_streams(core.clone(), streams));
-    // Before anything else is said or heard: one of the two may have been set back and not know it.
-    Core::say(&session, claims::of(&core, session.peer()).await).await;
-    let (mut answers, mut copies, mut rehearsals) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-    let mut relays = HashMap::new();
-    let mut met = false;
-    while let Some(message) = inbox.recv().await {
-        tracing::debug!(message = message.name(), peer = %session.peer_name(), "heard");
-        match message {
-            Message::Hello(_) => {}
-            Message::Claims(told) => {
-                claims::heard(&core, &session, &told).await;
-                if core.halted().is_none() && !std::mem::replace(&mut met, true) {
-                    core.peer_up(&conversation);
-                    identity::taken_again(&core, session.peer()).await;
-                    tracing::info!(peer = %session.peer_name(), "peer connected");
-                }
-            }
-            // Begun here and not in a task: its blobs are offered right behind it.
-            Message::Ask(Ask { id, question: Question::Keep(keeping) }) => {
-                await_parcel(&mut copies, &session, id, remote_backup::take(&core, &session, &keeping));
-            }
-            Message::Ask(Ask { id, question: Question::Precopy(precopying) }) => {
-                await_parcel(&mut copies, &session, id, precopy::take(&core, &session, *precopying));
-            }
-            // Apart from the others: it lasts as long as reading all binaries does.
-            Message::Ask(Ask { id, question: Question::Rehearse(snapshot) }) => {
-                while rehearsals.try_join_next().is_some() {}
-                let busy = rehearsals.len() >= REHEARSALS_MAX;
-                let (core, session) = (core.clone(), session.clone());
-                rehearsals.spawn(async move {
-                    let answer = if busy {
-                        Err(format!("{REHEARSALS_MAX} models are being tried here already; try again later"))
-                    } else {
-                        rehearse(&core, session.peer(), &snapshot).await
-                    };
-                    let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
-                    Core::say(&session, Message::Told(Told { id, answer })).await;
-                });
-            }
-            // Likewise: deflate has to be done again.
-            Message::Ask(Ask { id, question: Question::Rebuild(rebuilding) }) => {
-                while rehearsals.try_join_next().is_some() {}
-                let (core, session, busy) = (core.clone(), session.clone(), rehearsals.len() >= REHEARSALS_MAX);
-                rehearsals.spawn(async move {
-                    let answer = rebuild::rebuild(&core, session.peer(), rebuilding, busy).await;
-                    Core::say(&session, Message::Told(Told { id, answer })).await;
-                });
-            }
-            Message::Ask(Ask { id, question: Question::Relay(call) }) => {
-                relays.retain(|_, task: &mut AbortHandle| !task.is_finished());
-                if relays.len() >= RELAYS_MAX {
-                    let text = format!("{RELAYS_MAX} calls are on their way to the controller already");
-                    Core::say(&session, Message::Told(Told { id, answer: Answer::Failed(Text::cut(text)) })).await;
-                    continue;
-                }
-                // Begun here and not in a task: its blob is offered right behind it.
-                let arriving = relay::begin(&core, &session, &call);
-                let answering = relay::answer(core.clone(), conversation.clone(), id, *call, arriving);
-                relays.insert(id, tasks.spawn(answering));
-            }
-            Message::Cancel(id) => {
-                if let Some(task) = relays.remove(&id) {
-                    task.abort();
-                }
-            }
-            Message::Ask(ask) => {
-                while answers.len() >= ANSWERS_MAX {
-                    answers.join_next().await;
-                }
-                let (core, session) = (core.clone(), session.clone());
-                answers.spawn(async move {
-                    let answer = answer(&core, session.peer(), ask.question).await;
-                    Core::say(&session, Message::Told(Told { id: ask.id, answer })).await;
-                });
-            }
-            Message::Told(told) => conversation.told(told.id, told.answer),
-            Message::BlobOffer(_) | Message::BlobPage(_) => tokio::select! {
-                _ = blobs.send(message) => {}
-                // On a full disk the queue stays full, and the end of the connection would be noticed by nobody.
-                _ = session.closed() => break,
-            },
-            Message::BlobState(state) => conversation.feed(state.handle, Message::BlobState(state)).await,
-            Message::BlobDone(handle) => conversation.feed(handle, Message::BlobDone(handle)).await,
-            Message::Need(ref chunks) | Message::Held(ref chunks) => conversation.feed(chunks.handle, message).await,
-            Message::Hold(_) => conversation.feed_all(message).await,
-            message => {
-                if let Some(switch) = message.switch().filter(|_| met) {
-                    heard(&core, switch, message, &session).await;
-                }
-            }
-        }
-    }
-    core.peer_down(&conversation);
-    tracing::info!(peer = %session.peer_name(), "peer disconnected");
-    tasks.shutdown().await;
-    receiving.close().await;
-}
-
-/// Answers once a parcel has come in, or why it does not.
-fn await_parcel(
-    copies: &mut JoinSet<()>,
-    session: &Session,
-    id: u64,
-    begun: Result<impl Future<Output = Answer> + Send + 'static, String>,
-) {
-    while copies.try_join_next().is_some() {}
-    let session = session.clone();
-    copies.spawn(async move {
-        let answer = match begun {
-            Ok(coming) => coming.await,
-            Err(text) => Answer::Failed(Text::cut(text)),
-        };
-        Core::say(&session, Message::Told(Told { id, answer })).await;
-    });
-}
-
 /// Takes a message about a migration to its task, or answers it from the record.
-async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Session) {
+pub async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Session) {
     if core.halted().is_some() {
         // What is missing from a journal that was set back proves nothing.
         return;
@@ -318,7 +156,7 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
 /// Has the controller try what can be tried of a model that is on its way here, and returns the bytes of its blobs.
 ///
 /// Errors: why it would not be taken.
-async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String> {
+pub async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String> {
     let snapshot = Snapshot::open(snapshot, Hash::of(snapshot)).map_err(|error| error.to_string())?;
     let coming = core.tracked(snapshot.mid).filter(|tracked| tracked.peer == peer && tracked.mailbox().is_some());
     if coming.is_none_or(|tracked| tracked.terms.model != snapshot.model) {
@@ -330,7 +168,8 @@ async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String
     Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
 }
 
-async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
+/// Answers a question that needs no task of its own.
+pub async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     let failed = |text: String| Answer::Failed(Text::cut(text));
     match question {
         Question::Ping => Answer::Bytes(core.clock_ms()),

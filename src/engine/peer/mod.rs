@@ -6,4 +6,5 @@ pub mod identity;
 pub mod ownership;
 mod query;
 pub mod reach;
+pub mod serve;
 mod serving;

@@ -25,10 +25,10 @@ const FREEZE_BESIDES: Duration = Duration::from_millis(250);
 /// Nothing is sent to find out: a probe short enough not to disturb would tell of the connection's first round
 /// trips, and not of its rate.
 pub async fn rate(core: &Core, peer: Pin) -> Result<Option<RateView>, EngineError> {
-    let running = core.all_tracked().into_iter().filter(|tracked| tracked.peer == peer);
-    let views = running.map(|tracked| tracked.view());
-    let live = views.filter(|view| view.stand == Stand::Running && view.direction == Direction::Source);
-    let fastest = live.map(|view| view.bytes.rate).fold(0.0, f64::max);
+    let to_peer = core.all_tracked().into_iter().filter(|tracked| tracked.peer == peer);
+    let live = to_peer.filter(|tracked| tracked.stands() == Stand::Running && tracked.direction() == Direction::Source);
+    let fastest =
+        live.filter(|tracked| !tracked.is_waiting()).map(|tracked| tracked.counters.bytes().rate).fold(0.0, f64::max);
     if fastest >= 1.0 {
         return Ok(Some(RateView { bytes_per_second: fastest as u64, measured_ms: now_ms() }));
     }
@@ -75,10 +75,10 @@ pub fn eta_ms(bytes: u64, rate: Option<RateView>, rtt: Duration) -> Option<u64> 
 
 /// Returns how long a model of `bytes` would be frozen on its way to a peer.
 pub fn freeze(core: &Core, peer: Pin, rtt: Duration, bytes: u64) -> FreezeView {
-    let moved = core.all_tracked().into_iter().filter(|tracked| tracked.peer == peer).map(|tracked| tracked.view());
-    let moved = moved.filter(|view| view.stand == Stand::Moved && view.direction == Direction::Source);
-    let last = moved.max_by_key(|view| view.started_ms);
-    FreezeView { expected_ms: freeze_ms(rtt, bytes), last_ms: last.and_then(|view| view.frozen_ms) }
+    let to_peer = core.all_tracked().into_iter().filter(|tracked| tracked.peer == peer);
+    let moved = to_peer.filter(|tracked| tracked.stands() == Stand::Moved && tracked.direction() == Direction::Source);
+    let last = moved.max_by_key(|tracked| tracked.started_ms());
+    FreezeView { expected_ms: freeze_ms(rtt, bytes), last_ms: last.and_then(|tracked| tracked.frozen_ms()) }
 }
 
 fn freeze_ms(rtt: Duration, bytes: u64) -> u64 {

@@ -13,7 +13,6 @@ use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::seal;
-use crate::engine::migration::tracked::Tracked;
 use crate::engine::view::{FindingView, Stand, VerifyView, WayBackView};
 use crate::store::StoreError;
 
@@ -29,14 +28,13 @@ impl Engine {
     pub async fn verify(&self, mid: MigrationId) -> Result<VerifyView, EngineError> {
         let core = &self.0;
         let tracked = self.tracked(mid)?;
-        let view = tracked.view();
-        let (Stand::Moved, Some(root)) = (view.stand, root_of(&tracked)) else {
-            return Err(EngineError::NotArrived { id: view.id, state: view.state });
-        };
+        let not_arrived = || EngineError::NotArrived { id: tracked.id(), state: tracked.state().to_owned() };
+        let (Stand::Moved, Some(root)) = (tracked.stands(), tracked.root()) else { return Err(not_arrived()) };
+        let terms = &tracked.terms;
         let mut seen = VerifyView {
-            id: view.id,
-            model: format!("{}/{}", view.owner, view.model),
-            model_uuid: view.model_uuid,
+            id: tracked.id(),
+            model: format!("{}/{}", terms.owner, terms.name),
+            model_uuid: terms.model.to_string(),
             root: root.to_string(),
             ok: false,
             blobs: 0,
@@ -79,11 +77,11 @@ impl Engine {
     /// [`EngineError::Store`].
     pub async fn handed_over(&self, mid: MigrationId) -> Result<HandedOver, EngineError> {
         let tracked = self.tracked(mid)?;
-        let view = tracked.view();
-        let not_arrived = || EngineError::NotArrived { id: view.id.clone(), state: view.state.clone() };
-        let (Stand::Moved, Some(root)) = (view.stand, root_of(&tracked)) else { return Err(not_arrived()) };
+        let terms = &tracked.terms;
+        let not_arrived = || EngineError::NotArrived { id: tracked.id(), state: tracked.state().to_owned() };
+        let (Stand::Moved, Some(root)) = (tracked.stands(), tracked.root()) else { return Err(not_arrived()) };
         // Of a model that is elsewhere nothing is held for ever.
-        let pruned = || EngineError::Pruned(view.id.clone());
+        let pruned = || EngineError::Pruned(tracked.id());
         let (_, snapshot) = seal::read(&self.0, root).await.map_err(|_| pruned())?;
         let description = description_in(&snapshot).ok_or_else(not_arrived)?;
         let store = self.0.parts.store.clone();
@@ -92,7 +90,7 @@ impl Engine {
             read => read?,
         };
         let (source, to) = (self.0.parts.arrival.card().await?, tracked.terms.controller.clone());
-        let way_back = forecast::way_back(&source, &to, &format!("{}/{}", view.owner, view.model));
+        let way_back = forecast::way_back(&source, &to, &format!("{}/{}", terms.owner, terms.name));
         Ok(HandedOver { to, description, way_back })
     }
 }
@@ -105,10 +103,6 @@ pub struct HandedOver {
     pub description: Vec<u8>,
     /// Whether it can come back.
     pub way_back: WayBackView,
-}
-
-fn root_of(tracked: &Tracked) -> Option<modelferry_protocol::ids::Hash> {
-    tracked.view().root.and_then(|root| root.parse().ok())
 }
 
 fn description_in(snapshot: &Snapshot) -> Option<BlobRef> {

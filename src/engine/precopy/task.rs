@@ -138,7 +138,7 @@ impl PrecopyTask {
     /// Returns how many pre-copies to the peer are ahead; nothing if it is this one's turn.
     fn queued(&mut self) -> Option<usize> {
         let (queue, mid) = (self.core.precopies(self.tracked.peer), self.tracked.terms.mid);
-        let started_ms = self.tracked.view().started_ms;
+        let started_ms = self.tracked.started_ms();
         self.place.get_or_insert_with(|| queue.join(started_ms, mid)).ahead()
     }
 
@@ -197,7 +197,7 @@ impl PrecopyTask {
 
     async fn event(&mut self, event: Event) {
         let (id, tracked) = (self.tracked.id(), self.tracked.clone());
-        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.view().state };
+        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.state().to_owned() };
         match event {
             Event::Abort { cause, actor, reply } => {
                 let done = self.end(&actor, PrecopyState::Aborted(cause)).await;

@@ -1,6 +1,5 @@
 //! What operators ask of a migration or a pre-copy while its task runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::MigrationId;
@@ -39,7 +38,7 @@ impl Engine {
     pub async fn order(&self, mid: MigrationId, change: Change, actor: &str) -> Result<MigrationView, EngineError> {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
-        if tracked.view().direction == Direction::Target {
+        if tracked.direction() == Direction::Target {
             return Err(EngineError::NotSource(id_of(&tracked.terms)));
         }
         self.ask(&tracked, Asked::Steer, |reply| Event::Order { change, actor: actor.to_owned(), reply }).await?;
@@ -56,7 +55,7 @@ impl Engine {
         self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
         self.ask(&tracked, Asked::Reap, |reply| Event::Reap { skip_log, actor: actor.to_owned(), reply }).await?;
-        settle(&tracked, |view| view.ended_ms.is_some() || view.is_reap_failing()).await;
+        settle(&tracked, |tracked| tracked.is_at_rest() || tracked.is_reap_failing()).await;
         Ok(tracked.view())
     }
 
@@ -84,13 +83,17 @@ impl Engine {
             Some(Standing::Source(record)) => gateway::refusal(record, asked, &id),
             Some(Standing::Target(_)) | None => None,
         };
-        relayed.unwrap_or_else(|| EngineError::Ended { id, state: tracked.view().state })
+        relayed.unwrap_or_else(|| EngineError::Ended { id, state: tracked.state().to_owned() })
     }
 }
 
 /// Waits until what was asked for has been done, or for [`SETTLE_WITHIN`]: it is durable already, so a controller that is slow
 /// to follow, or fails, changes nothing about it.
-pub(super) async fn settle(tracked: &Arc<Tracked>, is_done: impl Fn(&MigrationView) -> bool) {
+pub(super) async fn settle(tracked: &Tracked, is_done: impl Fn(&Tracked) -> bool) {
     let mut changes = tracked.watch();
-    let _ = tokio::time::timeout(SETTLE_WITHIN, changes.wait_for(is_done)).await;
+    let settled = async {
+        // A change is shown after it is made, so that none is missed.
+        while !is_done(tracked) && changes.changed().await.is_ok() {}
+    };
+    let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
 }

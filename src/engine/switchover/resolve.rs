@@ -1,7 +1,5 @@
 //! What an operator does where the link does not: proofs, and the last resorts.
 
-use std::sync::Arc;
-
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::proof::{Proof, Statement, Verdict};
@@ -74,8 +72,10 @@ impl Engine {
                 decided = statement;
             }
         }
-        let statement = decided
-            .ok_or_else(|| EngineError::NothingToProve { id: id_of(&tracked.terms), state: tracked.view().state })?;
+        let statement = decided.ok_or_else(|| EngineError::NothingToProve {
+            id: id_of(&tracked.terms),
+            state: tracked.state().to_owned(),
+        })?;
         Ok(Proof { statement, key: link.public_key(), signature: link.sign(&statement.signed_bytes()) })
     }
 
@@ -136,10 +136,10 @@ impl Engine {
 }
 
 /// Waits until the controller beside the agent has followed, or for a while.
-async fn followed(tracked: &Arc<Tracked>) {
+async fn followed(tracked: &Tracked) {
     // What waits, as a log does for the link, is waited for by nobody.
     let is_done =
-        |view: &MigrationView| view.ended_ms.is_some() || view.stand == Stand::Finishing && view.waiting.is_some();
+        |tracked: &Tracked| tracked.is_at_rest() || tracked.stands() == Stand::Finishing && tracked.is_waiting();
     settle(tracked, is_done).await;
 }
 

@@ -17,6 +17,7 @@ use crate::engine::switchover::log;
 use crate::engine::switchover::log::LogError;
 use crate::engine::switchover::task::Side;
 use crate::engine::switchover::task::retry_timer::Turn;
+use crate::engine::switchover::task::wait::Woken;
 use crate::engine::transfer::TransferError;
 
 /// A hold is looked at this often at least: a wall clock may be set meanwhile.
@@ -64,16 +65,13 @@ impl SourceTask {
             };
             tokio::pin!(carried);
             let done = loop {
-                tokio::select! {
-                    biased;
-                    () = self.core.halting(), if !self.freed => return Ok(()),
-                    Some(event) = self.mailbox.recv() => Source::event(self, event).await,
-                    turn = self.line.turn() => match turn {
-                        // What is under way belongs to the connection that is over.
-                        Turn::Up | Turn::Down => break None,
-                        Turn::Repeat => {}
-                    },
-                    done = &mut carried => break Some(done),
+                match self.woken(&mut carried).await {
+                    Woken::Halted => return Ok(()),
+                    Woken::Event(event) => Source::event(self, event).await,
+                    Woken::Done(done) => break Some(done),
+                    // What is under way belongs to the connection that is over.
+                    Woken::Turn(Turn::Up | Turn::Down, _) => break None,
+                    Woken::Turn(Turn::Repeat, _) => {}
                 }
                 if !self.is_handed() {
                     return Ok(());
@@ -107,14 +105,12 @@ impl SourceTask {
     /// Waits for another connection, or the next time to look; false if nothing more is to be done here.
     async fn until_the_line_turns(&mut self) -> bool {
         loop {
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return false,
-                Some(event) = self.mailbox.recv() => Source::event(self, event).await,
-                turn = self.line.turn() => match turn {
-                    Turn::Up | Turn::Repeat => return true,
-                    Turn::Down => self.tracked.wait_for_peer(),
-                },
+            match self.woken(std::future::pending::<()>()).await {
+                Woken::Halted => return false,
+                Woken::Event(event) => Source::event(self, event).await,
+                Woken::Turn(Turn::Up | Turn::Repeat, _) => return true,
+                Woken::Turn(Turn::Down, _) => self.tracked.wait_for_peer(),
+                Woken::Done(()) => {}
             }
             if !self.is_handed() {
                 return false;
@@ -133,11 +129,10 @@ impl SourceTask {
         self.line.reset();
         while self.is_handed() && self.core.clock_ms() < due_ms {
             let left = Duration::from_millis(due_ms.saturating_sub(self.core.clock_ms()));
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => Source::event(self, event).await,
-                () = tokio::time::sleep(left.min(HOLD_LOOK)) => {}
+            match self.woken(tokio::time::sleep(left.min(HOLD_LOOK))).await {
+                Woken::Halted => return,
+                Woken::Event(event) => Source::event(self, event).await,
+                Woken::Done(()) | Woken::Turn(..) => {}
             }
         }
     }

@@ -20,11 +20,13 @@ use crate::engine::migration::event::Event;
 use crate::engine::migration::id::id_of;
 use crate::engine::migration::orders;
 use crate::engine::migration::orders::{Change, local};
+use crate::engine::migration::queue::Place;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::plan;
 use crate::engine::switchover::gateway::Asked;
 use crate::engine::switchover::task::Side;
 use crate::engine::switchover::task::retry_timer::{Turn, until};
+use crate::engine::switchover::task::wait::{Woken, maybe};
 use crate::engine::transfer::pace::rate;
 use crate::engine::transfer::patches;
 use crate::engine::view::FindingView;
@@ -96,48 +98,62 @@ impl SourceTask {
         }
         while self.record.state == SourceState::Offered {
             let Some(wake_ms) = self.advance(&mut ahead).await else { continue };
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => {
-                    let taken = matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
+            // Out of the task while it waits, and back into it before anything reacts.
+            let mut place = self.side.place.take();
+            let work = async {
+                tokio::select! {
+                    biased;
+                    done = maybe(ahead.work.as_mut().map(|(_, work)| work)) => Some(done),
+                    () = maybe(place.as_mut().map(Place::moved)) => None,
+                    () = until(wake_ms) => None,
+                }
+            };
+            let woken = self.woken(work).await;
+            self.side.place = place;
+            match woken {
+                Woken::Halted => return,
+                Woken::Event(event) => {
+                    let taken =
+                        matches!(&event, Event::Heard { message, .. } if matches!(**message, Message::Progress(_)));
                     Source::event(self, event).await;
                     if taken && !ahead.accepted {
                         ahead.accepted = true;
                         self.tracked.set_offered();
                     }
                 }
-                done = async { match &mut ahead.work { Some((_, work)) => work.await, None => std::future::pending().await } } => {
-                    self.worked(&mut ahead, done).await;
-                }
-                turn = self.line.turn() => match (turn, self.line.conversation()) {
-                    (Turn::Up, Some(conversation)) => {
-                        self.tracked.set_waiting(None);
-                        ahead.stop();
-                        // A target that has been offered the model says so again before it is frozen. Bytes follow an
-                        // offer at once, and not a round trip later; where it is not accepted they are ignored.
-                        (ahead.accepted, ahead.failed) = (false, false);
-                        self.say_to(&conversation).await;
-                    }
-                    // What followed an offer that was left unanswered was ignored, and follows the next.
-                    (Turn::Repeat, Some(conversation)) if !ahead.accepted || ahead.failed => {
-                        ahead.stop();
-                        ahead.failed = false;
-                        self.say_to(&conversation).await;
-                    }
-                    (Turn::Repeat, Some(conversation)) if ahead.work.is_none() => self.say_to(&conversation).await,
-                    (Turn::Repeat, _) => {}
-                    (Turn::Up | Turn::Down, _) => {
-                        ahead.stop();
-                        ahead.accepted = false;
-                        self.tracked.wait_for_peer();
-                    }
-                },
-                () = async { match &mut self.side.place { Some(place) => place.moved().await, None => std::future::pending().await } } => {}
-                () = until(wake_ms) => {}
+                Woken::Done(Some(done)) => self.worked(&mut ahead, done).await,
+                Woken::Done(None) => {}
+                Woken::Turn(turn, conversation) => self.turned(&mut ahead, turn, conversation).await,
             }
         }
         self.tracked.set_phase(None);
+    }
+
+    /// Offers the model again where the connection, or the time, asks for it.
+    async fn turned(&mut self, ahead: &mut Ahead, turn: Turn, conversation: Option<Arc<Conversation>>) {
+        match (turn, conversation) {
+            (Turn::Up, Some(conversation)) => {
+                self.tracked.set_waiting(None);
+                ahead.stop();
+                // A target that has been offered the model says so again before it is frozen. Bytes follow an
+                // offer at once, and not a round trip later; where it is not accepted they are ignored.
+                (ahead.accepted, ahead.failed) = (false, false);
+                self.say_to(&conversation).await;
+            }
+            // What followed an offer that was left unanswered was ignored, and follows the next.
+            (Turn::Repeat, Some(conversation)) if !ahead.accepted || ahead.failed => {
+                ahead.stop();
+                ahead.failed = false;
+                self.say_to(&conversation).await;
+            }
+            (Turn::Repeat, Some(conversation)) if ahead.work.is_none() => self.say_to(&conversation).await,
+            (Turn::Repeat, _) => {}
+            (Turn::Up | Turn::Down, _) => {
+                ahead.stop();
+                ahead.accepted = false;
+                self.tracked.wait_for_peer();
+            }
+        }
     }
 
     /// Begins what can be begun and shows what is waited for. Returns after how many milliseconds to look again, if
@@ -218,7 +234,7 @@ impl SourceTask {
     /// Returns how many are ahead in the queue; nothing if it is this one's turn.
     fn queued(&mut self) -> Option<usize> {
         let (queue, mid) = (&self.core.queue, self.record.head.mid);
-        let started_ms = self.tracked.view().started_ms;
+        let started_ms = self.tracked.started_ms();
         self.side.place.get_or_insert_with(|| queue.join(started_ms, mid)).ahead()
     }
 

@@ -19,6 +19,7 @@ use self::state::{Failure, Source, SourceTask, Transfer};
 use super::gateway::{self, Asked};
 use super::task::Side;
 use super::task::retry_timer::{Turn, until};
+use super::task::wait::{Woken, maybe};
 use crate::controller::port::{ControllerError, Export};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
@@ -225,30 +226,37 @@ impl SourceTask {
         let deadline = self.deadline_ms();
         while self.record.state == state {
             let remaining = deadline.map(|deadline_ms| deadline_ms.saturating_sub(self.core.clock_ms()));
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => Source::event(self, event).await,
-                done = async { match &mut transfer { Some(transfer) => transfer.await, None => std::future::pending().await } } => {
+            // Both stay where they are if something else comes first.
+            let work = async {
+                tokio::select! {
+                    biased;
+                    done = maybe(transfer.as_mut()) => Some(done),
+                    () = until(remaining) => None,
+                }
+            };
+            match self.woken(work).await {
+                Woken::Halted => return,
+                Woken::Event(event) => Source::event(self, event).await,
+                Woken::Done(Some(done)) => {
                     transfer = None;
                     self.transferred(done).await;
                 }
-                turn = self.line.turn() => match (turn, self.line.conversation()) {
-                    (Turn::Up, Some(conversation)) => {
-                        self.tracked.set_waiting(None);
-                        self.say_to(&conversation).await;
-                        transfer = self.transfer(&conversation);
-                    }
-                    (Turn::Repeat, Some(conversation)) if transfer.is_none() => self.say_to(&conversation).await,
-                    (Turn::Repeat, _) => {}
-                    (Turn::Up | Turn::Down, _) => {
-                        transfer = None;
-                        self.tracked.wait_for_peer();
-                    }
-                },
-                () = until(remaining) => {
+                Woken::Done(None) => {
                     let cause = self.frozen_too_long();
                     self.input(SourceInput::Abort(&cause)).await;
+                }
+                Woken::Turn(Turn::Up, Some(conversation)) => {
+                    self.tracked.set_waiting(None);
+                    self.say_to(&conversation).await;
+                    transfer = self.transfer(&conversation);
+                }
+                Woken::Turn(Turn::Repeat, Some(conversation)) if transfer.is_none() => {
+                    self.say_to(&conversation).await;
+                }
+                Woken::Turn(Turn::Repeat, _) => {}
+                Woken::Turn(Turn::Up | Turn::Down, _) => {
+                    transfer = None;
+                    self.tracked.wait_for_peer();
                 }
             }
         }

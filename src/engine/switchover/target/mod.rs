@@ -14,6 +14,7 @@ use self::staging::Unstaged;
 use self::state::{Target, TargetTask};
 use super::task::Side;
 use super::task::retry_timer::Turn;
+use super::task::wait::Woken;
 use crate::controller::port::ControllerError;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
@@ -151,21 +152,18 @@ impl TargetTask {
         self.stage_ahead().await;
         let tracked = self.tracked.clone();
         while self.record.state == state {
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return,
-                Some(event) = self.mailbox.recv() => Target::event(self, event).await,
-                () = tracked.blob_arrived.notified() => {
+            match self.woken(tracked.blob_arrived.notified()).await {
+                Woken::Halted => return,
+                Woken::Event(event) => Target::event(self, event).await,
+                Woken::Done(()) => {
                     self.stage_ahead().await;
                     self.complete_if_all_is_here().await;
                 }
-                turn = self.line.turn() => match (turn, self.line.conversation()) {
-                    (Turn::Up | Turn::Repeat, Some(conversation)) => {
-                        self.tracked.set_waiting(None);
-                        self.say_to(&conversation).await;
-                    }
-                    _ => self.tracked.wait_for_peer(),
-                },
+                Woken::Turn(Turn::Up | Turn::Repeat, Some(conversation)) => {
+                    self.tracked.set_waiting(None);
+                    self.say_to(&conversation).await;
+                }
+                Woken::Turn(..) => self.tracked.wait_for_peer(),
             }
         }
     }

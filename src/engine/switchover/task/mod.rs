@@ -4,6 +4,8 @@
 //! for, or waits. What the commands do, and what is waited for, is the [`Side`]'s.
 
 pub mod retry_timer;
+mod run;
+pub mod wait;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,17 +15,16 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::{Head, Outcome};
 use tokio::sync::mpsc;
 
-use self::retry_timer::{Backoff, Line};
+use self::retry_timer::Line;
 use super::record;
 use crate::controller::port::{ControllerError, Errand};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
-use crate::engine::base::error::{EngineError, causes};
+use crate::engine::base::error::EngineError;
 use crate::engine::base::failpoint;
 use crate::engine::migration::event::{Event, Reply, Resolving};
 use crate::engine::migration::id::id_of;
 use crate::engine::migration::tracked::Tracked;
-use crate::engine::view::Stand;
 use crate::link::Session;
 
 /// A side of the switchover: its machine in the protocol crate, and what carries that out.
@@ -94,28 +95,6 @@ impl<S: Side> Task<S> {
         Self { core, tracked, record, mailbox, line, freed: false, side: S::default() }
     }
 
-    /// Runs until the migration is at rest.
-    pub async fn run(mut self) {
-        while !S::is_at_rest(&self.record) {
-            if self.stands_still().await {
-                continue;
-            }
-            match S::next(&self.record) {
-                Some(command) => self.carry_out(command).await,
-                None => S::wait(&mut self).await,
-            }
-        }
-        // Said once more at rest; whoever missed it asks, and is answered from the record.
-        self.say().await;
-        self.tracked.close_mailbox();
-        let (core, mid) = (self.core.clone(), S::head(&self.record).mid);
-        Core::blocking(move || core.release(mid)).await;
-        if self.tracked.view().stand == Stand::Reverted {
-            self.core.give_up(&self.tracked);
-        }
-        self.tracked.publish();
-    }
-
     /// Returns what controllers are told with every call.
     pub(super) fn errand(&self) -> Errand {
         let head = S::head(&self.record);
@@ -126,40 +105,6 @@ impl<S: Side> Task<S> {
     pub(super) fn pass(&self, effect: &str, when: &str) -> Result<(), ControllerError> {
         let conversation = self.line.conversation();
         failpoint::pass(S::NAME, effect, when, conversation.as_ref().map(|conversation| &conversation.session))
-    }
-
-    /// Carries out the one command that the record calls for, as often as it takes.
-    async fn carry_out(&mut self, command: S::Command) {
-        let mut backoff = Backoff::new();
-        while S::next(&self.record) == Some(command) {
-            match S::attempt(self, command).await {
-                Ok(Some(outcome)) => return self.outcome(outcome, "agent", None).await,
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {}", causes(&error));
-                    self.tracked.set_waiting(Some(S::trouble(command, &error)));
-                }
-            }
-            // Requests must not pile up meanwhile.
-            tokio::select! {
-                biased;
-                () = self.core.halting(), if !self.freed => return,
-                () = backoff.pause() => {}
-                Some(event) = self.mailbox.recv() => S::event(self, event).await,
-            }
-        }
-    }
-
-    /// Waits for an operator while this agent has stopped acting; reports whether it has.
-    async fn stands_still(&mut self) -> bool {
-        let why = if self.freed { None } else { self.core.halted() };
-        let Some(why) = why else { return false };
-        self.tracked.set_waiting(Some(why));
-        // What was heard before, or is asked for otherwise, is dropped with its reply.
-        if let Some(event @ Event::Resolve { .. }) = self.mailbox.recv().await {
-            S::event(self, event).await;
-        }
-        true
     }
 
     /// Gives a resolution to the machine. `reply` is told once it is durable, or why it is refused.

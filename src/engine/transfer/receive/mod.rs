@@ -372,5 +372,5 @@ impl Receiving {
 
 /// Reports whether there is somebody to take blobs in for; of one at rest only the log is to come, of a model that has.
 fn is_taken_in(tracked: &Tracked) -> bool {
-    if tracked.is_at_rest() { tracked.view().stand == Stand::Moved } else { tracked.mailbox().is_some() }
+    if tracked.is_at_rest() { tracked.stands() == Stand::Moved } else { tracked.mailbox().is_some() }
 }

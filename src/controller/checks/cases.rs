@@ -1,10 +1,8 @@
 //! Models that real imports refuse, and what is said of each before anything moves.
 
-use std::collections::BTreeSet;
-
 use modelferry_protocol::plan::{Finding, Level};
 
-use super::target::{self, Target};
+use super::target;
 use crate::config::{EmbeddedConfig, HurdleKind, RefusalConfig, RefusalLevel, Refused};
 use crate::controller::description::Description;
 use crate::controller::description::hurdle::Thing;
@@ -33,8 +31,7 @@ fn described(yaml: &str) -> Description {
 fn against(yaml: &str, config: &EmbeddedConfig, users: &[&str]) -> Vec<(String, Level, String, String)> {
     let mut facts = described(yaml).facts().unwrap();
     facts.controller_version = modelferry_protocol::snapshot::Name::cut("3.6.9");
-    let users: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
-    told(target::findings(&facts, &Target { config, users: &users, models: &[], real: None }))
+    told(target::findings(&facts, &super::tests::embedded_target(config, users, &[])))
 }
 
 fn told(findings: Vec<Finding>) -> Vec<(String, Level, String, String)> {

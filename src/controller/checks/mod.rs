@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod cases;
+mod facts;
 pub mod network;
 mod refusals;
 pub mod source;

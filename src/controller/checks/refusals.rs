@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 use serde::Deserialize;
 
-use super::target::CONFIGURATION;
+use super::facts::{CONFIGURATION, Target};
 use super::version::Version;
 use super::{finding, pass};
-use crate::config::{EmbeddedConfig, HurdleKind, RefusalConfig, RefusalLevel, Refused};
+use crate::config::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 
 /// The check of a description's sections.
 const SECTIONS: &str = "sections";
@@ -30,22 +30,18 @@ static SHIPPED: LazyLock<Vec<RefusalConfig>> = LazyLock::new(|| {
 });
 
 /// Judges the sections' versions and what is in the model by the version that the target claims.
-pub(super) fn findings(facts: &ModelFacts, config: &EmbeddedConfig) -> Vec<Finding> {
+pub(super) fn findings(facts: &ModelFacts, target: &Target) -> Vec<Finding> {
     // One that has none is told so elsewhere.
-    let Ok(version) = config.version.parse::<Version>() else { return Vec::new() };
-    let mut findings = sections(facts, config, &version);
-    findings.extend(hurdles(facts, config, &version));
+    let Ok(version) = target.version.parse::<Version>() else { return Vec::new() };
+    let mut findings = sections(facts, target, &version);
+    findings.extend(hurdles(facts, target, &version));
     findings
 }
 
 /// Returns the first row about something that holds for a version.
-fn row<'a>(
-    config: &'a EmbeddedConfig,
-    version: &Version,
-    is_it: impl Fn(&Refused) -> bool,
-) -> Option<&'a RefusalConfig> {
+fn row<'a>(target: &'a Target, version: &Version, is_it: impl Fn(&Refused) -> bool) -> Option<&'a RefusalConfig> {
     let shipped: &'a [RefusalConfig] = &SHIPPED;
-    config.refusals.iter().chain(shipped).find(|row| is_it(&row.about) && holds(row, version))
+    target.refusals.iter().chain(shipped).find(|row| is_it(&row.about) && holds(row, version))
 }
 
 fn holds(row: &RefusalConfig, version: &Version) -> bool {
@@ -67,12 +63,12 @@ fn unless(row: &str) -> String {
     format!("if it is known to take that, add {row} to refusals under [embedded] {CONFIGURATION}")
 }
 
-fn sections(facts: &ModelFacts, config: &EmbeddedConfig, version: &Version) -> Vec<Finding> {
+fn sections(facts: &ModelFacts, target: &Target, version: &Version) -> Vec<Finding> {
     let mut findings = Vec::new();
     let sections = facts.sections.iter().filter_map(|section| section.rsplit_once(':'));
     for (name, has) in sections.filter_map(|(name, has)| Some((name, has.parse::<u64>().ok()?))) {
         let is_it = |about: &Refused| matches!(about, Refused::Section { name: known, .. } if known == name);
-        let Some(row) = row(config, version, is_it) else { continue };
+        let Some(row) = row(target, version, is_it) else { continue };
         let Refused::Section { oldest, newest, .. } = row.about else { continue };
         let Some(level) = grave(row).filter(|_| !(oldest..=newest).contains(&has)) else { continue };
         let (bound, edge) = if has > newest { (newest, "up to") } else { (oldest, "from") };
@@ -91,11 +87,11 @@ fn sections(facts: &ModelFacts, config: &EmbeddedConfig, version: &Version) -> V
     findings
 }
 
-fn hurdles(facts: &ModelFacts, config: &EmbeddedConfig, version: &Version) -> Vec<Finding> {
+fn hurdles(facts: &ModelFacts, target: &Target, version: &Version) -> Vec<Finding> {
     let mut findings = Vec::new();
     for hurdle in facts.hurdles.iter() {
         let Some(kind) = HurdleKind::of(&hurdle.kind) else { continue };
-        let Some(row) = row(config, version, |about| *about == Refused::Hurdle(kind)) else { continue };
+        let Some(row) = row(target, version, |about| *about == Refused::Hurdle(kind)) else { continue };
         let Some(level) = grave(row) else { continue };
         let text = format!("Juju {version} does not import {}: {}", sentence(kind), &*hurdle.things);
         // What is known to be mended in a later version is best mended by that one.

@@ -12,6 +12,7 @@ use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
 use crate::controller::description::Description;
 use crate::controller::description::application::ProvisioningState;
 use crate::controller::description::sample::Sample;
+use crate::controller::embedded;
 
 pub(super) fn config() -> EmbeddedConfig {
     EmbeddedConfig {
@@ -41,9 +42,14 @@ fn facts(sample: &Sample) -> ModelFacts {
     ModelFacts { controller_version: Name::cut("3.6.20"), ..description.facts().unwrap() }
 }
 
-fn judged(facts: &ModelFacts, config: &EmbeddedConfig, users: &[&str], models: &[Known]) -> Vec<Finding> {
+/// Returns an embedded controller of that configuration.
+pub(super) fn embedded_target(config: &EmbeddedConfig, users: &[&str], models: &[Known]) -> Target {
     let users: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
-    target::findings(facts, &Target { config, users: &users, models, real: None })
+    embedded::facts::target(config, users, models.to_vec())
+}
+
+fn judged(facts: &ModelFacts, config: &EmbeddedConfig, users: &[&str], models: &[Known]) -> Vec<Finding> {
+    target::findings(facts, &embedded_target(config, users, models))
 }
 
 /// Judges the sample against a target that `change` has changed, and returns what does not pass.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use modelferry_protocol::plan::{Finding, ModelFacts};
 
-use super::target::Target;
+use super::facts::Target;
 use super::{fail, pass};
 
 /// The check.
@@ -14,11 +14,11 @@ fn list(users: &BTreeSet<&str>) -> String {
     users.iter().copied().collect::<Vec<_>>().join("\n  - ")
 }
 
-fn add(users: &BTreeSet<&str>, target: &Target<'_>) -> String {
+fn add(users: &BTreeSet<&str>, target: &Target) -> String {
     users.iter().map(|user| add_one(user, target)).collect::<Vec<_>>().join(" && ")
 }
 
-fn add_one(user: &str, target: &Target<'_>) -> String {
+fn add_one(user: &str, target: &Target) -> String {
     target.fix(
         |name| format!("juju add-user --controller {name} {user}"),
         || format!("modelferry embedded user add {user}"),
@@ -36,8 +36,8 @@ const EVERYBODY: &str = "everyone@external";
 
 /// Compares the users of the model's offers alone with the controller's: an import grants them what they had, and fails
 /// where there is no such user.
-pub(super) fn offer_finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
-    let same_identity = *facts.identity_url == *target.config.identity_url;
+pub(super) fn offer_finding(facts: &ModelFacts, target: &Target) -> Finding {
+    let same_identity = *facts.identity_url == *target.identity_url;
     let is_missing = |user: &str| match user.strip_suffix("@local").unwrap_or(user) {
         EVERYBODY => false,
         user if user.contains('@') => !same_identity,
@@ -64,11 +64,11 @@ pub(super) fn offer_finding(facts: &ModelFacts, target: &Target<'_>) -> Finding 
 }
 
 /// Compares the model's users with the controller's. The texts are Juju's, to the byte.
-pub(super) fn finding(facts: &ModelFacts, target: &Target<'_>) -> Finding {
+pub(super) fn finding(facts: &ModelFacts, target: &Target) -> Finding {
     let names = facts.users.iter().map(|user| user.strip_suffix("@local").unwrap_or(user));
     let (external, local): (BTreeSet<&str>, BTreeSet<&str>) = names.partition(|user| user.contains('@'));
     let missing: BTreeSet<&str> = local.iter().copied().filter(|user| !target.users.contains(*user)).collect();
-    if !external.is_empty() && *facts.identity_url != *target.config.identity_url {
+    if !external.is_empty() && *facts.identity_url != *target.identity_url {
         let begin = "cannot initiate migration as external users have been granted access to the model\n\
             and the two controllers have different identity provider configurations. To resolve\n\
             this issue you";

@@ -10,6 +10,7 @@ use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
 use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name, Reply};
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use super::facts;
 use super::import::{check_name, key};
 use super::intake::check_calls;
 use super::inventory::held;
@@ -175,11 +176,11 @@ impl Inner {
     pub(super) fn judged<T>(
         &self,
         mid: Option<MigrationId>,
-        judge: impl FnOnce(&Target<'_>) -> T,
+        judge: impl FnOnce(&Target) -> T,
     ) -> Result<T, ControllerError> {
         let users = self.database.users::<UserRecord>()?.into_iter().map(|(name, _)| name).collect();
         let models: Vec<Known> = self.database.models()?.iter().map(|model| known(model, mid)).collect();
-        Ok(judge(&Target { config: &self.config, users: &users, models: &models, real: None }))
+        Ok(judge(&facts::target(&self.config, users, models)))
     }
 
     /// Holds an import to the rules that prechecks tell of, for a source that has not asked or was told long ago.

@@ -14,6 +14,7 @@ mod database;
 mod departure;
 mod entries;
 mod export;
+pub(in crate::controller) mod facts;
 mod held;
 mod identity;
 mod import;

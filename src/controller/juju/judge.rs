@@ -1,6 +1,6 @@
 //! The checks before a model comes to a real controller: ours with what the controller tells, and the controller's own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -14,9 +14,8 @@ use super::card::CLOUD;
 use super::connection::{CallError, Live};
 use super::summary::{controllers_own, owner, summaries, text};
 use super::{Inner, MIGRATION_TARGET, imported};
-use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
 use crate::controller::checks::finding;
-use crate::controller::checks::target::{self, Known, Standing, Target};
+use crate::controller::checks::target::{self, Credential, Kind, Known, Standing, StoragePool, Target};
 use crate::controller::port::ControllerError;
 use crate::juju::params::tag;
 use crate::juju::rpc::FacadeVersions;
@@ -24,27 +23,12 @@ use crate::juju::rpc::FacadeVersions;
 /// The check that the agent itself may do what a migration needs.
 const RIGHTS: &str = "controller-access";
 
-/// What a controller tells, as far as the checks look at it.
-struct Told {
-    /// As the embedded controller would be configured to be like it.
-    config: EmbeddedConfig,
-    users: BTreeSet<String>,
-    models: Vec<Known>,
-}
-
 impl Inner {
     /// Judges a model that wants to come. Changes nothing.
     pub(super) async fn judge(self: &Arc<Self>, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
         let live = self.connector.live().await?;
         let mut findings = vec![self.rights(&live).await];
-        let told = self.told(&live, facts).await?;
-        let target = Target {
-            config: &told.config,
-            users: &told.users,
-            models: &told.models,
-            real: Some(self.connector.name()),
-        };
-        findings.extend(target::findings(facts, &target));
+        findings.extend(target::findings(facts, &self.target(&live, facts).await?));
         Ok(findings)
     }
 
@@ -73,7 +57,7 @@ impl Inner {
     }
 
     /// Asks the controller for what the checks look at.
-    async fn told(self: &Arc<Self>, live: &Live, facts: &ModelFacts) -> Result<Told, ControllerError> {
+    async fn target(self: &Arc<Self>, live: &Live, facts: &ModelFacts) -> Result<Target, ControllerError> {
         let card = self.card.lock().clone();
         let users =
             live.call("UserManager", &[3], "UserInfo", json!({ "entities": null, "include-disabled": true })).await?;
@@ -84,26 +68,24 @@ impl Inner {
         let pools = facts.storage_pools.iter().map(|pool| pool.rsplit_once(':').unwrap_or((pool, pool)));
         // An import makes a model's pools from its description.
         let storage_pools = pools
-            .map(|(name, provider)| StoragePoolConfig { name: name.to_owned(), provider: provider.to_owned() })
+            .map(|(name, provider)| StoragePool { name: name.to_owned(), provider: provider.to_owned() })
             .collect();
-        let config = EmbeddedConfig {
+        Ok(Target {
+            kind: Kind::Juju,
             name: self.connector.name().to_owned(),
-            cloud,
-            region,
-            cloud_type,
             version: live.result.server_version.clone(),
-            addresses: Vec::new(),
+            cloud,
+            cloud_type,
+            region,
             identity_url: text(&identity["result"]),
-            accept_live_models: true,
-            spaces: Vec::new(),
-            storage_pools,
-            secret_backends: self.secret_backends(live, facts).await?,
+            users: users.collect(),
+            models: self.models_known(live, facts.mid).await?,
             credentials: credentials(live, facts).await?,
-            api: None,
+            secret_backends: self.secret_backends(live, facts).await?,
+            storage_pools,
+            takes_live_models: true,
             refusals: self.refusals.clone(),
-        };
-        let models = self.models_known(live, facts.mid).await?;
-        Ok(Told { config, users: users.collect(), models })
+        })
     }
 
     /// Lists the ids of secret back-ends, where the model needs one.
@@ -213,7 +195,7 @@ fn like(clouds: &Value, facts: &ModelFacts, own: &str, own_type: &str) -> (Strin
 }
 
 /// Returns the model's credential, if the controller knows it.
-async fn credentials(live: &Live, facts: &ModelFacts) -> Result<Vec<CredentialConfig>, CallError> {
+async fn credentials(live: &Live, facts: &ModelFacts) -> Result<Vec<Credential>, CallError> {
     let mut parts = facts.credential.splitn(3, '/');
     let (Some(owner), Some(cloud), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
         return Ok(Vec::new());
@@ -229,5 +211,5 @@ async fn credentials(live: &Live, facts: &ModelFacts) -> Result<Vec<CredentialCo
         return Ok(Vec::new());
     }
     let revoked = answer["results"][0]["result"]["revoked"] == true;
-    Ok(vec![CredentialConfig { name: name.to_owned(), owner: owner.to_owned(), valid: true, revoked }])
+    Ok(vec![Credential { name: name.to_owned(), owner: owner.to_owned(), valid: true, revoked }])
 }

@@ -1,7 +1,7 @@
 //! Explains the state of a model whose migration failed, or has it frozen, and what the operator can do.
 
 use super::output::ago;
-use super::plain;
+use super::output::plain;
 
 /// What is true while a model is frozen.
 pub(super) const FROZEN: &str =

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{plain, stuck};
+use super::output::plain;
+use super::stuck;
 use crate::agent::control::fd_passing::hand;
 use crate::agent::control::{Failure, FailureKind, RESPONSE_BYTES_MAX, Request, Response, SILENCE_MAX, too_long};
 use crate::controller::files::Files;

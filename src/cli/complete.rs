@@ -38,7 +38,7 @@ pub(super) fn script(shell: &str) -> Vec<u8> {
 }
 
 /// Answers a shell that asks what may come next; nothing if this process was not asked that.
-pub(super) fn answer(environment: &Environment) -> Option<ExitCode> {
+pub(super) fn answer(environment: &Environment, command: Command) -> Option<ExitCode> {
     let shell = environment.complete.as_deref()?;
     let Some(shell) = SHELLS.completer(shell) else {
         eprintln!("{COMPLETE}: no shell is called {shell:?}");
@@ -46,7 +46,7 @@ pub(super) fn answer(environment: &Environment) -> Option<ExitCode> {
     };
     let asked: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
     let names = Arc::new(Names::new(shell, &asked, environment.clone()));
-    let mut command = with_names(super::command(), "", &names);
+    let mut command = with_names(command, "", &names);
     let mut told = Vec::new();
     // What cannot be completed is not: a word of complaint would land in the middle of the line.
     let current_dir = std::env::current_dir().ok();

@@ -70,7 +70,7 @@ fn table(controllers: &[ControllerView], color: bool) -> String {
     for controller in controllers {
         let name = controller.peer.clone().unwrap_or_else(|| format!("{}*", controller.name));
         let models = controller.model_count.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        let cloud = super::cloud_region(&controller.cloud, &controller.region);
+        let cloud = super::cloud::cloud_region(&controller.cloud, &controller.region);
         let access = if controller.peer.is_none() { "superuser" } else { "-" };
         let cells = [&name, "-", "-", access, &cloud, &models, "-", "-", &controller.version];
         table.row(cells);

@@ -5,7 +5,8 @@ use jiff::Zoned;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::{Context, client, follow, moment, plain};
+use super::output::plain;
+use super::{Context, client, follow, moment};
 use crate::agent::control::{Failure, FailureKind, Order, Request, Response};
 
 const HELP: Help = Help {

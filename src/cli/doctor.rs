@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::help::Help;
+use super::output::plain;
 use super::output::{Format, Table};
-use super::{Context, client, plain};
+use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::FindingView;
 

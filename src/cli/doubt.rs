@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::output::plain;
 use super::output::span;
-use super::plain;
 use crate::engine::view::{Direction, MigrationView};
 
 /// Tells how things stand.

@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::help::Help;
+use super::output::plain;
 use super::output::{Format, utc};
-use super::{Context, client, plain};
+use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::EventView;
 

@@ -4,7 +4,8 @@ use clap::Subcommand;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::{Context, client, plain};
+use super::output::plain;
+use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
 
 const HELP: Help = Help { examples: &["modelferry identity show"], exits: exit::ASKING, juju: None };

@@ -31,8 +31,8 @@ pub struct ManArgs {
 }
 
 impl ManArgs {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
-        let mut command = super::command().disable_help_subcommand(true);
+    pub(super) fn run(self, command: Command) -> Result<Exit, Failure> {
+        let mut command = command.disable_help_subcommand(true);
         command.build();
         let (commands, files) = (self.dir.join("man1"), self.dir.join("man5"));
         let written = self.dir.metadata().and_then(|_| {
@@ -137,7 +137,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("man1")).unwrap();
         std::fs::write(&elsewhere, "precious").unwrap();
         std::os::unix::fs::symlink(&elsewhere, &page).unwrap();
-        let refused = ManArgs { dir: dir.path().to_owned() }.run().unwrap_err();
+        let refused = ManArgs { dir: dir.path().to_owned() }.run(crate::cli::command()).unwrap_err();
         assert!(refused.message.contains("modelferry-abort.1 is there and is no regular file"), "{refused:?}");
         assert_eq!(std::fs::read(&elsewhere).unwrap(), b"precious");
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn every_page_has_its_sections_by_their_usual_names_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        ManArgs { dir: dir.path().to_owned() }.run().unwrap();
+        ManArgs { dir: dir.path().to_owned() }.run(crate::cli::command()).unwrap();
         let pages: Vec<PathBuf> =
             std::fs::read_dir(dir.path().join("man1")).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(pages.len() > 40, "{pages:?}");
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn the_configuration_has_a_page_with_every_key() {
         let dir = tempfile::tempdir().unwrap();
-        ManArgs { dir: dir.path().to_owned() }.run().unwrap();
+        ManArgs { dir: dir.path().to_owned() }.run(crate::cli::command()).unwrap();
         let page = std::fs::read_to_string(dir.path().join("man5/modelferry.toml.5")).unwrap();
         for table in &reference::TABLES {
             for key in table.keys {

@@ -8,7 +8,8 @@ use jiff::Zoned;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::{Context, backup, begin, models_named, moment, plain, precheck};
+use super::output::plain;
+use super::{Context, backup, begin, models_named, moment, precheck};
 use crate::agent::control::{Failure, FailureKind, Request, Schedule};
 use crate::config::{Rate, parse_duration};
 use crate::engine::orders::local;

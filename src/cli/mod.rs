@@ -10,8 +10,10 @@ mod backup;
 mod begin;
 mod checklist;
 mod client;
+mod cloud;
 mod complete;
 mod completion;
+mod context;
 mod controllers;
 mod cutover;
 pub mod demo;
@@ -58,19 +60,17 @@ mod verify;
 mod wait;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::config::{Config, Environment};
-use crate::controller::files::Files;
-use client::Client;
+pub use context::Context;
+
+use crate::agent::control::Failure;
+use crate::config::Environment;
+use context::Globals;
 use exit::Exit;
 use help::Help;
-use output::{Format, Sink, plain};
 
 const HELP: Help = Help {
     examples: &[
@@ -97,26 +97,6 @@ struct Cli {
     globals: Globals,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
-struct Globals {
-    /// The agent's control socket.
-    #[arg(long, global = true, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// The agent's configuration.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// How results are printed; with `json`, failures and mistakes in the command line are JSON as well.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
-    /// Print in colour, whatever the terminal.
-    #[arg(long, global = true, overrides_with = "no_color")]
-    color: bool,
-    /// Print without colour; so do the environment variable NO_COLOR, and TERM=dumb.
-    #[arg(long, global = true)]
-    no_color: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -164,122 +144,6 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// What every command may need.
-#[derive(Debug)]
-pub struct Context {
-    format: Format,
-    /// Whether standard error may be coloured.
-    color: bool,
-    /// Whether tables may be coloured.
-    paint: bool,
-    /// The configuration file named on the command line.
-    config: Option<PathBuf>,
-    socket: Option<PathBuf>,
-    pub(crate) environment: Environment,
-    sink: Sink,
-}
-
-impl Context {
-    fn new(globals: Globals, environment: Environment) -> Self {
-        let Globals { socket, config, format, color, no_color } = globals;
-        let may = |terminal: bool| color || !no_color && !environment.is_plain() && terminal;
-        let (color, paint) = (may(std::io::stderr().is_terminal()), may(std::io::stdout().is_terminal()));
-        Self { format, color, paint, config, socket, environment, sink: Sink::default() }
-    }
-
-    /// Prints to standard output.
-    ///
-    /// Returns whether it makes sense to print more: nobody reads what follows otherwise.
-    pub(crate) fn put(&self, text: &str) -> bool {
-        self.sink.out(text)
-    }
-
-    /// Connects to the agent that the command line means.
-    fn connect(&self) -> Result<Client, Failure> {
-        let sockets = match (&self.socket, &self.config) {
-            (Some(socket), _) => vec![socket.clone()],
-            (None, Some(file)) => {
-                let config = Config::load(Some(file), &self.environment)
-                    .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
-                vec![config.socket]
-            }
-            (None, None) => self.environment.sockets(),
-        };
-        Ok(Client::connect(&sockets)?.telling(self.format == Format::Tabular))
-    }
-
-    /// Asks the agent and returns the response that ends it.
-    fn ask(&self, request: &Request) -> Result<Response, Failure> {
-        self.connect()?.ask(request)
-    }
-
-    /// Likewise, and hands the agent the files that it asks for.
-    fn ask_handing(&self, request: &Request, files: &mut dyn Files) -> Result<Response, Failure> {
-        self.connect()?.ask_handing(request, files)
-    }
-
-    /// Prints a result.
-    pub(crate) fn print(&self, value: &impl serde::Serialize, tabular: impl FnOnce() -> String) {
-        self.put(&self.format.render(value, tabular));
-    }
-
-    /// Prints a remark that is no result, where people read.
-    fn remark(&self, text: &str) {
-        if self.format == Format::Tabular {
-            self.sink.err(text);
-        }
-    }
-
-    /// Reports whether whatever else is to be asked would wait as long for the same failure, and says that it is not asked.
-    fn gives_up(&self, failure: &Failure) -> bool {
-        let is_away = failure.kind == FailureKind::Unreachable;
-        if is_away {
-            self.remark("nothing more is asked for");
-        }
-        is_away
-    }
-
-    /// Prints a failure, and tells how the command ends.
-    fn fail(&self, failure: &Failure) -> Exit {
-        if self.format == Format::Json {
-            self.put(&mistake::json(failure));
-        } else {
-            self.complain(failure);
-        }
-        Exit::of(failure)
-    }
-
-    /// Prints a failure for people.
-    fn complain(&self, failure: &Failure) {
-        let message = match &failure.redirect {
-            Some(redirect) => redirect::text(redirect),
-            None => failure.message.lines().map(plain).collect::<Vec<_>>().join("\n"),
-        };
-        let (red, reset) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        self.sink.err(&format!("{red}ERROR{reset} {message}"));
-        for line in [&failure.state, &failure.hint].into_iter().flat_map(|text| text.lines()) {
-            self.sink.err(&plain(line));
-        }
-    }
-
-    /// Ends the command, and says so if something that it printed is lost.
-    fn finish(&self, exit: Exit) -> Exit {
-        let Some(unwritten) = self.sink.unwritten() else { return exit };
-        let mut failure = Failure::new(FailureKind::Refused, unwritten.message())
-            .hint("make room, or send the output elsewhere, and type it again: a proof is printed again as well");
-        if exit == Exit::Done {
-            failure = failure.state("what was asked for is done; what was printed of it is not whole");
-        }
-        self.complain(&failure);
-        exit.graver(Exit::Refused)
-    }
-}
-
-/// Returns a cloud and its region as Juju's tables have them.
-fn cloud_region(cloud: &str, region: &str) -> String {
-    if region.is_empty() { cloud.to_owned() } else { format!("{cloud}/{region}") }
-}
-
 /// Returns the whole command line: every command, with its options and its help.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -288,7 +152,7 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process. `play` plays the demo, which stands above this floor.
 pub fn main(play: demo::Play) -> ExitCode {
     let environment = Environment::from_process();
-    if let Some(code) = complete::answer(&environment) {
+    if let Some(code) = complete::answer(&environment, command()) {
         return code;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -339,7 +203,7 @@ fn run(command: Command, context: &Context, play: demo::Play) -> Result<Exit, Fa
         Command::Embedded(command) => command.run(context),
         Command::Demo(args) => play(args, context),
         Command::Completion(args) => args.run(context),
-        Command::Man(args) => args.run(),
+        Command::Man(args) => args.run(self::command()),
     }
 }
 

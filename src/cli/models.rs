@@ -6,8 +6,9 @@ use serde_json::json;
 use super::exit::{self, Exit};
 use super::from::From;
 use super::help::Help;
+use super::output::plain;
 use super::output::{Paint, Table, ago_rfc3339};
-use super::{Context, client, plain};
+use super::{Context, client};
 use crate::agent::control::{Failure, Request, Response};
 use crate::clock::now_ms;
 use crate::controller::embedded::view::ModelRow;
@@ -89,7 +90,7 @@ pub(super) fn table(controller: &str, models: &[ModelRow], now_ms: u64, color: b
     for model in models {
         let name = if model.owner == OWN_USER { model.name.clone() } else { format!("{}/{}", model.owner, model.name) };
         let units = if model.units == 0 { "-".to_owned() } else { model.units.to_string() };
-        let cloud = super::cloud_region(&model.cloud, &model.region);
+        let cloud = super::cloud::cloud_region(&model.cloud, &model.region);
         let machines = model.machines.to_string();
         let seen = last_connection(model, now_ms);
         table.row([&name, &cloud, &model.cloud_type, &model.status, &machines, &units, &model.access, &seen]);

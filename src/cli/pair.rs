@@ -5,7 +5,8 @@ use modelferry_protocol::limits::PORT_DEFAULT;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::{Context, client, plain};
+use super::output::plain;
+use super::{Context, client};
 use crate::agent::control::view::OfferView;
 use crate::agent::control::{Failure, Request, Response};
 

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::{Context, client, plain};
+use super::output::plain;
+use super::{Context, client};
 use crate::agent::control::{Failure, Order, Request, Response};
 
 const HELP: Help = Help { examples: &["modelferry pause shop-eu"], exits: exit::DECIDING, juju: None };

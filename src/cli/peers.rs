@@ -51,7 +51,7 @@ pub(super) fn table(peers: &[PeerView]) -> Table {
         table.row([
             peer.name.clone(),
             of(controller.map(|c| c.name.clone())),
-            of(controller.map(|c| super::cloud_region(&c.cloud, &c.region))),
+            of(controller.map(|c| super::cloud::cloud_region(&c.cloud, &c.region))),
             of(controller.map(|c| c.version.clone())),
             of(Some(peer.address.clone())),
             link,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::output::plain;
 use super::output::{Table, ago, byte_count, span};
-use super::plain;
 use crate::controller::checks::network::{NetworkTable, There};
 use crate::engine::view::{PlanView, TotalsView};
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::Format;
-use super::{Context, client, models_named, plain, plan_text};
+use super::output::plain;
+use super::{Context, client, models_named, plan_text};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::{PlanView, TotalsView};
 

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::exit::{self, Ending, Exit};
 use super::help::Help;
-use super::{Context, begin, models_named, plain};
+use super::output::plain;
+use super::{Context, begin, models_named};
 use crate::agent::control::{Failure, Request};
 use crate::config::Rate;
 

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::exit::{self, Ending, Exit};
 use super::help::Help;
-use super::{Context, client, follow, plain};
+use super::output::plain;
+use super::{Context, client, follow};
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::Stand;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::plain;
+use super::output::plain;
 use crate::agent::control::view::RedirectView;
 
 /// Returns the text, to be printed after `ERROR `.

@@ -9,7 +9,8 @@ use modelferry_protocol::limits::PROOF_MAIL_BYTES_MAX;
 
 use super::exit::{self, Exit};
 use super::help::Help;
-use super::{Context, client, plain};
+use super::output::plain;
+use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, How, Request, Response};
 use crate::config::words;
 use crate::engine::view::{Direction, MigrationView, Stand};

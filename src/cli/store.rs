@@ -7,8 +7,9 @@ use clap::Subcommand;
 
 use super::exit::{self, Exit};
 use super::help::Help;
+use super::output::plain;
 use super::output::{Table, ago, byte_count, date};
-use super::{Context, client, plain};
+use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::clock::now_ms;
 use crate::config::parse_age;

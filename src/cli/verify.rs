@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::exit::{self, Exit};
 use super::help::Help;
+use super::output::plain;
 use super::output::{Table, byte_count};
-use super::{Context, client, plain};
+use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::VerifyView;
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::medium::{Medium, MediumFile, Open};
 use super::real::{Real, open_file};
-use super::{Medium, MediumFile, Open};
 use parking_lot::Mutex;
 
 /// The faults to inject. All counts start when the plan is set.

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
-use super::{Medium, MediumFile, Open};
+use super::medium::{Medium, MediumFile, Open};
 
 /// The real file system.
 pub struct Real;

@@ -17,8 +17,10 @@ use modelferry_protocol::ledger::Ledger;
 use modelferry_protocol::record::Entry;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::format::{BadRecords, HEADER_BYTES, Header, Replayed, Slot, State, replay};
-use super::{EXTENDED_BYTES, Journal, JournalError};
+use super::error::JournalError;
+use super::files::{cannot, preallocate, refuse};
+use super::format::{HEADER_BYTES, Header, Replayed, Slot, State, replay};
+use super::log::{EXTENDED_BYTES, Journal};
 use crate::disk::{DirLock, Disk, DiskFile, Open};
 
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
@@ -44,6 +46,15 @@ pub struct UnreplayedJournal {
     /// The other file, if it may replace the active one should that turn out damaged.
     fallback: Option<(usize, Header)>,
     created: bool,
+}
+
+impl Journal {
+    /// Opens the journal in `dir` and replays it. Creates a new one if there is none.
+    ///
+    /// Errors: see [`UnreplayedJournal`]. After any error the agent must neither thaw nor commit.
+    pub fn open(dir: &std::path::Path, disk: Disk) -> Result<(Self, Opened), JournalError> {
+        UnreplayedJournal::open(dir, disk)?.replay()
+    }
 }
 
 impl UnreplayedJournal {
@@ -157,32 +168,6 @@ pub fn read_records(file: &DiskFile) -> Result<Vec<u8>, JournalError> {
         io::Result::Ok(content)
     };
     read().map_err(|source| cannot("read", file.path(), source))
-}
-
-/// Extends a file to `bytes` and reserves the disk space.
-pub fn preallocate(disk: &Disk, file: &DiskFile, bytes: u64) -> Result<(), JournalError> {
-    let full = |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    match file.preallocate(bytes) {
-        Err(error) if full(&error) => {
-            let needed = bytes.saturating_sub(file.size().unwrap_or(0));
-            Err(JournalError::ReserveLow { needed, free: disk.free_bytes(file.path()).unwrap_or(0) })
-        }
-        other => other.map_err(|source| cannot("extend", file.path(), source)),
-    }
-}
-
-/// Converts a replay failure into an error that names the file.
-pub fn refuse(path: &Path, bad: BadRecords) -> JournalError {
-    match bad {
-        BadRecords::Unreadable { sequence, source } => JournalError::Unreadable { sequence, source },
-        BadRecords::Damaged { offset, sequence, reason } => {
-            JournalError::Corrupt { path: path.to_owned(), offset: HEADER_BYTES + offset as u64, sequence, reason }
-        }
-    }
-}
-
-fn cannot(doing: &'static str, path: &Path, source: io::Error) -> JournalError {
-    JournalError::Io { doing, path: path.to_owned(), source }
 }
 
 /// Writes and syncs a header.

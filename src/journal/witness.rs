@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::JournalError;
+use super::error::JournalError;
 use crate::config::words;
 use crate::disk::Disk;
 

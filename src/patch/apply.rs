@@ -5,10 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use zstd::zstd_safe::DCtx;
 
+use super::bytes::Bytes;
 use super::deflate::{BUFFER_BYTES, Levels};
+use super::error::PatchError;
 use super::format::{Head, MAGIC, Step, StepReader};
 use super::window::Window;
-use super::{Bytes, PatchError, Work};
+use super::work::Work;
 
 /// Produces the new blob while it is read. Does not know the blob's hash: the reader must check it.
 pub struct Applying<'a, B: Bytes + ?Sized, P: Read> {

@@ -2,8 +2,10 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+use super::bytes::Bytes;
+use super::error::PatchError;
 use super::format::LEVELS;
-use super::{Bytes, PatchError, Work};
+use super::work::Work;
 
 /// Buffer for reading, inflating and deflating.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;

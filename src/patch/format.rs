@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use super::{PIECE_BYTES_MAX, PatchError, STEPS_BYTES_MAX, WINDOW_BYTES_MAX};
+use super::error::PatchError;
+use super::limits::{PIECE_BYTES_MAX, STEPS_BYTES_MAX, WINDOW_BYTES_MAX};
 
 /// The first bytes of every patch. The last one is the version.
 pub const MAGIC: [u8; 8] = *b"mfpatch\x01";

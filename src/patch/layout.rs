@@ -5,7 +5,8 @@ use std::io;
 
 use rawzip::{CompressionMethod, Error, ReaderAt, ZipLocator};
 
-use super::{Bytes, PatchError};
+use super::bytes::Bytes;
+use super::error::PatchError;
 
 /// Maximum number of members to open, whose parts take about 20 MiB. A larger archive stays one raw part.
 const MEMBERS_MAX: usize = 128 << 10;

@@ -5,12 +5,15 @@ use std::sync::atomic::AtomicBool;
 
 use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
 
+use super::bytes::Bytes;
 use super::deflate::{BUFFER_BYTES, Inflating, Levels};
+use super::error::PatchError;
 use super::format::{Head, MAGIC, Step, StepWriter};
 use super::layout::{Kind, Part, PartIndex, parts};
+use super::limits::{PIECE_BYTES_MAX, STEPS_BYTES_MAX, WINDOW_BYTES_MAX};
 use super::map::{Marks, Roller};
 use super::window::Window;
-use super::{Bytes, PIECE_BYTES_MAX, PatchError, STEPS_BYTES_MAX, WINDOW_BYTES_MAX, Work};
+use super::work::Work;
 
 /// An old part of at most this many opened bytes goes into the window whole.
 const WHOLE_BYTES_MAX: u64 = 4 << 20;

@@ -1,7 +1,8 @@
 //! Estimates what two blobs have in common from their directories alone, before anything is opened.
 
+use super::bytes::Bytes;
+use super::error::PatchError;
 use super::layout::{Kind, Part, PartIndex, parts};
-use super::{Bytes, PatchError};
 
 /// The estimated work of a patch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Tests that a patch and its base reproduce the blob exactly, for any two blobs, and that invalid patches are refused.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::atomic::AtomicBool;
 
 use flate2::Compression;

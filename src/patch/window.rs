@@ -1,9 +1,11 @@
 //! The window: the part of the opened base that a piece is compressed against. Steps move it in the same way on both
 //! sides.
 
+use super::bytes::Bytes;
 use super::deflate::{BUFFER_BYTES, Inflating};
+use super::error::PatchError;
 use super::format::{Step, fits_window};
-use super::{Bytes, PatchError, Work};
+use super::work::Work;
 
 /// Dropped bytes that may stay in memory.
 const DROPPED_BYTES_MAX: usize = 2 << 20;

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Response;
 use super::view::RedirectView;
 
 /// Why something was not done, in three parts: what happened, how things stand, what to type next.
@@ -101,11 +100,5 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
-    }
-}
-
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
     }
 }

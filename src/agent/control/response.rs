@@ -115,3 +115,9 @@ pub enum Response {
     /// Of [`super::Request::EmbeddedExport`].
     Exported(Exported),
 }
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}

@@ -12,7 +12,7 @@ use super::kind::Kind;
 use crate::agent::control::view::ControllerView;
 use crate::agent::control::{Request, Response};
 use crate::cli::client::Client;
-use crate::cli::plain;
+use crate::cli::output::plain;
 use crate::config::{Config, Environment};
 use crate::controller::embedded::view::ModelRow;
 
@@ -137,7 +137,7 @@ fn candidate(name: String, told: String) -> CompletionCandidate {
 }
 
 fn controller(view: ControllerView) -> CompletionCandidate {
-    let told = super::super::cloud_region(&view.cloud, &view.region);
+    let told = crate::cli::cloud::cloud_region(&view.cloud, &view.region);
     candidate(called(&view), told)
 }
 

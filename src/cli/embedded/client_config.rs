@@ -13,7 +13,8 @@ use crate::agent::control::view::ControllerView;
 use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
-use crate::cli::{Context, client, plain};
+use crate::cli::output::plain;
+use crate::cli::{Context, client};
 use crate::config::words;
 use crate::controller::embedded::view::{Access, ModelRow, ModelState};
 

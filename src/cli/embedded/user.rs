@@ -10,7 +10,8 @@ use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use crate::cli::output::Table;
-use crate::cli::{Context, client, plain};
+use crate::cli::output::plain;
+use crate::cli::{Context, client};
 use crate::config::words;
 
 /// Bytes of a password file that are read: more than a password may have.

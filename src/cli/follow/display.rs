@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::Context;
+use crate::cli::output::plain;
 use crate::cli::output::{Format, byte_count, clock, span};
-use crate::cli::{Context, plain};
 use crate::clock::now_ms;
 use crate::engine::view::MigrationView;
 

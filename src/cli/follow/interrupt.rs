@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::exit::Exit;
-use crate::cli::plain;
+use crate::cli::output::plain;
 
 /// From now on, lets Ctrl-C clear the bar, say that these go on, and end the command.
 ///

@@ -9,8 +9,9 @@ use display::Display;
 
 use super::client::{self, Client, deadline};
 use super::exit::Exit;
+use super::output::plain;
 use super::output::{Format, byte_count, span, utc};
-use super::{Context, checklist, doubt, plain};
+use super::{Context, checklist, doubt};
 use crate::agent::control::view::{ChecklistView, is_in_doubt};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::clock::now_ms;

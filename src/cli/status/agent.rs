@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::cut;
+use super::cut::cut;
 use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
 use crate::cli::aftermath::{FROZEN, Failed};
+use crate::cli::cloud::cloud_region;
 use crate::cli::exit::Exit;
+use crate::cli::output::plain;
 use crate::cli::output::{Paint, Table, byte_count, clock, painted, span};
-use crate::cli::{cloud_region, doubt, peers, plain};
+use crate::cli::{doubt, peers};
 use crate::engine::retention::StockView;
 use crate::engine::view::MigrationView;
 

@@ -1,6 +1,6 @@
 //! Applications and their units, in Juju's tables.
 
-use super::cut;
+use super::cut::cut;
 use crate::cli::output::{Paint, Table};
 use crate::controller::status::ModelStatus;
 use crate::controller::status::application::{ApplicationStatus, UnitStatus};

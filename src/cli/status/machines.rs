@@ -1,6 +1,6 @@
 //! Machines and containers, in Juju's table.
 
-use super::cut;
+use super::cut::cut;
 use crate::cli::output::{Paint, Table};
 use crate::controller::status::machine::MachineStatus;
 use crate::controller::status::named::Named;

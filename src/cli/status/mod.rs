@@ -2,6 +2,7 @@
 
 mod agent;
 mod applications;
+mod cut;
 #[cfg(test)]
 mod golden;
 mod machines;
@@ -28,9 +29,6 @@ use crate::config::parse_duration;
 use model::Sections;
 
 pub(super) use model::{failed, has_owner, message, reason, sla};
-
-/// Characters of a note, or of a message in a table, at most: as in Juju.
-const MESSAGE_CHARS_MAX: usize = 120;
 
 const HELP: Help = Help {
     examples: &[
@@ -139,12 +137,4 @@ fn agent_status(context: &Context) -> Result<Box<StatusView>, Failure> {
         Response::Status(status) => Ok(status),
         _ => Err(client::unexpected()),
     }
-}
-
-/// Cuts a note or a message as Juju does.
-fn cut(text: &str) -> String {
-    if text.chars().count() <= MESSAGE_CHARS_MAX {
-        return text.to_owned();
-    }
-    text.chars().take(MESSAGE_CHARS_MAX - 3).chain("...".chars()).collect()
 }

@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::{applications, cut, machines, related, storage};
+use super::cut::cut;
+use super::{applications, machines, related, storage};
 use crate::agent::control::view::{ModelStatusView, ModelView};
 use crate::cli::aftermath::{FROZEN, Failed};
+use crate::cli::cloud::cloud_region;
+use crate::cli::output::plain;
 use crate::cli::output::{Table, clock, date};
-use crate::cli::{cloud_region, plain};
 
 /// Which tables are shown that Juju shows only on demand.
 #[derive(Debug, Clone, Copy, Default)]

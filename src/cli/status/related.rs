@@ -38,7 +38,7 @@ pub(super) fn relations(inside: &ModelStatus) -> Table {
         let status = match (relation.status.as_str(), relation.message.as_str()) {
             ("joined", _) => String::new(),
             (status, "") => status.to_owned(),
-            (status, message) => format!("{status}  {}", super::cut(message)),
+            (status, message) => format!("{status}  {}", super::cut::cut(message)),
         };
         table.row([&relation.provider, &relation.requirer, &relation.interface, &relation.kind, &status]);
     }

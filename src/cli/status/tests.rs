@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::cut::cut;
 use super::model::{Sections, text, tree};
 use super::*;
 use crate::agent::control::view::{

@@ -120,7 +120,7 @@ impl Controller for Ferry {
         if self.in_flight + self.packet < window {
             return window;
         }
-        let silent = super::now().saturating_duration_since(self.heard);
+        let silent = super::clock::now().saturating_duration_since(self.heard);
         if silent <= 2 * SIGN_OF_LIFE {
             return window;
         }

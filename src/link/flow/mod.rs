@@ -8,6 +8,7 @@
 
 mod bucket;
 mod caps;
+mod clock;
 mod controller;
 mod filter;
 mod flights;
@@ -27,8 +28,3 @@ pub(super) use memory::Memory;
 pub(super) use model::ACK_PACKETS;
 pub(super) use pace::{PacedSocket, PendingSchedule};
 pub(super) use send_schedule::SendSchedule;
-
-/// Returns the time of the clock that drives QUIC, tokio's. Tests can simulate it, unlike the system's.
-fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
-}

@@ -106,7 +106,7 @@ impl UdpPoller for PacedPoller {
     fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while let Some(release) = this.schedule.as_ref().map(|schedule| schedule.release()) {
-            if release <= super::now() + SLACK {
+            if release <= super::clock::now() + SLACK {
                 break;
             }
             let at = tokio::time::Instant::from_std(release);

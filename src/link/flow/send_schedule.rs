@@ -21,11 +21,11 @@ pub(in crate::link) struct SharedBucket(Arc<Mutex<Bucket>>);
 
 impl SharedBucket {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Bucket::new(super::now(), CAP_CREDIT))))
+        Self(Arc::new(Mutex::new(Bucket::new(super::clock::now(), CAP_CREDIT))))
     }
 
     pub(super) fn set_rate(&self, bytes_per_second: Option<u64>) {
-        self.0.lock().set_rate(super::now(), bytes_per_second.map(|rate| rate as f64));
+        self.0.lock().set_rate(super::clock::now(), bytes_per_second.map(|rate| rate as f64));
     }
 
     fn reserve(&self, now: Instant, bytes: u64) -> Instant {
@@ -73,7 +73,7 @@ pub(in crate::link) struct SendSchedule {
 
 impl SendSchedule {
     pub(super) fn new(agent: SharedBucket) -> Arc<Self> {
-        let now = super::now();
+        let now = super::clock::now();
         let (pace, release) = (Bucket::new(now, PACE_CREDIT), now);
         let state = State {
             pace,
@@ -92,7 +92,7 @@ impl SendSchedule {
     pub(in crate::link) fn claim(&self, peer: SharedBucket, remembered: Option<Capacity>) {
         let mut state = self.state.lock();
         if state.peer.is_none() {
-            peer.reserve(super::now(), state.unclaimed_bytes);
+            peer.reserve(super::clock::now(), state.unclaimed_bytes);
             state.peer = Some(peer);
             state.remembered = remembered;
         }
@@ -131,7 +131,7 @@ impl SendSchedule {
     /// Records that datagrams of `mtu` bytes reach the peer. quinn does not report its MTU probes to the controller, so
     /// they are charged to the caps here, after they arrived. A very low cap would otherwise be exceeded visibly.
     pub(super) fn set_mtu(&self, mtu: u64) {
-        let (now, mut state) = (super::now(), self.state.lock());
+        let (now, mut state) = (super::clock::now(), self.state.lock());
         if std::mem::replace(&mut state.mtu, mtu) < mtu {
             state.count(now, mtu);
             self.agent.reserve(now, mtu);

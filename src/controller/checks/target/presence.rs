@@ -2,7 +2,7 @@
 
 use modelferry_protocol::plan::{Finding, ModelFacts};
 
-use crate::controller::checks::facts::{Standing, TWO_COPIES, Target};
+use crate::controller::checks::facts::{Known, Standing, TWO_COPIES, Target};
 use crate::controller::checks::{fail, pass};
 
 pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {

@@ -1,4 +1,4 @@
-//! Who may change things over the control socket. Reading is for whoever may connect.
+//! Decides which local users may send requests that change something. Every user who can connect may read.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The embedded controller's API: started and stopped with the agent, if the configuration asks for it.
+//! Starts and stops the embedded controller's API, if the configuration asks for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Why an agent cannot serve, and what to do about it.
+//! Errors with which an agent stops, and how to mend them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Where logs go: to the journal under systemd, else to standard error.
+//! Sends logs to the journal under systemd, else to standard error.
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;

@@ -1,4 +1,4 @@
-//! The daemon: supervision, control socket, systemd.
+//! The daemon: start and stop, control socket, systemd.
 
 mod admission;
 mod alarms;

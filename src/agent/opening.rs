@@ -1,4 +1,4 @@
-//! Opens what is on disk, in the order in which the parts rely on each other.
+//! Opens the files of the state directory, in the order in which the parts depend on each other.
 
 use std::any::Any;
 use std::fs::DirBuilder;

@@ -1,4 +1,4 @@
-//! What systemd is told. Without systemd all of this does nothing.
+//! Notifies systemd of the agent's state. Does nothing without systemd.
 
 use std::time::Duration;
 

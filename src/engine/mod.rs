@@ -1,4 +1,4 @@
-//! One migration: transfer, switchover, recovery, progress. And all of them together.
+//! Runs migrations: transfer, switchover, recovery, progress, queue.
 
 mod base;
 mod migration;

@@ -1,4 +1,4 @@
-//! After a migration: the proof of its arrival, and what is left for people to do.
+//! Requests about a migration that has ended: the comparison of what arrived, and the checklist for the operator.
 
 use super::Desk;
 use crate::agent::control::view::ChecklistView;

@@ -1,4 +1,4 @@
-//! Where another host can dial this agent: what an offer to pair names.
+//! Finds the addresses at which another host can dial this agent. An offer to pair names them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -1,4 +1,4 @@
-//! The embedded controller: models in and out of files, writes, users.
+//! Requests about the embedded controller: import, export, writes, users.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! Files that whoever asks has, and that they open for the agent.
+//! Opens a client's files: the client opens them and passes their descriptors to the agent.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! Says what a request has to wait for, while it waits: a peer that is being dialled, a limit of 0.
+//! Tells a client why its request waits: the agent dials a peer, or a limit of 0 holds the bytes back.
 
 use tokio::task::JoinSet;
 

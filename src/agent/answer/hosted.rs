@@ -1,4 +1,4 @@
-//! What is only done with models that the agent keeps itself, and what is asked of a controller that keeps its own.
+//! Refuses requests that need models of the embedded controller where the agent stands beside a real one.
 
 use super::Desk;
 use crate::agent::control::{Failure, Request, Response};

@@ -1,4 +1,4 @@
-//! What the embedded controller's API asks about migrations.
+//! Answers the embedded controller's API when a client of Juju asks about a migration, or begins one.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What may be sent.
+//! Requests about caps on the sending rate.
 
 use super::Desk;
 use super::refusal::refusal_of_pairing;

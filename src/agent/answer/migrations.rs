@@ -1,4 +1,4 @@
-//! Migrations: begun, watched, aborted, shown. What is decided about them is the engine's.
+//! Requests about migrations: begin, watch, abort, show. The engine decides.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the agent answers, each part in a file: models and controllers, migrations, peers, the embedded controller.
+//! Answers the requests of the control socket. Each file answers one group of them.
 
 mod arrival;
 mod backup;

@@ -1,4 +1,4 @@
-//! Models and controllers: the agent's own, and over the link those of its peers.
+//! Requests about models and controllers: the agent's own, and those of its peers over the link.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What an agent answers that has lost something it must not act without: its status, and what to do. Nothing else.
+//! Answers for an agent that has lost what it needs to act: it reports its status and what to do, and refuses the rest.
 
 use async_trait::async_trait;
 

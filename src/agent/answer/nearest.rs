@@ -1,4 +1,4 @@
-//! What was probably meant, where nothing has the name that was typed.
+//! Finds the known name that is nearest to a mistyped one.
 
 use super::Desk;
 use crate::agent::control::view::PeerView;

@@ -1,4 +1,4 @@
-//! Peers: who they are, how the link to them stands, pairing.
+//! Requests about peers: their names, the state of the link, pairing.
 
 use std::net::SocketAddr;
 

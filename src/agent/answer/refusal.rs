@@ -1,4 +1,4 @@
-//! Errors of the floors below, as failures: what happened, how things stand, what to type next.
+//! Turns errors of the floors below into failures: what happened, what state things are in, what to type next.
 
 use super::Desk;
 use crate::agent::control::view::RedirectView;

@@ -1,4 +1,4 @@
-//! Migrations in doubt, and the audit trail: proofs, resolutions, every record. What is decided is the engine's.
+//! Requests about migrations in doubt, and about the audit log: proofs, resolutions, records. The engine decides.
 
 use super::Desk;
 use crate::agent::control::server::Client;

@@ -1,4 +1,4 @@
-//! The store: what it holds, and what goes.
+//! Requests about the store: its content, and what to remove.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why something was not done.
+//! The failure of a request.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What requests say about how, and by which means.
+//! Parameters of requests that choose a method.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What was probably meant by a name that nothing has.
+//! Compares names by their distance.
 
 /// Returns the candidate nearest to what was typed, if it is near enough to be meant: a third of its characters may be
 /// wrong, missing, too many or in another order, and its end may not have been typed at all.

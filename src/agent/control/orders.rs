@@ -1,4 +1,4 @@
-//! What is asked of a migration while its model is live.
+//! Parameters of requests that steer a migration while its model is live.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What an agent answers on the control socket.
+//! The responses of an agent on the control socket.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Text that is not for logs.
+//! Text that must not appear in logs.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What may be asked, and by whom.
+//! Which requests exist, and who may send them.
 
 use super::*;
 

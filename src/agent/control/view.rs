@@ -1,4 +1,4 @@
-//! What can be seen of an agent over its control socket, besides migrations.
+//! Views of an agent on the control socket, except migrations.
 
 use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};

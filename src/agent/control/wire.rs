@@ -1,4 +1,4 @@
-//! Lines of bounded length, for both ends of a control socket.
+//! Reads and writes lines of bounded length, for both ends of a control socket.
 
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! One live connection to a peer, as the engine sees it: who waits for which of its messages.
+//! One live connection to a peer: sends questions, and hands each answer to the task that waits for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! What all migrations of an agent share: journal, store, link and controller.
+//! The state that all migrations of an agent share: journal, store, link, controller, and the migrations themselves.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
@@ -68,27 +68,27 @@ pub struct EngineParts {
 
 pub struct Core {
     pub parts: EngineParts,
-    /// Which migrations copy ahead.
+    /// The queue of migrations that copy ahead.
     pub queue: Queue,
-    /// Models that operators' commands are changing.
+    /// Models that commands of operators hold.
     pub in_hand: InHand,
-    /// Of the pre-copies to a peer one goes at a time; they take no place of a migration.
+    /// One queue of pre-copies for each peer. One pre-copy to a peer runs at a time, and takes no place of a migration.
     precopies: Mutex<HashMap<Pin, Queue>>,
-    /// What transfers share the link to their peer.
+    /// How transfers share the links.
     pub shares: Shares,
-    /// How blobs are patched.
+    /// State of patches.
     pub patching: Patching,
-    /// What was found when the store was pruned.
+    /// State of the retention.
     pub stock: Stock,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
-    /// Copies to keep and pre-copies, on their way in. No migrations: nothing of them is journalled or shown.
+    /// Incoming copies and pre-copies. They are not journalled and not shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
-    /// Who takes blobs in, a connection each.
+    /// The receivers, one for each connection.
     receivings: Mutex<Vec<Weak<dyn Receiver>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
     recorded: watch::Sender<u64>,
     halted: watch::Sender<Option<String>>,
-    /// What each peer has last claimed to serve.
+    /// The models that each peer claims to serve, from its last report.
     claimed: Mutex<HashMap<Pin, Vec<Claim>>>,
 }
 
@@ -115,7 +115,7 @@ impl Core {
         }
     }
 
-    /// Follows a migration, or a pre-copy, from now on.
+    /// Adds a migration or a pre-copy to those that this agent tracks.
     pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Tracked> {
         let tracked = Tracked::new(terms, self.parts.link.pin(), peer, course, history);
         tracked.doubt_after(self.parts.settings.in_doubt_after);
@@ -141,12 +141,12 @@ impl Core {
         self.arriving.lock().values().cloned().collect()
     }
 
-    /// Takes what is offered under a copy's id from now on.
+    /// Accepts blobs that are offered under the id of this copy.
     pub fn add_arriving(&self, copy: &Arc<Tracked>) {
         self.arriving.lock().insert(copy.terms.mid, copy.clone());
     }
 
-    /// Takes it no longer, and forgets what was wanted for it, unless another has come under the same id.
+    /// Removes a copy that has ended, and releases its blobs, unless another copy with the same id has begun.
     pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
         let mid = copy.terms.mid;
         let mut arriving = self.arriving.lock();
@@ -159,20 +159,20 @@ impl Core {
         self.give_up(copy);
     }
 
-    /// Lets what is given up be given up over this connection as well.
+    /// Registers the receiver of a connection, so that [`Core::give_up`] reaches it.
     pub fn receives(&self, receiver: &Arc<dyn Receiver>) {
         let mut receivings = self.receivings.lock();
         receivings.retain(|known| known.strong_count() > 0);
         receivings.push(Arc::downgrade(receiver));
     }
 
-    /// Takes in no more of what is on its way for a migration that has come to nothing, or a copy that is over.
+    /// Stops receiving blobs for an aborted migration, or for a copy that has ended.
     pub fn give_up(&self, tracked: &Arc<Tracked>) {
         let all = self.receivings.lock().clone();
         all.iter().filter_map(Weak::upgrade).for_each(|receiver| receiver.give_up(tracked));
     }
 
-    /// Forgets what was wanted for a migration or a copy that is over.
+    /// Releases the blobs of a migration or copy that has ended.
     pub fn release(&self, mid: MigrationId) {
         // The next prune tries again.
         if let Err(error) = self.parts.store.release(mid) {
@@ -180,8 +180,8 @@ impl Core {
         }
     }
 
-    /// Forgets what was wanted for what has ended, in case it was noted only after that; unless another has come under the
-    /// same id.
+    /// Releases the blobs of a migration or copy that has ended, if no other has begun under the same id: a blob may have been
+    /// marked as wanted after the end.
     pub fn release_if_over(&self, tracked: &Tracked) {
         let (mid, arriving) = (tracked.terms.mid, self.arriving.lock());
         if tracked.mailbox().is_none() && !arriving.contains_key(&mid) {
@@ -189,30 +189,30 @@ impl Core {
         }
     }
 
-    /// Returns what a blob is for that is offered under an id: a migration, a copy to keep, or a pre-copy.
+    /// Returns the migration, copy or pre-copy that receives the blobs offered under an id.
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
         // A pre-copy that is followed here leaves from here.
         let migration = self.tracked(id).filter(|tracked| !tracked.is_precopy());
         migration.or_else(|| self.arriving.lock().get(&id).cloned())
     }
 
-    /// Tells everybody who waits for blobs that one has become complete.
+    /// Notifies every task that waits for blobs that one is complete.
     pub fn blob_arrived(&self) {
         let waiting = self.all_tracked().into_iter().chain(self.arriving_all());
         waiting.for_each(|tracked| tracked.blob_arrived.notify_one());
     }
 
-    /// Returns the present conversation with a peer, and when there is another.
+    /// Returns the conversation with a peer, as a value that can be watched.
     pub fn peer(&self, pin: Pin) -> watch::Receiver<Option<Arc<Conversation>>> {
         self.conversation(pin, |sender| sender.subscribe())
     }
 
-    /// Notes that a peer is connected.
+    /// Records that a peer is connected.
     pub fn peer_up(&self, conversation: &Arc<Conversation>) {
         self.conversation(conversation.session.peer(), |sender| sender.send_replace(Some(conversation.clone())));
     }
 
-    /// Notes that a conversation is over, unless another has taken its place.
+    /// Records that a conversation has ended, unless another has replaced it.
     pub fn peer_down(&self, conversation: &Arc<Conversation>) {
         conversation.end();
         self.conversation(conversation.session.peer(), |sender| {
@@ -231,25 +231,25 @@ impl Core {
         use_it(conversations.entry(pin).or_insert_with(|| watch::Sender::new(None)))
     }
 
-    /// Stops every migration: this journal was set back, so what it says may have been decided otherwise.
+    /// Stops every migration: the journal was set back, so its records may contradict what was decided.
     pub fn halt(&self, why: String) {
         tracing::error!("HALTED: {why}");
         self.halted.send_replace(Some(why));
     }
 
-    /// Returns why nothing is done any more, if that is so.
+    /// Returns why this agent has stopped acting, if it has.
     pub fn halted(&self) -> Option<String> {
         self.halted.borrow().clone()
     }
 
-    /// Waits until nothing is to be done any more.
+    /// Waits until this agent stops acting.
     pub async fn halting(&self) {
         let mut halted = self.halted.subscribe();
         // The sender lives as long as this core.
         let _ = halted.wait_for(Option::is_some).await;
     }
 
-    /// Makes a record durable that no migration's machine has made.
+    /// Makes an entry durable.
     pub async fn append(&self, entry: Entry) {
         let journal = self.parts.journal.clone();
         if let Err(error) = Self::blocking(move || journal.append(vec![entry])).await {
@@ -258,19 +258,19 @@ impl Core {
         self.recorded.send_replace(self.parts.journal.sequence());
     }
 
-    /// Keeps what a peer claims to serve.
+    /// Stores the models that a peer claims to serve.
     pub fn heard_serving(&self, peer: Pin, claims: Vec<Claim>) {
         self.claimed.lock().insert(peer, claims);
     }
 
-    /// Returns the peers that have last claimed to serve a model, with its epochs there. They may have gone since.
+    /// Returns the peers whose last report claims to serve the model, with their epochs. They may have disconnected since.
     pub fn claimed_by(&self, model: ModelUuid) -> Vec<(Pin, Epoch)> {
         let claimed = self.claimed.lock();
         let of_model = |claims: &Vec<Claim>| claims.iter().find(|claim| claim.model == model).map(|claim| claim.epoch);
         claimed.iter().filter_map(|(peer, claims)| Some((*peer, of_model(claims)?))).collect()
     }
 
-    /// Tells the sequence number of the journal's last record, and of each that follows.
+    /// Returns the sequence number of the last journal record, as a value that can be watched.
     pub fn recorded(&self) -> watch::Receiver<u64> {
         self.recorded.subscribe()
     }
@@ -310,7 +310,7 @@ impl Core {
         let _ = failpoint::pass(side, state, when, conversation.as_ref().map(|conversation| &conversation.session));
     }
 
-    /// Sends a message, or leaves it: whatever matters is said again.
+    /// Sends a message. A lost message is repeated by its task, so a failure is only logged.
     pub async fn say(session: &Session, message: Message) {
         tracing::debug!(message = message.name(), peer = %session.peer_name(), "saying");
         if session.send(message).await.is_err() {

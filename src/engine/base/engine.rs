@@ -1,4 +1,4 @@
-//! The engine's handle. What it does is in the rooms above.
+//! The handle on the engine. Its methods are in the modules of the rooms above.
 
 use std::sync::Arc;
 

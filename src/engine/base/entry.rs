@@ -1,4 +1,4 @@
-//! Makes entries of the journal.
+//! Makes journal entries.
 
 use modelferry_protocol::record::{Body, Entry};
 use modelferry_protocol::snapshot::Name;

@@ -1,4 +1,4 @@
-//! What an engine answers instead of doing it.
+//! Engine errors.
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::NotOffered;
@@ -12,10 +12,10 @@ use crate::journal::JournalError;
 use crate::link::SessionClosed;
 use crate::store::StoreError;
 
-/// What kind of no it is; the command line turns it into an exit code.
+/// Kinds of errors. The command line turns each into an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Refused; nothing has changed.
+    /// Refused. Nothing has changed.
     Refused,
     /// There is no such thing.
     NotFound,

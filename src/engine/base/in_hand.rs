@@ -1,5 +1,4 @@
-//! Keeps commands that change or delete a model apart from its migrations: such a command is refused while a migration of
-//! the model is unfinished here, and no migration begins while such a command runs.
+//! Marks models that an operator's command changes or deletes, so that no migration of them begins meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What every part of the engine stands on: the shared state, the connection to a peer, errors, settings.
+//! The base of the engine: shared state, the connection to a peer, errors, settings.
 
 pub mod conversation;
 pub mod core;

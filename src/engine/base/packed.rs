@@ -1,5 +1,5 @@
-//! What a control socket answers, on its way over the link: the status of a large model is text of megabytes that says
-//! much again and again, and an operator waits for it while bulk fills the link.
+//! Compresses the answers of a control socket that cross the link: the status of a large model is megabytes of repetitive
+//! text, and an operator waits for it while bulk fills the link.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! The sealed snapshot on disk. Its root is the hash of its bytes, so it is a blob like any other.
+//! Reads the sealed snapshot from the store. Its root is the hash of its bytes, so it is a blob like any other.
 
 use modelferry_protocol::codec::Bytes;
 use modelferry_protocol::ids::Hash;

@@ -1,4 +1,4 @@
-//! Times and amounts, and what an engine takes from the process it runs in.
+//! Settings of an engine, and what it takes from its process: the clock, and how to stop.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a model must stay as it is while a migration of it is unfinished, and what to type next.
+//! Describes an unfinished migration to an operator whose command would change its model: its state, and what to type next.
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::switch::source::SourceState;

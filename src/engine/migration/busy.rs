@@ -1,4 +1,4 @@
-//! Refuses what a migration of the model stands against.
+//! Refuses commands on a model that a migration, a conflict or another command holds.
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{Ledger, Standing};

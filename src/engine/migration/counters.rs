@@ -1,4 +1,4 @@
-//! Counts a migration's bytes while they move, and tells the rate.
+//! Counts the bytes of a migration and measures their rate.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! What is followed: a migration at its last record, or a pre-copy at its own; and how it is shown.
+//! The state of a tracked migration or pre-copy: its last durable record.
 
 use modelferry_protocol::ids::{Hash, ModelUuid};
 use modelferry_protocol::ledger::Standing;

@@ -1,4 +1,4 @@
-//! What the task of a migration or a pre-copy reacts to.
+//! Events that the task of a migration or a pre-copy handles.
 
 use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::Cause;
@@ -10,43 +10,43 @@ use super::orders::Change;
 use crate::engine::base::error::EngineError;
 use crate::link::Session;
 
-/// Told whether an operator's request is durable, or why it is refused.
+/// Receives the answer to a request: it is durable, or why it is refused.
 pub type Reply = oneshot::Sender<Result<(), EngineError>>;
 
 /// What a migration's task reacts to.
 pub enum Event {
-    /// The peer said something about it.
+    /// A message of the peer.
     Heard {
         /// The message; its migration is this one.
         message: Box<Message>,
         /// The connection it came by.
         session: Session,
     },
-    /// An operator wants to end it.
+    /// An operator aborts it.
     Abort {
         /// Why, and who.
         cause: Cause,
         /// Who asked, for the journal.
         actor: String,
-        /// Told once it is durable, or refused.
+        /// Answered once the request is durable, or refused.
         reply: Reply,
     },
-    /// An operator wants something of it while its model is live.
+    /// An operator changes its orders while its model is live.
     Order {
         /// What.
         change: Change,
         /// Who asked, for the journal.
         actor: String,
-        /// Told once it is durable, or refused.
+        /// Answered once the request is durable, or refused.
         reply: Reply,
     },
-    /// An operator wants the source's copy to be deleted now.
+    /// An operator deletes the source's copy now.
     Reap {
         /// Whether what is left of the log is given up.
         skip_log: bool,
         /// Who asked, for the journal.
         actor: String,
-        /// Told once it is durable, or refused.
+        /// Answered once the request is durable, or refused.
         reply: Reply,
     },
     /// An operator resolves it.
@@ -55,14 +55,14 @@ pub enum Event {
         with: Resolving,
         /// Who asked, for the journal.
         actor: String,
-        /// Told once it is durable, or refused.
+        /// Answered once the request is durable, or refused.
         reply: Reply,
     },
-    /// The bytes cannot be taken: the import has to be dropped.
+    /// The bytes cannot be received: the import is dropped.
     Failed(Cause),
 }
 
-/// What the migration's machine is given for it.
+/// The input that resolves a migration.
 #[derive(Debug)]
 pub enum Resolving {
     /// What a proof stands for.

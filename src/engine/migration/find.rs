@@ -1,4 +1,4 @@
-//! The migrations and pre-copies that this agent knows, and which of them an operator means.
+//! Finds migrations and pre-copies by what an operator typed.
 
 use std::sync::Arc;
 

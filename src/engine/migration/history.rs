@@ -1,4 +1,4 @@
-//! What the journal tells about one migration over time.
+//! The times and the first failure of one migration, from its journal records.
 
 use modelferry_protocol::record::{Body, Entry, PrecopyState};
 use modelferry_protocol::switch::source::SourceState;
@@ -17,7 +17,7 @@ pub struct History {
     pub frozen_to_ms: Option<u64>,
     /// Unix milliseconds at which the target was known to have the model.
     pub handed_ms: Option<u64>,
-    /// Since when one side has been waiting for the other's word.
+    /// When this side began waiting for the peer's decision, Unix milliseconds.
     pub undecided_since_ms: Option<u64>,
     /// Why it failed, if it did: the first cause, never a later one.
     pub cause: Option<String>,
@@ -30,7 +30,7 @@ impl History {
         self.frozen_from_ms.map(|from| to.saturating_sub(from))
     }
 
-    /// Takes in the next record.
+    /// Applies the next record.
     pub fn apply(&mut self, entry: &Entry) {
         let now = entry.time_ms;
         if self.started_ms == 0 {

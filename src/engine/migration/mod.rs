@@ -1,4 +1,4 @@
-//! One migration or pre-copy as the engine follows it: its state, its counters, its orders, and the words that describe it.
+//! One migration or pre-copy in this process: state, counters, orders, status text.
 
 mod busy;
 pub mod counters;

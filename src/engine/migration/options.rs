@@ -1,4 +1,4 @@
-//! What an operator chooses when a migration begins.
+//! Options of a migration that the operator chooses at its begin.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What operators want of a migration while its model is live: pause, go on, cut over.
+//! Operators' orders to a migration whose model is live: pause, resume, cut over.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub fn paused(pause: &Pause) -> String {
     format!("paused by operator ({}) since {}", &*pause.by, local(pause.since_ms))
 }
 
-/// Returns a moment as this host's clocks on the wall show it.
+/// Returns a time in words, in local time.
 pub fn local(unix_ms: u64) -> String {
     let moment = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let moment = moment.unwrap_or(Timestamp::MAX).to_zoned(TimeZone::system());

@@ -1,4 +1,4 @@
-//! Which migrations copy their binaries ahead, and which wait for their turn.
+//! The queue of migrations that copy binaries ahead. A few copy at once; the others wait.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

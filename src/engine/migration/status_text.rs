@@ -1,4 +1,4 @@
-//! The words for what happens now: Juju's own where the phase is Juju's, ours ahead of it.
+//! Status texts of migrations: Juju's words in Juju's phases, our own before them.
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::record::PrecopyState;

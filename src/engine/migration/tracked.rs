@@ -1,4 +1,4 @@
-//! A migration, or a pre-copy, as this process follows it: its facts, its counters, and where its task listens.
+//! A migration or pre-copy in this process: its terms, state, counters, and the mailbox of its task.
 
 use std::sync::Arc;
 
@@ -24,17 +24,17 @@ const MAILBOX_MAX: usize = 64;
 
 /// A migration.
 pub struct Tracked {
-    /// Its facts.
+    /// Its terms.
     pub terms: Terms,
     /// This agent.
     own: Pin,
     /// The other agent.
     pub peer: Pin,
-    /// Its bytes.
+    /// Its byte counts.
     pub counters: Arc<Counters>,
     /// Whether this is shown to nobody: see [`Tracked::apart`].
     pub is_apart: bool,
-    /// Told whenever a blob has become complete in the store.
+    /// Notified when a blob of it is complete in the store.
     pub blob_arrived: Notify,
     inner: Mutex<Inner>,
     view: watch::Sender<MigrationView>,
@@ -91,13 +91,13 @@ impl Tracked {
         }
     }
 
-    /// Says how long it may be undecided before it is shown to be in doubt.
+    /// Sets how long it may be undecided before it is shown in doubt.
     pub fn doubt_after(&self, patience: std::time::Duration) {
         self.inner.lock().in_doubt_after_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         self.publish();
     }
 
-    /// Says that the agent was started at `now_ms`, later than this began: its bytes are counted from there.
+    /// Counts its bytes from `now_ms`: the agent was started after the migration began.
     pub fn counted_from(&self, now_ms: u64) {
         self.counters.begin_late(now_ms);
         self.publish();
@@ -110,12 +110,12 @@ impl Tracked {
         receiver
     }
 
-    /// Closes it: the task has ended.
+    /// Closes the mailbox: the task has ended.
     pub fn close_mailbox(&self) {
         self.inner.lock().mailbox = None;
     }
 
-    /// Returns where the migration's task listens, while it runs.
+    /// Returns the mailbox of the task, while the task runs.
     pub fn mailbox(&self) -> Option<mpsc::Sender<Event>> {
         self.inner.lock().mailbox.clone()
     }
@@ -130,7 +130,7 @@ impl Tracked {
         matches!(self.inner.lock().course, Course::Precopy(_))
     }
 
-    /// Reports whether its last record leaves nothing to be done.
+    /// Reports whether its last record is final.
     pub fn is_at_rest(&self) -> bool {
         self.inner.lock().history.ended_ms.is_some()
     }
@@ -176,12 +176,12 @@ impl Tracked {
         inner.course.is_reaping() && inner.waiting.is_some()
     }
 
-    /// Returns how urgent its chunks are beside others on the same link.
+    /// Returns the priority of its chunks on the link.
     pub fn urgency(&self) -> Urgency {
         if self.is_precopy() { Urgency::Spare } else { Urgency::Due }
     }
 
-    /// Takes in a new durable record.
+    /// Applies a new durable record.
     pub fn stand(&self, course: impl Into<Course>, history: impl FnOnce(&mut History)) {
         {
             let mut inner = self.inner.lock();
@@ -197,24 +197,24 @@ impl Tracked {
         self.publish();
     }
 
-    /// Notes that the target has taken the offer.
+    /// Records that the target has accepted the offer.
     pub fn set_offered(&self) {
         self.inner.lock().offered = true;
         self.publish();
     }
 
-    /// Returns what operators want of it while its model is live.
+    /// Returns the operators' orders.
     pub fn orders(&self) -> Orders {
         self.inner.lock().orders.clone()
     }
 
-    /// Takes in new orders, which are durable.
+    /// Applies new orders, which are durable.
     pub fn set_orders(&self, orders: Orders) {
         self.inner.lock().orders = orders;
         self.publish();
     }
 
-    /// Says what a source whose model is live is at, where the state alone does not tell.
+    /// Sets the status text of a source whose model is live, where the state alone does not say enough.
     pub fn set_phase(&self, phase: Option<String>) {
         let changed = std::mem::replace(&mut self.inner.lock().phase, phase.clone()) != phase;
         if changed {
@@ -222,13 +222,13 @@ impl Tracked {
         }
     }
 
-    /// Notes how many lines of the log the target has taken.
+    /// Sets the number of log lines that the target has stored.
     pub fn set_log_sent(&self, lines: u64) {
         self.inner.lock().after.log_sent = lines;
         self.publish();
     }
 
-    /// Notes until when the copy here is held, Unix milliseconds.
+    /// Sets the time until which the copy here is held, Unix milliseconds.
     pub fn set_reap_due(&self, due_ms: u64) {
         self.inner.lock().after.reap_due_ms = Some(due_ms);
         self.publish();
@@ -248,13 +248,13 @@ impl Tracked {
         Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, course, history) }
     }
 
-    /// Says what it waits for, or that it does not wait.
+    /// Sets what it waits for; `None` if it does not wait.
     pub fn set_waiting(&self, reason: Option<String>) {
         self.inner.lock().waiting = reason;
         self.publish();
     }
 
-    /// Says that an operator lets nothing be sent to its peer, or that there is no such limit; shows what has changed since.
+    /// Sets the limit of 0 under which nothing is sent to its peer, or removes it, and publishes.
     pub fn publish_under(&self, limit: Option<String>) {
         if limit.is_some() {
             self.counters.hold_back();
@@ -263,24 +263,24 @@ impl Tracked {
         self.publish();
     }
 
-    /// Says that it waits for its peer.
+    /// Sets that it waits for its peer to connect.
     pub fn wait_for_peer(&self) {
         self.set_waiting(Some(format!("waiting for the agent of {} to connect", self.terms.peer)));
     }
 
-    /// Returns it as it is now.
+    /// Returns its view.
     pub fn view(&self) -> MigrationView {
         self.view.borrow().clone()
     }
 
-    /// Lets its changes be watched.
+    /// Returns its view, as a value that can be watched.
     pub fn watch(&self) -> watch::Receiver<MigrationView> {
         self.view.subscribe()
     }
 
-    /// Shows what has changed since.
+    /// Publishes a new view if it differs from the last.
     pub fn publish(&self) {
-        // Nobody shows something newer between the look and the word, which this would then take back.
+        // Holds the lock while publishing, so that an older view cannot overwrite a newer one.
         let inner = self.inner.lock();
         let now = view(&self.terms, [self.own, self.peer], &inner, self.counters.bytes());
         self.view.send_if_modified(|shown| {

@@ -1,4 +1,4 @@
-//! For how long a migration has been undecided, whatever is done to the clock.
+//! Measures for how long a migration has been undecided, also when the wall clock is set.
 
 use tokio::time::Instant;
 

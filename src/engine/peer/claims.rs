@@ -1,4 +1,4 @@
-//! What two agents tell each other: how far their journals are, and which models each has in service.
+//! Exchanges ownership reports with peers: the length of each journal, and the models that each side has in service.
 //!
 //! It decides no migration. It finds an agent that was set back, and a model with two owners: one was imported twice, or
 //! an operator's last resort was taken although the other side lived. The one with the smaller epoch freezes it at once.

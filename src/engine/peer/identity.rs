@@ -1,4 +1,4 @@
-//! Alarms about identities that two agents use, as the link finds them.
+//! Raises an alarm when the link finds that two agents use one identity.
 
 use std::sync::Arc;
 

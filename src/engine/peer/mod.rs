@@ -1,4 +1,4 @@
-//! The peers: dispatch of their messages, and what the agents report to each other about models and identities.
+//! Serves peers: dispatches their messages, and compares the two sides' models and identities.
 
 pub mod claims;
 pub mod dispatch;

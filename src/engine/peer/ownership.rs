@@ -1,5 +1,5 @@
-//! Who owned a model before: what a target knows of it, at which epoch a source offers it, and what an operator asserts
-//! when a model enters service without a migration.
+//! Compares what both journals know about the owners of a model, and chooses the epoch of an offer. Records what an
+//! operator asserts when a model enters service without a migration.
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};

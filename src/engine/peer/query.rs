@@ -1,4 +1,4 @@
-//! Asks a peer's control socket something that only reads.
+//! Sends a read-only request to a peer's control socket.
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::plan::{Answer, Question};

@@ -1,5 +1,4 @@
-//! Finds the connection over which a peer is asked: waits for a peer that is being dialled, and takes another connection
-//! when the one with the question on it gives way.
+//! Connects to a peer for a question: waits while the link dials, and asks again over the next connection if one ends.
 
 use std::sync::Arc;
 use std::time::Duration;

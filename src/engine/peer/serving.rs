@@ -1,4 +1,4 @@
-//! Which models are in service here, and at which epoch: what the journal says, checked against the controller.
+//! Lists the models in service here with their epochs, from the journal and the controller.
 //!
 //! The journal knows the models that a migration or an operator's assertion was ever about. A model that was imported by
 //! hand is known to the controller alone, and is of epoch 0: nobody has owned it by a journal.

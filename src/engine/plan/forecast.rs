@@ -1,4 +1,4 @@
-//! What a plan expects: how long it takes, how long the model is frozen, whether it can come back.
+//! Predicts for a plan: the duration, the freeze, and whether the model can come back.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The plan: both controllers asked for everything that would stop a migration. Changes nothing.
+//! Makes the plan of a migration: asks both controllers for everything that would stop it. Changes nothing.
 
 mod forecast;
 pub mod verify;

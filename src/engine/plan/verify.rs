@@ -1,4 +1,4 @@
-//! After a migration: what arrived, beside what was handed over.
+//! Compares a model that has arrived with what its source handed over.
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::MigrationId;

@@ -1,4 +1,4 @@
-//! Takes a pre-copy in for a peer. Nothing of it is on record here.
+//! Receives a pre-copy from a peer. Writes no record.
 
 use std::sync::Arc;
 

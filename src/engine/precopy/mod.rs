@@ -1,5 +1,5 @@
-//! A model's bytes travel ahead of a migration that may come. Nothing is frozen, reserved or handed over: no machine has a
-//! state for it, and no migration waits for one.
+//! Pre-copies: send a model's bytes ahead of a migration that may follow. Nothing is frozen or handed over, and no machine of
+//! the protocol crate takes part.
 
 pub mod incoming;
 pub mod record;

@@ -1,4 +1,4 @@
-//! The records of a pre-copy, and what follows from them.
+//! Records of pre-copies and their effects.
 
 use std::sync::Arc;
 

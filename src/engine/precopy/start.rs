@@ -1,4 +1,4 @@
-//! Begins a pre-copy at its source, and goes on with one after a start of the agent.
+//! Begins a pre-copy at its source, or resumes it when the agent starts.
 
 use std::sync::Arc;
 

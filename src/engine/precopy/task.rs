@@ -1,4 +1,4 @@
-//! One pre-copy at its source.
+//! The task of one pre-copy at its source.
 
 use std::pin::Pin;
 use std::sync::Arc;

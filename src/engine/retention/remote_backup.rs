@@ -1,4 +1,4 @@
-//! Copies of live models that peers keep for each other. Nothing is frozen, journalled, or handed over.
+//! Copies of live models that agents keep for their peers. Nothing is frozen, journalled or handed over.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the engine keeps in mind of its store.
+//! State of the retention: the running prune, and the result of the last one.
 
 use parking_lot::Mutex;
 

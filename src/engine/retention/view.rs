@@ -1,4 +1,4 @@
-//! What people are shown of the store.
+//! Views of the store.
 
 use serde::{Deserialize, Serialize};
 

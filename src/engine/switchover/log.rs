@@ -1,4 +1,4 @@
-//! The log of a model: it follows when the model is live on its target.
+//! Transfers a model's log after the model is live on its target.
 //!
 //! Nothing about it is remembered by the source. The target's controller tells how far the log is there, and a piece
 //! that it has is taken again without change; so it can break off anywhere.

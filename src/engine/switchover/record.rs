@@ -1,4 +1,4 @@
-//! Makes the next record of a migration durable, and lets everybody know of it.
+//! Writes the next record of a migration and reports it to peers.
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::record::Body;

@@ -1,4 +1,4 @@
-//! Repeats at the start what migrations did to the controller, where its database does not know of it.
+//! Repeats effects of migrations at the start of the agent, where the controller's database lacks them.
 //!
 //! The journal says what was promised; a database that was set back must not undo it. Every effect is conditional on its
 //! migration, so that one which was performed changes nothing.

@@ -1,4 +1,4 @@
-//! What operators ask of a migration or a pre-copy while its task runs.
+//! Passes operators' requests to the task of a migration or pre-copy.
 
 use std::time::Duration;
 

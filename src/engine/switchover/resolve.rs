@@ -1,4 +1,4 @@
-//! What an operator does where the link does not: proofs, and the last resorts.
+//! Resolves a migration without its link: by a proof of the other side, or by a last resort.
 
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::Standing;

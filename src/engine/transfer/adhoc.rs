@@ -1,4 +1,4 @@
-//! Blobs that travel for no migration: under a question, which the peer answers once it has them all.
+//! Transfers outside a migration: they belong to a question, and the peer replies once it has stored every blob.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Moving blobs: what the target lacks of them, over several streams, resumable at any chunk.
+//! Transfers blobs: only what the target lacks, over several streams, resumable at any chunk.
 //!
 //! The source offers a blob and sends its manifest page by page; the target answers each page with the
 //! chunks it needs; the source sends those within a window; the target acknowledges what is durable.

@@ -1,4 +1,4 @@
-//! Bytes of chunks as they travel: compressed where that pays, stored where it does not.
+//! Encodes chunks for the wire: compressed if that saves bytes, else plain.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The audit trail: what the journal holds, in words, and the proof that nothing of it was changed.
+//! The audit log: journal records in words, and the check that nobody has changed them.
 
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::record::{Body, Entry, PrecopyState};

@@ -1,4 +1,4 @@
-//! What a check, a comparison or a backup has come to.
+//! Views of checks, comparisons and backups.
 
 use modelferry_protocol::plan::{Finding, Level};
 use serde::{Deserialize, Serialize};

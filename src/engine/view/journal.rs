@@ -1,4 +1,4 @@
-//! The journal, and alarms.
+//! Views of the journal and of alarms.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Migrations and pre-copies.
+//! Views of migrations and pre-copies.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What can be seen of migrations: plain data for the control socket, built by the engine.
+//! Views: plain data for the control socket. The engine makes them last, and never reads them back.
 
 mod audit_log;
 mod finding;

@@ -1,4 +1,4 @@
-//! What can be seen of a migration before it begins.
+//! Views of a plan.
 
 use serde::{Deserialize, Serialize};
 

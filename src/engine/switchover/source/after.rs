@@ -1,4 +1,4 @@
-//! What follows when a source has handed its model over: the log, the hold, the operator who ends it.
+//! The source after the handover: transfers the log, holds the copy, deletes it.
 
 use std::time::Duration;
 

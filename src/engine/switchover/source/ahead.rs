@@ -1,4 +1,4 @@
-//! Before the freeze: the model is live, its binaries travel ahead, and the hour is waited for.
+//! The source before the freeze: the model is live, its binaries are copied ahead, and the task waits for the cutover.
 
 use std::sync::Arc;
 

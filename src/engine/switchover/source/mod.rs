@@ -1,4 +1,4 @@
-//! Drives the source's machine.
+//! Runs the source's state machine.
 
 mod after;
 mod ahead;

@@ -1,4 +1,4 @@
-//! What the task of a source keeps in mind beside its record.
+//! State of a source's task that its record does not hold.
 
 use std::pin::Pin;
 

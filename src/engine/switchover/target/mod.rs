@@ -1,4 +1,4 @@
-//! Drives the target's machine. What its commands do to the controller: [`staging`](super::target::staging).
+//! Runs the target's state machine. [`staging`](super::target::staging) carries out its commands at the controller.
 
 mod staging;
 pub mod state;

@@ -1,4 +1,4 @@
-//! What a target has its controller do: import, stage, activate, adopt, discard.
+//! Carries out the commands of a target at its controller: import, stage, activate, adopt, discard.
 //!
 //! One call at a time, and each is over when its effect is seen. A controller that keeps migrations apart by itself is
 //! asked for the same again where the answer was lost; any other is looked at first, and its import is never repeated.

@@ -1,4 +1,4 @@
-//! What the task of a target keeps in mind beside its record.
+//! State of a target's task that its record does not hold.
 
 use std::collections::BTreeMap;
 

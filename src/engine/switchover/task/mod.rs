@@ -1,4 +1,4 @@
-//! One migration's task: the loop that both sides share.
+//! The task of one migration: the loop that both sides share.
 //!
 //! It does one thing at a time: it makes a record durable, or carries out the one command that the record calls
 //! for, or waits. What the commands do, and what is waited for, is the [`Side`]'s.

@@ -1,4 +1,4 @@
-//! A migration's line to its peer: when to say something, and say it again.
+//! Times a migration's messages to its peer: when to send, and when to repeat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::engine::base::conversation::Conversation;
 
-/// After the first second without change, what was said is said again.
+/// Interval before the first repetition.
 const REPEAT_FIRST: Duration = Duration::from_secs(1);
-/// However long nothing changes, it is said again after this long.
+/// Longest interval between repetitions.
 const REPEAT_MAX: Duration = Duration::from_secs(60);
 
-/// What happens on the line.
+/// Why the timer returned.
 pub enum Turn {
-    /// The peer is there, or there again.
+    /// The peer has connected.
     Up,
-    /// The peer is gone.
+    /// The peer has disconnected.
     Down,
-    /// It is time to say it again.
+    /// It is time to repeat the message.
     Repeat,
 }
 
-/// A line.
+/// The connection of a migration to its peer, and the time of the next repetition.
 pub struct Line {
     peer: watch::Receiver<Option<Arc<Conversation>>>,
     due: Instant,
@@ -31,7 +31,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Opens the line. What is to be said is due at once, if the peer is there.
+    /// Starts the timer.
     pub fn new(peer: watch::Receiver<Option<Arc<Conversation>>>) -> Self {
         Self { peer, due: Instant::now() + REPEAT_FIRST, interval: REPEAT_FIRST }
     }
@@ -41,20 +41,20 @@ impl Line {
         self.peer.borrow().clone()
     }
 
-    /// Begins to count anew: something new is being said.
+    /// Starts again with the shortest interval: a new message is sent.
     pub fn reset(&mut self) {
         self.interval = REPEAT_FIRST;
         self.due = Instant::now() + self.interval;
     }
 
-    /// Waits until something is due. Safe to be dropped.
+    /// Waits for the next [`Turn`]. Cancel-safe.
     pub async fn turn(&mut self) -> Turn {
         let connected = self.peer.borrow().is_some();
         tokio::select! {
             biased;
             changed = self.peer.changed() => {
                 if changed.is_err() {
-                    // The engine is going down; nothing more will happen on this line.
+                    // The engine stops; nothing more happens on this connection.
                     std::future::pending::<()>().await;
                 }
                 self.reset();

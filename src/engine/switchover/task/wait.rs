@@ -1,4 +1,4 @@
-//! The one place where the task of a migration waits.
+//! The wait of a migration's task: for a halt, an event, some work, or its retry timer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How hard chunks are compressed: as hard as the link leaves time for.
+//! Chooses the compression level of chunks by the time that the link leaves for it.
 
 use std::time::Duration;
 

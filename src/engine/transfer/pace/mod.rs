@@ -1,4 +1,4 @@
-//! How fast a transfer goes: the rate of the link, the bytes in flight, the share of each transfer, the effort of compression.
+//! The pace of a transfer: measured rate, bytes in flight, share of the link, compression level.
 
 pub mod effort;
 pub mod rate;

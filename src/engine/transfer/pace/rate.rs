@@ -1,4 +1,4 @@
-//! Sending, and remembering how fast it went.
+//! Sends blobs and stores the measured rate to the peer.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What one migration may send: by itself, and as its share of the link to its peer.
+//! Limits what one migration may send: its own cap, and its share of the link to the peer.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How much may be on its way: what a kill makes to be sent again, and what keeps a long link full.
+//! Chooses the bytes in flight: enough to fill a long link, few enough that a crash loses little.
 
 use std::time::{Duration, Instant};
 

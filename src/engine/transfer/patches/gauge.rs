@@ -1,4 +1,4 @@
-//! Whether a patch pays: the time of sending against that of opening, comparing and doing deflate again.
+//! Estimates whether a patch takes less time than sending the blob.
 
 use std::time::Duration;
 

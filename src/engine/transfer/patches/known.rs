@@ -1,4 +1,4 @@
-//! What the agent knows about patches while it runs.
+//! What the agent has learned about patches since its start.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Patches: what differs from a blob that the target holds travels, and not the blob.
+//! Sends a blob as its difference from a blob that the target holds.
 //!
 //! A patch is a blob like any other while it travels; the target makes of it what was wanted, and proves that. Whatever
 //! goes wrong about it costs time only: the blob is then sent as usual.

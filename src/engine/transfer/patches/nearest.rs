@@ -1,4 +1,4 @@
-//! Which blobs may be other versions of one.
+//! Finds blobs that may be other versions of a blob.
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::{BlobRef, Call};

@@ -1,4 +1,4 @@
-//! The target's side: a blob made of what is held, and proven.
+//! Rebuilds a blob from a base and a patch on the target, and checks its hash.
 
 use std::io::{self, BufReader, Read};
 use std::sync::atomic::AtomicBool;

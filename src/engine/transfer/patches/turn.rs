@@ -1,4 +1,4 @@
-//! Whose turn it is to make or apply a patch: one at a time, so that its working set is there once.
+//! Lets one patch be made or applied at a time, so that its working set is in memory once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

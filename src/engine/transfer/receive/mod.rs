@@ -1,4 +1,4 @@
-//! The target's side of a transfer: one receiver for each connection.
+//! The receiver of a transfer, one for each connection.
 
 mod unsynced;
 mod written;

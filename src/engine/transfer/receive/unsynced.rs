@@ -1,5 +1,5 @@
-//! When what was written is made durable: soon, so that a kill costs little and the source hears of it, and not for too
-//! few bytes, since recording what is held writes some 22 KiB to the database each time.
+//! Decides when to fsync: early enough that a crash loses little, late enough to batch. Each sync writes about 22 KiB to
+//! the database.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Frames of chunks, unpacked and written to a blob on its way in.
+//! Unpacks frames of chunks and writes them to a partial blob.
 
 use modelferry_protocol::limits::CHUNK_BYTES_MAX;
 use modelferry_protocol::message::ChunkHeader;

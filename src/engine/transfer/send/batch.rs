@@ -1,4 +1,4 @@
-//! Chunks that travel in one frame: read and compressed beside the sending, a few frames at a time.
+//! Reads and compresses the chunks of the next frames while earlier frames are sent.
 
 use std::sync::Arc;
 use std::time::Duration;

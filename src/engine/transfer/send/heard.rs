@@ -1,4 +1,4 @@
-//! What the target says of blobs on their way to it.
+//! Handles the target's messages about blobs in transfer.
 
 use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 use modelferry_protocol::manifest::ChunkSet;

@@ -1,4 +1,4 @@
-//! The source's side of a transfer.
+//! The sender of a transfer.
 
 mod batch;
 mod heard;

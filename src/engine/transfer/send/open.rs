@@ -1,4 +1,4 @@
-//! Blobs of which something is on its way: what the source knows of each.
+//! The blobs in transfer, as the source knows them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

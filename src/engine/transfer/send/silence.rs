@@ -1,5 +1,5 @@
-//! A peer that is silent while bytes are on their way to it: killed, or cut off. QUIC gives a connection up after half a
-//! minute; whoever looks on wants to know sooner.
+//! Notices a peer that is silent while bytes are in flight: killed, or cut off. QUIC gives up after half a minute, which is
+//! too late for an operator who watches.
 
 use std::time::{Duration, Instant};
 

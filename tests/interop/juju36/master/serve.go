@@ -53,7 +53,7 @@ func serveController(s *source) error {
 	if err != nil {
 		return err
 	}
-	if s.phase() != coremigration.NONE {
+	if phase := s.phase(); phase != coremigration.NONE && !phase.IsTerminal() {
 		// Killed in a migration: its master goes on.
 		c.begin()
 	}

@@ -130,12 +130,18 @@ impl LogSender {
         sent.map_err(|error| StreamError::Broken(error.to_string()))
     }
 
-    /// Ends the stream, and waits until the controller has read all of it and closed its end.
+    /// Ends the stream, and waits until the controller has read all of it: it answers the close frame then.
     pub async fn finish(mut self) -> Result<(), StreamError> {
-        let closed = self.socket.close(None).await;
-        closed.map_err(|error| StreamError::Broken(error.to_string()))?;
-        while let Some(Ok(_)) = self.socket.next().await {}
-        Ok(())
+        let broken = |error: &dyn std::fmt::Display| StreamError::Broken(error.to_string());
+        self.socket.close(None).await.map_err(|error| broken(&error))?;
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Close(_))) => return Ok(()),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(broken(&error)),
+                None => return Err(broken(&"the controller left before it had read all of it")),
+            }
+        }
     }
 }
 

@@ -84,6 +84,10 @@ pub(super) async fn accept(upgraded: Upgraded) -> Socket {
 pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, end: &End) {
     let closing = async {
         let sent = socket.send(Message::Close(Some(end.frame()))).await;
+        if sent.is_err() {
+            // Where the peer has closed first, only the answer to its close frame can be sent, which is there already.
+            let _ = socket.flush().await;
+        }
         if sent.is_ok() && *end == End::TooLarge {
             let rest = socket.get_mut();
             let _ = tokio::io::copy(&mut rest.take(DRAIN_BYTES_MAX), &mut tokio::io::sink()).await;

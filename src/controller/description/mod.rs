@@ -21,6 +21,8 @@ mod lenient;
 pub(crate) mod packed;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod sample_envelope;
 pub mod tables;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,8 @@ use secret::{RemoteSecret, Secret};
 use status::Status;
 use storage::{Filesystem, Storage, StoragePool, Volume};
 use wanted::Wanted;
+
+pub(super) use tables::is_envelope;
 
 /// The oldest document version that is understood: Juju 3.x writes it.
 pub const DOCUMENT_VERSION_MIN: u64 = 11;

@@ -28,7 +28,7 @@ mod rehearsal;
 mod shipment;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(in crate::controller) mod tests;
 mod users;
 pub mod view;
 
@@ -45,6 +45,7 @@ use parking_lot::Mutex;
 
 pub use backup::verify;
 pub use import::Blobs;
+pub(in crate::controller) use rehearsal::uploaded;
 
 use self::database::Controller;
 use self::identity::Identity;

@@ -11,7 +11,7 @@ use crate::controller::port::ControllerError;
 /// Returns what a call uploads, and what the description names it.
 ///
 /// Errors: [`ControllerError::Refused`] for what the description does not name.
-pub(super) fn uploaded<'d>(
+pub(in crate::controller) fn uploaded<'d>(
     call: &Call,
     description: &'d Description,
 ) -> Result<(BlobRef, &'d Wanted), ControllerError> {

@@ -7,7 +7,7 @@ use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 use serde_json::{Value, json};
 
-use super::connection::CallError;
+use super::connection::{CallError, ModelConnection};
 use super::{Inner, imported};
 use crate::controller::checks::{cut, finding};
 use crate::controller::description::Description;
@@ -15,6 +15,8 @@ use crate::controller::port::{ControllerError, Errand};
 
 /// Versions of `Client` that are spoken: the shape of `FullStatus` is the same as far as it is read here.
 const CLIENT: &[u32] = &[6, 7, 8];
+/// Versions of `Secrets` that are spoken.
+const SECRETS: &[u32] = &[1, 2];
 
 /// The names of what is in a model.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,7 @@ struct Names {
     machines: BTreeSet<String>,
     relations: usize,
     offers: BTreeSet<String>,
+    secrets: BTreeSet<String>,
 }
 
 impl Names {
@@ -34,6 +37,7 @@ impl Names {
             machines: told.all_machines().map(|machine| machine.id.clone()).collect(),
             relations: told.relations.len(),
             offers: told.applications.iter().flat_map(|it| &it.offers).map(|offer| offer.offer_name.clone()).collect(),
+            secrets: told.secrets.iter().map(|secret| secret.id.clone()).collect(),
         }
     }
 
@@ -116,6 +120,17 @@ fn agents(status: &Value, show: &str) -> Finding {
     )
 }
 
+/// Lists the ids of a model's secrets, if any are expected. What they say is not asked for.
+async fn secrets(model: &ModelConnection, expected: bool) -> Result<BTreeSet<String>, CallError> {
+    if !expected {
+        return Ok(BTreeSet::new());
+    }
+    let listed = model.call("Secrets", SECRETS, "ListSecrets", json!({ "show-secrets": false, "filter": {} })).await?;
+    let uris = listed["results"].as_array().into_iter().flatten().filter_map(|secret| secret["uri"].as_str());
+    // `secret:ID`, or with the model's UUID before the id.
+    Ok(uris.filter_map(|uri| uri.rsplit([':', '/']).next()).map(str::to_owned).collect())
+}
+
 impl Inner {
     /// Compares a model that has arrived with what staged it.
     pub(super) async fn audit(
@@ -125,16 +140,16 @@ impl Inner {
     ) -> Result<Vec<Finding>, ControllerError> {
         let (_, told) = self.description(imported(calls)?).await?;
         let live = self.connector.live().await?;
-        let show = format!("juju status -m {}:{}/{}", self.connector.name(), told.owner, told.name);
-        let opened = live.model(errand.model).await;
-        let status = match opened {
-            Ok(model) => {
-                model.call("Client", CLIENT, "FullStatus", json!({ "patterns": null, "include-storage": false })).await
-            }
-            Err(error) => Err(error),
+        let path = format!("{}:{}/{}", self.connector.name(), told.owner, told.name);
+        let show = format!("juju status -m {path}");
+        let looked = async {
+            let model = live.model(errand.model).await?;
+            let asked = json!({ "patterns": null, "include-storage": false });
+            let status = model.call("Client", CLIENT, "FullStatus", asked).await?;
+            Ok((status, secrets(&model, !told.secrets.is_empty()).await?))
         };
-        let status = match status {
-            Ok(status) => status,
+        let (status, secrets) = match looked.await {
+            Ok(looked) => looked,
             Err(CallError::Refused(error)) => {
                 return Ok(vec![finding(
                     Level::Fail,
@@ -145,12 +160,13 @@ impl Inner {
             }
             Err(error) => return Err(error.into()),
         };
-        let (expected, found) = (Names::of_description(&told), Names::of_status(&status));
+        let (expected, found) = (Names::of_description(&told), Names { secrets, ..Names::of_status(&status) });
         let mut findings = vec![
             compared("applications", &expected.applications, &found.applications, &show),
             compared("units", &expected.units, &found.units, &show),
             compared("machines", &expected.machines, &found.machines, &show),
             compared("offers", &expected.offers, &found.offers, &show),
+            compared("secrets", &expected.secrets, &found.secrets, &format!("juju secrets -m {path}")),
             agents(&status, &show),
         ];
         let level = if found.relations < expected.relations { Level::Warn } else { Level::Pass };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use modelferry_protocol::ids::ModelUuid;
@@ -11,6 +12,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::access::{self, Access, Login};
+use super::refusal::{Remedies, is_busy, is_denied};
 use crate::config::JujuConfig;
 use crate::controller::checks::version::Version;
 use crate::controller::port::ControllerError;
@@ -39,6 +41,9 @@ pub(super) enum CallError {
     /// It was sent, and no reply came: whether it was carried out is not known.
     #[error("the connection to the controller ended before it had answered {0}")]
     Lost(String),
+    /// It was not carried out: the controller does not let the agent's user do it. It will, once an operator has acted.
+    #[error("{0}")]
+    Denied(String),
     /// The controller says no.
     #[error("{0}")]
     Refused(RpcError),
@@ -56,6 +61,11 @@ impl CallError {
         }
     }
 
+    /// Reports whether the controller has answered that it did nothing, and may do it later.
+    pub fn is_put_off(&self) -> bool {
+        matches!(self, Self::Denied(_)) || matches!(self, Self::Refused(error) if is_busy(error))
+    }
+
     /// Reports whether the controller knows no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(error.code, ErrorCode::ModelNotFound | ErrorCode::NotFound))
@@ -65,17 +75,12 @@ impl CallError {
 impl From<CallError> for ControllerError {
     fn from(error: CallError) -> Self {
         match &error {
-            CallError::Unreachable(_) | CallError::Lost(_) => Self::Unknown(error.to_string()),
+            CallError::Unreachable(_) | CallError::Lost(_) | CallError::Denied(_) => Self::Unknown(error.to_string()),
             // A controller that is busy says yes later.
-            CallError::Refused(refused) if is_passing(refused) => Self::Unknown(error.to_string()),
+            CallError::Refused(refused) if is_busy(refused) => Self::Unknown(error.to_string()),
             CallError::Refused(_) | CallError::Unfit(_) => Self::Refused(error.to_string()),
         }
     }
-}
-
-/// Reports whether the same call may succeed later.
-pub(super) fn is_passing(error: &RpcError) -> bool {
-    matches!(error.code, ErrorCode::TryAgain | ErrorCode::UpgradeInProgress | ErrorCode::NotYetAvailable)
 }
 
 /// A connection that is logged in.
@@ -88,12 +93,26 @@ pub(super) struct Live {
     /// The controller's version.
     pub version: Version,
     login: Login,
+    remedies: Remedies,
+    /// Whether the controller has denied something to the agent's user since. The next call logs in anew, with the secret as
+    /// it is in its file then.
+    denied: AtomicBool,
 }
 
 impl Live {
     /// Calls a method in the highest version of its facade that is among `known`.
     pub async fn call(&self, facade: &str, known: &[u32], method: &str, params: Value) -> Result<Value, CallError> {
-        call(&self.client, facade, known, method, params).await
+        let called = call(&self.client, facade, known, method, params).await;
+        called.map_err(|error| if let CallError::Refused(error) = error { self.judged(error) } else { error })
+    }
+
+    /// Judges what the controller says to the agent's user: no, or not to this user as things are.
+    pub fn judged(&self, error: RpcError) -> CallError {
+        if !is_denied(&error) {
+            return CallError::Refused(error);
+        }
+        self.denied.store(true, Ordering::Relaxed);
+        CallError::Denied(self.remedies.denied(&error))
     }
 
     /// Returns the highest version of a facade that both ends know.
@@ -123,6 +142,11 @@ impl Live {
         let client = Client::dial(&target, &scope).await.map_err(|error| CallError::Unreachable(error.to_string()))?;
         let result = log_in(&client, &self.login).await.map_err(|error| call_error(error, "Admin.Login"))?;
         Ok(ModelConnection { client, result })
+    }
+
+    /// Reports whether it carries no further call.
+    fn is_over(&self) -> bool {
+        self.client.has_ended() || self.denied.load(Ordering::Relaxed)
     }
 
     /// Waits until it has ended.
@@ -192,6 +216,7 @@ pub(super) struct Connector {
     /// Addresses that the controller itself has named: those of its other nodes.
     nodes: Mutex<BTreeSet<String>>,
     dial_within: Duration,
+    remedies: Remedies,
 }
 
 impl Connector {
@@ -199,6 +224,7 @@ impl Connector {
     pub fn new(config: JujuConfig, uuid: Option<ModelUuid>, nodes: Vec<String>, dial_within: Duration) -> Self {
         let pace = Pace { pause: PAUSE_FIRST, not_before: None };
         Self {
+            remedies: Remedies::of(&config),
             config,
             state: tokio::sync::Mutex::new(State { live: None, pace }),
             uuid: Mutex::new(uuid),
@@ -217,7 +243,7 @@ impl Connector {
     /// Errors: [`CallError::Unreachable`], [`CallError::Unfit`].
     pub async fn live(&self) -> Result<Arc<Live>, CallError> {
         let mut state = self.state.lock().await;
-        if let Some(live) = state.live.take_if(|live| live.client.has_ended()) {
+        if let Some(live) = state.live.take_if(|live| live.is_over()) {
             drop(live);
         }
         if let Some(live) = &state.live {
@@ -265,8 +291,7 @@ impl Connector {
                     target.ca_cert = to.ca_cert;
                 }
                 Err(ClientError::Answer(error)) => {
-                    let text = format!("controller \"{}\" refuses the login: {error}", self.name());
-                    return Err(CallError::Unreachable(text));
+                    return Err(CallError::Unreachable(self.remedies.login_refused(&error)));
                 }
                 Err(error) => return Err(CallError::Unreachable(error.to_string())),
             }
@@ -304,6 +329,7 @@ impl Connector {
         drop(known);
         let nodes = result.servers.iter().flatten().filter(|node| node.scope != "local-machine");
         self.nodes.lock().extend(nodes.map(ToString::to_string));
-        Ok(Live { client, target, result, version, login })
+        let (remedies, denied) = (self.remedies.clone(), AtomicBool::new(false));
+        Ok(Live { client, target, result, version, login, remedies, denied })
     }
 }

@@ -9,9 +9,11 @@ use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 use modelferry_protocol::snapshot::Call;
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 
 use super::card::CLOUD;
 use super::connection::{CallError, Live};
+use super::import::{BY_ENVELOPE, envelope, versions};
 use super::summary::{controllers_own, owner, summaries, text};
 use super::{Inner, MIGRATION_TARGET, imported};
 use crate::controller::checks::finding;
@@ -22,6 +24,8 @@ use crate::juju::rpc::FacadeVersions;
 
 /// The check that the agent itself may do what a migration needs.
 const RIGHTS: &str = "controller-access";
+/// The access that a migration needs.
+pub(super) const SUPERUSER: &str = "superuser";
 
 impl Inner {
     /// Judges a model that wants to come. Changes nothing.
@@ -41,19 +45,22 @@ impl Inner {
             let fix = format!("juju upgrade-controller --controller {name}");
             return finding(Level::Fail, RIGHTS, error.to_string(), fix);
         }
-        let params = json!({ "entities": [{ "tag": info.identity }], "include-disabled": true });
-        let told = live.call("UserManager", &[3], "UserInfo", params).await.unwrap_or_default();
-        let access = match told["results"][0]["result"]["access"].as_str() {
-            Some(access) => access.to_owned(),
-            None => info.controller_access,
-        };
-        if access == "superuser" {
+        let access = self.access(live).await.unwrap_or(info.controller_access);
+        if access == SUPERUSER {
             let text = format!("the agent is user \"{user}\" on \"{name}\", a superuser");
             return finding(Level::Pass, RIGHTS, text, "");
         }
         let text =
             format!("the agent's user \"{user}\" has access \"{access}\" on \"{name}\": a migration needs superuser");
         finding(Level::Fail, RIGHTS, text, format!("juju grant --controller {name} {user} superuser"))
+    }
+
+    /// Returns the access of the agent's user, as it is now.
+    pub(super) async fn access(&self, live: &Live) -> Result<String, CallError> {
+        let info = live.result.user_info.clone().unwrap_or_default();
+        let params = json!({ "entities": [{ "tag": info.identity }], "include-disabled": true });
+        let told = live.call("UserManager", &[3], "UserInfo", params).await?;
+        Ok(told["results"][0]["result"]["access"].as_str().map_or(info.controller_access, str::to_owned))
     }
 
     /// Asks the controller for what the checks look at.
@@ -122,8 +129,21 @@ impl Inner {
         Ok(models)
     }
 
-    /// Tries what can be tried before the freeze: the controller's own prechecks of the description.
+    /// Tries what can be tried before the freeze. A controller that is busy or away is waited for: the model is live meanwhile.
     pub(super) async fn rehearse(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
+        let begun = Instant::now();
+        loop {
+            match self.rehearse_once(calls).await {
+                Err(error) if error.is_passing() && begun.elapsed() < self.timing.patience => {
+                    sleep(self.timing.look).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Tries the controller's own prechecks of the description.
+    async fn rehearse_once(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
         let refused = |text: &str| ControllerError::Refused(text.to_owned());
         let imported = imported(calls)?;
         if calls.iter().any(|call| matches!(call, Call::ImportEntries(blob) if blob.bytes > 0)) {
@@ -140,9 +160,13 @@ impl Inner {
                  them there"
             )));
         }
-        self.prepare_uploads(calls).await?;
+        self.prepare_uploads(&told, calls).await?;
         let live = self.connector.live().await?;
-        let version = live.version_of("MigrationTarget", MIGRATION_TARGET)?;
+        let version = live.version_of("MigrationTarget", versions(&bytes))?;
+        if version >= BY_ENVELOPE {
+            live.call("MigrationTarget", &[version], "Prechecks", envelope(&bytes)?).await?;
+            return Ok(());
+        }
         let own = live.result.server_version.clone();
         let mut params = json!({
             "uuid": told.uuid.to_string(), "name": told.name, "agent-version": agent_version(&told.agent_version, &own),

@@ -9,7 +9,9 @@ use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 use modelferry_protocol::snapshot::LogSegment;
 
 use super::Inner;
+use super::connection::CallError;
 use super::record::{Copy, Step};
+use super::refusal::is_busy;
 use crate::controller::port::{ControllerError, Errand};
 use crate::disk::blocking;
 use crate::juju::logstream::{LogRecord, LogSender, StreamError};
@@ -44,7 +46,12 @@ impl Inner {
         let text = String::from_utf8(text).map_err(|_| ControllerError::Refused("a log is UTF-8".to_owned()))?;
         let live = self.connector.live().await?;
         let failed = |error: StreamError| match error {
-            StreamError::Refused(error) => ControllerError::Refused(format!("the controller takes no log: {error}")),
+            StreamError::Refused(error) => match live.judged(error) {
+                CallError::Refused(error) if !is_busy(&error) => {
+                    ControllerError::Refused(format!("the controller takes no log: {error}"))
+                }
+                error => ControllerError::Unknown(format!("the controller takes no log: {error}")),
+            },
             error => ControllerError::Unknown(error.to_string()),
         };
         let model = errand.model.to_string();

@@ -10,10 +10,12 @@ mod audit;
 mod card;
 mod connection;
 mod doctor;
+mod import;
 mod judge;
 mod logs;
 mod outcome;
 mod record;
+mod refusal;
 mod stage;
 mod summary;
 #[cfg(test)]
@@ -41,8 +43,7 @@ use crate::config::{JujuConfig, RefusalConfig};
 use crate::disk::{Disk, blocking};
 use crate::store::Store;
 
-/// Versions of `MigrationTarget` that take a model description, ascending. 8 takes the database export of a 4.1 controller,
-/// which no source of ours has.
+/// Versions of `MigrationTarget` that take a model description, ascending.
 const MIGRATION_TARGET: &[u32] = &[4, 5, 6, 7];
 const MODEL_MANAGER: &[u32] = &[9, 10, 11];
 
@@ -57,6 +58,8 @@ pub(super) struct Timing {
     pub gone: Duration,
     /// The pause between two looks.
     pub look: Duration,
+    /// How long a rehearsal waits for a controller that is busy or away.
+    pub patience: Duration,
 }
 
 impl Default for Timing {
@@ -66,6 +69,7 @@ impl Default for Timing {
             import_settles: Duration::from_secs(60),
             gone: Duration::from_secs(10),
             look: Duration::from_millis(200),
+            patience: Duration::from_secs(60),
         }
     }
 }
@@ -85,6 +89,7 @@ struct Inner {
     refusals: Vec<RefusalConfig>,
     card: Mutex<ControllerCard>,
     sha256: upload::Sha256,
+    proven: upload::Proven,
     /// The description that was parsed last: a migration asks for its own once for every binary.
     parsed: Mutex<Option<(Hash, Arc<Description>)>>,
     turns: Turns,
@@ -125,6 +130,7 @@ impl Juju {
             refusals,
             card: Mutex::new(card),
             sha256: upload::Sha256::default(),
+            proven: upload::Proven::default(),
             parsed: Mutex::default(),
             turns: Turns::default(),
         };
@@ -214,6 +220,6 @@ impl Inner {
 ///
 /// Errors: [`ControllerError::Refused`] where none does.
 fn imported(calls: &[Call]) -> Result<BlobRef, ControllerError> {
-    let of = |call: &Call| if let Call::Import(blob) = call { Some(*blob) } else { None };
-    calls.iter().find_map(of).ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))
+    let call = calls.iter().find(|call| call.imports());
+    import::payload(call.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?)
 }

@@ -6,9 +6,10 @@ use modelferry_protocol::ids::ModelUuid;
 use serde_json::{Value, json};
 
 use super::connection::CallError;
+use super::judge::SUPERUSER;
 use super::{Inner, MODEL_MANAGER};
 use crate::juju::params::tag;
-use crate::juju::rpc::ErrorCode;
+use crate::juju::rpc::{ErrorCode, RpcError};
 
 /// What the controller shows of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +28,19 @@ impl Inner {
     /// Looks for a model. `facade`: the version of `MigrationTarget` by which it was imported, or would be.
     pub(super) async fn look(self: &Arc<Self>, model: ModelUuid) -> Result<Seen, CallError> {
         let params = json!({ "entities": [{ "tag": tag::model(&model.to_string()) }] });
-        let answer = self.connector.call("ModelManager", MODEL_MANAGER, "ModelInfo", params).await?;
-        Ok(seen(&answer["results"][0]))
+        let live = self.connector.live().await?;
+        let answer = live.call("ModelManager", MODEL_MANAGER, "ModelInfo", params).await?;
+        let result = &answer["results"][0];
+        // A controller of 3.6 answers a superuser so about a model that it does not have, and any other user about each model.
+        if code_of(result) == ErrorCode::Unauthorized && self.access(&live).await? != SUPERUSER {
+            return Err(live.judged(RpcError::permission_denied()));
+        }
+        Ok(seen(result))
     }
+}
+
+fn code_of(result: &Value) -> ErrorCode {
+    ErrorCode::from(result["error"]["code"].as_str().unwrap_or_default())
 }
 
 /// Reads a result of `ModelInfo`.
@@ -37,8 +48,7 @@ fn seen(result: &Value) -> Seen {
     let error = &result["error"];
     if !error.is_null() {
         let text = error["message"].as_str().unwrap_or_default();
-        let code = ErrorCode::from(error["code"].as_str().unwrap_or_default());
-        return match code {
+        return match code_of(result) {
             // 4.x has no database for a model that it does not know, and one for a model whose import has begun.
             _ if text.contains("database not found") => Seen::Nothing,
             ErrorCode::ModelNotFound | ErrorCode::NotFound => Seen::Hidden,

@@ -58,6 +58,8 @@ pub(super) enum Import {
         /// When.
         at_ms: u64,
     },
+    /// The controller has answered that it did nothing, and may do it later: it is sent again.
+    PutOff,
     /// The controller has the whole model.
     Done,
     /// It failed, or nobody can tell that it did not. Nothing is ever activated after it.

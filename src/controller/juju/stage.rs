@@ -1,26 +1,23 @@
 //! The calls that stage a model in a real controller, take it into service, or remove its copy.
 //!
-//! What must hold: an import is sent once; a failed one is remembered, and nothing is ever activated after it; a call whose
-//! reply was lost is looked after, not repeated blindly; a removal has ended when the model is seen gone.
+//! What must hold: nothing is ever activated after an import that failed; a call whose reply was lost is looked after, not
+//! repeated blindly; a removal has ended when the model is seen gone. The import has a file of its own.
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use modelferry_protocol::ids::{Hash, ModelUuid};
-use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Params, Reply};
+use modelferry_protocol::snapshot::{Arguments, Call, Params, Reply};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::Inner;
 use super::connection::{CallError, Live};
+use super::import::payload;
 use super::outcome::Seen;
 use super::record::{Copy, Import, Step};
-use super::{Inner, MIGRATION_TARGET};
 use crate::clock::now_ms;
 use crate::controller::port::{ControllerError, Errand, Presence};
-use crate::disk::blocking;
 use crate::juju::params::{ErrorResults, from_value, tag};
-use crate::juju::rpc::RpcError;
 
 /// What an entry of an embedded controller's model becomes in a real one: nothing, so a model with entries stays where it is.
 pub(super) const ENTRIES: &str =
@@ -47,30 +44,12 @@ fn reply(answer: &Value) -> Reply {
     Reply::new(answer.to_string().into_bytes()).unwrap_or_default()
 }
 
-/// Says what an earlier attempt has left behind, where a refusal shows it.
-fn explained(error: &RpcError) -> String {
-    let text = error.to_string();
-    let because = if text.contains("lease already held") {
-        "an import that failed has left its leases behind, which run out within a minute: migrate again then"
-    } else if text.contains("permission already exists") {
-        "an import that failed has left the permissions of the model's offers behind, and this controller never removes them: \
-         remove the offers with `juju remove-offer` first, or migrate to another controller"
-    } else {
-        return text;
-    };
-    format!("{text}; {because}")
-}
-
 impl Inner {
     /// Makes one call. The caller holds the model's lock.
     pub(super) async fn perform(self: &Arc<Self>, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
         let done = |()| Reply::default();
         match call {
-            Call::Import(blob) => self.import(errand, *blob).await.map(done),
-            Call::ImportOpaque(opaque) => Err(refused(format!(
-                "a payload of kind {} is not imported: this agent sends descriptions alone",
-                &*opaque.kind
-            ))),
+            Call::Import(_) | Call::ImportOpaque(_) => self.import(errand, payload(call)?).await.map(done),
             Call::ImportEntries(blob) if blob.bytes == 0 => Ok(Reply::default()),
             Call::ImportEntries(_) => Err(refused(ENTRIES)),
             Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
@@ -92,84 +71,8 @@ impl Inner {
             _ if copy.ended => Err(ControllerError::ModelNotFound(errand.model.to_string())),
             Import::Done => Ok(copy),
             Import::Failed { cause } => Err(refused(cause)),
-            Import::Sent { .. } => Err(refused("whether the model was imported is not known yet")),
+            Import::PutOff | Import::Sent { .. } => Err(refused("whether the model was imported is not known yet")),
         }
-    }
-
-    async fn import(self: &Arc<Self>, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
-        let Some(copy) = self.copy(errand.mid).await? else { return self.send_import(errand, blob).await };
-        if copy.model != errand.model || copy.ended {
-            return Err(refused("this migration has ended here, and imports nothing any more"));
-        }
-        if copy.description != blob.hash {
-            let text = format!("the model was imported from description {}, not {}", copy.description, blob.hash);
-            return Err(refused(text));
-        }
-        match copy.import {
-            Import::Done => Ok(()),
-            Import::Failed { cause } => Err(ControllerError::Refused(cause)),
-            Import::Sent { at_ms } => self.settle_import(errand, copy, at_ms).await,
-        }
-    }
-
-    async fn send_import(self: &Arc<Self>, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
-        let model = errand.model;
-        if let Some(actual) = self.holder(model).await? {
-            return Err(ControllerError::OtherMigration { model, actual, expected: errand.mid });
-        }
-        let (bytes, told) = self.description(blob).await?;
-        if told.uuid != model {
-            return Err(refused(format!("the description is of model {}, not {model}", told.uuid)));
-        }
-        if self.look(model).await? != Seen::Nothing {
-            return Err(ControllerError::Exists(model));
-        }
-        let live = self.connector.live().await?;
-        let facade = live.version_of("MigrationTarget", MIGRATION_TARGET)?;
-        let copy = Copy::new(model, blob.hash, facade, Import::Sent { at_ms: now_ms() });
-        let (inner, begun) = (self.clone(), copy.clone());
-        blocking(move || inner.records.begin(errand.mid, &begun)).await?;
-        let params = json!({ "bytes": STANDARD.encode(&bytes), "charms": null, "tools": null, "resources": null });
-        drop(bytes);
-        match live.call("MigrationTarget", &[facade], "Import", params).await {
-            Ok(_) => self.put(errand.mid, &Copy { import: Import::Done, ..copy }).await,
-            // Whether it was carried out is to be found out.
-            Err(error @ (CallError::Lost(_) | CallError::Unreachable(_))) => Err(error.into()),
-            Err(CallError::Refused(error)) => self.import_failed(errand, copy, explained(&error)).await,
-            Err(error @ CallError::Unfit(_)) => self.import_failed(errand, copy, error.to_string()).await,
-        }
-    }
-
-    /// Writes down that an import has failed: nothing is ever activated after it.
-    async fn import_failed(self: &Arc<Self>, errand: Errand, copy: Copy, cause: String) -> Result<(), ControllerError> {
-        self.put(errand.mid, &Copy { import: Import::Failed { cause: cause.clone() }, ..copy }).await?;
-        Err(ControllerError::Refused(cause))
-    }
-
-    /// Finds out what came of an import whose reply was lost. It is never sent again.
-    async fn settle_import(self: &Arc<Self>, errand: Errand, copy: Copy, at_ms: u64) -> Result<(), ControllerError> {
-        let lost = "the reply to Import was lost";
-        // From 8 on the controller shows a whole import no more than half of one.
-        if copy.facade > 7 {
-            return self
-                .import_failed(errand, copy, format!("{lost}, and the controller cannot tell what came of it"))
-                .await;
-        }
-        let seen = self.look(errand.model).await?;
-        let settles = self.timing.import_settles;
-        let within = match seen {
-            Seen::Importing => return self.put(errand.mid, &Copy { import: Import::Done, ..copy }).await,
-            Seen::Live => {
-                let cause = format!("{lost}, and the model is in service without having been activated");
-                return self.import_failed(errand, copy, cause).await;
-            }
-            Seen::Hidden => settles,
-            Seen::Nothing => settles / 12,
-        };
-        if u128::from(now_ms().saturating_sub(at_ms)) < within.as_millis() {
-            return Err(ControllerError::Unknown(format!("{lost}; what came of it is not known yet")));
-        }
-        self.import_failed(errand, copy, format!("{lost}, and the controller does not have the whole model")).await
     }
 
     async fn check(self: &Arc<Self>, errand: Errand) -> Result<Reply, ControllerError> {
@@ -262,10 +165,10 @@ impl Inner {
             // One that is on its way is given time to land, so that it is not overtaken.
             sleep(self.timing.look * 5).await;
         }
-        if copy.activation == Some(Step::Done)
-            || copy.activation.is_some() && self.look(errand.model).await? == Seen::Live
-        {
-            self.put(errand.mid, &Copy { activation: Some(Step::Done), ..copy }).await?;
+        // Looked at before every abort: at version 8 one that follows a second import deletes a model that is live.
+        if copy.activation == Some(Step::Done) || self.look(errand.model).await? == Seen::Live {
+            let activation = copy.activation.map(|_| Step::Done);
+            self.put(errand.mid, &Copy { activation, ..copy }).await?;
             return Err(ControllerError::NotImporting);
         }
         let copy = Copy { ended: true, ..copy };

@@ -1,13 +1,13 @@
 //! Uploads: charms, agent binaries and resources go from the agent's store to the controller, each once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
-use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::{Method, StatusCode};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::{BlobRef, Call, Resource};
 use parking_lot::Mutex;
@@ -15,16 +15,46 @@ use ring::digest;
 use tokio::sync::mpsc;
 
 use super::Inner;
-use super::connection::{Live, is_passing};
+use super::connection::{CallError, Live};
 use super::record::{Copy, Step, Upload};
+use super::refusal::is_busy;
 use crate::controller::description::Description;
 use crate::controller::description::application::ResourceRevision;
-use crate::controller::description::wanted::hex;
+use crate::controller::description::wanted::{NotWanted, Wanted, hex};
+use crate::controller::embedded::uploaded;
 use crate::controller::port::{ControllerError, Errand};
 use crate::disk::blocking;
 use crate::juju::http::{HttpReply, UploadBody, UploadError};
 use crate::juju::rpc::{ErrorCode, RpcError};
 use crate::store::Store;
+
+/// Binaries that were compared with what a description says of them, so that none is read for it in the freeze.
+#[derive(Default)]
+pub(super) struct Proven(Mutex<HashSet<(Hash, String)>>);
+
+impl Proven {
+    /// Proves that a blob is the binary that is wanted. Blocks on the disk the first time.
+    ///
+    /// Errors: [`ControllerError::Refused`] for other bytes.
+    fn prove(&self, store: &Store, blob: BlobRef, wanted: &Wanted) -> Result<(), ControllerError> {
+        let what = (blob.hash, wanted.to_string());
+        let other = |error: NotWanted| refused(error.to_string());
+        if self.0.lock().contains(&what) {
+            return wanted.fits(blob.bytes).map_err(other);
+        }
+        let mut proving = wanted.proving(store.open_blob(blob.hash).map_err(ControllerError::storage)?);
+        std::io::copy(&mut proving, &mut std::io::sink()).map_err(ControllerError::storage)?;
+        if let Some(warning) = proving.finish().map_err(other)? {
+            tracing::warn!("{warning}");
+        }
+        let mut proven = self.0.lock();
+        if proven.len() >= HASHES_KEPT {
+            proven.clear();
+        }
+        proven.insert(what);
+        Ok(())
+    }
+}
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 256 << 10;
@@ -34,6 +64,8 @@ const PIECES_AHEAD: usize = 4;
 const CHARM_DIGITS: usize = 8;
 /// SHA-256 of charms that are kept in mind.
 const HASHES_KEPT: usize = 1024;
+/// How a proxy before the controller, or the controller, says that it has too much to do.
+const BUSY: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 const MODEL: HeaderName = HeaderName::from_static("x-juju-migration-model-uuid");
 const CHARM_URL: HeaderName = HeaderName::from_static("juju-curl");
 
@@ -175,19 +207,20 @@ impl Inner {
         let told = self.parsed(copy.description).await?;
         let (inner, call, mid) = (self.clone(), call.clone(), errand.mid);
         let (request, before) = blocking(move || {
-            let request = inner.request(&call, &told)?;
-            let before = inner.records.upload(mid, &request.what)?;
-            Ok::<_, ControllerError>((request, before))
+            let (blob, wanted) = uploaded(&call, &told)?;
+            // An upload is recorded under the name that the description's reader gives the binary.
+            let before = inner.records.upload(mid, &wanted.to_string())?;
+            if let Some(before) = before.as_ref().filter(|before| before.blob != blob.hash) {
+                let text = format!("{wanted}: {} was uploaded before, and {} is other bytes", before.blob, blob.hash);
+                return Err(refused(text));
+            }
+            inner.proven.prove(&inner.store, blob, wanted)?;
+            Ok::<_, ControllerError>((inner.request(&call, &told)?, before))
         })
         .await?;
         let (what, blob) = (&request.what, request.blob);
-        match before {
-            Some(before) if before.blob != blob.hash => {
-                let text = format!("{what}: {} was uploaded before, and {} is other bytes", before.blob, blob.hash);
-                return Err(refused(text));
-            }
-            Some(Upload { step: Step::Done, .. }) => return Ok(()),
-            _ => {}
+        if before.as_ref().is_some_and(|before| before.step == Step::Done) {
+            return Ok(());
         }
         let sent_before = before.is_some();
         self.note_upload(errand, what, blob, Step::Sent).await?;
@@ -195,7 +228,7 @@ impl Inner {
         match self.send(&live, errand, &request).await {
             Ok(reply) => check_reply(&request, &reply)?,
             Err(UploadError::Refused { error, .. }) if is_there(&error, &request, sent_before) => {}
-            Err(UploadError::Refused { error, .. }) if is_passing(&error) => {
+            Err(UploadError::Refused { status, error }) if is_busy(&error) || BUSY.contains(&status) => {
                 return Err(ControllerError::Unknown(format!("uploading {what}: {error}")));
             }
             Err(UploadError::Refused { error, .. }) if is_already_there(&error) => {
@@ -205,7 +238,12 @@ impl Inner {
                 );
                 return Err(refused(text));
             }
-            Err(UploadError::Refused { error, .. }) => return Err(refused(format!("uploading {what}: {error}"))),
+            Err(UploadError::Refused { error, .. }) => {
+                return Err(match live.judged(error) {
+                    CallError::Denied(text) => ControllerError::Unknown(format!("uploading {what}: {text}")),
+                    error => refused(format!("uploading {what}: {error}")),
+                });
+            }
             Err(error) => return Err(ControllerError::Unknown(format!("uploading {what}: {error}"))),
         }
         self.note_upload(errand, what, blob, Step::Done).await
@@ -240,7 +278,6 @@ impl Inner {
         let missing = blocking(move || {
             let mut missing = Vec::new();
             for wanted in told.wanted() {
-                // An upload is recorded under the name that the description's reader gives the binary.
                 let what = wanted.to_string();
                 let upload = inner.records.upload(errand.mid, &what)?;
                 if upload.is_none_or(|upload| upload.step != Step::Done) {
@@ -256,13 +293,20 @@ impl Inner {
         }
     }
 
-    /// Reads what uploads need to know of binaries before the model is frozen. `calls`: those of a snapshot.
-    pub(super) async fn prepare_uploads(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
-        let (inner, calls) = (self.clone(), calls.to_vec());
+    /// Proves the binaries, and reads what uploads need to know of them, before the model is frozen. `calls`: those of a snapshot.
+    pub(super) async fn prepare_uploads(
+        self: &Arc<Self>,
+        told: &Description,
+        calls: &[Call],
+    ) -> Result<(), ControllerError> {
+        let binaries = calls.iter().filter_map(|call| uploaded(call, told).ok());
+        let binaries: Vec<(BlobRef, Wanted)> = binaries.map(|(blob, wanted)| (blob, wanted.clone())).collect();
+        let inner = self.clone();
         blocking(move || {
-            for call in &calls {
-                if let Call::UploadCharm(charm) = call {
-                    inner.sha256.of(&inner.store, charm.blob)?;
+            for (blob, wanted) in &binaries {
+                inner.proven.prove(&inner.store, *blob, wanted)?;
+                if let Wanted::Charm { .. } = wanted {
+                    inner.sha256.of(&inner.store, *blob)?;
                 }
             }
             Ok(())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use self::rows::{ApplicationRow, AsGoWrites, InstanceRow, MachineRow, NamedRow, StatusRow, Tables};
-use super::application::{Application, Unit};
+use super::application::{Application, Resource, ResourceRevision, Unit};
 use super::document::{check_names, options, value};
 use super::machine::{Instance, Machine};
 use super::status::Status;
@@ -17,7 +17,7 @@ use super::wanted::Wanted;
 use super::words::misread;
 use super::{Credential, Description, DescriptionError, ModelKind, User};
 use crate::juju::params::from_value;
-use crate::juju::params::serialized_model::{SerializedModelInfo, SerializedModelV2};
+use crate::juju::params::serialized_model::{SerializedModelInfo, SerializedModelV2, SerializedResource};
 use crate::juju::rpc::{REQUEST_NODES_MAX, count_nodes};
 
 /// The payloads that are understood.
@@ -27,7 +27,7 @@ pub const PAYLOAD_VERSIONS: [&str; 2] = ["4.0.12", "4.1.0"];
 const KEY: &str = "payload-version";
 
 /// Reports whether bytes are an envelope: JSON with the key of one. A description in JSON is a description.
-pub(super) fn is_envelope(bytes: &[u8]) -> bool {
+pub(in crate::controller) fn is_envelope(bytes: &[u8]) -> bool {
     let quoted = format!("\"{KEY}\"");
     bytes.trim_ascii_start().starts_with(b"{") && bytes.windows(quoted.len()).any(|part| part == quoted.as_bytes())
 }
@@ -98,6 +98,12 @@ fn into_description(envelope: &SerializedModelV2, tables: &Tables) -> Result<Des
         applications: tables.applications(&envelope.charms),
         ..Description::default()
     };
+    for resource in &envelope.resources {
+        let of = description.applications.iter_mut().find(|application| application.name == resource.application);
+        if let Some(application) = of {
+            application.resources.push(resource_of(resource));
+        }
+    }
     check_names(&description)?;
     description.wanted = wanted(envelope);
     Ok(description)
@@ -112,6 +118,18 @@ fn users(envelope: &SerializedModelV2) -> Vec<User> {
     let of_model = envelope.permissions.iter().filter(|permission| permission.object_type == "model");
     let user = |name: &str, access: &str| User { name: name.to_owned(), access: access.to_owned(), ..User::default() };
     of_model.map(|permission| user(&permission.subject_name, &permission.access)).collect()
+}
+
+fn resource_of(resource: &SerializedResource) -> Resource {
+    let revision = ResourceRevision {
+        revision: resource.revision,
+        kind: resource.kind.clone(),
+        origin: resource.origin.clone(),
+        fingerprint: resource.fingerprint.clone(),
+        size: resource.size,
+        timestamp: resource.timestamp.clone(),
+    };
+    Resource { name: resource.name.clone(), revision }
 }
 
 /// Lists what is uploaded. The envelope has the charms' URLs and no hashes of them.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::view::Access;
 use super::{Blobs, Embedded};
 use crate::config::EmbeddedConfig;
-use crate::controller::contract::{Rig, controller_contract};
+use crate::controller::contract::{Rig, SourceRig, controller_contract};
 use crate::controller::description::sample::Sample;
 use crate::controller::files::OwnFiles;
 use crate::controller::port::ControllerError;
@@ -24,7 +24,7 @@ use crate::store::Store;
 controller_contract!(contract, EmbeddedRig);
 
 /// An embedded controller in a directory of its own.
-pub(super) struct EmbeddedRig {
+pub(in crate::controller) struct EmbeddedRig {
     dir: TempDir,
     config: EmbeddedConfig,
     embedded: Embedded,
@@ -59,8 +59,8 @@ fn open(dir: &TempDir, config: &EmbeddedConfig) -> (Embedded, Store) {
 impl Rig for EmbeddedRig {
     type Port = Embedded;
 
-    fn start(name: &str) -> Self {
-        Self::start_as(config(name))
+    async fn start(name: &str) -> Self {
+        Self::start(name)
     }
 
     fn restarted(self) -> Self {
@@ -78,15 +78,6 @@ impl Rig for EmbeddedRig {
         &self.store
     }
 
-    fn with_model(&self) -> ModelUuid {
-        let sample = Sample::default();
-        self.import(&sample);
-        for number in 1..=3 {
-            assert_eq!(self.embedded.set("prod", "colour", &format!("shade {number}")).unwrap(), number);
-        }
-        sample.uuid
-    }
-
     fn write(&self, model: ModelUuid) -> Result<(), ControllerError> {
         self.embedded.set(&model.to_string(), "key", "value").map(drop)
     }
@@ -96,7 +87,38 @@ impl Rig for EmbeddedRig {
     }
 }
 
+impl SourceRig for EmbeddedRig {
+    fn with_model(&self) -> ModelUuid {
+        self.with_model()
+    }
+
+    fn with_unwritten_model(&self) -> ModelUuid {
+        self.with_unwritten_model()
+    }
+}
+
 impl EmbeddedRig {
+    /// Starts a controller without models.
+    pub(in crate::controller) fn start(name: &str) -> Self {
+        Self::start_as(config(name))
+    }
+
+    /// Puts a live model into it, with some writes.
+    pub(in crate::controller) fn with_model(&self) -> ModelUuid {
+        let model = self.with_unwritten_model();
+        for number in 1..=3 {
+            assert_eq!(self.embedded.set("prod", "colour", &format!("shade {number}")).unwrap(), number);
+        }
+        model
+    }
+
+    /// Puts a live model into it that nobody has written to.
+    fn with_unwritten_model(&self) -> ModelUuid {
+        let sample = Sample::default();
+        self.import(&sample);
+        sample.uuid
+    }
+
     /// Starts a controller of this configuration.
     pub(super) fn start_as(config: EmbeddedConfig) -> Self {
         let dir = TempDir::new().unwrap();

@@ -73,6 +73,17 @@ async fn an_import_whose_reply_was_lost_is_looked_after_and_never_sent_again() {
 }
 
 #[tokio::test]
+async fn a_controller_of_3_6_shows_imports_that_run_so_that_one_whose_reply_was_lost_has_failed() {
+    let rig = Rig::start().await;
+    *rig.fake().version.lock() = "3.6.11".to_owned();
+    rig.fake().fault("Import", Fault::LoseReply);
+    assert!(rig.import().await.unwrap_err().is_passing());
+    assert!(rig.refusal(&rig.calls[0]).await.contains("cannot tell what came of it"));
+    rig.insist(&Call::Abort).await;
+    assert_eq!((rig.fake().count("Import"), rig.fake().stand(MODEL)), (1, None));
+}
+
+#[tokio::test]
 async fn an_import_that_never_arrived_has_failed_once_that_is_certain() {
     let rig = Rig::start().await;
     rig.fake().fault("Import", Fault::Cut);

@@ -85,6 +85,37 @@ async fn a_model_with_entries_or_without_its_binaries_is_refused_before_the_free
 }
 
 #[tokio::test]
+async fn a_controller_of_3_6_is_told_an_owner_and_a_later_one_a_qualifier() {
+    for (versions, key, other) in
+        [(&[4, 5, 6][..], "owner-tag", "qualifier"), (&[4, 5, 6, 7], "qualifier", "owner-tag")]
+    {
+        let rig = Rig::start().await;
+        *rig.fake().migration_target.lock() = versions.to_vec();
+        rig.juju.rehearse(errand(FIRST), &rig.calls).await.unwrap();
+        let told = rig.fake().state().params["Prechecks"].clone();
+        assert!(told[key].as_str().unwrap().ends_with("admin") && told[other].is_null(), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn an_audit_counts_secrets_by_their_ids() {
+    let rig = Rig::start().await;
+    let told = Description::parse(&fs::read(rig.dir.path().join("files/model.yaml")).unwrap()).unwrap();
+    let ids: Vec<String> = told.secrets.iter().map(|secret| secret.id.clone()).collect();
+    assert!(!ids.is_empty(), "the sample has no secrets");
+    let secrets = async || {
+        let findings = rig.juju.audit(errand(FIRST), &rig.calls).await.unwrap();
+        findings.into_iter().find(|finding| &*finding.check == "secrets").unwrap()
+    };
+    let missing = secrets().await;
+    assert!(missing.level == Level::Fail && missing.text.contains(&ids[0]), "{}", &*missing.text);
+    rig.fake().state().secrets = ids.iter().map(|id| format!("secret:{id}")).collect();
+    assert_eq!(secrets().await.level, Level::Pass);
+    rig.fake().state().secrets = ids.iter().map(|id| format!("secret://{MODEL}/{id}")).collect();
+    assert_eq!(secrets().await.level, Level::Pass);
+}
+
+#[tokio::test]
 async fn an_audit_names_what_is_missing() {
     let rig = Rig::start().await;
     let findings = rig.juju.audit(errand(FIRST), &rig.calls).await.unwrap();

@@ -2,8 +2,12 @@
 
 mod calls;
 mod connections;
+mod contract;
+mod envelopes;
 mod fake;
+mod faults;
 mod judgements;
+mod waits;
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,6 +36,7 @@ const TIMING: Timing = Timing {
     import_settles: Duration::from_millis(600),
     gone: Duration::from_secs(30),
     look: Duration::from_millis(5),
+    patience: Duration::from_secs(30),
 };
 
 fn check() -> Call {
@@ -57,6 +62,8 @@ struct Rig {
     juju: Juju,
     store: Store,
     calls: Vec<Call>,
+    /// Where the agent keeps what it remembers.
+    disk: Disk,
 }
 
 fn config(dir: &TempDir, running: &Running, endpoints: Vec<String>) -> JujuConfig {
@@ -71,7 +78,11 @@ fn config(dir: &TempDir, running: &Running, endpoints: Vec<String>) -> JujuConfi
 }
 
 fn open(dir: &TempDir, config: JujuConfig, store: &Store) -> Juju {
-    Juju::open_with(dir.path(), config, Vec::new(), store.clone(), Disk::real(), TIMING).unwrap()
+    open_on(Disk::real(), dir, config, store)
+}
+
+fn open_on(disk: Disk, dir: &TempDir, config: JujuConfig, store: &Store) -> Juju {
+    Juju::open_with(dir.path(), config, Vec::new(), store.clone(), disk, TIMING).unwrap()
 }
 
 /// Puts a model's files into a store, and returns the calls that stage it.
@@ -102,20 +113,24 @@ fn calls_of(sample: &Sample, dir: &TempDir, store: &Store) -> Vec<Call> {
 
 impl Rig {
     async fn start() -> Self {
+        Self::on(Disk::real()).await
+    }
+
+    async fn on(disk: Disk) -> Self {
         let running = Running::start().await;
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), Disk::real()).unwrap();
-        let juju = open(&dir, config(&dir, &running, vec![running.address.to_string()]), &store);
+        let juju = open_on(disk.clone(), &dir, config(&dir, &running, vec![running.address.to_string()]), &store);
         let calls = calls_of(&Sample::default(), &dir, &store);
-        Self { dir, running, juju, store, calls }
+        Self { dir, running, juju, store, calls, disk }
     }
 
     /// The agent is killed and started again.
     fn restarted(self) -> Self {
-        let Self { dir, running, juju, store, calls } = self;
+        let Self { dir, running, juju, store, calls, disk } = self;
         drop(juju);
-        let juju = open(&dir, config(&dir, &running, vec![running.address.to_string()]), &store);
-        Self { dir, running, juju, store, calls }
+        let juju = open_on(disk.clone(), &dir, config(&dir, &running, vec![running.address.to_string()]), &store);
+        Self { dir, running, juju, store, calls, disk }
     }
 
     fn fake(&self) -> &Fake {

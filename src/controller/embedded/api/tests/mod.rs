@@ -16,7 +16,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::{Api, LastMigration, Migrator};
-use crate::controller::contract::Rig;
 use crate::controller::description::sample::Sample;
 use crate::controller::embedded::tests::EmbeddedRig;
 use crate::controller::embedded::{Blobs, Embedded};

@@ -1,9 +1,11 @@
 //! A controller of our own that behaves as Juju's was seen to behave, and fails on demand.
 
+mod answers;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use hyper::header::HeaderName;
@@ -16,16 +18,14 @@ use tokio::sync::Notify;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::params::admin::{HostPort, LoginRequest, LoginResult, RedirectErrorInfo, UserInfo};
-use crate::juju::rpc::{
-    Call, Connection, ErrorCode, FacadeVersions, Limits, LoggedIn, RpcError, Scope, Server, Service, Session,
-};
+use crate::juju::rpc::{Connection, ErrorCode, FacadeVersions, Limits, LoggedIn, RpcError, Scope, Server, Service};
 use crate::juju::tls::{Authority, server_config};
 
 pub(super) const CONTROLLER: &str = "8419cd78-4993-4c3a-928e-c646226beeee";
 const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
 
 /// What happens to a call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fault {
     /// It is answered with this error, and not carried out.
     Refuse(RpcError),
@@ -33,7 +33,15 @@ pub(super) enum Fault {
     LoseReply,
     /// The connection ends, and it is not carried out.
     Cut,
+    /// The connection ends within it: half of an import is there, half of a body was read, and any other call is carried out
+    /// although nobody waits for it.
+    CutWithin,
+    /// The controller is killed before it has carried it out, and refuses the next connections until it has started again.
+    Kill,
 }
+
+/// Connections that a controller refuses until it has started again.
+const REFUSED_AT_START: usize = 2;
 
 /// How a model stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +51,8 @@ pub(super) enum Stand {
     /// The connection ended under its import: there is a database, and no model to abort.
     Halved,
     Importing,
+    /// An import by version 8, whole or not: nobody is shown it.
+    Unseen,
     Live,
     /// Aborted, and seen so often still.
     Dying(u32),
@@ -58,6 +68,10 @@ pub(super) struct State {
     pub uploads: BTreeMap<String, usize>,
     pub lines: Vec<LogRecord>,
     pub adopts_refused: u32,
+    /// Imports that were carried out, whole or half.
+    pub imports: usize,
+    /// URIs of the model's secrets.
+    pub secrets: Vec<String>,
     /// The last parameters of each method.
     pub params: HashMap<String, Value>,
     pub redirect: Option<RedirectErrorInfo>,
@@ -70,10 +84,14 @@ pub(super) struct Fake {
     pub uuid: Mutex<String>,
     pub password: Mutex<String>,
     pub access: Mutex<String>,
+    /// Versions of `MigrationTarget`.
+    pub migration_target: Mutex<Vec<u32>>,
     pub users: Mutex<Vec<String>>,
     pub servers: Mutex<Vec<String>>,
     cut: Notify,
     down: AtomicBool,
+    /// Connections that are still refused.
+    refuses: AtomicUsize,
 }
 
 impl Fake {
@@ -99,7 +117,7 @@ impl Fake {
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
         if down {
-            self.cut.notify_waiters();
+            self.hang_up();
         }
     }
 
@@ -109,10 +127,22 @@ impl Fake {
         state.faults.get_mut(what).and_then(VecDeque::pop_front)
     }
 
-    /// Ends every connection; the caller's own future goes with it.
-    async fn cut(&self) -> ! {
+    /// Ends every connection.
+    pub fn hang_up(&self) {
         self.cut.notify_waiters();
+    }
+
+    /// Ends every connection; the caller's own future goes with it.
+    async fn cut(&self, fault: &Fault) -> ! {
+        if *fault == Fault::Kill {
+            self.refuses.store(REFUSED_AT_START, Ordering::SeqCst);
+        }
+        self.hang_up();
         std::future::pending().await
+    }
+
+    fn may(&self) -> bool {
+        *self.access.lock() == "superuser"
     }
 }
 
@@ -132,10 +162,12 @@ impl Running {
             uuid: Mutex::new(CONTROLLER.to_owned()),
             password: Mutex::new("secret".to_owned()),
             access: Mutex::new("superuser".to_owned()),
+            migration_target: Mutex::new(vec![4, 5, 6, 7, 8]),
             users: Mutex::new(vec!["admin".to_owned(), "bob".to_owned()]),
             servers: Mutex::default(),
             cut: Notify::new(),
             down: AtomicBool::new(false),
+            refuses: AtomicUsize::new(0),
         });
         let authority = Authority::make().unwrap();
         let tls = server_config(&authority.issue(&[], &[]).unwrap()).unwrap();
@@ -150,7 +182,8 @@ impl Running {
 
 async fn relay_to(listener: TcpListener, server: SocketAddr, fake: Arc<Fake>) {
     while let Ok((mut client, _)) = listener.accept().await {
-        if fake.down.load(Ordering::SeqCst) {
+        let refuses = fake.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if fake.down.load(Ordering::SeqCst) || refuses.is_ok() {
             continue;
         }
         let fake = fake.clone();
@@ -166,19 +199,21 @@ async fn relay_to(listener: TcpListener, server: SocketAddr, fake: Arc<Fake>) {
 
 struct Api(Arc<Fake>);
 
-fn facades(scope: &Scope) -> Vec<FacadeVersions> {
+fn facades(scope: &Scope, migration_target: &[u32]) -> Vec<FacadeVersions> {
     let of = FacadeVersions::new;
     match scope {
         Scope::Controller => vec![
             of("Cloud", &[7, 8]),
             of("Controller", &[12, 13, 14]),
-            of("MigrationTarget", &[4, 5, 6, 7, 8]),
+            of("MigrationTarget", migration_target),
             of("ModelManager", &[10, 11]),
             of("Pinger", &[1]),
             of("SecretBackends", &[1]),
             of("UserManager", &[3]),
         ],
-        Scope::Model(_) => vec![of("Client", &[8]), of("Uniter", &[19, 20]), of("Pinger", &[1])],
+        Scope::Model(_) => {
+            vec![of("Client", &[8]), of("Secrets", &[1, 2]), of("Uniter", &[19, 20]), of("Pinger", &[1])]
+        }
     }
 }
 
@@ -187,6 +222,9 @@ impl Service for Api {
     async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
         if let Some(to) = &self.0.state().redirect {
             return Err(RpcError::redirect(to));
+        }
+        if let Some(Fault::Refuse(error)) = self.0.meet("Login") {
+            return Err(error);
         }
         if login.credentials != *self.0.password.lock() {
             return Err(RpcError::bad_login());
@@ -210,10 +248,10 @@ impl Service for Api {
                 controller_access: self.0.access.lock().clone(),
                 ..UserInfo::default()
             }),
-            facades: facades(&connection.scope),
+            facades: facades(&connection.scope, &self.0.migration_target.lock()),
             ..LoginResult::default()
         };
-        Ok(LoggedIn { result, session: Arc::new(Talk(self.0.clone())) })
+        Ok(LoggedIn { result, session: Arc::new(answers::Talk(self.0.clone())) })
     }
 
     async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
@@ -229,22 +267,33 @@ impl Service for Api {
             _ => return Err(RpcError::new(ErrorCode::NotFound, "404 page not found")),
         };
         let fault = self.0.meet(kind);
-        if matches!(fault, Some(Fault::Cut)) {
-            self.0.cut().await;
-        }
-        if let Some(Fault::Refuse(error)) = fault {
-            return Err(error);
+        match &fault {
+            Some(Fault::Refuse(error)) => {
+                // It has what it says that it has.
+                if error.code == ErrorCode::AlreadyExists {
+                    self.0.state().uploads.insert(what, 0);
+                }
+                return Err(error.clone());
+            }
+            Some(fault @ (Fault::Cut | Fault::Kill)) => self.0.cut(fault).await,
+            _ if !self.0.may() => {
+                return Err(RpcError::new(ErrorCode::Forbidden, "authorization failed: permission denied"));
+            }
+            _ => {}
         }
         let mut bytes = 0;
         while let Some(chunk) = request.chunk().await? {
             bytes += chunk.len();
+            if fault == Some(Fault::CutWithin) {
+                self.0.cut(&Fault::CutWithin).await;
+            }
         }
         if self.0.state().uploads.contains_key(&what) {
             return Err(RpcError::new(ErrorCode::AlreadyExists, format!("{kind} {what} already exists")));
         }
         self.0.state().uploads.insert(what, bytes);
-        if matches!(fault, Some(Fault::LoseReply)) {
-            self.0.cut().await;
+        if let Some(fault @ Fault::LoseReply) = &fault {
+            self.0.cut(fault).await;
         }
         let url = request.head.header("Juju-Curl").unwrap_or_default().to_owned();
         Ok(HttpReply::json(&json!({})).header(HeaderName::from_static("juju-curl"), &url))
@@ -253,132 +302,28 @@ impl Service for Api {
     async fn write_log(&self, _: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
         match self.0.meet("logtransfer") {
             Some(Fault::Refuse(error)) => Err(error),
-            Some(_) => self.0.cut().await,
-            None => Ok(Box::new(Lines(self.0.clone()))),
+            Some(fault @ (Fault::Cut | Fault::Kill)) => self.0.cut(&fault).await,
+            fault => Ok(Box::new(Lines(self.0.clone(), fault))),
         }
     }
 }
 
-struct Lines(Arc<Fake>);
+struct Lines(Arc<Fake>, Option<Fault>);
 
 #[async_trait]
 impl LogWriter for Lines {
     async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
         self.0.state().lines.push(record);
+        if self.1 == Some(Fault::CutWithin) {
+            self.0.cut(&Fault::CutWithin).await;
+        }
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<(), RpcError> {
+        if self.1 == Some(Fault::LoseReply) {
+            self.0.cut(&Fault::LoseReply).await;
+        }
         Ok(())
-    }
-}
-
-struct Talk(Arc<Fake>);
-
-fn model_of(call: &Call) -> String {
-    call.params["model-tag"].as_str().unwrap_or_default().trim_start_matches("model-").to_owned()
-}
-
-#[async_trait]
-impl Session for Talk {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
-        let fault = self.0.meet(&call.method);
-        self.0.state().params.insert(call.method.clone(), call.params.clone());
-        match fault {
-            Some(Fault::Refuse(error)) => return Err(error),
-            Some(Fault::Cut) => self.0.cut().await,
-            _ => {}
-        }
-        let answer = self.answer(&call);
-        if matches!(fault, Some(Fault::LoseReply)) {
-            self.0.cut().await;
-        }
-        answer
-    }
-}
-
-impl Talk {
-    fn answer(&self, call: &Call) -> Result<Value, RpcError> {
-        let mut state = self.0.state();
-        let model = model_of(call);
-        match call.method.as_str() {
-            "Import" => {
-                if state.models.contains_key(super::MODEL) {
-                    return Err(RpcError::plain("claiming lease: lease already held"));
-                }
-                state.models.insert(super::MODEL.to_owned(), Stand::Importing);
-                Ok(json!({}))
-            }
-            "CheckMachines" => Ok(json!({ "results": [] })),
-            "Prechecks" => Ok(json!({})),
-            "Activate" => match state.models.get_mut(&model) {
-                Some(stand) => {
-                    *stand = Stand::Live;
-                    Ok(json!({}))
-                }
-                None => Err(RpcError::plain("database not found")),
-            },
-            "AdoptResources" if state.adopts_refused > 0 => {
-                state.adopts_refused -= 1;
-                Err(RpcError::plain("the cloud refuses"))
-            }
-            "AdoptResources" => Ok(json!({})),
-            "Abort" => match state.models.get_mut(&model) {
-                Some(Stand::Live) => Err(RpcError::plain("migration mode for the model is not importing")),
-                Some(Stand::Halved) => Err(RpcError::new(ErrorCode::ModelNotFound, "model does not exist")),
-                Some(stand) => {
-                    *stand = Stand::Dying(3);
-                    Ok(json!({}))
-                }
-                None => Err(RpcError::plain("database not found")),
-            },
-            "ModelInfo" => Ok(json!({ "results": [info(&mut state, call)] })),
-            "ListModelSummaries" => Ok(json!({ "results": [{ "result": {
-                "name": "controller", "uuid": OWN_MODEL, "qualifier": "admin", "is-controller": true,
-                "cloud-tag": "cloud-openstack-eu", "cloud-region": "RegionOne", "status": { "status": "available" }
-            } }] })),
-            "Clouds" => Ok(json!({ "clouds": { "cloud-openstack-eu": {
-                "type": "openstack", "regions": [{ "name": "RegionOne" }] } } })),
-            "Credential" => Err(RpcError::new(ErrorCode::NotFound, "credential not found")),
-            "ListSecretBackends" => Ok(json!({ "results": [{ "id": "63c8ad37c906eb278540e942", "result": {} }] })),
-            "IdentityProviderURL" => Ok(json!({ "result": "" })),
-            "UserInfo" => {
-                let users = self.0.users.lock().clone();
-                let access = self.0.access.lock().clone();
-                let of = |name: &String| json!({ "result": { "username": name, "access": access } });
-                Ok(json!({ "results": users.iter().map(of).collect::<Vec<_>>() }))
-            }
-            "FullStatus" => Ok(json!({ "applications": {
-                "postgresql": { "units": { "postgresql/0": { "agent-status": { "status": "idle" } } } } },
-                "machines": {}, "relations": [] })),
-            _ => Err(RpcError::unknown_method(call)),
-        }
-    }
-}
-
-/// Shows a model as Juju 4.1 does.
-fn info(state: &mut State, call: &Call) -> Value {
-    let tag = call.params["entities"][0]["tag"].as_str().unwrap_or_default();
-    let uuid = tag.trim_start_matches("model-").to_owned();
-    let not_found = |text: &str| json!({ "error": { "message": text, "code": "not found" } });
-    let busy = |life: &str| {
-        let note = "the model is being migrated";
-        json!({ "result": { "life": life, "status": { "status": "busy", "info": note }, "migration": { "status": note } } })
-    };
-    match state.models.get_mut(&uuid) {
-        None => not_found("invoking getDB: database not found"),
-        Some(Stand::Broken | Stand::Halved) => not_found("model not found"),
-        Some(Stand::Importing) => busy("alive"),
-        Some(Stand::Live) => {
-            json!({ "result": { "life": "alive", "status": { "status": "available" }, "migration": null } })
-        }
-        Some(Stand::Dying(0)) => {
-            state.models.remove(&uuid);
-            not_found("invoking getDB: database not found")
-        }
-        Some(Stand::Dying(left)) => {
-            *left -= 1;
-            busy("dead")
-        }
     }
 }

@@ -85,8 +85,8 @@ fn a_backup_is_restored_into_the_embedded_controller_beside_the_agent_and_into_n
     let elsewhere = src.run(&["backup", "restore", text(&file), "--controller", "dst"]);
     elsewhere.fails(1, "copy the archive to the host of dst");
     let real = src.run(&["backup", "restore", text(&file), "--controller", "maas-prod"]);
-    let told = real.fails(1, "no controller of Juju itself takes a model out of a backup");
-    assert!(told.contains("`juju create-backup -m maas-prod:controller`"), "{told}");
+    let told = real.fails(1, "no agent that is known here stands beside controller maas-prod");
+    assert!(told.contains("set an agent up beside it, see docs/juju.md"), "{told}");
     assert!(!src.serves(&sample.name) && !dst.serves(&sample.name));
     src.run(&["backup", "restore", text(&file), "--controller", "src"]).ok();
     assert!(src.serves(&sample.name));

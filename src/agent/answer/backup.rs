@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use modelferry_protocol::ids::ModelUuid;
+use tokio::sync::mpsc;
 
 use super::Desk;
 use crate::agent::control::server::Client;
@@ -13,9 +14,13 @@ use crate::controller::backup::{self, Archive, BackupError, Kept, Origin, Source
 use crate::controller::description::Description;
 use crate::controller::embedded::{Embedded, verify};
 use crate::controller::files::Files;
+use crate::controller::local::Local;
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 use crate::engine::causes;
+
+/// What a restore waits for, as far as a slow client has not been told of it.
+const TEXTS_QUEUED_MAX: usize = 8;
 
 impl Desk {
     pub(super) async fn backup_create(
@@ -89,47 +94,69 @@ impl Desk {
         client: &mut Client,
     ) -> Result<Response, Failure> {
         self.refuse_other_controller(controller)?;
-        let mut source = self.with_files(client, move |embedded, files| open(embedded, &backup, files)).await?;
-        let manifest = source.manifest();
-        let (model, engine) = (manifest.uuid, self.engine()?.clone());
+        let source = self.with_files(client, move |embedded, files| open(embedded, &backup, files)).await?;
+        let told = source.manifest();
+        let (model, origin, engine) = (told.uuid, told.controller.clone(), self.engine()?.clone());
         let held = engine.take_in_hand(model).map_err(|error| self.refusal_of_engine(&error))?;
-        let asserted = self.refuse_second_owner(&manifest.controller, model, source_lost).await?;
-        let (embedded, actor) = (self.embedded.clone(), actor.to_owned());
-        // It goes on although whoever asked has hung up.
-        let restored = tokio::spawn(async move {
-            let _held = held;
-            let restored = tokio::task::spawn_blocking(move || embedded.restore(source.as_mut(), true)).await;
-            let restored = restored.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
-            engine.restored(model, asserted, &actor).await;
-            Ok::<_, ControllerError>(restored)
-        });
+        let asserted = self.refuse_second_owner(&origin, model, source_lost).await?;
+        let actor = actor.to_owned();
+        let restored = match &self.local {
+            Local::Embedded(embedded) => {
+                let (embedded, mut source) = (embedded.clone(), source);
+                // It goes on although whoever asked has hung up.
+                tokio::spawn(async move {
+                    let _held = held;
+                    let restored = tokio::task::spawn_blocking(move || embedded.restore(source.as_mut(), true)).await;
+                    let restored =
+                        restored.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
+                    engine.restored(model, asserted, &actor).await;
+                    Ok::<_, ControllerError>(restored)
+                })
+            }
+            Local::Juju(juju) => {
+                let prepared = juju.prepare_restore(source).await;
+                let prepared = prepared.map_err(|error| self.refusal_of_controller(&error))?;
+                for note in &prepared.notes {
+                    // Whoever is gone hears of nothing.
+                    let _ = client.update(&Response::Waiting(note.clone())).await;
+                }
+                let (juju, say) = (juju.clone(), saying(client));
+                tokio::spawn(async move {
+                    let _held = held;
+                    let restored = juju.restore(prepared, &say).await?;
+                    engine.restored(model, asserted, &actor).await;
+                    Ok::<_, ControllerError>(restored)
+                })
+            }
+        };
         match restored.await {
             Ok(restored) => restored.map(Response::Imported).map_err(|error| self.refusal_of_controller(&error)),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
 
-    /// Refuses to restore into any controller but the one in this agent's own process.
+    /// Refuses to restore into any controller but the one beside this agent, and into a real one that is not named.
     fn refuse_other_controller(&self, controller: Option<&str>) -> Result<(), Failure> {
         let refused = |message: String, hint: String| {
             Err(Failure::new(FailureKind::Refused, message).state("nothing has changed").hint(hint))
         };
+        let own = self.local.card().name.to_string();
         match controller {
+            None if matches!(self.local, Local::Juju(_)) => refused(
+                format!("this agent stands beside the real controller \"{own}\", whose machines would run the model"),
+                format!("name it to restore the model there: add --controller {own}"),
+            ),
             None => Ok(()),
-            Some(name) if name == &*self.local.card().name => Ok(()),
+            Some(name) if name == own => Ok(()),
             Some(name) if self.place(Some(name)).is_ok() => refused(
                 format!("controller {name} is beside another agent, and a backup is restored by a controller's own"),
                 format!("copy the archive to the host of {name}, and run `modelferry backup restore FILE` there"),
             ),
             Some(name) => refused(
-                format!(
-                    "controller {name} is none that an agent hosts, and no controller of Juju itself takes a model out of \
-                     a backup: it takes one from the controller that has it, with the machines as they are now"
-                ),
-                format!(
-                    "restore it into an embedded one, see `modelferry controllers`; what backs a controller of Juju up is \
-                     `juju create-backup -m {name}:controller`"
-                ),
+                format!("no agent that is known here stands beside controller {name}"),
+                "set an agent up beside it, see docs/juju.md, and restore the backup there; `modelferry controllers` lists those \
+                 that are known"
+                    .to_owned(),
             ),
         }
     }
@@ -207,6 +234,27 @@ fn lost_for_good(namesake: bool) -> String {
     format!(
         "{namesake}if the model may still be there, it would be on both; if that controller is lost for good, add --source-lost"
     )
+}
+
+/// Passes on to a client what a restore waits for, each thing once.
+fn saying(client: &Client) -> impl Fn(String) + Send + Sync + use<> {
+    let (said, mut texts) = mpsc::channel::<String>(TEXTS_QUEUED_MAX);
+    let mut client = client.clone();
+    tokio::spawn(async move {
+        let mut last = String::new();
+        while let Some(text) = texts.recv().await {
+            // Whoever is gone hears of nothing.
+            if text != last {
+                let _ = client.update(&Response::Waiting(text.clone())).await;
+            }
+            last = text;
+        }
+    });
+    move |text| {
+        tracing::warn!("{text}");
+        // A slow client misses some.
+        let _ = said.try_send(text);
+    }
 }
 
 fn kept(embedded: &Embedded, id: &str) -> Result<Kept, ControllerError> {

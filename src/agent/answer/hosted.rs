@@ -10,13 +10,8 @@ fn needs_own_models(request: &Request) -> bool {
         request,
         Request::Precheck { .. } | Request::Totals { .. } | Request::Migrate { .. } | Request::Precopy { .. }
     );
-    let backs_up = matches!(
-        request,
-        Request::BackupCreate { .. }
-            | Request::BackupKeep { .. }
-            | Request::BackupRestore { .. }
-            | Request::ModelStatus { .. }
-    );
+    let backs_up =
+        matches!(request, Request::BackupCreate { .. } | Request::BackupKeep { .. } | Request::ModelStatus { .. });
     let changes = matches!(
         request,
         Request::EmbeddedImport { .. }

@@ -55,7 +55,11 @@ const VERIFY: Help = Help {
 };
 
 const RESTORE: Help = Help {
-    examples: &["modelferry backup restore prod.tar.zst", "modelferry backup restore 9f3c0b7e21aa --source-lost"],
+    examples: &[
+        "modelferry backup restore prod.tar.zst",
+        "modelferry backup restore 9f3c0b7e21aa --source-lost",
+        "modelferry backup restore prod.tar.zst --controller west --source-lost",
+    ],
     exits: exit::ASKING,
     juju: Some("juju-restore, a program beside Juju, for a whole controller"),
 };
@@ -116,10 +120,11 @@ pub enum BackupCommand {
         #[arg(value_name = "FILE|ID")]
         backup: String,
     },
-    /// Bring a model back: live, on the embedded controller, as it was
+    /// Bring a model back: live, as it was, on the controller beside this agent
     ///
-    /// Refused if the model is here, and if it is, or may be, on the controller that the backup was taken from.
-    /// A controller of Juju itself takes no model out of a backup: `juju create-backup` is what backs one up.
+    /// Refused if the model is here, and if it is, or may be, on the controller that the backup was taken from. A real
+    /// controller of Juju must be named with --controller. What a restore there does not do is printed before it begins, with
+    /// the commands that let the agents of the model's machines dial that controller.
     #[command(after_long_help = RESTORE)]
     Restore {
         /// The archive, `-` for standard input, or the id of a backup that this agent keeps
@@ -128,7 +133,7 @@ pub enum BackupCommand {
         /// Go ahead although the controller that the backup was taken from cannot be asked: it is lost for good
         #[arg(long)]
         source_lost: bool,
-        /// The controller that takes the model: the one in this agent, which is the default; no other can
+        /// The controller beside this agent; the embedded one is the default
         #[arg(short, long, value_name = "NAME")]
         controller: Option<String>,
     },

@@ -1,16 +1,24 @@
 //! Backups of the controller's models: written, checked, and taken in again.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use modelferry_protocol::snapshot::{Call, LogSegment, Params};
+
 use super::Embedded;
+use super::departure::upload;
+use super::import::key;
 use super::intake::Intake;
+use super::record::Blob;
 use super::shipment::Shipment;
 use super::view::Imported;
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{self, BackupError, Source};
+use crate::controller::description::Description;
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
+use crate::store::Store;
 
 impl Embedded {
     /// Writes a model into an archive, durably. The model goes on meanwhile.
@@ -57,6 +65,62 @@ impl Embedded {
             Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
         self.admit(intake, over_redirect)
     }
+}
+
+/// A backup in an agent's store, and the calls that stage its model in a controller.
+pub struct Unpacked {
+    /// The model.
+    pub description: Description,
+    /// As a source exports them.
+    pub calls: Vec<Call>,
+    /// The model's log.
+    pub log: Vec<LogSegment>,
+    /// How many entries the model had.
+    pub entries: usize,
+    /// What an operator should know of the binaries.
+    pub warnings: Vec<String>,
+}
+
+impl Unpacked {
+    /// Says what is taken in. `model`: `owner/name`.
+    pub fn imported(&self, model: &str) -> Imported {
+        let bytes = |imports: bool| {
+            let calls = self.calls.iter().filter(move |call| call.imports() == imports);
+            calls.filter_map(Call::blob).map(|blob| blob.bytes)
+        };
+        Imported {
+            model: model.to_owned(),
+            uuid: self.description.uuid.to_string(),
+            description_bytes: bytes(true).sum(),
+            binaries: bytes(false).count() as u64,
+            binaries_bytes: bytes(false).sum(),
+            entries: self.entries as u64,
+            incomplete: false,
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+/// Puts a backup's files into a store, each proven. Nothing names them there: the caller holds them.
+///
+/// Errors: [`ControllerError::Refused`] for a backup that is not what it says.
+pub fn unpack(source: &mut dyn Source, store: &Store) -> Result<Unpacked, ControllerError> {
+    let put = |_: &backup::File, bytes: &mut dyn io::Read| store.put(bytes).map_err(ControllerError::storage);
+    let intake = Intake::of_backup(source, &|_| Ok(()), &put)?;
+    let blob = store.put_bytes(&intake.description).map_err(ControllerError::storage)?;
+    let held: HashMap<String, Blob> = intake.binaries.into_iter().collect();
+    let wanted = intake.told.wanted().iter();
+    let uploads = wanted.filter_map(|wanted| Some(upload(wanted, *held.get(&key(wanted))?)));
+    let mut calls = vec![Call::Import(blob)];
+    calls.extend(uploads);
+    calls.push(Call::CheckMachines(Params::default()));
+    Ok(Unpacked {
+        description: intake.told,
+        calls,
+        log: intake.logs.into_iter().map(LogSegment::from).collect(),
+        entries: intake.entries.len(),
+        warnings: intake.warnings,
+    })
 }
 
 /// Reads a backup to its end and proves it: every file against the manifest, and against the description.

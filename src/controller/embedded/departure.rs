@@ -277,7 +277,8 @@ impl Inner {
     }
 }
 
-fn upload(wanted: &Wanted, blob: Blob) -> Call {
+/// Makes the call that uploads a binary.
+pub(super) fn upload(wanted: &Wanted, blob: Blob) -> Call {
     let blob = blob.into();
     match wanted {
         Wanted::Charm { url, .. } => Call::UploadCharm(Charm { blob, ..Charm::named(Name::cut(url)) }),

@@ -43,7 +43,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
 use parking_lot::Mutex;
 
-pub use backup::verify;
+pub use backup::{Unpacked, unpack, verify};
 pub use import::Blobs;
 pub(in crate::controller) use rehearsal::uploaded;
 

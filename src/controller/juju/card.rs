@@ -76,6 +76,10 @@ impl Juju {
 
     /// Keeps the connection, and with it the card, for as long as the agent runs.
     pub async fn keep_connected(self) -> std::convert::Infallible {
+        let ended = self.resume_restores().await;
+        if let Err(error) = ended {
+            tracing::error!("what is left of interrupted restores is not known: {error}");
+        }
         loop {
             match self.connect().await {
                 Ok(live) => {

@@ -27,16 +27,18 @@ impl Juju {
     /// before it fails is not reported.
     pub async fn doctor(&self) -> Vec<Finding> {
         let name = self.inner.connector.name().to_owned();
+        let mut findings = self.restores_under_way().await;
         let live = match self.connect().await {
             Ok(live) => live,
             Err(error) => {
                 let text = error.to_string();
                 let fix = remedy(&text, &name);
-                return vec![finding(Level::Fail, "connection", text, fix)];
+                findings.push(finding(Level::Fail, "connection", text, fix));
+                return findings;
             }
         };
         let told = &live.result.server_version;
-        let mut findings = vec![
+        findings.extend([
             finding(
                 Level::Pass,
                 "connection",
@@ -45,7 +47,7 @@ impl Juju {
             ),
             finding(Level::Pass, "version", format!("the controller runs Juju {told}"), ""),
             self.inner.rights(&live).await,
-        ];
+        ]);
         for (facade, known) in FACADES {
             findings.push(match live.version_of(facade, known) {
                 Ok(version) => finding(Level::Pass, "facades", format!("{facade} {version}"), ""),
@@ -59,6 +61,20 @@ impl Juju {
         }
         findings.push(clock(&live).await);
         findings
+    }
+}
+
+impl Juju {
+    /// Lists the restores that have not ended.
+    async fn restores_under_way(&self) -> Vec<Finding> {
+        let restores = match self.inner.restores().await {
+            Ok(restores) => restores,
+            Err(error) => return vec![finding(Level::Fail, "restore", error.to_string(), "")],
+        };
+        let text = |model: &str| {
+            format!("model \"{model}\" is being restored from a backup; the agent's log says what that waits for")
+        };
+        restores.iter().map(|restoring| finding(Level::Warn, "restore", text(&restoring.model), "")).collect()
     }
 }
 

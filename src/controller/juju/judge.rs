@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
-use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::snapshot::{Call, Name};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -33,6 +34,21 @@ impl Inner {
         let live = self.connector.live().await?;
         let mut findings = vec![self.rights(&live).await];
         findings.extend(target::findings(facts, &self.target(&live, facts).await?));
+        Ok(findings)
+    }
+
+    /// Judges a model that comes out of a backup. What only its controller could tell is taken to be as it is here.
+    pub(super) async fn judge_backup(self: &Arc<Self>, mut facts: ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+        let live = self.connector.live().await?;
+        facts.machines_live = true;
+        facts.controller_version = Name::cut(&live.result.server_version);
+        let target = self.target(&live, &facts).await?;
+        facts.identity_url = Text::cut(&target.identity_url);
+        if facts.cloud_type.is_empty() {
+            facts.cloud_type = Name::cut(&target.cloud_type);
+        }
+        let mut findings = vec![self.rights(&live).await];
+        findings.extend(target::findings(&facts, &target));
         Ok(findings)
     }
 

@@ -16,6 +16,8 @@ mod logs;
 mod outcome;
 mod record;
 mod refusal;
+mod repoint;
+mod restore;
 mod stage;
 mod summary;
 #[cfg(test)]
@@ -60,6 +62,10 @@ pub(super) struct Timing {
     pub look: Duration,
     /// How long a rehearsal waits for a controller that is busy or away.
     pub patience: Duration,
+    /// How long a restore waits for such a controller at each call that stages the model.
+    pub restore: Duration,
+    /// The pause before a restore makes a call again.
+    pub again: Duration,
 }
 
 impl Default for Timing {
@@ -70,6 +76,8 @@ impl Default for Timing {
             gone: Duration::from_secs(10),
             look: Duration::from_millis(200),
             patience: Duration::from_secs(60),
+            restore: Duration::from_secs(30 * 60),
+            again: Duration::from_secs(2),
         }
     }
 }

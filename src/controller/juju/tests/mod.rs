@@ -7,6 +7,7 @@ mod envelopes;
 mod fake;
 mod faults;
 mod judgements;
+mod restores;
 mod waits;
 
 use std::fs;
@@ -37,6 +38,8 @@ const TIMING: Timing = Timing {
     gone: Duration::from_secs(30),
     look: Duration::from_millis(5),
     patience: Duration::from_secs(30),
+    restore: Duration::from_secs(30),
+    again: Duration::from_millis(5),
 };
 
 fn check() -> Call {

@@ -1,5 +1,8 @@
 //! `modelferry verify`: compare the model that arrived with what was handed over.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use clap::Args;
 
 use super::exit::{self, Exit};
@@ -8,10 +11,18 @@ use super::output::plain;
 use super::output::{Table, byte_count};
 use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::VerifyView;
+use crate::config::parse_duration;
+use crate::engine::view::{FindingView, VerifyView};
+
+/// The pause between two looks; a look that takes longer is paused for as long.
+const PAUSE: Duration = Duration::from_secs(2);
 
 const HELP: Help = Help {
-    examples: &["modelferry verify shop-eu", "modelferry verify 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0 --format yaml"],
+    examples: &[
+        "modelferry verify shop-eu",
+        "modelferry verify shop-eu --wait 5m",
+        "modelferry verify 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862:0 --format yaml",
+    ],
     exits: &[
         (Exit::Done, "everything is as it was handed over"),
         (Exit::Refused, "refused: the migration has not moved its model, or the model has left again"),
@@ -33,12 +44,23 @@ const HELP: Help = Help {
 pub struct VerifyArgs {
     /// The migration's ID, or its model
     id: String,
+    /// Look again until everything is there and every agent is connected, for so long at most, such as 90s or 10m
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    wait: Option<Duration>,
 }
 
 impl VerifyArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let answer = context.ask(&Request::Verify { id: self.id })?;
-        let Response::Verified(seen) = answer else { return Err(client::unexpected()) };
+        let begun = Instant::now();
+        let seen = loop {
+            let looked = Instant::now();
+            let answer = context.ask(&Request::Verify { id: self.id.clone() })?;
+            let Response::Verified(seen) = answer else { return Err(client::unexpected()) };
+            if is_settled(seen.ok, &seen.findings) || self.wait.is_none_or(|wait| begun.elapsed() >= wait) {
+                break seen;
+            }
+            sleep(PAUSE.max(looked.elapsed()));
+        };
         context.print(&seen, || text(&seen));
         if seen.ok {
             return Ok(Exit::Done);
@@ -58,6 +80,11 @@ impl VerifyArgs {
     }
 }
 
+/// Reports whether another look would find nothing better: all is there, and no agent is missing.
+fn is_settled(ok: bool, findings: &[FindingView]) -> bool {
+    ok && findings.iter().all(|finding| finding.check != "agents" || finding.level == "pass")
+}
+
 fn text(seen: &VerifyView) -> String {
     let mut table = Table::new(&["Check", "Result", "Finding"]);
     for finding in &seen.findings {
@@ -73,4 +100,19 @@ fn text(seen: &VerifyView) -> String {
         byte_count(seen.bytes),
         table.render()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_that_are_not_connected_yet_are_waited_for_and_other_warnings_are_not() {
+        let settled = |ok: bool, level: &str, check: &str| {
+            let (level, check, text, fix) = (level.to_owned(), check.to_owned(), String::new(), String::new());
+            is_settled(ok, &[FindingView { level, check, text, fix, side: None }])
+        };
+        assert!(settled(true, "pass", "agents") && settled(true, "warn", "offers"));
+        assert!(!settled(true, "warn", "agents") && !settled(false, "fail", "units"));
+    }
 }

@@ -1,9 +1,12 @@
 """An agent beside Juju 4.1's own API server: models come to a real controller, and nothing of it is lost or doubled."""
 
 import re
+import subprocess
+import sys
 import time
 
 import pytest
+import yaml
 
 from conftest import Agent, until
 from juju41 import (
@@ -191,3 +194,61 @@ def test_a_missing_user_and_a_refused_login_are_told_with_the_line_that_mends_th
     until("the new password counts", lambda: move.dst("doctor").code == 0)
     move.migrate().ok()
     move.has_moved()
+
+
+def test_a_password_that_is_refused_during_a_migration_is_shown_with_what_to_type_and_replaced(moving):
+    # The adoption fails for as long as the controller runs, so that the migration is under way meanwhile.
+    move = moving("iaas-4machines.doc12.yaml", "-fail-adopt", "1000000")
+    move.src("migrate", move.name, "west").ok()
+    until("the model is live", lambda: move.real.is_live(move.uuid), SETTLED)
+    move.dst.password.write_text("wrong\n")
+    move.real.kill()
+    move.real.flags = ()
+    move.real.start()
+    shown = lambda: move.dst("status").out
+    told = f"write the password into {move.dst.password}"
+    until("the refused login is shown", lambda: "refuses the login" in shown() and told in shown(), SETTLED)
+    move.dst.password.write_text(move.real.told["password"] + "\n")
+    until("the migration has ended", lambda: move.src("wait", move.name, "--timeout", "60s").code == 0, SETTLED)
+    move.has_moved()
+
+
+def script_in(said):
+    """The program that the printed commands run on each machine."""
+    lines = said.splitlines()
+    begin = lines.index("cat > repoint.py <<'END'") + 1
+    return "\n".join(lines[begin:lines.index("END", begin)]) + "\n"
+
+
+@pytest.mark.parametrize("sample", ["iaas-4machines.doc12.yaml", "cos-k8s.doc12.yaml"])
+def test_a_backup_is_restored_into_a_real_controller(moving, tmp_path, sample):
+    move = moving(sample)
+    archive = tmp_path / "model.tar.zst"
+    move.src("backup", "create", move.name, archive).ok()
+    assert "add --controller west" in move.dst("backup", "restore", archive).fails()
+    assert "it would be on both" in move.dst("backup", "restore", archive, "--controller", "west").fails()
+    move.src("embedded", "remove", move.name).ok()
+    restored = move.dst("backup", "restore", archive, "--controller", "west")
+    assert move.name in restored.ok()
+    assert "what was changed since is lost" in restored.err, restored.err
+    assert move.real.is_live(move.uuid)
+    assert move.real.inside(move.uuid) == told_by(move.model)
+    if move.model["type"] == "caas":
+        assert "-application-config --type merge" in restored.err, restored.err
+        return
+    unit = move.model["applications"]["applications"][0]["units"]["units"][0]["name"]
+    tag = "unit-" + unit.replace("/", "-")
+    move.real("agent", move.uuid, tag, password=agent_password(tag)).ok()
+    # What the commands do on a machine, done to an agent's configuration of ours.
+    agents = tmp_path / "agents"
+    (agents / "machine-0").mkdir(parents=True)
+    conf = agents / "machine-0" / "agent.conf"
+    before = {"tag": "machine-0", "controller": "controller-lost", "apiaddresses": ["10.9.9.9:17070"], "cacert": "lost", "apipassword": "kept"}
+    conf.write_text("# format 2.0\n" + yaml.safe_dump(before))
+    script = script_in(restored.err).replace("/var/lib/juju/agents", str(agents))
+    subprocess.run([sys.executable, "-"], input=script, text=True, check=True)
+    first, after = conf.read_text().split("\n", 1)
+    real = move.real.told
+    with open(real["ca"]) as ca:
+        expected = {**before, "controller": f"controller-{real['controller-uuid']}", "apiaddresses": [real["addr"]], "cacert": ca.read()}
+    assert (first, yaml.safe_load(after)) == ("# format 2.0", expected)

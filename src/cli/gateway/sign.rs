@@ -35,7 +35,7 @@ const AGENTS: &str = "/var/lib/juju/agents";
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct SignArgs {
-    /// The request, as `modelferry gateway csr` printed it
+    /// The request, as `modelferry gateway csr --key FILE` printed it
     #[arg(value_name = "FILE")]
     request: PathBuf,
     /// The configuration of a Juju agent of the controller, if not the one that is found on this machine
@@ -67,7 +67,7 @@ impl SignArgs {
             let text = format!("{} is not signed with the CA of {}: {error}", self.request.display(), path.display());
             Failure::new(FailureKind::Refused, text)
                 .state("nothing was signed")
-                .hint("the request is what `modelferry gateway csr` printed, whole and unchanged")
+                .hint("the request is what `modelferry gateway csr --key FILE` printed, whole and unchanged")
         })?;
         let ca = fingerprint(&conf.cacert).unwrap_or_default();
         context.print(&json!({ "chain": chain, "days": VALID_DAYS, "ca-fingerprint": ca }), || chain.clone());

@@ -10,10 +10,13 @@ use modelferry_protocol::ids::MigrationId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+/// How many connections of a migration carry an import, and whoever waits for the last one's end.
+type Open = (usize, watch::Sender<bool>);
+
 /// Counts connections by migration.
 #[derive(Clone, Default)]
 pub(super) struct Imports {
-    open: Arc<Mutex<HashMap<MigrationId, (usize, watch::Sender<bool>)>>>,
+    open: Arc<Mutex<HashMap<MigrationId, Open>>>,
 }
 
 impl Imports {

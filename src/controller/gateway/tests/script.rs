@@ -92,7 +92,7 @@ impl Script {
     /// Waits until `what` has been asked.
     pub async fn until_asked(&self, what: impl Into<String>) {
         let what = what.into();
-        while !self.asked.lock().iter().any(|asked| *asked == what) {
+        while !self.asked.lock().contains(&what) {
             tokio::task::yield_now().await;
         }
     }

@@ -4,6 +4,7 @@ use modelferry_protocol::plan::Finding;
 
 use super::version::Version;
 use super::{Complaint, NAMED_MAX, cut, fail, findings_of, pass, warn};
+use crate::controller::description::application::charm_name;
 use crate::controller::description::machine::Tools;
 use crate::controller::description::network::SpaceRef;
 use crate::controller::description::{Description, ModelKind};
@@ -188,8 +189,7 @@ fn charm_complaints(description: &Description) -> Vec<Complaint> {
         cut(&urls).join(", ")
     );
     let refresh = of_store.iter().take(NAMED_MAX).map(|application| {
-        let name = application.charm_url.rsplit('/').next().unwrap_or_default().trim_start_matches("cs:");
-        let name = name.rsplit_once('-').map_or(name, |(name, _)| name);
+        let (name, _) = charm_name(&application.charm_url);
         format!("juju refresh -m {model} {} --switch ch:{name}", application.name)
     });
     vec![Complaint { text, fix: refresh.collect::<Vec<_>>().join("\n") }]

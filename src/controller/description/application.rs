@@ -11,6 +11,14 @@ use super::relation::Offer;
 use super::status::{Status, status};
 use super::wire::{list, listed, or_default};
 
+/// Returns the name in a charm's URL and its revision: of `ch:amd64/noble/postgresql-k8s-495` `postgresql-k8s` and 495; of
+/// `local:webapp-2`, which has no architecture, `webapp` and 2.
+pub(in crate::controller) fn charm_name(url: &str) -> (&str, Option<i64>) {
+    let last = url.rsplit(['/', ':']).next().unwrap_or(url);
+    let numbered = last.rsplit_once('-').and_then(|(name, revision)| Some((name, revision.parse::<u32>().ok()?)));
+    numbered.map_or((last, None), |(name, revision)| (name, Some(revision.into())))
+}
+
 /// An application.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -300,3 +308,21 @@ listed!(
     Unit = "units" by |unit| &unit.name,
     Resource = "resources" by |resource| &resource.name,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charms_name_is_read_from_each_kind_of_url() {
+        for (url, name, revision) in [
+            ("ch:amd64/jammy/postgresql-843", "postgresql", Some(843)),
+            ("ch:amd64/cos-configuration-k8s-67", "cos-configuration-k8s", Some(67)),
+            ("local:jammy/webapp-2", "webapp", Some(2)),
+            ("local:webapp-2", "webapp", Some(2)),
+            ("local:foo", "foo", None),
+        ] {
+            assert_eq!(charm_name(url), (name, revision));
+        }
+    }
+}

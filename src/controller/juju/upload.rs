@@ -19,7 +19,7 @@ use super::connection::{CallError, Live};
 use super::record::{Copy, Step, Upload};
 use super::refusal::is_busy;
 use crate::controller::description::Description;
-use crate::controller::description::application::ResourceRevision;
+use crate::controller::description::application::{ResourceRevision, charm_name};
 use crate::controller::description::wanted::{NotWanted, Wanted, hex};
 use crate::controller::embedded::uploaded;
 use crate::controller::port::{ControllerError, Errand};
@@ -111,15 +111,6 @@ fn refused(text: impl Into<String>) -> ControllerError {
     ControllerError::Refused(text.into())
 }
 
-/// Returns the charm's name in its URL: of `ch:amd64/jammy/postgresql-843` `postgresql`.
-fn charm_name(url: &str) -> &str {
-    let last = url.rsplit(['/', ':']).next().unwrap_or(url);
-    match last.rsplit_once('-') {
-        Some((name, revision)) if revision.parse::<u64>().is_ok() => name,
-        _ => last,
-    }
-}
-
 fn resource<'d>(told: &'d Description, application: &str, name: &str) -> Option<&'d ResourceRevision> {
     let application = told.applications.iter().find(|known| known.name == application)?;
     application.resources.iter().find(|known| known.name == name).map(|known| &known.revision)
@@ -157,7 +148,7 @@ impl Inner {
                 let object = match charm.object.is_empty() {
                     true => {
                         let sum = self.sha256.of(&self.store, charm.blob)?;
-                        format!("{}-{}", charm_name(&charm.url), &sum[..CHARM_DIGITS])
+                        format!("{}-{}", charm_name(&charm.url).0, &sum[..CHARM_DIGITS])
                     }
                     false => charm.object.to_string(),
                 };
@@ -369,18 +360,6 @@ fn check_reply(request: &Request, reply: &HttpReply) -> Result<(), ControllerErr
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_charms_name_is_read_from_each_kind_of_url() {
-        for (url, name) in [
-            ("ch:amd64/jammy/postgresql-843", "postgresql"),
-            ("ch:amd64/cos-configuration-k8s-67", "cos-configuration-k8s"),
-            ("local:jammy/webapp-2", "webapp"),
-            ("local:foo", "foo"),
-        ] {
-            assert_eq!(charm_name(url), name);
-        }
-    }
 
     #[test]
     fn a_time_is_sent_in_nanoseconds() {

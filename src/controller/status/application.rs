@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::named::Named;
 use super::relation::{self, EndpointStatus, Related};
 use super::{Base, StatusInfo, machine, space_name, version_number};
-use crate::controller::description::application::{Application, Unit};
+use crate::controller::description::application::{Application, Unit, charm_name};
 use crate::controller::description::machine::{Machine, PortRange};
 use crate::controller::description::{Description, ModelKind};
 
@@ -112,13 +112,6 @@ fn is_zero(number: &u64) -> bool {
 
 fn is_false(value: &bool) -> bool {
     !value
-}
-
-/// Returns the name in a charm's URL and its revision: of `ch:amd64/noble/postgresql-k8s-495` `postgresql-k8s` and 495.
-pub(super) fn charm_name(url: &str) -> (&str, Option<i64>) {
-    let last = url.rsplit(['/', ':']).next().unwrap_or(url);
-    let numbered = last.rsplit_once('-').and_then(|(name, revision)| Some((name, revision.parse::<u32>().ok()?)));
-    numbered.map_or((last, None), |(name, revision)| (name, Some(revision.into())))
 }
 
 /// Returns the applications.

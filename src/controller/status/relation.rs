@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::application::charm_name;
 use super::named::Named;
 use crate::controller::description::Description;
+use crate::controller::description::application::charm_name;
 use crate::controller::description::relation::{Endpoint, Relation};
 
 /// The other end of a relation, as an application shows it.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use self::rows::{ApplicationRow, AsGoWrites, InstanceRow, MachineRow, NamedRow, StatusRow, Tables};
-use super::application::{Application, Resource, ResourceRevision, Unit};
+use super::application::{Application, Resource, ResourceRevision, Unit, charm_name};
 use super::document::{check_names, options, value};
 use super::machine::{Instance, Machine};
 use super::status::Status;
@@ -230,8 +230,8 @@ impl Tables {
             .charm
             .iter()
             .filter_map(|row| {
-                let end = format!("/{}-{}", row.reference_name, row.revision);
-                Some((row.uuid.as_str(), charms.iter().find(|url| url.ends_with(&end))?))
+                let named = (row.reference_name.as_str(), Some(row.revision));
+                Some((row.uuid.as_str(), charms.iter().find(|url| charm_name(url) == named)?))
             })
             .collect();
         let of_application = statuses(&self.application_status, &self.workload_status_value);

@@ -29,6 +29,18 @@ async fn a_master_of_juju_4_0_names_a_models_qualifier() {
     assert_eq!(call(&client, 6, "Prechecks", asked).await.unwrap(), json!({}));
 }
 
+/// A controller of 4.1 writes a local charm's URL without an architecture if it knows none.
+#[tokio::test]
+async fn an_envelope_whose_charm_has_no_architecture_passes_the_prechecks() {
+    let served = target_of("4.1.0").await;
+    let client = served.admin(&Scope::Controller).await;
+    let mut sent = envelope();
+    let charms = sent["charms"].as_array_mut().unwrap();
+    let local = charms.iter_mut().find(|url| url.as_str().is_some_and(|url| url.starts_with("local:"))).unwrap();
+    *local = json!("local:webapp-2");
+    assert_eq!(call(&client, 8, "Prechecks", sent).await.unwrap(), json!({}));
+}
+
 #[tokio::test]
 async fn a_master_of_juju_4_1_moves_a_model_by_its_tables_with_a_macaroon_for_a_password() {
     let served = target_of("4.1.0").await;

@@ -5,7 +5,8 @@
 //! reply is derived from the durable record alone, so nothing is promised to the controller that a crash
 //! could take back: `Answered` is on disk before `Activate` succeeds, and `Handed` before `AdoptResources`.
 //!
-//! There is no command: the controller freezes, thaws and reaps by itself.
+//! While the model is live and its binaries travel ahead the record is `Offered`, as with an embedded controller. There is no
+//! command: the controller freezes, thaws and reaps by itself, once it was asked to migrate the model.
 
 use super::source::{Committed, Handed, Signature, SourceInput, SourceRecord, SourceState};
 use super::{Cause, Handover, Ignored, Outcome, Root};
@@ -116,8 +117,10 @@ pub fn answer(record: &SourceRecord, call: Call) -> Answer {
         (Moved(_), Call::Abort) => Answer::Done,
         (Moved(_), Call::Activate) => Answer::Failed("the migration is done"),
 
+        (Offered, _) => Answer::Failed("the migration has not begun"),
+
         // The states of an embedded controller, to which nobody calls.
-        (Offered | Freezing(_) | Frozen(_) | Reaping(_), _) => Answer::Hold,
+        (Freezing(_) | Frozen(_) | Reaping(_), _) => Answer::Hold,
         (Aborting(_) | Reclaiming(_) | Seizing(_) | Reclaimed(_), _) => ended,
     }
 }
@@ -141,7 +144,12 @@ pub(super) fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<Sourc
         (_, SourceInput::Heard { message, .. }) => heard(record, message),
         (_, SourceInput::Relayed(relayed)) => on_relayed(record, relayed),
 
-        (Relaying(_), SourceInput::Abort(cause)) => Outcome::Record(Aborted(cause.clone())),
+        // The model is live until the controller is asked to migrate it, and it is asked only once this is durable: a call of
+        // its migration master always finds the record that answers it.
+        (Offered, SourceInput::Ready { deadline_ms }) => {
+            Outcome::Record(Relaying(self::Relaying { root: None, deadline_ms }))
+        }
+        (Offered | Relaying(_), SourceInput::Abort(cause)) => Outcome::Record(Aborted(cause.clone())),
         // The controller has been answered: it may have recorded SUCCESS already, and cannot take that back.
         (Answered(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::NotRevocable),
         (Committed(_) | Handed(_) | Moved(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
@@ -201,7 +209,9 @@ fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
     }
     let said = || super::source::says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
     match (&record.state, message) {
-        (Relaying(_), Message::Dropped(end) | Message::Refused(end)) => Outcome::Record(Aborted(end.cause.clone())),
+        (Offered | Relaying(_), Message::Dropped(end) | Message::Refused(end)) => {
+            Outcome::Record(Aborted(end.cause.clone()))
+        }
         (Committed(_), Message::Prepared(_)) => said(),
         (Committed(committed), Message::Activated(activated)) if activated.root == committed.root => {
             Outcome::Record(Handed(self::Handed { root: committed.root, reply: activated.reply.clone() }))

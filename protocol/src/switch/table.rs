@@ -43,14 +43,15 @@ pub const SOURCE_EMBEDDED: &[Transition] = &[
 
 /// Of a source beside a Juju controller that decides.
 pub const SOURCE_GATEWAY: &[Transition] = &[
-    step(&[], "Begin", "Relaying"),
+    step(&[], "Begin", "Offered"),
+    step(&["Offered"], "Ready", "Relaying"),
     step(&["Relaying"], "Sealed", "Relaying"),
     step(&["Relaying"], "Activate", "Answered"),
     step(&["Relaying", "Answered"], "ShownSuccess", "Committed"),
     step(&["Relaying", "Answered"], "ShownAbort", "Aborted"),
-    step(&["Relaying"], "Dropped", "Aborted"),
-    step(&["Relaying"], "Refused", "Aborted"),
-    step(&["Relaying"], "Abort", "Aborted"),
+    step(&["Offered", "Relaying"], "Dropped", "Aborted"),
+    step(&["Offered", "Relaying"], "Refused", "Aborted"),
+    step(&["Offered", "Relaying"], "Abort", "Aborted"),
     step(&["Committed"], "Activated", "Handed"),
     step(&["Handed"], "ShownDone", "Moved"),
 ];

@@ -20,6 +20,10 @@ const GATEWAY: usize = 0;
 /// Where the controller's migration is, as its own database has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// Nothing has begun: the model is live, and its binaries travel ahead.
+    Live,
+    /// The gateway has asked it to migrate the model, which may happen at any later moment.
+    Asked,
     /// QUIESCE to IMPORT: the model is frozen, its parts are being sent.
     Import,
     /// VALIDATION, up to the answer to `Activate`.
@@ -50,8 +54,12 @@ pub struct Juju {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The operator asks the controller to migrate.
+    /// The operator asks the gateway to migrate.
     Begin,
+    /// The gateway asks the controller to.
+    Initiate,
+    /// The controller begins: it freezes the model.
+    Freeze,
     /// The controller sends the model's parts.
     Stage,
     /// It calls `Activate`.
@@ -95,24 +103,28 @@ impl Ferry {
     /// Lists what the controller and the gateway do by themselves.
     pub fn juju_steps(&self, world: &World, actions: &mut Vec<Action>) {
         for attempt in 0..world.juju.phases.len() as Attempt {
+            let begin = [Step::Initiate, Step::Freeze];
             let steps = [Step::Stage, Step::Activate, Step::Answered, Step::Adopt, Step::Abort, Step::Poll];
-            actions.extend(steps.map(|step| Action::Juju(step, attempt)));
+            actions.extend(begin.into_iter().chain(steps).map(|step| Action::Juju(step, attempt)));
         }
     }
 
     pub fn juju(&self, world: &mut World, step: Step, attempt: Attempt) {
         let phase = world.juju.phase(attempt);
         let next = match (step, phase) {
-            (Step::Begin, None) => {
+            (Step::Begin, None) => return world.begin_to_relay(attempt),
+            (Step::Initiate, Some(Phase::Live)) => match world.relay(attempt).map(|record| &record.state) {
+                Some(SourceState::Relaying(_)) => Phase::Asked,
+                _ => return,
+            },
+            (Step::Freeze, Some(Phase::Asked)) if world.agents[GATEWAY].controller.is_live() => {
                 let freeze = Call { by: attempt, effect: Effect::Freeze };
                 world.agents[GATEWAY].controller.perform(freeze, &self.rules);
-                world.sources.push(GATEWAY);
-                world.juju.phases.push(Phase::Import);
-                return;
+                Phase::Import
             }
             (Step::Stage, Some(Phase::Import)) => match world.relay(attempt).map(|record| record.state.clone()) {
-                None if world.begin_to_relay(attempt) => return,
                 None | Some(SourceState::Aborted(_)) => Phase::Abort,
+                Some(_) if world.import_is_asked_for(attempt) => return,
                 // The import is answered with what came of it at the target.
                 Some(_) if !world.is_imported(attempt) => return,
                 Some(_) => {
@@ -159,7 +171,7 @@ impl Ferry {
 
     fn poll(&self, world: &mut World, attempt: Attempt, phase: Phase) {
         let shown = match phase {
-            Phase::Import | Phase::Validation => return,
+            Phase::Live | Phase::Asked | Phase::Import | Phase::Validation => return,
             Phase::Success => Evidence::Success(None),
             Phase::Done => Evidence::Done,
             Phase::Abort | Phase::Aborted if self.rules.abort_not_polled => return,
@@ -217,23 +229,29 @@ impl World {
         }
     }
 
-    /// Takes the controller's first call; false if another migration of the model is unfinished here.
-    fn begin_to_relay(&mut self, attempt: Attempt) -> bool {
-        if !matches!(self.agents[GATEWAY].controller.held, Held::Frozen { .. }) {
-            return false;
-        }
+    /// Offers the model, unless another migration of it is unfinished here.
+    fn begin_to_relay(&mut self, attempt: Attempt) {
         if self.agents[GATEWAY].ledger().busy(MODEL).is_some() {
-            return false;
+            return;
         }
         let epoch_to = self.agents[GATEWAY].ledger().epoch(MODEL) + 1;
         let head = self.head(attempt, GATEWAY, epoch_to, Profile::Gateway);
-        let state = SourceState::Relaying(Relaying { root: None, deadline_ms: 0 });
-        self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state }));
+        self.sources.push(GATEWAY);
+        self.juju.phases.push(Phase::Live);
+        self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
+    }
+
+    /// Passes the controller's `Import` on, once; reports whether it did so now.
+    fn import_is_asked_for(&mut self, attempt: Attempt) -> bool {
+        let Some(record) = self.relay(attempt) else { return false };
         let description = BlobRef { hash: self.root_relayed(attempt), bytes: 0 };
-        let stage =
-            Stage { switch: Switch::of(&head), id: 0, call: modelferry_protocol::snapshot::Call::Import(description) };
-        self.said.insert(&Message::Stage(stage));
-        true
+        let call = modelferry_protocol::snapshot::Call::Import(description);
+        let stage = Message::Stage(Stage { switch: Switch::of(&record.head), id: 0, call });
+        let is_new = !self.said.contains(&stage);
+        if is_new {
+            self.said.insert(&stage);
+        }
+        is_new
     }
 
     /// Returns what is handed over: here the description's hash is the root as well.

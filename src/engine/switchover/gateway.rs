@@ -40,9 +40,9 @@ pub fn refusal(record: &SourceRecord, asked: Asked, id: &str) -> Option<EngineEr
 /// Returns what is true in `state`, with `{id}` for the migration's; nothing where the machine takes what is asked.
 fn why(state: &SourceState, asked: Asked) -> Option<&'static str> {
     use Asked::*;
-    use SourceState::{Aborted, Answered, Committed, Handed, Moved, Relaying};
+    use SourceState::{Aborted, Answered, Committed, Handed, Moved, Offered, Relaying};
     Some(match (state, asked) {
-        (Relaying(_), Abort) | (Relaying(_) | Committed(_), Proof) => return None,
+        (Offered, Abort | Steer | Proof) | (Relaying(_), Abort) | (Relaying(_) | Committed(_), Proof) => return None,
 
         (Aborted(_), _) => "it has ended: the model is where it was",
         (Moved(_), _) => "it has ended: the model is on its target",
@@ -53,8 +53,12 @@ fn why(state: &SourceState, asked: Asked) -> Option<&'static str> {
         (Relaying(_), Steer) => {
             "the Juju controller drives it, and has frozen the model already; `modelferry abort {id}` gives it up"
         }
-        (Relaying(_), Reap) => "the model has not been handed over, and the Juju controller deletes its copy by itself",
-        (Relaying(_), Reclaim) => "nothing is decided yet; `modelferry abort {id}` gives it up without any risk",
+        (Offered | Relaying(_), Reap) => {
+            "the model has not been handed over, and the Juju controller deletes its copy by itself"
+        }
+        (Offered | Relaying(_), Reclaim) => {
+            "nothing is decided yet; `modelferry abort {id}` gives it up without any risk"
+        }
 
         (Answered(_), Abort | Reclaim) => {
             "the Juju controller was told that the target is ready, and may have decided; it alone can end the migration now: \
@@ -116,10 +120,11 @@ mod tests {
         source::Handed { root: ROOT, reply: Default::default() }
     }
 
-    fn states() -> [SourceState; 6] {
+    fn states() -> [SourceState; 7] {
         let answered = relay::Answered { root: ROOT, vote: Default::default(), arguments: Default::default() };
         let committed = source::Committed { root: ROOT, vote: Default::default(), handover: Default::default() };
         [
+            SourceState::Offered,
             SourceState::Relaying(Relaying { root: Some(ROOT), deadline_ms: 1 }),
             SourceState::Answered(answered),
             SourceState::Committed(committed),

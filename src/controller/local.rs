@@ -10,7 +10,7 @@ use super::embedded::Embedded;
 use super::embedded::view::{ControllerView, ModelDetails, ModelRow};
 use super::inventory::Inventory;
 use super::juju::Juju;
-use super::port::{Arrival, ControllerError};
+use super::port::{Arrival, ControllerError, ModelReader};
 use crate::disk::blocking;
 
 /// The controller beside the agent. Clones are the same one.
@@ -23,6 +23,14 @@ pub enum Local {
 }
 
 impl Local {
+    /// Returns what reads the controller's models.
+    pub fn reader(&self) -> Arc<dyn ModelReader> {
+        match self {
+            Self::Embedded(embedded) => Arc::new(embedded.clone()),
+            Self::Juju(juju) => Arc::new(juju.clone()),
+        }
+    }
+
     /// Returns the controller as a target.
     pub fn arrival(&self) -> Arc<dyn Arrival> {
         match self {

@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod juju;
 pub mod local;
 pub mod master;
+mod passed_on;
 pub mod port;
 mod said;
 pub mod serial;

@@ -8,6 +8,7 @@ use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
 use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name, Reply};
+use serde_json::json;
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::facts;
@@ -25,7 +26,9 @@ use crate::controller::checks::target::{self, Known, Target};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::inventory::Held;
-use crate::controller::port::{Arrival, ControllerError, Errand, Holding, Presence};
+use crate::controller::passed_on::{asks_for_login, is_passed_on, not_passed_on};
+use crate::controller::port::{Arrival, ControllerError, Errand, Holding, Presence, Said, VerbatimCall};
+use crate::disk::blocking;
 
 #[async_trait]
 impl Arrival for Embedded {
@@ -80,6 +83,17 @@ impl Arrival for Embedded {
     async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
         let segment = segment.clone();
         self.blocking(move |inner| inner.take_log(errand, &segment)).await
+    }
+
+    async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
+        if asks_for_login(call) {
+            return Ok(Said::of(Ok(json!(self.login_told()))));
+        }
+        if !is_passed_on(call) {
+            return Err(not_passed_on(call));
+        }
+        let (embedded, call) = (self.clone(), call.clone());
+        Ok(Said::of(blocking(move || embedded.relayed(&call)).await))
     }
 
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {

@@ -1,6 +1,5 @@
 //! What the database holds of a model, as JSON: read by people in an emergency, and open to new fields.
 
-use base64::Engine;
 use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::limits::CA_CERT_BYTES_MAX;
@@ -14,7 +13,7 @@ use crate::clock::now_ms;
 use crate::controller::description::{Description, ModelKind};
 use crate::controller::status::file;
 pub(super) use crate::controller::text;
-use crate::juju::tls::first_certificate;
+use crate::juju::tls::{first_certificate, pem_of};
 
 /// A blob in the agent's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,14 +56,6 @@ pub(super) struct Redirect {
     /// The certificate, PEM; empty where the other side did not send it.
     #[serde(default)]
     pub ca_cert: String,
-}
-
-/// Writes a certificate as PEM.
-fn pem_of(der: &[u8]) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy);
-    let lines: String = lines.flat_map(|line| [line, "\n".into()]).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
 }
 
 /// Returns the certificate in a PEM text as a card has it; nothing for what is none, or is longer than a card's.

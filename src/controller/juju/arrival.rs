@@ -1,12 +1,17 @@
-//! A real controller as a target.
+//! A real controller as a target, and as a source.
 
 use async_trait::async_trait;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts};
 use modelferry_protocol::snapshot::{Call, LogSegment, Reply};
+use modelferry_protocol::stream::{Open, StreamPurpose};
 
 use super::Juju;
-use crate::controller::port::{Arrival, ControllerError, Errand, Presence};
+use crate::controller::port::{
+    Announced, Arrival, ControllerError, Duplex, Errand, Examination, Export, KeptLog, ModelReader, Presence, Relayed,
+    Said, Shown, VerbatimCall,
+};
 
 #[async_trait]
 impl Arrival for Juju {
@@ -41,7 +46,55 @@ impl Arrival for Juju {
         self.inner.turns.alone(errand.model, async move { inner.presence(errand).await }).await
     }
 
+    async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
+        self.inner.relay(call).await
+    }
+
+    async fn stream(&self, open: &Open) -> Result<Box<dyn Duplex>, ControllerError> {
+        match open.purpose {
+            StreamPurpose::Api => Ok(Box::new(self.inner.connector.live().await?.open().await?)),
+            StreamPurpose::Log => {
+                Err(ControllerError::Refused("the log of a model follows it piece by piece".to_owned()))
+            }
+        }
+    }
+
     async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
         self.inner.audit(errand, calls).await
+    }
+}
+
+#[async_trait]
+impl Relayed for Juju {
+    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError> {
+        let (inner, to) = (self.inner.clone(), to.clone());
+        self.inner.turns.alone(errand.model, async move { inner.initiate(errand, &to).await }).await
+    }
+
+    async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError> {
+        self.inner.shown(errand).await
+    }
+
+    async fn keep_log(&self, errand: Errand, text: String) -> Result<(), ControllerError> {
+        self.inner.keep_log(errand, text).await
+    }
+
+    async fn log(&self, errand: Errand) -> Result<KeptLog, ControllerError> {
+        self.inner.kept_log(errand).await
+    }
+
+    async fn log_taken(&self, errand: Errand, piece: &LogSegment) -> Result<(), ControllerError> {
+        self.inner.log_taken(errand, piece.clone()).await
+    }
+}
+
+#[async_trait]
+impl ModelReader for Juju {
+    async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
+        self.inner.examine(model, mid).await
+    }
+
+    async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError> {
+        self.inner.preview(model).await
     }
 }

@@ -15,12 +15,12 @@ use super::access::{self, Access, Login};
 use super::refusal::{Remedies, is_busy, is_denied};
 use crate::config::JujuConfig;
 use crate::controller::checks::version::Version;
-use crate::controller::port::ControllerError;
+use crate::controller::port::{ControllerError, Duplex, VerbatimCall};
 use crate::disk::blocking;
 use crate::juju::http::{Credentials, HttpTarget};
 use crate::juju::params::admin::LoginResult;
 use crate::juju::params::tag;
-use crate::juju::rpc::{Client, ClientError, ErrorCode, Redirect, RpcError, Scope, Target};
+use crate::juju::rpc::{Client, ClientError, ErrorCode, Redirect, RpcError, Scope, Target, dial};
 
 /// Release series that are driven: each was read or run against.
 const SERIES: [(u32, u32); 3] = [(3, 6), (4, 0), (4, 1)];
@@ -113,6 +113,19 @@ impl Live {
         }
         self.denied.store(true, Ordering::Relaxed);
         CallError::Denied(self.remedies.denied(&error))
+    }
+
+    /// Calls a method in exactly this version of its facade, as somebody else wrote the call.
+    pub async fn call_as(&self, call: &VerbatimCall, params: Value) -> Result<Value, CallError> {
+        let called = self.client.call_version(&call.facade, call.version, "", &call.method, params).await;
+        called.map_err(|error| call_error(error, &format!("{}.{}", call.facade, call.method)))
+    }
+
+    /// Opens another connection to the controller's API port, with nothing sent on it yet.
+    pub async fn open(&self) -> Result<impl Duplex + use<>, CallError> {
+        let opened = timeout(self.target.timeout, dial::open(&self.target.ca_cert, self.client.address())).await;
+        let silent = || CallError::Unreachable(format!("{} did not answer in time", self.client.address()));
+        opened.map_err(|_| silent())?.map_err(|error| CallError::Unreachable(error.to_string()))
     }
 
     /// Returns the highest version of a facade that both ends know.

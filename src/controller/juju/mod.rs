@@ -1,4 +1,4 @@
-//! A real Juju controller as the destination of migrations: 3.6, 4.0 and 4.1, unmodified, over its own API.
+//! A real Juju controller as source and destination of migrations: 3.6, 4.0 and 4.1, unmodified, over its own API.
 //!
 //! What a real controller lacks, the agent keeps in `juju.redb`: which migration a copy belongs to, and how each call ended
 //! whose outcome the controller does not tell. Calls about one model never overlap, and none is given up half-way
@@ -16,8 +16,10 @@ mod logs;
 mod outcome;
 mod record;
 mod refusal;
+mod relay;
 mod repoint;
 mod restore;
+mod source;
 mod stage;
 mod summary;
 #[cfg(test)]
@@ -101,6 +103,8 @@ struct Inner {
     /// The description that was parsed last: a migration asks for its own once for every binary.
     parsed: Mutex<Option<(Hash, Arc<Description>)>>,
     turns: Turns,
+    /// Held while a log that follows a model changes.
+    logs: Mutex<()>,
 }
 
 impl Juju {
@@ -141,6 +145,7 @@ impl Juju {
             proven: upload::Proven::default(),
             parsed: Mutex::default(),
             turns: Turns::default(),
+            logs: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

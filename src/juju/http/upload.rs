@@ -14,7 +14,9 @@ use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use thiserror::Error;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::client::TlsStream;
 
 use super::{Credentials, HttpReply};
 use crate::juju::params::from_value;
@@ -23,10 +25,10 @@ use crate::juju::rpc::{ErrorCode, RpcError};
 use crate::juju::tls::client_config;
 
 /// Bytes of a reply that are kept; replies are small.
-const REPLY_BYTES_MAX: usize = 4 << 20;
+pub(super) const REPLY_BYTES_MAX: usize = 4 << 20;
 
 /// A body that is sent.
-pub struct UploadBody(UnsyncBoxBody<Bytes, io::Error>);
+pub struct UploadBody(Body);
 
 impl UploadBody {
     /// Sends nothing.
@@ -64,6 +66,14 @@ pub enum UploadError {
     },
 }
 
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(super) type Sender = http1::SendRequest<Body>;
+pub(super) type Connection = http1::Connection<TokioIo<TlsStream<TcpStream>>, Body>;
+
+pub(super) fn broken(error: &dyn std::fmt::Display) -> UploadError {
+    UploadError::Broken(error.to_string())
+}
+
 /// Where HTTP requests of a client go.
 #[derive(Debug, Clone)]
 pub struct HttpTarget {
@@ -78,6 +88,28 @@ pub struct HttpTarget {
 }
 
 impl HttpTarget {
+    /// Makes a request, with the headers that say who sends it.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        body: UploadBody,
+    ) -> Result<Request<Body>, UploadError> {
+        let mut request = Request::new(body.0);
+        *request.method_mut() = method;
+        *request.uri_mut() = path_and_query.parse().map_err(|error| broken(&error))?;
+        request.headers_mut().extend(headers_of(&self.credentials, &self.client_version));
+        request.headers_mut().extend(host_header(&self.address));
+        Ok(request)
+    }
+
+    /// Opens a connection of its own for a request. It lives as long as its second half is polled.
+    pub(super) async fn connect(&self) -> Result<(Sender, Connection), UploadError> {
+        let tls = client_config(&self.ca_cert).map_err(DialError::from)?;
+        let stream = secure(&tls, &self.address).await?;
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))
+    }
+
     /// Sends a request and returns the reply of a success: status 200, headers, body.
     ///
     /// There is no time limit, as Juju has none: the other end may hold a request while its own link is down.
@@ -88,19 +120,11 @@ impl HttpTarget {
         headers: &[(HeaderName, String)],
         body: UploadBody,
     ) -> Result<HttpReply, UploadError> {
-        let broken = |error: &dyn std::fmt::Display| UploadError::Broken(error.to_string());
-        let mut request = Request::new(body.0);
-        *request.method_mut() = method;
-        *request.uri_mut() = path_and_query.parse().map_err(|error| broken(&error))?;
-        let all = request.headers_mut();
-        all.extend(headers_of(&self.credentials, &self.client_version));
-        all.extend(host_header(&self.address));
+        let mut request = self.request(method, path_and_query, body)?;
         for (name, value) in headers {
-            all.insert(name, HeaderValue::from_str(value).map_err(|error| broken(&error))?);
+            request.headers_mut().insert(name, HeaderValue::from_str(value).map_err(|error| broken(&error))?);
         }
-        let tls = client_config(&self.ca_cert).map_err(DialError::from)?;
-        let stream = secure(&tls, &self.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        let (mut sender, connection) = self.connect().await?;
         let exchange = async {
             let reply = sender.send_request(request).await.map_err(|error| broken(&error))?;
             let (parts, body) = reply.into_parts();
@@ -122,7 +146,7 @@ impl HttpTarget {
 }
 
 /// Reads the error of a reply, in each form that controllers write.
-fn refused(reply: &HttpReply) -> UploadError {
+pub(super) fn refused(reply: &HttpReply) -> UploadError {
     let text = String::from_utf8_lossy(&reply.body);
     let is_json = |headers: &HeaderMap| {
         headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("json"))

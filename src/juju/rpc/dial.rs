@@ -135,6 +135,11 @@ async fn one(
     dialled.map(|(socket, _)| socket).map_err(|error| no_controller(error.to_string()))
 }
 
+/// Opens a TLS connection to the API port of the controller at one address, and sends nothing.
+pub async fn open(ca_cert: &str, address: &str) -> Result<TlsStream<TcpStream>, DialError> {
+    secure(&client_config(ca_cert)?, address).await
+}
+
 /// Opens a WebSocket at `path` over a connection that is there already.
 pub(crate) async fn websocket_over<S>(connection: S, path: &str) -> Result<WebSocketStream<S>, DialError>
 where

@@ -20,6 +20,7 @@ mod model_config;
 mod model_manager;
 mod offers;
 mod patterns;
+mod relayed;
 mod session;
 mod storage_status;
 #[cfg(test)]

@@ -96,7 +96,7 @@ pub(super) fn reply(value: &impl Serialize) -> Result<Value, RpcError> {
 }
 
 impl Caller {
-    fn answer(&self, call: &Call) -> Result<Value, RpcError> {
+    pub(super) fn answer(&self, call: &Call) -> Result<Value, RpcError> {
         match call.facade.as_str() {
             "ModelManager" => model_manager::answer(self, call),
             "Controller" => controller::answer(self, call),

@@ -8,6 +8,7 @@ mod fake;
 mod faults;
 mod judgements;
 mod restores;
+mod source;
 mod waits;
 
 use std::fs;

@@ -76,6 +76,19 @@ impl Talk {
         match call.method.as_str() {
             "Import" => import(&mut state, call.version),
             "CheckMachines" => Ok(json!({ "results": [] })),
+            "DumpModels" => Ok(match &state.dump {
+                Some(dump) => json!({ "results": [{ "result": dump }] }),
+                None => json!({ "results": [{ "error": { "message": "model not found", "code": "not found" } }] }),
+            }),
+            "InitiateMigration" => {
+                state.migration = json!({ "status": "starting", "start": "2026-02-02T00:00:00Z" });
+                state.is_exporting = true;
+                Ok(json!({ "results": [{ "migration-id": "m:0" }] }))
+            }
+            "Set" if state.is_exporting => {
+                Err(RpcError::new(ErrorCode::MigrationInProgress, "model migration in progress"))
+            }
+            "Set" => Ok(json!({ "results": [] })),
             "Prechecks" => Ok(json!({})),
             "Activate" => match state.models.get_mut(&model) {
                 Some(stand) => {
@@ -133,6 +146,11 @@ fn info(state: &mut State, call: &Call, may: bool) -> Value {
     let not_found = |text: &str| json!({ "error": { "message": text, "code": "not found" } });
     if !may {
         return json!({ "error": { "message": "permission denied", "code": "unauthorized access" } });
+    }
+    if uuid == MODEL && state.dump.is_some() {
+        let migration = state.migration.clone();
+        return json!({ "result": { "life": "alive", "agent-version": "3.6.11", "migration": migration,
+            "is-controller": false, "status": { "status": "available" } } });
     }
     let busy = |life: &str| {
         let note = "the model is being migrated";

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use hyper::header::HeaderName;
+use hyper::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
@@ -75,6 +76,14 @@ pub(super) struct State {
     /// The last parameters of each method.
     pub params: HashMap<String, Value>,
     pub redirect: Option<RedirectErrorInfo>,
+    /// The description of a model that is live here, and may leave.
+    pub dump: Option<String>,
+    /// What can be downloaded, by path, for charms by URL.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What `ModelInfo` shows of that model's migration.
+    pub migration: Value,
+    /// Whether that model refuses to be changed.
+    pub is_exporting: bool,
 }
 
 /// The controller's behaviour.
@@ -204,7 +213,7 @@ fn facades(scope: &Scope, migration_target: &[u32]) -> Vec<FacadeVersions> {
     match scope {
         Scope::Controller => vec![
             of("Cloud", &[7, 8]),
-            of("Controller", &[12, 13, 14]),
+            of("Controller", &[11, 12, 13, 14]),
             of("MigrationTarget", migration_target),
             of("ModelManager", &[10, 11]),
             of("Pinger", &[1]),
@@ -212,7 +221,13 @@ fn facades(scope: &Scope, migration_target: &[u32]) -> Vec<FacadeVersions> {
             of("UserManager", &[3]),
         ],
         Scope::Model(_) => {
-            vec![of("Client", &[8]), of("Secrets", &[1, 2]), of("Uniter", &[19, 20]), of("Pinger", &[1])]
+            vec![
+                of("Annotations", &[2]),
+                of("Client", &[8]),
+                of("Secrets", &[1, 2]),
+                of("Uniter", &[19, 20]),
+                of("Pinger", &[1]),
+            ]
         }
     }
 }
@@ -260,6 +275,13 @@ impl Service for Api {
     }
 
     async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
+        if let Route::Other(path) = &request.head.route {
+            let name = request.head.query("url").unwrap_or(path).to_owned();
+            self.0.meet(&name);
+            let found = self.0.state().files.get(&name).cloned();
+            let body = found.ok_or_else(|| RpcError::new(ErrorCode::NotFound, format!("{name} not found")))?;
+            return Ok(HttpReply { status: StatusCode::OK, headers: HeaderMap::new(), body });
+        }
         let (kind, what) = match &request.head.route {
             Route::MigrateCharm { object } => ("charms", object.clone()),
             Route::MigrateTools => ("tools", request.head.query("binaryVersion").unwrap_or_default().to_owned()),

@@ -1,0 +1,148 @@
+//! Downloads of a live model's binaries, as the controller's own migration master makes them: the bytes are the same.
+//!
+//! What was downloaded is remembered, so that a look at a model costs its description alone.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use form_urlencoded::Serializer;
+use modelferry_protocol::ids::ModelUuid;
+use modelferry_protocol::snapshot::BlobRef;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::super::Inner;
+use super::super::connection::Live;
+use super::super::refusal::is_busy;
+use crate::controller::description::wanted::Wanted;
+use crate::controller::port::ControllerError;
+use crate::disk::blocking;
+use crate::juju::http::UploadError;
+
+/// Pieces of a body that wait for the disk.
+const PIECES_WAITING: usize = 4;
+
+/// What was downloaded, as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Fetched {
+    #[serde(with = "crate::controller::text")]
+    hash: modelferry_protocol::ids::Hash,
+    bytes: u64,
+}
+
+/// Returns where a binary of a model is, and the name under which it is remembered: of what the controller may replace
+/// under the same path that has its hash in it, as far as the description tells one.
+fn path_of(model: ModelUuid, wanted: &Wanted) -> (String, String) {
+    match wanted {
+        Wanted::Charm { url, sha256 } => {
+            let query = Serializer::new(String::new()).append_pair("url", url).append_pair("file", "*").finish();
+            (format!("/model/{model}/charms?{query}"), format!("fetched/{model}/{wanted}/{sha256}"))
+        }
+        Wanted::AgentBinary { version, sha256, .. } => {
+            (format!("/model/{model}/tools/{version}"), format!("fetched/tools/{version}/{sha256}"))
+        }
+        Wanted::File { application, name, revision, sha384, .. } => (
+            format!("/model/{model}/applications/{application}/resources/{name}"),
+            format!("fetched/{model}/{application}/{name}/{revision}/{sha384}"),
+        ),
+        // What stands for an image has no hash of its own: it is small, and fetched every time.
+        Wanted::OciImage { application, name, .. } => {
+            (format!("/model/{model}/applications/{application}/resources/{name}"), String::new())
+        }
+    }
+}
+
+impl Inner {
+    /// Returns a binary of a live model, in the store: as it was downloaded before, or now.
+    ///
+    /// Errors: [`ControllerError::Refused`] for what the controller does not have, or not as the description says.
+    pub(super) async fn fetched(
+        self: &Arc<Self>,
+        live: &Live,
+        model: ModelUuid,
+        wanted: &Wanted,
+    ) -> Result<BlobRef, ControllerError> {
+        let (path, name) = path_of(model, wanted);
+        if let Some(blob) = self.fetched_before(&name).await? {
+            return Ok(blob);
+        }
+        let failed = |error: UploadError| match error {
+            UploadError::Refused { error, .. } if is_busy(&error) => {
+                ControllerError::Unknown(format!("downloading {wanted}: {error}"))
+            }
+            UploadError::Refused { error, .. } => ControllerError::Refused(format!("downloading {wanted}: {error}")),
+            error => ControllerError::Unknown(format!("downloading {wanted}: {error}")),
+        };
+        let mut download = live.http().get(&path).await.map_err(failed)?;
+        let (pieces, source) = mpsc::channel(PIECES_WAITING);
+        let (store, proven) = (self.store.clone(), wanted.clone());
+        // Not `disk::blocking`: it waits for the pieces that this task feeds it.
+        let storing = tokio::task::spawn_blocking(move || {
+            let mut proving = proven.proving(Body { source, piece: Bytes::new() });
+            let blob = store.put(&mut proving).map_err(ControllerError::storage)?;
+            match proving.finish() {
+                // A charm that its controller has repacked has another hash than the store's.
+                Ok(_) => Ok(blob),
+                Err(error) => Err(ControllerError::Refused(error.to_string())),
+            }
+        });
+        loop {
+            let piece = match download.piece().await {
+                Ok(Some(piece)) => Ok(piece),
+                Ok(None) => break,
+                Err(error) => Err(error),
+            };
+            let broken = piece.as_ref().err().map(ToString::to_string);
+            // Nobody takes it where the disk failed, which the task says.
+            let _ = pieces.send(piece.map_err(|error| io::Error::other(error.to_string()))).await;
+            if let Some(text) = broken {
+                drop(pieces);
+                let _ = storing.await;
+                return Err(ControllerError::Unknown(format!("downloading {wanted}: {text}")));
+            }
+        }
+        drop(pieces);
+        let blob = storing.await.map_err(ControllerError::storage)??;
+        if !name.is_empty() {
+            let (inner, kept) = (self.clone(), Fetched { hash: blob.hash, bytes: blob.bytes });
+            blocking(move || inner.records.put_fact(&name, &kept)).await?;
+        }
+        Ok(blob)
+    }
+
+    async fn fetched_before(self: &Arc<Self>, name: &str) -> Result<Option<BlobRef>, ControllerError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let (inner, name) = (self.clone(), name.to_owned());
+        blocking(move || {
+            let Some(Fetched { hash, bytes }) = inner.records.fact::<Fetched>(&name)? else { return Ok(None) };
+            // It may have been pruned since.
+            let held = inner.store.size(hash).map_err(ControllerError::storage)?;
+            Ok(held.filter(|held| *held == bytes).map(|bytes| BlobRef { hash, bytes }))
+        })
+        .await
+    }
+}
+
+/// A body that another task reads from the network.
+struct Body {
+    source: mpsc::Receiver<io::Result<Bytes>>,
+    piece: Bytes,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.source.blocking_recv() {
+                Some(piece) => self.piece = piece?,
+                None => return Ok(0),
+            }
+        }
+        let count = self.piece.len().min(buffer.len());
+        self.piece.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}

@@ -1,0 +1,101 @@
+//! The log that the controller sends behind a model: pieces wait here until the target has taken them.
+
+use std::sync::Arc;
+
+use modelferry_protocol::ids::{Hash, MigrationId};
+use modelferry_protocol::snapshot::{BlobRef, LogSegment, Name};
+use serde::{Deserialize, Serialize};
+
+use super::super::Inner;
+use crate::controller::master::log::segment_of;
+use crate::controller::port::{ControllerError, Errand, KeptLog};
+use crate::disk::blocking;
+
+/// A log, as it is kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Log {
+    until_ms: u64,
+    pieces: Vec<Piece>,
+}
+
+/// A piece of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Piece {
+    name: String,
+    until_ms: u64,
+    lines: u32,
+    #[serde(with = "crate::controller::text")]
+    hash: Hash,
+    bytes: u64,
+}
+
+impl From<LogSegment> for Piece {
+    fn from(segment: LogSegment) -> Self {
+        let LogSegment { name, until_ms, lines, blob } = segment;
+        Self { name: name.into_string(), until_ms, lines, hash: blob.hash, bytes: blob.bytes }
+    }
+}
+
+impl From<Piece> for LogSegment {
+    fn from(piece: Piece) -> Self {
+        let blob = BlobRef { hash: piece.hash, bytes: piece.bytes };
+        Self { name: Name::cut(piece.name), until_ms: piece.until_ms, lines: piece.lines, blob }
+    }
+}
+
+fn fact(mid: MigrationId) -> String {
+    format!("log/{mid}")
+}
+
+impl Inner {
+    fn log_of(&self, mid: MigrationId) -> Result<Log, ControllerError> {
+        Ok(self.records.fact(&fact(mid))?.unwrap_or_default())
+    }
+
+    /// Keeps a piece.
+    pub(in super::super) async fn keep_log(
+        self: &Arc<Self>,
+        errand: Errand,
+        text: String,
+    ) -> Result<(), ControllerError> {
+        let inner = self.clone();
+        blocking(move || {
+            let refused = |why| ControllerError::Refused(format!("the log that follows the model: {why}"));
+            let segment = segment_of(text.as_bytes()).map_err(refused)?;
+            // Held until the migration is over.
+            inner.store.want(errand.mid, [segment.blob.hash]).map_err(ControllerError::storage)?;
+            inner.store.put_bytes(text.as_bytes()).map_err(ControllerError::storage)?;
+            let _one = inner.logs.lock();
+            let mut log = inner.log_of(errand.mid)?;
+            log.until_ms = log.until_ms.max(segment.until_ms);
+            log.pieces.push(segment.into());
+            inner.records.put_fact(&fact(errand.mid), &log)
+        })
+        .await
+    }
+
+    /// Returns what is kept.
+    pub(in super::super) async fn kept_log(self: &Arc<Self>, errand: Errand) -> Result<KeptLog, ControllerError> {
+        let inner = self.clone();
+        let log = blocking(move || inner.log_of(errand.mid)).await?;
+        Ok(KeptLog { until_ms: log.until_ms, segments: log.pieces.into_iter().map(LogSegment::from).collect() })
+    }
+
+    /// Forgets a piece.
+    pub(in super::super) async fn log_taken(
+        self: &Arc<Self>,
+        errand: Errand,
+        piece: LogSegment,
+    ) -> Result<(), ControllerError> {
+        let inner = self.clone();
+        blocking(move || {
+            let _one = inner.logs.lock();
+            let mut log = inner.log_of(errand.mid)?;
+            log.pieces.retain(|kept| *kept.name != *piece.name);
+            inner.records.put_fact(&fact(errand.mid), &log)
+        })
+        .await
+    }
+}

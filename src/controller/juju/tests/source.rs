@@ -1,0 +1,147 @@
+//! The adapter as a source: a live model is read, and the controller is asked for a migration once.
+
+use super::fake::Fault;
+use super::*;
+use crate::controller::port::{Announced, ModelReader, Relayed, Said, Shown, VerbatimCall};
+use crate::juju::rpc::RpcError;
+
+/// Puts a live model into the controller, as its master would read it.
+fn leaving(rig: &Rig, version: &str) {
+    let files = rig.dir.path().join("files");
+    let text = fs::read_to_string(files.join("model.yaml")).unwrap();
+    let told = Description::parse(text.as_bytes()).unwrap();
+    *rig.fake().version.lock() = version.to_owned();
+    let mut state = rig.fake().state();
+    for wanted in told.wanted() {
+        let bytes = fs::read(files.join(wanted.path())).unwrap();
+        let path = match wanted {
+            Wanted::Charm { url, .. } => url.clone(),
+            Wanted::AgentBinary { version, .. } => format!("/model/{MODEL}/tools/{version}"),
+            Wanted::File { application, name, .. } | Wanted::OciImage { application, name, .. } => {
+                format!("/model/{MODEL}/applications/{application}/resources/{name}")
+            }
+        };
+        state.files.insert(path, bytes);
+    }
+    state.dump = Some(text);
+}
+
+fn announced() -> Announced {
+    Announced {
+        controller: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
+        alias: "west".to_owned(),
+        addresses: vec!["10.0.0.9:17072".to_owned()],
+        ca_cert: "a CA".to_owned(),
+        auth_tag: "user-modelferry".to_owned(),
+        password: "ours".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_live_model_is_read_as_its_master_would_send_it_and_nothing_is_downloaded_twice() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    let export = rig.juju.preview(model()).await.unwrap();
+    assert_eq!(export.calls, rig.calls, "the very calls that the files make");
+    let downloads = |rig: &Rig| rig.fake().state().calls.iter().filter(|call| call.contains(':')).count();
+    let before = downloads(&rig);
+    assert!(before > 0);
+    let rig = rig.restarted();
+    assert_eq!(rig.juju.preview(model()).await.unwrap(), export);
+    assert_eq!(downloads(&rig), before);
+    let examined = rig.juju.examine(model(), None).await.unwrap();
+    assert!(examined.facts.machines_live && examined.facts.uuid == model());
+    assert_eq!(&*examined.facts.controller_version, "3.6.11");
+}
+
+#[tokio::test]
+async fn a_binary_that_is_not_what_the_description_says_is_refused() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    let tools = rig.fake().state().files.keys().find(|path| path.contains("/tools/")).cloned().unwrap();
+    rig.fake().state().files.insert(tools, b"other".to_vec());
+    let refused = rig.juju.preview(model()).await.unwrap_err();
+    assert!(matches!(&refused, ControllerError::Refused(text) if text.contains("agent binary")), "{refused}");
+}
+
+#[tokio::test]
+async fn the_controller_is_asked_once_however_often_and_a_lost_reply_is_looked_after() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    rig.fake().fault("InitiateMigration", Fault::LoseReply);
+    assert!(rig.juju.initiate(errand(FIRST), &announced()).await.unwrap_err().is_passing());
+    let rig = rig.restarted();
+    for _ in 0..2 {
+        rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    }
+    assert_eq!(rig.fake().count("InitiateMigration"), 1);
+    let told = rig.fake().state().params["InitiateMigration"].clone();
+    assert_eq!(told.get("dry-run"), None, "a controller before 3.6.13 would migrate");
+    let target = &told["specs"][0]["target-info"];
+    assert_eq!((target["password"].as_str(), target["addrs"][0].as_str()), (Some("ours"), Some("10.0.0.9:17072")));
+    // One that never arrived is asked for again.
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    rig.fake().fault("InitiateMigration", Fault::Cut);
+    assert!(rig.juju.initiate(errand(FIRST), &announced()).await.is_err());
+    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    assert_eq!(rig.fake().count("InitiateMigration"), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_controller_is_passed_on_in_its_words() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    rig.fake()
+        .fault("InitiateMigration", Fault::Refuse(RpcError::plain("source prechecks failed: unit db/0 not idle")));
+    let refused = rig.juju.initiate(errand(FIRST), &announced()).await.unwrap_err();
+    assert!(!refused.is_passing() && refused.to_string().contains("unit db/0 not idle"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_migration_is_seen_by_its_status_or_where_there_is_none_by_the_gate() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    let shown = async |rig: &Rig| rig.juju.shown(errand(FIRST)).await.unwrap();
+    assert_eq!(shown(&rig).await, Shown::Nothing, "nothing was asked for");
+    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    assert_eq!(shown(&rig).await, Shown::Running);
+    rig.fake().state().migration["status"] = "successful, waiting for agents to report back".into();
+    assert_eq!(shown(&rig).await, Shown::Success);
+    rig.fake().state().dump = None;
+    assert_eq!(shown(&rig).await, Shown::Done);
+
+    let rig = Rig::start().await;
+    leaving(&rig, "4.1.0");
+    rig.fake().state().migration = serde_json::Value::Null;
+    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    rig.fake().state().is_exporting = false;
+    assert_eq!(shown(&rig).await, Shown::Nothing, "the gate closes a while after the request");
+    rig.fake().state().is_exporting = true;
+    assert_eq!(shown(&rig).await, Shown::Silent);
+    let rig = rig.restarted();
+    rig.fake().state().is_exporting = false;
+    assert_eq!(shown(&rig).await, Shown::Ended);
+}
+
+#[tokio::test]
+async fn only_what_reads_is_done_for_a_peer() {
+    let rig = Rig::start().await;
+    let call = |facade: &str, method: &str| VerbatimCall {
+        model: model(),
+        facade: facade.to_owned(),
+        version: 3,
+        method: method.to_owned(),
+        params: b"{}".to_vec(),
+    };
+    let said = rig.juju.relay(&call("UserManager", "UserInfo")).await.unwrap();
+    assert!(matches!(said, Said::Response(json) if json.starts_with(b"{\"results\"")));
+    let Said::Response(login) = rig.juju.relay(&call("Admin", "Login")).await.unwrap() else { panic!("no login") };
+    assert!(String::from_utf8(login).unwrap().contains("MigrationTarget"));
+    for (facade, method) in
+        [("ModelManager", "DestroyModels"), ("MigrationTarget", "Activate"), ("UserManager", "AddUser")]
+    {
+        assert!(rig.juju.relay(&call(facade, method)).await.is_err(), "{facade}.{method}");
+        assert_eq!(rig.fake().count(method), 0);
+    }
+}

@@ -71,6 +71,15 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
+    /// A gateway does not start.
+    #[error("cannot start the gateway to {peer}")]
+    Gateway {
+        /// The peer beside whose controller it stands for.
+        peer: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -101,6 +110,10 @@ impl AgentError {
             Self::SocketTaken { .. } => "stop that agent, or set another socket in the configuration",
             Self::NoSuchGroup(_) => "create it with `groupadd --system`, or correct the configuration",
             Self::Api { .. } => "set listen in [embedded.api] of the configuration to an address that is free",
+            Self::Gateway { .. } => {
+                "set listen in [gateways.PEER] of the configuration to an address that is free, and certificate and key to files \
+                 that this user may read"
+            }
             Self::Link(LinkError::Listen { .. }) => "set listen in the configuration to an address that is free",
             _ => "",
         }

@@ -6,6 +6,7 @@ mod answer;
 mod api;
 pub mod control;
 mod error;
+mod gateways;
 mod logging;
 mod opening;
 mod systemd;
@@ -142,21 +143,24 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         engine: OnceLock::new(),
         memory,
     });
-    let settings = settings(&config);
+    let opened_gateways = gateways::open(&desk.state_dir, &config.gateways).await?;
+    let (relayed, gateway_store) = (gateways::source(&local, &desk.state_dir, &opened_gateways), store.clone());
     let parts = EngineParts {
         journal,
         witness,
         store,
         link: link.clone(),
-        reader: Arc::new(embedded.clone()),
+        reader: local.reader(),
         departure: Arc::new(embedded),
         arrival: local.arrival(),
+        relayed,
         query: Arc::new(Questions(desk.clone())),
-        settings,
+        settings: settings(&config),
     };
     tokio::spawn(local.tend());
     let engine = Engine::start(parts, sessions).await?;
     let _ = desk.engine.set(engine.clone());
+    let _gateways = gateways::start(opened_gateways, &engine, &gateway_store)?;
     let api = match &config.embedded.api {
         Some(told) => Some(api::start(told.listen, &desk).await?),
         None => None,

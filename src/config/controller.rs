@@ -19,7 +19,7 @@ pub enum ControllerConfig {
     /// The one inside the agent.
     #[default]
     Embedded,
-    /// A real one, as the destination of migrations.
+    /// A real one, as source and destination of migrations.
     Juju(JujuConfig),
 }
 
@@ -77,8 +77,8 @@ values! {
 }
 
 table! {
-    /// The controller beside the agent: the embedded one, or a real controller of Juju 3.6, 4.0 or 4.1 as the destination of
-    /// migrations. A real one needs either a client store, or endpoints, a CA certificate and one secret: `docs/juju.md`.
+    /// The controller beside the agent: the embedded one, or a real controller of Juju 3.6, 4.0 or 4.1; its models leave by
+    /// gateways (`[gateways.NAME]`). A real one needs either a client store, or endpoints, a CA certificate and one secret: `docs/juju.md`.
     [Default] pub(super) struct ControllerTable in "controller" {
         /// Which kind of controller it is.
         kind: Option<Kind> => "embedded",

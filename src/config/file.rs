@@ -1,10 +1,12 @@
 //! The structure of the configuration file. Values are checked while they are parsed, so that an error has a line
 //! number.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::controller::ControllerTable;
 use super::embedded::EmbeddedTable;
+use super::gateway::GatewayTable;
 use super::link::LinkTable;
 use super::migration::MigrationTable;
 use super::store::StoreTable;
@@ -41,6 +43,8 @@ table! {
         pub(super) log: Option<LogTable> => "(see below)",
         /// The controller beside the agent.
         pub(super) controller: Option<ControllerTable> => "(the embedded one)",
+        /// The gateways to peers' controllers, by the peers' names.
+        pub(super) gateways: BTreeMap<String, GatewayTable> => "(none)" [serde(default)],
         /// The embedded controller.
         pub(super) embedded: Option<EmbeddedTable> => "(see below)",
     }

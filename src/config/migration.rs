@@ -7,7 +7,10 @@ use super::table::table;
 use super::value::Span;
 
 /// Default limit of a freeze, 10 minutes: an operator's coffee break, not a night.
-const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
+pub(super) const MAX_FREEZE_DEFAULT: Duration = Duration::from_secs(600);
+/// Default limit of a freeze where a real controller drives the migration, 30 minutes: its agents have 15 minutes to report in
+/// each of two phases.
+pub(super) const MAX_FREEZE_RELAYED_DEFAULT: Duration = Duration::from_secs(1800);
 /// Default maximum age of the target's vote when the source decides, 5 s: two round trips of a bad link. The source
 /// asks a target again that has been silent for longer.
 const COMMIT_FRESHNESS_DEFAULT: Duration = Duration::from_secs(5);
@@ -44,7 +47,8 @@ impl Default for MigrationConfig {
 table! {
     /// Limits of migrations from and to this host.
     [Default] pub(super) struct MigrationTable in "migration" {
-        /// How long a model may stay frozen before its migration is given up. `migrate --max-freeze` overrides it.
+        /// How long a model may stay frozen before its migration is given up; 30 minutes unless said otherwise where a real
+        /// controller drives the migration. `migrate --max-freeze` overrides it.
         max_freeze: Option<Span> => "10m",
         /// The maximum age of the target's vote when the source decides. If the target has been silent for longer, the
         /// source asks it again first.
@@ -58,9 +62,10 @@ table! {
 }
 
 impl MigrationTable {
-    pub(super) fn into_config(self) -> MigrationConfig {
+    /// `max_freeze`: the default.
+    pub(super) fn into_config(self, max_freeze: Duration) -> MigrationConfig {
         MigrationConfig {
-            max_freeze: self.max_freeze.map_or(MAX_FREEZE_DEFAULT, |span| span.0),
+            max_freeze: self.max_freeze.map_or(max_freeze, |span| span.0),
             commit_freshness: self.commit_freshness.map_or(COMMIT_FRESHNESS_DEFAULT, |span| span.0),
             max_parallel: self.max_parallel.map_or(PARALLEL_MAX_DEFAULT, NonZeroUsize::get),
             in_doubt_after: self.in_doubt_after.map_or(IN_DOUBT_AFTER_DEFAULT, |span| span.0),

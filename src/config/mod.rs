@@ -8,6 +8,7 @@ mod embedded;
 mod environment;
 mod error;
 mod file;
+mod gateway;
 mod link;
 mod migration;
 mod rate;
@@ -30,8 +31,10 @@ pub use duration::{parse_age, parse_duration};
 pub use embedded::{ApiConfig, CredentialConfig, EmbeddedConfig, SpaceConfig, StoragePoolConfig, SubnetConfig};
 pub use environment::{COMPLETE, Environment};
 pub use error::ConfigError;
+pub use gateway::GatewayConfig;
 pub use link::{Congestion, LinkSettings, Window};
 pub use migration::{IN_DOUBT_AFTER_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT};
+use migration::{MAX_FREEZE_DEFAULT, MAX_FREEZE_RELAYED_DEFAULT};
 pub use rate::{BadRate, Rate};
 pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 pub use store::StoreConfig;
@@ -55,6 +58,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The controller beside the agent.
     pub controller: ControllerConfig,
+    /// The gateways to peers' controllers, for a real controller as the source.
+    pub gateways: Vec<GatewayConfig>,
     pub embedded: EmbeddedConfig,
     pub link: LinkSettings,
     pub migration: MigrationConfig,
@@ -70,7 +75,7 @@ impl Config {
     /// Errors: [`ConfigError`], which names the file, line and key.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         match path {
-            None => Ok(Self::from_file(file::File::default(), ControllerConfig::Embedded, environment)),
+            None => Ok(Self::from_file(file::File::default(), ControllerConfig::Embedded, Vec::new(), environment)),
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
@@ -91,19 +96,40 @@ impl Config {
             let message = "beside a real controller the embedded one serves nobody; remove this table".to_owned();
             return Err(ConfigError::wrong_table(path, text, "embedded.api", message));
         }
-        Ok(Self::from_file(file, controller, environment))
+        let mut gateways = Vec::new();
+        for (peer, table) in std::mem::take(&mut file.gateways) {
+            let name = format!("gateways.{peer}");
+            let wrong = |message: String| ConfigError::wrong_table(path, text, &name, message);
+            if controller == ControllerConfig::Embedded {
+                let message = "a gateway is for a real controller as the source; add [controller] with kind = \"juju\", or \
+                               remove this table";
+                return Err(wrong(message.to_owned()));
+            }
+            gateways.push(table.into_config(peer.clone()).map_err(wrong)?);
+        }
+        Ok(Self::from_file(file, controller, gateways, environment))
     }
 
-    fn from_file(file: file::File, controller: ControllerConfig, environment: &Environment) -> Self {
+    fn from_file(
+        file: file::File,
+        controller: ControllerConfig,
+        gateways: Vec<GatewayConfig>,
+        environment: &Environment,
+    ) -> Self {
+        let max_freeze = match controller {
+            ControllerConfig::Embedded => MAX_FREEZE_DEFAULT,
+            ControllerConfig::Juju(_) => MAX_FREEZE_RELAYED_DEFAULT,
+        };
         Self {
             controller,
+            gateways,
             state_dir: file.state_dir.map_or_else(|| environment.state_dir(), |dir| dir.0),
             socket: file.socket.unwrap_or_else(|| environment.socket()),
             admin_group: file.admin_group.map(|group| group.0),
             listen: file.listen.map_or(LISTEN_DEFAULT, |listen| listen.0),
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),
             link: file.link.unwrap_or_default().into_settings(),
-            migration: file.migration.unwrap_or_default().into_config(),
+            migration: file.migration.unwrap_or_default().into_config(max_freeze),
             transfer: file.transfer.unwrap_or_default(),
             store: file.store.unwrap_or_default().into_config(),
             log_filter: file

@@ -8,6 +8,7 @@ use roff::{Roff, bold, italic, roman};
 use super::controller::ControllerTable;
 use super::embedded::{ApiTable, EmbeddedTable};
 use super::file::{File, LogTable};
+use super::gateway::GatewayTable;
 use super::link::{LinkTable, PeerTable, WindowTable};
 use super::migration::MigrationTable;
 use super::refusal::RefusalRow;
@@ -16,7 +17,7 @@ use super::table::{Key, Table};
 use super::{CredentialConfig, SpaceConfig, StoragePoolConfig, SubnetConfig, TransferConfig};
 
 /// All tables, in the order of the reference.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 17] = [
     File::TABLE,
     MigrationTable::TABLE,
     TransferConfig::TABLE,
@@ -26,6 +27,7 @@ pub const TABLES: [Table; 16] = [
     StoreTable::TABLE,
     LogTable::TABLE,
     ControllerTable::TABLE,
+    GatewayTable::TABLE,
     EmbeddedTable::TABLE,
     RefusalRow::TABLE,
     ApiTable::TABLE,
@@ -192,6 +194,7 @@ mod tests {
                     ("a table", "") => key.name(),
                     ("a table", path) => format!("{path}.{}", key.name()),
                     ("a list: a table", path) => format!("{path}.{}[]", key.name()),
+                    (_, "") => format!("{}.NAME", key.name()),
                     (_, path) => format!("{path}.{}.NAME", key.name()),
                 };
                 assert!(paths.contains(&name.as_str()), "no table {name} in {paths:?}");

@@ -28,6 +28,9 @@ impl Engine {
     /// Errors: [`EngineError::Journal`] if the journal cannot be read.
     pub async fn start(parts: EngineParts, sessions: mpsc::Receiver<NewSession>) -> Result<Self, EngineError> {
         let core = Arc::new(Core::new(parts));
+        if let Some(relayed) = &core.parts.relayed {
+            relayed.destinations.load(core.parts.link.peers().into_iter().map(|peer| peer.pin));
+        }
         // Before anything goes on: what was found once holds, whether that peer can be reached or not.
         if let Some(halted) = core.parts.journal.ledger(|ledger| ledger.halted().cloned()) {
             core.halt(halted.text.into_string());
@@ -38,6 +41,7 @@ impl Engine {
         tokio::spawn(identity::follow(core.clone()));
         tokio::spawn(listen(core.clone(), sessions));
         tokio::spawn(publish(core.clone()));
+        tokio::spawn(Self(core.clone()).keep_learning());
         tokio::spawn(retention::tend(core.clone()));
         Ok(Self(core))
     }

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use modelferry::controller::port::{
-    Arrival, ControllerError, Departure, Errand, Examination, Export, Holding, ModelReader, Presence,
+    Arrival, ControllerError, Departure, Errand, Examination, Export, Holding, ModelReader, Presence, Said,
+    VerbatimCall,
 };
 use modelferry::store::Store;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
@@ -189,6 +190,12 @@ impl<C: Controller> Arrival for Desk<C> {
         proven.map_err(|error| self.unreadable(segment.blob, error.to_string()))?;
         self.0.ask(errand.mid, Effect::TakeLog(segment.until_ms, segment.blob)).await?;
         Ok(self.0.look(|site| site.log_time(errand.mid)))
+    }
+
+    async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
+        // A gateway asks how this controller answers a login.
+        let told = if call.method == "Login" { r#"{"server-version":"4.1.0"}"# } else { "{}" };
+        Ok(Said::Response(told.into()))
     }
 
     async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {

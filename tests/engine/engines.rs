@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry::config::Patches;
-use modelferry::controller::port::Arrival;
+use modelferry::controller::port::{Arrival, Relayed};
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
-use modelferry::engine::{Engine, EngineParts, MigrateOptions, QueryHandler, Settings, packed};
-use modelferry::journal::{Journal, Witness};
+use modelferry::engine::{
+    Destinations, Engine, EngineParts, GatewayAddress, MigrateOptions, QueryHandler, RelayedSource, Settings, packed,
+};
+use modelferry::journal::{Journal, JournalError, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
 use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::version::{Feature, Versions};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::controller::{Desk, Held, MODEL};
@@ -69,7 +72,12 @@ pub struct Host {
     listen: SocketAddr,
     /// Another controller as a target than the shelf, if there is one.
     arrival: Option<Arc<dyn Arrival>>,
+    /// A controller that drives its migrations by itself, as the source, if there is one.
+    relayed: Option<Arc<dyn Relayed>>,
     store: Store,
+    /// Whether its agent runs apart from the tests' own tasks, so that it can be killed.
+    is_apart: bool,
+    apart: Option<Runtime>,
     running: Option<(Engine, Link)>,
 }
 
@@ -84,15 +92,28 @@ impl Host {
 
     /// A host whose store is on such a disk.
     async fn start_on(name: &'static str, patches: Patches, disk: Disk) -> Self {
-        Self::start_at(name, patches, disk, None).await
+        Self::start_at(name, patches, disk, None, None).await
     }
 
     /// A host with such a controller as a target.
     pub async fn start_beside(name: &'static str, arrival: Arc<dyn Arrival>) -> Self {
-        Self::start_at(name, Patches::Off, Disk::real(), Some(arrival)).await
+        Self::start_at(name, Patches::Off, Disk::real(), Some(arrival), None).await
     }
 
-    async fn start_at(name: &'static str, patches: Patches, disk: Disk, arrival: Option<Arc<dyn Arrival>>) -> Self {
+    /// A host that can be killed; with a controller that drives its migrations by itself, if one is given, and a gateway to
+    /// "dst".
+    pub async fn start_apart(name: &'static str, relayed: Option<Arc<dyn Relayed>>) -> Self {
+        Self::start_at(name, Patches::Off, Disk::real(), None, Some(relayed)).await
+    }
+
+    /// `apart`: for a host that can be killed, its controller that drives its migrations, if it is one.
+    async fn start_at(
+        name: &'static str,
+        patches: Patches,
+        disk: Disk,
+        arrival: Option<Arc<dyn Arrival>>,
+        apart: Option<Option<Arc<dyn Relayed>>>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), disk).unwrap();
@@ -100,44 +121,65 @@ impl Host {
         let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let queries = Arc::new(Queries { asked: AtomicU64::new(0), held: watch::Sender::new(false) });
-        let mut host = Self { name, dir, shelf, settings, queries, listen, arrival, store, running: None };
+        let (is_apart, relayed) = (apart.is_some(), apart.flatten());
+        let running = None;
+        let mut host = Self {
+            name,
+            dir,
+            shelf,
+            settings,
+            queries,
+            listen,
+            arrival,
+            relayed,
+            store,
+            is_apart,
+            apart: None,
+            running,
+        };
         host.restart().await;
         host
     }
 
+    /// Ends the agent as a kill does, if it runs apart.
+    pub fn stop(&mut self) {
+        self.running = None;
+        if let Some(runtime) = self.apart.take() {
+            runtime.shutdown_background();
+        }
+    }
+
     /// Starts the agent on the state that is there.
     pub async fn restart(&mut self) {
-        let path: &Path = self.dir.path();
-        let (journal, _) = Journal::open(path, Disk::real()).unwrap();
-        let identity = Identity::load_or_create(path, &Disk::real()).unwrap();
-        let peers = Peers::load(path, &Disk::real()).unwrap();
-        let config = LinkConfig { listen: self.listen, own_name: self.name.into(), ..LinkConfig::default() };
-        let (hello_journal, name) = (journal.clone(), self.name);
-        let hello = Arc::new(move |_| Hello {
-            versions: Versions::OWN,
-            features: Feature::names(),
-            agent: Name::cut("test"),
-            journal: hello_journal.id(),
-            sequence: hello_journal.sequence(),
-            sequence_seen: 0,
-            controller: ControllerCard { name: Name::cut(name), ..ControllerCard::default() },
-        });
-        let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
-        self.listen = link.local_addr();
-        let shelf = Arc::new(Desk(self.shelf.clone()));
-        let parts = EngineParts {
-            journal,
-            witness: Witness::load(path, &Disk::real()).unwrap(),
-            store: self.store.clone(),
-            link: link.clone(),
-            reader: shelf.clone(),
-            departure: shelf.clone(),
-            arrival: self.arrival.clone().unwrap_or(shelf),
-            query: self.queries.clone(),
-            settings: self.settings,
+        self.stop();
+        let starting = self.begin();
+        let (engine, link) = match self.is_apart {
+            false => starting.await,
+            true => {
+                let runtime =
+                    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+                let begun = runtime.spawn(starting).await.unwrap();
+                self.apart = Some(runtime);
+                begun
+            }
         };
-        let engine = Engine::start(parts, sessions).await.unwrap();
+        self.listen = link.local_addr();
         self.running = Some((engine, link));
+    }
+
+    /// Runs something in the agent's own process.
+    pub async fn inside<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> T {
+        match &self.apart {
+            Some(runtime) => runtime.spawn(what).await.unwrap(),
+            None => what.await,
+        }
+    }
+
+    fn begin(&self) -> impl Future<Output = (Engine, Link)> + Send + use<> {
+        let (path, name, listen, settings) = (self.dir.path().to_owned(), self.name, self.listen, self.settings);
+        let (shelf, arrival, relayed) = (self.shelf.clone(), self.arrival.clone(), self.relayed.clone());
+        let (store, queries) = (self.store.clone(), self.queries.clone());
+        async move { begin(&path, name, listen, settings, shelf, arrival, relayed, store, queries).await }
     }
 
     pub fn engine(&self) -> &Engine {
@@ -152,6 +194,11 @@ impl Host {
     pub fn log(&self, pieces: u64) {
         let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
         self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
+    }
+
+    /// The store here.
+    pub fn store(&self) -> Store {
+        self.store.clone()
     }
 
     /// Puts a blob into the store here.
@@ -179,7 +226,8 @@ impl Host {
     }
 
     pub async fn migrate_with(&self, to: &str, options: MigrateOptions) -> MigrationId {
-        let view = self.engine().migrate(MODEL, to, options, "test").await.unwrap();
+        let (engine, to) = (self.engine().clone(), to.to_owned());
+        let view = self.inside(async move { engine.migrate(MODEL, &to, options, "test").await }).await.unwrap();
         view.mid.parse().unwrap()
     }
 
@@ -204,6 +252,72 @@ impl Host {
         assert_eq!(view.stand, stand, "{view:?}");
         view
     }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Starts an agent.
+#[expect(clippy::too_many_arguments, reason = "what a host is made of")]
+async fn begin(
+    path: &Path,
+    name: &'static str,
+    listen: SocketAddr,
+    settings: Settings,
+    shelf: Shelf,
+    arrival: Option<Arc<dyn Arrival>>,
+    relayed: Option<Arc<dyn Relayed>>,
+    store: Store,
+    queries: Arc<Queries>,
+) -> (Engine, Link) {
+    let journal = loop {
+        match Journal::open(path, Disk::real()) {
+            Ok((journal, _)) => break journal,
+            // Whoever was killed lets go of it in a moment.
+            Err(JournalError::Locked(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let identity = Identity::load_or_create(path, &Disk::real()).unwrap();
+    let peers = Peers::load(path, &Disk::real()).unwrap();
+    let config = LinkConfig { listen, own_name: name.into(), ..LinkConfig::default() };
+    let hello_journal = journal.clone();
+    let hello = Arc::new(move |_| Hello {
+        versions: Versions::OWN,
+        features: Feature::names(),
+        agent: Name::cut("test"),
+        journal: hello_journal.id(),
+        sequence: hello_journal.sequence(),
+        sequence_seen: 0,
+        controller: ControllerCard { name: Name::cut(name), ..ControllerCard::default() },
+    });
+    let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
+    let desk = Arc::new(Desk(shelf));
+    let parts = EngineParts {
+        journal,
+        witness: Witness::load(path, &Disk::real()).unwrap(),
+        store,
+        link: link.clone(),
+        reader: desk.clone(),
+        departure: desk.clone(),
+        arrival: arrival.unwrap_or(desk),
+        relayed: relayed.map(|controller| RelayedSource {
+            controller,
+            gateways: vec![GatewayAddress {
+                peer: "dst".to_owned(),
+                addresses: vec!["localhost:17072".to_owned()],
+                ca_cert: Some("a CA".to_owned()),
+                route_shown: false,
+            }],
+            destinations: Destinations::new(path, Disk::real()),
+        }),
+        query: queries,
+        settings,
+    };
+    (Engine::start(parts, sessions).await.unwrap(), link)
 }
 
 /// Pairs another host with the first of a pair, and waits until the two are connected.

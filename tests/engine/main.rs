@@ -9,6 +9,7 @@ mod controller;
 mod damage;
 mod engines;
 mod foreign;
+mod from_juju;
 mod moves;
 mod patched;
 mod precopy;

@@ -229,6 +229,7 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
         reader: desks.clone(),
         departure: desks.clone(),
         arrival: desks.clone(),
+        relayed: None,
         query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };

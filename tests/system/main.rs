@@ -15,6 +15,7 @@ mod handed;
 mod host;
 mod hour;
 mod interrupted;
+mod juju_rig;
 mod keys;
 mod limit;
 mod memory;
@@ -29,6 +30,10 @@ mod plan;
 mod precopy;
 mod refused;
 mod renumbered;
+#[path = "../scripted/mod.rs"]
+#[allow(dead_code, reason = "the crash matrix uses the rest")]
+mod scripted;
+mod source;
 mod state;
 mod status;
 mod store;

@@ -6,10 +6,6 @@ use crate::engine::view::FindingView;
 
 /// Reports whether a request takes models out of the agent's own keeping, or changes them there.
 fn needs_own_models(request: &Request) -> bool {
-    let moves = matches!(
-        request,
-        Request::Precheck { .. } | Request::Totals { .. } | Request::Migrate { .. } | Request::Precopy { .. }
-    );
     let backs_up =
         matches!(request, Request::BackupCreate { .. } | Request::BackupKeep { .. } | Request::ModelStatus { .. });
     let changes = matches!(
@@ -24,7 +20,7 @@ fn needs_own_models(request: &Request) -> bool {
         request,
         Request::UserList {} | Request::UserAdd { .. } | Request::UserRemove { .. } | Request::UserSetPassword { .. }
     );
-    moves || backs_up || changes || users
+    backs_up || changes || users
 }
 
 impl Desk {

@@ -9,6 +9,8 @@ use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
 use crate::clock::now_ms;
 use crate::config::Rate;
+use crate::controller::local::Local;
+use crate::controller::port::ControllerError;
 use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
 use crate::engine::view::{MigrationView, Stand};
 use crate::engine::{EngineError, MigrateOptions, When};
@@ -82,6 +84,11 @@ impl Desk {
                     .hint(format!("run the command on the host of {controller}'s agent")));
             }
         };
+        if let Local::Juju(juju) = &self.local {
+            let found = juju.model(&model).await.map_err(|error| self.refusal_of_controller(&error))?;
+            let unknown = |_| self.refusal_of_controller(&ControllerError::ModelNotFound(model.clone()));
+            return found.row.uuid.parse().map_err(unknown);
+        }
         self.blocking(move |embedded| {
             // A model that has left is known here still, and asking for it tells where it went.
             embedded.model(&model)?;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::conversation::Conversation;
 use super::failpoint;
 use super::in_hand::InHand;
+use super::relayed::RelayedSource;
 use super::settings::Settings;
 use crate::controller::port::{Arrival, Departure, ModelReader};
 use crate::controller::serial::serialised;
@@ -60,6 +61,8 @@ pub struct EngineParts {
     pub departure: Arc<dyn Departure>,
     /// The controller as a target.
     pub arrival: Arc<dyn Arrival>,
+    /// The controller as a source that drives its migrations by itself; nothing of one that the agent drives.
+    pub relayed: Option<RelayedSource>,
     /// Answers a peer's questions about this agent.
     pub query: Arc<dyn QueryHandler>,
     /// Times and amounts.

@@ -2,12 +2,15 @@
 
 pub mod conversation;
 pub mod core;
+mod decides;
+pub mod destinations;
 pub mod engine;
 pub mod entry;
 pub mod error;
 pub mod failpoint;
 pub mod in_hand;
 pub mod packed;
+pub mod relayed;
 pub mod seal;
 pub mod settings;
 pub mod unfinished;

@@ -6,6 +6,7 @@ use modelferry_protocol::switch::source::SourceInput;
 use modelferry_protocol::switch::target::TargetInput;
 use tokio::sync::oneshot;
 
+use super::master_request::WaitingCall;
 use super::orders::Change;
 use crate::engine::base::error::EngineError;
 use crate::link::Session;
@@ -58,6 +59,8 @@ pub enum Event {
         /// Answered once the request is durable, or refused.
         reply: Reply,
     },
+    /// A migration master asks something of it, through the gateway.
+    Called(WaitingCall),
     /// The bytes cannot be received: the import is dropped.
     Failed(Cause),
 }

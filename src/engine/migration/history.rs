@@ -39,7 +39,9 @@ impl History {
         match &entry.body {
             Body::Source(record) => {
                 match &record.state {
-                    SourceState::Freezing(_) => self.frozen_from_ms = self.frozen_from_ms.or(Some(now)),
+                    SourceState::Freezing(_) | SourceState::Relaying(_) => {
+                        self.frozen_from_ms = self.frozen_from_ms.or(Some(now))
+                    }
                     SourceState::Handed(_) | SourceState::Aborted(_) | SourceState::Reclaimed(_) => {
                         self.frozen_to_ms = self.frozen_to_ms.or(Some(now));
                     }

@@ -7,6 +7,7 @@ pub mod event;
 mod find;
 pub mod history;
 pub mod id;
+pub mod master_request;
 pub mod options;
 pub mod orders;
 pub mod queue;

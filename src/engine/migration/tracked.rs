@@ -46,6 +46,8 @@ struct Inner {
     orders: Orders,
     after: status_text::After,
     offered: bool,
+    /// Whether a controller that drives its migrations has said that it begins this one.
+    begun: bool,
     /// What a source whose model is live is at, where the state alone does not tell.
     phase: Option<String>,
     in_doubt_after_ms: u64,
@@ -70,6 +72,7 @@ impl Tracked {
             orders: Orders::none(terms.mid),
             after: status_text::After::default(),
             offered: false,
+            begun: false,
             phase: None,
             in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
             undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, crate::clock::now_ms())),
@@ -220,6 +223,22 @@ impl Tracked {
         if changed {
             self.publish();
         }
+    }
+
+    /// Notes that a controller which drives its migrations has begun this one: the model is frozen, or will be at once.
+    pub fn set_begun(&self) {
+        self.inner.lock().begun = true;
+    }
+
+    /// Reports whether a controller that drives its migrations has begun this one.
+    pub fn is_begun(&self) -> bool {
+        self.inner.lock().begun
+    }
+
+    /// Notes that the target has taken so many more lines of the log.
+    pub fn add_log_sent(&self, lines: u64) {
+        self.inner.lock().after.log_sent += lines;
+        self.publish();
     }
 
     /// Sets the number of log lines that the target has stored.

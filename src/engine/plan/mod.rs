@@ -20,6 +20,7 @@ use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
+use crate::engine::base::relayed::no_gateway;
 use crate::engine::peer::ownership;
 use crate::engine::view::{Direction, FindingView, PlanView, TotalsView};
 
@@ -69,6 +70,8 @@ pub async fn judge(
         return Ok(Judgement { examination, findings, ..Judgement::default() });
     }
     let blobs = distinct_blobs(&core.parts.reader.preview(model).await?.calls);
+    let gateway = gateway(core, &conversation.session.peer_name());
+    findings.extend(gateway.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     findings.extend(room_here(core).await?.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     // Both at once: on a long link each answer takes its time.
     let (there, room, knowledge) = tokio::try_join!(
@@ -108,6 +111,32 @@ fn found_there(finding: &Finding, conversation: &Conversation) -> FindingView {
     };
     let fix = finding.fix.lines().map(there).collect::<Vec<_>>().join("\n");
     FindingView { fix, ..FindingView::of(Direction::Target, finding) }
+}
+
+/// Says whether a controller that drives its migrations can be told to migrate to the controller beside `peer`.
+fn gateway(core: &Core, peer: &str) -> Option<Finding> {
+    let relayed = core.parts.relayed.as_ref()?;
+    let found = |level, text: String, fix: String| Finding {
+        level,
+        check: Text::cut("gateway"),
+        text: Text::cut(text),
+        fix: Text::cut(fix),
+    };
+    Some(match relayed.gateway(peer) {
+        None => {
+            let fix = format!(
+                "modelferry agent --help # docs/juju-source.md, \"The configuration\": add [gateways.{peer}] and restart the agent"
+            );
+            found(Level::Fail, no_gateway(peer), fix)
+        }
+        Some(gateway) => {
+            let at = gateway.addresses.join(", ");
+            let text = format!(
+                "the gateway for the controller beside {peer} is at {at}: this controller and its machines must reach it"
+            );
+            found(Level::Pass, text, String::new())
+        }
+    })
 }
 
 fn unexpected(conversation: &Conversation, answer: Answer) -> EngineError {

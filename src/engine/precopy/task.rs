@@ -212,7 +212,8 @@ impl PrecopyTask {
             Event::Failed(cause) => {
                 self.end("agent", PrecopyState::Failed(cause)).await;
             }
-            Event::Heard { .. } => {}
+            // No gateway knows a pre-copy.
+            Event::Heard { .. } | Event::Called(_) => {}
         }
     }
 

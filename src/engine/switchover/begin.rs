@@ -7,7 +7,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Knowledge, ModelFacts};
 use modelferry_protocol::record::{Body, Entry, Orders};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
-use modelferry_protocol::switch::{Head, Profile, Terms};
+use modelferry_protocol::switch::{Head, Terms};
 use tokio::sync::oneshot;
 
 use super::source::state::SourceTask;
@@ -124,6 +124,7 @@ async fn record_offer(
 ) -> Result<Begun, EngineError> {
     let (mid, model) = (terms.mid, terms.model);
     let (own, journal, in_hand) = (core.parts.link.pin(), core.parts.journal.id(), core.in_hand.clone());
+    let profile = core.profile();
     let (decided, begun) = oneshot::channel();
     let actor = actor.to_owned();
     core.fail_at(peer, "source", "Offered", "before");
@@ -137,7 +138,7 @@ async fn record_offer(
         }
         terms.attempt = ownership::attempt(ledger, model, &knowledge);
         let epoch_to = ownership::offer_epoch(ledger, own, model, &knowledge)?;
-        let head = Head { mid, model, epoch_to, peer, journal, profile: Profile::Embedded };
+        let head = Head { mid, model, epoch_to, peer, journal, profile };
         let record = SourceRecord { head, state: SourceState::Offered };
         let mut entries = vec![entry(&actor, Body::Terms(terms.clone())), entry(&actor, Body::Source(record.clone()))];
         if orders != Orders::none(mid) {

@@ -54,6 +54,32 @@ pub async fn carry(
     Ok(())
 }
 
+/// Makes the target hold what a source controller that drives its migrations has sent of the log.
+///
+/// Errors: [`LogError`].
+pub async fn carry_relayed(
+    core: &Core,
+    conversation: &Conversation,
+    tracked: &Tracked,
+    errand: Errand,
+) -> Result<(), LogError> {
+    let Some(relayed) = &core.parts.relayed else { return Ok(()) };
+    loop {
+        let segments = relayed.controller.log(errand).await?.segments;
+        if segments.is_empty() {
+            return Ok(());
+        }
+        let blobs: Vec<BlobRef> = segments.iter().map(|segment| segment.blob).collect();
+        send::send(core, conversation, &tracked.apart(), &blobs).await?;
+        for segment in segments {
+            let lines = u64::from(segment.lines);
+            ask(conversation, Question::TakeLog(LogTaking { mid: errand.mid, segment: segment.clone() })).await?;
+            relayed.controller.log_taken(errand, &segment).await?;
+            tracked.add_log_sent(lines);
+        }
+    }
+}
+
 async fn ask(conversation: &Conversation, question: Question) -> Result<u64, LogError> {
     let refused = |text: &str| LogError::Controller(ControllerError::Refused(format!("the target: {text}")));
     match conversation.ask(question).await.map_err(TransferError::Closed)? {

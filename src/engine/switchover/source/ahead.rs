@@ -14,6 +14,7 @@ use super::state::{Failure, Source, SourceTask, Transfer};
 use crate::controller::port::{Errand, Export};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
+use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
 use crate::engine::migration::event::Event;
@@ -350,14 +351,21 @@ async fn rehearse(conversation: &Conversation, errand: Errand, export: Export) -
     }
 }
 
-/// Checks once more, just before the freeze, what was checked at the start: hours may lie between.
-async fn recheck(core: &Core, conversation: &Conversation, errand: Errand) -> Result<(), Failure> {
+/// Checks once more, just before the freeze, what was checked at the start: hours may lie between. A gateway learns as what
+/// controller it poses.
+async fn recheck(core: &Arc<Core>, conversation: &Conversation, errand: Errand) -> Result<(), Failure> {
     let findings = match plan::findings(core, conversation, errand.model, Some(errand.mid)).await {
         Ok(findings) => findings,
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
         Err(EngineError::Controller(error)) => return Err(error.into()),
         Err(error) => return Err(Failure::Final(Cause::cut(format!("prechecks failed: {error}")))),
     };
+    if core.parts.relayed.is_some()
+        && let Err(why) = Engine(core.clone()).learn_destination(&conversation.session.peer_name()).await
+    {
+        let cause = Cause::cut(format!("the gateway does not know the destination: {why}"));
+        return Err(Failure::Final(cause));
+    }
     match findings.into_iter().find(FindingView::is_failure) {
         Some(finding) => Err(Failure::Final(Cause::cut(finding.complaint()))),
         None => Ok(()),

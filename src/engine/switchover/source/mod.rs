@@ -2,6 +2,7 @@
 
 mod after;
 mod ahead;
+pub mod relaying;
 pub mod state;
 
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{Message, Vote};
 use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome};
+use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
 use tokio::time::Instant;
 
+pub use self::relaying::at_rest;
 use self::state::{Failure, Source, SourceTask, Transfer};
 use super::gateway::{self, Asked};
 use super::task::Side;
@@ -75,6 +77,7 @@ impl Side for Source {
             Message::Seal(seal) => {
                 seal.nonce = uuid::Uuid::new_v4().as_u64_pair().0;
                 task.side.seals.push((seal.nonce, Instant::now()));
+                task.side.relay.asked();
                 if !task.side.voted {
                     match seal::read(&task.core, seal.root).await {
                         Ok((bytes, _)) => seal.snapshot = bytes,
@@ -125,10 +128,10 @@ impl Side for Source {
     }
 
     async fn wait(task: &mut SourceTask) {
-        if task.record.state == SourceState::Offered {
-            task.ahead().await;
-        } else {
-            task.wait().await;
+        match (&task.record.state, task.record.head.profile) {
+            (SourceState::Offered, _) => task.ahead().await,
+            (_, Profile::Gateway) => task.relay().await,
+            (_, Profile::Embedded) => task.wait().await,
         }
     }
 
@@ -150,6 +153,7 @@ impl Side for Source {
                 let _ = reply.send(answer);
             }
             Event::Reap { skip_log, actor, reply } => task.reap(skip_log, &actor, reply).await,
+            Event::Called(waiting) => task.called(waiting).await,
             Event::Failed(cause) => task.input(SourceInput::Abort(&cause)).await,
             Event::Order { change, actor, reply } => {
                 let answer = task.order(change, &actor).await;
@@ -271,7 +275,7 @@ impl SourceTask {
         }
     }
 
-    fn frozen_too_long(&self) -> Cause {
+    pub(super) fn frozen_too_long(&self) -> Cause {
         let seconds = self.tracked.terms.freeze_ms_max as f64 / 1000.0;
         Cause::cut(format!("the model was frozen for longer than {seconds} s (--max-freeze)"))
     }
@@ -332,6 +336,7 @@ impl SourceTask {
             }
             _ => false,
         };
+        self.relay_heard(message, fresh);
         let outcome = source::on(&self.record, SourceInput::Heard { message, fresh });
         let stale = matches!(outcome, Outcome::Ignore(Ignored::Stale));
         self.outcome(outcome, "peer", Some(session)).await;

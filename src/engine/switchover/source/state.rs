@@ -5,6 +5,7 @@ use std::pin::Pin;
 use modelferry_protocol::switch::Cause;
 use tokio::time::Instant;
 
+use super::relaying::memory::Relaying;
 use crate::controller::port::ControllerError;
 use crate::engine::base::error::causes;
 use crate::engine::migration::queue::Place;
@@ -57,6 +58,8 @@ pub struct Source {
     pub after: After,
     /// Holds what was exported: the journal names it only once it is recorded.
     pub exported: Option<Lease>,
+    /// What is kept in mind where a Juju controller decides.
+    pub relay: Relaying,
 }
 
 /// The task of one migration at its source.

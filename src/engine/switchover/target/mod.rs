@@ -134,6 +134,8 @@ impl Side for Target {
             Event::Abort { reply, .. } | Event::Order { reply, .. } | Event::Reap { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&task.tracked.terms))));
             }
+            // A gateway is a source's.
+            Event::Called(_) => {}
             Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,
         }
     }

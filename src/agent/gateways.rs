@@ -1,0 +1,92 @@
+//! The gateways of the configuration: their ports, their certificates, and their servers beside the engine.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::AgentError;
+use crate::config::GatewayConfig;
+use crate::controller::gateway::{Certificate, Gateway};
+use crate::controller::local::Local;
+use crate::disk::{Disk, blocking};
+use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource};
+use crate::juju::rpc::Server;
+use crate::juju::tls::{Leaf, server_config};
+use crate::store::Store;
+
+/// The directory of the gateways' own CAs in the state directory.
+const DIR: &str = "gateways";
+
+/// A gateway whose port is open already: a source controller that calls now waits until the engine has started.
+pub(super) struct Opened {
+    listener: TcpListener,
+    leaf: Leaf,
+    address: GatewayAddress,
+    /// The CA of the certificate where it is the agent's own.
+    own_ca: Option<String>,
+}
+
+/// Opens the gateways' ports and reads, or makes, their certificates.
+///
+/// Errors: [`AgentError::Gateway`].
+pub(super) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<Vec<Opened>, AgentError> {
+    let mut opened = Vec::with_capacity(configs.len());
+    for config in configs {
+        let failed = |source: std::io::Error| AgentError::Gateway { peer: config.peer.clone(), source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listen = listener.local_addr().map_err(failed)?;
+        let mut addresses = config.addresses.clone();
+        if addresses.is_empty() {
+            addresses.push(listen.to_string());
+        }
+        let (dir, told, hosts) = (state_dir.join(DIR).join(&config.peer), config.clone(), addresses.clone());
+        let (leaf, own_ca) = blocking(move || certificate(&dir, &told, &hosts)).await.map_err(failed)?;
+        let (peer, route_shown) = (config.peer.clone(), config.route_shown);
+        let address = GatewayAddress { peer, addresses, ca_cert: own_ca.clone(), route_shown };
+        opened.push(Opened { listener, leaf, address, own_ca });
+    }
+    Ok(opened)
+}
+
+/// Returns the certificate that a gateway shows, and its CA where that is the agent's own. What the destination's CA has signed is
+/// read as it is: the destination may not have been seen yet.
+fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std::io::Result<(Leaf, Option<String>)> {
+    if let Some((chain, key)) = &config.certificate {
+        let leaf = Leaf { chain_pem: fs::read_to_string(chain)?, key_pem: fs::read_to_string(key)? };
+        return Ok((leaf, None));
+    }
+    let hosts = addresses.iter().filter_map(|address| address.rsplit_once(':'));
+    let hosts: Vec<_> = hosts.map(|(host, _)| host.trim_start_matches('[').trim_end_matches(']').to_owned()).collect();
+    let own = Certificate::own(dir, &Disk::real(), &hosts).map_err(std::io::Error::other)?;
+    Ok((own.leaf, Some(own.ca_cert)))
+}
+
+/// Returns the controller as a source, with its gateways; nothing for one inside the agent.
+pub(super) fn source(local: &Local, state_dir: &Path, opened: &[Opened]) -> Option<RelayedSource> {
+    let Local::Juju(juju) = local else { return None };
+    Some(RelayedSource {
+        controller: Arc::new(juju.clone()),
+        gateways: opened.iter().map(|opened| opened.address.clone()).collect(),
+        destinations: Destinations::new(state_dir, Disk::real()),
+    })
+}
+
+/// Starts the gateways. They end when what is returned is dropped.
+///
+/// Errors: [`AgentError::Gateway`] for a certificate that cannot be used.
+pub(super) fn start(opened: Vec<Opened>, engine: &Engine, store: &Store) -> Result<Vec<Server>, AgentError> {
+    let mut servers = Vec::with_capacity(opened.len());
+    for Opened { listener, leaf, address, own_ca } in opened {
+        let failed = |source: std::io::Error| AgentError::Gateway { peer: address.peer.clone(), source };
+        let listen = listener.local_addr().map_err(failed)?;
+        let tls = server_config(&leaf).map_err(|error| failed(std::io::Error::other(error)))?;
+        let relay = Arc::new(engine.relay_to(&address.peer));
+        let ca_cert = own_ca.unwrap_or_else(|| leaf.chain_pem.clone());
+        let gateway = Gateway::new(relay, store.clone(), listen, &address.addresses, ca_cert);
+        servers.push(Server::start(listener, tls, Arc::new(gateway), Gateway::limits()).map_err(failed)?);
+        tracing::info!(peer = address.peer, %listen, "gateway");
+    }
+    Ok(servers)
+}

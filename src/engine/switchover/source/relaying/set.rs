@@ -1,0 +1,119 @@
+//! The set of a migration: what the master has sent, sealed once it is all, and performed at the target as it comes.
+
+use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::ids::Hash;
+use modelferry_protocol::limits::CALLS_MAX;
+use modelferry_protocol::message::{Message, Stage, Switch};
+use modelferry_protocol::snapshot::{Call, Name, Params, Snapshot};
+use modelferry_protocol::switch::relay::RelayInput;
+use modelferry_protocol::switch::source::SourceState;
+
+use crate::controller::gateway::RelayError;
+use crate::engine::base::core::Core;
+use crate::engine::base::seal;
+use crate::engine::migration::master_request::{hash_of, named};
+use crate::engine::switchover::source::state::SourceTask;
+
+impl SourceTask {
+    /// Returns the root of what is sealed.
+    pub(super) fn sealed_root(&self) -> Option<Hash> {
+        match &self.record.state {
+            SourceState::Relaying(relaying) => relaying.root,
+            SourceState::Answered(answered) => Some(answered.root),
+            SourceState::Committed(committed) => Some(committed.root),
+            _ => None,
+        }
+    }
+
+    /// Reads the set back out of what was sealed before a restart.
+    pub(super) async fn recall(&mut self) {
+        if !matches!(&self.record.state, SourceState::Relaying(relaying) if relaying.root.is_none()) {
+            // The controller was asked, or it would have sent nothing.
+            self.side.relay.initiated = true;
+            self.tracked.set_begun();
+        }
+        // Some of it may have been kept before a restart.
+        self.side.relay.log_to_carry = self.record.is_committed();
+        let Some(root) = self.sealed_root() else { return };
+        match seal::read(&self.core, root).await {
+            Ok((_, snapshot)) => {
+                let sent = snapshot.calls.iter().filter(|call| !matches!(call, Call::CheckMachines(_)));
+                self.side.relay.set.calls = sent.cloned().collect();
+            }
+            Err(text) => tracing::error!("{text}"),
+        }
+    }
+
+    /// Adds what the master has sent, unless it has sent the same before.
+    pub(super) async fn add(&mut self, call: &Call) -> Result<(), RelayError> {
+        let what = named(call);
+        let mut before = self.side.relay.set.calls.iter();
+        if let Some(before) = before.find(|before| before.imports() == call.imports() && named(before) == what) {
+            let (held, sent) = (hash_of(before), hash_of(call));
+            return if held == sent { Ok(()) } else { Err(RelayError::OtherBytes { what, held, sent }) };
+        }
+        if self.side.relay.set.calls.len() + 1 >= CALLS_MAX {
+            return Err(RelayError::Ended(format!("a model has at most {CALLS_MAX} binaries")));
+        }
+        let blob = call.blob().unwrap_or_default();
+        let (store, mid) = (self.core.parts.store.clone(), self.record.head.mid);
+        // Held until the migration is over.
+        let wanted = Core::blocking(move || store.want(mid, [blob.hash])).await;
+        wanted.map_err(|error| RelayError::Storage(error.to_string()))?;
+        self.side.relay.set.calls.push(call.clone());
+        self.side.relay.set.to_send.push(blob);
+        // It is asked for again soon, should the question be lost.
+        self.line.reset();
+        Ok(())
+    }
+
+    /// Seals the set. Durable when this returns.
+    pub(super) async fn seal_set(&mut self) -> Result<(), RelayError> {
+        if self.sealed_root().is_some() {
+            return Ok(());
+        }
+        if !self.side.relay.set.is_imported() {
+            return Err(RelayError::Ended("nothing has been imported".to_owned()));
+        }
+        let storage = |error: String| RelayError::Storage(error);
+        let (head, terms) = (&self.record.head, &self.tracked.terms);
+        let check = Call::CheckMachines(Params::default());
+        let calls: Vec<Call> = self.side.relay.set.calls.iter().cloned().chain([check]).collect();
+        let snapshot = Snapshot {
+            mid: head.mid,
+            model: head.model,
+            epoch_to: head.epoch_to,
+            name: Name::cut(&*terms.name),
+            owner: Name::cut(&*terms.owner),
+            complete: true,
+            calls: Bounded::new(calls).map_err(|error| storage(error.to_string()))?,
+        };
+        let (bytes, root) = snapshot.seal().map_err(|error| storage(error.to_string()))?;
+        let (store, mid) = (self.core.parts.store.clone(), head.mid);
+        // Durable before the record that names it.
+        let stored = Core::blocking(move || {
+            store.want(mid, [root])?;
+            store.put_bytes(&bytes)
+        });
+        stored.await.map_err(|error| storage(error.to_string()))?;
+        self.relayed(RelayInput::Sealed(root)).await;
+        self.side.relay.set.outcomes.clear();
+        self.side.relay.set.new_seal = true;
+        Ok(())
+    }
+
+    /// Asks the target to perform what it has not answered yet.
+    pub(super) async fn stage_more(&mut self) {
+        let Some(conversation) = self.line.conversation() else { return };
+        let switch = Switch::of(&self.record.head);
+        let next = match &self.record.state {
+            SourceState::Relaying(relaying) if relaying.root.is_none() => self.side.relay.set.due_calls(),
+            // Before its vote the target is at the very check.
+            SourceState::Relaying(_) | SourceState::Answered(_) if self.side.voted => self.side.relay.set.due_check(),
+            _ => Vec::new(),
+        };
+        for (id, call) in next {
+            Core::say(&conversation.session, Message::Stage(Stage { switch, id, call })).await;
+        }
+    }
+}

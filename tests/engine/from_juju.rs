@@ -1,0 +1,404 @@
+//! A source whose controller decides, as Juju's does: its migration master, played by the tests, calls through the gateway's port.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use modelferry::controller::gateway::{Relay, RelayError};
+use modelferry::controller::master::log::segment_of;
+use modelferry::controller::port::{Announced, ControllerError, Errand, KeptLog, Relayed, Shown};
+use modelferry::engine::view::Stand;
+use modelferry::engine::{EngineError, ErrorKind, MigrateOptions, PeerRelay};
+use modelferry::juju::logstream::LogRecord;
+use modelferry::store::Store;
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::snapshot::{Arguments, Call, Charm, LogSegment, Name, Params};
+
+use super::controller::{Effect, Held, MODEL};
+use super::engines::{Host, connected};
+use super::shelf::noise;
+
+/// Generous: nothing is claimed about time here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the controller shows, and what it was asked.
+struct Script {
+    shown: Shown,
+    asked: Vec<(Errand, String)>,
+    refuse: Option<String>,
+    log: KeptLog,
+    /// The agent's, which pieces of the log are kept in.
+    store: Option<Store>,
+}
+
+/// A controller that drives its migrations by itself.
+#[derive(Clone)]
+struct Source(Arc<Mutex<Script>>);
+
+impl Source {
+    fn new() -> Self {
+        let (shown, log) = (Shown::Nothing, KeptLog::default());
+        let script = Script { shown, asked: Vec::new(), refuse: None, log, store: None };
+        Self(Arc::new(Mutex::new(script)))
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap()
+    }
+
+    fn shows(&self, shown: Shown) {
+        self.script().shown = shown;
+    }
+}
+
+#[async_trait]
+impl Relayed for Source {
+    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError> {
+        let mut script = self.script();
+        if let Some(why) = script.refuse.clone() {
+            return Err(ControllerError::Refused(why));
+        }
+        script.asked.push((errand, to.addresses.join(",")));
+        Ok(())
+    }
+
+    async fn shown(&self, _: Errand) -> Result<Shown, ControllerError> {
+        Ok(self.script().shown)
+    }
+
+    async fn keep_log(&self, _: Errand, text: String) -> Result<(), ControllerError> {
+        let segment = segment_of(text.as_bytes()).map_err(ControllerError::Refused)?;
+        let mut script = self.script();
+        if let Some(store) = &script.store {
+            store.put_bytes(text.as_bytes()).map_err(ControllerError::storage)?;
+        }
+        script.log.until_ms = script.log.until_ms.max(segment.until_ms);
+        script.log.segments.push(segment);
+        Ok(())
+    }
+
+    async fn log(&self, _: Errand) -> Result<KeptLog, ControllerError> {
+        Ok(self.script().log.clone())
+    }
+
+    async fn log_taken(&self, _: Errand, piece: &LogSegment) -> Result<(), ControllerError> {
+        self.script().log.segments.retain(|kept| kept.name != piece.name);
+        Ok(())
+    }
+}
+
+/// Two hosts, the first beside such a controller, with a model of two charms.
+struct Pair {
+    src: Host,
+    dst: Host,
+    source: Source,
+    charms: Vec<Vec<u8>>,
+}
+
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it happens soon")
+}
+
+fn options() -> MigrateOptions {
+    Host::options()
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let source = Source::new();
+        let relayed: Arc<dyn Relayed> = Arc::new(source.clone());
+        let (src, dst) = (Host::start_apart("src", Some(relayed)).await, Host::start_apart("dst", None).await);
+        let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
+        // In its own process: what dials from here would outlive it.
+        let (link, to) = (dst.link().clone(), src.link().local_addr().to_string());
+        dst.inside(async move { link.accept(code, &to, Some("src".into())).await }).await.unwrap();
+        connected(&src, &dst).await;
+        source.script().store = Some(src.store());
+        let charms = vec![noise(1, 300_000), noise(2, 70_000)];
+        src.shelf.hold(&charms);
+        Self { src, dst, source, charms }
+    }
+
+    fn relay(&self) -> PeerRelay {
+        self.src.engine().relay_to("dst")
+    }
+
+    /// Begins a migration, and waits until the controller is asked for it.
+    async fn begin(&self) -> Errand {
+        let mid = self.src.migrate_with("dst", options()).await;
+        self.begun(mid).await
+    }
+
+    async fn begun(&self, mid: MigrationId) -> Errand {
+        soon(async {
+            while self.source.script().asked.iter().all(|(errand, _)| errand.mid != mid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        self.source.shows(Shown::Running);
+        Errand { mid, model: MODEL }
+    }
+
+    fn import(&self) -> Call {
+        Call::Import(self.src.put(b"writes: 0\n"))
+    }
+
+    fn charm(&self, place: usize) -> Call {
+        let blob = self.src.put(&self.charms[place]);
+        let (url, object) = (Name::cut(format!("ch:charm-{place}")), Name::cut(format!("charm-{place}-0123456")));
+        Call::UploadCharm(Charm { url, object, blob })
+    }
+
+    /// The master imports and uploads.
+    async fn stage(&self, errand: Errand) {
+        soon(self.relay().import(errand, &self.import())).await.unwrap();
+        for place in 0..self.charms.len() {
+            soon(self.relay().upload(errand, &self.charm(place))).await.unwrap();
+        }
+    }
+
+    /// The master validates.
+    async fn validate(&self, errand: Errand) {
+        soon(self.relay().seal(errand)).await.unwrap();
+        soon(self.relay().staged(errand)).await.unwrap();
+        soon(self.relay().check_machines(errand, Params::default())).await.unwrap();
+    }
+
+    async fn activate(&self, errand: Errand) {
+        soon(self.relay().activate(errand, arguments())).await.unwrap();
+    }
+
+    async fn adopt(&self, errand: Errand) {
+        self.source.shows(Shown::Success);
+        soon(self.relay().adopt(errand, Params::new(b"{}".to_vec()).unwrap())).await.unwrap();
+    }
+
+    /// The master sends the log, deletes the model and is done.
+    async fn end(&self, errand: Errand) {
+        let mut log = soon(self.relay().open_log(errand)).await.unwrap();
+        let line = |time: &str| LogRecord { time: time.into(), message: "text".into(), ..LogRecord::default() };
+        log.write(line("2026-08-18T10:13:14Z")).await.unwrap();
+        log.finish().await.unwrap();
+        self.source.shows(Shown::Done);
+        self.src.ends(errand.mid, Stand::Moved).await;
+        self.dst.ends(errand.mid, Stand::Moved).await;
+        assert_eq!(self.dst.held(), Held::Live(Some(errand.mid)));
+    }
+
+    fn state(&self, errand: Errand) -> String {
+        self.src.engine().migration(errand.mid).unwrap().state
+    }
+}
+
+fn arguments() -> Arguments {
+    Arguments::new(b"{\"source-api-addrs\":[]}".to_vec()).unwrap()
+}
+
+fn text(error: &RelayError) -> String {
+    error.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_juju_controllers_model_moves_call_by_call_and_its_log_follows() {
+    let pair = Pair::start().await;
+    let errand = pair.begin().await;
+    assert_eq!(pair.source.script().asked[0].1, "localhost:17072");
+    pair.stage(errand).await;
+    assert_eq!(pair.dst.held(), Held::Importing(errand.mid), "the import was performed when it came");
+    pair.validate(errand).await;
+    assert_eq!(pair.dst.held(), Held::Staged(errand.mid));
+    pair.activate(errand).await;
+    assert_eq!((pair.state(errand), pair.dst.held()), ("Answered".into(), Held::Staged(errand.mid)));
+    pair.adopt(errand).await;
+    assert_eq!((pair.state(errand), pair.dst.held()), ("Handed".into(), Held::Live(Some(errand.mid))));
+    let charms = pair.dst.shelf.inner().site.charms.len();
+    assert!(charms >= pair.charms.len(), "{charms}");
+    pair.end(errand).await;
+    assert_eq!(pair.dst.shelf.inner().logs_taken.len(), 1);
+    let last: jiff::Timestamp = "2026-08-18T10:13:14Z".parse().unwrap();
+    assert_eq!(pair.relay().latest_log_time(errand).await.unwrap(), last.as_millisecond() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_activate_whose_reply_is_lost_leaves_the_model_with_its_controller() {
+    let pair = Pair::start().await;
+    let errand = pair.begin().await;
+    pair.stage(errand).await;
+    pair.validate(errand).await;
+    // It is answered, and the answer is lost: the controller aborts, and tells nobody.
+    pair.activate(errand).await;
+    pair.source.shows(Shown::Abort);
+    let view = pair.src.ends(errand.mid, Stand::Reverted).await;
+    assert_eq!(view.cause.as_deref(), Some("aborted by the source controller"));
+    pair.dst.ends(errand.mid, Stand::Reverted).await;
+    assert_eq!(pair.dst.held(), Held::Absent);
+    assert!(soon(pair.relay().adopt(errand, Params::default())).await.is_err());
+    soon(pair.relay().abort(errand)).await.unwrap();
+    // The next attempt goes through.
+    let errand = pair.begin().await;
+    pair.stage(errand).await;
+    pair.validate(errand).await;
+    pair.activate(errand).await;
+    pair.adopt(errand).await;
+    pair.end(errand).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_alone_shows_success_before_any_call_does() {
+    let pair = Pair::start().await;
+    let errand = pair.begin().await;
+    pair.stage(errand).await;
+    pair.validate(errand).await;
+    pair.activate(errand).await;
+    pair.source.shows(Shown::Success);
+    pair.src.until(errand.mid, "the hand-over", |view| view.state == "Handed").await;
+    assert_eq!(pair.dst.held(), Held::Live(Some(errand.mid)));
+    let refused = soon(pair.relay().abort(errand)).await.unwrap_err();
+    assert!(text(&refused).contains("cannot be aborted any more"), "{refused}");
+    pair.adopt(errand).await;
+    pair.end(errand).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_destination_is_the_sources_own_message() {
+    let pair = Pair::start().await;
+    pair.dst.shelf.inner().trouble.refuse_stage = Some("space with id \"2\" not found".into());
+    let errand = pair.begin().await;
+    let refused = soon(pair.relay().import(errand, &pair.import())).await.unwrap_err();
+    assert!(text(&refused).contains("space with id \"2\" not found"), "{refused}");
+    pair.src.ends(errand.mid, Stand::Reverted).await;
+    // Agents report, and the master is told by the next call.
+    soon(pair.relay().seal(errand)).await.unwrap();
+    let staged = soon(pair.relay().staged(errand)).await.unwrap_err();
+    assert!(matches!(&staged, RelayError::Refused(error) if error.message.contains("not found")), "{staged}");
+    let checked = soon(pair.relay().check_machines(errand, Params::default())).await.unwrap_err();
+    assert!(text(&checked).contains("not found"), "{checked}");
+    soon(pair.relay().abort(errand)).await.unwrap();
+    assert_eq!(pair.dst.held(), Held::Absent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_bytes_are_taken_again_and_other_bytes_are_refused_with_both_hashes() {
+    let pair = Pair::start().await;
+    let errand = pair.begin().await;
+    let early = soon(pair.relay().upload(errand, &pair.charm(0))).await.unwrap_err();
+    assert!(text(&early).contains("before the import"), "{early}");
+    let early = soon(pair.relay().seal(errand)).await.unwrap_err();
+    assert!(text(&early).contains("nothing has been imported"), "{early}");
+    for _ in 0..2 {
+        pair.stage(errand).await;
+    }
+    let Call::UploadCharm(charm) = pair.charm(0) else { unreachable!() };
+    let other = Call::UploadCharm(Charm { blob: pair.src.put(b"other"), ..charm.clone() });
+    let refused = soon(pair.relay().upload(errand, &other)).await.unwrap_err();
+    let both = [charm.blob.hash.to_string(), pair.src.put(b"other").hash.to_string()];
+    assert!(both.iter().all(|hash| text(&refused).contains(hash)), "{refused}");
+    let other = Call::Import(pair.src.put(b"writes: 1\n"));
+    assert!(matches!(soon(pair.relay().import(errand, &other)).await, Err(RelayError::OtherBytes { .. })));
+    let asked = pair.dst.shelf.inner().asked.clone();
+    let imports = asked.iter().filter(|effect| matches!(effect, Effect::Import(_))).count();
+    assert_eq!(imports, 1);
+    pair.validate(errand).await;
+    pair.activate(errand).await;
+    pair.adopt(errand).await;
+    pair.end(errand).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_here_fails_every_later_call_and_is_refused_once_the_controller_was_answered() {
+    let pair = Pair::start().await;
+    let errand = pair.begin().await;
+    pair.stage(errand).await;
+    pair.src.engine().abort(errand.mid, "test").await.unwrap();
+    for place in 0..2 {
+        let refused = soon(pair.relay().upload(errand, &pair.charm(place))).await.unwrap_err();
+        assert!(text(&refused).contains("aborted by operator"), "{refused}");
+    }
+    pair.dst.ends(errand.mid, Stand::Reverted).await;
+    pair.source.shows(Shown::Nothing);
+
+    let errand = pair.begin().await;
+    pair.stage(errand).await;
+    pair.validate(errand).await;
+    pair.activate(errand).await;
+    let refused = pair.src.engine().abort(errand.mid, "test").await.unwrap_err();
+    assert!(refused.kind() == ErrorKind::InDoubt && matches!(refused, EngineError::Relayed { .. }), "{refused}");
+    pair.adopt(errand).await;
+    pair.end(errand).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_does_not_begin_leaves_the_model_as_it_was() {
+    let pair = Pair::start().await;
+    pair.source.script().refuse = Some("source prechecks failed: unit db/0 not idle".into());
+    let mid = pair.src.migrate_with("dst", options()).await;
+    let view = pair.src.ends(mid, Stand::Reverted).await;
+    assert!(view.cause.as_deref().is_some_and(|cause| cause.contains("unit db/0 not idle")), "{view:?}");
+    assert_eq!(pair.dst.held(), Held::Absent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_budget_fails_the_call_so_that_the_controller_aborts() {
+    let mut pair = Pair::start().await;
+    let options = MigrateOptions { freeze_max: Duration::from_millis(1500), ..options() };
+    let mid = pair.src.migrate_with("dst", options).await;
+    let errand = pair.begun(mid).await;
+    pair.stage(errand).await;
+    pair.dst.stop();
+    let sealing = soon(pair.relay().seal(errand)).await;
+    let staged = soon(pair.relay().staged(errand)).await.unwrap_err();
+    assert!(text(&staged).contains("--max-freeze"), "{sealing:?}, {staged}");
+    pair.src.ends(mid, Stand::Reverted).await;
+    pair.dst.restart().await;
+    pair.dst.ends(mid, Stand::Reverted).await;
+}
+
+/// Restarts the source's agent, and waits until it is connected.
+async fn killed(pair: &mut Pair) {
+    pair.src.restart().await;
+    connected(&pair.src, &pair.dst).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agent_answers_as_before_in_every_state() {
+    let mut pair = Pair::start().await;
+    let errand = pair.begin().await;
+    killed(&mut pair).await;
+    pair.stage(errand).await;
+    // The master begins its phase again, as it does when its own connection broke.
+    killed(&mut pair).await;
+    pair.stage(errand).await;
+    pair.validate(errand).await;
+    killed(&mut pair).await;
+    pair.validate(errand).await;
+    pair.activate(errand).await;
+    killed(&mut pair).await;
+    pair.validate(errand).await;
+    pair.activate(errand).await;
+    assert_eq!(pair.state(errand), "Answered");
+    pair.adopt(errand).await;
+    killed(&mut pair).await;
+    pair.adopt(errand).await;
+    pair.end(errand).await;
+    killed(&mut pair).await;
+    assert_eq!(pair.state(errand), "Moved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_wait_while_the_destinations_agent_is_away_and_are_answered_when_it_is_back() {
+    let mut pair = Pair::start().await;
+    let errand = pair.begin().await;
+    pair.stage(errand).await;
+    pair.dst.stop();
+    soon(pair.relay().seal(errand)).await.unwrap();
+    let relay = pair.relay();
+    let checking = tokio::spawn(async move { relay.check_machines(errand, Params::default()).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!checking.is_finished(), "nobody has checked anything");
+    pair.dst.restart().await;
+    soon(checking).await.unwrap().unwrap();
+    pair.activate(errand).await;
+    pair.adopt(errand).await;
+    pair.end(errand).await;
+}

@@ -55,7 +55,12 @@ impl Play {
         note_panics();
         take_panic();
         let trace = Trace::default();
-        let region = Region { network: Network::new(1, trace.clone()), estate: Estate::new(1, trace.clone()), trace };
+        let region = Region {
+            network: Network::new(1, trace.clone()),
+            estate: Estate::new(1, trace.clone()),
+            trace,
+            juju: None,
+        };
         let mut play = Self { hosts: Host::pair(&region), region };
         play.set_cut(false);
         play.hosts.iter_mut().for_each(|host| assert!(host.start(1), "a fresh host starts"));

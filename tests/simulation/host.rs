@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use modelferry::config::StoreConfig;
 use modelferry::disk::{Disk, FaultPlan, Faults};
 use modelferry::engine::{
-    Engine, EngineParts, MigrateOptions, Process as Surroundings, QueryHandler, Settings, packed,
+    Destinations, Engine, EngineParts, GatewayAddress, MigrateOptions, PeerRelay, Process as Surroundings,
+    QueryHandler, RelayedSource, Settings, packed,
 };
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
@@ -26,6 +27,7 @@ use super::controller::{Desk, MODEL};
 use super::datagrams::address;
 use super::desk::Way;
 use super::estate::Estate;
+use super::juju::Juju;
 use super::network::Network;
 use super::process::{self, Process};
 use super::trace::Trace;
@@ -45,6 +47,8 @@ pub struct Region {
     pub network: Network,
     pub estate: Estate,
     pub trace: Trace,
+    /// A Juju controller that decides about what leaves host 0, if that is one.
+    pub juju: Option<Juju>,
 }
 
 pub struct Host {
@@ -215,6 +219,16 @@ impl Host {
             reader: desk.clone(),
             departure: desk.clone(),
             arrival: desk,
+            relayed: self.region.juju.clone().filter(|_| self.index == 0).map(|juju| RelayedSource {
+                controller: Arc::new(juju),
+                gateways: vec![GatewayAddress {
+                    peer: name_of(1).to_owned(),
+                    addresses: vec!["gateway:17072".to_owned()],
+                    ca_cert: Some("a CA".to_owned()),
+                    route_shown: false,
+                }],
+                destinations: Destinations::new(path, disk.clone()),
+            }),
             query: Arc::new(NoQueries),
             settings: Settings {
                 disk_reserve_bytes: 0,
@@ -274,6 +288,18 @@ impl Host {
                 let _ = engine.abort(mid, "operator").await;
             }
         });
+    }
+
+    /// Puts bytes into the agent's store; nothing while it is down.
+    pub fn put_if_up(&self, bytes: &[u8]) -> Option<BlobRef> {
+        self.running.as_ref()?.store.put_bytes(bytes).ok()
+    }
+
+    /// Lets the gateway of the agent ask; nothing while it is down.
+    pub fn with_relay<F: Future<Output = ()> + Send + 'static>(&self, ask: impl FnOnce(PeerRelay) -> F) -> Option<()> {
+        let running = self.running.as_ref()?;
+        running.runtime.spawn(ask(running.engine.relay_to(name_of(1 - self.index))));
+        Some(())
     }
 
     /// The operator has everything removed from the store that nobody needs.

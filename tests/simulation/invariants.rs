@@ -7,7 +7,8 @@ use modelferry_protocol::switch::target::TargetState;
 
 use super::controller::{Held, MODEL};
 use super::estate::Estate;
-use super::host::Host;
+use super::host::{Host, Region};
+use super::juju::Juju;
 
 fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)> {
     ledger.standings().filter_map(|(mid, standing)| match standing {
@@ -18,7 +19,8 @@ fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)
 
 /// I4, I5, I7, and I8 of the agents that run: what was sealed is here, with all that it names, as long as its migration
 /// has not ended, and while the model is live that it brought.
-pub fn check(hosts: &[Host; 2], estate: &Estate) {
+pub fn check(hosts: &[Host; 2], region: &Region) {
+    let estate = &region.estate;
     let mut broken = Vec::new();
     for (index, host) in hosts.iter().enumerate() {
         let other = &hosts[1 - index];
@@ -30,7 +32,9 @@ pub fn check(hosts: &[Host; 2], estate: &Estate) {
             let last = sources(ledger).max_by_key(|(mid, _)| ledger.terms(*mid).map(|terms| terms.attempt));
             if let Some((_, record)) = last {
                 let given_up = matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_));
-                if given_up && !matches!(own, Held::Live(_)) {
+                // One that a Juju controller decides about is live again once that has heard of it.
+                let ends = region.juju.as_ref().is_some_and(|juju| juju.runs(record.head.mid));
+                if given_up && !ends && !matches!(own, Held::Live(_)) {
                     broken.push(format!("I5: host {index} gave up, its model is {own:?}"));
                 }
             }
@@ -65,9 +69,10 @@ pub fn check(hosts: &[Host; 2], estate: &Estate) {
 }
 
 /// Whether every run has ended: both journals at rest, one controller live.
-pub fn is_settled(hosts: &[Host; 2], estate: &Estate) -> bool {
-    let live = estate.inner().sites.iter().filter(|site| site.is_live()).count();
-    live == 1 && hosts.iter().all(Host::is_at_rest)
+pub fn is_settled(hosts: &[Host; 2], region: &Region) -> bool {
+    let live = region.estate.inner().sites.iter().filter(|site| site.is_live()).count();
+    let at_rest = region.juju.as_ref().is_none_or(Juju::is_at_rest);
+    live == 1 && at_rest && hosts.iter().all(Host::is_at_rest)
 }
 
 /// What both journals say about each migration, once they are at rest.

@@ -17,6 +17,7 @@ mod estate;
 mod handed;
 mod host;
 mod invariants;
+mod juju;
 mod network;
 #[cfg(feature = "failpoints")]
 mod pairs;
@@ -29,7 +30,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use self::run::{Ran, run};
+use self::run::{Ran, run, run_beside};
 
 /// Seeds that are run unless `SIM_SEEDS` tells otherwise.
 const SEEDS: u64 = 200;
@@ -44,14 +45,9 @@ fn report(seed: u64, broken: &str, lines: &str) -> String {
     format!("{lines}\nseed {seed}: {broken}\nto see it again: SIM_SEED={seed} cargo test --test simulation\n")
 }
 
-#[test]
-fn whatever_happens_the_model_has_one_owner_and_every_write() {
-    if let Some(seed) = number("SIM_SEED") {
-        let ran = run(seed).unwrap_or_else(|report| panic!("{report}"));
-        println!("seed {seed}: {ran:?}");
-        return;
-    }
-    let (seeds, began) = (number("SIM_SEEDS").unwrap_or(SEEDS), Instant::now());
+/// Runs seeds, a thread for each processor.
+fn run_all(what: &str, seeds: u64, juju: bool) -> Ran {
+    let began = Instant::now();
     let first = number("SIM_FIRST").unwrap_or(0);
     let (next, failed, sum) = (AtomicU64::new(first), Mutex::new(Vec::new()), Mutex::new(Ran::default()));
     std::thread::scope(|scope| {
@@ -62,7 +58,7 @@ fn whatever_happens_the_model_has_one_owner_and_every_write() {
                     if seed >= first + seeds || !failed.lock().unwrap().is_empty() {
                         return;
                     }
-                    match run(seed) {
+                    match run_beside(seed, juju) {
                         Ok(ran) => sum.lock().unwrap().add(&ran),
                         Err(report) => failed.lock().unwrap().push(report),
                     }
@@ -71,9 +67,31 @@ fn whatever_happens_the_model_has_one_owner_and_every_write() {
         }
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(failed.is_empty(), "{what}: {}", failed.join("\n"));
     let sum = sum.into_inner().unwrap();
-    println!("{seeds} seeds from {first} in {:.1?}: {sum:?}", began.elapsed());
+    println!("{what}: {seeds} seeds from {first} in {:.1?}: {sum:?}", began.elapsed());
+    sum
+}
+
+#[test]
+fn whatever_happens_a_model_that_a_juju_controller_moves_has_one_owner_and_every_write() {
+    if let Some(seed) = number("SIM_SEED") {
+        let ran = run_beside(seed, true).unwrap_or_else(|report| panic!("{report}"));
+        println!("seed {seed}, beside a Juju controller: {ran:?}");
+        return;
+    }
+    let sum = run_all("beside a Juju controller", number("SIM_SEEDS").unwrap_or(SEEDS / 2), true);
+    assert!(sum.moved > 0 && sum.reverted > 0 && sum.kills > 0, "nothing happened: {sum:?}");
+}
+
+#[test]
+fn whatever_happens_the_model_has_one_owner_and_every_write() {
+    if let Some(seed) = number("SIM_SEED") {
+        let ran = run(seed).unwrap_or_else(|report| panic!("{report}"));
+        println!("seed {seed}: {ran:?}");
+        return;
+    }
+    let sum = run_all("between two of ours", number("SIM_SEEDS").unwrap_or(SEEDS), false);
     assert!(sum.moved > 0 && sum.reverted > 0 && sum.kills > 0 && sum.pruned > 0, "nothing happened: {sum:?}");
 }
 

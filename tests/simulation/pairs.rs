@@ -87,7 +87,12 @@ impl Play {
         note_panics();
         take_panic();
         let trace = Trace::default();
-        let region = Region { network: Network::new(1, trace.clone()), estate: Estate::new(1, trace.clone()), trace };
+        let region = Region {
+            network: Network::new(1, trace.clone()),
+            estate: Estate::new(1, trace.clone()),
+            trace,
+            juju: None,
+        };
         region.network.set_weather(Weather { delay_ms: 40, ..Weather::default() });
         let armed = Rc::new(RefCell::new(points.to_vec()));
         let mut play = Self { hosts: Host::pair(&region), region, armed: armed.clone(), starts: 0 };

@@ -34,7 +34,7 @@ impl Transfer {
     fn under_way() -> Self {
         let trace = Trace::default();
         let (network, estate) = (Network::new(1, trace.clone()), Estate::new(1, trace.clone()));
-        let region = Region { network, estate, trace };
+        let region = Region { network, estate, trace, juju: None };
         let mut hosts = Host::pair(&region);
         hosts.iter_mut().for_each(|host| assert!(host.start(1), "a fresh host starts"));
         let blobs = hosts[0].put(&[noise(1, 12 << 20)]);

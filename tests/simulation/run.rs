@@ -7,6 +7,7 @@ use modelferry::disk::FaultPlan;
 
 use super::estate::Estate;
 use super::host::{Host, Region};
+use super::juju::Juju;
 use super::network::{Network, Weather};
 use super::process::{note_panics, take_panic};
 use super::trace::Trace;
@@ -57,15 +58,19 @@ struct Run {
 ///
 /// Errors: what did not hold, with what led to it.
 pub fn run(seed: u64) -> Result<Ran, String> {
+    run_beside(seed, false)
+}
+
+/// Runs a seed, with a Juju controller that decides at host 0, or without.
+pub fn run_beside(seed: u64, juju: bool) -> Result<Ran, String> {
     note_panics();
     take_panic();
     let mut rng = fastrand::Rng::with_seed(seed);
     let trace = Trace::default();
-    let region = Region {
-        network: Network::new(rng.u64(..), trace.clone()),
-        estate: Estate::new(rng.u64(..), trace.clone()),
-        trace,
-    };
+    let network = Network::new(rng.u64(..), trace.clone());
+    let estate = Estate::new(rng.u64(..), trace.clone());
+    let juju = juju.then(|| Juju::new(estate.clone()));
+    let region = Region { network, estate, trace, juju };
     let hosts = Host::pair(&region);
     let (start_at, kill_at, room_at) = ([0; 2], [None; 2], [None; 2]);
     let mut run = Run { seed, rng, region, hosts, start_at, kill_at, room_at, ran: Ran::default() };
@@ -83,6 +88,8 @@ impl Run {
         let charms = self.hosts[0].put(&blobs);
         self.region.estate.inner().sites[0].charms = charms;
         let log = self.hosts[0].put(&[1, 2].map(|until_ms| noise(self.seed + 1 + until_ms, 2_000)));
+        // A Juju controller sends its log by itself, which is not simulated.
+        let log = log.into_iter().filter(|_| self.region.juju.is_none());
         let log: BTreeMap<u64, _> = (1..).zip(log).collect();
         {
             let mut inner = self.region.estate.inner();
@@ -119,7 +126,10 @@ impl Run {
                 self.kill(index);
             }
         }
-        invariants::check(&self.hosts, &self.region.estate);
+        if let Some(juju) = &self.region.juju {
+            juju.step(&self.hosts[0], now);
+        }
+        invariants::check(&self.hosts, &self.region);
         if let Some(panic) = take_panic() {
             return Err(format!("an agent panicked: {panic}"));
         }
@@ -130,6 +140,9 @@ impl Run {
     fn kill(&mut self, index: usize) {
         let power_cut = self.rng.bool();
         self.hosts[index].kill(power_cut.then_some(&mut self.rng));
+        if let Some(juju) = self.region.juju.as_ref().filter(|_| index == 0) {
+            juju.broke();
+        }
         self.start_at[index] = self.now() + self.rng.u64(0..4_000);
         (self.kill_at[index], self.room_at[index]) = (None, None);
         self.ran.kills += 1;
@@ -265,7 +278,7 @@ impl Run {
 
     fn until_settled(&mut self) -> Result<(), String> {
         let began = self.now();
-        while !invariants::is_settled(&self.hosts, &self.region.estate) {
+        while !invariants::is_settled(&self.hosts, &self.region) {
             if self.now() > began + CALM_MS_MAX {
                 return Err(format!("L1: calm does not settle it\n{}", self.unfinished()));
             }

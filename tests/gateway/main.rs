@@ -190,6 +190,16 @@ async fn a_lost_reply_to_activate_leaves_the_source_the_only_owner() {
     assert!(said.contains("ABORT"), "{said}");
 }
 
+/// The control: without the rule that `Activate` is never passed on, the same loss leaves the model live on both sides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_activates_when_it_is_asked_has_two_owners_after_the_same_loss() {
+    let Some(program) = program() else { return };
+    let mut site = Site::start().await;
+    site.direct.fault("activate", Fault::LostByPlainTarget);
+    let (code, said) = site.master(&program).await;
+    assert_eq!((code, site.there()), (ABORTED, Some(ModelState::Live)), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_dies_in_success_is_found_again_and_the_destination_is_the_only_owner() {
     outcome(&[("adopt", Fault::Lost)], true).await;

@@ -282,6 +282,9 @@ fn cell(ends: &[(Option<ErrorCode>, End)]) -> String {
     parts.join("; ")
 }
 
+/// How a call under one kind of fault ended, by the code that it was refused with.
+type Ends = Vec<(Option<ErrorCode>, End)>;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_under_every_fault_leaves_one_owner_and_the_document_says_what_comes_of_it() {
     let (places, mut cases) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
@@ -294,7 +297,7 @@ async fn every_call_under_every_fault_leaves_one_owner_and_the_document_says_wha
             });
         }
     }
-    let mut cells: BTreeMap<(usize, usize), Vec<(Option<ErrorCode>, End)>> = BTreeMap::new();
+    let mut cells: BTreeMap<(usize, usize), Ends> = BTreeMap::new();
     while let Some(case) = cases.join_next().await {
         let (place, end) = case.unwrap();
         cells.entry(place).or_default().push(end);

@@ -136,8 +136,10 @@ pub struct Networks {
 pub struct Room {
     /// Bytes of them that it holds already, durable.
     pub bytes_held: u64,
-    /// Bytes that it can still store, beyond what it keeps free.
+    /// Bytes that are free on its disk.
     pub bytes_free: u64,
+    /// Bytes of the disk that it always keeps free.
+    pub bytes_kept: u64,
 }
 
 /// A copy of a model that a peer is to keep.

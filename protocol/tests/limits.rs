@@ -117,7 +117,7 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
             Bytes::new(vec![0; VERBATIM_FRAME_BYTES_MAX]).unwrap(),
         ))))),
         told(Answer::Findings(full(finding))),
-        told(Answer::Room(Room { bytes_held: u64::MAX, bytes_free: u64::MAX })),
+        told(Answer::Room(Room { bytes_held: u64::MAX, bytes_free: u64::MAX, bytes_kept: u64::MAX })),
         told(Answer::Networks(Box::new(Networks { told: true, spaces: full(text()), subnets: full(subnet) }))),
         told(Answer::Json(Bytes::new(vec![0; ANSWER_BYTES_MAX]).unwrap())),
         Message::Seal(Sealed {

@@ -15,6 +15,16 @@ pub fn text(redirect: &RedirectView) -> String {
              To access it run 'juju switch {known}:{model}'."
         );
     }
+    if redirect.addresses.is_empty() {
+        // An embedded controller without an API, whose database was made anew, or whose link is down: nobody knows where it is.
+        let (alias, uuid) = (plain(&redirect.alias), plain(&redirect.controller_uuid));
+        let called = if alias.is_empty() { String::new() } else { format!(" \"{alias}\",") };
+        return format!(
+            "Model \"{model}\" has been migrated to controller{called} of UUID {uuid}.\n\
+             No peer that is connected has that controller: it may have been made anew since, under another UUID.\n\
+             See 'modelferry peers', and look for the model there with 'modelferry models --controller PEER'."
+        );
+    }
     let mut text = format!(
         "Model \"{model}\" has been migrated to another controller.\n\
          To access it run one of the following commands (you can replace the -c argument with your own preferred \
@@ -52,6 +62,15 @@ mod tests {
              preferred controller name):\n  'juju login 1.2.3.4:5555 -c new-controller'\n\n\
              New controller fingerprint [00:11:22]"
         );
+    }
+
+    /// "Run one of the following commands", and there was none.
+    #[test]
+    fn a_redirect_without_an_address_lists_no_commands_but_says_where_to_look() {
+        let text = text(&RedirectView { addresses: Vec::new(), alias: "east".into(), ..redirect() });
+        assert!(text.contains("migrated to controller \"east\", of UUID 3850c8cc"), "{text}");
+        assert!(!text.contains("following commands") && !text.contains("fingerprint"), "{text}");
+        assert!(text.contains("'modelferry peers'"), "{text}");
     }
 
     #[test]

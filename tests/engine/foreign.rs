@@ -90,7 +90,7 @@ impl Foreign<'_> {
                 knowledge.signature = Bytes::new(signature.to_vec()).unwrap();
                 Some(Answer::Known(Box::new(knowledge)))
             }
-            Question::Held(_) => Some(Answer::Room(Room { bytes_held: 0, bytes_free: 1 << 40 })),
+            Question::Held(_) => Some(Answer::Room(Room { bytes_held: 0, bytes_free: 1 << 40, bytes_kept: 0 })),
             Question::HeldEach(blobs) => {
                 self.heard.held_each += 1;
                 let held = |blob: &BlobRef| if *blob == self.lacking { 0 } else { blob.bytes };

@@ -147,7 +147,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::HeldEach(list(vec![4096, 0])),
         Answer::Known(Box::new(knowledge())),
         Answer::Relayed(Box::new(Relayed::Response(Payload::Blob(BLOB)))),
-        Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40 }),
+        Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40, bytes_kept: 64 << 20 }),
         Answer::Networks(Box::new(Networks {
             told: true,
             spaces: list(vec![name("alpha"), name("internal")]),

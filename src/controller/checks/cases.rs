@@ -80,7 +80,7 @@ fn spaces_in_constraints_and_of_exposed_endpoints_must_be_the_models() {
             exposed.ends_with("which the model has not: space \"7\" (every endpoint of application web)"),
             "{exposed}"
         );
-        assert!(expose.starts_with("juju expose -m tiny web --to-cidrs 0.0.0.0/0\n"), "{expose}");
+        assert!(expose.starts_with("juju expose -m tiny web --to-spaces NAME\n"), "{expose}");
     }
     let here =
         "  - id: '1'\n    name: inside\n  - id: '2'\n    name: dmz\n  - id: '7'\n    name: out\nlink-layer-devices:";

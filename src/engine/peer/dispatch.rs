@@ -182,7 +182,7 @@ pub async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
             let room = move || {
                 let bytes_held =
                     blobs.iter().try_fold(0, |sum, blob| Ok::<_, StoreError>(sum + store.held_bytes(*blob)?))?;
-                Ok(Room { bytes_held, bytes_free: store.free_bytes()?.saturating_sub(reserve) })
+                Ok(Room { bytes_held, bytes_free: store.free_bytes()?, bytes_kept: reserve })
             };
             match Core::blocking(room).await {
                 Ok(room) => Answer::Room(room),

@@ -151,16 +151,21 @@ fn bytes_of(blobs: &[BlobRef]) -> u64 {
     blobs.iter().map(|blob| blob.bytes).sum()
 }
 
-/// Tells whether the target agent's disk takes what is still to be sent, in MiB: what is needed rounded up, what is
-/// free rounded down.
+/// Tells whether the target agent's disk takes what is still to be sent, in MiB: what is needed or kept rounded up, what is
+/// free rounded down, so that freeing what is named is enough.
 fn space(blobs: &[BlobRef], room: Room, peer: &str) -> Finding {
     let needed = bytes_of(blobs).saturating_sub(room.bytes_held);
+    let kept = match room.bytes_kept.div_ceil(1 << 20) {
+        0 => String::new(),
+        kept => format!("{kept} MiB are always kept free, "),
+    };
     let text = format!(
-        "the target agent's disk has {} MiB free, {} MiB are needed",
+        "the target agent's disk has {} MiB free, {kept}{} MiB are needed",
         room.bytes_free >> 20,
         needed.div_ceil(1 << 20)
     );
-    let (level, text, fix) = match needed.checked_sub(room.bytes_free) {
+    let missing = needed.saturating_add(room.bytes_kept).checked_sub(room.bytes_free).filter(|_| needed > 0);
+    let (level, text, fix) = match missing {
         None | Some(0) => (Level::Pass, text, String::new()),
         Some(missing) => {
             let text = format!("{text}: {} MiB more must become free", missing.div_ceil(1 << 20));
@@ -344,7 +349,7 @@ mod tests {
     #[test]
     fn only_what_is_still_to_be_sent_needs_room() {
         let blob = |byte, mib: u64| BlobRef { hash: Hash([byte; 32]), bytes: mib << 20 };
-        let room = |held: u64, free: u64| Room { bytes_held: held << 20, bytes_free: free << 20 };
+        let room = |held: u64, free: u64| Room { bytes_held: held << 20, bytes_free: free << 20, bytes_kept: 0 };
         let blobs = [blob(1, 700), blob(2, 300)];
         assert_eq!(space(&blobs, room(0, 1000), "west").level, Level::Pass);
         assert_eq!(space(&blobs, room(600, 400), "west").level, Level::Pass);
@@ -355,5 +360,15 @@ mod tests {
             "the target agent's disk has 100 MiB free, 400 MiB are needed: 300 MiB more must become free"
         );
         assert!(full.fix.starts_with("modelferry store show # on the host of west: "), "{}", &*full.fix);
+        // "0 MiB free … 65 MiB more must become free", of 33 MiB; and with 65 MiB more it was refused again.
+        let kept = |free: u64| Room { bytes_kept: 64 << 20, ..room(0, free) };
+        let blobs = [blob(1, 65)];
+        assert_eq!(
+            &*space(&blobs, kept(33), "west").text,
+            "the target agent's disk has 33 MiB free, 64 MiB are always kept free, 65 MiB are needed: 96 MiB more must become free"
+        );
+        assert_eq!(space(&blobs, kept(33 + 96), "west").level, Level::Pass);
+        assert_eq!(space(&blobs, kept(33 + 95), "west").level, Level::Fail);
+        assert_eq!(space(&[], kept(33), "west").level, Level::Pass, "what is there already needs no room");
     }
 }

@@ -34,19 +34,27 @@ pub(super) fn exposed_to(description: &Description) -> Vec<Thing> {
     things
 }
 
-/// Returns the command that exposes an endpoint as it is, but to no space that is not there.
+/// What stands in a command for the space that an operator has to choose.
+const CHOSEN: &str = "NAME";
+/// Subnets of everybody: a command that names none of these opens nothing to the world.
+const WORLD: [&str; 2] = ["0.0.0.0/0", "::/0"];
+
+/// Returns the command that exposes an endpoint as it is, with a space that the operator chooses in place of one that is not
+/// there. It never opens an endpoint to the world: somebody may type it without a second look.
 fn expose(description: &Description, application: &Application, endpoint: &str, exposed: &ExposedEndpoint) -> String {
     let spaces: Vec<&str> = exposed
         .expose_to_spaces
         .iter()
         .filter_map(|id| if let SpaceRef::Named(name) = description.space_of(id) { Some(name) } else { None })
+        // Without any space, and without subnets, the client exposes to everybody.
+        .chain([CHOSEN])
         .collect();
+    let cidrs: Vec<&str> =
+        exposed.expose_to_cidrs.iter().map(String::as_str).filter(|cidr| !WORLD.contains(cidr)).collect();
     let mut command = format!("juju expose -m {} {}", description.name, application.name);
-    for (flag, values) in [
-        ("--endpoints", endpoint.to_owned()),
-        ("--to-spaces", spaces.join(",")),
-        ("--to-cidrs", exposed.expose_to_cidrs.join(",")),
-    ] {
+    for (flag, values) in
+        [("--endpoints", endpoint.to_owned()), ("--to-spaces", spaces.join(",")), ("--to-cidrs", cidrs.join(","))]
+    {
         if !values.is_empty() {
             command.push_str(&format!(" {flag} {values}"));
         }

@@ -20,13 +20,16 @@ pub(super) struct Failed<'a> {
     pub cause: Option<&'a str>,
     /// When, Unix milliseconds.
     pub ended_ms: u64,
+    /// Whether it was a pre-copy.
+    pub is_precopy: bool,
 }
 
 impl Failed<'_> {
     /// Tells cause and time, and how the model is: on two lines.
     pub(super) fn told(&self, now_ms: u64) -> String {
         format!(
-            "Migration \"{}\" failed {}: {}\nModel \"{}\" is live on its source, as it was.\n",
+            "{} \"{}\" failed {}: {}\nModel \"{}\" is live on its source, as it was.\n",
+            if self.is_precopy { "Pre-copy" } else { "Migration" },
             plain(self.id),
             ago(self.ended_ms, now_ms),
             plain(self.cause.unwrap_or("no cause was recorded")),
@@ -42,8 +45,10 @@ impl Failed<'_> {
     /// Tells what to do about it, on one line.
     pub(super) fn again(&self) -> String {
         let (model, peer) = (plain(self.model), plain(self.peer));
-        format!(
-            "What stands in the way: `modelferry precheck {model} {peer}`. Once more: `modelferry migrate {model} {peer}`.\n"
-        )
+        let again = match self.is_precopy {
+            true => format!("`modelferry precopy {model} {peer}`"),
+            false => format!("`modelferry migrate {model} {peer}`"),
+        };
+        format!("What stands in the way: `modelferry precheck {model} {peer}`. Once more: {again}.\n")
     }
 }

@@ -121,7 +121,7 @@ impl Exit {
             Stand::Moved | Stand::Copied => Self::Done,
             Stand::Reverted => Self::Reverted,
             Stand::Undecided => Self::InDoubt,
-            Stand::Finishing if migration.is_reap_failing() => Self::Attention,
+            Stand::Finishing if migration.needs_somebody() => Self::Attention,
             Stand::Finishing if migration.is_held() => Self::Done,
             Stand::Running | Stand::Finishing => Self::TimedOut,
         }

@@ -123,7 +123,14 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
     {
         let model = format!("{}/{}", migration.owner, migration.model);
         let cause = migration.cause.as_deref();
-        let failed = Failed { id: &migration.id, model: &model, peer: &migration.peer, cause, ended_ms };
+        let failed = Failed {
+            id: &migration.id,
+            model: &model,
+            peer: &migration.peer,
+            cause,
+            ended_ms,
+            is_precopy: !migration.moves(),
+        };
         let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.again());
     }
     let mut table = Table::new(&["Time", "Who", "What"]);

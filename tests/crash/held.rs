@@ -83,3 +83,34 @@ fn an_abort_works_at_once_in_every_state_before_the_commit_with_the_peer_away() 
         assert_eq!(src.migration(&id)["migration"]["cause"], cause, "{point}");
     }
 }
+
+/// Nothing but a person ends it: `status --check` was 0, `wait` waited for ever, and the note was cut where the command stood.
+#[test]
+fn a_log_that_cannot_follow_is_for_somebody_to_look_at_and_the_command_is_shown_whole() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.stop();
+    src.start_with(&[("MODELFERRY_FAILPOINT", "source.log.before=kill")]);
+    for host in [&src, &dst] {
+        host.until("peers are connected", |host| host.connected().then_some(()));
+    }
+    src.run(&["migrate", &sample.name, "dst"]).ok();
+    src.wait_for_death("source.log.before");
+    let remove = |dst: &Host| (dst.run(&["embedded", "remove", &sample.name]).code == 0).then_some(());
+    dst.until("the model is live there, and removed", remove);
+    src.start();
+    let id = format!("{}:0", sample.uuid);
+    let command = format!("`modelferry reap {id} --skip-logs`");
+    let notes = "migrating: controller: its log cannot follow (";
+    let status = src.until("its log cannot follow", |src| {
+        let status = src.run(&["status"]).ok();
+        status.contains(notes).then_some(status)
+    });
+    let note = status.lines().find(|line| line.contains(notes)).unwrap();
+    assert!(note.contains(&command), "{status}");
+    src.until("the link is up again", |src| src.connected().then_some(()));
+    src.run(&["status", "--check"]).fails(7, "");
+    src.run(&["wait", &id]).fails(7, &command);
+    src.run(&["reap", &id, "--skip-logs"]).ok();
+    src.run(&["status", "--check"]).ok();
+}

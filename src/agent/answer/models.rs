@@ -232,12 +232,20 @@ pub(super) fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
     })
 }
 
-/// Returns the last migrations of models that are here, where those failed within the last day.
+/// The state of a pre-copy that came to nothing without anybody's wish.
+const PRECOPY_FAILED: &str = "Failed";
+
+/// Returns the last migrations and pre-copies of models that are here, where those failed within the last day.
 fn failed_of_late(migrations: &[MigrationView], models: &[ModelRow], now_ms: u64) -> Vec<MigrationView> {
     let mut seen = BTreeSet::new();
     // Newest first, so that of each model only the last attempt counts.
     let last = migrations.iter().filter(|view| view.moves() && seen.insert(&view.model_uuid));
     let of_late = |view: &&MigrationView| view.ended_ms.is_some_and(|end| now_ms.saturating_sub(end) < FAILED_SHOWN_MS);
     let failed = last.filter(|view| view.stand == Stand::Reverted && view.direction == Direction::Source);
-    failed.filter(of_late).filter(|view| models.iter().any(|model| model.uuid == view.model_uuid)).cloned().collect()
+    // A pre-copy counts unless anything has begun for that peer since.
+    let mut begun = BTreeSet::new();
+    let latest = migrations.iter().filter(|view| begun.insert((&view.model_uuid, &view.peer)));
+    let precopies = latest.filter(|view| !view.moves() && view.state == PRECOPY_FAILED);
+    let is_here = |view: &&MigrationView| models.iter().any(|model| model.uuid == view.model_uuid);
+    failed.chain(precopies).filter(of_late).filter(is_here).cloned().collect()
 }

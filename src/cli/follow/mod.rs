@@ -63,7 +63,7 @@ fn one(context: &Context, display: &mut Display<'_>, id: &str, timeout: Option<D
             Ok(Some(Response::Update(view))) => {
                 display.show(&view);
                 // It has moved: what is left is waited for by nobody, unless somebody has said for how long.
-                if view.is_held() || deadline.is_none() && view.is_reap_failing() {
+                if view.is_held() || deadline.is_none() && view.needs_somebody() {
                     display.finish();
                     return Ok(conclude(context, &view));
                 }
@@ -89,7 +89,7 @@ fn one(context: &Context, display: &mut Display<'_>, id: &str, timeout: Option<D
             display.finish();
             return Err(in_doubt(view));
         }
-        if let Some(view) = last.as_ref().filter(|view| over && view.is_reap_failing()) {
+        if let Some(view) = last.as_ref().filter(|view| over && view.needs_somebody()) {
             display.finish();
             return Ok(conclude(context, view));
         }
@@ -149,7 +149,7 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
         precopied(context, view);
         return exit;
     }
-    let has_moved = view.stand == Stand::Moved || view.is_held() || view.is_reap_failing();
+    let has_moved = view.stand == Stand::Moved || view.is_held() || view.needs_somebody();
     let is_source = has_moved && view.direction == Direction::Source;
     let checklist = if is_source { checklist_of(context, view) } else { None };
     if context.format != Format::Tabular {
@@ -183,7 +183,7 @@ fn conclude(context: &Context, view: &MigrationView) -> Exit {
                     plain(&view.id)
                 ));
             }
-            if view.is_reap_failing() {
+            if view.needs_somebody() {
                 return attention(context, view);
             }
             if let Some(cause) = cause {
@@ -233,17 +233,23 @@ fn precopied(context: &Context, view: &MigrationView) {
     ));
 }
 
-/// Says that a model has moved and its copy here cannot be deleted.
+/// Says that a model has moved, and that its copy here cannot be deleted or its log cannot follow.
 pub(super) fn attention(context: &Context, view: &MigrationView) -> Exit {
     let waiting = plain(view.waiting.as_deref().unwrap_or("the controller does not answer")).into_owned();
-    context.fail(
-        &Failure::new(FailureKind::Refused, waiting)
+    let failure = Failure::new(FailureKind::Refused, waiting);
+    let id = plain(&view.id);
+    context.fail(&match view.is_log_left_behind() {
+        true => failure
+            .state("the model is live over there; its log and its copy here are left, which nobody can use")
+            .hint(format!(
+                "it is tried again and again; `modelferry reap {id} --skip-logs` gives the log up and deletes the copy here"
+            )),
+        false => failure
             .state("the model is live over there; only its copy here is left, which nobody can use")
             .hint(format!(
-                "repair the controller here: it is asked again and again; `modelferry reap {}` asks at once",
-                plain(&view.id)
+                "repair the controller here: it is asked again and again; `modelferry reap {id}` asks at once"
             )),
-    );
+    });
     Exit::Attention
 }
 

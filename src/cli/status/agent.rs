@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::cut::cut;
+use super::cut::cut_note;
 use crate::agent::control::view::{StatusView, is_freezing, is_in_doubt};
 use crate::cli::aftermath::{FROZEN, Failed};
 use crate::cli::cloud::cloud_region;
@@ -36,7 +36,7 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         let mut table = Table::new(&columns);
         for migration in doubtful.iter().chain(&sure) {
             let what = if migration.moves() { "migrating" } else { "pre-copying" };
-            let note = cut(&format!("{what}: {}", migration.notes()));
+            let note = cut_note(&format!("{what}: {}", migration.notes()));
             table.row([&migration.model, &controller.name, &cloud, &controller.version, &time, &note]);
         }
         let _ = writeln!(text, "{}", table.render_in(color));
@@ -84,6 +84,7 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
             peer: &migration.peer,
             cause: migration.cause.as_deref(),
             ended_ms: migration.ended_ms.unwrap_or(now_ms),
+            is_precopy: !migration.moves(),
         };
         let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.next());
     }
@@ -98,8 +99,8 @@ pub(super) fn check(status: &StatusView, now_ms: u64) -> Exit {
     }
     let unprunable = store.as_ref().is_some_and(|store| store.trouble.is_some());
     let is_down = peers.iter().any(|peer| !peer.connected);
-    let undeletable = migrations.iter().any(MigrationView::is_reap_failing);
-    if unprunable || is_down || undeletable || !failed.is_empty() { Exit::Attention } else { Exit::Done }
+    let is_left = migrations.iter().any(MigrationView::needs_somebody);
+    if unprunable || is_down || is_left || !failed.is_empty() { Exit::Attention } else { Exit::Done }
 }
 
 /// Tells in a line what the store held when it was last pruned.

@@ -69,7 +69,7 @@ pub struct StatusArgs {
     #[arg(long, requires = "model")]
     held: bool,
     /// End with 4 if something is in doubt or there is an alarm; else with 7 if somebody should look, as a migration
-    /// has failed within a day, a copy cannot be deleted, the store cannot be pruned, or a peer's link is down
+    /// or a pre-copy has failed within a day, a copy cannot be deleted or a log cannot follow, the store cannot be pruned, or a peer's link is down
     #[arg(long, conflicts_with_all = ["model", "from", "watch"])]
     check: bool,
     /// Show the model's relations in the tables; YAML and JSON have them always

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::cut::cut;
+use super::cut::cut_note;
 use super::{applications, machines, related, storage};
 use crate::agent::control::view::{ModelStatusView, ModelView};
 use crate::cli::aftermath::{FROZEN, Failed};
@@ -92,7 +92,7 @@ pub(super) fn text(status: &ModelStatusView, sections: Sections, now_ms: u64, co
     let (details, row) = (&model.details, &model.details.row);
     let cloud = cloud_region(&row.cloud, &row.region);
     let time = clock(now_ms);
-    let note = cut(&message(model));
+    let note = cut_note(&message(model));
     let mut cells = vec![
         ("Model", row.name.as_str()),
         ("Controller", &details.controller_name),
@@ -148,5 +148,5 @@ pub(in crate::cli) fn failed<'a>(model: &'a ModelView, path: &'a str) -> Option<
     let migration = model.migration.as_ref()?;
     let ended_ms = migration.ended_ms?;
     let cause = migration.cause.as_deref();
-    Some(Failed { id: &migration.id, model: path, peer: &migration.peer, cause, ended_ms })
+    Some(Failed { id: &migration.id, model: path, peer: &migration.peer, cause, ended_ms, is_precopy: false })
 }

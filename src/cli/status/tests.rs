@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::cut::cut;
+use super::cut::{cut, cut_note};
 use super::model::{Sections, text, tree};
 use super::*;
 use crate::agent::control::view::{
@@ -107,6 +107,16 @@ fn a_long_note_is_cut_as_juju_cuts_it() {
     assert_eq!(shown.chars().count(), 120);
     assert!(shown.ends_with("é..."));
     assert_eq!(cut(&"x".repeat(120)), "x".repeat(120));
+}
+
+/// The note ended within the one command that would have ended the migration.
+#[test]
+fn a_command_in_a_note_is_never_cut() {
+    let note =
+        format!("migrating: controller: {}; `modelferry reap U:0 --skip-logs` leaves it behind", "é".repeat(100));
+    let shown = cut_note(&note);
+    assert!(shown.ends_with("`modelferry reap U:0 --skip-logs`..."), "{shown}");
+    assert_eq!(cut_note(&"x".repeat(200)), cut(&"x".repeat(200)));
 }
 
 #[test]

@@ -68,6 +68,9 @@ pub struct Bytes {
 /// Milliseconds after which an undecided migration is in doubt unless the agent was told otherwise.
 pub const IN_DOUBT_AFTER_MS: u64 = IN_DOUBT_AFTER_DEFAULT.as_millis() as u64;
 
+/// How the reason begins why the log of a model that has moved does not follow it.
+pub const LOG_CANNOT_FOLLOW: &str = "its log cannot follow";
+
 fn in_doubt_after_ms() -> u64 {
     IN_DOUBT_AFTER_MS
 }
@@ -168,6 +171,17 @@ impl MigrationView {
     /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.
     pub fn is_reap_failing(&self) -> bool {
         self.state == "Reaping" && self.waiting.is_some()
+    }
+
+    /// Reports whether the model has moved, and its log cannot follow. It is tried again and again; what ends it is mostly that
+    /// a person gives the log up.
+    pub fn is_log_left_behind(&self) -> bool {
+        self.state == "Handed" && self.waiting.as_ref().is_some_and(|waiting| waiting.contains(LOG_CANNOT_FOLLOW))
+    }
+
+    /// Reports whether the model has moved, and what is left to do here may need a person.
+    pub fn needs_somebody(&self) -> bool {
+        self.is_reap_failing() || self.is_log_left_behind()
     }
 
     /// Reports whether the model has moved, and the source holds its copy as it was told to.

@@ -8,5 +8,7 @@ mod plan;
 
 pub use self::finding::{FindingView, KeptView, VerifyView};
 pub use self::journal::{AlarmView, AuditView, EventView};
-pub use self::migration::{Bytes, Direction, IN_DOUBT_AFTER_MS, Kind, MigrationView, OrdersView, Stand};
+pub use self::migration::{
+    Bytes, Direction, IN_DOUBT_AFTER_MS, Kind, LOG_CANNOT_FOLLOW, MigrationView, OrdersView, Stand,
+};
 pub use self::plan::{FreezeView, PlanView, RateView, TotalsView, WayBackView};

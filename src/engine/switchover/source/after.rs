@@ -19,6 +19,7 @@ use crate::engine::switchover::task::Side;
 use crate::engine::switchover::task::retry_timer::Turn;
 use crate::engine::switchover::task::wait::Woken;
 use crate::engine::transfer::TransferError;
+use crate::engine::view::LOG_CANNOT_FOLLOW;
 
 /// A hold is looked at this often at least: a wall clock may be set meanwhile.
 const HOLD_LOOK: Duration = Duration::from_secs(60);
@@ -98,7 +99,7 @@ impl SourceTask {
         };
         let id = id_of(&self.tracked.terms);
         ControllerError::Refused(format!(
-            "its log cannot follow ({error}); `modelferry reap {id} --skip-logs` leaves it behind"
+            "{LOG_CANNOT_FOLLOW} ({error}); `modelferry reap {id} --skip-logs` leaves it behind"
         ))
     }
 

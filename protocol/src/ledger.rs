@@ -315,6 +315,11 @@ impl Ledger {
         self.holdings.iter().map(|(model, holding)| (*model, *holding))
     }
 
+    /// Reports whether a model is in service here, as far as the records say.
+    pub fn is_live(&self, model: ModelUuid) -> bool {
+        self.holdings.get(&model).is_some_and(|holding| holding.live)
+    }
+
     /// Returns what this agent has of each model that it ever exchanged with `peer`, or tried to.
     pub fn shared_with(&self, peer: Pin) -> impl Iterator<Item = (ModelUuid, Holding)> {
         let with = self.standings.values().filter(move |standing| standing.peer() == peer);

@@ -1,5 +1,6 @@
 //! Compares what the journal says with what is on the disk, and reports what an operator has to mend.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::ModelUuid;
@@ -61,8 +62,8 @@ impl Memory {
             let text = format!(
                 "this agent's key is another than {} paired with, and they refuse it. No migration with them goes on; the \
                  models stay as they are. Put {dir}/identity back from a backup of this host and restart the agent. If the \
-                 key is lost, pair again: on each host `modelferry unpair PEER`, then `modelferry pair offer` here, and there what it \
-                 prints",
+                 key is lost, pair again: on each host `modelferry unpair PEER`, which says of what has not ended with that peer how \
+                 to end it first; then `modelferry pair offer` here, and there what it prints",
                 strangers.join(", ")
             );
             self.noted.push(alarm("identity", text));
@@ -96,11 +97,12 @@ impl Memory {
         let mut alarms = self.noted.clone();
         alarms.extend(self.disk());
         alarms.extend(migrations.iter().filter_map(failing));
+        let before = self.journal.ledger(live);
         match self.local.inventory() {
             // A real controller's own database is compared by nobody: whoever runs that keeps it.
             Ok(None) => {}
             Ok(Some(inventory)) => {
-                alarms.extend(self.journal.ledger(|ledger| compared(ledger, &inventory, &self.dir)));
+                alarms.extend(self.journal.ledger(|ledger| compared(&before, ledger, &inventory, &self.dir)));
                 alarms.extend(lacking(&inventory, &self.dir));
             }
             Err(error) => {
@@ -117,12 +119,24 @@ impl Memory {
     /// Errors: [`ControllerError::Storage`].
     pub fn forget_lost(&self, named: &str) -> Result<bool, ControllerError> {
         let Ok(model) = named.parse::<ModelUuid>() else { return Ok(false) };
-        let served = |ledger: &Ledger| ledger.holdings().any(|(known, holding)| known == model && holding.live);
-        if !self.journal.ledger(served) || self.embedded.inventory()?.models.contains_key(&model) {
+        if !self.has_lost(model)? {
             return Ok(false);
         }
         self.embedded.note_removed(model)?;
         Ok(true)
+    }
+
+    /// Reports whether the journal holds a model to be in service here, and the controller has nothing of it.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn has_lost(&self, model: ModelUuid) -> Result<bool, ControllerError> {
+        if !self.journal.ledger(|ledger| ledger.is_live(model)) {
+            return Ok(false);
+        }
+        // A real controller's own database is compared by nobody.
+        let Some(inventory) = self.local.inventory()? else { return Ok(false) };
+        let is_nowhere = inventory.models.get(&model).is_none_or(|held| held.place == Place::Gone);
+        Ok(is_nowhere && self.journal.ledger(|ledger| is_lost(ledger, &inventory, model)))
     }
 
     fn disk(&self) -> Option<AlarmView> {
@@ -143,6 +157,15 @@ impl Memory {
     fn set_aside(&self) -> Vec<AlarmView> {
         let dir = self.dir.display();
         let mut alarms = Vec::new();
+        let had_peers = self.journal.ledger(|ledger| ledger.standings().next().is_some());
+        if had_peers && Peers::is_missing(&self.dir) {
+            let text = format!(
+                "{dir}/peers.toml is missing, although models have been migrated to or from here: no peer is known, and none is \
+                 answered. Stop the agent, put the file back from a backup of this host, and start it; or pair again: this alarm ends \
+                 with the first peer"
+            );
+            alarms.push(alarm("peers", text));
+        }
         if let Some(why) = Peers::why_set_aside(&self.dir) {
             let why = why.trim_end().replace('\n', "; ");
             let text = format!(
@@ -184,39 +207,74 @@ fn failing(view: &MigrationView) -> Option<AlarmView> {
     Some(alarm("frozen", text))
 }
 
-/// Compares the journal with the controller's models.
-fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView> {
-    let mut alarms = Vec::new();
-    let lost: Vec<String> = ledger
-        .holdings()
-        .filter(|(model, holding)| {
-            let is_lost = match inventory.models.get(model) {
-                None => !inventory.removed.contains(model),
-                Some(held) => held.place == Place::Arriving && ledger.busy(*model).is_none(),
-            };
-            holding.live && is_lost
-        })
-        .map(|(model, _)| named(ledger, model))
-        .collect();
-    let dir = dir.display();
-    if !lost.is_empty() {
-        let text = format!(
-            "the journal says that these models are in service here, and the controller does not have them: {}. Nobody serves \
-             them. The database {dir}/controller.redb was lost or set back: stop the agent and put the newest one back from the \
-             disk's own redundancy; or take the models in again with `modelferry backup restore FILE --source-lost`: a controller whose \
-             database was lost has another UUID now, and none can be asked for what the lost one had. A model that is not wanted any \
-             more: `modelferry embedded remove UUID` ends its alarm",
-            lost.join(", ")
-        );
-        alarms.push(alarm("database", text));
+/// Compares the journal with the controller's models. `before`: what the journal said before these were listed.
+fn compared(before: &BTreeSet<ModelUuid>, ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView> {
+    let lost: Vec<ModelUuid> =
+        before.iter().copied().filter(|model| ledger.is_live(*model) && is_lost(ledger, inventory, *model)).collect();
+    let alarms = [
+        lost_alarm(&lost, ledger, inventory, dir),
+        back_alarm(ledger, inventory, dir),
+        orphan_alarm(ledger, inventory),
+    ];
+    alarms.into_iter().flatten().collect()
+}
+
+/// Returns the models that the journal holds to be in service here.
+fn live(ledger: &Ledger) -> BTreeSet<ModelUuid> {
+    ledger.holdings().filter(|(_, holding)| holding.live).map(|(model, _)| model).collect()
+}
+
+/// Reports whether the controller does not serve a model that the journal holds to be in service here.
+fn is_lost(ledger: &Ledger, inventory: &Inventory, model: ModelUuid) -> bool {
+    let is_removed = inventory.removed.contains(&model);
+    match inventory.models.get(&model) {
+        None => !is_removed,
+        Some(held) => match held.place {
+            Place::Gone => !is_removed,
+            Place::Arriving => ledger.busy(model).is_none(),
+            Place::Frozen => held.is_handed && ledger.busy(model).is_none(),
+            Place::Live => false,
+        },
     }
+}
+
+/// Reports models that the journal holds to be in service here, and that the controller does not serve.
+fn lost_alarm(lost: &[ModelUuid], ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
+    if lost.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = lost.iter().map(|model| named(ledger, *model)).collect();
+    let is_in_the_way =
+        |model: &&ModelUuid| inventory.models.get(*model).is_some_and(|held| held.place == Place::Frozen);
+    let first = match lost.iter().filter(is_in_the_way).map(ToString::to_string).collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        stale => format!(
+            ". An older copy that was handed over before is still here of {}: keep it with `modelferry backup create UUID FILE \
+             --held`, then `modelferry resolve UUID --discard-frozen UUID` makes room for the restored one",
+            stale.join(", ")
+        ),
+    };
+    let text = format!(
+        "the journal says that these models are in service here, and the controller does not have them: {}. Nobody serves \
+         them here. The database {}/controller.redb was lost or set back: stop the agent and put the newest one back from the \
+         disk's own redundancy; or take the models in again with `modelferry backup restore FILE --source-lost`: a controller whose \
+         database was lost has another UUID now, and none can be asked for what the lost one had. A model that is not wanted any \
+         more: `modelferry embedded remove UUID` ends its alarm{first}",
+        names.join(", "),
+        dir.display()
+    );
+    Some(alarm("database", text))
+}
+
+/// Reports models that have moved away, and that a database which was set back has again.
+fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     let back: Vec<String> = ledger
         .standings()
         .filter(|(mid, standing)| {
             let left = matches!(standing, Standing::Source(record) if matches!(record.state, SourceState::Moved(_)));
             let place = inventory.models.get(&standing.model()).map(|held| held.place);
             left && !inventory.ended.contains(mid)
-                && !ledger.holdings().any(|(model, holding)| model == standing.model() && holding.live)
+                && !ledger.is_live(standing.model())
                 && matches!(place, Some(Place::Live | Place::Frozen))
         })
         .map(|(mid, standing)| {
@@ -224,16 +282,24 @@ fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView
             format!("{}{to}", named(ledger, standing.model()))
         })
         .collect();
-    if !back.is_empty() {
-        let text = format!(
-            "the journal says that these models have moved away, and the controller has them: {}. The database \
-             {dir}/controller.redb was set back. They are frozen here, and their users are sent on; what was written to them \
-             here since the database was set back is in this copy alone. Compare the two with `modelferry show-model UUID` on both \
-             sides; then put the newest database back from the disk's own redundancy",
-            back.join(", ")
-        );
-        alarms.push(alarm("database", text));
+    if back.is_empty() {
+        return None;
     }
+    let text = format!(
+        "the journal says that these models have moved away, and the controller has them: {}. The database \
+         {}/controller.redb was set back. They are frozen here, and their users are sent on; what was written to them \
+         here since the database was set back is in this copy alone. Put the newest database back from the disk's own \
+         redundancy; or compare the two copies with `modelferry show-model UUID --held` here and `modelferry show-model UUID` there, \
+         keep the one here with `modelferry backup create UUID FILE --held`, and delete it: `modelferry resolve UUID --discard-frozen \
+         UUID` ends this alarm",
+        back.join(", "),
+        dir.display()
+    );
+    Some(alarm("database", text))
+}
+
+/// Reports models that are held for migrations of which the journal knows nothing.
+fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
     let orphans: Vec<String> = inventory
         .models
         .values()
@@ -241,17 +307,17 @@ fn compared(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView
         .filter(|held| !ledger.in_conflict(held.uuid))
         .map(|held| format!("\"{}\" ({})", held.path, held.uuid))
         .collect();
-    if !orphans.is_empty() {
-        let text = format!(
-            "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed by \
-             themselves. The journal was lost or replaced. Look at the other side first; then, with UUID from this line, \
-             `modelferry resolve UUID --supersede UUID` puts a model into service here, and `modelferry resolve UUID \
-             --discard-frozen UUID` deletes the copy. Read \"A lost journal has left a model held\" in docs/in-doubt.md",
-            orphans.join(", ")
-        );
-        alarms.push(alarm("journal", text));
+    if orphans.is_empty() {
+        return None;
     }
-    alarms
+    let text = format!(
+        "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed by \
+         themselves. The journal was lost or replaced. Look at the other side first; then, with UUID from this line, \
+         `modelferry resolve UUID --supersede UUID` puts a model into service here, and `modelferry resolve UUID \
+         --discard-frozen UUID` deletes the copy. Read \"A lost journal has left a model held\" in docs/in-doubt.md",
+        orphans.join(", ")
+    );
+    Some(alarm("journal", text))
 }
 
 /// Reports blobs that models need and the store does not have.

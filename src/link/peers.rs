@@ -198,6 +198,11 @@ impl Peers {
         Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, limits })
     }
 
+    /// Reports whether there is no `peers.toml`: an agent that has ever had a peer has one.
+    pub fn is_missing(state_dir: &Path) -> bool {
+        !state_dir.join(FILE).exists()
+    }
+
     /// Returns why `peers.toml` was set aside, while the set-aside file exists.
     pub fn why_set_aside(state_dir: &Path) -> Option<String> {
         let text = std::fs::read(Disk::aside(&state_dir.join(FILE))).ok()?;

@@ -120,6 +120,24 @@ fn a_source_whose_target_is_destroyed_takes_the_model_back_at_an_epoch_far_ahead
     assert!(events.contains(&format!("at epoch {}", 1 + (1_u64 << 32))), "{events}");
 }
 
+/// The journal took the model back, the controller had no such model, and the command said "is live here again".
+#[test]
+fn a_model_that_its_database_has_lost_is_not_said_to_be_live_when_it_is_taken_back() {
+    let sample = Sample::default();
+    let (mut src, _dst, id) = doubted(&sample);
+    src.stop();
+    let state = src.dir.path().join("state");
+    fs::remove_file(state.join("controller.redb")).unwrap();
+    fs::write(state.join("new-controller"), "").unwrap();
+    src.start();
+    for _ in 0..2 {
+        let told = src.run(&["resolve", &id, "--reclaim", "--target-destroyed", &sample.uuid]);
+        let told = told.fails(1, "the controller here does not serve model");
+        assert!(told.contains("nobody serves the model here") && told.contains("`modelferry status`"), "{told}");
+    }
+    assert!(src.alarms("database"), "{}", src.run(&["status"]).ok());
+}
+
 #[test]
 fn a_target_whose_source_is_destroyed_takes_the_model_into_service() {
     let sample = Sample::default();

@@ -33,6 +33,7 @@ mod renumbered;
 #[path = "../scripted/mod.rs"]
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod scripted;
+mod set_back;
 mod source;
 mod state;
 mod status;

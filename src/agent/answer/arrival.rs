@@ -19,6 +19,12 @@ impl Desk {
         }
         if !matches!(view.stand, Stand::Moved | Stand::Finishing) || view.cause.is_some() && view.stand != Stand::Moved
         {
+            if view.state == "Committed" {
+                let message = format!("migration \"{}\" is committed, and the target has not answered yet", view.id);
+                return Err(Failure::new(FailureKind::InDoubt, message)
+                    .state("whether the model has arrived is not known here yet")
+                    .hint("`modelferry status` says who must act, and what to type, should the link stay dead"));
+            }
             let message = format!("migration \"{}\" has not moved its model: {}", view.id, view.note);
             return Err(Failure::new(FailureKind::Refused, message)
                 .state("nothing was handed over, so there is nothing to compare")

@@ -182,7 +182,7 @@ impl Desk {
     }
 
     /// Refuses to restore a model that this controller may have. Returns whether the operator's word was needed for it.
-    async fn refuse_owner(
+    pub(super) async fn refuse_owner(
         &self,
         name: &str,
         uuid: &str,
@@ -207,6 +207,14 @@ impl Desk {
                     .to_owned(),
             ),
             Err(failure) if failure.redirect.as_ref().is_some_and(|to| to.controller_uuid == self.own_uuid()) => Ok(false),
+            // The controller that the model went to is the one whose database this host has lost: it had another UUID.
+            Err(failure) if failure.redirect.is_some() && self.has_lost(model).await? => match source_lost {
+                true => Ok(true),
+                false => second(
+                    format!("the model went from controller \"{name}\" to the one here, whose database has lost it"),
+                    format!("if no other controller has it (`modelferry show-model {model}` asks), add --source-lost"),
+                ),
+            },
             Err(failure) if failure.redirect.is_some() => second(
                 format!("the model has left controller \"{name}\", and is elsewhere: {}", failure.message),
                 "it would be on two controllers; migrate it from where it is".to_owned(),
@@ -218,6 +226,12 @@ impl Desk {
                 lost_for_good(name == &*self.embedded.controller_card().name),
             ),
         }
+    }
+
+    /// Reports whether the journal holds a model to be in service here, and the database has lost it.
+    async fn has_lost(&self, model: ModelUuid) -> Result<bool, Failure> {
+        let memory = self.memory.clone();
+        self.blocking(move |_| memory.has_lost(model)).await
     }
 
     fn own_uuid(&self) -> String {

@@ -1,14 +1,22 @@
 //! Requests about the embedded controller: import, export, writes, users.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+use modelferry_protocol::ids::ModelUuid;
 
 use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Response, Secret};
-use crate::controller::embedded::view::Access;
+use crate::controller::embedded::view::{Access, Imported};
 use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::port::ControllerError;
+
+/// What the controller is that a model went to.
+const WENT: &str = "which it was migrated to from here";
+/// What to do where that controller cannot be asked.
+const LINK_FIRST: &str = "bring the link to it back, and type this again; if it is lost for good, a backup of the model comes back \
+                          with `modelferry backup restore FILE --source-lost`";
 
 impl Desk {
     pub(super) async fn embedded_import(
@@ -17,32 +25,59 @@ impl Desk {
         blobs: Option<PathBuf>,
         client: &mut Client,
     ) -> Result<Response, Failure> {
+        let found = Arc::new(OnceLock::new());
+        let first = self.import_once(&file, blobs.clone(), false, &found, client).await;
+        let imported = match (first, found.get().copied()) {
+            // It was migrated away from here. If it was removed over there since, it is nowhere, and may come in.
+            (Err(Failure { redirect: Some(to), .. }), Some(model)) => {
+                let name = if to.alias.is_empty() { &to.controller_uuid } else { &to.alias };
+                let asked = self.refuse_owner(name, &to.controller_uuid, WENT, model, false).await;
+                asked.map_err(|refused| match refused.kind {
+                    FailureKind::Refused if refused.hint.contains("--source-lost") => refused.hint(LINK_FIRST),
+                    _ => refused,
+                })?;
+                self.import_once(&file, blobs, true, &found, client).await?
+            }
+            (imported, _) => imported?,
+        };
+        self.engine()?.announce().await;
+        Ok(Response::Imported(imported))
+    }
+
+    /// Takes a model in from files, if nothing here stands against it. `found`: gets the model's UUID.
+    async fn import_once(
+        &self,
+        file: &Path,
+        blobs: Option<PathBuf>,
+        over_redirect: bool,
+        found: &Arc<OnceLock<ModelUuid>>,
+        client: &mut Client,
+    ) -> Result<Imported, Failure> {
         let blobs = blobs.map_or(Blobs::Without, Blobs::Dir);
         let (engine, refusal) = (self.engine()?.clone(), Arc::new(OnceLock::new()));
-        let refused = refusal.clone();
+        let (refused, found, file) = (refusal.clone(), found.clone(), file.to_owned());
         let imported = self.with_files(client, move |embedded, files| {
             // Until the model is in service, or is not taken.
             let mut held = None;
-            embedded.import_if(&file, &blobs, files, &mut |model| match engine.take_in_hand(model) {
-                Ok(taken) => {
-                    held = Some(taken);
-                    Ok(())
-                }
-                Err(error) => {
-                    let text = error.to_string();
-                    let _ = refused.set(error);
-                    Err(ControllerError::Refused(text))
+            embedded.import_if(&file, &blobs, files, over_redirect, &mut |model| {
+                let _ = found.set(model);
+                match engine.take_in_hand(model) {
+                    Ok(taken) => {
+                        held = Some(taken);
+                        Ok(())
+                    }
+                    Err(error) => {
+                        let text = error.to_string();
+                        let _ = refused.set(error);
+                        Err(ControllerError::Refused(text))
+                    }
                 }
             })
         });
         let imported = imported.await;
         match refusal.get() {
             Some(error) => Err(self.refusal_of_engine(error)),
-            None => {
-                let imported = imported?;
-                self.engine()?.announce().await;
-                Ok(Response::Imported(imported))
-            }
+            None => imported,
         }
     }
 
@@ -66,7 +101,12 @@ impl Desk {
         if self.blocking(move |_| memory.forget_lost(&named)).await? {
             return Ok(Response::Done);
         }
-        let uuid = self.blocking(move |embedded| embedded.find(&model)).await?;
+        let named = model.clone();
+        let uuid = match self.blocking(move |embedded| embedded.find(&named)).await {
+            // Nothing of a model that is on its way here may be known to the controller yet.
+            Err(failure) if failure.kind == FailureKind::NotFound => self.arriving(&model).ok_or(failure)?,
+            found => found?,
+        };
         let held = self.engine()?.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
         let named = uuid.to_string();
         let removed = self.unless_frozen(&named, move |embedded| {
@@ -77,6 +117,13 @@ impl Desk {
         removed.await?;
         self.engine()?.announce().await;
         Ok(Response::Done)
+    }
+
+    /// Returns the model of a migration that has not ended, by its name or its UUID.
+    fn arriving(&self, named: &str) -> Option<ModelUuid> {
+        let engine = self.engine.get()?;
+        let view = engine.migration(engine.find_migration(named).ok()?)?;
+        view.ended_ms.is_none().then(|| view.model_uuid.parse().ok())?
     }
 
     pub(super) async fn embedded_set(&self, model: String, key: String, value: String) -> Result<Response, Failure> {

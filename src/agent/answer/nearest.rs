@@ -30,7 +30,9 @@ impl Desk {
                 ids.map(|id| id.chars().take(BACKUP_ID_SHOWN).collect()).collect()
             }
         };
-        if let Some(meant) = nearest(missing.typed(), names.iter().map(String::as_str)) {
+        // What was typed itself was looked for, and is not here.
+        let others = names.iter().map(String::as_str).filter(|name| *name != missing.typed());
+        if let Some(meant) = nearest(missing.typed(), others) {
             let hint = std::mem::take(&mut failure.hint);
             failure.hint = format!("did you mean \"{meant}\"?\n{hint}").trim_end().to_owned();
         }

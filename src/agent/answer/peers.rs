@@ -78,7 +78,9 @@ impl Desk {
         address: &str,
         name: Option<String>,
     ) -> Result<Response, Failure> {
-        let code: Code = code.parse().map_err(|error| Failure::new(FailureKind::Usage, format!("{error}")))?;
+        // As it is printed, in quotes, where a script has taken it out of the line.
+        let code: Code =
+            code.trim_matches('\'').parse().map_err(|error| Failure::new(FailureKind::Usage, format!("{error}")))?;
         let peer = self.link.accept(code, address, name).await.map_err(|error| refusal_of_pairing(&error))?;
         Ok(Response::Paired(PairedView { name: peer.name, pin: peer.pin.to_string() }))
     }
@@ -88,13 +90,11 @@ impl Desk {
         let running = self.engine()?.migrations().into_iter().find(|view| view.peer == peer && view.ended_ms.is_none());
         if let Some(running) = running {
             let what = if running.moves() { "migration" } else { "pre-copy" };
-            let message = format!("{what} \"{}\" with \"{peer}\" has not ended", running.id);
-            return Err(Failure::new(FailureKind::Refused, message)
-                .state(format!("nothing has changed; without its peer the {what} could never be settled"))
-                .hint(format!(
-                    "follow it with `modelferry wait {0}`, or end it with `modelferry abort {0}`",
-                    running.id
-                )));
+            let message = format!("{what} \"{}\" with \"{peer}\" has not ended ({})", running.id, running.state);
+            let (state, next) = self.unfinished(&running.id);
+            let alone = self.engine()?.way_out(&running.id);
+            let alone = alone.map_or_else(String::new, |out| format!(". If {peer} never comes back: {}", out.alone));
+            return Err(Failure::new(FailureKind::Refused, message).state(state).hint(format!("{next}{alone}")));
         }
         let pin = self.link.peer(peer).map(|peer| peer.pin);
         self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error))?;
@@ -123,6 +123,8 @@ fn next(name: &str, reason: &str) -> String {
         "type `modelferry peers` again in a moment".to_owned()
     } else if reason.contains(KEY_UNKNOWN) || reason.contains(CloseCode::Unpaired.text()) {
         format!("pair again: {pair}")
+    } else if reason.contains(CloseCode::TwoAgents.text()) {
+        "read \"Two agents use one identity\" in docs/in-doubt.md; `modelferry status` shows the alarm".to_owned()
     } else if reason.contains(CloseCode::Version.text()) {
         "see `modelferry --version` on both hosts".to_owned()
     } else {
@@ -159,6 +161,8 @@ mod tests {
             "{silent}"
         );
         assert!(next("west", CloseCode::Version.text()).contains("--version"));
+        let cloned = next("west", CloseCode::TwoAgents.text());
+        assert!(cloned.contains("Two agents use one identity") && !cloned.contains("pair offer"), "{cloned}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Turns errors of the floors below into failures: what happened, what state things are in, what to type next.
 
+use std::collections::BTreeSet;
+
 use super::Desk;
 use crate::agent::control::view::RedirectView;
 use crate::agent::control::{Failure, FailureKind, Missing};
@@ -7,7 +9,7 @@ use crate::controller::embedded::view as embedded;
 use crate::controller::port::ControllerError;
 use crate::disk::usage_command;
 use crate::engine::causes;
-use crate::engine::{EngineError, ErrorKind};
+use crate::engine::{EngineError, ErrorKind, Unfinished};
 use crate::link::PairError;
 
 const UNCHANGED: &str = "nothing has changed";
@@ -83,6 +85,18 @@ impl Desk {
         Failure { redirect: Some(Box::new(redirect)), ..Failure::new(FailureKind::NotFound, message) }
     }
 
+    /// Returns how the model of a migration or a pre-copy that has not ended stands, and what ends it on this side.
+    pub(super) fn unfinished(&self, id: &str) -> (String, String) {
+        match self.engine.get().and_then(|engine| engine.way_out(id)) {
+            Some(Unfinished { state, next, .. }) => (format!("{UNCHANGED}; {state}"), next),
+            // A pre-copy: its source alone has one, and can end it always.
+            None => (
+                format!("{UNCHANGED}; the model is live here"),
+                format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`"),
+            ),
+        }
+    }
+
     /// Says why the engine did not do it.
     pub(super) fn refusal_of_engine(&self, error: &EngineError) -> Failure {
         if let EngineError::Controller(error) = error {
@@ -98,7 +112,9 @@ impl Desk {
         let failure = Failure::new(kind, causes(error));
         match error {
             EngineError::Prechecks(findings) => {
-                let fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
+                let mut fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
+                let mut seen = BTreeSet::new();
+                fixes.retain(|fix| seen.insert(*fix));
                 let more = match findings.len() {
                     0 | 1 => String::new(),
                     several => format!(" (and {} more, see `modelferry precheck MODEL DEST`)", several - 1),
@@ -111,9 +127,10 @@ impl Desk {
                     failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")))
                 }
             }
-            EngineError::Busy { id, .. } | EngineError::Copying { id, .. } => failure
-                .state(UNCHANGED)
-                .hint(format!("follow it with `modelferry wait {id}`, or end it with `modelferry abort {id}`")),
+            EngineError::Busy { id, .. } | EngineError::Copying { id, .. } => {
+                let (state, next) = self.unfinished(id);
+                failure.state(state).hint(next)
+            }
             EngineError::Migrating { unfinished, .. } => {
                 failure.state(format!("{UNCHANGED}; {}", unfinished.state)).hint(&unfinished.next)
             }
@@ -123,6 +140,7 @@ impl Desk {
             EngineError::InConflict(_)
             | EngineError::Orphaned(_)
             | EngineError::HandedOver(_)
+            | EngineError::NotServed(_)
             | EngineError::Incomplete(_)
             | EngineError::OnlyCopy(_) => refusal_of_held(error, failure),
             EngineError::NotOffered(_) => failure
@@ -131,6 +149,8 @@ impl Desk {
             EngineError::InHand(_) => failure.state(UNCHANGED).hint("type this again in a moment"),
             EngineError::Frozen { .. } => failure.state("nothing has changed; the model is frozen until it has moved"),
             EngineError::NoSuchOrder { .. } | EngineError::Unprunable(_) => failure.state(UNCHANGED),
+            EngineError::Unresolvable { .. } | EngineError::Ended { .. } => failure.state(UNCHANGED),
+            EngineError::NotSource(_) | EngineError::IsPrecopy(_) => failure.state(UNCHANGED),
             EngineError::PeerSilent { peer, .. } => failure.hint(format!(
                 "look at its process on the host of {peer}: `systemctl status modelferry`; one that is stopped goes on with \
                  `kill -CONT PID`; one that was killed is started with `systemctl start modelferry`. `modelferry peers` here says \
@@ -162,8 +182,12 @@ fn refusal_of_held(error: &EngineError, failure: Failure) -> Failure {
                  --discard-frozen {model}` deletes it"
             )),
         EngineError::HandedOver(model) => failure.state(UNCHANGED).hint(format!(
-            "keep what is here with `modelferry embedded export {model} DIR --held`; then `modelferry resolve {model} \
-             --discard-frozen {model}` deletes it"
+            "keep what is here with `modelferry backup create {model} FILE --held`; then `modelferry resolve {model} \
+             --discard-frozen {model}` deletes it. Read \"A copy that was handed over\" in docs/in-doubt.md"
+        )),
+        EngineError::NotServed(model) => failure.state("nobody serves the model here").hint(format!(
+            "`modelferry status` says what the controller lacks; `modelferry show-model {model}` on the other side says whether \
+             the model is there; read docs/in-doubt.md before anything else"
         )),
         EngineError::Incomplete(model) => failure.state(UNCHANGED).hint(format!(
             "`modelferry resolve {model} --discard-frozen {model}` deletes it; the model is on the controller that it was \

@@ -36,7 +36,7 @@ fn text(ids: &[String]) -> String {
     let all = shown.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "\nInterrupted, but {all} {verb} on; nothing was stopped.\n\
-         Follow it again with `modelferry wait {first}`, or end it with `modelferry abort {first}`."
+         Follow it again with `modelferry wait {first}`. Until it is decided, `modelferry abort {first}` on its source gives it up."
     )
 }
 

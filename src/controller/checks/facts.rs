@@ -8,6 +8,8 @@ use crate::config::RefusalConfig;
 
 /// The page that tells how to compare two copies.
 pub const TWO_COPIES: &str = "\"Two copies of one model\" in docs/in-doubt.md";
+/// What is said of a model that is held for a migration away, in Juju's words.
+pub const LEAVING: &str = "model is being migrated out of target controller";
 /// Where an operator changes what an embedded controller claims to have.
 pub(super) const CONFIGURATION: &str = "of the destination's configuration, and restart its agent";
 

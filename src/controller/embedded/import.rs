@@ -34,7 +34,7 @@ fn refused(text: impl Into<String>) -> ControllerError {
     ControllerError::Refused(text.into())
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> ControllerError {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> ControllerError {
     // How the system says that a path would have left the directory that was named.
     if error.kind() == io::ErrorKind::CrossesDevices {
         let path = path.display();
@@ -54,10 +54,12 @@ impl Embedded {
         blobs: &Blobs,
         files: &mut dyn Files,
     ) -> Result<Imported, ControllerError> {
-        self.import_if(description, blobs, files, &mut |_| Ok(()))
+        self.import_if(description, blobs, files, false, &mut |_| Ok(()))
     }
 
     /// Takes a model in, as [`Embedded::import`] does, if `allow` lets the model of that UUID in.
+    ///
+    /// `over_redirect`: whether a model that was migrated away from here, and is nowhere any more, may be taken in.
     ///
     /// Errors: as there, and those of `allow`.
     pub fn import_if(
@@ -65,13 +67,14 @@ impl Embedded {
         description: &Path,
         blobs: &Blobs,
         files: &mut dyn Files,
+        over_redirect: bool,
         allow: &mut dyn FnMut(ModelUuid) -> Result<(), ControllerError>,
     ) -> Result<Imported, ControllerError> {
         let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour. First who has the model in hand: "exists already" is
         // true of one that migrates, and says nothing of the migration.
         allow(intake.told.uuid)?;
-        self.refuse_clash(&intake.told, false)?;
+        self.refuse_clash(&intake.told, over_redirect)?;
         // Nothing names what is copied until the model is admitted.
         let _copied = self.inner.store.lease_with_puts();
         if let Blobs::Dir(dir) = blobs {
@@ -82,7 +85,7 @@ impl Embedded {
                 intake.log(&text, &shown, put)?;
             }
         }
-        self.admit(intake, false)
+        self.admit(intake, over_redirect)
     }
 
     /// Refuses a model that is here already.

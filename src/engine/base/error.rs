@@ -75,7 +75,8 @@ pub enum EngineError {
     },
     /// A model was to be changed or deleted that is frozen because it was live on two controllers.
     #[error(
-        "model {0} is frozen here by a conflict: it was in service on two controllers, and this copy has the smaller epoch"
+        "model {0} is frozen here by a conflict: it was in service on two controllers, and this copy has to yield, as its epoch is \
+         smaller, or equal and its agent's pin smaller"
     )]
     InConflict(ModelUuid),
     /// A model was to be changed that is held for a migration which a lost journal knew.
@@ -210,11 +211,14 @@ pub enum EngineError {
         "no copy of model {0} is frozen here because of a conflict; `modelferry status` shows the conflicts there are"
     )]
     NoConflict(ModelUuid),
-    /// A model that a lost journal has left held was handed over before.
+    /// A copy was handed over: its journal or its database was lost or set back since.
     #[error(
-        "model {0} was handed over before the journal was lost, and its users are sent on; it is not put back into service here"
+        "the copy of model {0} here was handed over, and its users are sent on; it is not put back into service here"
     )]
     HandedOver(ModelUuid),
+    /// The controller does not serve a model that was to be in service here.
+    #[error("the controller here does not serve model {0}: it does not have it, or holds it for a migration")]
+    NotServed(ModelUuid),
     /// A copy that a lost journal has left held is not complete.
     #[error("the copy of model {0} here is not complete: the journal was lost while it was on its way")]
     Incomplete(ModelUuid),
@@ -258,7 +262,7 @@ impl EngineError {
                 ErrorKind::Refused
             }
             Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
-            Self::HandedOver(_) | Self::Incomplete(_) | Self::OnlyCopy(_) => ErrorKind::Refused,
+            Self::HandedOver(_) | Self::NotServed(_) | Self::Incomplete(_) | Self::OnlyCopy(_) => ErrorKind::Refused,
             Self::NoAlarm(_) | Self::NotOffered(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,

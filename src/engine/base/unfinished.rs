@@ -1,4 +1,5 @@
-//! Describes an unfinished migration to an operator whose command would change its model: its state, and what to type next.
+//! Describes an unfinished migration to an operator whose command would change its model: its state, what to type next, and what
+//! ends it on this side should the peer never come back.
 
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::switch::source::SourceState;
@@ -11,58 +12,97 @@ pub struct Unfinished {
     pub state: String,
     /// What ends the migration.
     pub next: String,
+    /// What ends it on this side without the peer.
+    pub alone: String,
 }
 
 /// Returns why a model must stay as it is while the last record of a migration of it is `standing`; nothing if that
-/// migration has ended.
+/// migration has ended. Every command that it names is taken in that state, on that side.
 ///
 /// `id`: the migration's. `model`, `peer`: as operators call them.
 pub fn unfinished(standing: &Standing, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
-    let give_up = format!("follow it with `modelferry wait {id}`, or give it up first with `modelferry abort {id}`");
-    let wait = format!("follow it with `modelferry wait {id}`, and type this again when it has ended");
-    let who = "`modelferry status` says who must act, and what to type".to_owned();
-    let (state, next) = match standing {
-        Standing::Source(record) => match record.state {
-            SourceState::Offered => (format!("the model is live here, and on its way to {peer}"), give_up),
-            SourceState::Freezing(_) | SourceState::Frozen(_) => {
-                (format!("the model is frozen here, on its way to {peer}"), give_up)
-            }
-            SourceState::Committed(_) => {
-                (format!("the model has been handed over to {peer}, which has not answered yet"), who)
-            }
-            SourceState::Handed(_) | SourceState::Reaping(_) => (
-                format!(
-                    "the model is live on {peer}; the copy here goes once its log has followed and no hold is left"
-                ),
-                format!("follow it with `modelferry wait {id}`, or delete the copy with `modelferry reap {id}`"),
+    match standing {
+        Standing::Source(record) => of_source(&record.state, id, peer),
+        Standing::Target(record) => of_target(&record.state, id, model, peer),
+    }
+}
+
+/// What is said where only the other side knows the outcome.
+const WHO: &str = "`modelferry status` says who must act, and what to type";
+/// What ends that without the link.
+const BY_HAND: &str = "a proof that is carried by hand, or a last resort: read docs/in-doubt.md";
+/// What is said where the controller beside this agent has to follow.
+const BY_ITSELF: &str = "nothing is to be typed: it needs only the controller here";
+
+/// What is said where only time ends it.
+fn wait(id: &str) -> String {
+    format!("follow it with `modelferry wait {id}`, and type this again when it has ended")
+}
+
+fn of_source(state: &SourceState, id: &str, peer: &str) -> Option<Unfinished> {
+    let abort = format!("`modelferry abort {id}`");
+    let give_up = format!("follow it with `modelferry wait {id}`, or give it up first with {abort}");
+    let copy = "the copy here goes once its log has followed and no hold is left";
+    let (state, next, alone) = match state {
+        SourceState::Offered => (format!("the model is live here, and on its way to {peer}"), give_up, abort),
+        SourceState::Freezing(_) | SourceState::Frozen(_) => {
+            (format!("the model is frozen here, on its way to {peer}"), give_up, abort)
+        }
+        SourceState::Committed(_) => (
+            format!("the model has been given to {peer}, which has not answered yet: the outcome is not known here"),
+            WHO.to_owned(),
+            BY_HAND.to_owned(),
+        ),
+        SourceState::Handed(_) => (
+            format!("the model is live on {peer}; {copy}"),
+            format!(
+                "follow it with `modelferry wait {id}`, or give up its log and the hold, and delete the copy, with `modelferry reap \
+                 {id} --skip-logs`"
             ),
-            SourceState::Aborting(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) => {
-                ("the model is about to be live here again".to_owned(), wait)
-            }
-            SourceState::Relaying(_) | SourceState::Answered(_) => {
-                ("the controller that the model leaves decides about it".to_owned(), wait)
-            }
-            SourceState::Moved(_) | SourceState::Aborted(_) | SourceState::Reclaimed(_) => return None,
-        },
-        Standing::Target(record) => match record.state {
-            TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => {
-                (
-                    format!("the model is on {peer}, and a copy of it is on its way here"),
-                    format!(
-                        "follow it with `modelferry wait {id}`; only its source can give it up: `modelferry abort {model}` there"
-                    ),
-                )
-            }
-            TargetState::Prepared(_) => (format!("the copy here becomes the model as soon as {peer} says so"), who),
-            TargetState::Activating(_) | TargetState::Seizing(_) => {
-                ("the model is about to be live here".to_owned(), wait)
-            }
-            TargetState::Live(_) => ("the model is live here, and its resources are being taken over".to_owned(), wait),
-            TargetState::Dropping(_) => ("the copy here is being deleted".to_owned(), wait),
-            TargetState::Active(_) | TargetState::Dropped(_) | TargetState::Seized(_) => return None,
-        },
+            format!("`modelferry reap {id} --skip-logs`"),
+        ),
+        SourceState::Reaping(_) => (
+            format!("the model is live on {peer}; the copy here is being deleted"),
+            format!("follow it with `modelferry wait {id}`, or try it again at once with `modelferry reap {id}`"),
+            BY_ITSELF.to_owned(),
+        ),
+        SourceState::Aborting(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) => {
+            ("the model is about to be live here again".to_owned(), wait(id), BY_ITSELF.to_owned())
+        }
+        SourceState::Relaying(_) | SourceState::Answered(_) => (
+            "the controller that the model leaves decides about it".to_owned(),
+            wait(id),
+            "that controller decides: bring it up".to_owned(),
+        ),
+        SourceState::Moved(_) | SourceState::Aborted(_) | SourceState::Reclaimed(_) => return None,
     };
-    Some(Unfinished { state, next })
+    Some(Unfinished { state, next, alone })
+}
+
+fn of_target(state: &TargetState, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
+    let (state, next, alone) = match state {
+        TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => (
+            format!("the model is on {peer}, and a copy of it is on its way here"),
+            format!(
+                "follow it with `modelferry wait {id}`; only its source can give it up: `modelferry abort {model}` there"
+            ),
+            format!("`modelferry resolve {id} --renounce`"),
+        ),
+        TargetState::Prepared(_) => {
+            (format!("the copy here becomes the model as soon as {peer} says so"), WHO.to_owned(), BY_HAND.to_owned())
+        }
+        TargetState::Activating(_) | TargetState::Seizing(_) => {
+            ("the model is about to be live here".to_owned(), wait(id), BY_ITSELF.to_owned())
+        }
+        TargetState::Live(_) => (
+            "the model is live here, and its resources are being taken over".to_owned(),
+            wait(id),
+            BY_ITSELF.to_owned(),
+        ),
+        TargetState::Dropping(_) => ("the copy here is being deleted".to_owned(), wait(id), BY_ITSELF.to_owned()),
+        TargetState::Active(_) | TargetState::Dropped(_) | TargetState::Seized(_) => return None,
+    };
+    Some(Unfinished { state, next, alone })
 }
 
 #[cfg(test)]
@@ -152,8 +192,10 @@ mod tests {
         let rows = every_standing().into_iter().map(|standing| {
             let (side, state) = named(&standing);
             match unfinished(&standing, "ID", "MODEL", "PEER") {
-                Some(Unfinished { state: stands, next }) => format!("| {side} | `{state}` | {stands} | {next} |"),
-                None => format!("| {side} | `{state}` | not refused: the migration has ended | |"),
+                Some(Unfinished { state: stands, next, alone }) => {
+                    format!("| {side} | `{state}` | {stands} | {next} | {alone} |")
+                }
+                None => format!("| {side} | `{state}` | not refused: the migration has ended | | |"),
             }
         });
         let said: BTreeSet<String> = rows.collect();

@@ -7,7 +7,7 @@ use super::id::id_of;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::in_hand::Held;
-use crate::engine::base::unfinished::unfinished;
+use crate::engine::base::unfinished::{Unfinished, unfinished};
 use crate::engine::switchover::gateway::{self, Asked};
 
 /// Refuses to change or delete a model that a migration or a conflict has.
@@ -34,6 +34,17 @@ impl Engine {
         let held = self.0.in_hand.take(model).ok_or(EngineError::InHand(model))?;
         self.0.parts.journal.ledger(|ledger| refuse(ledger, model))?;
         Ok(held)
+    }
+
+    /// Returns how the model of a migration that has not ended stands, what to type next, and what ends it without the peer.
+    ///
+    /// `id`: as operators type it.
+    pub fn way_out(&self, id: &str) -> Option<Unfinished> {
+        let mid = self.find_migration(id).ok()?;
+        self.0.parts.journal.ledger(|ledger| {
+            let (standing, terms) = (ledger.standing(mid)?, ledger.terms(mid)?);
+            unfinished(standing, &id_of(terms), &terms.name, &terms.peer)
+        })
     }
 
     /// Refuses what concerns a model that is held here and that no migration will ever put back into service.

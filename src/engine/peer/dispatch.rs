@@ -174,7 +174,7 @@ pub async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     match question {
         Question::Ping => Answer::Bytes(core.clock_ms()),
         Question::Prechecks(facts) => match core.parts.arrival.prechecks(&facts).await {
-            Ok(findings) => Answer::Findings(modelferry_protocol::codec::Bounded::truncated(findings)),
+            Ok(findings) => switchover::conflict::in_service::explain(core, facts.uuid, findings).await,
             Err(error) => failed(error.to_string()),
         },
         Question::Held(blobs) => {

@@ -18,6 +18,7 @@ use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
 use crate::engine::switchover::conflict;
+use crate::engine::switchover::conflict::in_service;
 use crate::engine::switchover::conflict::orphan::Orphan;
 use crate::engine::view::FindingView;
 use crate::link::verify_signature;
@@ -171,7 +172,8 @@ impl Engine {
     ///
     /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
     /// Errors: [`EngineError::Controller`] if no such model is here; [`EngineError::Busy`] while it is in a migration;
-    /// [`EngineError::HandedOver`], [`EngineError::Incomplete`]. Nothing has changed then.
+    /// [`EngineError::HandedOver`], [`EngineError::Incomplete`]: nothing has changed then. [`EngineError::NotServed`]: it could not
+    /// be put into service, or its controller does not serve it although it was asked to.
     pub async fn supersede(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
         let core = &self.0;
         self.refuse_if_busy(typed)?;
@@ -187,8 +189,9 @@ impl Engine {
             None => Orphan::find(core, typed).await?,
         };
         let _held = orphan.is_some().then(|| self.take_in_hand(typed)).transpose()?;
-        if let Some(orphan) = &orphan {
-            orphan.may_serve(core).await?;
+        match &orphan {
+            Some(orphan) => orphan.may_serve(core).await?,
+            None => in_service::may_enter(core, typed, conflict.as_ref()).await?,
         }
         let claimed = core.claimed_by(typed).into_iter().map(|(_, epoch)| epoch);
         let met = conflict.iter().map(|conflict| conflict.peer_epoch);
@@ -203,6 +206,7 @@ impl Engine {
         if let Some(orphan) = &orphan {
             orphan.serve(core).await?;
         }
+        in_service::check(core, typed).await?;
         tell_all(core).await;
         Ok(())
     }

@@ -45,7 +45,7 @@ pub async fn serving(core: &Core) -> BTreeMap<ModelUuid, Epoch> {
     let models = places.as_deref().unwrap_or_default();
     let after = journal.ledger(|ledger| Known::of(ledger, models));
     let here: BTreeSet<ModelUuid> =
-        models.iter().filter(|held| held.place != Place::Gone).map(|held| held.uuid).collect();
+        models.iter().filter(|held| held.place != Place::Gone && !held.is_handed).map(|held| held.uuid).collect();
     let is_here = |model: &ModelUuid| places.is_none() || here.contains(model);
     let by_journal = after.holdings.iter().filter(|(model, holding)| holding.live && is_here(model));
     let mut serving: BTreeMap<ModelUuid, Epoch> = by_journal.map(|(model, holding)| (*model, holding.epoch)).collect();

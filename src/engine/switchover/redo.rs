@@ -24,13 +24,15 @@ pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl
     let at_rest: Vec<(Errand, Standing)> = journal.ledger(|ledger| {
         let unknown = ledger.standings().filter(|(mid, _)| !inventory.ended.contains(mid));
         let told = unknown.filter(|(_, standing)| standing.is_at_rest() || is_held(standing));
-        let serves = |model| ledger.holdings().any(|(known, holding)| known == model && holding.live);
         // A model that has come back since, or was restored, has not left.
-        let last = told.filter(|(_, standing)| !is_held(standing) || !serves(standing.model()));
+        let last = told.filter(|(_, standing)| !is_held(standing) || !ledger.is_live(standing.model()));
         last.map(|(mid, standing)| (Errand { mid, model: standing.model() }, standing.clone())).collect()
     });
     for (errand, standing) in at_rest {
-        let place = inventory.models.get(&errand.model).map(|held| (held.place, held.mid == Some(errand.mid)));
+        let held = inventory.models.get(&errand.model);
+        let place = held.map(|held| (held.place, held.mid == Some(errand.mid)));
+        let is_sent_on = held.is_some_and(|held| held.is_handed);
+        let card = || journal.ledger(|ledger| ledger.terms(errand.mid).map(|terms| terms.controller.clone()));
         let done: Result<(), ControllerError> = match (&standing, place) {
             (Standing::Source(record), Some((Place::Frozen, true)))
                 if matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_)) =>
@@ -38,12 +40,16 @@ pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl
                 controller.thaw(errand).await
             }
             (Standing::Source(_), Some((Place::Live, _))) if is_held(&standing) => {
-                let card = journal.ledger(|ledger| ledger.terms(errand.mid).map(|terms| terms.controller.clone()));
                 match controller.freeze(errand).await {
                     // The migration's task does so where it has not ended.
-                    Ok(()) if standing.is_at_rest() => controller.redirect(errand, &card.unwrap_or_default()).await,
+                    Ok(()) if standing.is_at_rest() => controller.redirect(errand, &card().unwrap_or_default()).await,
                     done => done,
                 }
+            }
+            (Standing::Source(_), Some((Place::Frozen, true)))
+                if is_held(&standing) && standing.is_at_rest() && !is_sent_on =>
+            {
+                controller.redirect(errand, &card().unwrap_or_default()).await
             }
             (Standing::Target(record), Some((Place::Arriving, true)))
                 if matches!(record.state, TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)) =>

@@ -8,6 +8,7 @@ use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Profile};
 
+use super::conflict::in_service;
 use super::gateway::{self, Asked};
 use super::request::settle;
 use crate::engine::base::core::Core;
@@ -16,7 +17,7 @@ use crate::engine::base::error::EngineError;
 use crate::engine::migration::event::{Event, Resolving};
 use crate::engine::migration::id::id_of;
 use crate::engine::migration::tracked::Tracked;
-use crate::engine::view::{MigrationView, Stand};
+use crate::engine::view::{Direction, MigrationView, Stand};
 
 /// How a migration in doubt is to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Engine {
     ///
     /// Resolved in the same way already: ok, and nothing changes. `reason`: the operator's, for the record; may be empty.
     /// Errors: [`EngineError::Proof`], [`EngineError::Unresolvable`], [`EngineError::WrongModel`],
-    /// [`EngineError::Ended`]; nothing has changed then.
+    /// [`EngineError::Ended`]; nothing has changed then. [`EngineError::NotServed`], as [`Engine::outcome`].
     pub async fn resolve(
         &self,
         mid: MigrationId,
@@ -97,8 +98,7 @@ impl Engine {
         let ended = || self.ended(&tracked, asked);
         let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned()).ok_or_else(ended)?;
         if is_done(&standing, &resolution, &self.0.parts.link.pin()) {
-            followed(&tracked).await;
-            return Ok(tracked.view());
+            return self.outcome(&tracked, &standing).await;
         }
         if standing.is_at_rest() {
             return Err(ended());
@@ -130,8 +130,26 @@ impl Engine {
             }
         };
         self.ask(&tracked, asked, |reply| Event::Resolve { with, actor, reply }).await?;
-        followed(&tracked).await;
-        Ok(tracked.view())
+        self.outcome(&tracked, &standing).await
+    }
+
+    /// Returns a migration as it is once its controller has followed. A model is called live only if the controller serves it.
+    ///
+    /// Errors: [`EngineError::NotServed`]: what was decided is recorded, and nobody serves the model.
+    async fn outcome(&self, tracked: &Tracked, standing: &Standing) -> Result<MigrationView, EngineError> {
+        followed(tracked).await;
+        let view = tracked.view();
+        let is_here = matches!(
+            (view.direction, view.stand),
+            (Direction::Source, Stand::Reverted) | (Direction::Target, Stand::Moved)
+        );
+        // The model of a migration that a Juju controller drives is that controller's.
+        let model = standing.model();
+        let is_here = is_here && self.0.parts.journal.ledger(|ledger| ledger.is_live(model));
+        if is_here && standing.head().profile == Profile::Embedded {
+            in_service::check(&self.0, model).await?;
+        }
+        Ok(view)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use modelferry_protocol::plan::{Finding, ModelFacts};
 
-use crate::controller::checks::facts::{Known, Standing, TWO_COPIES, Target};
+use crate::controller::checks::facts::{Known, LEAVING, Standing, TWO_COPIES, Target};
 use crate::controller::checks::{fail, pass};
 
 pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {
@@ -23,7 +23,7 @@ pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {
             );
             fail(check, exists, fix)
         }
-        Standing::Leaving => fail(check, "model is being migrated out of target controller", "modelferry migrations"),
+        Standing::Leaving => fail(check, LEAVING, "modelferry migrations"),
         Standing::LeftOver => {
             // Juju's own prechecks let it pass, and its import fails. Only the migration that made it can remove it.
             let fix = known.mid.map_or_else(

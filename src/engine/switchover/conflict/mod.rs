@@ -1,6 +1,7 @@
 //! Ends a conflict of two owners: freezes the model on the side with the smaller epoch, and deletes it there when the operator
 //! says so. Who has to yield is found in [`claims`](crate::engine::peer::claims).
 
+pub mod in_service;
 pub mod orphan;
 
 use std::sync::Arc;
@@ -59,13 +60,16 @@ async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
 }
 
 impl Engine {
-    /// Deletes the copy of a model that lost a conflict and is frozen here since, or that a lost journal has left held; its
-    /// users are sent to the peer that has it.
+    /// Deletes the copy of a model that lost a conflict and is frozen here since, that a lost journal has left held, or that moved
+    /// away before the database was set back; its users are sent to the peer that has it.
     ///
     /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
     /// Errors: [`EngineError::NoConflict`], [`EngineError::OnlyCopy`]; [`EngineError::Controller`], and then it can be repeated.
     pub async fn discard(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
         let core = &self.0;
+        if self.discard_left_behind(typed, reason, actor).await? {
+            return Ok(());
+        }
         let conflict =
             core.parts.journal.ledger(|ledger| ledger.conflicts().find(|conflict| conflict.model == typed).cloned());
         let Some(Conflict { model, peer, epoch, .. }) = conflict else {

@@ -99,6 +99,9 @@ impl Engine {
 
     /// Returns why a model is held here that no migration will ever put back into service; nothing of any other model.
     pub async fn held_for_good(&self, model: ModelUuid) -> Option<EngineError> {
+        if self.is_left_behind(model).await {
+            return Some(EngineError::HandedOver(model));
+        }
         if self.is_in_conflict(model) {
             return Some(EngineError::InConflict(model));
         }

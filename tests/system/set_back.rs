@@ -1,0 +1,223 @@
+//! A database that was lost or set back while its journal was not: what is said of a model is what its controller does, and every
+//! such state has a way out that works as it is typed.
+
+use std::fs;
+
+use modelferry::sample::Sample;
+
+use super::host::{Host, meet, ready, towards};
+
+/// What `docs/in-doubt.md` says.
+const PAGE: &str = include_str!("../../docs/in-doubt.md");
+
+fn status(host: &Host) -> String {
+    host.run(&["status"]).ok()
+}
+
+/// Puts what was kept in place of the database of a host whose agent is down.
+fn set_back(host: &Host, kept: &[u8]) {
+    fs::write(host.dir.path().join("state/controller.redb"), kept).unwrap();
+}
+
+fn database(host: &Host) -> Vec<u8> {
+    fs::read(host.dir.path().join("state/controller.redb")).unwrap()
+}
+
+/// The model has moved from the first host to the second one, and the first one's database is from before.
+fn returned() -> (Host, Host, Sample) {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.stop();
+    let kept = database(&src);
+    src.start();
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    src.stop();
+    set_back(&src, &kept);
+    src.start();
+    meet([&src, &dst]);
+    (src, dst, sample)
+}
+
+/// `--supersede` said "The copy here is live", which it was not, and the copy that was live froze.
+#[test]
+fn a_copy_that_was_handed_over_is_never_said_to_be_live_and_the_other_one_goes_on() {
+    let (mut src, dst, sample) = returned();
+    let uuid = sample.uuid.as_str();
+    for _ in 0..2 {
+        let told = src.run(&["resolve", uuid, "--supersede", uuid]).fails(1, "was handed over");
+        assert!(told.contains("nothing has changed") && told.contains(&format!("--discard-frozen {uuid}")), "{told}");
+        assert!(dst.serves(&sample.name) && !status(&dst).contains("ALARM"), "{}", status(&dst));
+        src.run(&["status", "--check"]).fails(4, "");
+        src.stop();
+        src.start();
+        meet([&src, &dst]);
+    }
+}
+
+/// The alarm stood for ever, every command refused for another reason, and the model could not go home.
+#[test]
+fn a_copy_that_came_back_with_an_older_database_is_deleted_as_its_alarm_says_and_the_model_can_go_home() {
+    let (mut src, dst, sample) = returned();
+    let uuid = sample.uuid.as_str();
+    let alarm = status(&src);
+    assert!(alarm.contains("ALARM  database: ") && alarm.contains("resolve UUID --discard-frozen UUID"), "{alarm}");
+    let told = src.run(&["embedded", "remove", uuid]).fails(1, "was handed over");
+    assert!(told.contains(&format!("modelferry resolve {uuid} --discard-frozen {uuid}")), "{told}");
+    // Its users are sent on, and so is whoever would move it.
+    for command in [vec!["embedded", "set", uuid, "a=b"], vec!["migrate", uuid, "dst"]] {
+        let told = src.run(&command).fails(1, "");
+        assert!(!told.contains("in progress") && told.contains("dst") || told.contains("was handed over"), "{told}");
+    }
+    // What the alarm and the answers name works.
+    let kept = src.dir.path().join("kept.tar.zst");
+    src.run(&["show-model", uuid, "--held"]).ok();
+    src.run(&["backup", "create", uuid, kept.to_str().unwrap(), "--held"]).ok();
+    let command = ["resolve", uuid, "--discard-frozen", uuid];
+    assert!(PAGE.contains("`modelferry resolve MODEL-UUID --discard-frozen MODEL-UUID`"));
+    src.run(&command).ok();
+    assert!(!status(&src).contains("ALARM"), "{}", status(&src));
+    src.run(&["status", "-m", &sample.name]).fails(1, "has been migrated to controller \"dst\"");
+    src.stop();
+    src.start();
+    meet([&src, &dst]);
+    assert!(!status(&src).contains("ALARM"), "{}", status(&src));
+    dst.run(&["migrate", &sample.name, "src", "--wait"]).ok();
+    assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
+}
+
+/// A model came home after its copy here had been handed over; the database is from between the two. The journal says that it
+/// is here, the controller sent its users away, and no alarm said so.
+#[test]
+fn a_model_that_the_journal_has_here_and_the_database_sends_away_is_an_alarm_with_a_way_out() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    src.stop();
+    let kept = database(&src);
+    src.start();
+    meet([&src, &dst]);
+    dst.run(&["migrate", &sample.name, "src", "--wait"]).ok();
+    let backup = src.dir.path().join("home.tar.zst");
+    src.run(&["backup", "create", &sample.name, backup.to_str().unwrap()]).ok();
+    src.stop();
+    set_back(&src, &kept);
+    src.start();
+    meet([&src, &dst]);
+    let alarm = status(&src);
+    assert!(alarm.contains("ALARM  database: ") && alarm.contains("--source-lost"), "{alarm}");
+    src.run(&["resolve", &sample.uuid, "--supersede", &sample.uuid]).fails(1, "not found");
+    src.run(&["backup", "restore", backup.to_str().unwrap(), "--source-lost"]).ok();
+    assert!(src.serves(&sample.name) && !status(&src).contains("ALARM"), "{}", status(&src));
+}
+
+/// The peer sends the model's users to the controller whose database this host has lost: to nobody else. The restore that the
+/// alarm names was refused, because the model was "elsewhere".
+#[test]
+fn a_lost_database_takes_a_model_in_again_out_of_a_backup_that_its_former_controller_made() {
+    let sample = Sample::default();
+    let (src, mut dst) = towards(Host::new("dst"));
+    src.import(&sample);
+    let backup = src.dir.path().join("before.tar.zst");
+    let backup = backup.to_str().unwrap();
+    src.run(&["backup", "create", &sample.name, backup]).ok();
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    dst.stop();
+    let state = dst.dir.path().join("state");
+    fs::remove_file(state.join("controller.redb")).unwrap();
+    fs::write(state.join("new-controller"), "").unwrap();
+    dst.start();
+    meet([&src, &dst]);
+    dst.add_users();
+    dst.until("the alarm stands", |dst| dst.alarms("database").then_some(()));
+    let told = dst.run(&["backup", "restore", backup]).fails(1, "whose database has lost it");
+    assert!(told.contains("nothing has changed") && told.contains("--source-lost"), "{told}");
+    dst.run(&["backup", "restore", backup, "--source-lost"]).ok();
+    assert!(dst.serves(&sample.name) && !status(&dst).contains("ALARM"), "{}", status(&dst));
+}
+
+/// The answer was "juju switch east:…", where the model was no more, and nothing could bring it back from its files.
+#[test]
+fn a_model_that_was_removed_where_it_had_gone_is_imported_here_again_and_not_before() {
+    let sample = Sample::default();
+    let (src, mut dst, files) = ready(&sample);
+    let (description, blobs) = (files.description.to_str().unwrap(), files.blobs.to_str().unwrap());
+    let import = ["embedded", "import", description, "--blobs", blobs];
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    let told = src.run(&import).fails(1, "it would be on both");
+    assert!(told.contains("nothing has changed"), "{told}");
+    dst.run(&["embedded", "remove", &sample.name]).ok();
+    dst.stop();
+    src.until("the link is down", |src| (!src.connected()).then_some(()));
+    let told = src.run(&import).fails(1, "cannot be asked");
+    assert!(told.contains("nothing has changed") && told.contains("bring the link to it back"), "{told}");
+    dst.start();
+    meet([&src, &dst]);
+    src.run(&import).ok();
+    assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    assert!(dst.serves(&sample.name));
+}
+
+/// "did you mean \"tiny\"?" was said of "tiny" itself.
+#[test]
+fn a_name_that_nothing_has_is_not_offered_in_place_of_itself() {
+    let sample = Sample::default();
+    let (src, _dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--hold"]).ok();
+    src.run(&["abort", &sample.name]).ok();
+    src.run(&["embedded", "remove", &sample.name]).ok();
+    let told = src.run(&["show-model", &sample.name]).fails(1, "not found");
+    assert!(!told.contains(&format!("did you mean \"{}\"", sample.name)), "{told}");
+}
+
+/// "being migrated out of target controller", said the check, and named a list that was empty.
+#[test]
+fn a_copy_that_a_conflict_has_frozen_there_is_called_that_by_the_check() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    dst.import(&sample);
+    src.run(&["resolve", &sample.uuid, "--supersede", &sample.uuid]).ok();
+    dst.until("the copy is frozen", |dst| (!dst.serves(&sample.name)).then_some(()));
+    let told = src.run(&["migrate", &sample.name, "dst"]).fails(1, "is frozen there by a conflict, at epoch 0");
+    assert!(told.contains("Two copies of one model") && !told.contains("being migrated out"), "{told}");
+}
+
+/// "Or end it with `modelferry abort ID`", said every answer; typed on a target, and after the commit, it is refused.
+#[test]
+fn what_ends_a_migration_is_said_by_side_and_works_as_it_is_typed() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--hold"]).ok();
+    let id = format!("{}:0", sample.uuid);
+    dst.until("the offer is there", |dst| (dst.run(&["show-migration", &id]).code == 0).then_some(()));
+    // Nothing of the model is known to the controller yet, and its name is one all the same.
+    for named in [&sample.name, &sample.uuid] {
+        let told = dst.run(&["embedded", "remove", named]).fails(1, "is being migrated");
+        assert!(told.contains("only its source can give it up"), "{told}");
+    }
+    let abort = format!("`modelferry abort {id}`");
+    let renounce = format!("`modelferry resolve {id} --renounce`");
+    for told in [src.run(&["migrate", &sample.name, "dst"]).err, src.run(&["unpair", "dst"]).err] {
+        assert!(told.contains(&abort) && told.contains("nothing has changed"), "{told}");
+    }
+    let told = dst.run(&["unpair", "src"]).fails(1, "has not ended");
+    assert!(!told.contains(&abort) && told.contains(&renounce), "{told}");
+    dst.run(&["resolve", &id, "--renounce"]).ok();
+    dst.run(&["unpair", "src"]).ok();
+}
+
+/// The peers were gone without a word, and nobody was answered.
+#[test]
+fn a_list_of_peers_that_is_gone_is_an_alarm_until_there_is_a_peer_again() {
+    let sample = Sample::default();
+    let (mut src, dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    src.stop();
+    fs::remove_file(src.dir.path().join("state/peers.toml")).unwrap();
+    src.start();
+    assert!(src.alarms("peers"), "{}", status(&src));
+    src.run(&["status", "--check"]).fails(4, "");
+    dst.run(&["unpair", "src"]).ok();
+    src.pair(&dst);
+    assert!(!src.alarms("peers"), "{}", status(&src));
+}

@@ -64,8 +64,13 @@ impl Admission {
             .hint(hint))
     }
 
+    /// Reports whether a user is root or the agent's own: nobody else may keep these from the control socket.
+    pub fn is_owner(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.own_uid
+    }
+
     fn may_change(&self, caller: Caller) -> bool {
-        if caller.uid == 0 || caller.uid == self.own_uid {
+        if self.is_owner(caller.uid) {
             return true;
         }
         self.group.as_ref().is_some_and(|group| {

@@ -138,6 +138,9 @@ fn open_controller(
     if is_new && has_begun && !wanted.exists() {
         return Ok(Err(format!("`{}` is missing", path.display())));
     }
+    if path.is_dir() {
+        return Ok(Err(format!("`{}` is a directory, where a database was", path.display())));
+    }
     match Embedded::open(dir, config.embedded.clone(), store.clone(), disk.clone()) {
         Ok(embedded) => {
             if is_new && has_begun {
@@ -200,8 +203,25 @@ fn without_journal(config: &Config, disk: &Disk, untrusted: &JournalError) -> Op
         .and_then(|store| Embedded::open(dir, config.embedded.clone(), store, disk.clone()).ok())
         .and_then(|embedded| embedded.view().ok());
     let reason = causes(untrusted);
-    let text = format!("{reason}. {JOURNAL_REMEDY}");
+    let text = match is_read_only(untrusted) {
+        true => format!(
+            "{reason}. The file system of {0} is mounted read-only, so that nothing can be promised, and every model stays as it is. \
+             See why (`dmesg | tail`); mount it writable again, for instance `mount -o remount,rw $(findmnt -n -o TARGET -T {0})`; \
+             then restart the agent",
+            dir.display()
+        ),
+        false => format!("{reason}. {JOURNAL_REMEDY}"),
+    };
     status_only(config, seen.map(ControllerView::from), "journal", reason, text, guard)
+}
+
+/// Reports whether the file system is what refuses to be written to: the journal is as good as it was.
+fn is_read_only(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.any(|error| {
+        let io = error.downcast_ref::<std::io::Error>();
+        io.is_some_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
+    })
 }
 
 fn status_only(

@@ -26,7 +26,7 @@ pub struct CutoverArgs {
     /// The migration's ID, or its model
     id: String,
     /// Try until then: 22:00, 2026-11-23T02:00Z or +30m
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
     /// Follow the migration to its end
     #[arg(long)]

@@ -62,17 +62,17 @@ pub struct MigrateArgs {
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     max_freeze: Option<Duration>,
     /// Freeze the model at this time and not before; its binaries travel ahead at once
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["hold", "dry_run"])]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with_all = ["hold", "dry_run"])]
     at: Option<String>,
     /// Freeze the model only when `cutover` asks for it; its binaries travel ahead at once
     #[arg(long, conflicts_with = "dry_run")]
     hold: bool,
     /// Give the migration up if the model could not be frozen by then: nothing has been frozen, and the cause is kept.
     /// Without it an hour after --at; a time of day, or +D, counts from --at, and a time of day is at most 12 hours later
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
     /// Send at most so much for this migration, such as 20mbit, also after a restart; `limit` is for all together
-    #[arg(long, value_name = "RATE", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "RATE", value_parser = Rate::of_migration, conflicts_with = "dry_run")]
     bwlimit: Option<Rate>,
     /// Leave the model's log behind: the copy here is deleted as soon as the model is live over there
     #[arg(long)]

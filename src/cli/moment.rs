@@ -16,6 +16,14 @@ const UNTIL_MAX: SignedDuration = SignedDuration::from_hours(12);
 pub fn parse(text: &str, from: &Zoned) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is no time; write one such as 22:00, 2026-11-23T02:00, 2026-11-23T02:00Z or +2h");
     let text = text.trim();
+    if let Some(earlier) = text.strip_prefix('-') {
+        return Err(match parse_duration(earlier) {
+            Ok(_) => {
+                format!("`{text}` is in the past; write a time to come such as 22:00, 2026-11-23T02:00Z or +{earlier}")
+            }
+            Err(_) => wrong(),
+        });
+    }
     if let Some(later) = text.strip_prefix('+') {
         let later = parse_duration(later)?;
         let far = |_| format!("`{text}` is beyond the year 9999; write a time such as 22:00, 2026-11-23T02:00Z or +2h");

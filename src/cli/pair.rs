@@ -13,7 +13,7 @@ use crate::agent::control::{Failure, Request, Response};
 const HELP: Help = Help {
     examples: &[
         "modelferry pair offer --as west",
-        "modelferry pair accept ZKTX-PJQE-7Z8D-DRZM-~ east.example.net --as east",
+        "modelferry pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' east.example.net --as east",
     ],
     exits: exit::ASKING_PEER,
     juju: Some("juju login HOST -c NAME"),
@@ -24,8 +24,8 @@ const OFFER: Help =
 
 const ACCEPT: Help = Help {
     examples: &[
-        "modelferry pair accept ZKTX-PJQE-7Z8D-DRZM-~ east.example.net --as east",
-        "modelferry pair accept ZKTX-PJQE-7Z8D-DRZM-~ 192.0.2.7:17171",
+        "modelferry pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' east.example.net --as east",
+        "modelferry pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' 192.0.2.7:17171",
     ],
     exits: exit::ASKING_PEER,
     juju: Some("juju login HOST -c NAME"),
@@ -64,14 +64,16 @@ pub enum PairCommand {
     },
 }
 
-/// Says what to type on the other host. `host_name`: this host's, which the other one may resolve.
+/// Says what to type on the other host. The code stands in quotes, as its last character may be one that a shell acts on.
+///
+/// `host_name`: this host's, which the other one may resolve.
 fn offered(offer: &OfferView, host_name: &str) -> String {
     let mut addresses = offer.addresses.iter().map(|address| short(address));
     let first = addresses.next().unwrap_or_else(|| "HOST".to_owned());
     let others: Vec<String> =
         addresses.chain(Some(plain(host_name).into_owned()).filter(|name| !name.is_empty())).collect();
     let mut text = format!(
-        "Within {} minutes, run on the other host:\n\n  modelferry pair accept {} {first}\n",
+        "Within {} minutes, run on the other host:\n\n  modelferry pair accept '{}' {first}\n",
         offer.seconds / 60,
         offer.code
     );
@@ -123,9 +125,9 @@ mod tests {
             addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
         };
         let told = offered(&offer(&["192.0.2.7:17171", "[2001:db8::7]:17171"]), "east");
-        assert!(told.contains("  modelferry pair accept ZKTX-PJQE-7Z8D-DRZM-~ 192.0.2.7\n"), "{told}");
+        assert!(told.contains("  modelferry pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' 192.0.2.7\n"), "{told}");
         assert!(told.contains("in its place: [2001:db8::7]:17171, east.\n"), "{told}");
         let told = offered(&offer(&["127.0.0.1:4711"]), "");
-        assert!(told.ends_with("pair accept ZKTX-PJQE-7Z8D-DRZM-~ 127.0.0.1:4711\n"), "{told}");
+        assert!(told.ends_with("pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' 127.0.0.1:4711\n"), "{told}");
     }
 }

@@ -54,7 +54,7 @@ pub struct PrecopyArgs {
     #[arg(long)]
     wait: bool,
     /// Send at most so much for each of them, such as 20mbit, also after a restart; `limit` is for all together
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = Rate::of_migration)]
     bwlimit: Option<Rate>,
 }
 

@@ -118,7 +118,7 @@ table! {
     /// The embedded controller that every agent hosts, and the properties that the checks of a migration look at.
     [Default] pub(super) struct EmbeddedTable in "embedded" {
         /// The controller's name.
-        name: Option<super::value::Named> => "(the host's name)",
+        name: Option<super::value::ControllerName> => "(the host's name)",
         /// The controller's cloud. Models of other clouds are refused.
         cloud: Option<super::value::Named> => "localhost",
         /// The cloud's region.
@@ -166,7 +166,7 @@ impl EmbeddedTable {
             });
         }
         EmbeddedConfig {
-            name: or(self.name, name_default),
+            name: self.name.map_or_else(|| name_default.to_owned(), |name| name.0),
             cloud: or(self.cloud, CLOUD_DEFAULT),
             region: self.region,
             cloud_type: or(self.r#type, CLOUD_TYPE_DEFAULT),

@@ -86,6 +86,13 @@ fn message(text: &str) -> String {
 fn reworded(text: &str) -> String {
     let text = text.replace("missing field", "missing key").replace("unknown variant", "unknown word");
     let text = text.replace("expected a sequence", "expected a list").replace("expected a map", "expected a table");
+    let text = text.replace("expected a nonzero usize", "expected a number, 1 or more");
+    let text = text.replace(" as i128", "").replace(" as u128", "");
+    let is_number = text.starts_with("invalid type: integer") || text.starts_with("invalid type: floating point");
+    let text = match text.strip_suffix("expected a string").filter(|_| is_number) {
+        Some(found) => format!("{found}expected a text in quotes; a duration has its unit as well, such as \"5s\""),
+        None => text,
+    };
     // The name of a Rust type means nothing to the author of the file.
     let Some((before, after)) = text.split_once("expected struct ") else { return text };
     let rest = after.find(|c: char| !c.is_alphanumeric() && c != '_').map_or("", |end| &after[end..]);

@@ -2,7 +2,6 @@
 //! number.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::controller::ControllerTable;
 use super::embedded::EmbeddedTable;
@@ -22,7 +21,7 @@ table! {
             => "(under systemd its state directory; `/var/lib/modelferry` as root, else `~/.local/state/modelferry`)"
             [serde(alias = "state_dir")],
         /// The control socket, through which commands reach the agent.
-        pub(super) socket: Option<PathBuf>
+        pub(super) socket: Option<Absolute>
             => "(under systemd in its runtime directory; `/run/modelferry/modelferry.sock` as root, else in \
                 `$XDG_RUNTIME_DIR/modelferry`, or in the state directory)",
         /// A group whose members may type commands that change something, such as `migrate`; root and the agent's own user always

@@ -124,7 +124,7 @@ impl Config {
             controller,
             gateways,
             state_dir: file.state_dir.map_or_else(|| environment.state_dir(), |dir| dir.0),
-            socket: file.socket.unwrap_or_else(|| environment.socket()),
+            socket: file.socket.map_or_else(|| environment.socket(), |socket| socket.0),
             admin_group: file.admin_group.map(|group| group.0),
             listen: file.listen.map_or(LISTEN_DEFAULT, |listen| listen.0),
             embedded: file.embedded.unwrap_or_default().into_config(&environment.host_name),

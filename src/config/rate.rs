@@ -36,6 +36,17 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// Reads a rate for one migration or pre-copy. It takes 0, which whoever is asked refuses in words of their own.
+    ///
+    /// Errors: a sentence that says what would be right.
+    pub fn of_migration(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|BadRate(text)| {
+            format!("`{text}` is no rate; write one such as 20mbit, 500kbit or 1gbit, from 64kbit up")
+        })
+    }
+}
+
 impl FromStr for Rate {
     type Err = BadRate;
 
@@ -72,6 +83,13 @@ impl fmt::Display for Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// "Or 0 for a pause", said the refusal of `--bwlimit 1bit`; 0 was refused as well.
+    #[test]
+    fn the_rate_of_one_migration_is_never_said_to_be_0() {
+        assert_eq!(Rate::of_migration("20mbit"), Ok(Rate(20_000_000)));
+        assert!(!Rate::of_migration("1bit").unwrap_err().contains("or 0"));
+    }
 
     #[test]
     fn a_rate_is_read_as_it_is_written() {

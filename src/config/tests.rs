@@ -116,7 +116,13 @@ fn a_wrong_value_says_what_to_write() {
             "embedded.refusals",
             "integer-settings",
         ),
-        ("socket = 7", 1, "socket", "invalid type: integer `7`"),
+        ("socket = 7", 1, "socket", "invalid type: integer `7`, expected a text in quotes"),
+        ("socket = \"\"", 1, "socket", "the path is empty"),
+        ("socket = \"ferry.sock\"", 1, "socket", "is relative"),
+        ("[migration]\nmax-freeze = 5", 2, "migration.max-freeze", "such as \"5s\""),
+        ("[migration]\nmax-parallel = 0", 2, "migration.max-parallel", "expected a number, 1 or more"),
+        ("[embedded]\nname = \"a/b\"", 2, "embedded.name", "no slash, colon or space"),
+        ("[log]\nfilter = \"infoo\"", 2, "log.filter", "`infoo` is no log filter"),
     ] {
         let refusal = refusal(text);
         assert!(refusal.starts_with(&format!("ferry.toml:{line}: {key}: ")), "{refusal}");
@@ -132,6 +138,16 @@ fn the_refusals_that_the_document_shows_are_read() {
     assert_eq!(refusals[0].about, Refused::Hurdle(HurdleKind::SharedPasswords));
     assert_eq!((refusals[0].level, refusals[0].from.as_deref()), (RefusalLevel::Pass, Some("4.1.0")));
     assert_eq!(refusals[1].about, Refused::Section { name: "machines".into(), oldest: 0, newest: 5 });
+}
+
+/// "As i128", "a nonzero usize": what the compiler calls them.
+#[test]
+fn numbers_of_the_file_are_called_numbers() {
+    for text in ["[migration]\nmax-parallel = 0", "[migration]\nmax-parallel = 99999999999999999999", "listen = 5"] {
+        let refusal = refusal(text);
+        assert!(!refusal.contains("i128") && !refusal.contains("usize") && !refusal.contains("string"), "{refusal}");
+    }
+    parse("[log]\nfilter = \"warn,modelferry::link=debug\"").unwrap();
 }
 
 #[test]

@@ -33,8 +33,8 @@ checked!(
     /// Directives of tracing's `EnvFilter`, checked by building the filter.
     Filter(String),
     |text| match tracing_subscriber::EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(format!(
+        Ok(_) if !text.split(',').any(is_level_misspelt) => Ok(text.to_owned()),
+        _ => Err(format!(
             "`{text}` is no log filter; write a level such as \"info\", or \"info,modelferry::link=debug\""
         )),
     }
@@ -48,6 +48,7 @@ checked!(
     /// An absolute path.
     Absolute(PathBuf),
     |text| match Path::new(text) {
+        _ if text.is_empty() => Err("the path is empty; write one from /, or leave the key out".to_owned()),
         path if path.is_absolute() => Ok(path.to_owned()),
         _ => Err(format!("`{text}` is relative, so it would depend on where the agent is started; write a path from /")),
     }
@@ -60,6 +61,17 @@ checked!(
         1..=NAME_BYTES_MAX => Ok(text.to_owned()),
         0 => Err("the name is empty; write one, or leave the key out".to_owned()),
         bytes => Err(format!("a name of {bytes} bytes, allowed are {NAME_BYTES_MAX}")),
+    }
+);
+checked!(
+    /// A controller's name, as it stands before the colon of `CONTROLLER:OWNER/MODEL`.
+    ControllerName(String),
+    |text| match Named::try_from(text.to_owned()) {
+        Ok(name) if !text.contains(['/', ':']) && !text.contains(char::is_whitespace) => Ok(name.0),
+        Ok(_) => Err(format!(
+            "`{text}` is no name of a controller: it stands in CONTROLLER:OWNER/MODEL, so it has no slash, colon or space"
+        )),
+        Err(why) => Err(why),
     }
 );
 checked!(Version(String), |text| {
@@ -83,11 +95,20 @@ checked!(
     }
 );
 
+/// Reports whether a directive that names no module is no level: the filter would take it for a module, and log nothing.
+fn is_level_misspelt(directive: &str) -> bool {
+    let is_module = directive.contains(['=', ':', '[', '{']);
+    !directive.trim().is_empty()
+        && !is_module
+        && directive.trim().parse::<tracing::level_filters::LevelFilter>().is_err()
+}
+
 values! {
     Address: "an address and a port";
     Absolute: "a path from the root";
     Span: "a duration";
     Named: "a name";
+    ControllerName: "a name";
     Version: "a version of Juju";
     HostPort: "`host:port`";
     Filter: "a filter";

@@ -16,7 +16,7 @@ pub enum StoreError {
     NotHeld(Hash),
     /// The disk is full.
     #[error(
-        "the disk of the state directory is full: {needed} bytes are needed, {free} are free; free some and resume"
+        "the disk of the state directory is full: {needed} bytes are needed, {free} are free; once some are freed, a transfer goes on by itself"
     )]
     Full {
         /// Bytes that must be free.

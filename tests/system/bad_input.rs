@@ -46,6 +46,27 @@ fn garbage_is_no_description() {
     }
 }
 
+/// What libraries say of these ("Invalid cross-device link", "it has no `version`", "at path …/.modelferry-backup-VaE4TE")
+/// tells nobody what to do.
+#[test]
+fn what_is_empty_behind_a_link_or_nowhere_is_called_so() {
+    let (host, files) = host();
+    let empty = host.dir.path().join("empty.yaml");
+    fs::write(&empty, "\n").unwrap();
+    refused(&host, &empty, &files.blobs, "empty.yaml: the file is empty");
+    let log = files.blobs.join("logs/0001.log");
+    let outside = host.dir.path().join("outside.log");
+    fs::rename(&log, &outside).unwrap();
+    std::os::unix::fs::symlink(&outside, &log).unwrap();
+    refused(&host, &files.description, &files.blobs, "a link out of its directory");
+    let nowhere = host.dir.path().join("nodir/model.tar.zst");
+    let told = host.run(&["backup", "create", "controller", nowhere.to_str().unwrap()]);
+    assert!(told.err.contains("nodir") && !told.err.contains(".modelferry-backup"), "{told:?}");
+    let told = host.run(&["migrate", "shop-eu", "dst", "--at", "-5m"]).fails(2, "`-5m` is in the past");
+    assert!(!told.contains("tip:"), "{told}");
+    host.run(&["migrate", "shop-eu", "dst", "--bwlimit", "1bit"]).fails(2, "from 64kbit up");
+}
+
 #[test]
 fn an_alias_bomb_is_refused() {
     let (host, files) = host();

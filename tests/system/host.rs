@@ -263,7 +263,10 @@ impl Host {
     /// Likewise, where `other` reaches this host at `address`.
     pub fn pair_at(&self, other: &Host, address: &str) {
         let offer = self.run(&["pair", "offer", "--as", other.name]).ok();
-        let code = offer.split_whitespace().find(|word| word.len() == 21 && word.matches('-').count() == 4);
+        let code = offer
+            .split_whitespace()
+            .map(|word| word.trim_matches('\''))
+            .find(|word| word.len() == 21 && word.matches('-').count() == 4);
         let code = code.unwrap_or_else(|| panic!("no code in {offer}"));
         other.run(&["pair", "accept", code, address, "--as", self.name]).ok();
         for host in [self, other] {

@@ -22,6 +22,8 @@ use crate::agent::admission::{Admission, Caller};
 
 /// Clients served at once. 64: a few people, their watchers and a monitoring system.
 const CLIENTS_MAX: usize = 64;
+/// Further places, for root and the agent's own user: whoever may only look cannot keep an abort out.
+const CLIENTS_KEPT: usize = 8;
 /// How long a request may take to arrive. It is one line: whoever needs longer is not typing it.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a refused request that are read and thrown away, so that the refusal is not lost with them.
@@ -149,6 +151,7 @@ impl Server {
     /// Serves clients until it is dropped.
     pub async fn serve(&self, answer: Arc<dyn Answer>) -> std::convert::Infallible {
         let places = Arc::new(Semaphore::new(CLIENTS_MAX));
+        let kept = Arc::new(Semaphore::new(CLIENTS_KEPT));
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -158,7 +161,9 @@ impl Server {
                     continue;
                 }
             };
+            let is_owner = stream.peer_cred().is_ok_and(|of| self.admission.is_owner(of.uid()));
             let place = Arc::clone(&places).try_acquire_owned();
+            let place = if is_owner { place.or_else(|_| Arc::clone(&kept).try_acquire_owned()) } else { place };
             let (answer, admission) = (Arc::clone(&answer), self.admission.clone());
             tokio::spawn(async move {
                 let served = match place {

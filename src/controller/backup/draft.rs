@@ -25,11 +25,14 @@ impl Draft {
     pub fn begin(path: &Path, force: bool) -> Result<Self, BackupError> {
         // Asked again when it is put in its place; asked here so that a refusal costs nothing.
         refuse_to_replace(path, force)?;
+        let unwritable = |source| BackupError::Unwritable { path: path.to_owned(), source };
+        std::fs::metadata(dir_of(path)).map_err(unwritable)?;
         let file = tempfile::Builder::new()
             .prefix(".modelferry-backup-")
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(dir_of(path))
-            .map_err(|source| BackupError::Unwritable { path: path.to_owned(), source })?;
+            // Without the name of the file, which nobody has chosen.
+            .map_err(|error| unwritable(error.kind().into()))?;
         Ok(Self { file, path: path.to_owned(), force })
     }
 

@@ -38,6 +38,11 @@ impl Intake {
     ///
     /// Errors: [`ControllerError::Refused`] for one that is not understood, or names more than can travel.
     pub(super) fn begin(description: Vec<u8>, shown: &str) -> Result<Self, ControllerError> {
+        if description.iter().all(u8::is_ascii_whitespace) {
+            return Err(ControllerError::Refused(format!(
+                "{shown}: the file is empty, and holds no model description"
+            )));
+        }
         let told = Description::parse(&description);
         let told = told.map_err(|error| {
             let advice = error.advice().map_or_else(String::new, |advice| format!("; {advice}"));

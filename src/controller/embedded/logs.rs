@@ -57,8 +57,7 @@ pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, S
     let mut texts = Vec::new();
     loop {
         let path = dir.join(path(texts.len() + 1));
-        let unreadable =
-            |error: io::Error| ControllerError::Refused(format!("cannot read {}: {error}", path.display()));
+        let unreadable = |error: io::Error| super::import::unreadable(&path, &error);
         let file = match files.open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(texts),

@@ -143,7 +143,8 @@ fn what_is_no_description_is_refused_with_file_and_place() {
         ("version: 1\n", "document version 1; versions 11 to 14 are understood"),
         ("version: 12\nconfig: {name: [\n", "line 2, column 16"),
         ("a: &a [1]\nb: [*a, *a]\n", "anchors and aliases are refused"),
-        ("", "no `version`"),
+        ("", "the file is empty, and holds no model description"),
+        ("model: {}\n", "no `version`"),
     ] {
         let error = refusal(|files| fs::write(files.join("model.yaml"), content).unwrap());
         assert!(error.contains("model.yaml: ") && error.contains(expected), "{error}");

@@ -32,11 +32,16 @@ fn tables() -> String {
          machine_status:\n- {{machine_uuid: m-0, status_id: 1, message: \"\", data: null, updated_at: 2026-08-21T09:00:00Z}}\n\
          machine_cloud_instance:\n\
          - {{machine_uuid: m-0, life_id: 0, instance_id: i-0, display_name: null, arch: amd64, cpu_cores: 2}}\n\
+         charm_source:\n- {{id: 0, name: local}}\n- {{id: 1, name: charmhub}}\n- {{id: 2, name: cmr}}\n\
          charm:\n\
+         - {{uuid: c-2, source_id: 2, revision: 0, architecture_id: null, reference_name: loki}}\n\
          - {{uuid: c-0, source_id: 1, revision: 843, architecture_id: 0, reference_name: postgresql}}\n\
          - {{uuid: c-1, source_id: 0, revision: 2, architecture_id: 0, reference_name: webapp}}\n\
          application:\n- {{uuid: a-0, name: postgresql, life_id: 0, charm_uuid: c-0, space_uuid: s-0}}\n\
          - {{uuid: a-1, name: webapp, life_id: 0, charm_uuid: c-1, space_uuid: s-0}}\n\
+         - {{uuid: a-2, name: loki, life_id: 0, charm_uuid: c-2, space_uuid: s-0}}\n\
+         application_remote_offerer:\n\
+         - {{uuid: r-0, application_uuid: a-2, offer_url: \"cos:admin/cos.loki\", offerer_model_uuid: o-0, macaroon: m}}\n\
          unit:\n- {{uuid: u-0, name: postgresql/0, life_id: 0, application_uuid: a-0, net_node_uuid: n-0, charm_uuid: c-0}}\n\
          workload_status_value:\n- {{id: 5, status: active}}\n\
          unit_agent_status_value:\n- {{id: 2, status: idle}}\n\

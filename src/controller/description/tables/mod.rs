@@ -4,24 +4,30 @@
 
 mod rows;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
-use self::rows::{ApplicationRow, AsGoWrites, InstanceRow, MachineRow, NamedRow, StatusRow, Tables};
+use self::rows::{
+    ApplicationRow, AsGoWrites, CharmRow, InstanceRow, MachineRow, NamedRow, RemoteOffererRow, StatusRow, Tables,
+};
 use super::application::{Application, Resource, ResourceRevision, Unit, charm_name};
 use super::document::{check_names, options, value};
 use super::machine::{Instance, Machine};
+use super::relation::{RemoteApplication, RemoteEntity};
 use super::status::Status;
 use super::wanted::Wanted;
 use super::words::misread;
 use super::{Credential, Description, DescriptionError, ModelKind, User};
-use crate::juju::params::from_value;
 use crate::juju::params::serialized_model::{SerializedModelInfo, SerializedModelV2, SerializedResource};
+use crate::juju::params::{from_value, tag};
 use crate::juju::rpc::{REQUEST_NODES_MAX, count_nodes};
 
 /// The payloads that are understood.
 pub const PAYLOAD_VERSIONS: [&str; 2] = ["4.0.12", "4.1.0"];
+
+/// What the charms of applications of other models are said to come from.
+const CROSS_MODEL: &str = "cmr";
 
 /// The key that an envelope has and no description.
 const KEY: &str = "payload-version";
@@ -96,8 +102,12 @@ fn into_description(envelope: &SerializedModelV2, tables: &Tables) -> Result<Des
         users: users(envelope),
         machines: tables.machines(),
         applications: tables.applications(&envelope.charms),
+        remote_applications: tables.remote_applications(),
         ..Description::default()
     };
+    // Its row stands for it in both models.
+    let entity = |remote: &RemoteApplication| RemoteEntity { id: tag::application(&remote.name) };
+    description.remote_entities = description.remote_applications.iter().map(entity).collect();
     for resource in &envelope.resources {
         let of = description.applications.iter_mut().find(|application| application.name == resource.application);
         if let Some(application) = of {
@@ -247,7 +257,35 @@ impl Tables {
             application.note_manifest();
             application
         };
-        self.application.iter().map(application).collect()
+        let made_up = self.made_up_charms();
+        let own = self.application.iter().filter(|row| !made_up.contains(row.charm_uuid.as_str()));
+        own.map(application).collect()
+    }
+
+    /// Returns the charms that were made up for applications of other models: no archive belongs to them.
+    fn made_up_charms(&self) -> HashSet<&str> {
+        let sources = words(&self.charm_source);
+        let source = |row: &CharmRow| row.source_id.number().and_then(|id| sources.get(&id).copied());
+        self.charm.iter().filter(|row| source(row) == Some(CROSS_MODEL)).map(|row| row.uuid.as_str()).collect()
+    }
+
+    /// Returns the applications of other models: those that this model consumes, and those that stand for its consumers.
+    fn remote_applications(&self) -> Vec<RemoteApplication> {
+        let made_up = self.made_up_charms();
+        let offers: HashMap<&str, &RemoteOffererRow> =
+            self.application_remote_offerer.iter().map(|row| (row.application_uuid.as_str(), row)).collect();
+        let remote = |row: &ApplicationRow| {
+            let offer = offers.get(row.uuid.as_str());
+            RemoteApplication {
+                name: row.name.clone(),
+                url: offer.map(|offer| offer.offer_url.clone()).unwrap_or_default(),
+                source_model_uuid: offer.map(|offer| offer.offerer_model_uuid.clone()).unwrap_or_default(),
+                is_consumer_proxy: offer.is_none(),
+                ..RemoteApplication::default()
+            }
+        };
+        let rows = self.application.iter().filter(|row| made_up.contains(row.charm_uuid.as_str()));
+        rows.map(remote).collect()
     }
 
     /// Returns the units by their applications.

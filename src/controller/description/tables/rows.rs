@@ -11,9 +11,11 @@ pub(super) struct Tables {
     pub model: Vec<ModelRow>,
     pub agent_version: Vec<AgentVersionRow>,
     pub application: Vec<ApplicationRow>,
+    pub application_remote_offerer: Vec<RemoteOffererRow>,
     pub application_status: Vec<StatusRow>,
     pub charm: Vec<CharmRow>,
     pub charm_metadata: Vec<CharmMetadataRow>,
+    pub charm_source: Vec<NamedRow>,
     pub machine: Vec<MachineRow>,
     pub machine_cloud_instance: Vec<InstanceRow>,
     pub machine_cloud_instance_status: Vec<StatusRow>,
@@ -60,10 +62,20 @@ pub(super) struct ApplicationRow {
     pub charm_uuid: String,
 }
 
+/// An application of another model that this one consumes. Its application here is made up.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RemoteOffererRow {
+    pub application_uuid: String,
+    pub offer_url: String,
+    pub offerer_model_uuid: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct CharmRow {
     pub uuid: String,
+    pub source_id: Id,
     pub revision: i64,
     pub reference_name: String,
 }

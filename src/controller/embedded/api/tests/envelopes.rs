@@ -68,6 +68,9 @@ async fn a_master_of_juju_4_1_moves_a_model_by_its_tables_with_a_macaroon_for_a_
         (&json!("Primary"), &json!("idle"))
     );
     assert_eq!(status["applications"]["postgresql"]["charm"], "ch:amd64/postgresql-843");
+    // Juju makes an application up for what the model consumes, with a charm that has no URL.
+    assert_eq!(status["applications"].get("loki"), None);
+    assert_eq!(status["remote-applications"]["loki"]["offer-url"], "cos:admin/cos.loki");
     let machine = &status["machines"]["0"];
     assert_eq!((&machine["instance-id"], &machine["agent-status"]["status"]), (&json!("i-0"), &json!("started")));
     assert!(machine["containers"]["0/lxd/0"].is_object());

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::AgentError;
+use crate::clock::now_ms;
 use crate::config::GatewayConfig;
-use crate::controller::gateway::{Certificate, Gateway};
+use crate::controller::gateway::{Certificate, CertificateError, Gateway};
 use crate::controller::local::Local;
 use crate::disk::{Disk, blocking};
 use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource};
 use crate::juju::rpc::Server;
-use crate::juju::tls::{Leaf, server_config};
+use crate::juju::tls::{Leaf, last_certificate, server_config};
 use crate::store::Store;
 
 /// The directory of the gateways' own CAs in the state directory.
@@ -50,12 +51,22 @@ pub(super) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<
     Ok(opened)
 }
 
-/// Returns the certificate that a gateway shows, and its CA where that is the agent's own. What the destination's CA has signed is
-/// read as it is: the destination may not have been seen yet.
+/// Returns the certificate that a gateway shows, and its CA where that is the agent's own.
+///
+/// One that the destination's CA has signed is checked against the CA that stands behind it. One that has expired is shown all the
+/// same, and said: a migration that runs must not lose its agent.
 fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std::io::Result<(Leaf, Option<String>)> {
     if let Some((chain, key)) = &config.certificate {
-        let leaf = Leaf { chain_pem: fs::read_to_string(chain)?, key_pem: fs::read_to_string(key)? };
-        return Ok((leaf, None));
+        let chain_pem = fs::read_to_string(chain)?;
+        let ca = last_certificate(&chain_pem).map_err(std::io::Error::other)?;
+        return match Certificate::given(chain, key, &ca, now_ms() / 1000) {
+            Ok(given) => Ok((given.leaf, None)),
+            Err(expired @ CertificateError::Untrusted(_)) => {
+                tracing::error!(peer = config.peer, "sources refuse this gateway: {expired}");
+                Ok((Leaf { chain_pem, key_pem: fs::read_to_string(key)? }, None))
+            }
+            Err(error) => Err(std::io::Error::other(error)),
+        };
     }
     let hosts = addresses.iter().filter_map(|address| address.rsplit_once(':'));
     let hosts: Vec<_> = hosts.map(|(host, _)| host.trim_start_matches('[').trim_end_matches(']').to_owned()).collect();
@@ -83,10 +94,48 @@ pub(super) fn start(opened: Vec<Opened>, engine: &Engine, store: &Store) -> Resu
         let listen = listener.local_addr().map_err(failed)?;
         let tls = server_config(&leaf).map_err(|error| failed(std::io::Error::other(error)))?;
         let relay = Arc::new(engine.relay_to(&address.peer));
-        let ca_cert = own_ca.unwrap_or_else(|| leaf.chain_pem.clone());
+        let ca_cert = match own_ca {
+            Some(own) => own,
+            None => last_certificate(&leaf.chain_pem).map_err(|error| failed(std::io::Error::other(error)))?,
+        };
         let gateway = Gateway::new(relay, store.clone(), listen, &address.addresses, ca_cert);
         servers.push(Server::start(listener, tls, Arc::new(gateway), Gateway::limits()).map_err(failed)?);
         tracing::info!(peer = address.peer, %listen, "gateway");
     }
     Ok(servers)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::juju::csr::{ask, sign};
+    use crate::juju::tls::{Authority, fingerprint};
+
+    #[test]
+    fn a_signed_certificate_is_shown_with_the_cas_behind_it_also_when_it_has_expired() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (chain, key) = (dir.path().join("gateway.pem"), dir.path().join("gateway.key"));
+        let (destination, asked) = (Authority::make().unwrap(), ask().unwrap());
+        fs::write(&key, &asked.key_pem).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let config = GatewayConfig {
+            peer: "west".to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            addresses: Vec::new(),
+            certificate: Some((chain.clone(), key.clone())),
+            route_shown: false,
+        };
+        for signed_s in [now_ms() / 1000, 1_000_000_000] {
+            fs::write(&chain, sign(&asked.request_pem, &destination.cert_pem, &destination.key_pem, signed_s).unwrap())
+                .unwrap();
+            let (leaf, own_ca) = certificate(dir.path(), &config, &[]).unwrap();
+            let ca = last_certificate(&leaf.chain_pem).unwrap();
+            assert_eq!((fingerprint(&ca).unwrap(), own_ca), (fingerprint(&destination.cert_pem).unwrap(), None));
+        }
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let exposed = certificate(dir.path(), &config, &[]).unwrap_err();
+        assert!(exposed.to_string().contains("chmod 0600"), "{exposed}");
+    }
 }

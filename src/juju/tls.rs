@@ -138,6 +138,13 @@ pub fn first_certificate(pem: &str) -> Result<CertificateDer<'static>, TlsError>
     CertificateDer::from_pem_slice(plain.as_bytes()).map_err(|_| TlsError::Pem { what: "certificate" })
 }
 
+/// Returns the last certificate of a chain, as PEM: the CA's, where whoever signed has put it behind.
+pub fn last_certificate(chain_pem: &str) -> Result<String, TlsError> {
+    let unusable = || TlsError::Pem { what: "certificate" };
+    let last = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).last().ok_or_else(unusable)?;
+    Ok(pem_of(&last.map_err(|_| unusable())?))
+}
+
 /// Returns the fingerprint of the first certificate of `pem` as Juju prints it: SHA-256, `AB:CD:…`.
 pub fn fingerprint(pem: &str) -> Result<String, TlsError> {
     let hash = digest::digest(&digest::SHA256, &first_certificate(pem)?);

@@ -26,8 +26,12 @@ def request(cluster, dry_run=False):
 
 
 class Libjuju:
+    """python-libjuju 3.6."""
+
+    which = 0
+
     def __init__(self, cluster):
-        self.python = tool("LIBJUJU").split(":")[0]
+        self.python = tool("LIBJUJU").split(":")[self.which]
         self.cluster = cluster
 
     def ask(self, asked, *look, ca=None):
@@ -40,6 +44,12 @@ class Libjuju:
         """Whether the client is told where the model went, as far as the library shows it."""
         told = self.ask(asked, "look").json()
         return told == {"endpoints": [address_of(self.cluster.dst)], "ca": ca_of(self.cluster.dst).read_text(), "follow": False}
+
+
+class Libjuju35(Libjuju):
+    """python-libjuju 3.5."""
+
+    which = -1
 
 
 class Jujulib:
@@ -58,7 +68,7 @@ class Jujulib:
         return "redirection to alternative server required" in self.ask(asked, "look").json()["refused"]
 
 
-LIBRARIES = pytest.mark.parametrize("library", [Libjuju, Jujulib], ids=["libjuju", "jujulib"])
+LIBRARIES = pytest.mark.parametrize("library", [Libjuju, Libjuju35, Jujulib], ids=["libjuju", "libjuju-3.5", "jujulib"])
 
 
 def arrived(cluster):
@@ -127,6 +137,31 @@ def test_jubilant_migrates_and_is_told_where_the_model_went(cluster):
     assert f"juju switch dst:admin/{MODEL}" in told
     looked = run([tool("JUBILANT"), CLIENTS / "jubilant_look.py", tool("JUJU36"), f"dst:admin/{MODEL}"], env=juju.environment())
     assert looked.json()["name"] == MODEL
+
+
+def looked_by_jubilant(juju):
+    return run([tool("JUBILANT"), CLIENTS / "jubilant_look.py", tool("JUJU36"), f"src:admin/{MODEL}"], env=juju.environment())
+
+
+def test_jubilant_is_refused_with_a_wrong_password(shared):
+    juju = shared.client("jubilant-password", shared.src)
+    assert looked_by_jubilant(juju).json()["name"] == MODEL
+    accounts = juju.data / "accounts.yaml"
+    known = yaml.safe_load(accounts.read_text())
+    known["controllers"]["src"]["password"] = "wrong"
+    accounts.write_text(yaml.safe_dump(known))
+    # Juju's client asks for another password then, and jubilant has none.
+    assert "invalid entity name or password" in looked_by_jubilant(juju).fails()
+
+
+def test_jubilant_does_not_trust_a_controller_of_another_ca(shared):
+    juju = shared.client("jubilant-ca", shared.src)
+    assert looked_by_jubilant(juju).json()["name"] == MODEL
+    controllers = juju.data / "controllers.yaml"
+    known = yaml.safe_load(controllers.read_text())
+    known["controllers"]["src"]["ca-cert"] = ca_of(shared.dst).read_text()
+    controllers.write_text(yaml.safe_dump(known))
+    assert "certificate signed by unknown authority" in looked_by_jubilant(juju).fails()
 
 
 def parsed(form, text):

@@ -1,5 +1,6 @@
 """An agent beside Juju 4.1's own API server: models come to a real controller, and nothing of it is lost or doubled."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import pytest
 import yaml
 
-from conftest import Agent, until
+from conftest import PASSWORD, Agent, until
 from juju41 import (
     DATA, Controller41, agent_password, as_imported, make_binaries, read, told_by, write,
 )
@@ -208,6 +209,7 @@ def test_a_password_that_is_refused_during_a_migration_is_shown_with_what_to_typ
     shown = lambda: move.dst("status").out
     told = f"write the password into {move.dst.password}"
     until("the refused login is shown", lambda: "refuses the login" in shown() and told in shown(), SETTLED)
+    assert move.src("show-model", move.name).code != 0
     move.dst.password.write_text(move.real.told["password"] + "\n")
     until("the migration has ended", lambda: move.src("wait", move.name, "--timeout", "60s").code == 0, SETTLED)
     move.has_moved()
@@ -252,3 +254,67 @@ def test_a_backup_is_restored_into_a_real_controller(moving, tmp_path, sample):
     with open(real["ca"]) as ca:
         expected = {**before, "controller": f"controller-{real['controller-uuid']}", "apiaddresses": [real["addr"]], "cacert": ca.read()}
     assert (first, yaml.safe_load(after)) == ("# format 2.0", expected)
+
+
+class Between(Agent):
+    """An agent whose embedded controller takes models from a master of Juju's own."""
+
+    def __init__(self, root):
+        super().__init__(root, "mid")
+        (self.dir / "agent.toml").write_text(
+            f'state-dir = "{self.dir}/state"\n'
+            f'socket = "{self.dir}/ferry.sock"\n'
+            f'listen = "127.0.0.1:{self.udp_port}"\n\n'
+            '[embedded]\nname = "mid"\ncloud = "openstack-eu"\ntype = "openstack"\nregion = "RegionOne"\nversion = "4.1.0"\n'
+            f'accept-live-models = true\naddresses = ["127.0.0.1:{self.api_port}"]\n\n'
+            f'[embedded.api]\nlisten = "127.0.0.1:{self.api_port}"\n'
+        )
+
+    def start(self):
+        super().start()
+        password = self.dir / "password"
+        password.write_text(PASSWORD + "\n")
+        self("embedded", "user", "set-password", "admin", "--password-file", password).ok()
+        self("embedded", "user", "add", "bob", "--password-file", password).ok()
+
+    def has(self, model):
+        """Whether a model is in service here; while its master brings it, it is busy."""
+        shown = self("show-model", model, "--format", "json")
+        return shown.code == 0 and all(told["status"]["current"] == "available" for told in shown.json().values())
+
+    def target_info(self):
+        details = self("show-controller", "--format", "json").json()["mid"]["details"]
+        return {
+            "controller-tag": f"controller-{details['uuid']}", "controller-alias": "mid",
+            "addrs": [f"127.0.0.1:{self.api_port}"], "ca-cert": details["ca-cert"],
+            "auth-tag": "user-admin", "password": PASSWORD,
+        }
+
+
+def test_what_a_real_controller_of_4_1_exports_comes_to_another_one_as_it_was_exported(moving, tmp_path):
+    move = moving("iaas-4machines.doc12.yaml", "-masters", "-minions")
+    move.migrate().ok()
+    move.has_moved()
+    mid = Between(tmp_path)
+    other = Controller41(tmp_path, "other")
+    beside = None
+    try:
+        mid.start()
+        other.start()
+        beside = Beside(tmp_path, other)
+        beside.start()
+        until("the other controller is reached", lambda: beside("doctor").code == 0)
+        spec = {"specs": [{"model-tag": f"model-{move.uuid}", "target-info": mid.target_info()}]}
+        begun = move.real("call", "", "Controller", "InitiateMigration", json.dumps(spec)).json()
+        assert not begun["results"][0].get("error"), begun
+        until("the master has moved the model", lambda: mid.has(move.name), SETTLED)
+        code = re.search(r"pair accept (\S+)", beside("pair", "offer", "--as", "mid").ok())[1]
+        mid("pair", "accept", code, f"127.0.0.1:{beside.udp_port}", "--as", "other").ok()
+        until("the peers are connected", lambda: mid("peers", "--format", "json").json()[0]["connected"])
+        mid("migrate", move.name, "other", "--wait").ok()
+        assert other.is_live(move.uuid)
+        assert other.inside(move.uuid) == told_by(move.model)
+    finally:
+        for one in (mid, beside, other):
+            if one:
+                one.stop()

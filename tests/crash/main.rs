@@ -8,7 +8,13 @@ mod held;
 mod host;
 mod in_doubt;
 mod in_hand;
+#[path = "../system/juju_rig.rs"]
+mod juju_rig;
 mod matrix;
+mod relayed;
+#[path = "../scripted/mod.rs"]
+#[allow(dead_code, reason = "other suites use the rest")]
+mod scripted;
 mod set_back;
 #[path = "../system/state.rs"]
 mod state;

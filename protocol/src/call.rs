@@ -161,6 +161,28 @@ impl Call {
         }
     }
 
+    /// Reports whether this call uploads a binary.
+    pub fn uploads(&self) -> bool {
+        matches!(self, Self::UploadCharm(_) | Self::UploadAgentBinary(_) | Self::UploadResource(_))
+    }
+
+    /// Names the binary that this call uploads, for people: `charm ch:amd64/postgresql-843`, `agent binary 3.6.11-ubuntu-amd64`,
+    /// `resource postgresql/wal-g`. Nothing if it uploads none.
+    pub fn binary(&self) -> Option<String> {
+        match self {
+            Self::UploadCharm(charm) => Some(format!("charm {}", &*charm.url)),
+            Self::UploadAgentBinary(binary) => Some(format!("agent binary {}", &*binary.version)),
+            Self::UploadResource(resource) => Some(format!("resource {}/{}", &*resource.application, &*resource.name)),
+            Self::Import(_)
+            | Self::ImportEntries(_)
+            | Self::ImportOpaque(_)
+            | Self::CheckMachines(_)
+            | Self::Activate(_)
+            | Self::AdoptResources(_)
+            | Self::Abort => None,
+        }
+    }
+
     /// Reports whether a snapshot may list this call: staging may, changing the owner may not.
     pub fn stages(&self) -> bool {
         !matches!(self, Self::Activate(_) | Self::AdoptResources(_) | Self::Abort)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, Name, Query, Resource};
 use ring::digest::{self, Algorithm};
 
 use super::archives::{GzippedTar, ZipEnds};
@@ -113,6 +114,25 @@ impl fmt::Display for Wanted {
 }
 
 impl Wanted {
+    /// Makes the call that uploads it. `blob`: its bytes.
+    pub fn upload(&self, blob: BlobRef) -> Call {
+        match self {
+            Self::Charm { url, .. } => Call::UploadCharm(Charm { blob, ..Charm::named(Name::cut(url)) }),
+            Self::AgentBinary { version, .. } => {
+                Call::UploadAgentBinary(AgentBinary { version: Name::cut(version), blob })
+            }
+            Self::File { application, name, revision, .. } | Self::OciImage { application, name, revision } => {
+                Call::UploadResource(Resource {
+                    application: Name::cut(application),
+                    name: Name::cut(name),
+                    revision: *revision,
+                    query: Query::default(),
+                    blob,
+                })
+            }
+        }
+    }
+
     /// Returns its path below the directory that an export writes and an import reads.
     pub fn path(&self) -> PathBuf {
         match self {

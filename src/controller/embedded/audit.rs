@@ -111,24 +111,13 @@ impl Inner {
 
     fn uploads(&self, record: &ModelRecord, calls: &[Call]) -> Result<Finding, ControllerError> {
         let held = self.binary_calls(record)?;
-        let is_upload =
-            |call: &&Call| matches!(call, Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_));
-        let wanted: Vec<&Call> = calls.iter().filter(is_upload).collect();
+        let wanted: Vec<&Call> = calls.iter().filter(|call| call.uploads()).collect();
         let missing: Vec<String> =
-            wanted.iter().filter(|call| !held.contains(call)).map(|call| name_of(call)).collect();
+            wanted.iter().filter(|call| !held.contains(call)).filter_map(|call| call.binary()).collect();
         let wrong = (!missing.is_empty()).then(|| {
             let named = missing.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
             format!("{} of {} binaries are missing or others: {named}", missing.len(), wanted.len())
         });
         Ok(finding("binaries", wrong, format!("the controller has all {} binaries of the model", wanted.len())))
-    }
-}
-
-fn name_of(call: &Call) -> String {
-    match call {
-        Call::UploadCharm(charm) => format!("charm {}", &*charm.url),
-        Call::UploadAgentBinary(binary) => format!("agent binary {}", &*binary.version),
-        Call::UploadResource(resource) => format!("resource {}/{}", &*resource.application, &*resource.name),
-        other => other.name().to_owned(),
     }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use modelferry_protocol::snapshot::{Call, LogSegment, Params};
 
 use super::Embedded;
-use super::departure::upload;
 use super::import::key;
 use super::intake::Intake;
 use super::record::Blob;
@@ -110,7 +109,7 @@ pub fn unpack(source: &mut dyn Source, store: &Store) -> Result<Unpacked, Contro
     let blob = store.put_bytes(&intake.description).map_err(ControllerError::storage)?;
     let held: HashMap<String, Blob> = intake.binaries.into_iter().collect();
     let wanted = intake.told.wanted().iter();
-    let uploads = wanted.filter_map(|wanted| Some(upload(wanted, *held.get(&key(wanted))?)));
+    let uploads = wanted.filter_map(|wanted| Some(wanted.upload((*held.get(&key(wanted))?).into())));
     let mut calls = vec![Call::Import(blob)];
     calls.extend(uploads);
     calls.push(Call::CheckMachines(Params::default()));

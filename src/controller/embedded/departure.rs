@@ -7,9 +7,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::ModelFacts;
-use modelferry_protocol::snapshot::{
-    AgentBinary, Call, Charm, LogSegment, Name, Params, Query, Resource, distinct_blobs,
-};
+use modelferry_protocol::snapshot::{Call, LogSegment, Name, Params, distinct_blobs};
 
 use super::entries::usable;
 use super::import::key;
@@ -19,7 +17,6 @@ use super::{Embedded, Inner};
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};
 use crate::controller::description::Description;
-use crate::controller::description::wanted::Wanted;
 use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export, ModelReader};
 
 #[async_trait]
@@ -272,27 +269,8 @@ impl Inner {
         let Some(description) = record.description else { return Ok(Vec::new()) };
         let held: HashMap<String, Blob> = self.database.binaries(record.uuid)?.into_iter().collect();
         let description = self.description_of(description)?;
-        let calls = description.wanted().iter().filter_map(|wanted| Some(upload(wanted, *held.get(&key(wanted))?)));
+        let calls =
+            description.wanted().iter().filter_map(|wanted| Some(wanted.upload((*held.get(&key(wanted))?).into())));
         Ok(calls.collect())
-    }
-}
-
-/// Makes the call that uploads a binary.
-pub(super) fn upload(wanted: &Wanted, blob: Blob) -> Call {
-    let blob = blob.into();
-    match wanted {
-        Wanted::Charm { url, .. } => Call::UploadCharm(Charm { blob, ..Charm::named(Name::cut(url)) }),
-        Wanted::AgentBinary { version, .. } => {
-            Call::UploadAgentBinary(AgentBinary { version: Name::cut(version), blob })
-        }
-        Wanted::File { application, name, revision, .. } | Wanted::OciImage { application, name, revision } => {
-            Call::UploadResource(Resource {
-                application: Name::cut(application),
-                name: Name::cut(name),
-                revision: *revision,
-                query: Query::default(),
-                blob,
-            })
-        }
     }
 }

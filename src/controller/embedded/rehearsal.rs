@@ -49,11 +49,9 @@ impl Inner {
         let imported = imported.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?;
         let description = self.description_of(imported.into())?;
         check_calls(&description)?;
-        for call in calls {
-            if let Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) = call {
-                let (blob, wanted) = uploaded(call, &description)?;
-                self.prove(blob, wanted)?;
-            }
+        for call in calls.iter().filter(|call| call.uploads()) {
+            let (blob, wanted) = uploaded(call, &description)?;
+            self.prove(blob, wanted)?;
         }
         Ok(())
     }

@@ -167,9 +167,7 @@ impl Inner {
         }
         let (bytes, told) = self.description(imported).await?;
         let wanted = told.wanted().len();
-        let is_upload =
-            |call: &&Call| matches!(call, Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_));
-        let uploads = calls.iter().filter(is_upload).count();
+        let uploads = calls.iter().filter(|call| call.uploads()).count();
         if uploads < wanted {
             return Err(refused(&format!(
                 "the model comes with {uploads} of its {wanted} binaries: a real controller needs them all, as its machines fetch \

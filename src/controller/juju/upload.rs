@@ -139,10 +139,10 @@ fn nanoseconds(time: &str) -> Option<String> {
 }
 
 impl Inner {
-    /// Makes the request that a call stands for.
+    /// Makes the request that a call stands for. `what`: the name that the description's reader gives the binary.
     ///
     /// Errors: [`ControllerError::Refused`] for what the description does not name.
-    fn request(&self, call: &Call, told: &Description) -> Result<Request, ControllerError> {
+    fn request(&self, call: &Call, told: &Description, what: String) -> Result<Request, ControllerError> {
         Ok(match call {
             Call::UploadCharm(charm) => {
                 let object = match charm.object.is_empty() {
@@ -153,7 +153,7 @@ impl Inner {
                     false => charm.object.to_string(),
                 };
                 Request {
-                    what: format!("charm {}", &*charm.url),
+                    what,
                     method: Method::PUT,
                     path: format!("/migrate/charms/{object}"),
                     headers: vec![(CONTENT_TYPE, "application/zip".to_owned()), (CHARM_URL, charm.url.to_string())],
@@ -163,7 +163,7 @@ impl Inner {
             Call::UploadAgentBinary(binary) => {
                 let query = Serializer::new(String::new()).append_pair("binaryVersion", &binary.version).finish();
                 Request {
-                    what: format!("agent binary {}", &*binary.version),
+                    what,
                     method: Method::POST,
                     path: format!("/migrate/tools?{query}"),
                     headers: vec![(CONTENT_TYPE, "application/x-tar-gz".to_owned())],
@@ -171,7 +171,6 @@ impl Inner {
                 }
             }
             Call::UploadResource(of) => {
-                let what = format!("resource {}/{}", &*of.application, &*of.name);
                 let query = match of.query.is_empty() {
                     true => resource_query(of, told, &what)?,
                     false => of.query.to_string(),
@@ -199,14 +198,15 @@ impl Inner {
         let (inner, call, mid) = (self.clone(), call.clone(), errand.mid);
         let (request, before) = blocking(move || {
             let (blob, wanted) = uploaded(&call, &told)?;
-            // An upload is recorded under the name that the description's reader gives the binary.
-            let before = inner.records.upload(mid, &wanted.to_string())?;
+            // An upload is recorded under this name.
+            let what = wanted.to_string();
+            let before = inner.records.upload(mid, &what)?;
             if let Some(before) = before.as_ref().filter(|before| before.blob != blob.hash) {
-                let text = format!("{wanted}: {} was uploaded before, and {} is other bytes", before.blob, blob.hash);
+                let text = format!("{what}: {} was uploaded before, and {} is other bytes", before.blob, blob.hash);
                 return Err(refused(text));
             }
             inner.proven.prove(&inner.store, blob, wanted)?;
-            Ok::<_, ControllerError>((inner.request(&call, &told)?, before))
+            Ok::<_, ControllerError>((inner.request(&call, &told, what)?, before))
         })
         .await?;
         let (what, blob) = (&request.what, request.blob);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
-use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call, Charm, Name, Params, Query, Resource};
+use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params};
 use serde_json::{Value, json};
 
 use super::super::connection::Live;
@@ -94,7 +94,7 @@ impl Inner {
         let mut calls = vec![Call::Import(description)];
         for wanted in told.wanted() {
             let blob = self.fetched(&live, model, wanted).await?;
-            calls.push(upload(wanted, blob));
+            calls.push(wanted.upload(blob));
         }
         calls.push(Call::CheckMachines(Params::default()));
         Ok(Export { name: told.name.clone(), owner: told.owner.clone(), complete: true, calls })
@@ -137,23 +137,5 @@ fn bytes_told(wanted: &Wanted) -> u64 {
     match wanted {
         Wanted::AgentBinary { bytes, .. } | Wanted::File { bytes, .. } => *bytes,
         Wanted::Charm { .. } | Wanted::OciImage { .. } => 0,
-    }
-}
-
-fn upload(wanted: &Wanted, blob: BlobRef) -> Call {
-    match wanted {
-        Wanted::Charm { url, .. } => Call::UploadCharm(Charm { blob, ..Charm::named(Name::cut(url)) }),
-        Wanted::AgentBinary { version, .. } => {
-            Call::UploadAgentBinary(AgentBinary { version: Name::cut(version), blob })
-        }
-        Wanted::File { application, name, revision, .. } | Wanted::OciImage { application, name, revision } => {
-            Call::UploadResource(Resource {
-                application: Name::cut(application),
-                name: Name::cut(name),
-                revision: *revision,
-                query: Query::default(),
-                blob,
-            })
-        }
     }
 }

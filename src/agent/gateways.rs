@@ -23,10 +23,8 @@ const DIR: &str = "gateways";
 /// A gateway whose port is open already: a source controller that calls now waits until the engine has started.
 pub(super) struct Opened {
     listener: TcpListener,
-    leaf: Leaf,
+    certificate: Certificate,
     address: GatewayAddress,
-    /// The CA of the certificate where it is the agent's own.
-    own_ca: Option<String>,
 }
 
 /// Opens the gateways' ports and reads, or makes, their certificates.
@@ -43,35 +41,40 @@ pub(super) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<
             addresses.push(listen.to_string());
         }
         let (dir, told, hosts) = (state_dir.join(DIR).join(&config.peer), config.clone(), addresses.clone());
-        let (leaf, own_ca) = blocking(move || certificate(&dir, &told, &hosts)).await.map_err(failed)?;
+        let certificate = blocking(move || certificate(&dir, &told, &hosts)).await.map_err(failed)?;
         let (peer, route_shown) = (config.peer.clone(), config.route_shown);
-        let address = GatewayAddress { peer, addresses, ca_cert: own_ca.clone(), route_shown };
-        opened.push(Opened { listener, leaf, address, own_ca });
+        // Where the destination's CA has signed, the source is told the CA that the destination names.
+        let ca_cert = config.certificate.is_none().then(|| certificate.ca_cert.clone());
+        opened.push(Opened {
+            listener,
+            certificate,
+            address: GatewayAddress { peer, addresses, ca_cert, route_shown },
+        });
     }
     Ok(opened)
 }
 
-/// Returns the certificate that a gateway shows, and its CA where that is the agent's own.
+/// Returns the certificate that a gateway shows.
 ///
 /// One that the destination's CA has signed is checked against the CA that stands behind it. One that has expired is shown all the
 /// same, and said: a migration that runs must not lose its agent.
-fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std::io::Result<(Leaf, Option<String>)> {
+fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std::io::Result<Certificate> {
     if let Some((chain, key)) = &config.certificate {
         let chain_pem = fs::read_to_string(chain)?;
         let ca = last_certificate(&chain_pem).map_err(std::io::Error::other)?;
         return match Certificate::given(chain, key, &ca, now_ms() / 1000) {
-            Ok(given) => Ok((given.leaf, None)),
+            Ok(given) => Ok(given),
             Err(expired @ CertificateError::Untrusted(_)) => {
                 tracing::error!(peer = config.peer, "sources refuse this gateway: {expired}");
-                Ok((Leaf { chain_pem, key_pem: fs::read_to_string(key)? }, None))
+                let leaf = Leaf { chain_pem, key_pem: fs::read_to_string(key)? };
+                Ok(Certificate { leaf, ca_cert: ca, days_left: None })
             }
             Err(error) => Err(std::io::Error::other(error)),
         };
     }
     let hosts = addresses.iter().filter_map(|address| address.rsplit_once(':'));
     let hosts: Vec<_> = hosts.map(|(host, _)| host.trim_start_matches('[').trim_end_matches(']').to_owned()).collect();
-    let own = Certificate::own(dir, &Disk::real(), &hosts).map_err(std::io::Error::other)?;
-    Ok((own.leaf, Some(own.ca_cert)))
+    Certificate::own(dir, &Disk::real(), &hosts).map_err(std::io::Error::other)
 }
 
 /// Returns the controller as a source, with its gateways; nothing for one inside the agent.
@@ -84,21 +87,17 @@ pub(super) fn source(local: &Local, state_dir: &Path, opened: &[Opened]) -> Opti
     })
 }
 
-/// Starts the gateways. They end when what is returned is dropped.
+/// Starts the gateways. Dropping the returned servers ends them.
 ///
 /// Errors: [`AgentError::Gateway`] for a certificate that cannot be used.
 pub(super) fn start(opened: Vec<Opened>, engine: &Engine, store: &Store) -> Result<Vec<Server>, AgentError> {
     let mut servers = Vec::with_capacity(opened.len());
-    for Opened { listener, leaf, address, own_ca } in opened {
+    for Opened { listener, certificate, address } in opened {
         let failed = |source: std::io::Error| AgentError::Gateway { peer: address.peer.clone(), source };
         let listen = listener.local_addr().map_err(failed)?;
-        let tls = server_config(&leaf).map_err(|error| failed(std::io::Error::other(error)))?;
+        let tls = server_config(&certificate.leaf).map_err(|error| failed(std::io::Error::other(error)))?;
         let relay = Arc::new(engine.relay_to(&address.peer));
-        let ca_cert = match own_ca {
-            Some(own) => own,
-            None => last_certificate(&leaf.chain_pem).map_err(|error| failed(std::io::Error::other(error)))?,
-        };
-        let gateway = Gateway::new(relay, store.clone(), listen, &address.addresses, ca_cert);
+        let gateway = Gateway::new(relay, store.clone(), listen, &address.addresses, certificate.ca_cert);
         servers.push(Server::start(listener, tls, Arc::new(gateway), Gateway::limits()).map_err(failed)?);
         tracing::info!(peer = address.peer, %listen, "gateway");
     }
@@ -112,6 +111,8 @@ mod tests {
     use super::*;
     use crate::juju::csr::{ask, sign};
     use crate::juju::tls::{Authority, fingerprint};
+
+    const LONG_AGO_S: u64 = 1_000_000_000;
 
     #[test]
     fn a_signed_certificate_is_shown_with_the_cas_behind_it_also_when_it_has_expired() {
@@ -127,12 +128,12 @@ mod tests {
             certificate: Some((chain.clone(), key.clone())),
             route_shown: false,
         };
-        for signed_s in [now_ms() / 1000, 1_000_000_000] {
+        for signed_s in [now_ms() / 1000, LONG_AGO_S] {
             fs::write(&chain, sign(&asked.request_pem, &destination.cert_pem, &destination.key_pem, signed_s).unwrap())
                 .unwrap();
-            let (leaf, own_ca) = certificate(dir.path(), &config, &[]).unwrap();
-            let ca = last_certificate(&leaf.chain_pem).unwrap();
-            assert_eq!((fingerprint(&ca).unwrap(), own_ca), (fingerprint(&destination.cert_pem).unwrap(), None));
+            let shown = certificate(dir.path(), &config, &[]).unwrap();
+            assert_eq!(fingerprint(&shown.ca_cert).unwrap(), fingerprint(&destination.cert_pem).unwrap());
+            assert_eq!(shown.days_left.is_some(), signed_s != LONG_AGO_S);
         }
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
         let exposed = certificate(dir.path(), &config, &[]).unwrap_err();

@@ -11,7 +11,7 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, ServerName, UnixTime};
 
-use super::tls::{SERVER_NAME, TlsError, first_certificate};
+use super::tls::{SERVER_NAME, TlsError, first_certificate, pem_of, without_headers};
 
 /// Days for which a signed certificate holds.
 pub const VALID_DAYS: u64 = 30;
@@ -74,17 +74,6 @@ pub fn sign(request_pem: &str, ca_cert_pem: &str, ca_key_pem: &str, now_s: u64) 
     Ok(certificate.pem() + &pem_of(&ca))
 }
 
-fn pem_of(ca: &[u8]) -> String {
-    pem("CERTIFICATE", ca)
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    use base64::Engine;
-    let code = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = (0..code.len()).step_by(64).map(|at| &code[at..code.len().min(at + 64)]).collect();
-    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
-}
-
 fn belongs(key: &KeyPair, ca: &rustls::pki_types::CertificateDer<'_>) -> Result<bool, TlsError> {
     use rcgen::PublicKeyData;
     let anchor = webpki::anchor_from_trusted_cert(ca).map_err(|_| TlsError::Pem { what: "CA certificate" })?;
@@ -113,8 +102,8 @@ pub fn days_left(chain_pem: &str, ca_pem: &str, now_s: u64) -> Result<Option<u64
 
 /// Reads a CA's private key in either form that controllers of Juju keep it in.
 fn ca_key(pem: &str) -> Result<KeyPair, TlsError> {
-    let plain: String = pem.lines().filter(|line| !line.contains(": ")).flat_map(|line| [line, "\n"]).collect();
-    let read = PrivateKeyDer::from_pem_slice(plain.as_bytes()).map_err(|_| TlsError::Pem { what: "private key" })?;
+    let read = PrivateKeyDer::from_pem_slice(without_headers(pem).as_bytes())
+        .map_err(|_| TlsError::Pem { what: "private key" })?;
     let key = match read {
         PrivateKeyDer::Pkcs1(key) => PrivateKeyDer::Pkcs8(pkcs8(&key).into()),
         other => other,

@@ -130,12 +130,14 @@ pub fn pem_of(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
 }
 
+/// Returns PEM without the header lines that Juju's own blocks can have.
+pub(super) fn without_headers(pem: &str) -> String {
+    pem.lines().filter(|line| !line.contains(": ")).flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Returns the first certificate of `pem`: Juju looks at no other.
-///
-/// Juju's own PEM blocks can have header lines, which are passed over.
 pub fn first_certificate(pem: &str) -> Result<CertificateDer<'static>, TlsError> {
-    let plain: String = pem.lines().filter(|line| !line.contains(": ")).flat_map(|line| [line, "\n"]).collect();
-    CertificateDer::from_pem_slice(plain.as_bytes()).map_err(|_| TlsError::Pem { what: "certificate" })
+    CertificateDer::from_pem_slice(without_headers(pem).as_bytes()).map_err(|_| TlsError::Pem { what: "certificate" })
 }
 
 /// Returns the last certificate of a chain, as PEM: the CA's, where whoever signed has put it behind.

@@ -82,7 +82,7 @@ impl Context {
         self.connect()?.ask(request)
     }
 
-    /// Likewise, and hands the agent the files that it asks for.
+    /// Asks the agent, hands it the files that it asks for, and returns the response that ends the request.
     pub(super) fn ask_handing(&self, request: &Request, files: &mut dyn Files) -> Result<Response, Failure> {
         self.connect()?.ask_handing(request, files)
     }

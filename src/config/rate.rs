@@ -37,7 +37,7 @@ impl Rate {
 }
 
 impl Rate {
-    /// Reads a rate for one migration or pre-copy. It takes 0, which whoever is asked refuses in words of their own.
+    /// Reads a rate for one migration or pre-copy. It accepts 0, which the agent refuses with the command that pauses.
     ///
     /// Errors: a sentence that says what would be right.
     pub fn of_migration(text: &str) -> Result<Self, String> {

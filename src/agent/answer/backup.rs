@@ -103,7 +103,7 @@ impl Desk {
         let restored = match &self.local {
             Local::Embedded(embedded) => {
                 let (embedded, mut source) = (embedded.clone(), source);
-                // It goes on although whoever asked has hung up.
+                // The restore goes on if the client hangs up.
                 tokio::spawn(async move {
                     let _held = held;
                     let restored = tokio::task::spawn_blocking(move || embedded.restore(source.as_mut(), true)).await;
@@ -117,7 +117,7 @@ impl Desk {
                 let prepared = juju.prepare_restore(source).await;
                 let prepared = prepared.map_err(|error| self.refusal_of_controller(&error))?;
                 for note in &prepared.notes {
-                    // Whoever is gone hears of nothing.
+                    // The client may be gone; the restore goes on.
                     let _ = client.update(&Response::Waiting(note.clone())).await;
                 }
                 let (juju, say) = (juju.clone(), saying(client));
@@ -257,7 +257,7 @@ fn saying(client: &Client) -> impl Fn(String) + Send + Sync + use<> {
     tokio::spawn(async move {
         let mut last = String::new();
         while let Some(text) = texts.recv().await {
-            // Whoever is gone hears of nothing.
+            // The client may be gone; the restore goes on.
             if text != last {
                 let _ = client.update(&Response::Waiting(text.clone())).await;
             }

@@ -110,7 +110,7 @@ impl Desk {
         let held = self.engine()?.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
         let named = uuid.to_string();
         let removed = self.unless_frozen(&named, move |embedded| {
-            // It goes on although whoever asked has hung up.
+            // The removal goes on if the client hangs up.
             let _held = held;
             embedded.remove(&uuid.to_string())
         });

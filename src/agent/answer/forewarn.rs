@@ -18,7 +18,7 @@ impl Desk {
         if let Some(why) = engine.away(&peer) {
             let seconds = PEER_WITHIN.as_secs();
             let text = format!("waiting up to {seconds} s for the agent of \"{peer}\", which is being dialled ({why})");
-            // Whoever is gone hears of nothing; the answer that follows finds that out.
+            // The client may be gone; sending the answer finds that out.
             let _ = client.update(&Response::Waiting(text)).await;
         }
         let sends = matches!(request, Request::Migrate { .. } | Request::Precopy { .. } | Request::BackupKeep { .. });

@@ -22,7 +22,7 @@ use crate::agent::admission::{Admission, Caller};
 
 /// Clients served at once. 64: a few people, their watchers and a monitoring system.
 const CLIENTS_MAX: usize = 64;
-/// Further places, for root and the agent's own user: whoever may only look cannot keep an abort out.
+/// Further places, for root and the agent's own user alone: users who may only look cannot block an `abort`.
 const CLIENTS_KEPT: usize = 8;
 /// How long a request may take to arrive. It is one line: whoever needs longer is not typing it.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);

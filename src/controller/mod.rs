@@ -1,6 +1,7 @@
 //! Controllers: the port through which a model leaves and arrives, and the adapters behind it.
 
 pub mod backup;
+mod body;
 pub mod checks;
 #[cfg(test)]
 pub(crate) mod contract;

@@ -24,6 +24,7 @@ use super::migration::master_request::{Answered, MasterRequest, WaitingCall};
 use super::relayed_log::RelayedLog;
 use super::switchover::source::at_rest;
 use crate::controller::gateway::{Admission, Destination, Relay, RelayError, RelayedMigration, Standing};
+use crate::controller::master::log::PieceWriter;
 use crate::controller::port::{Duplex, Errand, Said, VerbatimCall};
 use crate::juju::logstream::LogWriter;
 use crate::juju::params::admin::{HostPort, LoginResult};
@@ -208,21 +209,22 @@ impl Relay for PeerRelay {
     fn migrations(&self) -> Vec<RelayedMigration> {
         let Some(pin) = self.pin() else { return Vec::new() };
         let core = self.core();
-        let records: Vec<SourceRecord> = core.parts.journal.ledger(|ledger| {
+        let ours = |record: &SourceRecord| {
+            record.head.profile == Profile::Gateway && record.head.peer == pin && record.state != SourceState::Offered
+        };
+        let mut known: Vec<SourceRecord> = core.parts.journal.ledger(|ledger| {
             let of_source = |(_, standing): (MigrationId, &Recorded)| match standing {
-                Recorded::Source(record) => Some(record.clone()),
-                Recorded::Target(_) => None,
+                Recorded::Source(record) if ours(record) => Some(record.clone()),
+                Recorded::Source(_) | Recorded::Target(_) => None,
             };
             ledger.standings().filter_map(of_source).collect()
         });
         // The last of each model comes last.
         let began =
             |record: &SourceRecord| core.tracked(record.head.mid).map_or(0, |tracked| tracked.view().started_ms);
-        let ours = |record: &SourceRecord| record.head.profile == Profile::Gateway && record.head.peer == pin;
-        let mut known: Vec<SourceRecord> = records.into_iter().filter(ours).collect();
-        known.sort_by_key(began);
+        known.sort_by_cached_key(began);
         let mut last: BTreeMap<ModelUuid, SourceRecord> = BTreeMap::new();
-        for record in known.into_iter().filter(|record| record.state != SourceState::Offered) {
+        for record in known {
             last.insert(record.head.model, record);
         }
         let relayed = |record: SourceRecord| RelayedMigration {
@@ -276,12 +278,12 @@ impl Relay for PeerRelay {
 
     async fn latest_log_time(&self, errand: Errand) -> Result<u64, RelayError> {
         self.ask(errand, MasterRequest::Log).await?;
-        RelayedLog::open(self.core().clone(), errand).latest().await
+        RelayedLog::of(self.core().clone(), errand).latest().await
     }
 
     async fn open_log(&self, errand: Errand) -> Result<Box<dyn LogWriter>, RelayError> {
         self.ask(errand, MasterRequest::Log).await?;
-        Ok(Box::new(RelayedLog::open(self.core().clone(), errand)))
+        Ok(Box::new(PieceWriter::new(RelayedLog::of(self.core().clone(), errand))))
     }
 
     async fn abort(&self, errand: Errand) -> Result<(), RelayError> {

@@ -4,16 +4,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
 use tokio::time::{Duration, sleep};
 
 use super::base::core::Core;
 use super::migration::event::Event;
-use super::migration::master_request::{MasterRequest, WaitingCall};
 use crate::controller::gateway::RelayError;
-use crate::controller::master::log::Gatherer;
+use crate::controller::master::log::LogKeeper;
 use crate::controller::port::{ControllerError, Errand};
-use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::rpc::RpcError;
 
 /// Bytes of a log that are kept while the target does not take them. With more the source waits.
@@ -21,17 +18,16 @@ const KEPT_BYTES_MAX: u64 = 64 << 20;
 /// Pause between two looks whether the target has taken some.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A log as it comes.
+/// The log that a master sends, as it is kept here.
 pub struct RelayedLog {
     core: Arc<Core>,
     errand: Errand,
-    gatherer: Gatherer,
 }
 
 impl RelayedLog {
-    /// Begins to take the log of a migration's model.
-    pub fn open(core: Arc<Core>, errand: Errand) -> Self {
-        Self { core, errand, gatherer: Gatherer::default() }
+    /// Returns the log of a migration's model.
+    pub fn of(core: Arc<Core>, errand: Errand) -> Self {
+        Self { core, errand }
     }
 
     /// Returns the time of the last line that is durable here, Unix milliseconds; 0 for none.
@@ -39,17 +35,6 @@ impl RelayedLog {
         let Some(relayed) = &self.core.parts.relayed else { return Ok(0) };
         let kept = relayed.controller.log(self.errand).await;
         Ok(kept.map_err(|error| RelayError::Storage(error.to_string()))?.until_ms)
-    }
-
-    async fn keep(&self, text: String) -> Result<(), RpcError> {
-        let Some(relayed) = &self.core.parts.relayed else { return Ok(()) };
-        let failed = |error: ControllerError| RpcError::plain(format!("the log cannot be kept: {error}"));
-        while self.is_full().await.map_err(failed)? {
-            sleep(LOOK).await;
-        }
-        relayed.controller.keep_log(self.errand, text).await.map_err(failed)?;
-        self.tell(MasterRequest::LogGrown).await;
-        Ok(())
     }
 
     /// Reports whether the target has so much still to take that no more is kept here.
@@ -60,29 +45,28 @@ impl RelayedLog {
         Ok(bytes >= KEPT_BYTES_MAX)
     }
 
-    async fn tell(&self, call: MasterRequest) {
+    async fn tell(&self, event: Event) {
         if let Some(mailbox) = self.core.tracked(self.errand.mid).and_then(|tracked| tracked.mailbox()) {
-            let (reply, _) = oneshot::channel();
             // A task that is gone has come to its end.
-            let _ = mailbox.send(Event::Called(WaitingCall { call, reply })).await;
+            let _ = mailbox.send(event).await;
         }
     }
 }
 
 #[async_trait]
-impl LogWriter for RelayedLog {
-    async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
-        for text in self.gatherer.add(&record)? {
-            self.keep(text).await?;
+impl LogKeeper for RelayedLog {
+    async fn keep(&self, text: String) -> Result<(), RpcError> {
+        let Some(relayed) = &self.core.parts.relayed else { return Ok(()) };
+        let failed = |error: ControllerError| RpcError::plain(format!("the log cannot be kept: {error}"));
+        while self.is_full().await.map_err(failed)? {
+            sleep(LOOK).await;
         }
+        relayed.controller.keep_log(self.errand, text).await.map_err(failed)?;
+        self.tell(Event::LogGrown).await;
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), RpcError> {
-        if let Some(text) = self.gatherer.rest() {
-            self.keep(text).await?;
-        }
-        self.tell(MasterRequest::LogEnded).await;
-        Ok(())
+    async fn ended(&self) {
+        self.tell(Event::LogEnded).await;
     }
 }

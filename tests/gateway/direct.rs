@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use modelferry::controller::embedded::Embedded;
 use modelferry::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Secret, Standing};
-use modelferry::controller::master::log::{Gatherer, segment_of};
+use modelferry::controller::master::log::{LogKeeper, PieceWriter, segment_of};
 use modelferry::controller::port::{Arrival, ControllerError, Duplex, Errand, Said, VerbatimCall};
-use modelferry::juju::logstream::{LogRecord, LogWriter};
+use modelferry::juju::logstream::LogWriter;
 use modelferry::juju::params::admin::{HostPort, LoginResult};
 use modelferry::juju::rpc::{FacadeVersions, RpcError};
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Params, Reply};
@@ -225,7 +225,7 @@ impl Relay for Direct {
 
     async fn open_log(&self, _: Errand) -> Result<Box<dyn LogWriter>, RelayError> {
         let (embedded, errand) = (self.embedded.clone(), self.errand);
-        Ok(Box::new(Log { embedded, errand, gathered: Gatherer::default() }))
+        Ok(Box::new(PieceWriter::new(Log { embedded, errand })))
     }
 
     async fn abort(&self, _: Errand) -> Result<(), RelayError> {
@@ -244,31 +244,14 @@ impl Relay for Direct {
 struct Log {
     embedded: Embedded,
     errand: Errand,
-    gathered: Gatherer,
 }
 
-impl Log {
+#[async_trait]
+impl LogKeeper for Log {
     async fn keep(&self, text: String) -> Result<(), RpcError> {
         let segment = segment_of(text.as_bytes()).map_err(RpcError::plain)?;
         self.embedded.store().put_bytes(text.as_bytes()).map_err(|error| RpcError::plain(error.to_string()))?;
         let taken = self.embedded.take_log(self.errand, &segment).await;
         taken.map(drop).map_err(|error| RpcError::plain(error.to_string()))
-    }
-}
-
-#[async_trait]
-impl LogWriter for Log {
-    async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
-        for piece in self.gathered.add(&record)? {
-            self.keep(piece).await?;
-        }
-        Ok(())
-    }
-
-    async fn finish(&mut self) -> Result<(), RpcError> {
-        match self.gathered.rest() {
-            Some(piece) => self.keep(piece).await,
-            None => Ok(()),
-        }
     }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::master::MasterSession;
 use super::{Gateway, RelayedMigration, Secret, Standing};
-use crate::controller::master::upload::{bad, model_of};
+use crate::controller::master::log::model_of_log;
+use crate::controller::master::upload::bad;
 use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::logstream::LogWriter;
 use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo};
@@ -68,11 +69,9 @@ impl Service for Gateway {
     }
 
     async fn write_log(&self, head: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
-        if head.header("X-Juju-ClientVersion").is_none() {
-            return Err(bad("missing \"X-Juju-ClientVersion\" in request headers"));
-        }
+        let model = model_of_log(head)?;
         let migration = self.master_by(&Shown::of(&head.credentials)).ok_or_else(RpcError::bad_login)?;
-        if model_of(head)? != migration.errand.model {
+        if model != migration.errand.model {
             return Err(bad(format!("this login moves model {}", migration.errand.model)));
         }
         Ok(self.relay().open_log(migration.errand).await?)

@@ -1,10 +1,13 @@
 //! The log that follows a model, as a migration master sends it: records come, and lines are kept.
 
-use modelferry_protocol::ids::Hash;
+use async_trait::async_trait;
+use modelferry_protocol::ids::{Hash, ModelUuid};
 use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 use modelferry_protocol::snapshot::{BlobRef, LogSegment, Name};
 
-use crate::juju::logstream::LogRecord;
+use super::upload::{bad, model_of};
+use crate::juju::http::RequestHead;
+use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::rpc::{ErrorCode, RpcError};
 
 /// Bytes of a line; what is longer is cut.
@@ -16,7 +19,7 @@ const HASH_DIGITS: usize = 16;
 
 /// Gathers records into pieces of whole lines, each of at most [`LOG_SEGMENT_BYTES_MAX`] bytes.
 #[derive(Debug, Default)]
-pub struct Gatherer {
+struct Gatherer {
     text: String,
 }
 
@@ -24,7 +27,7 @@ impl Gatherer {
     /// Adds a record. Returns the pieces that are full by it, mostly none.
     ///
     /// Errors: a record without a time.
-    pub fn add(&mut self, record: &LogRecord) -> Result<Vec<String>, RpcError> {
+    fn add(&mut self, record: &LogRecord) -> Result<Vec<String>, RpcError> {
         let mut full = Vec::new();
         for line in lines(record)? {
             if (self.text.len() + line.len()) as u64 > LOG_SEGMENT_BYTES_MAX {
@@ -36,9 +39,60 @@ impl Gatherer {
     }
 
     /// Returns what has been gathered, if anything was.
-    pub fn rest(&mut self) -> Option<String> {
+    fn rest(&mut self) -> Option<String> {
         let text = std::mem::take(&mut self.text);
         (!text.is_empty()).then_some(text)
+    }
+}
+
+/// Returns the model whose log a master asks to send.
+///
+/// Errors: what the request lacks, in Juju's words.
+pub fn model_of_log(head: &RequestHead) -> Result<ModelUuid, RpcError> {
+    if head.header("X-Juju-ClientVersion").is_none() {
+        return Err(bad("missing \"X-Juju-ClientVersion\" in request headers"));
+    }
+    model_of(head)
+}
+
+/// Keeps the pieces of a log.
+#[async_trait]
+pub trait LogKeeper: Send + Sync + 'static {
+    /// Keeps a piece of whole lines. It is durable when this returns.
+    async fn keep(&self, text: String) -> Result<(), RpcError>;
+
+    /// Hears that the master has ended its log.
+    async fn ended(&self) {}
+}
+
+/// Takes a master's log: gathers its records into pieces, and gives them to a keeper.
+pub struct PieceWriter<K> {
+    keeper: K,
+    gatherer: Gatherer,
+}
+
+impl<K: LogKeeper> PieceWriter<K> {
+    /// Begins to take a log.
+    pub fn new(keeper: K) -> Self {
+        Self { keeper, gatherer: Gatherer::default() }
+    }
+}
+
+#[async_trait]
+impl<K: LogKeeper> LogWriter for PieceWriter<K> {
+    async fn write(&mut self, record: LogRecord) -> Result<(), RpcError> {
+        for text in self.gatherer.add(&record)? {
+            self.keeper.keep(text).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), RpcError> {
+        if let Some(text) = self.gatherer.rest() {
+            self.keeper.keep(text).await?;
+        }
+        self.keeper.ended().await;
+        Ok(())
     }
 }
 

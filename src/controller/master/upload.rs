@@ -2,22 +2,19 @@
 
 use std::io::{self, Read};
 
-use bytes::{Buf, Bytes};
 use hyper::Method;
 use hyper::header::HeaderName;
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::snapshot::{AgentBinary, BlobRef, Call as Step, Charm, Name, Query, Resource};
 use ring::digest;
 use serde_json::json;
-use tokio::sync::mpsc;
 
+use crate::controller::body::{Body, body};
 use crate::controller::description::wanted::hex;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::rpc::{ErrorCode, RpcError};
 use crate::store::{Store, StoreError};
 
-/// Pieces of a body that wait for the disk.
-const PIECES_WAITING: usize = 4;
 /// The header in which a charm's URL comes and goes.
 const JUJU_CURL: &str = "juju-curl";
 /// Digits of a charm's hash that its path has at least.
@@ -168,20 +165,19 @@ fn resource_reply(id: &str) -> HttpReply {
 }
 
 async fn store_body(store: &Store, request: &mut HttpRequest) -> Result<Stored, RpcError> {
-    let (pieces, source) = mpsc::channel(PIECES_WAITING);
+    let (feed, body) = body();
     let store = store.clone();
     // Not `disk::blocking`: it waits for the pieces that this task feeds it.
     let storing = tokio::task::spawn_blocking(move || {
-        let sha256 = digest::Context::new(&digest::SHA256);
-        let mut body = Body { source, piece: Bytes::new(), ended: false, sha256 };
-        let blob = store.put(&mut body)?;
-        Ok(Stored { blob, sha256: hex(body.sha256.finish().as_ref()) })
+        let mut summed = Summed { body, sha256: digest::Context::new(&digest::SHA256) };
+        let blob = store.put(&mut summed)?;
+        Ok(Stored { blob, sha256: hex(summed.sha256.finish().as_ref()) })
     });
     loop {
         let piece = request.chunk().await?;
         let ended = piece.is_none();
         // Nobody takes it where the disk failed, which the task says.
-        if pieces.send(piece).await.is_err() || ended {
+        if feed.send(piece).await.is_err() || ended {
             break;
         }
     }
@@ -192,25 +188,15 @@ async fn store_body(store: &Store, request: &mut HttpRequest) -> Result<Stored, 
     })
 }
 
-/// A body whose pieces come from another task; none is its end.
-struct Body {
-    source: mpsc::Receiver<Option<Bytes>>,
-    piece: Bytes,
-    ended: bool,
+/// A body, and the sum of what was read of it.
+struct Summed {
+    body: Body,
     sha256: digest::Context,
 }
 
-impl Read for Body {
+impl Read for Summed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() && !self.ended {
-            match self.source.blocking_recv() {
-                Some(Some(piece)) => self.piece = piece,
-                Some(None) => self.ended = true,
-                None => return Err(io::ErrorKind::UnexpectedEof.into()),
-            }
-        }
-        let count = buffer.len().min(self.piece.len());
-        self.piece.copy_to_slice(&mut buffer[..count]);
+        let count = self.body.read(buffer)?;
         self.sha256.update(&buffer[..count]);
         Ok(count)
     }

@@ -61,6 +61,10 @@ pub enum Event {
     },
     /// A migration master asks something of it, through the gateway.
     Called(WaitingCall),
+    /// More of the log that the master sends is durable here; nobody waits for an answer.
+    LogGrown,
+    /// The master's log has ended.
+    LogEnded,
     /// The bytes cannot be received: the import is dropped.
     Failed(Cause),
 }

@@ -28,10 +28,6 @@ pub enum MasterRequest {
     Adopt(Params),
     /// `LatestLogTime`, or the log's stream: it shows that the controller is at SUCCESS.
     Log,
-    /// More of the log is durable here.
-    LogGrown,
-    /// The log's stream has ended.
-    LogEnded,
     /// `Abort`.
     Abort,
 }
@@ -46,7 +42,7 @@ impl MasterRequest {
             Self::CheckMachines(_) => "CheckMachines",
             Self::Activate(_) => "Activate",
             Self::Adopt(_) => "AdoptResources",
-            Self::Log | Self::LogGrown | Self::LogEnded => "log transfer",
+            Self::Log => "log transfer",
             Self::Abort => "Abort",
         }
     }
@@ -62,12 +58,7 @@ pub struct WaitingCall {
 
 /// Names what a call imports or uploads: of one name there is one set of bytes in a migration.
 pub fn named(call: &Call) -> String {
-    match call {
-        Call::UploadCharm(charm) => format!("charm {}", &*charm.url),
-        Call::UploadAgentBinary(binary) => format!("agent binary {}", &*binary.version),
-        Call::UploadResource(resource) => format!("resource {}/{}", &*resource.application, &*resource.name),
-        _ => "the model description".to_owned(),
-    }
+    call.binary().unwrap_or_else(|| "the model description".to_owned())
 }
 
 /// Returns the hash of what a call brings.

@@ -213,7 +213,7 @@ impl PrecopyTask {
                 self.end("agent", PrecopyState::Failed(cause)).await;
             }
             // No gateway knows a pre-copy.
-            Event::Heard { .. } | Event::Called(_) => {}
+            Event::Heard { .. } | Event::Called(_) | Event::LogGrown | Event::LogEnded => {}
         }
     }
 

@@ -2,26 +2,21 @@
 //!
 //! What was downloaded is remembered, so that a look at a model costs its description alone.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
 use form_urlencoded::Serializer;
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::snapshot::BlobRef;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use super::super::Inner;
 use super::super::connection::Live;
 use super::super::refusal::is_busy;
+use crate::controller::body::body;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
 use crate::juju::http::UploadError;
-
-/// Pieces of a body that wait for the disk.
-const PIECES_WAITING: usize = 4;
 
 /// What was downloaded, as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,11 +71,11 @@ impl Inner {
             error => ControllerError::Unknown(format!("downloading {wanted}: {error}")),
         };
         let mut download = live.http().get(&path).await.map_err(failed)?;
-        let (pieces, source) = mpsc::channel(PIECES_WAITING);
+        let (feed, body) = body();
         let (store, proven) = (self.store.clone(), wanted.clone());
         // Not `disk::blocking`: it waits for the pieces that this task feeds it.
         let storing = tokio::task::spawn_blocking(move || {
-            let mut proving = proven.proving(Body { source, piece: Bytes::new() });
+            let mut proving = proven.proving(body);
             let blob = store.put(&mut proving).map_err(ControllerError::storage)?;
             match proving.finish() {
                 // A charm that its controller has repacked has another hash than the store's.
@@ -90,20 +85,20 @@ impl Inner {
         });
         loop {
             let piece = match download.piece().await {
-                Ok(Some(piece)) => Ok(piece),
-                Ok(None) => break,
-                Err(error) => Err(error),
+                Ok(piece) => piece,
+                Err(error) => {
+                    // What was stored of it is no whole, and is thrown away.
+                    drop(feed);
+                    let _ = storing.await;
+                    return Err(ControllerError::Unknown(format!("downloading {wanted}: {error}")));
+                }
             };
-            let broken = piece.as_ref().err().map(ToString::to_string);
+            let ended = piece.is_none();
             // Nobody takes it where the disk failed, which the task says.
-            let _ = pieces.send(piece.map_err(|error| io::Error::other(error.to_string()))).await;
-            if let Some(text) = broken {
-                drop(pieces);
-                let _ = storing.await;
-                return Err(ControllerError::Unknown(format!("downloading {wanted}: {text}")));
+            if feed.send(piece).await.is_err() || ended {
+                break;
             }
         }
-        drop(pieces);
         let blob = storing.await.map_err(ControllerError::storage)??;
         if !name.is_empty() {
             let (inner, kept) = (self.clone(), Fetched { hash: blob.hash, bytes: blob.bytes });
@@ -124,25 +119,5 @@ impl Inner {
             Ok(held.filter(|held| *held == bytes).map(|bytes| BlobRef { hash, bytes }))
         })
         .await
-    }
-}
-
-/// A body that another task reads from the network.
-struct Body {
-    source: mpsc::Receiver<io::Result<Bytes>>,
-    piece: Bytes,
-}
-
-impl Read for Body {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.source.blocking_recv() {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(0),
-            }
-        }
-        let count = self.piece.len().min(buffer.len());
-        self.piece.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
     }
 }

@@ -154,6 +154,8 @@ impl Side for Source {
             }
             Event::Reap { skip_log, actor, reply } => task.reap(skip_log, &actor, reply).await,
             Event::Called(waiting) => task.called(waiting).await,
+            Event::LogGrown => task.side.relay.log_to_carry = true,
+            Event::LogEnded => task.side.relay.log_ended = true,
             Event::Failed(cause) => task.input(SourceInput::Abort(&cause)).await,
             Event::Order { change, actor, reply } => {
                 let answer = task.order(change, &actor).await;

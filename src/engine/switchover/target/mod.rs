@@ -135,7 +135,7 @@ impl Side for Target {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&task.tracked.terms))));
             }
             // A gateway is a source's.
-            Event::Called(_) => {}
+            Event::Called(_) | Event::LogGrown | Event::LogEnded => {}
             Event::Resolve { with, actor, reply } => task.resolve(&with, &actor, reply).await,
         }
     }

@@ -53,7 +53,7 @@ pub fn at_rest(record: &SourceRecord, call: &MasterRequest) -> Answered {
 fn verb(call: &MasterRequest) -> Verb {
     match call {
         MasterRequest::Activate(_) => Verb::Activate,
-        MasterRequest::Adopt(_) | MasterRequest::Log | MasterRequest::LogGrown | MasterRequest::LogEnded => Verb::Adopt,
+        MasterRequest::Adopt(_) | MasterRequest::Log => Verb::Adopt,
         MasterRequest::Abort => Verb::Abort,
         MasterRequest::Import(_)
         | MasterRequest::Upload(_)

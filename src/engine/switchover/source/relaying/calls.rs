@@ -12,11 +12,11 @@ use crate::engine::switchover::source::state::SourceTask;
 impl SourceTask {
     /// Takes in a call. It is answered at once where that needs nothing more, and else when it can be.
     pub(in super::super) async fn called(&mut self, waiting: WaitingCall) {
-        if waiting.reply.is_closed() && !matches!(waiting.call, MasterRequest::LogGrown | MasterRequest::LogEnded) {
+        if waiting.reply.is_closed() {
             return;
         }
         match self.take(&waiting.call).await {
-            // Whoever asked may have left.
+            // The gateway's caller may have left.
             Some(answer) => _ = waiting.reply.send(answer),
             None => self.side.relay.waiting.push(waiting),
         }
@@ -45,14 +45,6 @@ impl SourceTask {
             MasterRequest::Log => {
                 self.relayed(RelayInput::Shown(Evidence::Success(None))).await;
                 None
-            }
-            MasterRequest::LogGrown => {
-                self.side.relay.log_to_carry = true;
-                Some(Ok(Reply::default()))
-            }
-            MasterRequest::LogEnded => {
-                self.side.relay.log_ended = true;
-                Some(Ok(Reply::default()))
             }
             MasterRequest::Abort => {
                 self.relayed(RelayInput::Shown(Evidence::Abort)).await;

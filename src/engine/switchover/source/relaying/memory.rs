@@ -65,8 +65,6 @@ pub struct Set {
     pub to_send: Vec<BlobRef>,
     /// What the target was asked over the present connection, and not long ago.
     pub asked: BTreeSet<u64>,
-    /// Whether it was sealed since that was last asked.
-    pub new_seal: bool,
 }
 
 impl Set {
@@ -89,8 +87,7 @@ impl Set {
 
     /// Returns why the target has refused a call, if it has.
     pub fn refusal(&self) -> Option<&str> {
-        let refused = |outcome: &'_ Performed| matches!(outcome, Performed::Failed(_));
-        self.outcomes.values().find(|outcome| refused(outcome)).and_then(|outcome| match outcome {
+        self.outcomes.values().find_map(|outcome| match outcome {
             Performed::Failed(cause) => Some(&**cause),
             Performed::Done(_) => None,
         })
@@ -148,10 +145,5 @@ impl Set {
     /// Reports whether something is to be sent.
     pub fn has_to_send(&self) -> bool {
         !self.to_send.is_empty()
-    }
-
-    /// Reports, once, that the set was sealed.
-    pub fn is_new_seal(&mut self) -> bool {
-        std::mem::take(&mut self.new_seal)
     }
 }

@@ -9,6 +9,7 @@ pub mod memory;
 mod set;
 mod works;
 
+use modelferry_protocol::ids::Hash;
 use modelferry_protocol::message::{Message, Staged};
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::relay::{Evidence, RelayInput};
@@ -33,11 +34,11 @@ impl SourceTask {
         self.recall().await;
         let mut works = Works::default();
         self.entered(&mut works).await;
-        let mut state = self.record.state.name();
+        let mut stood = self.stands();
         while !self.record.is_at_rest() {
             self.settle().await;
-            if self.record.state.name() != state || self.side.relay.set.is_new_seal() {
-                state = self.record.state.name();
+            if self.stands() != stood {
+                stood = self.stands();
                 self.entered(&mut works).await;
                 continue;
             }
@@ -68,6 +69,11 @@ impl SourceTask {
             }
         }
         self.settle().await;
+    }
+
+    /// Returns the state's name and the seal: where either is new, other things are said and sent.
+    fn stands(&self) -> (&'static str, Option<Hash>) {
+        (self.record.state.name(), self.sealed_root())
     }
 
     /// Says what the state says, and lets travel what it needs.

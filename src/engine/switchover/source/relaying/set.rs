@@ -98,7 +98,6 @@ impl SourceTask {
         stored.await.map_err(|error| storage(error.to_string()))?;
         self.relayed(RelayInput::Sealed(root)).await;
         self.side.relay.set.outcomes.clear();
-        self.side.relay.set.new_seal = true;
         Ok(())
     }
 

@@ -129,7 +129,7 @@ impl Play {
                 }
             }
         }
-        invariants::check(&self.hosts, &self.region.estate);
+        invariants::check(&self.hosts, &self.region);
         if let Some(panic) = take_panic() {
             return Err(format!("an agent panicked: {panic}"));
         }
@@ -138,7 +138,7 @@ impl Play {
 
     /// Returns where the model is live, if it is at rest there.
     fn owner(&self) -> Option<usize> {
-        let settled = invariants::is_settled(&self.hosts, &self.region.estate);
+        let settled = invariants::is_settled(&self.hosts, &self.region);
         self.region.estate.inner().sites.iter().position(|site| site.is_live()).filter(|_| settled)
     }
 

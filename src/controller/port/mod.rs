@@ -16,6 +16,10 @@
 //! model under way at a time ([`super::serial`]), never repeats an import, looks whether a model is live before it
 //! activates it, and takes an abort for done when the model is *seen* gone.
 
+mod errand;
+mod error;
+mod relayed;
+
 use async_trait::async_trait;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
@@ -25,101 +29,11 @@ use modelferry_protocol::snapshot::{Call, LogSegment, Reply};
 use modelferry_protocol::stream::Open;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::errand::Errand;
+pub use self::error::ControllerError;
+pub use self::relayed::{Announced, KeptLog, Relayed, Shown};
 use super::checks::network::NetworkTable;
 use super::inventory::Held;
-use crate::disk::database::DatabaseError;
-use crate::store::StoreError;
-
-/// A controller that did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ControllerError {
-    /// No model of that name or UUID.
-    #[error("model {0} not found")]
-    ModelNotFound(String),
-    /// No backup whose id begins like that is kept here.
-    #[error("no backup \"{0}\" is kept here; see `modelferry backup list`, or name a file by a path such as ./{0}")]
-    BackupNotFound(String),
-    /// A model of that UUID is here, so another copy of it is not taken in. In Juju's words.
-    #[error("model with same UUID already exists ({0})")]
-    Exists(ModelUuid),
-    /// The model is frozen for a migration.
-    #[error("model migration in progress")]
-    MigrationInProgress,
-    /// The model is live, so a staged copy of it can be neither activated nor aborted.
-    #[error("migration mode for the model is not importing")]
-    NotImporting,
-    /// The effect belongs to another migration than the one the model is in.
-    #[error("model {model} is in migration {actual}, not {expected}")]
-    OtherMigration {
-        /// The model.
-        model: ModelUuid,
-        /// The migration that the model is in.
-        actual: MigrationId,
-        /// The migration that the effect belongs to.
-        expected: MigrationId,
-    },
-    /// The model was migrated away; its users are to follow it.
-    #[error("model \"{model}\" has been migrated to controller \"{}\"", &*to.name)]
-    Moved {
-        /// `owner/name`.
-        model: String,
-        /// Where it is now.
-        to: Box<ControllerCard>,
-    },
-    /// The controller says no, and will say so again: in its own words.
-    #[error("{0}")]
-    Refused(String),
-    /// The controller did not answer, or not yet as it should: what came of the call is not known. It is asked again.
-    #[error("{0}")]
-    Unknown(String),
-    /// The controller's storage failed.
-    #[error("the controller's storage failed")]
-    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl ControllerError {
-    /// Wraps a failure of whatever the controller keeps its things in.
-    pub fn storage(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Storage(Box::new(error))
-    }
-
-    /// Reports whether the same call may succeed later, without anybody's doing.
-    pub fn is_passing(&self) -> bool {
-        self.is_full() || matches!(self, Self::Unknown(_))
-    }
-
-    /// Reports whether the disk had no room for it: with more, the same call may succeed.
-    pub fn is_full(&self) -> bool {
-        let Self::Storage(error) = self else { return false };
-        let database = error.downcast_ref::<DatabaseError>();
-        database.is_some_and(|error| matches!(error, DatabaseError::Full { .. }))
-            || error.downcast_ref::<StoreError>().is_some_and(StoreError::is_full)
-    }
-
-    /// Returns the blob whose file is missing, or too short, if that is what failed.
-    pub fn missing_blob(&self) -> Option<Hash> {
-        let Self::Storage(error) = self else { return None };
-        match error.downcast_ref::<StoreError>()? {
-            StoreError::NotHeld(hash) | StoreError::Truncated { hash, .. } => Some(*hash),
-            _ => None,
-        }
-    }
-}
-
-impl From<DatabaseError> for ControllerError {
-    fn from(error: DatabaseError) -> Self {
-        Self::storage(error)
-    }
-}
-
-/// A migration's effects name both, and act on the model only while it is in that migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Errand {
-    /// The migration.
-    pub mid: MigrationId,
-    /// The model.
-    pub model: ModelUuid,
-}
 
 /// What a source controller says about a model before it is moved.
 #[derive(Debug, Clone, Default)]
@@ -181,76 +95,6 @@ pub trait Departure: Send + Sync {
 
     /// Deletes the frozen model; the redirect stays. Again: ok.
     async fn reap(&self, errand: Errand) -> Result<(), ControllerError>;
-}
-
-/// The destination as a gateway announces it to a source controller: the gateway's own addresses, and a login of its own, so
-/// that the source never holds one of the destination's.
-#[derive(Clone)]
-pub struct Announced {
-    /// The destination's controller.
-    pub controller: ModelUuid,
-    /// What it is called: users who are sent there see it.
-    pub alias: String,
-    /// `host:port` each, of the gateway.
-    pub addresses: Vec<String>,
-    /// The CA of the gateway's certificate, PEM.
-    pub ca_cert: String,
-    /// `user-NAME`.
-    pub auth_tag: String,
-    /// The login's secret.
-    pub password: String,
-}
-
-/// What a source controller that drives its migrations shows of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// Nothing, or nothing yet.
-    Nothing,
-    /// It runs, and nothing is decided.
-    Running,
-    /// It runs, or has succeeded: this controller does not tell the one from the other.
-    Silent,
-    /// It has recorded SUCCESS: there is no way back.
-    Success,
-    /// It has aborted: the model is, or will be, in service there as it was.
-    Abort,
-    /// It does not migrate the model any more. Of a controller that has not been answered `AdoptResources` that is an abort.
-    Ended,
-    /// It has succeeded, and the model is not there any more.
-    Done,
-}
-
-/// A source controller that drives its migrations by itself: an unmodified Juju controller. It freezes, thaws and deletes
-/// its models, and an agent relays between it and the target.
-#[async_trait]
-pub trait Relayed: Send + Sync {
-    /// Asks the controller to migrate the model to the gateway. Again: ok, and the controller is asked once.
-    ///
-    /// Errors: [`ControllerError::Refused`] with the controller's reason: nothing has begun; [`ControllerError::Unknown`] where that
-    /// is not known.
-    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError>;
-
-    /// Says what the controller shows of the migration. Changes nothing.
-    async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError>;
-
-    /// Keeps a piece of the log that the controller sends behind the model: whole lines that each begin with a time. Durable
-    /// when this returns; its blob is in the agent's store.
-    async fn keep_log(&self, errand: Errand, text: String) -> Result<(), ControllerError>;
-
-    /// Returns what is kept of the log, in the order in which it came.
-    async fn log(&self, errand: Errand) -> Result<KeptLog, ControllerError>;
-
-    /// Forgets a piece of the log that the target has taken.
-    async fn log_taken(&self, errand: Errand, piece: &LogSegment) -> Result<(), ControllerError>;
-}
-
-/// The log that a source controller has sent behind a model.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptLog {
-    /// Time of the last line that has come, Unix milliseconds; 0 for none.
-    pub until_ms: u64,
-    /// What the target has not taken yet.
-    pub segments: Vec<LogSegment>,
 }
 
 /// What a model needs of the agent's store.

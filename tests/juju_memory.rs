@@ -1,5 +1,6 @@
 //! What idle clients of Juju's API cost. A process of its own, since nothing else may allocate meanwhile.
 
+#[allow(dead_code, reason = "the other tests of memory use the rest")]
 mod memory;
 
 use std::sync::Arc;

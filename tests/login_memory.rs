@@ -1,12 +1,12 @@
 //! What logins with a password leave behind. A process of its own, since nothing else may allocate meanwhile.
 
+#[allow(dead_code, reason = "the other tests of memory use the rest")]
 mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use modelferry::config::EmbeddedConfig;
 use modelferry::controller::embedded::Embedded;
 use modelferry::controller::embedded::api::{Api, LastMigration, Migrator};
 use modelferry::disk::Disk;
@@ -18,7 +18,7 @@ use modelferry_protocol::ids::ModelUuid;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use memory::resident_bytes;
+use memory::{embedded_config, resident_bytes};
 
 /// Bytes that may be left. A check takes 19 MiB while it lasts, and two last at once.
 const LEFT_BYTES_MAX: u64 = 32 << 20;
@@ -42,25 +42,6 @@ impl Migrator for Nothing {
     }
 }
 
-fn config() -> EmbeddedConfig {
-    EmbeddedConfig {
-        name: "here".to_owned(),
-        cloud: "nimbus".to_owned(),
-        region: "north-1".to_owned(),
-        cloud_type: "openstack".to_owned(),
-        version: "3.6.23".to_owned(),
-        addresses: Vec::new(),
-        identity_url: String::new(),
-        accept_live_models: false,
-        spaces: Vec::new(),
-        storage_pools: Vec::new(),
-        secret_backends: Vec::new(),
-        credentials: Vec::new(),
-        api: None,
-        refusals: Vec::new(),
-    }
-}
-
 async fn log_in(target: &Target) -> Client {
     let client = Client::dial(target, &Scope::Controller).await.unwrap();
     let login =
@@ -73,7 +54,7 @@ async fn log_in(target: &Target) -> Client {
 async fn a_hundred_logins_at_once_leave_no_more_than_their_connections() {
     let dir = tempfile::TempDir::new().unwrap();
     let store = Store::open(dir.path(), Disk::real()).unwrap();
-    let embedded = Embedded::open(dir.path(), config(), store, Disk::real()).unwrap();
+    let embedded = Embedded::open(dir.path(), embedded_config(), store, Disk::real()).unwrap();
     embedded.set_password("admin", PASSWORD).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listen = listener.local_addr().unwrap();

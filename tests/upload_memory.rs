@@ -1,5 +1,6 @@
 //! What uploads to a real controller take of an agent's memory. A process of its own, since nothing else may allocate meanwhile.
 
+#[allow(dead_code, reason = "the other tests of memory use the rest")]
 mod memory;
 
 use std::fs;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hyper::header::HeaderName;
-use modelferry::config::{EmbeddedConfig, JujuAccess, JujuConfig, JujuSecret};
+use modelferry::config::{JujuAccess, JujuConfig, JujuSecret};
 use modelferry::controller::embedded::{Blobs, Embedded};
 use modelferry::controller::files::OwnFiles;
 use modelferry::controller::juju::Juju;
@@ -24,7 +25,7 @@ use modelferry_protocol::snapshot::Call as Step;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use memory::resident_bytes;
+use memory::{embedded_config, peak_bytes, resident_bytes};
 
 /// Bytes of the model's binaries.
 const BINARIES_BYTES: u64 = 192 << 20;
@@ -68,32 +69,6 @@ impl Session for Taker {
             _ => json!({}),
         })
     }
-}
-
-fn embedded_config() -> EmbeddedConfig {
-    EmbeddedConfig {
-        name: "here".to_owned(),
-        cloud: "nimbus".to_owned(),
-        region: "north-1".to_owned(),
-        cloud_type: "openstack".to_owned(),
-        version: "3.6.23".to_owned(),
-        addresses: Vec::new(),
-        identity_url: String::new(),
-        accept_live_models: false,
-        spaces: Vec::new(),
-        storage_pools: Vec::new(),
-        secret_backends: Vec::new(),
-        credentials: Vec::new(),
-        api: None,
-        refusals: Vec::new(),
-    }
-}
-
-/// Returns the most that this process has had resident since its peak was reset.
-fn peak_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,91 +1,23 @@
 //! A source whose controller decides, as Juju's does: its migration master, played by the tests, calls through the gateway's port.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use modelferry::controller::gateway::{Relay, RelayError};
-use modelferry::controller::master::log::segment_of;
-use modelferry::controller::port::{Announced, ControllerError, Errand, KeptLog, Relayed, Shown};
+use modelferry::controller::port::{Errand, Relayed, Shown};
 use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions, PeerRelay};
 use modelferry::juju::logstream::LogRecord;
-use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::snapshot::{Arguments, Call, Charm, LogSegment, Name, Params};
+use modelferry_protocol::snapshot::{Arguments, Call, Charm, Name, Params};
 
 use super::controller::{Effect, Held, MODEL};
 use super::engines::{Host, connected};
+use super::juju_source::Source;
 use super::shelf::noise;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What the controller shows, and what it was asked.
-struct Script {
-    shown: Shown,
-    asked: Vec<(Errand, String)>,
-    refuse: Option<String>,
-    log: KeptLog,
-    /// The agent's, which pieces of the log are kept in.
-    store: Option<Store>,
-}
-
-/// A controller that drives its migrations by itself.
-#[derive(Clone)]
-struct Source(Arc<Mutex<Script>>);
-
-impl Source {
-    fn new() -> Self {
-        let (shown, log) = (Shown::Nothing, KeptLog::default());
-        let script = Script { shown, asked: Vec::new(), refuse: None, log, store: None };
-        Self(Arc::new(Mutex::new(script)))
-    }
-
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.0.lock().unwrap()
-    }
-
-    fn shows(&self, shown: Shown) {
-        self.script().shown = shown;
-    }
-}
-
-#[async_trait]
-impl Relayed for Source {
-    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError> {
-        let mut script = self.script();
-        if let Some(why) = script.refuse.clone() {
-            return Err(ControllerError::Refused(why));
-        }
-        script.asked.push((errand, to.addresses.join(",")));
-        Ok(())
-    }
-
-    async fn shown(&self, _: Errand) -> Result<Shown, ControllerError> {
-        Ok(self.script().shown)
-    }
-
-    async fn keep_log(&self, _: Errand, text: String) -> Result<(), ControllerError> {
-        let segment = segment_of(text.as_bytes()).map_err(ControllerError::Refused)?;
-        let mut script = self.script();
-        if let Some(store) = &script.store {
-            store.put_bytes(text.as_bytes()).map_err(ControllerError::storage)?;
-        }
-        script.log.until_ms = script.log.until_ms.max(segment.until_ms);
-        script.log.segments.push(segment);
-        Ok(())
-    }
-
-    async fn log(&self, _: Errand) -> Result<KeptLog, ControllerError> {
-        Ok(self.script().log.clone())
-    }
-
-    async fn log_taken(&self, _: Errand, piece: &LogSegment) -> Result<(), ControllerError> {
-        self.script().log.segments.retain(|kept| kept.name != piece.name);
-        Ok(())
-    }
-}
 
 /// Two hosts, the first beside such a controller, with a model of two charms.
 struct Pair {

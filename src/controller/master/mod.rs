@@ -3,3 +3,5 @@
 pub mod calls;
 pub mod log;
 pub mod upload;
+#[cfg(test)]
+pub mod uploader;

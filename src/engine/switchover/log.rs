@@ -7,7 +7,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, Pin};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::plan::{Answer, LogTaking, Question};
-use modelferry_protocol::snapshot::BlobRef;
+use modelferry_protocol::snapshot::{BlobRef, LogSegment};
 use modelferry_protocol::switch::target::TargetState;
 
 use crate::controller::port::{ControllerError, Errand};
@@ -40,14 +40,11 @@ pub async fn carry(
 ) -> Result<(), LogError> {
     let from_ms = ask(conversation, Question::LatestLogTime(errand.mid)).await?;
     let segments = core.parts.departure.log(errand, from_ms).await?;
-    let blobs: Vec<BlobRef> = segments.iter().map(|segment| segment.blob).collect();
-    // Counted apart: the model's bytes have arrived.
-    send::send(core, conversation, &tracked.apart(), &blobs).await?;
+    send_pieces(core, conversation, tracked, &segments).await?;
     let mut sent = 0;
-    for segment in segments {
-        let lines = u64::from(segment.lines);
-        ask(conversation, Question::TakeLog(LogTaking { mid: errand.mid, segment })).await?;
-        sent += lines;
+    for segment in &segments {
+        hand_over(conversation, errand, segment).await?;
+        sent += u64::from(segment.lines);
         tracked.set_log_sent(sent);
         between()?;
     }
@@ -69,15 +66,31 @@ pub async fn carry_relayed(
         if segments.is_empty() {
             return Ok(());
         }
-        let blobs: Vec<BlobRef> = segments.iter().map(|segment| segment.blob).collect();
-        send::send(core, conversation, &tracked.apart(), &blobs).await?;
-        for segment in segments {
-            let lines = u64::from(segment.lines);
-            ask(conversation, Question::TakeLog(LogTaking { mid: errand.mid, segment: segment.clone() })).await?;
-            relayed.controller.log_taken(errand, &segment).await?;
-            tracked.add_log_sent(lines);
+        send_pieces(core, conversation, tracked, &segments).await?;
+        for segment in &segments {
+            hand_over(conversation, errand, segment).await?;
+            relayed.controller.log_taken(errand, segment).await?;
+            tracked.add_log_sent(u64::from(segment.lines));
         }
     }
+}
+
+/// Makes the target hold the bytes of a log's pieces.
+async fn send_pieces(
+    core: &Core,
+    conversation: &Conversation,
+    tracked: &Tracked,
+    segments: &[LogSegment],
+) -> Result<(), TransferError> {
+    let blobs: Vec<BlobRef> = segments.iter().map(|segment| segment.blob).collect();
+    // Counted apart: the model's bytes have arrived.
+    send::send(core, conversation, &tracked.apart(), &blobs).await
+}
+
+/// Makes the target take a piece of the log whose bytes it holds.
+async fn hand_over(conversation: &Conversation, errand: Errand, segment: &LogSegment) -> Result<(), LogError> {
+    let taking = LogTaking { mid: errand.mid, segment: segment.clone() };
+    ask(conversation, Question::TakeLog(taking)).await.map(drop)
 }
 
 async fn ask(conversation: &Conversation, question: Question) -> Result<u64, LogError> {

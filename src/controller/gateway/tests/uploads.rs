@@ -1,15 +1,14 @@
 //! `/migrate/charms`, `/migrate/tools`, `/migrate/resources`.
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::Method;
-use hyper::header::HeaderName;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::Call as Step;
 
 use super::*;
 use crate::controller::gateway::RelayError;
-use crate::juju::http::{HttpReply, HttpTarget, UploadBody, UploadError};
+use crate::controller::master::uploader;
+use crate::juju::http::{HttpReply, HttpTarget, UploadError};
 
 const TOOLS: &str = "/migrate/tools?binaryVersion=3.6.11-ubuntu-amd64";
 
@@ -27,14 +26,7 @@ async fn send(
         credentials,
         client_version: "3.6.11".to_owned(),
     };
-    let mut headers = vec![(HeaderName::from_static("x-juju-migration-model-uuid"), model.to_owned())];
-    headers.extend(url.map(|url| (HeaderName::from_static("juju-curl"), url.to_owned())));
-    let (pieces, source) = tokio::sync::mpsc::channel(body.len() / 1000 + 1);
-    for piece in body.chunks(1000) {
-        pieces.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
-    }
-    drop(pieces);
-    target.send(method, path, &headers, UploadBody::pieces(source)).await
+    uploader::upload(&target, model, (method, path), url, body).await
 }
 
 async fn upload(

@@ -2,9 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use hyper::Method;
-use hyper::header::HeaderName;
 use ring::digest;
 use serde_json::json;
 
@@ -13,7 +11,8 @@ use crate::controller::description::Description;
 use crate::controller::description::wanted::{Wanted, hex};
 use crate::controller::embedded::tests::config;
 use crate::controller::embedded::view::{Access, ModelState};
-use crate::juju::http::{Credentials, HttpReply, HttpTarget, UploadBody, UploadError};
+use crate::controller::master::uploader;
+use crate::juju::http::{Credentials, HttpReply, HttpTarget, UploadError};
 use crate::juju::logstream::{LogRecord, LogSender};
 use crate::juju::rpc::ErrorCode;
 
@@ -96,15 +95,7 @@ async fn send_by(
         credentials,
         client_version: "3.6.11".to_owned(),
     };
-    let model = HeaderName::from_static("x-juju-migration-model-uuid");
-    let mut headers = vec![(model, Sample::default().uuid.to_string())];
-    headers.extend(url.map(|url| (HeaderName::from_static("juju-curl"), url.to_owned())));
-    let (pieces, source) = tokio::sync::mpsc::channel(body.len() / 1000 + 1);
-    for piece in body.chunks(1000) {
-        pieces.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
-    }
-    drop(pieces);
-    target.send(method, path, &headers, UploadBody::pieces(source)).await
+    uploader::upload(&target, &Sample::default().uuid.to_string(), (method, path), url, body).await
 }
 
 fn sha256(body: &[u8]) -> String {

@@ -192,8 +192,7 @@ impl Host {
 
     /// Gives the model here a log of so many pieces.
     pub fn log(&self, pieces: u64) {
-        let piece = |until_ms: u64| (until_ms, self.store.put_bytes(format!("{until_ms} line\n").as_bytes()).unwrap());
-        self.shelf.inner().site.log = (1..=pieces).map(piece).collect();
+        self.shelf.log((1..=pieces).map(|until_ms| (until_ms, format!("{until_ms} line\n").into_bytes())));
     }
 
     /// The store here.

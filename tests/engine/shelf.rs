@@ -68,6 +68,13 @@ impl Shelf {
         let mut inner = self.inner();
         (inner.site.held, inner.site.charms) = (Held::Live(None), charms);
     }
+
+    /// Gives the model here a log of these pieces, each with the time at which it ends.
+    pub fn log(&self, pieces: impl IntoIterator<Item = (u64, Vec<u8>)>) {
+        let pieces = pieces.into_iter().map(|(until_ms, bytes)| (until_ms, self.store.put_bytes(&bytes).unwrap()));
+        let log = pieces.collect();
+        self.inner().site.log = log;
+    }
 }
 
 /// Counts a failure down; reports whether it was one.

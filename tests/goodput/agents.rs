@@ -138,7 +138,9 @@ impl Going {
     /// Waits until it says that it waits, for this reason.
     pub async fn waits(&mut self, why: &str) -> MigrationView {
         let waits = |view: &MigrationView| view.waiting.as_ref().is_some_and(|waiting| waiting.starts_with(why));
-        self.0.wait_for(waits).await.unwrap().clone()
+        let view = self.0.wait_for(|view| waits(view) || view.ended_ms.is_some()).await.unwrap().clone();
+        assert!(waits(&view), "it has ended without that: {view:?}");
+        view
     }
 
     /// Reports whether it holds so many.

@@ -6,6 +6,7 @@ use modelferry::config::LinkSettings;
 use tokio::time::Instant;
 
 use super::agents::{Going, hosts, virtually};
+use super::shelf::noise;
 use super::wire::{Link, Road};
 
 const MIB: u64 = 1 << 20;
@@ -49,4 +50,24 @@ fn what_the_target_held_is_shown_all_the_time_after_a_cut() {
         };
         assert!(least >= before, "{least} are shown where {before} were");
     }));
+}
+
+#[test]
+fn a_log_that_waits_for_a_silent_peer_says_so_long_before_the_connection_is_given_up() {
+    virtually(async {
+        let (from, until) = (Duration::from_secs(4), Duration::from_secs(19));
+        let link = Link::new(Road { cut: Some((from, until)), ..Road::new(20.0, 50, 0.0) }, 7);
+        let [src, _dst] = hosts(&link, LinkSettings::default()).await;
+        link.begin();
+        let cut_at = Instant::now() + from;
+        let mut going = Going::begin(&src, 0, MIB).await;
+        src.shelves[0].log([(1, noise(3, 16 * MIB as usize))]);
+
+        let view = going.waits("the agent of dst gives no sign of life").await;
+        assert_eq!(view.state, "Handed");
+        assert!(cut_at.elapsed() <= Duration::from_secs(4), "told {:?} after the cut", cut_at.elapsed());
+        going.0.wait_for(|view| view.waiting.is_none()).await.unwrap();
+        assert!(cut_at.elapsed() <= Duration::from_secs(18), "the silence is over {:?}", cut_at.elapsed());
+        going.moved().await;
+    });
 }

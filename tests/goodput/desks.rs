@@ -90,6 +90,10 @@ impl Departure for Desks {
         self.of(errand.model).redirect(errand, to).await
     }
 
+    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        self.of(errand.model).log(errand, from_ms).await
+    }
+
     async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
         self.of(errand.model).reap(errand).await
     }

@@ -15,7 +15,7 @@ pub const PEER_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connected peer that is asked something may give no sign of life. Two signs of its keep-alive may be lost.
 const SILENT_MAX: Duration = Duration::from_secs(8);
 /// How long a connected peer may give no sign of life until whoever asks is told.
-const SILENT_TOLD: Duration = Duration::from_millis(1500);
+pub const SILENT_TOLD: Duration = Duration::from_millis(1500);
 /// The least time in which a peer whose connection has ended may connect again.
 const AGAIN_MIN: Duration = Duration::from_secs(1);
 /// Connections that one question may take. Two agents that dial each other at once need two of them.

@@ -3,6 +3,8 @@
 //! Nothing about it is remembered by the source. The target's controller tells how far the log is there, and a piece
 //! that it has is taken again without change; so it can break off anywhere.
 
+use std::convert::Infallible;
+
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, Pin};
 use modelferry_protocol::ledger::Standing;
@@ -14,7 +16,9 @@ use crate::controller::port::{ControllerError, Errand};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::peer::reach::SILENT_TOLD;
 use crate::engine::transfer::{TransferError, send};
+use crate::link::Silence;
 
 /// A log that has not followed its model yet.
 #[derive(Debug, thiserror::Error)]
@@ -38,17 +42,20 @@ pub async fn carry(
     errand: Errand,
     between: impl Fn() -> Result<(), ControllerError>,
 ) -> Result<(), LogError> {
-    let from_ms = ask(conversation, Question::LatestLogTime(errand.mid)).await?;
-    let segments = core.parts.departure.log(errand, from_ms).await?;
-    send_pieces(core, conversation, tracked, &segments).await?;
-    let mut sent = 0;
-    for segment in &segments {
-        hand_over(conversation, errand, segment).await?;
-        sent += u64::from(segment.lines);
-        tracked.set_log_sent(sent);
-        between()?;
-    }
-    Ok(())
+    let carrying = async {
+        let from_ms = ask(conversation, Question::LatestLogTime(errand.mid)).await?;
+        let segments = core.parts.departure.log(errand, from_ms).await?;
+        send_pieces(core, conversation, tracked, &segments).await?;
+        let mut sent = 0;
+        for segment in &segments {
+            hand_over(conversation, errand, segment).await?;
+            sent += u64::from(segment.lines);
+            tracked.set_log_sent(sent);
+            between()?;
+        }
+        Ok(())
+    };
+    shown_while(carrying, conversation, tracked).await
 }
 
 /// Makes the target hold what a source controller that drives its migrations has sent of the log.
@@ -61,17 +68,40 @@ pub async fn carry_relayed(
     errand: Errand,
 ) -> Result<(), LogError> {
     let Some(relayed) = &core.parts.relayed else { return Ok(()) };
+    let carrying = async {
+        loop {
+            let segments = relayed.controller.log(errand).await?.segments;
+            if segments.is_empty() {
+                return Ok(());
+            }
+            send_pieces(core, conversation, tracked, &segments).await?;
+            for segment in &segments {
+                hand_over(conversation, errand, segment).await?;
+                relayed.controller.log_taken(errand, segment).await?;
+                tracked.add_log_sent(u64::from(segment.lines));
+            }
+        }
+    };
+    shown_while(carrying, conversation, tracked).await
+}
+
+/// Carries a log, and shows meanwhile whether the peer is silent: QUIC notices it only after half a minute, and an operator who
+/// resolves the migration would wait as long.
+async fn shown_while<T>(carrying: impl Future<Output = T>, conversation: &Conversation, tracked: &Tracked) -> T {
+    tokio::select! {
+        biased;
+        carried = carrying => carried,
+        never = show_silence(conversation, tracked) => match never {},
+    }
+}
+
+/// Shows while the peer gives no sign of life.
+async fn show_silence(conversation: &Conversation, tracked: &Tracked) -> Infallible {
     loop {
-        let segments = relayed.controller.log(errand).await?.segments;
-        if segments.is_empty() {
-            return Ok(());
-        }
-        send_pieces(core, conversation, tracked, &segments).await?;
-        for segment in &segments {
-            hand_over(conversation, errand, segment).await?;
-            relayed.controller.log_taken(errand, segment).await?;
-            tracked.add_log_sent(u64::from(segment.lines));
-        }
+        conversation.session.falls_silent(SILENT_TOLD, &Silence::default()).await;
+        tracked.set_waiting(Some(format!("the agent of {} gives no sign of life", tracked.terms.peer)));
+        conversation.session.lives().await;
+        tracked.set_waiting(None);
     }
 }
 

@@ -21,7 +21,7 @@ impl Store {
         if !path.exists() && self.kept()?.len() >= KEPT_MAX {
             return Err(StoreError::KeptMany(KEPT_MAX));
         }
-        let content = [Hash::of(document).to_string().as_bytes(), b"\n", document].concat();
+        let content = checked(document);
         let replaced = self.inner.disk.replace(&path, &content);
         replaced.map_err(|source| self.inner.not_written(&path, content.len(), source))
     }
@@ -48,10 +48,7 @@ impl Store {
             io::ErrorKind::NotFound => StoreError::NotKept(id.to_owned()),
             _ => StoreError::io("read", &path, source),
         })?;
-        let damaged = || StoreError::KeptDamaged(path.clone());
-        let at = content.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
-        let (hash, document) = (&content[..at], &content[at + 1..]);
-        if hash == Hash::of(document).to_string().as_bytes() { Ok(document.to_vec()) } else { Err(damaged()) }
+        proven(&content).ok_or(StoreError::KeptDamaged(path))
     }
 
     /// Removes the document kept under `id`. Its blobs stay until the store is pruned.
@@ -72,3 +69,15 @@ impl Store {
 }
 
 const SUFFIX: &str = ".kept";
+
+/// Writes a document with its checksum before it.
+pub(super) fn checked(document: &[u8]) -> Vec<u8> {
+    [Hash::of(document).to_string().as_bytes(), b"\n", document].concat()
+}
+
+/// Returns the document that `content` is, if it is what its checksum says.
+pub(super) fn proven(content: &[u8]) -> Option<Vec<u8>> {
+    let at = content.iter().position(|byte| *byte == b'\n')?;
+    let (hash, document) = (&content[..at], &content[at + 1..]);
+    (hash == Hash::of(document).to_string().as_bytes()).then(|| document.to_vec())
+}

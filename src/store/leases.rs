@@ -161,6 +161,7 @@ impl Store {
     ///
     /// Errors: [`StoreError::Io`].
     pub fn release(&self, mid: MigrationId) -> Result<(), StoreError> {
+        self.forget_draft(mid)?;
         let Some(_) = self.lease_table().wanted.remove(&mid) else { return Ok(()) };
         match self.inner.rows.release(mid) {
             // After a restart the caller releases the migration again.

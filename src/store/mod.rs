@@ -9,6 +9,7 @@
 
 mod chunk_slot;
 mod cut;
+mod drafts;
 mod error;
 mod files;
 mod incoming;
@@ -71,6 +72,8 @@ struct Inner {
     blobs: PathBuf,
     partial: PathBuf,
     kept: PathBuf,
+    /// What migrations have been sent so far.
+    drafts: PathBuf,
     disk: Disk,
     rows: Rows,
     temporaries: AtomicU64,
@@ -156,14 +159,14 @@ impl Store {
     ///
     /// Errors: [`StoreError::Locked`], [`StoreError::Io`]; [`StoreError::Full`] only when creating the store.
     pub fn open(state_dir: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let (blobs, partial, kept) = (state_dir.join("blobs"), state_dir.join("partial"), state_dir.join("kept"));
-        for dir in [state_dir, &blobs, &partial, &kept] {
+        let [blobs, partial, kept, drafts] = ["blobs", "partial", "kept", "drafts"].map(|dir| state_dir.join(dir));
+        for dir in [state_dir, &blobs, &partial, &kept, &drafts] {
             disk.create_dir(dir).map_err(|source| StoreError::io("make the directory", dir, source))?;
         }
         let rows = open_rows(&state_dir.join("state.redb"), &disk)?;
         let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
         let lease_table = Mutex::new(LeaseTable::loaded(rows.wanted()?));
-        let inner = Inner { blobs, partial, kept, disk, rows, temporaries, live, cutting, lease_table };
+        let inner = Inner { blobs, partial, kept, drafts, disk, rows, temporaries, live, cutting, lease_table };
         inner.tidy()?;
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -77,7 +77,11 @@ impl SourceTask {
                 Some(cause) => Some(Err(refused(cause))),
                 None => Some(Ok(Reply::default())),
             },
-            MasterRequest::Seal => is_sealed.then(|| Ok(Reply::default())),
+            MasterRequest::Seal if !is_sealed => match set.import() {
+                Some(outcome @ Performed::Failed(_)) => Some(performed(outcome)),
+                _ => None,
+            },
+            MasterRequest::Seal => Some(Ok(Reply::default())),
             MasterRequest::Staged => (self.side.voted || record.is_committed()).then(|| Ok(Reply::default())),
             // A master that begins its phase again asks again.
             MasterRequest::CheckMachines(_) if !record.is_committed() => set.check().map(performed),

@@ -33,6 +33,8 @@ impl SourceTask {
                 }
                 Some(self.add(upload).await.map(|()| Reply::default()))
             }
+            // After a restart the target may have to be asked once more what came of the import.
+            MasterRequest::Seal if is_open && self.side.relay.set.awaits_import() => None,
             MasterRequest::Seal if is_open => Some(self.seal_set().await.map(|()| Reply::default())),
             MasterRequest::CheckMachines(params) => {
                 self.side.relay.set.begin_check(params);
@@ -88,9 +90,24 @@ impl SourceTask {
         }
     }
 
+    /// Seals the set for a call that has waited for what came of the import.
+    async fn seal_late(&mut self) {
+        let waits = self.side.relay.waiting.iter().any(|waiting| waiting.call == MasterRequest::Seal);
+        let is_open = matches!(&self.record.state, SourceState::Relaying(relaying) if relaying.root.is_none());
+        if waits
+            && is_open
+            && self.side.relay.set.is_imported()
+            && let Err(error) = self.seal_set().await
+        {
+            self.tracked
+                .set_waiting(Some(format!("what the controller has sent is not sealed: {error}; trying again")));
+        }
+    }
+
     /// Answers every call that can be answered, and asks the target for what the others need.
     pub(super) async fn settle(&mut self) {
         self.stage_more().await;
+        self.seal_late().await;
         self.promise().await;
         self.end_if_done().await;
         let waiting = std::mem::take(&mut self.side.relay.waiting);
@@ -98,7 +115,11 @@ impl SourceTask {
             if call.reply.is_closed() {
                 continue;
             }
-            match self.answer(&call.call) {
+            let answer = match &call.call {
+                MasterRequest::Import(_) => self.keep_import().await.err().map(Err),
+                _ => None,
+            };
+            match answer.or_else(|| self.answer(&call.call)) {
                 Some(answer) => {
                     // What a failpoint here stops is a reply that its record has made certain.
                     let (name, is_ok) = (call.call.effect(), answer.is_ok());

@@ -29,6 +29,8 @@ pub struct Relaying {
     pub asked: Option<Instant>,
     /// Whether the controller has said that it begins.
     pub initiated: bool,
+    /// When the freeze budget is spent, as far as it is known when the controller was asked, Unix milliseconds.
+    pub deadline_ms: Option<u64>,
     /// Whether more of the log may be here than the target has, and nothing is under way about it.
     pub log_to_carry: bool,
     /// Whether the log is on its way.
@@ -46,6 +48,9 @@ impl Relaying {
     }
 }
 
+/// The id of the import: the first of a set.
+pub const IMPORT: u64 = 0;
+
 /// The id of a check of the machines: no call of a set has it.
 const CHECK: u64 = 1 << 32;
 
@@ -59,6 +64,8 @@ pub struct Set {
     pub calls: Vec<Call>,
     /// What the target has said, by place in `calls`.
     pub outcomes: BTreeMap<u64, Performed>,
+    /// Whether it is durable what the target has said to the import.
+    pub kept_import: bool,
     /// The master's check of the machines.
     pub check: Option<Params>,
     /// What is still to be sent over the present connection.
@@ -77,7 +84,7 @@ impl Set {
 
     /// Returns what the target said to the import.
     pub fn import(&self) -> Option<&Performed> {
-        self.outcomes.get(&0)
+        self.outcomes.get(&IMPORT)
     }
 
     /// Returns what the target said to the check of the machines.
@@ -91,6 +98,11 @@ impl Set {
             Performed::Failed(cause) => Some(&**cause),
             Performed::Done(_) => None,
         })
+    }
+
+    /// Reports whether it is not known yet what came of the import.
+    pub fn awaits_import(&self) -> bool {
+        !self.is_empty() && self.import().is_none()
     }
 
     pub fn is_imported(&self) -> bool {

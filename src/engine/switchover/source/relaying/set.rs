@@ -1,10 +1,10 @@
 //! The set of a migration: what the master has sent, sealed once it is all, and performed at the target as it comes.
 
-use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::codec::{Bounded, decode, encode};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::CALLS_MAX;
 use modelferry_protocol::message::{Message, Stage, Switch};
-use modelferry_protocol::snapshot::{Call, Name, Params, Snapshot};
+use modelferry_protocol::snapshot::{Call, Name, Params, Performed, Snapshot};
 use modelferry_protocol::switch::relay::RelayInput;
 use modelferry_protocol::switch::source::SourceState;
 
@@ -12,7 +12,12 @@ use crate::controller::gateway::RelayError;
 use crate::engine::base::core::Core;
 use crate::engine::base::seal;
 use crate::engine::migration::master_request::{hash_of, named};
+use crate::engine::switchover::source::relaying::memory::IMPORT;
 use crate::engine::switchover::source::state::SourceTask;
+use crate::store::StoreError;
+
+/// What the master has sent before the seal, as it is kept, and what came of its import.
+type Draft = (Bounded<Call, CALLS_MAX>, Option<Performed>);
 
 impl SourceTask {
     /// Returns the root of what is sealed.
@@ -34,7 +39,7 @@ impl SourceTask {
         }
         // Some of it may have been kept before a restart.
         self.side.relay.log_to_carry = self.record.is_committed();
-        let Some(root) = self.sealed_root() else { return };
+        let Some(root) = self.sealed_root() else { return self.recall_draft().await };
         match seal::read(&self.core, root).await {
             Ok((_, snapshot)) => {
                 let sent = snapshot.calls.iter().filter(|call| !matches!(call, Call::CheckMachines(_)));
@@ -44,7 +49,57 @@ impl SourceTask {
         }
     }
 
-    /// Adds what the master has sent, unless it has sent the same before.
+    /// Reads what the master has sent before a restart, which is not sealed yet. A master whose call has broken off aborts; one
+    /// whose calls were all answered goes on.
+    async fn recall_draft(&mut self) {
+        let (store, mid) = (self.core.parts.store.clone(), self.record.head.mid);
+        let drafted = Core::blocking(move || {
+            let Some(bytes) = store.drafted(mid)? else { return Ok(None) };
+            let draft: Option<Draft> = decode(&bytes).ok();
+            // What a kill has taken back: the blobs are there, and held again.
+            let blobs = draft.iter().flat_map(|(calls, _)| calls.iter()).filter_map(Call::blob);
+            store.want(mid, blobs.map(|blob| blob.hash))?;
+            Ok::<_, StoreError>(draft)
+        });
+        match drafted.await {
+            Ok(Some((calls, import))) => {
+                let set = &mut self.side.relay.set;
+                set.calls = calls.to_vec();
+                set.outcomes.extend(import.map(|outcome| (IMPORT, outcome)));
+                set.kept_import = set.import().is_some();
+                set.send_again();
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!("what the master has sent cannot be read: {error}"),
+        }
+    }
+
+    /// Makes what the master has sent durable, with what came of the import.
+    ///
+    /// Errors: [`RelayError::Storage`].
+    async fn keep_draft(&self, calls: Vec<Call>) -> Result<(), RelayError> {
+        let storage = |error: String| RelayError::Storage(error);
+        let calls = Bounded::new(calls).map_err(|error| storage(error.to_string()))?;
+        let draft: Draft = (calls, self.side.relay.set.import().cloned());
+        let (store, mid) = (self.core.parts.store.clone(), self.record.head.mid);
+        let kept = Core::blocking(move || store.draft(mid, &encode(&draft)));
+        kept.await.map_err(|error| storage(error.to_string()))
+    }
+
+    /// Makes what came of the import durable before the master is told.
+    ///
+    /// Errors: [`RelayError::Storage`].
+    pub(super) async fn keep_import(&mut self) -> Result<(), RelayError> {
+        let set = &self.side.relay.set;
+        if self.sealed_root().is_some() || set.kept_import || set.import().is_none() {
+            return Ok(());
+        }
+        self.keep_draft(set.calls.clone()).await?;
+        self.side.relay.set.kept_import = true;
+        Ok(())
+    }
+
+    /// Adds what the master has sent, unless it has sent the same before. Durable when this returns.
     pub(super) async fn add(&mut self, call: &Call) -> Result<(), RelayError> {
         let what = named(call);
         let mut before = self.side.relay.set.calls.iter();
@@ -60,6 +115,7 @@ impl SourceTask {
         // Held until the migration is over.
         let wanted = Core::blocking(move || store.want(mid, [blob.hash])).await;
         wanted.map_err(|error| RelayError::Storage(error.to_string()))?;
+        self.keep_draft([&self.side.relay.set.calls[..], std::slice::from_ref(call)].concat()).await?;
         self.side.relay.set.calls.push(call.clone());
         self.side.relay.set.to_send.push(blob);
         // It is asked for again soon, should the question be lost.

@@ -218,6 +218,8 @@ impl Ledger {
                 self.halted = Some(halted.clone());
                 return;
             }
+            // Nothing of a model depends on it.
+            Body::Signed(_) => return,
         };
         let holding = self.holdings.entry(standing.model()).or_default();
         holding.epoch = holding.epoch.max(standing.owned_epoch());

@@ -100,6 +100,17 @@ pub struct Halted {
     pub text: Cause,
 }
 
+/// The controller's CA has signed a certificate for the gateway of another agent: who shows it poses as this controller.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Signed {
+    /// SHA-256 of the certificate, as people compare it.
+    pub certificate: Name,
+    /// The same of the CA.
+    pub ca: Name,
+    /// Until when it holds, Unix seconds.
+    pub until_s: u64,
+}
+
 wire_enum! {
     /// When a migration may freeze its model.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -235,6 +246,8 @@ wire_enum! {
         0x0b = Restored(Restored),
         /// This journal was set back.
         0x0c = Halted(Halted),
+        /// A certificate was signed for a gateway.
+        0x0d = Signed(Signed),
     }
 }
 
@@ -249,7 +262,7 @@ impl Body {
             Self::Orders(orders) => Some(orders.mid),
             Self::Precopy(precopy) => Some(precopy.mid),
             Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
-            Self::Acknowledged(_) | Self::Restored(_) | Self::Halted(_) => None,
+            Self::Acknowledged(_) | Self::Restored(_) | Self::Halted(_) | Self::Signed(_) => None,
         }
     }
 }

@@ -106,6 +106,7 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
             | Body::Acknowledged(_)
             | Body::Restored(_)
             | Body::Halted(_)
+            | Body::Signed(_)
             | Body::Discarded(_) => false,
         };
     }

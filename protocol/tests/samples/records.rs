@@ -5,7 +5,7 @@ use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::{
     Acknowledged, Adoption, Alarm, AlarmKind, Body, Conflict, Discarded, Halted, Note, Orders, Pause, Precopy,
-    PrecopyState, Restored, When,
+    PrecopyState, Restored, Signed, When,
 };
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
@@ -91,6 +91,8 @@ pub fn bodies() -> Vec<(String, Body)> {
     bodies.push(("acknowledged".to_owned(), Body::Acknowledged(Acknowledged { peer, cause: cause() })));
     let epoch = 1 << 32;
     bodies.push(("restored".to_owned(), Body::Restored(Restored { model: MODEL, epoch, cause: cause() })));
+    let (certificate, ca) = (name("AB:CD:01"), name("EF:23:45"));
+    bodies.push(("signed".to_owned(), Body::Signed(Signed { certificate, ca, until_s: 1_767_225_600 })));
     bodies.push(("halted".to_owned(), Body::Halted(Halted { peer, seen: 251, text: cause() })));
     let paused = Some(Pause { by: name("uid 0"), since_ms: 1_767_225_600_000 });
     let (until_ms, bits_per_second_max) = (Some(1_767_229_200_000), Some(20_000_000));

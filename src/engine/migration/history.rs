@@ -76,7 +76,7 @@ impl History {
             }
             Body::Terms(_) | Body::Note(_) | Body::Orders(_) => {}
             Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}
-            Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) => {}
+            Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => {}
         }
     }
 

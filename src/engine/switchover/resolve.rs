@@ -65,7 +65,7 @@ impl Engine {
                 Body::Target(record) => Standing::Target(record),
                 Body::Terms(_) | Body::Note(_) | Body::Orders(_) => continue,
                 Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) | Body::Precopy(_) => continue,
-                Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) => continue,
+                Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => continue,
             };
             let statement = Statement::of(&standing, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);

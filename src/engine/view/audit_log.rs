@@ -1,7 +1,7 @@
 //! The audit log: journal records in words, and the check that nobody has changed them.
 
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::record::{Body, Entry, PrecopyState};
+use modelferry_protocol::record::{Body, Entry, PrecopyState, Signed};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 use tokio::sync::watch;
@@ -10,6 +10,7 @@ use super::journal::{AuditView, EventView};
 use super::migration::MigrationView;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
+use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
 use crate::engine::migration::id::migration_id;
 use crate::engine::migration::orders;
@@ -49,6 +50,15 @@ impl Engine {
             migrations: migrations.len() as u64,
             unfinished: migrations.iter().filter(|view| view.ended_ms.is_none()).count() as u64,
         })
+    }
+
+    /// Records that the controller's CA has signed a certificate for a gateway. Durable when this returns.
+    ///
+    /// Errors: [`EngineError::Journal`] from an agent whose journal was set back.
+    pub async fn note_signed(&self, signed: Signed, actor: &str) -> Result<(), EngineError> {
+        self.refuse_if_halted()?;
+        self.0.append(entry(actor, Body::Signed(signed))).await;
+        Ok(())
     }
 
     async fn read(&self, mid: Option<MigrationId>, after: u64) -> Result<Vec<EventView>, EngineError> {
@@ -122,6 +132,14 @@ fn describe(body: &Body) -> String {
             format!("Restored: model {} at epoch {}: {}", restored.model, restored.epoch, &*restored.cause)
         }
         Body::Halted(halted) => format!("Halted: {}", &*halted.text),
+        Body::Signed(signed) => {
+            let until = jiff::Timestamp::from_second(i64::try_from(signed.until_s).unwrap_or(i64::MAX));
+            let until = until.map_or_else(|_| signed.until_s.to_string(), |until| until.to_string());
+            let (certificate, ca) = (&*signed.certificate, &*signed.ca);
+            format!(
+                "Signed: certificate {certificate} of a gateway, which poses as this controller, by the CA {ca}, until {until}"
+            )
+        }
         Body::Precopy(precopy) => {
             let name = precopy.state.name();
             match &precopy.state {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::AgentError;
+use super::answer::Desk;
 use crate::clock::now_ms;
 use crate::config::GatewayConfig;
 use crate::controller::gateway::{Certificate, CertificateError, Gateway};
 use crate::controller::local::Local;
 use crate::disk::{Disk, blocking};
-use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource};
+use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource, Visitors};
 use crate::juju::rpc::Server;
 use crate::juju::tls::{Leaf, last_certificate, server_config};
 use crate::store::Store;
@@ -43,12 +44,13 @@ pub(super) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<
         let (dir, told, hosts) = (state_dir.join(DIR).join(&config.peer), config.clone(), addresses.clone());
         let certificate = blocking(move || certificate(&dir, &told, &hosts)).await.map_err(failed)?;
         let (peer, route_shown) = (config.peer.clone(), config.route_shown);
+        let signed = config.certificate.is_some().then(|| certificate.leaf.chain_pem.clone());
         // Where the destination's CA has signed, the source is told the CA that the destination names.
         let ca_cert = config.certificate.is_none().then(|| certificate.ca_cert.clone());
         opened.push(Opened {
             listener,
             certificate,
-            address: GatewayAddress { peer, addresses, ca_cert, route_shown },
+            address: GatewayAddress { peer, addresses, ca_cert, signed, route_shown },
         });
     }
     Ok(opened)
@@ -78,12 +80,14 @@ fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std:
 }
 
 /// Returns the controller as a source, with its gateways; nothing for one inside the agent.
-pub(super) fn source(local: &Local, state_dir: &Path, opened: &[Opened]) -> Option<RelayedSource> {
-    let Local::Juju(juju) = local else { return None };
+pub(super) fn source(desk: &Desk, opened: &[Opened]) -> Option<RelayedSource> {
+    let Local::Juju(juju) = &desk.local else { return None };
     Some(RelayedSource {
         controller: Arc::new(juju.clone()),
         gateways: opened.iter().map(|opened| opened.address.clone()).collect(),
-        destinations: Destinations::new(state_dir, Disk::real()),
+        destinations: Destinations::new(&desk.state_dir, Disk::real()),
+        visitors: Arc::new(Visitors::new(&desk.state_dir, Disk::real())),
+        freeze_max: desk.freeze_max,
     })
 }
 

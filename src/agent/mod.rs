@@ -144,7 +144,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         memory,
     });
     let opened_gateways = gateways::open(&desk.state_dir, &config.gateways).await?;
-    let (relayed, gateway_store) = (gateways::source(&local, &desk.state_dir, &opened_gateways), store.clone());
+    let (relayed, gateway_store) = (gateways::source(&desk, &opened_gateways), store.clone());
     let parts = EngineParts {
         journal,
         witness,

@@ -79,7 +79,7 @@ pub struct MigrateArgs {
     skip_logs: bool,
     /// Keep the copy here for so long after the model has moved, such as 30m or 7d; `reap` ends that early. Nobody
     /// can use the copy, and it cannot be made live again; `status -m`, `show-model`, `embedded get`, `embedded
-    /// export` and `backup create` take it with --held
+    /// export` and `backup create` take it with --held. A Juju controller deletes its copy by itself: refused there
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     hold_reap: Option<Duration>,
 }

@@ -14,8 +14,9 @@ use super::{Context, client};
 use crate::agent::control::view::is_freezing;
 use crate::agent::control::{Failure, Request, Response};
 use crate::clock::now_ms;
+use crate::controller::gateway::Way;
 use crate::engine::orders::local;
-use crate::engine::view::{Bytes, Direction, EventView, MigrationView, Stand};
+use crate::engine::view::{Bytes, Direction, EventView, GatewayUseView, MigrationView, Stand};
 
 const HELP: Help = Help {
     examples: &[
@@ -30,7 +31,8 @@ const HELP: Help = Help {
 /// Show a migration, or a pre-copy, and how it came to be where it is
 ///
 /// Its state, what it waits for, what has travelled, the cause if it failed and what to do then; and every record that
-/// the journal has of it, with who asked for it.
+/// the journal has of it, with who asked for it. Of a model that left a Juju controller: who still comes by the gateway, agents,
+/// users and consumers of its offers, and since when nobody does.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct ShowMigrationArgs {
@@ -51,9 +53,12 @@ impl ShowMigrationArgs {
             return Ok(Exit::Done);
         }
         let answer = context.ask(&Request::ShowMigration { id: self.id })?;
-        let Response::History { migration, events } = answer else { return Err(client::unexpected()) };
-        let tree = serde_json::json!({ "migration": migration, "events": events });
-        context.print(&tree, || text(&migration, &events, now_ms()));
+        let Response::History { migration, events, gateway } = answer else { return Err(client::unexpected()) };
+        let tree = serde_json::json!({ "migration": migration, "events": events, "gateway": gateway });
+        context.print(&tree, || {
+            let shown = gateway.as_ref().map(|gateway| visitors(gateway, now_ms()));
+            text(&migration, &events, now_ms()) + &shown.unwrap_or_default()
+        });
         Ok(Exit::Done)
     }
 }
@@ -75,6 +80,26 @@ fn carried(direction: Direction, bytes: &Bytes, now_ms: u64) -> String {
         let _ = write!(text, ", counted since the agent was started {since}");
     }
     text
+}
+
+/// Shows who still needs the gateway, or since when nobody does.
+fn visitors(gateway: &GatewayUseView, now_ms: u64) -> String {
+    if gateway.visitors.is_empty() {
+        return "\nNobody has come by the gateway for this model.\n".to_owned();
+    }
+    let mut table = Table::new(&["By the gateway", "From", "What", "Last"]);
+    for visitor in &gateway.visitors {
+        let way = match (visitor.way, visitor.connections) {
+            (Way::Redirected, _) => "sent to the destination".to_owned(),
+            (Way::Carried, 0) => "was carried".to_owned(),
+            (Way::Carried, open) => format!("carried now, {open} connections"),
+        };
+        let last = if visitor.connections > 0 { "now".to_owned() } else { ago(visitor.last_ms, now_ms) };
+        table.row([&visitor.who, &visitor.from, &way, &last]);
+    }
+    let since =
+        gateway.unused_since_ms.map(|since_ms| format!("Nobody has used the gateway since {}.\n", utc(since_ms)));
+    format!("\n{}{}", table.render(), since.unwrap_or_default())
 }
 
 fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String {

@@ -7,6 +7,7 @@ pub mod checks;
 pub(crate) mod contract;
 pub mod description;
 pub mod embedded;
+mod expiry;
 pub mod files;
 pub mod gateway;
 pub mod inventory;

@@ -24,6 +24,7 @@ pub use self::base::in_hand::Held;
 pub use self::base::relayed::{GatewayAddress, RelayedSource};
 pub use self::base::settings::{Process, Settings};
 pub use self::base::unfinished::Unfinished;
+pub use self::base::visitors::Visitors;
 pub use self::base::{failpoint, packed};
 pub use self::migration::options::MigrateOptions;
 pub use self::migration::{orders, status_text};

@@ -23,13 +23,15 @@ use super::migration::event::Event;
 use super::migration::master_request::{Answered, MasterRequest, WaitingCall};
 use super::relayed_log::RelayedLog;
 use super::switchover::source::at_rest;
-use crate::controller::gateway::{Admission, Destination, Relay, RelayError, RelayedMigration, Standing};
+use super::view::GatewayUseView;
+use crate::controller::checks::pair::Shown;
+use crate::controller::gateway::{Admission, Destination, Relay, RelayError, RelayedMigration, Standing, Visitor};
 use crate::controller::master::log::PieceWriter;
 use crate::controller::port::{Duplex, Errand, Said, VerbatimCall};
 use crate::juju::logstream::LogWriter;
 use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::rpc::RpcError;
-use crate::juju::tls::pem_of;
+use crate::juju::tls::{last_certificate, pem_of};
 
 /// How long a call waits for the link as long as nothing has begun: a person waits for `juju migrate`.
 const BEFORE_FREEZE: Duration = Duration::from_secs(60);
@@ -68,7 +70,10 @@ impl Engine {
         let config = self.told(peer, "Controller", version, "ControllerConfig").await.unwrap_or_default();
         let admission = admission_of(&config["config"]);
         let route_shown = relayed.gateway(peer).is_some_and(|gateway| gateway.route_shown);
-        let told = Destination { login, ca_cert: pem_of(&card.ca_cert), admission, route_shown };
+        let image_repo = config["config"]["caas-image-repo"].as_str().map(str::to_owned);
+        // One that tells its configuration and no registry has Juju's own.
+        let image_repo = image_repo.or_else(|| config["config"].is_object().then(String::new));
+        let told = Destination { login, ca_cert: pem_of(&card.ca_cert), admission, route_shown, image_repo };
         if relayed.destinations.get(pin).as_deref() == Some(&told) {
             return Ok(());
         }
@@ -78,6 +83,32 @@ impl Engine {
             None => Ok(()),
         });
         kept.await.map_err(|error| format!("what its controller is cannot be kept: {error}"))
+    }
+
+    /// Returns which certificate each gateway shows, with its peer.
+    pub fn gateways_shown(&self) -> Vec<(String, Shown)> {
+        let core = &self.0;
+        let Some(relayed) = &core.parts.relayed else { return Vec::new() };
+        let shown = relayed.gateways.iter().map(|gateway| {
+            let peer = core.parts.link.peer(&gateway.peer);
+            let known = peer.and_then(|peer| relayed.destinations.get(peer.pin)).map(|known| known.ca_cert.clone());
+            // Until the destination has told its CA, the one that stands behind the certificate is believed.
+            let behind = || gateway.signed.as_deref().and_then(|chain| last_certificate(chain).ok());
+            let ca = known.or_else(behind).unwrap_or_default();
+            (gateway.peer.clone(), gateway.shown(&ca, core.clock_ms() / 1000))
+        });
+        shown.collect()
+    }
+
+    /// Returns who has come by the gateway for a migration's model; nothing for a migration that used none.
+    pub async fn gateway_use(&self, mid: MigrationId) -> Option<GatewayUseView> {
+        let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
+        let Some(Recorded::Source(record)) = standing else { return None };
+        if record.head.profile != Profile::Gateway {
+            return None;
+        }
+        let visitors = self.0.parts.relayed.as_ref()?.visitors.clone();
+        Some(GatewayUseView::of(Core::blocking(move || visitors.of(mid)).await))
     }
 
     async fn told(&self, peer: &str, facade: &str, version: u32, method: &str) -> Result<Value, String> {
@@ -97,6 +128,7 @@ impl Engine {
     /// Keeps what is known of the controllers that gateways pose as, for as long as the engine lives.
     pub(super) async fn keep_learning(self) {
         let Some(relayed) = &self.0.parts.relayed else { return };
+        tokio::spawn(relayed.visitors.clone().keep());
         for gateway in &relayed.gateways {
             let (engine, peer) = (self.clone(), gateway.peer.clone());
             tokio::spawn(async move {
@@ -288,6 +320,18 @@ impl Relay for PeerRelay {
 
     async fn abort(&self, errand: Errand) -> Result<(), RelayError> {
         self.ask(errand, MasterRequest::Abort).await.map(drop)
+    }
+
+    fn came(&self, errand: Errand, visitor: &Visitor) {
+        if let Some(relayed) = &self.core().parts.relayed {
+            relayed.visitors.came(errand.mid, visitor, self.core().clock_ms());
+        }
+    }
+
+    fn left(&self, errand: Errand, visitor: &Visitor) {
+        if let Some(relayed) = &self.core().parts.relayed {
+            relayed.visitors.left(errand.mid, visitor, self.core().clock_ms());
+        }
     }
 
     async fn connect(&self, errand: Errand) -> Result<Box<dyn Duplex>, RelayError> {

@@ -15,7 +15,8 @@ use super::tls::{SERVER_NAME, TlsError, first_certificate, pem_of, without_heade
 
 /// Days for which a signed certificate holds.
 pub const VALID_DAYS: u64 = 30;
-const DAY_SECONDS: u64 = 86_400;
+/// Seconds of a day.
+pub const DAY_SECONDS: u64 = 86_400;
 /// The request's and the certificate's common name.
 const NAME: &str = "modelferry-gateway";
 

@@ -12,7 +12,8 @@ use modelferry::controller::port::{Arrival, Relayed};
 use modelferry::disk::Disk;
 use modelferry::engine::view::{MigrationView, Stand};
 use modelferry::engine::{
-    Destinations, Engine, EngineParts, GatewayAddress, MigrateOptions, QueryHandler, RelayedSource, Settings, packed,
+    Destinations, Engine, EngineParts, GatewayAddress, MigrateOptions, QueryHandler, RelayedSource, Settings, Visitors,
+    packed,
 };
 use modelferry::journal::{Journal, JournalError, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
@@ -309,9 +310,12 @@ async fn begin(
                 peer: "dst".to_owned(),
                 addresses: vec!["localhost:17072".to_owned()],
                 ca_cert: Some("a CA".to_owned()),
+                signed: None,
                 route_shown: false,
             }],
             destinations: Destinations::new(path, Disk::real()),
+            visitors: Arc::new(Visitors::new(path, Disk::real())),
+            freeze_max: Duration::from_secs(1800),
         }),
         query: queries,
         settings,

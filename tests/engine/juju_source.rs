@@ -14,6 +14,8 @@ pub struct Script {
     pub asked: Vec<(Errand, String)>,
     pub refuse: Option<String>,
     pub log: KeptLog,
+    /// When it was asked, if it keeps that.
+    pub asked_ms: Option<u64>,
     /// The agent's, which pieces of the log are kept in.
     pub store: Option<Store>,
 }
@@ -25,7 +27,7 @@ pub struct Source(Arc<Mutex<Script>>);
 impl Source {
     pub fn new() -> Self {
         let (shown, log) = (Shown::Nothing, KeptLog::default());
-        let script = Script { shown, asked: Vec::new(), refuse: None, log, store: None };
+        let script = Script { shown, asked: Vec::new(), refuse: None, log, asked_ms: None, store: None };
         Self(Arc::new(Mutex::new(script)))
     }
 
@@ -47,6 +49,10 @@ impl Relayed for Source {
         }
         script.asked.push((errand, to.addresses.join(",")));
         Ok(())
+    }
+
+    async fn asked_ms(&self, _: Errand) -> Result<Option<u64>, ControllerError> {
+        Ok(self.script().asked_ms)
     }
 
     async fn shown(&self, _: Errand) -> Result<Shown, ControllerError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry::controller::embedded::Embedded;
-use modelferry::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Secret, Standing};
+use modelferry::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Secret, Standing, Visitor};
 use modelferry::controller::master::log::{LogKeeper, PieceWriter, segment_of};
 use modelferry::controller::port::{Arrival, ControllerError, Duplex, Errand, Said, VerbatimCall};
 use modelferry::juju::logstream::LogWriter;
@@ -239,6 +239,10 @@ impl Relay for Direct {
     async fn connect(&self, _: Errand) -> Result<Box<dyn Duplex>, RelayError> {
         Err(RelayError::Unreachable("there is no API".to_owned()))
     }
+
+    fn came(&self, _: Errand, _: &Visitor) {}
+
+    fn left(&self, _: Errand, _: &Visitor) {}
 }
 
 struct Log {

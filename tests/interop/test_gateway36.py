@@ -279,6 +279,27 @@ def test_the_real_master_moves_a_live_model_into_a_real_controller(moving):
     assert move.real.inside(move.uuid) == told_by(move.model)
 
 
+# What is looked at in a pair of Juju controllers, beside what is looked at for any model.
+OF_A_PAIR = {
+    "controller-model": "pass", "source-access": "pass", "gateway": "pass", "gateway-certificate": "warn", "agent-redirects": "pass",
+    "agent-rate": "pass", "agent-wait": "pass", "agent-route": "pass", "image-registry": "pass", "offers-again": "pass",
+    "storage-references": "pass", "credential-lifetime": "pass", "secret-backends": "pass", "storage-pools": "pass", "bindings": "pass",
+    "consumed-offers": "pass",
+}
+
+
+def test_a_pair_is_checked_before_anything_begins(moving):
+    move = moving(ToEmbedded)
+    planned = lambda: move.src("precheck", move.name, "dst", "--format", "json").json()
+    # The gateway learns the destination's addresses as soon as the agents are connected.
+    until("the destination is known", lambda: "localhost" in str([one for one in planned()["findings"] if one["check"] == "agent-route"]))
+    found = {one["check"]: one for one in planned()["findings"]}
+    assert {check: found[check]["level"] for check in OF_A_PAIR} == OF_A_PAIR
+    assert f"juju exec --all -m {move.name} -- timeout 5 bash -c '</dev/tcp/localhost/{move.dst.api_port}'" in found["agent-route"]["text"]
+    assert "sudo modelferry gateway sign" in found["gateway-certificate"]["fix"]
+    assert move.source.phases() == [], "nothing has begun"
+
+
 @pytest.mark.parametrize("phase", ["IMPORT", "VALIDATION", "SUCCESS"])
 def test_a_source_agent_killed_in_any_phase_leaves_one_owner(moving, phase):
     move = moving(ToEmbedded)

@@ -59,6 +59,8 @@ pub struct State {
     pub lose_activate: bool,
     /// Whether `Abort` is lost.
     pub lose_abort: bool,
+    /// What it was told of the target last.
+    pub target: Option<Info>,
 }
 
 pub struct Shared {
@@ -256,6 +258,7 @@ impl Talk {
             auth_tag: text("auth-tag"),
             password: text("password"),
         };
+        self.0.state().target = Some(info.clone());
         let master = Master { shared: self.0.clone(), info };
         let answer = match master.begin().await {
             Ok(()) => json!({ "results": [{ "migration-id": format!("{}:0", self.0.model.uuid) }] }),

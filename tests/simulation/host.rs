@@ -11,7 +11,7 @@ use modelferry::config::StoreConfig;
 use modelferry::disk::{Disk, FaultPlan, Faults};
 use modelferry::engine::{
     Destinations, Engine, EngineParts, GatewayAddress, MigrateOptions, PeerRelay, Process as Surroundings,
-    QueryHandler, RelayedSource, Settings, packed,
+    QueryHandler, RelayedSource, Settings, Visitors, packed,
 };
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
@@ -225,9 +225,12 @@ impl Host {
                     peer: name_of(1).to_owned(),
                     addresses: vec!["gateway:17072".to_owned()],
                     ca_cert: Some("a CA".to_owned()),
+                    signed: None,
                     route_shown: false,
                 }],
                 destinations: Destinations::new(path, disk.clone()),
+                visitors: Arc::new(Visitors::new(path, disk.clone())),
+                freeze_max: Duration::from_secs(1800),
             }),
             query: Arc::new(NoQueries),
             settings: Settings {

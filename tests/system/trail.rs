@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use modelferry::sample::Sample;
 use serde_json::Value;
 
-use super::host::ready;
+use super::host::{Host, ready};
 
 #[test]
 fn every_record_is_followed_as_it_comes_with_time_actor_and_migration() {
@@ -53,4 +53,30 @@ fn both_sides_prove_their_trail_and_name_the_same_pins_and_root() {
     let audit = src.run(&["audit", "verify", "--format", "json"]).json();
     assert_eq!((audit["records"].as_u64(), audit["unfinished"].as_u64()), (Some(8), Some(0)), "{audit}");
     assert!(dst.run(&["audit", "verify"]).ok().contains("is whole: "));
+}
+
+/// Who shows such a certificate poses as the controller: so the trail of the controller's own agent tells of each.
+#[test]
+fn a_certificate_for_a_gateway_is_signed_only_once_the_trail_tells_of_it() {
+    let mut dst = Host::new("dst");
+    dst.start();
+    let at = |name: &str| dst.dir.path().join(name).display().to_string();
+    let asked = dst.run(&["gateway", "csr", "--key", &at("gateway.key")]).ok();
+    std::fs::write(at("gateway.csr"), asked).unwrap();
+    let ca = modelferry::juju::tls::Authority::make().unwrap();
+    let conf = serde_json::json!({ "cacert": ca.cert_pem, "caprivatekey": ca.key_pem });
+    std::fs::write(at("agent.conf"), conf.to_string()).unwrap();
+    let (request, conf) = (at("gateway.csr"), at("agent.conf"));
+    let sign = ["gateway", "sign", &request, "--agent-conf", &conf];
+    let signed = dst.run(&[&sign[..], &["--format", "json"]].concat()).json();
+    let fingerprint = signed["fingerprint"].as_str().unwrap();
+    let trail = dst.run(&["events"]).ok();
+    assert!(trail.contains(&format!("Signed: certificate {fingerprint}")) && trail.contains("uid "), "{trail}");
+    assert_eq!(dst.run(&["audit", "verify", "--format", "json"]).json()["records"], 1);
+    dst.stop();
+    let refused = dst.run(&sign);
+    assert!(refused.code != 0 && refused.out.is_empty() && refused.err.contains("--unrecorded"), "{refused:?}");
+    assert!(dst.run(&[&sign[..], &["--unrecorded"]].concat()).ok().contains("BEGIN CERTIFICATE"));
+    dst.start();
+    assert_eq!(dst.run(&["audit", "verify", "--format", "json"]).json()["records"], 1);
 }

@@ -26,7 +26,9 @@ fn needs_own_models(request: &Request) -> bool {
 impl Desk {
     /// Checks what a migration needs of the controller beside this agent.
     pub(super) async fn doctor(&self) -> Response {
-        Response::Findings(self.local.doctor().await.iter().map(FindingView::from).collect())
+        let mut findings = self.local.doctor().await;
+        findings.extend(self.gateway_findings());
+        Response::Findings(findings.iter().map(FindingView::from).collect())
     }
 
     /// Refuses it where the controller keeps its models itself.

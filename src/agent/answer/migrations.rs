@@ -168,8 +168,7 @@ impl Desk {
         if !aborted.moves() {
             return Ok(());
         }
-        let uuid = aborted.model_uuid.clone();
-        let found = self.blocking(move |embedded| embedded.find(&uuid)).await;
+        let found = self.model_here(&aborted.model_uuid).await;
         let Some(failure) = found.err().filter(|failure| failure.kind == FailureKind::NotFound) else { return Ok(()) };
         let message =
             format!("migration \"{}\" is given up, and its model is not here: {}", aborted.id, failure.message);
@@ -207,7 +206,10 @@ impl Desk {
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
         let events = engine.events(mid).await.map_err(|error| self.refused(error))?;
         match engine.migration(mid) {
-            Some(migration) => Ok(Response::History { migration: Box::new(migration), events }),
+            Some(migration) => {
+                let gateway = engine.gateway_use(mid).await;
+                Ok(Response::History { migration: Box::new(migration), events, gateway })
+            }
             None => Err(self.refused(EngineError::UnknownMigration(id.to_owned()))),
         }
     }

@@ -6,6 +6,7 @@ mod dialable;
 mod embedded;
 mod files;
 mod forewarn;
+mod gateways;
 mod hosted;
 pub(super) mod initiate;
 mod limits;
@@ -135,6 +136,9 @@ impl Desk {
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
             Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()).await,
             Request::Unpair { peer } => self.unpair(&peer, actor).await,
+            Request::NoteSigned { certificate, ca, until_s } => {
+                self.note_signed(&certificate, &ca, until_s, actor).await
+            }
             Request::Migrate { model, peer, freeze_ms_max, skip_log, reap_hold_ms, schedule } => {
                 let freeze_max = freeze_ms_max.map_or(self.freeze_max, Duration::from_millis);
                 let reap_hold = Duration::from_millis(reap_hold_ms);

@@ -174,6 +174,7 @@ impl Desk {
         let (memory, unfinished) = (self.memory.clone(), migrations.clone());
         let mut alarms = self.engine()?.alarms();
         alarms.extend(blocking(move || memory.alarms(&unfinished)).await);
+        alarms.extend(self.gateway_alarms());
         Ok(Response::Status(Box::new(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             controller: controller.into(),

@@ -1,5 +1,8 @@
 //! Requests about migrations in doubt, and about the audit log: proofs, resolutions, records. The engine decides.
 
+use modelferry_protocol::record::Signed;
+use modelferry_protocol::snapshot::Name;
+
 use super::Desk;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, How, Response};
@@ -57,6 +60,19 @@ impl Desk {
         // What the other side needs in turn, where the link stays dead.
         let proof = engine.proof(mid).await.ok().map(|proof| proof.to_string());
         Ok(Response::Resolved { migration: Box::new(migration), proof })
+    }
+
+    /// Records that a certificate was signed for a gateway.
+    pub(super) async fn note_signed(
+        &self,
+        certificate: &str,
+        ca: &str,
+        until_s: u64,
+        actor: &str,
+    ) -> Result<Response, Failure> {
+        let signed = Signed { certificate: Name::cut(certificate), ca: Name::cut(ca), until_s };
+        let noted = self.engine()?.note_signed(signed, actor).await;
+        noted.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error))
     }
 
     /// Proves the journal's chain.

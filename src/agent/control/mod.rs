@@ -200,6 +200,15 @@ pub enum Request {
         /// How much, such as `20mbit`; 0 is a pause, `default` what is configured, any amount if it is absent.
         rate: Option<String>,
     },
+    /// Record that the controller's CA has signed a certificate for a gateway.
+    NoteSigned {
+        /// SHA-256 of the certificate.
+        certificate: String,
+        /// SHA-256 of the CA.
+        ca: String,
+        /// Until when it holds, Unix seconds.
+        until_s: u64,
+    },
     /// Forget a peer.
     Unpair {
         /// The peer.
@@ -372,7 +381,7 @@ impl Request {
             Self::Limit { .. } => true,
             Self::Store { .. } => false,
             Self::Prune { dry_run, .. } => !dry_run,
-            Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } => true,
+            Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } | Self::NoteSigned { .. } => true,
             Self::Order { .. } | Self::Migrate { .. } | Self::Precopy { .. } | Self::Reap { .. } => true,
             Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,

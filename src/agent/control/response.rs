@@ -12,7 +12,7 @@ use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
 use crate::engine::retention::{PruneView, StoreView};
 use crate::engine::view::{
-    AuditView, EventView, FindingView, KeptView, MigrationView, PlanView, TotalsView, VerifyView,
+    AuditView, EventView, FindingView, GatewayUseView, KeptView, MigrationView, PlanView, TotalsView, VerifyView,
 };
 
 /// What an agent answers.
@@ -66,6 +66,9 @@ pub enum Response {
         migration: Box<MigrationView>,
         /// Its records, oldest first.
         events: Vec<EventView>,
+        /// Who has come by the gateway for its model, if it left by one.
+        #[serde(default)]
+        gateway: Option<GatewayUseView>,
     },
     /// Of [`super::Request::ShowProof`].
     Proof(String),

@@ -7,12 +7,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::agent::control::{Failure, FailureKind};
+use crate::agent::control::{Failure, FailureKind, Request};
 use crate::cli::Context;
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use crate::clock::now_ms;
-use crate::juju::csr::{VALID_DAYS, sign};
+use crate::juju::csr::{DAY_SECONDS, VALID_DAYS, sign};
 use crate::juju::tls::fingerprint;
 
 const HELP: Help = Help {
@@ -20,7 +20,7 @@ const HELP: Help = Help {
         "sudo modelferry gateway sign gateway.csr > gateway.pem",
         "sudo modelferry gateway sign gateway.csr --agent-conf /var/lib/juju/agents/machine-0/agent.conf",
     ],
-    exits: exit::ALONE,
+    exits: exit::ASKING,
     juju: None,
 };
 
@@ -31,7 +31,8 @@ const AGENTS: &str = "/var/lib/juju/agents";
 ///
 /// Type it on a machine of the destination controller, as root: the CA's key is in the configuration of the machine's own Juju agent,
 /// and is only read. The certificate that it prints holds for 30 days, has the name that clients of a controller verify, and can sign
-/// nothing. Copy it to the source agent's host, and name it in the agent's configuration.
+/// nothing. Copy it to the source agent's host, and name it in the agent's configuration. The agent beside the destination controller
+/// records who has signed what, and until when: see `modelferry events`.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct SignArgs {
@@ -41,6 +42,9 @@ pub struct SignArgs {
     /// The configuration of a Juju agent of the controller, if not the one that is found on this machine
     #[arg(long, value_name = "FILE")]
     agent_conf: Option<PathBuf>,
+    /// Sign although no agent of modelferry on this machine records it: its audit trail will not tell of the certificate
+    #[arg(long)]
+    unrecorded: bool,
 }
 
 /// What is read of a Juju agent's configuration.
@@ -63,20 +67,40 @@ impl SignArgs {
         if conf.caprivatekey.is_empty() {
             return Err(no_key(&format!("{} has no CA key", path.display())));
         }
-        let chain = sign(&request, &conf.cacert, &conf.caprivatekey, now_ms() / 1000).map_err(|error| {
+        let now_s = now_ms() / 1000;
+        let chain = sign(&request, &conf.cacert, &conf.caprivatekey, now_s).map_err(|error| {
             let text = format!("{} is not signed with the CA of {}: {error}", self.request.display(), path.display());
             Failure::new(FailureKind::Refused, text)
                 .state("nothing was signed")
                 .hint("the request is what `modelferry gateway csr --key FILE` printed, whole and unchanged")
         })?;
         let ca = fingerprint(&conf.cacert).unwrap_or_default();
-        context.print(&json!({ "chain": chain, "days": VALID_DAYS, "ca-fingerprint": ca }), || chain.clone());
+        let certificate = fingerprint(&chain).unwrap_or_default();
+        if !self.unrecorded {
+            // Before it is shown: nothing poses as the controller that its agent does not know of.
+            let until_s = now_s + VALID_DAYS * DAY_SECONDS;
+            let noted = Request::NoteSigned { certificate: certificate.clone(), ca: ca.clone(), until_s };
+            context.ask(&noted).map_err(unrecorded)?;
+        }
+        let shown = json!({ "chain": chain, "days": VALID_DAYS, "ca-fingerprint": ca, "fingerprint": certificate });
+        context.print(&shown, || chain.clone());
         context.remark(&format!(
             "signed for {VALID_DAYS} days with the CA {ca}; next: copy this to the source agent's host, and name it in the agent's \
              configuration"
         ));
         Ok(Exit::Done)
     }
+}
+
+/// Says what follows if the agent cannot record the signature.
+fn unrecorded(failure: Failure) -> Failure {
+    let hint = format!(
+        "start the agent beside the destination controller on this machine, and sign again; or sign with --unrecorded, and note the \
+         certificate's fingerprint yourself{}{}",
+        if failure.hint.is_empty() { "" } else { ". " },
+        failure.hint
+    );
+    failure.state("nothing was signed: the audit trail must tell of it first").hint(hint)
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {

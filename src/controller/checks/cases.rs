@@ -2,6 +2,7 @@
 
 use modelferry_protocol::plan::{Finding, Level};
 
+use super::source::{self, Source};
 use super::target;
 use crate::config::{EmbeddedConfig, HurdleKind, RefusalConfig, RefusalLevel, Refused};
 use crate::controller::description::Description;
@@ -156,4 +157,93 @@ fn rows_of_the_configuration_go_before_the_shipped_ones() {
     let section = Refused::Section { name: "secrets".to_owned(), oldest: 0, newest: 1 };
     config.refusals.push(row(section, RefusalLevel::Fail));
     assert_eq!(against(TINY, &config, &["admin"])[0].0, "sections");
+}
+
+/// Returns what a source finds against the model of a description, by its checks' names.
+fn of_source(yaml: &str, names: &[(&str, &str)]) -> Vec<(String, Level, String, String)> {
+    let description = described(yaml);
+    let names = names.iter().map(|(uuid, name)| ((*uuid).to_owned(), (*name).to_owned())).collect();
+    let findings = source::findings(&Source { names, ..super::tests::source_of(&description) });
+    let wanted = ["storage-references", "consumers", "consumed-offers"];
+    told(findings).into_iter().filter(|(check, ..)| wanted.contains(&check.as_str())).collect()
+}
+
+#[test]
+fn storage_that_refers_to_what_the_model_has_not_is_told_before_an_import_fails_on_it() {
+    assert_eq!(of_source(TINY, &[]), []);
+    let storages = "  storages:\n  - id: pgdata/0\n    owner: unit-web-0\n    attachments: [unit-web-0]\n\
+                    \x20 - id: pgdata/1\n    owner: application-web\n    attachments: [web/0]\n";
+    let sound = TINY.replace("  storages: []\n", storages);
+    assert_eq!(of_source(&sound, &[]), []);
+    let dangling = sound.replace("owner: unit-web-0", "owner: unit-gone-7").replace("[web/0]", "[web/9]");
+    let texts: Vec<String> = of_source(&dangling, &[])
+        .into_iter()
+        .map(|(_, level, text, fix)| format!("{level:?} {text} | {fix}"))
+        .collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(
+        texts[0].starts_with(
+            "Fail storage pgdata/0 belongs to unit-gone-7, which the model has not | juju remove-storage -m tiny"
+        ),
+        "{}",
+        texts[0]
+    );
+    assert!(texts[1].starts_with("Fail storage pgdata/1 is attached to unit web/9, which"), "{}", texts[1]);
+    let volumes = "  volumes:\n  - id: '3'\n    storage-id: pgdata/7\n    attachments:\n      version: 2\n      attachments:\n\
+                   \x20     - host-id: '9'\n        device-name: vdb\n";
+    let texts: Vec<String> =
+        of_source(&TINY.replace("  volumes: []", volumes), &[]).into_iter().map(|(_, _, text, _)| text).collect();
+    assert_eq!(
+        texts,
+        [
+            "volume 3 serves storage pgdata/7, which the model has not",
+            "volume 3 is attached to 9, which the model has not"
+        ]
+    );
+}
+
+#[test]
+fn models_that_are_related_are_told_in_the_order_in_which_they_should_move() {
+    let other = "8419cd78-4993-4c3a-928e-c646226beeee";
+    let remote = format!(
+        "  remote-applications:\n  - name: db\n    url: admin/shared.db\n    source-model-uuid: {other}\n  - name: gone\n    \
+         source-model-uuid: 11111111-4993-4c3a-928e-c646226beeee\n"
+    );
+    let consumes = TINY.replace("  remote-applications: []", &remote);
+    let found = of_source(&consumes, &[(other, "admin/shared")]);
+    let [(check, Level::Warn, text, fix)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(check == "consumed-offers" && text.contains("db of model admin/shared; from its new controller"), "{text}");
+    assert_eq!(
+        fix,
+        "modelferry migrate admin/shared DEST --wait # and only then: modelferry migrate admin/tiny DEST --wait"
+    );
+    assert_eq!(of_source(&consumes, &[]), [], "models elsewhere do not move with it");
+    let connections = format!(
+        "offer-connections:\n  version: 1\n  offer-connections:\n  - offer-uuid: o\n    user-name: bob\n    source-model-uuid: {other}\n"
+    );
+    let offers = TINY.replace("offer-connections:\n  version: 1\n  offer-connections: []\n", &connections);
+    assert_ne!(offers, TINY);
+    let found = of_source(&offers, &[(other, "admin/shared")]);
+    let [(check, Level::Warn, text, fix)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(check == "consumers" && text.ends_with("o by model admin/shared; move this model before them"), "{text}");
+    assert_eq!(
+        fix,
+        "modelferry migrate admin/tiny DEST --wait # and only then: modelferry migrate admin/shared DEST --wait"
+    );
+}
+
+#[test]
+fn the_end_of_a_token_in_the_models_credential_is_read_and_nothing_else_of_it() {
+    // {"exp":1795000000}
+    let token = "e30.eyJleHAiOjE3OTUwMDAwMDB9.c2ln";
+    let with = |attributes: &str| {
+        let credential = format!(
+            "cloud-credential:\n  version: 2\n  owner: admin\n  cloud: c\n  name: n\n  attributes: {attributes}\n"
+        );
+        described(&format!("{TINY}{credential}")).credential.unwrap().ends_s
+    };
+    assert!(!TINY.contains("\ncloud-credential:"));
+    assert_eq!(with(&format!("{{Token: {token}, other: [1]}}")), Some(1_795_000_000));
+    assert_eq!(with("{password: s3cret}"), None);
+    assert_eq!(with("null"), None);
 }

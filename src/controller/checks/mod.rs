@@ -6,8 +6,11 @@
 mod cases;
 mod facts;
 pub mod network;
+pub mod offers;
+pub mod pair;
 mod refusals;
 pub mod source;
+mod storage;
 pub mod target;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 
 use modelferry_protocol::plan::Finding;
 
+use super::offers::{self, ModelNames};
 use super::version::Version;
-use super::{Complaint, NAMED_MAX, cut, fail, findings_of, pass, warn};
+use super::{Complaint, NAMED_MAX, cut, fail, findings_of, pass, storage, warn};
 use crate::controller::description::application::charm_name;
 use crate::controller::description::machine::Tools;
 use crate::controller::description::network::SpaceRef;
@@ -41,6 +42,8 @@ pub struct Source<'a> {
     pub damaged: Vec<String>,
     /// Whether its cloud credential has been revoked.
     pub credential_revoked: bool,
+    /// The controller's models, as far as this one has to do with others.
+    pub names: ModelNames,
 }
 
 /// Returns the one finding there is about a controller's own model.
@@ -82,8 +85,14 @@ pub fn findings(source: &Source<'_>) -> Vec<Finding> {
         binding_complaints(description),
         "every endpoint is bound to a space that the model has",
     ));
+    findings.extend(findings_of(
+        "storage-references",
+        storage::complaints(description),
+        format!("{} storages, volumes and filesystems refer to what the model has", storage_count(description)),
+    ));
     findings.push(binaries(source));
-    findings.push(consumers(description));
+    findings.push(offers::consumers(description, &source.names));
+    findings.push(offers::consumed(description, &source.names));
     findings
 }
 
@@ -284,15 +293,6 @@ fn completed(model: &str) -> String {
     )
 }
 
-fn consumers(description: &Description) -> Finding {
-    let consumers = description.consumers();
-    if consumers.is_empty() {
-        return pass("consumers", "no other model consumes what this one offers");
-    }
-    let named: Vec<String> = consumers.iter().map(|one| format!("{} by model {}", one.offer, one.model_uuid)).collect();
-    let text = format!(
-        "other models consume what this one offers, and must reach its new controller: {}",
-        cut(&named).join(", ")
-    );
-    warn("consumers", text, format!("juju offers -m {} --format yaml", description.name))
+fn storage_count(description: &Description) -> usize {
+    description.storages.len() + description.volumes.len() + description.filesystems.len()
 }

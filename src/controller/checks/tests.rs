@@ -73,9 +73,16 @@ fn one(findings: &[Finding]) -> (Level, &str, &str) {
     (finding.level, &finding.text, &finding.fix)
 }
 
-fn source_of(description: &Description) -> Source<'_> {
+pub(super) fn source_of(description: &Description) -> Source<'_> {
     let standing = Standing::Live;
-    Source { description, standing, incomplete: false, damaged: Vec::new(), credential_revoked: false }
+    Source {
+        description,
+        standing,
+        incomplete: false,
+        damaged: Vec::new(),
+        credential_revoked: false,
+        names: Default::default(),
+    }
 }
 
 fn examined(sample: &Sample, change: impl FnOnce(&mut Source<'_>)) -> Vec<Finding> {

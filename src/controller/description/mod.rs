@@ -14,6 +14,7 @@ pub mod storage;
 pub mod wanted;
 
 mod archives;
+mod credential;
 mod document;
 mod facts;
 pub mod hurdle;
@@ -248,6 +249,9 @@ pub struct Credential {
     pub cloud: String,
     /// Its name.
     pub name: String,
+    /// When the first token in it ends, Unix seconds; nothing where none does, or none tells.
+    #[serde(rename = "attributes", deserialize_with = "credential::ends")]
+    pub ends_s: Option<u64>,
 }
 
 /// A user of the model.

@@ -15,6 +15,7 @@ use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
 use super::tables::Tables;
 use super::{Embedded, Inner};
 use crate::controller::checks::network::NetworkTable;
+use crate::controller::checks::offers::ModelNames;
 use crate::controller::checks::source::{self, Source, Standing};
 use crate::controller::description::Description;
 use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export, ModelReader};
@@ -219,6 +220,7 @@ impl Inner {
             incomplete: record.incomplete,
             damaged: self.damaged(&record, &description)?,
             credential_revoked: revoked,
+            names: self.names(&description)?,
         });
         let mut facts = description.facts().map_err(|error| ControllerError::Refused(error.to_string()))?;
         facts.mid = mid;
@@ -231,7 +233,16 @@ impl Inner {
         let calls = self.binary_calls(&record)?;
         let entries = self.database.entry_totals(model)?.1;
         facts.bytes_total = blob.bytes + entries + distinct_blobs(&calls).iter().map(|blob| blob.bytes).sum::<u64>();
-        Ok(Examination { facts, findings, networks: NetworkTable::of(&description) })
+        Ok(Examination { facts, findings, networks: NetworkTable::of(&description), departing: None })
+    }
+
+    /// Returns the names of the controller's models, where this one has to do with others.
+    fn names(&self, description: &Description) -> Result<ModelNames, ControllerError> {
+        let consumes = description.remote_applications.iter().any(|remote| !remote.is_consumer_proxy);
+        if !consumes && description.consumers().is_empty() {
+            return Ok(ModelNames::new());
+        }
+        Ok(self.database.models()?.iter().map(|record| (record.uuid.to_string(), record.path())).collect())
     }
 
     /// Tells which of a model's binaries are missing here, or not whole. Their bytes are proven when they travel.

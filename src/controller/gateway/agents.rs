@@ -8,15 +8,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Gateway, RelayError, RelayedMigration, Standing};
+use super::{Gateway, RelayError, RelayedMigration, Standing, Visitor, Way};
+use crate::controller::checks::pair::FOLLOWS_REDIRECTS;
 use crate::controller::checks::version::Version;
 use crate::juju::params::Entities;
 use crate::juju::params::admin::{LoginRequest, LoginResult};
 use crate::juju::params::tag;
 use crate::juju::rpc::{Call, Connection, FacadeVersions, LoggedIn, RpcError, Session};
 
-/// The first version whose agents follow a redirect while they are migrated.
-const FOLLOWS_REDIRECTS: Version = Version::release(3, 6, 9);
 /// What agents of every release in use ask in their check.
 const CHECKED: &[&str] = &["CAASOperator", "Machiner", "Pinger", "Uniter"];
 /// Versions of those facades that are answered: all that there are, and those of releases to come.
@@ -49,6 +48,7 @@ impl Gateway {
         if version.is_ok_and(|version| version >= FOLLOWS_REDIRECTS) {
             let redirection = self.redirection()?;
             self.inner.turnstile.pass(destination.admission).await;
+            self.relay().came(errand, &Visitor::of(connection, login, Way::Redirected));
             return Err(RpcError::redirect(&redirection));
         }
         if !destination.route_shown {
@@ -61,7 +61,7 @@ impl Gateway {
             return Err(RpcError::plain(text));
         }
         self.inner.turnstile.pass(destination.admission).await;
-        self.proxied(errand, &connection.scope, login).await
+        self.proxied(errand, connection, login).await
     }
 
     /// Lets an agent report success although the destination has refused the model. The reason reaches the master by

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::master::MasterSession;
-use super::{Gateway, RelayedMigration, Secret, Standing};
+use super::{Gateway, RelayedMigration, Secret, Standing, Visitor, Way};
 use crate::controller::master::log::model_of_log;
 use crate::controller::master::upload::bad;
 use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
@@ -131,7 +131,7 @@ impl Gateway {
     async fn admit_user(&self, connection: &Connection, login: &LoginRequest) -> Result<LoggedIn, RpcError> {
         let moved = self.relay().migrations().into_iter().find(|known| known.standing == Standing::Moved);
         let moved = moved.ok_or_else(RpcError::bad_login)?;
-        self.proxied(moved.errand, &connection.scope, login).await
+        self.proxied(moved.errand, connection, login).await
     }
 
     /// Sends a user of a model to the destination. Consumers of its offers, who are nobody in particular, follow one hop alone
@@ -149,9 +149,13 @@ impl Gateway {
                 Err(RpcError::new(ErrorCode::MigrationInProgress, "model migration in progress, model is importing"))
             }
             Standing::Moved if tag::user_of(&login.auth_tag) == Some(tag::ANONYMOUS) => {
-                self.proxied(migration.errand, &connection.scope, login).await
+                self.proxied(migration.errand, connection, login).await
             }
-            Standing::Moved => Err(RpcError::redirect(&self.redirection()?)),
+            Standing::Moved => {
+                let redirection = self.redirection()?;
+                self.relay().came(migration.errand, &Visitor::of(connection, login, Way::Redirected));
+                Err(RpcError::redirect(&redirection))
+            }
         }
     }
 
@@ -161,10 +165,7 @@ impl Gateway {
     /// told, and would be left with none.
     pub(super) fn redirection(&self) -> Result<RedirectErrorInfo, RpcError> {
         let destination = self.destination()?;
-        let loops = |host: &str| host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        let groups = destination.login.servers.iter();
-        let groups = groups.map(|group| group.iter().filter(|at| !loops(&at.value)).cloned().collect::<Vec<_>>());
-        let servers: Vec<_> = groups.filter(|group| !group.is_empty()).collect();
+        let servers = destination.servers_elsewhere();
         if servers.is_empty() {
             let text = "the destination names no address but loopback ones, which nobody else can use; \
                         give its agent the controller's real addresses";

@@ -8,18 +8,44 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::Gateway;
+use super::{Gateway, Visitor, Way};
 use crate::controller::port::Errand;
 use crate::juju::params::admin::{LoginRequest, LoginResult};
 use crate::juju::params::from_value;
-use crate::juju::rpc::{Call, Client, ClientError, ErrorCode, LoggedIn, RpcError, Scope, Session};
+use crate::juju::rpc::{Call, Client, ClientError, Connection, ErrorCode, LoggedIn, RpcError, Session};
 
 /// The version of `Admin` that every client speaks.
 const ADMIN: u32 = 3;
 
+/// Characters of a visitor's tag that are remembered.
+const WHO_CHARS_MAX: usize = 128;
+
 /// A login that was carried to the destination.
 struct Proxied {
     client: Client,
+    _visit: Visit,
+}
+
+/// Notes the end of a connection that was carried.
+struct Visit {
+    gateway: Gateway,
+    errand: Errand,
+    visitor: Visitor,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.gateway.relay().left(self.errand, &self.visitor);
+    }
+}
+
+impl Visitor {
+    /// Returns who logs in on a connection.
+    pub(super) fn of(connection: &Connection, login: &LoginRequest, way: Way) -> Self {
+        // An external user shows a macaroon and no name.
+        let who = if login.auth_tag.is_empty() { "user" } else { &login.auth_tag };
+        Self { who: who.chars().take(WHO_CHARS_MAX).collect(), from: connection.peer.ip().to_string(), way }
+    }
 }
 
 impl Gateway {
@@ -27,9 +53,10 @@ impl Gateway {
     pub(super) async fn proxied(
         &self,
         errand: Errand,
-        scope: &Scope,
+        connection: &Connection,
         login: &LoginRequest,
     ) -> Result<LoggedIn, RpcError> {
+        let (scope, visitor) = (&connection.scope, Visitor::of(connection, login, Way::Carried));
         let connection = self.relay().connect(errand).await?;
         let client = Client::over(connection, scope).await.map_err(unanswered)?;
         let answer = client.call_version("Admin", ADMIN, "", "Login", json!(login)).await.map_err(unanswered)?;
@@ -39,7 +66,9 @@ impl Gateway {
             // A client keeps these addresses, and may have no other way than by this one.
             result.servers = vec![self.inner.servers.clone()];
         }
-        Ok(LoggedIn { result, session: Arc::new(Proxied { client }) })
+        self.relay().came(errand, &visitor);
+        let visit = Visit { gateway: self.clone(), errand, visitor };
+        Ok(LoggedIn { result, session: Arc::new(Proxied { client, _visit: visit }) })
     }
 }
 

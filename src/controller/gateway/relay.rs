@@ -18,17 +18,19 @@
 //! IMPORT, or of `Activate`, makes the source abort. The gateway turns every error of [`Relay::check_machines`] into a *result*:
 //! an error there makes a source ask for ever.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry_protocol::ids::{Hash, ModelUuid};
 use modelferry_protocol::snapshot::{Arguments, Call, Params, Reply};
+use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use crate::controller::port::{Duplex, Errand, Said, VerbatimCall};
 use crate::juju::logstream::LogWriter;
-use crate::juju::params::admin::LoginResult;
+use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::rpc::RpcError;
 
 /// What the gateway knows of the controller that it poses as. Kept durably, so that a login is answered with the link down.
@@ -45,6 +47,18 @@ pub struct Destination {
     /// Whether it is known that the model's machines reach the controller's API: somebody has tried it, or says so. Agents before
     /// 3.6.9, which follow no redirect, are let through on that condition alone.
     pub route_shown: bool,
+    /// Where the controller has images of agents from, `caas-image-repo`: empty for Juju's own; nothing if it has not told.
+    pub image_repo: Option<String>,
+}
+
+impl Destination {
+    /// Returns the controller's addresses that mean something on other hosts, in the groups in which it told them.
+    pub fn servers_elsewhere(&self) -> Vec<Vec<HostPort>> {
+        let loops = |host: &str| host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let groups = self.login.servers.iter();
+        let groups = groups.map(|group| group.iter().filter(|at| !loops(&at.value)).cloned().collect::<Vec<_>>());
+        groups.filter(|group| !group.is_empty()).collect()
+    }
 }
 
 /// How many agents a controller lets log in: `agent-ratelimit-max` and `agent-ratelimit-rate` of its configuration.
@@ -83,6 +97,27 @@ pub struct RelayedMigration {
     pub secret: Secret,
     /// How it stands.
     pub standing: Standing,
+}
+
+/// What became of somebody who came by the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// It was sent to the destination.
+    Redirected,
+    /// Its connection is, or was, carried to the destination.
+    Carried,
+}
+
+/// Somebody who came by the gateway: an agent of the model, a user, or a consumer of its offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// Its tag: `machine-0`, `user-bob`; `user-jujuanonymous` for a consumer of offers.
+    pub who: String,
+    /// The host that it came from.
+    pub from: String,
+    /// What became of it.
+    pub way: Way,
 }
 
 /// A call that is not answered as the destination would.
@@ -214,4 +249,10 @@ pub trait Relay: Send + Sync + 'static {
         let running = known.iter().position(|known| known.standing == Standing::Running);
         running.map(|at| known.swap_remove(at)).or_else(|| known.pop())
     }
+
+    /// Notes who has come for the model, so that an operator sees who still needs the gateway.
+    fn came(&self, errand: Errand, visitor: &Visitor);
+
+    /// Notes that a connection which was carried has ended.
+    fn left(&self, errand: Errand, visitor: &Visitor);
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::config::{JujuAccess, JujuConfig, JujuSecret};
+use crate::controller::expiry;
 use crate::juju::http::Credentials;
 use crate::juju::params::admin::LoginRequest;
 use crate::juju::params::tag;
@@ -57,6 +58,15 @@ impl Login {
             Self::Token(_) => return None,
         }
         Some(request)
+    }
+
+    /// Returns when it ends, Unix seconds; nothing for a login that does not end by itself.
+    pub fn ends_s(&self) -> Option<u64> {
+        match self {
+            Self::Password(..) => None,
+            Self::Token(token) => expiry::of_token(token),
+            Self::Macaroons(_, macaroons) => expiry::of_macaroons(macaroons),
+        }
     }
 
     /// Returns how HTTP requests say who sends them.

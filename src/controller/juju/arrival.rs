@@ -71,6 +71,14 @@ impl Relayed for Juju {
         self.inner.turns.alone(errand.model, async move { inner.initiate(errand, &to).await }).await
     }
 
+    async fn asked_ms(&self, errand: Errand) -> Result<Option<u64>, ControllerError> {
+        self.inner.asked_ms(errand).await
+    }
+
+    async fn routes(&self, addresses: &[String]) -> Vec<(String, Result<(), String>)> {
+        self.inner.routes(addresses).await
+    }
+
     async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError> {
         self.inner.shown(errand).await
     }

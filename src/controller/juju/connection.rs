@@ -121,6 +121,11 @@ impl Live {
         called.map_err(|error| call_error(error, &format!("{}.{}", call.facade, call.method)))
     }
 
+    /// Returns when the login ends by itself, Unix seconds, if it does.
+    pub fn login_ends_s(&self) -> Option<u64> {
+        self.login.ends_s()
+    }
+
     /// Opens another connection to the controller's API port, with nothing sent on it yet.
     pub async fn open(&self) -> Result<impl Duplex + use<>, CallError> {
         let opened = timeout(self.target.timeout, dial::open(&self.target.ca_cert, self.client.address())).await;

@@ -54,21 +54,24 @@ impl Inner {
 
     /// Checks that the agent's user may do what a migration needs, as it is now and not as it was at the login.
     pub(super) async fn rights(&self, live: &Live) -> Finding {
+        if let Err(error) = live.version_of("MigrationTarget", MIGRATION_TARGET) {
+            let fix = format!("juju upgrade-controller --controller {}", self.connector.name());
+            return finding(Level::Fail, RIGHTS, error.to_string(), fix);
+        }
+        self.is_superuser(live, RIGHTS, "a migration").await
+    }
+
+    /// Checks that the agent's user is a superuser, as `what` needs.
+    pub(super) async fn is_superuser(&self, live: &Live, check: &str, what: &str) -> Finding {
         let name = self.connector.name();
         let info = live.result.user_info.clone().unwrap_or_default();
         let user = tag::user_of(&info.identity).unwrap_or_default().to_owned();
-        if let Err(error) = live.version_of("MigrationTarget", MIGRATION_TARGET) {
-            let fix = format!("juju upgrade-controller --controller {name}");
-            return finding(Level::Fail, RIGHTS, error.to_string(), fix);
-        }
         let access = self.access(live).await.unwrap_or(info.controller_access);
         if access == SUPERUSER {
-            let text = format!("the agent is user \"{user}\" on \"{name}\", a superuser");
-            return finding(Level::Pass, RIGHTS, text, "");
+            return finding(Level::Pass, check, format!("the agent is user \"{user}\" on \"{name}\", a superuser"), "");
         }
-        let text =
-            format!("the agent's user \"{user}\" has access \"{access}\" on \"{name}\": a migration needs superuser");
-        finding(Level::Fail, RIGHTS, text, format!("juju grant --controller {name} {user} superuser"))
+        let text = format!("the agent's user \"{user}\" has access \"{access}\" on \"{name}\": {what} needs superuser");
+        finding(Level::Fail, check, text, format!("juju grant --controller {name} {user} superuser"))
     }
 
     /// Returns the access of the agent's user, as it is now.

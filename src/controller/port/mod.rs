@@ -33,6 +33,7 @@ pub use self::errand::Errand;
 pub use self::error::ControllerError;
 pub use self::relayed::{Announced, KeptLog, Relayed, Shown};
 use super::checks::network::NetworkTable;
+use super::checks::pair::Departing;
 use super::inventory::Held;
 
 /// What a source controller says about a model before it is moved.
@@ -44,6 +45,8 @@ pub struct Examination {
     pub findings: Vec<Finding>,
     /// The model's networks, to be compared with the destination's.
     pub networks: NetworkTable,
+    /// What a pair of controllers is judged by, where this one drives its migrations by itself.
+    pub departing: Option<Departing>,
 }
 
 /// A model as it leaves.

@@ -54,6 +54,18 @@ pub trait Relayed: Send + Sync {
     /// is not known.
     async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError>;
 
+    /// Returns when the controller was asked to begin the migration, Unix milliseconds by this host's clock: the model cannot have
+    /// been frozen before. Nothing while it was not asked, and from one that does not keep it.
+    async fn asked_ms(&self, errand: Errand) -> Result<Option<u64>, ControllerError> {
+        let _ = errand;
+        Ok(None)
+    }
+
+    /// Tries to connect from the agent's host to each address, `host:port`, and returns what came of it. Changes nothing.
+    async fn routes(&self, addresses: &[String]) -> Vec<(String, Result<(), String>)> {
+        addresses.iter().map(|address| (address.clone(), Err("not tried".to_owned()))).collect()
+    }
+
     /// Says what the controller shows of the migration. Changes nothing.
     async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError>;
 

@@ -31,6 +31,8 @@ struct Kept {
     every_ms: u64,
     #[serde(default)]
     route_shown: bool,
+    #[serde(default)]
+    image_repo: Option<String>,
 }
 
 impl From<&Destination> for Kept {
@@ -41,6 +43,7 @@ impl From<&Destination> for Kept {
             burst: told.admission.burst,
             every_ms: told.admission.every.as_millis() as u64,
             route_shown: told.route_shown,
+            image_repo: told.image_repo.clone(),
         }
     }
 }
@@ -48,7 +51,13 @@ impl From<&Destination> for Kept {
 impl From<Kept> for Destination {
     fn from(kept: Kept) -> Self {
         let admission = Admission { burst: kept.burst, every: Duration::from_millis(kept.every_ms) };
-        Self { login: kept.login, ca_cert: kept.ca_cert, admission, route_shown: kept.route_shown }
+        Self {
+            login: kept.login,
+            ca_cert: kept.ca_cert,
+            admission,
+            route_shown: kept.route_shown,
+            image_repo: kept.image_repo,
+        }
     }
 }
 

@@ -49,6 +49,12 @@ pub enum EngineError {
         /// The unfinished migration.
         id: String,
     },
+    /// A Juju controller deletes its copy of a model that has moved, whatever this agent is told.
+    #[error(
+        "--hold-reap cannot hold the copy of a model that a Juju controller migrates: the controller deletes it by itself as soon as the \
+         log has followed; migrate without it"
+    )]
+    Unheld,
     /// A Juju controller drives the migration, and decides about it.
     #[error("migration {id} is {state} here: {why}")]
     Relayed {
@@ -253,7 +259,7 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
-            Self::IsPrecopy(_) | Self::Copying { .. } => ErrorKind::Refused,
+            Self::IsPrecopy(_) | Self::Copying { .. } | Self::Unheld => ErrorKind::Refused,
             Self::Migrating { .. } | Self::InConflict(_) | Self::Orphaned(_) | Self::InHand(_) => ErrorKind::Refused,
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused

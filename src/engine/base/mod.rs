@@ -14,3 +14,4 @@ pub mod relayed;
 pub mod seal;
 pub mod settings;
 pub mod unfinished;
+pub mod visitors;

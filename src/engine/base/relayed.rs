@@ -1,9 +1,13 @@
 //! A source controller that drives its migrations by itself: the controller, and the gateways that it is told to migrate to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::destinations::Destinations;
+use super::visitors::Visitors;
+use crate::controller::checks::pair::Shown;
 use crate::controller::port::Relayed;
+use crate::juju::csr::days_left;
 
 /// The controller beside this agent, as a source that drives its migrations by itself.
 pub struct RelayedSource {
@@ -13,6 +17,10 @@ pub struct RelayedSource {
     pub gateways: Vec<GatewayAddress>,
     /// What is known of the controllers that the gateways pose as.
     pub destinations: Destinations,
+    /// Who has come by the gateways.
+    pub visitors: Arc<Visitors>,
+    /// For how long a model may be frozen unless an operator says otherwise.
+    pub freeze_max: Duration,
 }
 
 /// Where a gateway listens, as the source controller is told.
@@ -24,6 +32,8 @@ pub struct GatewayAddress {
     pub addresses: Vec<String>,
     /// The CA of the gateway's certificate, PEM; nothing where it is the destination's.
     pub ca_cert: Option<String>,
+    /// The certificate that the destination's CA has signed, PEM; nothing for one by a CA of the agent's own.
+    pub signed: Option<String>,
     /// Whether somebody has shown that the models' machines reach the destination's API.
     pub route_shown: bool,
 }
@@ -34,6 +44,17 @@ pub fn no_gateway(peer: &str) -> String {
         "no gateway stands here for the controller beside {peer}: add [gateways.{peer}] to the agent's configuration, and \
          restart the agent"
     )
+}
+
+impl GatewayAddress {
+    /// Returns which certificate the gateway shows, as sources judge it now. `destination_ca`: PEM. `now_s`: Unix seconds.
+    pub fn shown(&self, destination_ca: &str, now_s: u64) -> Shown {
+        let Some(chain) = &self.signed else { return Shown::Own };
+        match days_left(chain, destination_ca, now_s) {
+            Ok(Some(days)) => Shown::Signed(days),
+            Ok(None) | Err(_) => Shown::Refused,
+        }
+    }
 }
 
 impl RelayedSource {

@@ -1,6 +1,7 @@
 //! Makes the plan of a migration: asks both controllers for everything that would stop it. Changes nothing.
 
 mod forecast;
+mod pair;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,10 @@ pub async fn judge(
     let blobs = distinct_blobs(&core.parts.reader.preview(model).await?.calls);
     let gateway = gateway(core, &conversation.session.peer_name());
     findings.extend(gateway.iter().map(|finding| FindingView::of(Direction::Source, finding)));
+    if let Some(departing) = &examination.departing {
+        let paired = pair::findings(core, conversation, departing).await;
+        findings.extend(paired.iter().map(|finding| FindingView::of(Direction::Source, finding)));
+    }
     findings.extend(room_here(core).await?.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     // Both at once: on a long link each answer takes its time.
     let (there, room, knowledge) = tokio::try_join!(
@@ -253,6 +258,11 @@ pub async fn plan(
     let bytes_to_send = bytes_total.saturating_sub(room.bytes_held);
     let rate = forecast::rate(core, conversation.session.peer()).await?;
     let (limit, allowed) = forecast::limit(core, conversation.session.peer(), peer, rate);
+    let eta_ms = forecast::eta_ms(bytes_to_send, allowed, rtt);
+    if let Some(departing) = &examination.departing {
+        let ends = pair::lifetimes(core, conversation, departing, eta_ms);
+        findings.extend(ends.iter().map(|finding| FindingView::of(Direction::Source, finding)));
+    }
     let source = core.parts.arrival.card().await?;
     Ok(PlanView {
         ok: !findings.iter().any(FindingView::is_failure),
@@ -262,7 +272,7 @@ pub async fn plan(
         bytes_held: room.bytes_held.min(bytes_total),
         bytes_to_send,
         rtt_ms: rtt.as_secs_f64() * 1000.0,
-        eta_ms: forecast::eta_ms(bytes_to_send, allowed, rtt),
+        eta_ms,
         limit,
         rate,
         freeze: forecast::freeze(core, conversation.session.peer(), rtt, bytes_total),

@@ -7,7 +7,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Knowledge, ModelFacts};
 use modelferry_protocol::record::{Body, Entry, Orders};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
-use modelferry_protocol::switch::{Head, Terms};
+use modelferry_protocol::switch::{Head, Profile, Terms};
 use tokio::sync::oneshot;
 
 use super::source::state::SourceTask;
@@ -40,6 +40,9 @@ impl Engine {
         let core = &self.0;
         self.refuse_if_halted()?;
         self.refuse_if_busy(model)?;
+        if !options.reap_hold.is_zero() && core.profile() == Profile::Gateway {
+            return Err(EngineError::Unheld);
+        }
         self.refuse_if_held_for_good(model).await?;
         let (peer, knowledge, facts, controller) = self.judged(model, peer).await?;
         let journal = core.parts.journal.clone();

@@ -2,11 +2,13 @@
 
 mod audit_log;
 mod finding;
+mod gateway;
 mod journal;
 mod migration;
 mod plan;
 
 pub use self::finding::{FindingView, KeptView, VerifyView};
+pub use self::gateway::{GatewayUseView, VisitorView};
 pub use self::journal::{AlarmView, AuditView, EventView};
 pub use self::migration::{
     Bytes, Direction, IN_DOUBT_AFTER_MS, Kind, LOG_CANNOT_FOLLOW, MigrationView, OrdersView, Stand,

@@ -121,7 +121,7 @@ fn into_description(envelope: &SerializedModelV2, tables: &Tables) -> Result<Des
 
 fn credential(info: &SerializedModelInfo) -> Option<Credential> {
     let (owner, cloud, name) = (info.credential_owner.clone(), info.cloud.clone(), info.credential_name.clone());
-    (!name.is_empty()).then_some(Credential { owner, cloud, name })
+    (!name.is_empty()).then_some(Credential { owner, cloud, name, ends_s: None })
 }
 
 fn users(envelope: &SerializedModelV2) -> Vec<User> {

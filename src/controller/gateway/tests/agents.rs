@@ -132,6 +132,17 @@ async fn an_agent_that_follows_no_redirect_is_carried_once_a_route_is_shown_and_
 }
 
 #[tokio::test]
+async fn a_connection_that_was_carried_is_no_proof_of_a_route() {
+    let served = Served::start().await;
+    served.script.stands(Standing::Moved);
+    let there = users::Destination::start().await;
+    *served.script.connects.lock() = Some(there.at());
+    served.login(&of_model(), &by_password("user-jujuanonymous", "")).await.unwrap();
+    let refused = refusal(served.agent("machine-0", OLD).await);
+    assert!(refused.message.contains("show the route"), "{refused}");
+}
+
+#[tokio::test]
 async fn agents_of_an_aborted_or_unknown_model_are_told_that_there_is_none() {
     let served = Served::start().await;
     served.script.stands(Standing::Aborted);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{errand, migration};
-use crate::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Standing};
+use crate::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Standing, Visitor};
 use crate::controller::port::{Duplex, Errand, Said, VerbatimCall};
 use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::params::admin::{HostPort, LoginResult};
@@ -44,6 +44,8 @@ pub struct Script {
     pub aborted: Held,
     /// Where connections to the destination go, and its CA.
     pub connects: Mutex<Option<(String, String)>>,
+    /// Who came, and left.
+    pub visitors: Mutex<Vec<(&'static str, Visitor)>>,
 }
 
 /// Says yes at once.
@@ -81,6 +83,7 @@ impl Script {
             adopted: at_once(),
             aborted: at_once(),
             connects: Mutex::default(),
+            visitors: Mutex::default(),
         }
     }
 
@@ -204,6 +207,16 @@ impl Relay for Script {
         let (address, ca) = connects.ok_or_else(|| RelayError::Unreachable("no link".to_owned()))?;
         let secured = secure(&client_config(&ca).unwrap(), &address).await;
         Ok(Box::new(secured.map_err(|error| RelayError::Unreachable(error.to_string()))?))
+    }
+
+    fn came(&self, of: Errand, visitor: &Visitor) {
+        assert_eq!(of, errand());
+        self.visitors.lock().push(("came", visitor.clone()));
+    }
+
+    fn left(&self, of: Errand, visitor: &Visitor) {
+        assert_eq!(of, errand());
+        self.visitors.lock().push(("left", visitor.clone()));
     }
 }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::*;
+use crate::controller::gateway::Way;
 use crate::juju::params::admin::{HostPort, UserInfo};
 use crate::juju::params::tag;
 use crate::juju::rpc::{Call, Connection, FacadeVersions, Limits, LoggedIn, Service, Session};
@@ -121,4 +122,32 @@ async fn a_client_that_asks_where_it_was_sent_is_told() {
     let told = client.call_version("Admin", 3, "", "RedirectInfo", json!({})).await.unwrap();
     assert_eq!(told["ca-cert"], "THE DESTINATION'S CA");
     assert_eq!(told["servers"][0][0]["value"], "10.0.0.9");
+}
+
+/// An operator takes a gateway away once nobody needs it: so it is noted who comes, who is carried, and when that ends.
+#[tokio::test]
+async fn whoever_comes_by_the_gateway_after_the_move_is_noted_until_the_connection_ends() {
+    let served = Served::start().await;
+    served.script.stands(Standing::Moved);
+    let there = Destination::start().await;
+    *served.script.connects.lock() = Some(there.at());
+    let noted = |served: &Served| {
+        let visitors = std::mem::take(&mut *served.script.visitors.lock());
+        visitors.into_iter().map(|(what, visitor)| (what, visitor.who, visitor.way)).collect::<Vec<_>>()
+    };
+    let _ = served.login(&of_model(), &by_password("user-bob", "his own")).await;
+    let _ = served.agent("machine-0", "3.6.11").await;
+    let sent = [("came", "user-bob".to_owned(), Way::Redirected), ("came", "machine-0".to_owned(), Way::Redirected)];
+    assert_eq!(noted(&served), sent);
+    refusal(served.login(&Scope::Controller, &by_password("user-bob", "wrong")).await);
+    assert_eq!(noted(&served), [], "nobody who is refused depends on it");
+    let (client, _) = served.login(&of_model(), &by_password("user-jujuanonymous", "")).await.unwrap();
+    let carried = |what| (what, "user-jujuanonymous".to_owned(), Way::Carried);
+    assert_eq!(served.script.visitors.lock()[0].1.from, "127.0.0.1");
+    assert_eq!(noted(&served), [carried("came")]);
+    client.close().await;
+    while served.script.visitors.lock().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(noted(&served), [carried("left")]);
 }

@@ -15,6 +15,7 @@ use super::super::record::Step;
 use super::super::summary::text;
 use super::read::failure;
 use super::shown::gate_is_closed;
+use crate::clock::now_ms;
 use crate::controller::port::{Announced, ControllerError, Errand};
 use crate::disk::blocking;
 use crate::juju::params::tag;
@@ -37,6 +38,9 @@ pub(in super::super) struct Departure {
     /// Whether the controller was seen to migrate the model since.
     #[serde(default)]
     pub was_seen: bool,
+    /// When it was asked last, Unix milliseconds; 0 in what an older version wrote.
+    #[serde(default)]
+    pub asked_ms: u64,
 }
 
 fn fact(mid: MigrationId) -> String {
@@ -64,6 +68,12 @@ impl Inner {
         blocking(move || inner.records.put_fact(&fact(mid), &departure)).await
     }
 
+    /// Returns when the controller was asked last, if it was.
+    pub(in super::super) async fn asked_ms(self: &Arc<Self>, errand: Errand) -> Result<Option<u64>, ControllerError> {
+        let departure = self.departure(errand.mid).await?;
+        Ok(departure.map(|departure| departure.asked_ms).filter(|asked_ms| *asked_ms > 0))
+    }
+
     /// Asks the controller to migrate the model to the gateway. Again: ok, and nothing is asked for twice.
     ///
     /// Errors: [`ControllerError::Refused`] with the controller's reason; [`ControllerError::Unknown`] where it is not known whether
@@ -84,6 +94,8 @@ impl Inner {
                 if runs || info["error"].is_object() {
                     return self.put_departure(errand.mid, &Departure { step: Step::Done, ..departure }).await;
                 }
+                // The request before has not arrived, so that nothing is frozen.
+                self.put_departure(errand.mid, &Departure { asked_ms: now_ms(), ..departure }).await?;
             }
             None => {
                 if let Some(error) = failure(errand.model, &info) {
@@ -93,7 +105,8 @@ impl Inner {
                     return Err(ControllerError::Refused(crate::controller::checks::source::CONTROLLER.to_owned()));
                 }
                 let before = begun(&info);
-                let departure = Departure { model: errand.model, step: Step::Sent, before, was_seen: false };
+                let (step, was_seen) = (Step::Sent, false);
+                let departure = Departure { model: errand.model, step, before, was_seen, asked_ms: now_ms() };
                 self.put_departure(errand.mid, &departure).await?;
             }
         }

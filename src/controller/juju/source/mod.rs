@@ -6,6 +6,7 @@
 mod download;
 mod initiate;
 mod log;
+mod pair;
 mod read;
 mod shown;
 

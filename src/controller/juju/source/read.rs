@@ -64,13 +64,16 @@ impl Inner {
             None => false,
         };
         let standing = if runs && !is_ours { Standing::Migrating } else { Standing::Live };
-        let findings = source::findings(&Source {
+        let mut findings = source::findings(&Source {
             description: &told,
             standing,
             incomplete: false,
             damaged: Vec::new(),
             credential_revoked: info["cloud-credential-validity"] == false,
+            names: self.names(&live, &told).await?,
         });
+        findings.push(self.may_migrate(&live).await);
+        let departing = self.departing(&live, &told).await?;
         let mut facts = told.facts().map_err(|error| refused(error.to_string()))?;
         facts.mid = mid;
         if facts.cloud_type.is_empty() {
@@ -84,7 +87,7 @@ impl Inner {
         let identity = live.call("Controller", &[11, 12, 13, 14], "IdentityProviderURL", json!({})).await?;
         facts.identity_url = Text::cut(text(&identity["result"]));
         facts.bytes_total = blob.bytes + told.wanted().iter().map(bytes_told).sum::<u64>();
-        Ok(Examination { facts, findings, networks: NetworkTable::of(&told) })
+        Ok(Examination { facts, findings, networks: NetworkTable::of(&told), departing: Some(departing) })
     }
 
     /// Yields the calls that would stage the model as it is now. What they name is in the store, once this returns.

@@ -113,6 +113,7 @@ mod tests {
             step: Step::Done,
             before: "2026-01-01T00:00:00Z".into(),
             was_seen: false,
+            asked_ms: 0,
         };
         let at = |start: &str, status: &str| json!({ "result": { "migration": { "start": start, "status": status } } });
         let error = |code: &str| json!({ "error": { "message": "", "code": code } });

@@ -2,6 +2,8 @@
 
 use super::fake::Fault;
 use super::*;
+use modelferry_protocol::plan::Level;
+
 use crate::controller::port::{Announced, ModelReader, Relayed, Said, Shown, VerbatimCall};
 use crate::juju::rpc::RpcError;
 
@@ -86,6 +88,74 @@ async fn the_controller_is_asked_once_however_often_and_a_lost_reply_is_looked_a
     assert!(rig.juju.initiate(errand(FIRST), &announced()).await.is_err());
     rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
     assert_eq!(rig.fake().count("InitiateMigration"), 2);
+}
+
+#[tokio::test]
+async fn it_is_kept_when_the_controller_was_asked_as_the_freeze_counts_from_there() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    assert_eq!(rig.juju.asked_ms(errand(FIRST)).await.unwrap(), None);
+    let before_ms = crate::clock::now_ms();
+    // It never arrived, and was asked for again.
+    rig.fake().fault("InitiateMigration", Fault::Cut);
+    assert!(rig.juju.initiate(errand(FIRST), &announced()).await.is_err());
+    let first_ms = rig.juju.asked_ms(errand(FIRST)).await.unwrap().unwrap();
+    while crate::clock::now_ms() == first_ms {
+        tokio::task::yield_now().await;
+    }
+    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    let asked_ms = rig.juju.asked_ms(errand(FIRST)).await.unwrap().unwrap();
+    assert!(first_ms >= before_ms && asked_ms > first_ms, "{before_ms} {first_ms} {asked_ms}");
+    let rig = rig.restarted();
+    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    assert_eq!(rig.juju.asked_ms(errand(FIRST)).await.unwrap(), Some(asked_ms), "nothing was asked for again");
+}
+
+#[tokio::test]
+async fn what_a_pair_is_judged_by_is_read_of_the_model_and_its_controller() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    rig.fake().state().config =
+        serde_json::json!({ "migration-agent-wait-time": "20m0s", "caas-image-repo": "r.example" });
+    let told = Description::parse(rig.fake().state().dump.clone().unwrap().as_bytes()).unwrap();
+    let departing = rig.juju.examine(model(), None).await.unwrap().departing.unwrap();
+    let agents: usize = departing.agents.values().sum();
+    assert_eq!(agents, told.all_machines().count() + told.all_units().count());
+    assert!(departing.agents.keys().all(|version| version.split('.').count() == 3), "{:?}", departing.agents);
+    assert_eq!((departing.agent_wait.as_secs(), departing.image_repo.as_str()), (1200, "r.example"));
+    // One that does not tell has what Juju has by default.
+    rig.fake().fault("ControllerConfig", Fault::Refuse(RpcError::plain("no")));
+    let departing = rig.juju.examine(model(), None).await.unwrap().departing.unwrap();
+    assert_eq!(departing.agent_wait.as_secs(), 900);
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_begin_migrations_is_told_with_the_line_that_mends_it() {
+    let rig = Rig::start().await;
+    leaving(&rig, "3.6.11");
+    let access = async |rig: &Rig| {
+        let findings = rig.juju.examine(model(), None).await.unwrap().findings;
+        findings.into_iter().find(|finding| &*finding.check == "source-access").unwrap()
+    };
+    assert_eq!(access(&rig).await.level, Level::Pass);
+    *rig.fake().access.lock() = "add-model".to_owned();
+    let refused = access(&rig).await;
+    assert_eq!(refused.level, Level::Fail);
+    assert_eq!(&*refused.fix, "juju grant --controller west admin superuser");
+}
+
+#[tokio::test]
+async fn the_route_to_a_destination_is_tried_from_this_host() {
+    let rig = Rig::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let open = listener.local_addr().unwrap().to_string();
+    let closed = {
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        gone.local_addr().unwrap().to_string()
+    };
+    let tried = rig.juju.routes(&[open.clone(), closed.clone()]).await;
+    assert_eq!(tried[0], (open, Ok(())));
+    assert!(tried[1].0 == closed && tried[1].1.is_err(), "{tried:?}");
 }
 
 #[tokio::test]

@@ -84,6 +84,8 @@ pub(super) struct State {
     pub migration: Value,
     /// Whether that model refuses to be changed.
     pub is_exporting: bool,
+    /// What `ControllerConfig` yields.
+    pub config: Value,
 }
 
 /// The controller's behaviour.

@@ -32,6 +32,7 @@ impl SourceTask {
     pub(super) async fn relay(&mut self) {
         self.side.place = None;
         self.recall().await;
+        self.count_from_asked().await;
         let mut works = Works::default();
         self.entered(&mut works).await;
         let mut stood = self.stands();
@@ -98,23 +99,47 @@ impl SourceTask {
 
     /// Returns after how many milliseconds something is due.
     fn wake_ms(&self) -> Option<u64> {
-        let deadline = match &self.record.state {
-            SourceState::Relaying(relaying) => Some(relaying.deadline_ms.saturating_sub(self.core.clock_ms())),
-            _ => None,
-        };
+        let deadline = self.spent_ms().map(|spent_ms| spent_ms.saturating_sub(self.core.clock_ms()));
         let ask = self.needs_vote().then_some(ASK_AGAIN.as_millis() as u64);
         [deadline, ask].into_iter().flatten().min()
     }
 
-    /// Gives the migration up when the model has been frozen for too long.
+    /// Returns when this side gives up, Unix milliseconds.
+    ///
+    /// The record counts from before the controller is asked, which may take a while, with the model live. From the moment
+    /// it was asked the model may be frozen, and from there the freeze budget counts.
+    fn spent_ms(&self) -> Option<u64> {
+        let SourceState::Relaying(relaying) = &self.record.state else { return None };
+        Some(relaying.deadline_ms.max(self.side.relay.deadline_ms.unwrap_or(0)))
+    }
+
+    /// Lets the freeze budget count from when the controller was asked.
+    async fn count_from_asked(&mut self) {
+        let Some(relayed) = &self.core.parts.relayed else { return };
+        match relayed.controller.asked_ms(self.errand()).await {
+            Ok(asked_ms) => {
+                let freeze_ms = self.tracked.terms.freeze_ms_max;
+                self.side.relay.deadline_ms = asked_ms.map(|asked_ms| asked_ms.saturating_add(freeze_ms));
+            }
+            Err(error) => tracing::warn!("when the controller was asked is not known: {error}"),
+        }
+    }
+
+    /// Gives the migration up when the model has been frozen for too long, or the controller could not be asked for so long.
     async fn overdue(&mut self) {
-        if let SourceState::Relaying(relaying) = &self.record.state
-            && self.core.clock_ms() >= relaying.deadline_ms
-        {
+        if self.spent_ms().is_some_and(|spent_ms| self.core.clock_ms() >= spent_ms) {
             // The controller aborts as soon as it calls again: every later call fails.
-            let cause = self.frozen_too_long();
+            let cause = match self.side.relay.initiated {
+                true => self.frozen_too_long(),
+                false => Cause::cut(self.never_began()),
+            };
             self.input(SourceInput::Abort(&cause)).await;
         }
+    }
+
+    fn never_began(&self) -> String {
+        let seconds = self.tracked.terms.freeze_ms_max as f64 / 1000.0;
+        format!("the source controller did not say within {seconds} s (--max-freeze) that it begins")
     }
 
     /// Takes in what the target says.
@@ -159,6 +184,7 @@ impl SourceTask {
         match done {
             Done::Initiated(Ok(())) => {
                 self.side.relay.initiated = true;
+                self.count_from_asked().await;
                 self.tracked.set_begun();
             }
             Done::Initiated(Err(error)) if error.is_passing() => {

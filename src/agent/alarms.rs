@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{Ledger, Standing};
@@ -9,7 +10,7 @@ use modelferry_protocol::switch::source::SourceState;
 
 use crate::controller::embedded::Embedded;
 use crate::controller::inventory::{Inventory, Place};
-use crate::controller::local::Local;
+use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
 use crate::disk::{Disk, usage_command};
@@ -24,7 +25,7 @@ pub struct Memory {
     dir: PathBuf,
     journal: Journal,
     embedded: Embedded,
-    local: Local,
+    local: Arc<dyn LocalController>,
     /// What was found at the start, and only a restart can change.
     noted: Vec<AlarmView>,
 }
@@ -50,7 +51,7 @@ pub fn served(ledger: &Ledger) -> Vec<String> {
 
 impl Memory {
     /// `dir`: the state directory.
-    pub fn new(dir: &Path, journal: Journal, embedded: Embedded, local: Local) -> Self {
+    pub fn new(dir: &Path, journal: Journal, embedded: Embedded, local: Arc<dyn LocalController>) -> Self {
         Self { dir: dir.to_owned(), journal, embedded, local, noted: Vec::new() }
     }
 

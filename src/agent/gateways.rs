@@ -11,7 +11,7 @@ use super::answer::Desk;
 use crate::clock::now_ms;
 use crate::config::GatewayConfig;
 use crate::controller::gateway::{Certificate, CertificateError, Gateway};
-use crate::controller::local::Local;
+use crate::controller::local::LocalController;
 use crate::disk::{Disk, blocking};
 use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource, Visitors};
 use crate::juju::rpc::Server;
@@ -81,9 +81,8 @@ fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std:
 
 /// Returns the controller as a source, with its gateways; nothing for one inside the agent.
 pub(super) fn source(desk: &Desk, opened: &[Opened]) -> Option<RelayedSource> {
-    let Local::Juju(juju) = &desk.local else { return None };
     Some(RelayedSource {
-        controller: Arc::new(juju.clone()),
+        controller: desk.local.relayed()?,
         gateways: opened.iter().map(|opened| opened.address.clone()).collect(),
         destinations: Destinations::new(&desk.state_dir, Disk::real()),
         visitors: Arc::new(Visitors::new(&desk.state_dir, Disk::real())),

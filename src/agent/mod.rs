@@ -25,7 +25,7 @@ use self::answer::{Desk, Questions};
 use self::control::server::Server;
 use self::opening::{Opened, Opening, StatusOnly, open};
 use crate::config::{Config, Environment};
-use crate::controller::local::Local;
+use crate::controller::local::LocalController;
 use crate::engine::{Engine, EngineParts, Settings, redo};
 use crate::journal::{Journal, Witness};
 use crate::link::{Link, LinkConfig, MakeHello};
@@ -71,7 +71,7 @@ async fn serve_status(only: StatusOnly, listen: String, server: Server, stop: &m
 }
 
 /// Makes what the link says first on every connection.
-fn hello(local: &Local, journal: &Journal, witness: &Witness) -> MakeHello {
+fn hello(local: &Arc<dyn LocalController>, journal: &Journal, witness: &Witness) -> MakeHello {
     let (local, journal, witness) = (local.clone(), journal.clone(), witness.clone());
     Arc::new(move |peer| Hello {
         versions: Versions::OWN,
@@ -85,7 +85,7 @@ fn hello(local: &Local, journal: &Journal, witness: &Witness) -> MakeHello {
 }
 
 /// Returns what the link is configured with.
-fn link_config(config: &Config, local: &Local) -> LinkConfig {
+fn link_config(config: &Config, local: &dyn LocalController) -> LinkConfig {
     LinkConfig {
         listen: config.listen,
         own_name: local.card().name.to_string(),
@@ -131,7 +131,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         redo::repeat(&journal, &inventory, &embedded).await;
     }
     let (link, sessions) =
-        Link::start(link_config(&config, &local), identity, peers, hello(&local, &journal, &witness)).await?;
+        Link::start(link_config(&config, &*local), identity, peers, hello(&local, &journal, &witness)).await?;
     let desk = Arc::new(Desk {
         embedded: embedded.clone(),
         local: local.clone(),
@@ -157,7 +157,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         query: Arc::new(Questions(desk.clone())),
         settings: settings(&config),
     };
-    tokio::spawn(local.tend());
+    tokio::spawn(async move { local.tend().await });
     let engine = Engine::start(parts, sessions).await?;
     let _ = desk.engine.set(engine.clone());
     let _gateways = gateways::start(opened_gateways, &engine, &gateway_store)?;

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::record::{Alarm, AlarmKind, Body, Entry};
@@ -16,7 +17,7 @@ use crate::clock::now_ms;
 use crate::config::{Config, ControllerConfig};
 use crate::controller::embedded::Embedded;
 use crate::controller::juju::Juju;
-use crate::controller::local::Local;
+use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
 use crate::disk::Disk;
 use crate::disk::database::DatabaseError;
@@ -48,7 +49,7 @@ pub struct Opened {
     pub witness: Witness,
     pub store: Store,
     pub embedded: Embedded,
-    pub local: Local,
+    pub local: Arc<dyn LocalController>,
     pub identity: Identity,
     pub peers: Peers,
     pub memory: Memory,
@@ -105,8 +106,13 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
 }
 
 /// Returns the controller beside the agent. The embedded one is there in any case, without models where another one is.
-fn beside(config: &Config, embedded: &Embedded, store: &Store, disk: &Disk) -> Result<Local, AgentError> {
-    let ControllerConfig::Juju(juju) = &config.controller else { return Ok(Local::Embedded(embedded.clone())) };
+fn beside(
+    config: &Config,
+    embedded: &Embedded,
+    store: &Store,
+    disk: &Disk,
+) -> Result<Arc<dyn LocalController>, AgentError> {
+    let ControllerConfig::Juju(juju) = &config.controller else { return Ok(Arc::new(embedded.clone())) };
     let own: Vec<String> =
         embedded.models()?.into_iter().filter(|row| !row.is_controller).map(|row| row.name).collect();
     if !own.is_empty() {
@@ -120,7 +126,7 @@ fn beside(config: &Config, embedded: &Embedded, store: &Store, disk: &Disk) -> R
     }
     let refusals = config.embedded.refusals.clone();
     let opened = Juju::open(&config.state_dir, juju.clone(), refusals, store.clone(), disk.clone())?;
-    Ok(Local::Juju(opened))
+    Ok(Arc::new(opened))
 }
 
 /// Opens the controller's database. Inner error: why it must not be acted without what it held.

@@ -14,7 +14,6 @@ use crate::controller::backup::{self, Archive, BackupError, Kept, Origin, Source
 use crate::controller::description::Description;
 use crate::controller::embedded::{Embedded, verify};
 use crate::controller::files::Files;
-use crate::controller::local::Local;
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 use crate::engine::causes;
@@ -100,35 +99,20 @@ impl Desk {
         let held = engine.take_in_hand(model).map_err(|error| self.refusal_of_engine(&error))?;
         let asserted = self.refuse_second_owner(&origin, model, source_lost).await?;
         let actor = actor.to_owned();
-        let restored = match &self.local {
-            Local::Embedded(embedded) => {
-                let (embedded, mut source) = (embedded.clone(), source);
-                // The restore goes on if the client hangs up.
-                tokio::spawn(async move {
-                    let _held = held;
-                    let restored = tokio::task::spawn_blocking(move || embedded.restore(source.as_mut(), true)).await;
-                    let restored =
-                        restored.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
-                    engine.restored(model, asserted, &actor).await;
-                    Ok::<_, ControllerError>(restored)
-                })
-            }
-            Local::Juju(juju) => {
-                let prepared = juju.prepare_restore(source).await;
-                let prepared = prepared.map_err(|error| self.refusal_of_controller(&error))?;
-                for note in &prepared.notes {
-                    // The client may be gone; the restore goes on.
-                    let _ = client.update(&Response::Waiting(note.clone())).await;
-                }
-                let (juju, say) = (juju.clone(), saying(client));
-                tokio::spawn(async move {
-                    let _held = held;
-                    let restored = juju.restore(prepared, &say).await?;
-                    engine.restored(model, asserted, &actor).await;
-                    Ok::<_, ControllerError>(restored)
-                })
-            }
-        };
+        let prepared = self.local.prepare_restore(source).await;
+        let prepared = prepared.map_err(|error| self.refusal_of_controller(&error))?;
+        for note in prepared.notes() {
+            // The client may be gone; the restore goes on.
+            let _ = client.update(&Response::Waiting(note.clone())).await;
+        }
+        let say = Box::new(saying(client));
+        // The restore goes on if the client hangs up.
+        let restored = tokio::spawn(async move {
+            let _held = held;
+            let restored = prepared.perform(say).await?;
+            engine.restored(model, asserted, &actor).await;
+            Ok::<_, ControllerError>(restored)
+        });
         match restored.await {
             Ok(restored) => restored.map(Response::Imported).map_err(|error| self.refusal_of_controller(&error)),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -142,7 +126,7 @@ impl Desk {
         };
         let own = self.local.card().name.to_string();
         match controller {
-            None if matches!(self.local, Local::Juju(_)) => refused(
+            None if self.local.is_real() => refused(
                 format!("this agent stands beside the real controller \"{own}\", whose machines would run the model"),
                 format!("name it to restore the model there: add --controller {own}"),
             ),

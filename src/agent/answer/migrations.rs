@@ -9,8 +9,6 @@ use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
 use crate::clock::now_ms;
 use crate::config::Rate;
-use crate::controller::local::Local;
-use crate::controller::port::ControllerError;
 use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
 use crate::engine::view::{MigrationView, Stand};
 use crate::engine::{EngineError, MigrateOptions, When};
@@ -75,8 +73,8 @@ impl Desk {
     pub(super) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
         let own = self.local.card().name;
         let model = match named.split_once(':') {
-            None => named.to_owned(),
-            Some((controller, model)) if controller == &*own => model.to_owned(),
+            None => named,
+            Some((controller, model)) if controller == &*own => model,
             Some((controller, _)) => {
                 let message = format!("model {named} is on controller {controller}, and this agent is beside {own}");
                 return Err(Failure::new(FailureKind::Refused, message)
@@ -84,17 +82,7 @@ impl Desk {
                     .hint(format!("run the command on the host of {controller}'s agent")));
             }
         };
-        if let Local::Juju(juju) = &self.local {
-            let found = juju.model(&model).await.map_err(|error| self.refusal_of_controller(&error))?;
-            let unknown = |_| self.refusal_of_controller(&ControllerError::ModelNotFound(model.clone()));
-            return found.row.uuid.parse().map_err(unknown);
-        }
-        self.blocking(move |embedded| {
-            // A model that has left is known here still, and asking for it tells where it went.
-            embedded.model(&model)?;
-            embedded.find(&model)
-        })
-        .await
+        self.local.find(model).await.map_err(|error| self.refusal_of_controller(&error))
     }
 
     fn refused(&self, error: EngineError) -> Failure {

@@ -34,7 +34,7 @@ use super::control::server::{Answer, Client};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::Embedded;
-use crate::controller::local::Local;
+use crate::controller::local::LocalController;
 use crate::disk::blocking;
 use crate::engine::{Engine, MigrateOptions, QueryHandler, packed};
 use crate::link::Link;
@@ -44,7 +44,7 @@ pub(super) struct Desk {
     /// The embedded controller; without models where the agent stands beside another one.
     pub embedded: Embedded,
     /// The controller beside the agent.
-    pub local: Local,
+    pub local: Arc<dyn LocalController>,
     pub link: Link,
     pub journal: JournalId,
     pub state_dir: PathBuf,

@@ -20,6 +20,7 @@ mod identity;
 mod import;
 mod intake;
 pub mod inventory;
+mod local;
 mod logs;
 mod models;
 mod password;

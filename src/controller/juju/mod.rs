@@ -12,6 +12,7 @@ mod connection;
 mod doctor;
 mod import;
 mod judge;
+mod local;
 mod logs;
 mod outcome;
 mod record;

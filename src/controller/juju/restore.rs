@@ -17,6 +17,7 @@ use super::{Inner, Juju};
 use crate::controller::backup::Source;
 use crate::controller::embedded::view::Imported;
 use crate::controller::embedded::{Unpacked, unpack};
+use crate::controller::local::Say;
 use crate::controller::port::{ControllerError, Errand};
 use crate::controller::text;
 use crate::disk::blocking;
@@ -59,9 +60,6 @@ impl Prepared {
         self.restoring.uuid
     }
 }
-
-/// Hears what a restore waits for.
-pub type Say = dyn Fn(String) + Send + Sync;
 
 fn refused(text: impl Into<String>) -> ControllerError {
     ControllerError::Refused(text.into())

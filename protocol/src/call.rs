@@ -6,13 +6,9 @@
 
 use crate::codec::{Bytes, Decode, Encode, Text, wire_enum};
 use crate::ids::Hash;
-use crate::limits::{
-    ACTIVATE_BYTES_MAX, NAME_BYTES_MAX, PARAMS_BYTES_MAX, QUERY_BYTES_MAX, REPLY_BYTES_MAX, REPLY_KEPT_BYTES_MAX,
-};
-use crate::switch::Cause;
-
-/// A name of bounded length: of a model, user, controller, charm, application.
-pub type Name = Text<NAME_BYTES_MAX>;
+use crate::limits::{ACTIVATE_BYTES_MAX, PARAMS_BYTES_MAX, QUERY_BYTES_MAX, REPLY_BYTES_MAX, REPLY_KEPT_BYTES_MAX};
+use crate::text::Cause;
+pub use crate::text::Name;
 
 /// Bytes that travel by chunk and are stored by hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]

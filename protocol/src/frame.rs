@@ -5,13 +5,15 @@
 
 use crate::codec::{Bytes, CodecError, Decode, Encode, decode, encode, wire_enum};
 use crate::limits::*;
-use crate::message::Handle;
 
 /// Version that stands in every frame's header.
 pub const FRAME_VERSION: u8 = 1;
 
 /// Frame kind of a chunk, which stands on bulk streams alone.
 pub const KIND_CHUNK: u8 = 0x30;
+
+/// Names a blob within one connection: numbers are the source's, and mean nothing on the next connection.
+pub type Handle = u32;
 
 wire_enum! {
     /// How a chunk's bytes travel.

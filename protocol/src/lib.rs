@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod bounded;
 mod call;
+mod card;
 pub mod codec;
 pub mod frame;
 pub mod ids;
@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod limits;
 pub mod manifest;
 pub mod message;
+mod migration;
 pub mod pairing;
 pub mod plan;
 pub mod proof;
@@ -18,5 +19,5 @@ pub mod record;
 pub mod snapshot;
 pub mod stream;
 pub mod switch;
+mod text;
 pub mod version;
-mod wire_enum;

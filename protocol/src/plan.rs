@@ -1,5 +1,6 @@
 //! What is asked before anything changes: the facts about a model, and what speaks against moving it.
 
+use crate::call::{BlobRef, LogSegment};
 use crate::codec::{Bounded, Bytes, Decode, Encode, Text, wire_enum};
 use crate::ids::{Epoch, Hash, MigrationId, ModelUuid, Pin};
 use crate::limits::{
@@ -7,8 +8,8 @@ use crate::limits::{
     OFFER_USERS_MAX, SECTIONS_MAX, SNAPSHOT_BYTES_MAX, SPACES_MAX, SUBNETS_MAX, TEXT_BYTES_MAX, USERS_MAX,
     VERBATIM_FRAME_BYTES_MAX,
 };
-use crate::snapshot::{BlobRef, LogSegment, Name};
-use crate::switch::source::Signature;
+use crate::migration::Signature;
+use crate::text::Name;
 
 /// What a target must know about a model, and about the controller it comes from, to judge it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]

@@ -4,7 +4,7 @@ pub use crate::call::*;
 use crate::codec::{Bounded, CodecError, Decode, Encode, decode_canonical, encode_within};
 use crate::ids::{Epoch, Hash, MigrationId, ModelUuid};
 use crate::limits::{BLOB_BYTES_MAX, CALLS_MAX, SNAPSHOT_BYTES_MAX};
-use crate::switch::Head;
+use crate::migration::Head;
 
 /// Exactly what is handed over: the calls that stage the model on the target, in order.
 ///

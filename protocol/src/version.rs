@@ -7,7 +7,6 @@
 
 use crate::codec::{Bounded, Decode, Encode, Text};
 use crate::limits::{FEATURE_BYTES_MAX, FEATURES_MAX, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST};
-use crate::message::Hello;
 
 /// The versions that an agent speaks, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -69,44 +68,4 @@ impl Feature {
     pub fn names() -> FeatureNames {
         Bounded::truncated(Self::ALL.map(|feature| Text::cut(feature.name())).to_vec())
     }
-}
-
-/// What holds for a connection, once both sides have said `Hello`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agreed {
-    /// The version that both speak on it.
-    pub version: u16,
-    features: Vec<Feature>,
-}
-
-impl Agreed {
-    /// Reports whether both sides have a feature.
-    pub fn has(&self, feature: Feature) -> bool {
-        self.features.contains(&feature)
-    }
-}
-
-/// Two agents that speak no common version.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("agent {} speaks {own}, agent {} speaks {other}; upgrade the older one", .agent.escape_debug(), .other_agent.escape_debug())]
-pub struct NoCommonVersion {
-    agent: String,
-    own: Versions,
-    other_agent: String,
-    other: Versions,
-}
-
-/// Returns what holds between an agent that says `own` and one that says `other`.
-///
-/// Errors: [`NoCommonVersion`].
-pub fn agree(own: &Hello, other: &Hello) -> Result<Agreed, NoCommonVersion> {
-    let version = own.versions.common(other.versions).ok_or_else(|| NoCommonVersion {
-        agent: own.agent.to_string(),
-        own: own.versions,
-        other_agent: other.agent.to_string(),
-        other: other.versions,
-    })?;
-    let says = |hello: &Hello, feature: Feature| hello.features.iter().any(|name| &**name == feature.name());
-    let features = Feature::ALL.into_iter().filter(|feature| says(own, *feature) && says(other, *feature)).collect();
-    Ok(Agreed { version, features })
 }

@@ -5,8 +5,9 @@ use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_MAX};
 use modelferry_protocol::message::{Activated, Commit, End, Message, Sealed, Switch, Vote};
 use modelferry_protocol::snapshot::KeptReply;
+use modelferry_protocol::switch::offer::{self, OfferRefused};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::target::{self, Dropping, OfferRefused, TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::target::{self, Dropping, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile};
 
 const ROOT: Hash = Hash([4; 32]);
@@ -70,32 +71,32 @@ fn target_hears(state: TargetState, message: &Message) -> Outcome<TargetState> {
 fn an_offer_that_comes_late_does_not_take_a_record_back() {
     for state in [TargetState::Receiving, TargetState::Prepared(ROOT), active()] {
         let known = target(state);
-        assert_eq!(target::accept(HEAD, Some(&known), 0, Some(HEAD.mid)), Ok(known));
+        assert_eq!(offer::accept(HEAD, Some(&known), 0, Some(HEAD.mid)), Ok(known));
     }
 }
 
 #[test]
 fn an_offer_by_another_agent_under_a_known_id_is_refused() {
     let head = Head { peer: Pin([8; 32]), ..HEAD };
-    let refused = target::accept(head, Some(&target(TargetState::Receiving)), 0, Some(HEAD.mid));
+    let refused = offer::accept(head, Some(&target(TargetState::Receiving)), 0, Some(HEAD.mid));
     assert_eq!(refused, Err(OfferRefused::Busy(HEAD.mid)));
 }
 
 #[test]
 fn an_offer_is_refused_for_its_tombstone_its_epoch_and_another_migration() {
     let tombstone = target(TargetState::Dropped(cause()));
-    assert_eq!(target::accept(HEAD, Some(&tombstone), 0, None), Err(OfferRefused::Tombstone(cause())));
-    assert_eq!(target::accept(HEAD, None, 2, None), Err(OfferRefused::Epoch { offered: 2, known: 2 }));
+    assert_eq!(offer::accept(HEAD, Some(&tombstone), 0, None), Err(OfferRefused::Tombstone(cause())));
+    assert_eq!(offer::accept(HEAD, None, 2, None), Err(OfferRefused::Epoch { offered: 2, known: 2 }));
     let other = MigrationId([5; 16]);
-    assert_eq!(target::accept(HEAD, None, 1, Some(other)), Err(OfferRefused::Busy(other)));
-    assert_eq!(target::accept(HEAD, None, 1, None), Ok(target(TargetState::Receiving)));
+    assert_eq!(offer::accept(HEAD, None, 1, Some(other)), Err(OfferRefused::Busy(other)));
+    assert_eq!(offer::accept(HEAD, None, 1, None), Ok(target(TargetState::Receiving)));
 }
 
 #[test]
 fn an_epoch_that_leaves_no_room_is_refused() {
     let head = |epoch_to| Head { epoch_to, ..HEAD };
-    assert!(target::accept(head(EPOCH_MAX), None, 0, None).is_ok());
-    let refused = target::accept(head(EPOCH_MAX + 1), None, 0, None);
+    assert!(offer::accept(head(EPOCH_MAX), None, 0, None).is_ok());
+    let refused = offer::accept(head(EPOCH_MAX + 1), None, 0, None);
     assert_eq!(refused, Err(OfferRefused::EpochTooLarge { offered: EPOCH_MAX + 1 }));
 }
 

@@ -5,8 +5,8 @@ use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::message::{Activated, End, Message, Switch, Vote};
 use modelferry_protocol::snapshot::{Arguments, KeptReply, Params};
 use modelferry_protocol::switch::relay::{self, Answer, Answered, Call, Evidence, RelayInput, Relaying};
-use modelferry_protocol::switch::source::{self, Committed, Handed, Signature, SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile};
+use modelferry_protocol::switch::source::{self, Committed, Handed, SourceInput, SourceRecord, SourceState};
+use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile, Signature};
 
 const ROOT: Hash = Hash([4; 32]);
 const HEAD: Head = Head {

@@ -3,8 +3,8 @@
 use modelferry_protocol::codec::{Text, decode, encode};
 use modelferry_protocol::ids::JournalId;
 use modelferry_protocol::limits::PROTOCOL_VERSION;
-use modelferry_protocol::message::{ControllerCard, Hello};
-use modelferry_protocol::version::{Feature, FeatureNames, Versions, agree};
+use modelferry_protocol::message::{ControllerCard, Hello, agree};
+use modelferry_protocol::version::{Feature, FeatureNames, Versions};
 
 fn hello(oldest: u16, newest: u16, features: &[&str]) -> Hello {
     let names = features.iter().map(|name| Text::cut(*name)).collect();

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::message::{Hello, Message};
-use modelferry_protocol::version::{Agreed, NoCommonVersion, agree};
+use modelferry_protocol::message::{Agreed, Hello, Message, NoCommonVersion, agree};
 use quinn::{RecvStream, SendStream};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Proof, Statement, Verdict};
+use super::statement::{Proof, Statement, Verdict};
 use crate::limits::PROOF_MAIL_BYTES_MAX;
 
 const BEGIN: &str = "BEGIN MODELFERRY PROOF";

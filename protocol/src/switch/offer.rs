@@ -1,9 +1,10 @@
 //! Which offers a target accepts.
 
 use super::target::{TargetRecord, TargetState};
-use super::{Cause, Head};
 use crate::ids::{Epoch, MigrationId};
 use crate::limits::EPOCH_MAX;
+use crate::migration::Head;
+use crate::text::Cause;
 
 /// Why an offer was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,31 +8,13 @@
 //! While the model is live and its binaries travel ahead the record is `Offered`, as with an embedded controller. There is no
 //! command: the controller freezes, thaws and reaps by itself, once it was asked to migrate the model.
 
-use super::source::{Committed, Handed, Signature, SourceInput, SourceRecord, SourceState};
-use super::{Cause, Handover, Ignored, Outcome, Root};
-use crate::call::{Arguments, Params};
-use crate::codec::{Decode, Encode};
-use crate::message::{End, Message, Sealed, Switch, Vote};
-
-/// The controller's calls are taken in and passed on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Relaying {
-    /// What is handed over, once the controller has sent all of it.
-    pub root: Option<Root>,
-    /// Unix milliseconds at which this side gives up, so that the controller does.
-    pub deadline_ms: u64,
-}
-
-/// The controller was told that the target is ready, or is about to be.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Answered {
-    /// What is handed over.
-    pub root: Root,
-    /// The target's signed vote.
-    pub vote: Signature,
-    /// The arguments of the controller's `Activate` call: the target's controller is to be told the same.
-    pub arguments: Arguments,
-}
+use super::outcome::{Ignored, Outcome};
+pub use super::source::state::{Answered, Evidence, RelayInput, Relaying};
+use super::source::state::{Committed, Handed, SourceInput, SourceRecord, SourceState, says};
+use crate::call::Arguments;
+use crate::message::{End, Message, Switch};
+use crate::migration::{Handover, Signature};
+use crate::text::Cause;
 
 /// A call of the source controller's migration master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,46 +38,6 @@ pub enum Answer {
     Hold,
     /// It has failed, for this reason.
     Failed(&'static str),
-}
-
-/// What the controller has shown to be recorded on its side, by a call or by the status of its migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence<'a> {
-    /// SUCCESS: there is no way back for it. With the parameters of `AdoptResources`, if that call showed it.
-    Success(Option<&'a Params>),
-    /// ABORT: the model is, or will be, back in its service.
-    Abort,
-    /// DONE: it has deleted its copy.
-    Done,
-}
-
-/// What the controller does to a relaying source.
-#[derive(Debug, Clone, Copy)]
-pub enum RelayInput<'a> {
-    /// The controller has sent everything; the snapshot has this root.
-    Sealed(Root),
-    /// The controller calls `Activate`. `vote`: the target's, checked and fresh, if it is held.
-    Activate {
-        /// The call's arguments.
-        arguments: &'a Arguments,
-        /// The vote.
-        vote: Option<&'a Vote>,
-    },
-    /// The controller has decided.
-    Shown(Evidence<'a>),
-}
-
-impl RelayInput<'_> {
-    /// Returns the input's name, as in [`super::table`].
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sealed(_) => "Sealed",
-            Self::Activate { .. } => "Activate",
-            Self::Shown(Evidence::Success(_)) => "ShownSuccess",
-            Self::Shown(Evidence::Abort) => "ShownAbort",
-            Self::Shown(Evidence::Done) => "ShownDone",
-        }
-    }
 }
 
 /// Returns what the controller's call is told in the state of `record`, once [`on`] leads to no other.
@@ -122,18 +64,6 @@ pub fn answer(record: &SourceRecord, call: Call) -> Answer {
         // The states of an embedded controller, to which nobody calls.
         (Freezing(_) | Frozen(_) | Reaping(_), _) => Answer::Hold,
         (Aborting(_) | Reclaiming(_) | Seizing(_) | Reclaimed(_), _) => ended,
-    }
-}
-
-/// Returns the message to say in a state that only a relaying source has.
-pub(super) fn says(record: &SourceRecord) -> Option<Message> {
-    let switch = Switch::of(&record.head);
-    match &record.state {
-        SourceState::Relaying(Relaying { root: None, .. }) => Some(Message::offer_of(&record.head)),
-        SourceState::Relaying(Relaying { root: Some(root), .. }) | SourceState::Answered(Answered { root, .. }) => {
-            Some(Message::Seal(Sealed::asking(switch, *root)))
-        }
-        _ => None,
     }
 }
 
@@ -207,7 +137,7 @@ fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
     if switch.journal != record.head.journal {
         return Outcome::Ignore(Ignored::OtherJournal);
     }
-    let said = || super::source::says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
+    let said = || says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
     match (&record.state, message) {
         (Offered | Relaying(_), Message::Dropped(end) | Message::Refused(end)) => {
             Outcome::Record(Aborted(end.cause.clone()))

@@ -4,9 +4,9 @@
 //! make, and no other. `SPEC.md` has the same tables, `tests/transitions.rs` compares the three, and a journal that holds
 //! any other step is refused.
 
-use super::Profile;
+use super::standing::Standing;
 use crate::ids::MigrationId;
-use crate::ledger::Standing;
+use crate::migration::Profile;
 
 /// Some transitions with one input and one end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! The target's machine. In `Prepared` it does nothing by itself, for ever.
 
-pub use super::offer::{OfferRefused, accept};
-use super::{Cause, Handover, Head, Ignored, Outcome, Profile, Root};
+use super::outcome::{Ignored, Outcome};
 use crate::call::{KeptReply, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, Hash};
 use crate::limits::EPOCH_FORCED_STEP;
 use crate::message::{Activated, End, Message, Switch, Vote};
+use crate::migration::{Handover, Head, Profile, Root};
+use crate::text::Cause;
 
 /// Why, and what for, an import was dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]

@@ -3,9 +3,10 @@
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::message::{End, Message, Staged, Switch};
 use modelferry_protocol::snapshot::{Performed, Reply};
+use modelferry_protocol::switch::offer::{self, OfferRefused};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::table;
-use modelferry_protocol::switch::target::{self, OfferRefused, TargetInput, TargetRecord, TargetState};
+use modelferry_protocol::switch::target::{self, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Head, Outcome, Profile};
 
 use crate::controller::{Call, Effect};
@@ -78,7 +79,7 @@ impl World {
         };
         let ledger = self.agents[agent].ledger();
         let epoch = if rules.offer_resets || rules.no_tombstone { 0 } else { ledger.epoch(MODEL) };
-        match target::accept(head, known, epoch, ledger.busy(MODEL)) {
+        match offer::accept(head, known, epoch, ledger.busy(MODEL)) {
             Ok(record) if known == Some(&record) => {}
             Ok(record) => {
                 assert!(known.is_none(), "an offer took a record back");

@@ -9,8 +9,9 @@ use modelferry_protocol::message::{Message, Offer, Switch};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Snapshot;
+use modelferry_protocol::switch::offer;
 use modelferry_protocol::switch::source;
-use modelferry_protocol::switch::target::{self, TargetRecord};
+use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Terms};
 use tokio::sync::oneshot;
 
@@ -114,7 +115,7 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
 /// Errors: why the offer is refused; nothing if it is left unanswered, to be repeated: it was accepted a moment
 /// ago over another connection, or an earlier attempt of the same peer has to end first.
 async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Option<String>> {
-    let record = TargetRecord { head, state: target::TargetState::Receiving };
+    let record = TargetRecord { head, state: TargetState::Receiving };
     let (decided, begun) = oneshot::channel();
     let in_hand = core.in_hand.clone();
     core.fail_at(head.peer, "target", "Receiving", "before");
@@ -134,10 +135,10 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
             // told. The offer is repeated; refusing it now would end an attempt that has nothing wrong with it.
             return Err(None);
         }
-        target::accept(head, None, ledger.epoch(head.model), busy).map_err(|error| Some(error.to_string()))?;
+        offer::accept(head, None, ledger.epoch(head.model), busy).map_err(|error| Some(error.to_string()))?;
         // One id names one migration here, whatever the source has counted.
         terms.attempt = ownership::attempt_here(ledger, head.model, terms.attempt);
-        let record = Body::Target(TargetRecord { head, state: target::TargetState::Receiving });
+        let record = Body::Target(TargetRecord { head, state: TargetState::Receiving });
         let entries = vec![entry("peer", Body::Terms(terms.clone())), entry("peer", record)];
         let mut history = History::default();
         entries.iter().for_each(|entry| history.apply(entry));

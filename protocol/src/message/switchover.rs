@@ -1,11 +1,11 @@
 //! The messages of the switchover.
 
-use super::source::Signature;
-use super::{Cause, Handover, Head, Profile, Root};
-use crate::call::{Call, KeptReply, Name, Performed};
+use crate::call::{Call, KeptReply, Performed};
 use crate::codec::{Bytes, Decode, Encode};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid};
 use crate::limits::SNAPSHOT_BYTES_MAX;
+use crate::migration::{Handover, Head, Profile, Root, Signature};
+use crate::text::{Cause, Name};
 
 /// Names the migration that a switchover message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::codec::derive::{BorrowDecode, BorrowDecoder, DecodeError, Decoder, EncodeError, Encoder, Reader};
-use crate::codec::{Decode, Encode};
+use super::coding::derive::{BorrowDecode, BorrowDecoder, DecodeError, Decoder, EncodeError, Encoder, Reader};
+use super::coding::{Decode, Encode};
 
 /// Bytes allocated ahead of those that have been read.
 const STEP_BYTES: usize = 64 << 10;

@@ -1,22 +1,16 @@
-//! Proofs: a decision as signed text, so that a person can carry what the link does not.
-//!
-//! Carrying a proof is the same as delivering the message: it is checked, turned into the message, and
-//! given to the machine. Nothing is trusted but the signature and the pins.
-
-mod armour;
+//! What a proof states, and what a record proves.
 
 use ring::digest::{SHA256, digest};
-use ring::signature::{ED25519, UnparsedPublicKey};
 
-pub use self::armour::BadArmour;
 use crate::call::KeptReply;
 use crate::codec::{Decode, Encode, encode, wire_enum};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
-use crate::ledger::Standing;
 use crate::message::{Activated, Commit, End, Message, Switch};
+use crate::migration::{Handover, Head, Root};
 use crate::switch::source::{Committed, Handed, SourceRecord, SourceState};
+use crate::switch::standing::Standing;
 use crate::switch::target::{Active, Seizure, TargetRecord, TargetState};
-use crate::switch::{Cause, Handover, Head, Root};
+use crate::text::Cause;
 
 /// What stands before the signed bytes, so that no other signature of this key is taken for a proof.
 pub const CONTEXT: &[u8] = b"modelferry/1 proof\0";
@@ -87,47 +81,13 @@ pub struct Proof {
     pub signature: [u8; 64],
 }
 
-/// A proof that proves nothing about the migration it was given for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProofRefused {
-    /// The signature is not the key's.
-    #[error("the proof's signature is wrong: the text was changed, or copied incompletely")]
-    Signature,
-    /// Somebody else has signed it.
-    #[error("the proof is signed by {actual}, and this migration's other agent is {expected}")]
-    Signer {
-        /// The record's peer.
-        expected: Pin,
-        /// Whose key it is.
-        actual: Pin,
-    },
-    /// It says what only the side that it was given to can decide.
-    #[error("a proof of `{}` is the {said_by}'s word, and is of use on the other side alone", .verdict.name().to_lowercase())]
-    OwnSide {
-        /// What it says.
-        verdict: Verdict,
-        /// Who says such things.
-        said_by: &'static str,
-    },
-    /// It is about something else.
-    #[error("the proof is of another {what}: {actual}, not {expected}")]
-    Other {
-        /// What differs.
-        what: &'static str,
-        /// What the record has.
-        expected: String,
-        /// What the proof has.
-        actual: String,
-    },
-}
-
 /// Returns the pin of an Ed25519 key.
 pub fn pin_of_key(key: &[u8; 32]) -> Pin {
     let spki = [&ED25519_SPKI_BEGIN[..], key].concat();
     Pin(digest(&SHA256, &spki).as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 
-fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
+pub(super) fn of_source(record: &SourceRecord) -> Option<(Verdict, Option<Root>)> {
     match &record.state {
         SourceState::Committed(Committed { root, .. })
         | SourceState::Handed(Handed { root, .. })
@@ -186,7 +146,7 @@ impl Statement {
         if self.verdict.is_from_source() { self.source } else { self.target }
     }
 
-    fn message(&self) -> Option<Message> {
+    pub(super) fn message(&self) -> Option<Message> {
         let switch = Switch { mid: self.mid, journal: self.journal };
         Some(match self.verdict {
             // What the calls are told does not fit on paper: the target's adapter makes it of what it knows.
@@ -205,46 +165,5 @@ impl Statement {
                 cause: Cause::cut("the target gave the model back, as a carried proof says"),
             }),
         })
-    }
-}
-
-impl Proof {
-    /// Checks the proof against the record of the agent that it was carried to, and returns the message that it
-    /// stands for: to be treated as if the peer had said it.
-    ///
-    /// `own`: that agent's pin.
-    /// Errors: [`ProofRefused`].
-    pub fn check(&self, standing: &Standing, own: Pin) -> Result<Message, ProofRefused> {
-        let statement = &self.statement;
-        let (head, is_source, root) = match standing {
-            Standing::Source(record) => (&record.head, true, of_source(record).and_then(|(_, root)| root)),
-            Standing::Target(record) => (&record.head, false, record.state.root()),
-        };
-        let same = |what, expected: &dyn ToString, actual: &dyn ToString| {
-            let (expected, actual) = (expected.to_string(), actual.to_string());
-            if expected == actual { Ok(()) } else { Err(ProofRefused::Other { what, expected, actual }) }
-        };
-        same("migration", &head.mid, &statement.mid)?;
-        if statement.verdict.is_from_source() == is_source {
-            let said_by = if is_source { "source" } else { "target" };
-            return Err(ProofRefused::OwnSide { verdict: statement.verdict, said_by });
-        }
-        let actual = pin_of_key(&self.key);
-        if actual != head.peer {
-            return Err(ProofRefused::Signer { expected: head.peer, actual });
-        }
-        let key = UnparsedPublicKey::new(&ED25519, &self.key);
-        key.verify(&statement.signed_bytes(), &self.signature).map_err(|_| ProofRefused::Signature)?;
-        let (source, target) = if is_source { (own, head.peer) } else { (head.peer, own) };
-        same("source agent", &source, &statement.source)?;
-        same("target agent", &target, &statement.target)?;
-        same("model", &head.model, &statement.model)?;
-        same("epoch", &head.epoch_to, &statement.epoch_to)?;
-        same("journal", &head.journal, &statement.journal)?;
-        if let (Some(expected), Some(actual)) = (root, statement.root) {
-            same("snapshot", &expected, &actual)?;
-        }
-        // The armour refuses a verdict without its root; one that was made otherwise is as if altered.
-        statement.message().ok_or(ProofRefused::Signature)
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes to types and back. The only file that names bincode.
+//! Encodes and decodes. The only file that names bincode.
 //!
 //! bincode 2 is unmaintained (RUSTSEC-2025-0141), so it stays behind these few functions and can be
 //! replaced in an afternoon; `protocol/tests/golden` holds the bytes that a replacement must write.
@@ -9,9 +9,7 @@
 
 pub use bincode::{Decode, Encode};
 
-pub use crate::bounded::{Bounded, Bytes, Text, TooMany};
 use crate::limits::CONTROL_FRAME_BYTES_MAX;
-pub(crate) use crate::wire_enum::wire_enum;
 
 /// What a type needs that encodes itself by hand: the bounded types, and what `wire_enum!` expands to.
 pub(crate) mod derive {

@@ -1,12 +1,11 @@
-//! The source's machine. `Committed` is the commit point: the instant its record is durable.
+//! The source's states, what follows from each by itself, and what can happen to it.
 
-use super::relay::{self, RelayInput};
-use super::{Cause, Handover, Head, Ignored, Outcome, Profile, Root};
-use crate::call::KeptReply;
-use crate::codec::{Bytes, Decode, Encode, wire_enum};
-use crate::ids::{Epoch, JournalId};
-use crate::limits::EPOCH_FORCED_STEP;
-use crate::message::{Commit, End, Message, Sealed, Switch};
+use crate::call::{Arguments, KeptReply, Params};
+use crate::codec::{Decode, Encode, wire_enum};
+use crate::ids::Epoch;
+use crate::message::{Commit, End, Message, Sealed, Switch, Vote};
+use crate::migration::{Handover, Head, Profile, Root, Signature};
+use crate::text::Cause;
 
 /// Frozen until the snapshot is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
@@ -23,9 +22,6 @@ pub struct Frozen {
     /// As in [`Freezing`].
     pub deadline_ms: u64,
 }
-
-/// The target's signature under its vote, kept as evidence.
-pub type Signature = Bytes<64>;
 
 /// The source has given the model away; the target may not know it yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
@@ -56,6 +52,26 @@ pub struct Reclaiming {
     pub cause: Cause,
 }
 
+/// The controller's calls are taken in and passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Relaying {
+    /// What is handed over, once the controller has sent all of it.
+    pub root: Option<Root>,
+    /// Unix milliseconds at which this side gives up, so that the controller does.
+    pub deadline_ms: u64,
+}
+
+/// The controller was told that the target is ready, or is about to be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Answered {
+    /// What is handed over.
+    pub root: Root,
+    /// The target's signed vote.
+    pub vote: Signature,
+    /// The arguments of the controller's `Activate` call: the target's controller is to be told the same.
+    pub arguments: Arguments,
+}
+
 wire_enum! {
     /// State of a migration at its source.
     #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,10 +100,10 @@ wire_enum! {
         0x0b = Reclaimed(Epoch),
         /// The operator takes the model back, as the target is destroyed; the controller is told to thaw it.
         0x0e = Seizing(Reclaiming),
-        /// A Juju controller decides; its calls are taken in and passed on. This and `Answered`: [`super::relay`].
-        0x0c = Relaying(super::relay::Relaying),
+        /// A Juju controller decides; its calls are taken in and passed on. This and `Answered`: [`crate::switch::relay`].
+        0x0c = Relaying(Relaying),
         /// The controller was told that the target is ready; its decision is awaited.
-        0x0d = Answered(super::relay::Answered),
+        0x0d = Answered(Answered),
     }
 }
 
@@ -111,6 +127,46 @@ pub enum SourceCommand {
     HandOver,
     /// Delete the frozen copy.
     Reap,
+}
+
+/// What the controller has shown to be recorded on its side, by a call or by the status of its migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence<'a> {
+    /// SUCCESS: there is no way back for it. With the parameters of `AdoptResources`, if that call showed it.
+    Success(Option<&'a Params>),
+    /// ABORT: the model is, or will be, back in its service.
+    Abort,
+    /// DONE: it has deleted its copy.
+    Done,
+}
+
+/// What the controller does to a relaying source.
+#[derive(Debug, Clone, Copy)]
+pub enum RelayInput<'a> {
+    /// The controller has sent everything; the snapshot has this root.
+    Sealed(Root),
+    /// The controller calls `Activate`. `vote`: the target's, checked and fresh, if it is held.
+    Activate {
+        /// The call's arguments.
+        arguments: &'a Arguments,
+        /// The vote.
+        vote: Option<&'a Vote>,
+    },
+    /// The controller has decided.
+    Shown(Evidence<'a>),
+}
+
+impl RelayInput<'_> {
+    /// Returns the input's name, as in [`crate::switch::table`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sealed(_) => "Sealed",
+            Self::Activate { .. } => "Activate",
+            Self::Shown(Evidence::Success(_)) => "ShownSuccess",
+            Self::Shown(Evidence::Abort) => "ShownAbort",
+            Self::Shown(Evidence::Done) => "ShownDone",
+        }
+    }
 }
 
 /// What happens to a source.
@@ -142,7 +198,7 @@ pub enum SourceInput<'a> {
 }
 
 impl SourceInput<'_> {
-    /// Returns the input's name, as in [`super::table`]: that of a message for one that was heard.
+    /// Returns the input's name, as in [`crate::switch::table`]: that of a message for one that was heard.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Heard { message, .. } => message.name(),
@@ -233,8 +289,12 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
 pub fn says(record: &SourceRecord) -> Option<Message> {
     let switch = Switch::of(&record.head);
     match &record.state {
-        SourceState::Offered | SourceState::Freezing(_) => Some(Message::offer_of(&record.head)),
-        SourceState::Frozen(Frozen { root, .. }) => Some(Message::Seal(Sealed::asking(switch, *root))),
+        SourceState::Offered | SourceState::Freezing(_) | SourceState::Relaying(Relaying { root: None, .. }) => {
+            Some(Message::offer_of(&record.head))
+        }
+        SourceState::Frozen(Frozen { root, .. })
+        | SourceState::Relaying(Relaying { root: Some(root), .. })
+        | SourceState::Answered(Answered { root, .. }) => Some(Message::Seal(Sealed::asking(switch, *root))),
         SourceState::Committed(Committed { root, handover, .. }) => {
             let (epoch_to, handover) = (record.head.epoch_to, handover.clone());
             Some(Message::Commit(Commit { switch, root: *root, epoch_to, handover }))
@@ -243,117 +303,8 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
             Some(Message::Abort(End { switch, cause: cause.clone() }))
         }
-        SourceState::Relaying(_) | SourceState::Answered(_) => relay::says(record),
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
             None
         }
-    }
-}
-
-/// Returns what `input` leads to in the state of `record`, whoever decides about its migration.
-pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState> {
-    match record.head.profile {
-        Profile::Embedded => on_embedded(record, input),
-        Profile::Gateway => relay::on(record, input),
-    }
-}
-
-fn on_embedded(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState> {
-    use SourceState::*;
-    match (&record.state, input) {
-        (_, SourceInput::Heard { message, fresh }) => heard(record, message, fresh),
-
-        (Offered, SourceInput::Ready { deadline_ms }) => Outcome::Record(Freezing(self::Freezing { deadline_ms })),
-        (Freezing(freezing), SourceInput::FrozenAs(root)) => {
-            Outcome::Record(Frozen(self::Frozen { root, deadline_ms: freezing.deadline_ms }))
-        }
-        (Offered | Freezing(_) | Frozen(_), SourceInput::Abort(cause)) => Outcome::Record(Aborting(cause.clone())),
-        (Aborting(_) | Aborted(_), SourceInput::Abort(_)) => Outcome::Ignore(Ignored::NotExpected),
-        (_, SourceInput::Abort(_)) => Outcome::Ignore(Ignored::Committed),
-
-        (Handed(handed), SourceInput::Done) => Outcome::Record(Reaping(handed.root)),
-        (Reaping(root), SourceInput::Done) => Outcome::Record(Moved(*root)),
-        (Aborting(cause), SourceInput::Done) => Outcome::Record(Aborted(cause.clone())),
-        // A returned token leaves the source at e + 2 where it had offered e + 1.
-        (Reclaiming(_), SourceInput::Done) => Outcome::Record(Reclaimed(record.head.epoch_to.saturating_add(1))),
-        // Should the target come back after all, it is the one that loses.
-        (Seizing(_), SourceInput::Done) => {
-            Outcome::Record(Reclaimed(record.head.epoch_to.saturating_add(EPOCH_FORCED_STEP)))
-        }
-
-        (Committed(committed), SourceInput::Seize(cause)) => {
-            Outcome::Record(Seizing(self::Reclaiming { root: committed.root, cause: cause.clone() }))
-        }
-        (_, SourceInput::Seize(_)) => Outcome::Ignore(Ignored::NotExpected),
-
-        (_, SourceInput::Ready { .. } | SourceInput::FrozenAs(_) | SourceInput::Done | SourceInput::Relayed(_)) => {
-            Outcome::Ignore(Ignored::NotExpected)
-        }
-    }
-}
-
-fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<SourceState> {
-    use SourceState::*;
-    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
-    if switch.mid != record.head.mid {
-        return Outcome::Ignore(Ignored::OtherMigration);
-    }
-    if switch.journal != record.head.journal {
-        return Outcome::Ignore(Ignored::OtherJournal);
-    }
-    match (&record.state, message) {
-        // Given up: whatever the target still asks or tells, the answer is the same, and it is
-        // the presumed one, so that it can never contradict an earlier silence.
-        (Aborting(_) | Aborted(_), Message::Prepared(_) | Message::Progress(_)) => reply(record),
-        // Reclaimed on a dropped token, the target is gone; reclaimed by force, it may come back and ask.
-        (Reclaiming(_) | Seizing(_) | Reclaimed(_), Message::Prepared(_) | Message::Progress(_)) => {
-            let cause = Cause::cut("the source has taken the model back");
-            Outcome::Reply(Message::Abort(End { switch, cause }))
-        }
-
-        (Frozen(frozen), Message::Prepared(vote)) if vote.root == frozen.root => {
-            if fresh {
-                let (root, vote, handover) = (frozen.root, vote.signature.clone(), Handover::default());
-                Outcome::Record(Committed(self::Committed { root, vote, handover }))
-            } else {
-                Outcome::Ignore(Ignored::Stale)
-            }
-        }
-        (Frozen(_), Message::Prepared(_)) => Outcome::Ignore(Ignored::OtherRoot),
-        (Frozen(_), Message::Progress(_)) => Outcome::Ignore(Ignored::NotExpected),
-        (Offered | Freezing(_) | Frozen(_), Message::Dropped(end) | Message::Refused(end)) => {
-            Outcome::Record(Aborting(end.cause.clone()))
-        }
-
-        (Committed(_), Message::Prepared(_)) => reply(record),
-        (Committed(committed), Message::Activated(activated)) => {
-            if activated.root == committed.root {
-                let (root, reply) = (committed.root, activated.reply.clone());
-                Outcome::Record(Handed(self::Handed { root, reply }))
-            } else {
-                Outcome::Ignore(Ignored::OtherRoot)
-            }
-        }
-        (Committed(committed), Message::Dropped(end)) => {
-            Outcome::Record(Reclaiming(self::Reclaiming { root: committed.root, cause: end.cause.clone() }))
-        }
-
-        (Handed(_) | Reaping(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
-        _ => Outcome::Ignore(Ignored::NotExpected),
-    }
-}
-
-fn reply(record: &SourceRecord) -> Outcome<SourceState> {
-    says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply)
-}
-
-/// Returns the answer to a target's message about a migration that this journal does not know: presumed
-/// abort, but only if it is the very journal that would know.
-pub fn answer_unknown(switch: Switch, own: JournalId) -> Message {
-    if switch.journal == own {
-        let cause = Cause::cut("the source has no record of this migration, so it was never decided");
-        Message::Abort(End { switch, cause })
-    } else {
-        Message::Unknown(switch)
     }
 }

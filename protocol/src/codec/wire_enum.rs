@@ -24,40 +24,40 @@ macro_rules! wire_enum {
             }
         }
 
-        impl crate::codec::derive::Encode for $name {
-            fn encode<E: crate::codec::derive::Encoder>(
+        impl crate::codec::coding::derive::Encode for $name {
+            fn encode<E: crate::codec::coding::derive::Encoder>(
                 &self,
                 encoder: &mut E,
-            ) -> Result<(), crate::codec::derive::EncodeError> {
+            ) -> Result<(), crate::codec::coding::derive::EncodeError> {
                 match self {
                     $( crate::codec::wire_enum!(@bind $variant payload $( $payload )?) => {
                         let tag: u8 = $tag;
-                        crate::codec::derive::Encode::encode(&tag, encoder)?;
+                        crate::codec::coding::derive::Encode::encode(&tag, encoder)?;
                         crate::codec::wire_enum!(@encode encoder payload $( $payload )?)
                     } ),+
                 }
             }
         }
 
-        impl<C> crate::codec::derive::Decode<C> for $name {
-            fn decode<D: crate::codec::derive::Decoder<Context = C>>(
+        impl<C> crate::codec::coding::derive::Decode<C> for $name {
+            fn decode<D: crate::codec::coding::derive::Decoder<Context = C>>(
                 decoder: &mut D,
-            ) -> Result<Self, crate::codec::derive::DecodeError> {
-                let tag: u8 = crate::codec::derive::Decode::decode(decoder)?;
+            ) -> Result<Self, crate::codec::coding::derive::DecodeError> {
+                let tag: u8 = crate::codec::coding::derive::Decode::decode(decoder)?;
                 match tag {
                     $( $tag => Ok(crate::codec::wire_enum!(@decode decoder $variant $( $payload )?)), )+
-                    _ => Err(crate::codec::derive::DecodeError::OtherString(format!(
+                    _ => Err(crate::codec::coding::derive::DecodeError::OtherString(format!(
                         concat!("unknown tag {} of ", stringify!($name)), tag
                     ))),
                 }
             }
         }
 
-        impl<'de, C> crate::codec::derive::BorrowDecode<'de, C> for $name {
-            fn borrow_decode<D: crate::codec::derive::BorrowDecoder<'de, Context = C>>(
+        impl<'de, C> crate::codec::coding::derive::BorrowDecode<'de, C> for $name {
+            fn borrow_decode<D: crate::codec::coding::derive::BorrowDecoder<'de, Context = C>>(
                 decoder: &mut D,
-            ) -> Result<Self, crate::codec::derive::DecodeError> {
-                crate::codec::derive::Decode::decode(decoder)
+            ) -> Result<Self, crate::codec::coding::derive::DecodeError> {
+                crate::codec::coding::derive::Decode::decode(decoder)
             }
         }
     };
@@ -66,10 +66,10 @@ macro_rules! wire_enum {
     (@bind $variant:ident $name:ident) => { Self::$variant };
     (@bind $variant:ident $name:ident $payload:ty) => { Self::$variant($name) };
     (@encode $encoder:ident $name:ident) => { Ok(()) };
-    (@encode $encoder:ident $name:ident $payload:ty) => { crate::codec::derive::Encode::encode($name, $encoder) };
+    (@encode $encoder:ident $name:ident $payload:ty) => { crate::codec::coding::derive::Encode::encode($name, $encoder) };
     (@decode $decoder:ident $variant:ident) => { Self::$variant };
     (@decode $decoder:ident $variant:ident $payload:ty) => {
-        Self::$variant(crate::codec::derive::Decode::decode($decoder)?)
+        Self::$variant(crate::codec::coding::derive::Decode::decode($decoder)?)
     };
 }
 pub(crate) use wire_enum;

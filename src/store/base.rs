@@ -1,108 +1,66 @@
-//! The blob store: complete blobs by hash, their chunk tables, and partially received blobs.
-//!
-//! A complete blob is the plain file `blobs/<blake3>`, a partial one is `partial/<blake3>`. `state.redb` holds the
-//! chunk tables and the receive progress. Deleting it loses only resume information. The store syncs bytes before it
-//! commits the row that records them, and commits the row before it reports the bytes as durable. `leases` protects
-//! blobs in use, `sweep` removes unneeded blobs.
-//!
-//! All functions block and may be called from any thread.
-
-mod chunk_slot;
-mod cut;
-mod drafts;
-mod error;
-mod files;
-mod incoming;
-mod kept;
-mod leases;
-mod members;
-mod outgoing;
-mod progress;
-mod rates;
-mod rows;
-mod subscribers;
-mod sweep;
-mod tables;
-#[cfg(test)]
-mod tests;
-mod uses;
-mod versions;
+//! The handle on a store: opens it, reads, checks and removes blobs.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::limits::BLOB_BYTES_MAX;
-use modelferry_protocol::manifest::Page;
 use modelferry_protocol::snapshot::BlobRef;
 use parking_lot::{Mutex, MutexGuard};
 
-pub use chunk_slot::ChunkSlot;
-pub use cut::CUTTER;
-pub use error::StoreError;
-pub use incoming::Incoming;
-pub use leases::Lease;
-pub use outgoing::BlobReader;
-pub use rates::Rate;
-pub use subscribers::DurabilitySubscription;
-pub use sweep::{Item, Sweep};
-
-use crate::disk::{Disk, DiskFile, Open};
-use cut::Cutting;
-use error::is_out_of_space;
-use files::{READ_BYTES, file_size, files, fill, hash_file, hash_of};
-use leases::LeaseTable;
-use members::Members;
-use rows::{Manifest, Rows};
-
-/// Pages cut when a blob is stored, about 2 GiB. Later pages are cut on demand.
-const PUT_PAGES_MAX: usize = 64;
+use super::StoreError;
+use super::error::is_out_of_space;
+use super::files::{file_size, files, hash_file, hash_of};
+use super::lease_table::LeaseTable;
+use super::members::Members;
+use super::receiver::Receiver;
+use super::rows::{Manifest, Rows};
+use crate::disk::Disk;
 
 /// A handle on the store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    blobs: PathBuf,
-    partial: PathBuf,
-    kept: PathBuf,
+pub(super) struct Inner {
+    pub(super) blobs: PathBuf,
+    pub(super) partial: PathBuf,
+    pub(super) kept: PathBuf,
     /// What migrations have been sent so far.
-    drafts: PathBuf,
-    disk: Disk,
-    rows: Rows,
-    temporaries: AtomicU64,
+    pub(super) drafts: PathBuf,
+    pub(super) disk: Disk,
+    pub(super) rows: Rows,
+    pub(super) temporaries: AtomicU64,
     /// Blobs that are being received. The lock is held while rows of a blob are created or removed.
-    live: Mutex<HashMap<Hash, Weak<Incoming>>>,
+    pub(super) live: Mutex<HashMap<Hash, Weak<Receiver>>>,
     /// The archive members of the blob that was cut last. The lock also allows only one page to be cut at a time.
-    cutting: Mutex<Option<(Hash, Arc<Members>)>>,
+    pub(super) cutting: Mutex<Option<(Hash, Arc<Members>)>>,
     /// The leases. The lock is held while a sweep removes a blob. Lock order: this before `live`.
-    lease_table: Mutex<LeaseTable>,
+    pub(super) lease_table: Mutex<LeaseTable>,
 }
 
 impl Inner {
-    fn blob_path(&self, hash: Hash) -> PathBuf {
+    pub(super) fn blob_path(&self, hash: Hash) -> PathBuf {
         self.blobs.join(hash.to_string())
     }
 
-    fn partial_path(&self, hash: Hash) -> PathBuf {
+    pub(super) fn partial_path(&self, hash: Hash) -> PathBuf {
         self.partial.join(hash.to_string())
     }
 
     /// Converts the error of a write of `needed` bytes to `path`.
-    fn not_written(&self, path: &Path, needed: usize, source: io::Error) -> StoreError {
+    pub(super) fn not_written(&self, path: &Path, needed: usize, source: io::Error) -> StoreError {
         if is_out_of_space(&source) { self.rows.full(needed as u64) } else { StoreError::io("write", path, source) }
     }
 
     /// Reports whether a blob is being received. The returned lock keeps the answer valid.
-    fn receiving(&self, hash: Hash) -> (bool, MutexGuard<'_, HashMap<Hash, Weak<Incoming>>>) {
+    pub(super) fn receiving(&self, hash: Hash) -> (bool, MutexGuard<'_, HashMap<Hash, Weak<Receiver>>>) {
         let live = self.live.lock();
-        (live.get(&hash).and_then(Weak::upgrade).is_some_and(|incoming| incoming.is_receiving()), live)
+        (live.get(&hash).and_then(Weak::upgrade).is_some_and(|receiver| receiver.is_receiving()), live)
     }
 
     /// Cleans up after a crash: removes partial files without rows and rows without files.
@@ -171,85 +129,6 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Stores all bytes of `source`, durably. Replaces an existing copy of the same blob.
-    ///
-    /// Errors: [`StoreError::Source`], [`StoreError::TooLarge`], [`StoreError::Full`], [`StoreError::Io`].
-    pub fn put(&self, source: &mut dyn Read) -> Result<BlobRef, StoreError> {
-        let number = self.inner.temporaries.fetch_add(1, Ordering::Relaxed);
-        let path = self.inner.partial.join(format!("put-{number}.new"));
-        let file = self.inner.disk.open(&path, Open::Fresh);
-        let file = file.map_err(|source| StoreError::io("make", &path, source))?;
-        let stored = self.put_into(&file, source);
-        if stored.is_err() {
-            // If this fails, the next start removes the file.
-            let _ = self.inner.disk.remove(&path);
-        }
-        stored
-    }
-
-    /// Stores `bytes`; see [`Store::put`].
-    pub fn put_bytes(&self, mut bytes: &[u8]) -> Result<BlobRef, StoreError> {
-        self.put(&mut bytes)
-    }
-
-    fn put_into(&self, file: &DiskFile, source: &mut dyn Read) -> Result<BlobRef, StoreError> {
-        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let read = fill(source, &mut buffer).map_err(StoreError::Source)?;
-            if bytes + read as u64 > BLOB_BYTES_MAX {
-                return Err(StoreError::TooLarge { bytes: bytes + read as u64, bytes_max: BLOB_BYTES_MAX });
-            }
-            hasher.update(&buffer[..read]);
-            let written = file.write_all_at(bytes, &buffer[..read]);
-            written.map_err(|source| self.inner.not_written(file.path(), read, source))?;
-            bytes += read as u64;
-            if read < buffer.len() {
-                break;
-            }
-        }
-        file.sync().map_err(|source| StoreError::io("sync", file.path(), source))?;
-        let blob = BlobRef { hash: hasher.finalize().into(), bytes };
-        let path = self.inner.blob_path(blob.hash);
-        // Register the blob before the rename. Otherwise a sweep could find it at its final path and remove it.
-        self.lease_table().put(blob.hash);
-        let renamed = self.inner.disk.rename(file.path(), &path);
-        renamed.map_err(|source| StoreError::io("make", &path, source))?;
-        self.inner.rows.used([blob.hash])?;
-        match self.learn(blob, &self.cut(blob)?) {
-            // The blob is stored. Its pages are cut again on demand.
-            Err(error) if error.is_full() => Ok(blob),
-            learned => learned.map(|()| blob),
-        }
-    }
-
-    /// Cuts the first pages of a stored blob. This needs the complete file, because a zip archive lists its members at
-    /// the end.
-    fn cut(&self, blob: BlobRef) -> Result<Vec<Page>, StoreError> {
-        let (file, path) = (self.open_sized(blob)?, self.inner.blob_path(blob.hash));
-        let mut cutting = Cutting::begin(&file, &path, blob, Arc::new(Members::of(&file, blob.bytes)));
-        let mut pages = vec![cutting.page(0, 0)?];
-        while let Some(page) = pages.last().filter(|page| !page.last && pages.len() < PUT_PAGES_MAX) {
-            let next = cutting.page(page.index + 1, page.end())?;
-            pages.push(next);
-        }
-        Ok(pages)
-    }
-
-    /// Records the pages of a stored blob, unless they are known.
-    fn learn(&self, blob: BlobRef, pages: &[Page]) -> Result<(), StoreError> {
-        let (receiving, _live) = self.inner.receiving(blob.hash);
-        let known = self.inner.rows.manifest(blob.hash)?;
-        let partial = self.inner.rows.partial(blob.hash)?;
-        if receiving || partial.is_none() && known.is_some_and(|known| known.is_of(blob, CUTTER) && known.pages > 0) {
-            return Ok(());
-        }
-        let manifest = self.inner.rows.begin(blob, CUTTER, false)?;
-        self.inner.rows.add_pages(blob.hash, manifest, pages, true)?;
-        let partial = self.inner.partial_path(blob.hash);
-        self.inner.disk.remove(&partial).map_err(|source| StoreError::io("remove", &partial, source))
-    }
-
     /// Returns a blob's size in bytes; `None` unless the complete blob is held.
     pub fn size(&self, hash: Hash) -> Result<Option<u64>, StoreError> {
         file_size(&self.inner.blob_path(hash))
@@ -265,7 +144,7 @@ impl Store {
     }
 
     /// Opens a complete blob's file and checks its size.
-    fn open_sized(&self, blob: BlobRef) -> Result<File, StoreError> {
+    pub(super) fn open_sized(&self, blob: BlobRef) -> Result<File, StoreError> {
         let file = self.open_blob(blob.hash)?;
         let metadata = file.metadata();
         let actual =
@@ -344,30 +223,7 @@ impl Store {
         Ok(partial.map_or(0, |partial| partial.held))
     }
 
-    /// Begins or resumes receiving a blob. Concurrent calls for the same blob share one [`Incoming`].
-    ///
-    /// `cutter`: the sender's. Pages cut with another cutter are dropped, together with their chunks.
-    ///
-    /// Errors: [`StoreError::Full`] if the disk has no room for the missing bytes, [`StoreError::Busy`] if the blob is
-    /// being received with another cutter or size, [`StoreError::TooLarge`], [`StoreError::Damaged`],
-    /// [`StoreError::Io`].
-    pub fn incoming(&self, blob: BlobRef, cutter: u16) -> Result<Arc<Incoming>, StoreError> {
-        if blob.bytes > BLOB_BYTES_MAX {
-            return Err(StoreError::TooLarge { bytes: blob.bytes, bytes_max: BLOB_BYTES_MAX });
-        }
-        let mut live = self.inner.live.lock();
-        live.retain(|_, incoming| incoming.strong_count() > 0);
-        if let Some(incoming) = live.get(&blob.hash).and_then(Weak::upgrade)
-            && incoming.is_receiving()
-        {
-            return if incoming.is_of(blob, cutter) { Ok(incoming) } else { Err(StoreError::Busy(blob.hash)) };
-        }
-        let incoming = Arc::new(Incoming::begin(self.clone(), blob, cutter)?);
-        live.insert(blob.hash, Arc::downgrade(&incoming));
-        Ok(incoming)
-    }
-
-    fn manifest_of(&self, blob: BlobRef, cutter: u16) -> Result<Option<Manifest>, StoreError> {
+    pub(super) fn manifest_of(&self, blob: BlobRef, cutter: u16) -> Result<Option<Manifest>, StoreError> {
         Ok(self.inner.rows.manifest(blob.hash)?.filter(|known| known.is_of(blob, cutter)))
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::manifest::{ChunkSet, Page};
 
-use super::rows::{Manifest, Partial};
+use super::StoreError;
+use super::rows::{Manifest, Partial, Rows};
 use super::subscribers::union;
-use super::{Store, StoreError};
 
 /// Pages cached in memory. More than a source has in flight at once.
 const PAGES_CACHED_MAX: usize = 20;
@@ -42,15 +42,15 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Returns a known page, from the cache or from the rows.
-    pub fn page(&mut self, store: &Store, hash: Hash, index: u32) -> Result<&mut KnownPage, StoreError> {
+    pub fn page(&mut self, rows: &Rows, hash: Hash, index: u32) -> Result<&mut KnownPage, StoreError> {
         if index >= self.manifest.pages {
             return Err(StoreError::NoSuchPage { hash, index, pages: self.manifest.pages });
         }
         let at = match self.pages.iter().position(|known| known.page.index == index) {
             Some(at) => at,
             None => {
-                let page = store.inner.rows.page(hash, index)?;
-                let durable = store.inner.rows.held(hash, &page)?;
+                let page = rows.page(hash, index)?;
+                let durable = rows.held(hash, &page)?;
                 self.pages.truncate(PAGES_CACHED_MAX - 1);
                 self.pages.push_front(KnownPage { page, durable });
                 0
@@ -60,8 +60,8 @@ impl Progress {
     }
 
     /// Returns the chunks of a page that are written or durable.
-    pub fn here(&mut self, store: &Store, hash: Hash, index: u32) -> Result<ChunkSet, StoreError> {
-        let mut here = self.page(store, hash, index)?.durable.clone();
+    pub fn here(&mut self, rows: &Rows, hash: Hash, index: u32) -> Result<ChunkSet, StoreError> {
+        let mut here = self.page(rows, hash, index)?.durable.clone();
         for sets in [&self.written, &self.syncing] {
             sets.get(&index).into_iter().for_each(|set| union(&mut here, set));
         }

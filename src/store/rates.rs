@@ -1,20 +1,9 @@
 //! The last transfer rate to each peer. Plans use it to estimate durations.
 
 use modelferry_protocol::ids::Pin;
-use redb::{TableDefinition, WriteTransaction};
 
-use super::tables::Key;
+use super::tables::RATES;
 use super::{Store, StoreError};
-use crate::disk::database::Outcome;
-
-/// Peer: bytes per second of the last transfer, and its time in Unix milliseconds.
-const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
-
-/// Creates the table.
-pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
-    transaction.open_table(RATES)?;
-    Ok(())
-}
 
 /// A measured transfer rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

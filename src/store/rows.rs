@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::StoreError;
+use super::tables;
 use super::tables::{CHUNKS, HELD, Key, MANIFESTS, PAGES, PARTIALS};
-use super::{rates, tables, versions};
 use crate::disk::Disk;
 use crate::disk::database::{Database, Outcome, Schema};
 
@@ -73,7 +73,7 @@ pub(super) struct Rows {
 impl Rows {
     pub fn open(path: &Path, disk: Disk) -> Result<Self, StoreError> {
         let names = &["manifests", "pages", "partials", "held", "chunks", "rates", "versions", "wanted", "idle"];
-        let schema = Schema { names, make: make_tables, cache_bytes: CACHE_BYTES };
+        let schema = Schema { names, make: tables::make, cache_bytes: CACHE_BYTES };
         Ok(Self { database: Database::open(path, disk, schema)?, distrusted: Mutex::default() })
     }
 
@@ -287,18 +287,6 @@ impl Rows {
         }
         Ok(())
     }
-}
-
-/// Creates the missing tables.
-fn make_tables(transaction: &WriteTransaction) -> Outcome<()> {
-    transaction.open_table(MANIFESTS)?;
-    transaction.open_table(PAGES)?;
-    transaction.open_table(PARTIALS)?;
-    transaction.open_table(HELD)?;
-    transaction.open_table(CHUNKS)?;
-    rates::make(transaction)?;
-    versions::make(transaction)?;
-    tables::make_uses(transaction)
 }
 
 fn put_manifest(transaction: &WriteTransaction, hash: Hash, manifest: Manifest) -> Result<(), TableError> {

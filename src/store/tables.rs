@@ -1,4 +1,4 @@
-//! The tables of `state.redb` that more than one file reads.
+//! The tables of `state.redb`.
 
 use redb::{TableDefinition, WriteTransaction};
 
@@ -23,8 +23,20 @@ pub(super) const WANTED: TableDefinition<(&[u8; 16], &[u8; 32]), ()> = TableDefi
 /// Blob: time since which nobody needs it, Unix milliseconds.
 pub(super) const IDLE: TableDefinition<&[u8; 32], u64> = TableDefinition::new("idle");
 
-/// Creates the tables about the need for blobs.
-pub(super) fn make_uses(transaction: &WriteTransaction) -> Outcome<()> {
+/// Peer: bytes per second of the last transfer, and its time in Unix milliseconds.
+pub(super) const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
+/// Versioned name: the blobs sent under it, the latest first, 32 bytes each.
+pub(super) const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");
+
+/// Creates the missing tables.
+pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
+    transaction.open_table(MANIFESTS)?;
+    transaction.open_table(PAGES)?;
+    transaction.open_table(PARTIALS)?;
+    transaction.open_table(HELD)?;
+    transaction.open_table(CHUNKS)?;
+    transaction.open_table(RATES)?;
+    transaction.open_table(VERSIONS)?;
     transaction.open_table(WANTED)?;
     transaction.open_table(IDLE)?;
     Ok(())

@@ -6,22 +6,12 @@ use std::fs::File;
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
-use redb::{TableDefinition, WriteTransaction};
 
+use super::tables::VERSIONS;
 use super::{Store, StoreError};
-use crate::disk::database::Outcome;
-
-/// Versioned name: the blobs sent under it, the latest first, 32 bytes each.
-const VERSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("versions");
 
 /// Maximum number of versions remembered per name.
 const VERSIONS_MAX: usize = 4;
-
-/// Creates the table.
-pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
-    transaction.open_table(VERSIONS)?;
-    Ok(())
-}
 
 impl Store {
     /// Records the blobs sent under each name. Writes nothing for a name whose latest version is unchanged.

@@ -32,7 +32,7 @@ const DAMAGED_MAX: u32 = 3;
 /// A blob on its way in.
 struct Slot {
     handle: Handle,
-    incoming: Arc<Incoming>,
+    incoming: Incoming,
     /// Another receiver of the same blob may write, and make durable, what this one has to tell its source.
     subscription: Arc<DurabilitySubscription>,
     /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::port::ControllerError;
+
 /// Opens files by the paths that their owner knows them by.
 pub trait Files {
     /// Opens a file to be read.
@@ -34,4 +36,16 @@ impl Files for OwnFiles {
         }
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
     }
+}
+
+/// Says why a file of an operator's cannot be read.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> ControllerError {
+    // How the system says that a path would have left the directory that was named.
+    if error.kind() == io::ErrorKind::CrossesDevices {
+        let path = path.display();
+        return ControllerError::Refused(format!(
+            "{path} is, or is behind, a link out of its directory; put the file itself there"
+        ));
+    }
+    ControllerError::Refused(format!("cannot read {}: {error}", path.display()))
 }

@@ -9,6 +9,7 @@ use modelferry_protocol::snapshot::BlobRef;
 
 use super::archive::OpenFile;
 use super::*;
+use crate::controller::port::ControllerError;
 
 fn content(path: &str) -> Vec<u8> {
     path.bytes().cycle().take(700).collect()

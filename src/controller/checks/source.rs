@@ -7,7 +7,7 @@ use super::version::Version;
 use super::{Complaint, NAMED_MAX, cut, fail, findings_of, pass, storage, warn};
 use crate::controller::description::application::charm_name;
 use crate::controller::description::machine::Tools;
-use crate::controller::description::network::SpaceRef;
+use crate::controller::description::spaces::SpaceRef;
 use crate::controller::description::{Description, ModelKind};
 
 /// The check that a controller's own model never passes.

@@ -1,6 +1,9 @@
 //! What is claimed of controllers that models come to.
 
-use super::*;
+use modelferry_protocol::snapshot::Call;
+
+use super::rig::*;
+use crate::controller::port::{Arrival, ControllerError, Departure, ModelReader, Presence};
 
 pub(crate) async fn an_examination_names_the_model_and_changes_nothing<S: SourceRig, T: Rig>() {
     let pair = Pair::<S, T>::start().await;

@@ -1,9 +1,10 @@
 //! What is claimed of controllers that models leave from.
 
 use modelferry_protocol::plan::Level;
-use modelferry_protocol::snapshot::Call;
+use modelferry_protocol::snapshot::{Call, distinct_blobs};
 
-use super::*;
+use super::rig::*;
+use crate::controller::port::{Arrival, ControllerError, Departure, Errand, ModelReader};
 
 pub(crate) async fn a_freeze_can_be_repeated_and_survives_a_restart<S: SourceRig>() {
     let (mut pair, before) = Pair::<S>::start().await.frozen().await;

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use modelferry_protocol::limits::NAME_BYTES_MAX;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::IgnoredAny;
-use serde_saphyr::Options;
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
+use super::application::Application;
+use super::bounds::{DOCUMENT_VERSION_MAX, DOCUMENT_VERSION_MIN, options};
 use super::lenient::Lenient;
-use super::machine::Constraints;
-use super::status::status;
+use super::machine::{Constraints, Machine};
+use super::names::{check_names, value};
+use super::network::{IpAddress, LinkLayerDevice, Space, Subnet};
+use super::relation::{ExternalController, OfferConnection, Relation, RemoteApplication, RemoteEntity};
+use super::secret::{RemoteSecret, Secret};
+use super::status::{Status, status};
+use super::storage::{Filesystem, Storage, StoragePool, Volume};
 use super::wire::{Section, listed, or_default};
 use super::words::misread;
-use super::*;
-
-/// Scalars, lists and maps of a document. Juju's have one for every 13 bytes or more; what is denser is made
-/// to fill memory, as a few bytes can ask for a machine.
-pub(super) const NODES_MAX: usize = DESCRIPTION_BYTES_MAX as usize / 12;
+use super::{Credential, Description, DescriptionError, ModelKind, User};
+use super::{binaries, hurdle, packed};
 
 /// The top of a document. Every key may be missing, as whatever needs one says so in words.
 #[derive(Default, Deserialize)]
@@ -104,38 +105,8 @@ struct Sla {
 /// The container networking method that Juju 4 has given up.
 const FAN: &str = "fan";
 
-pub(super) fn options() -> Options {
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            // Every node is one event, or two: its begin and its end.
-            max_events: 2 * NODES_MAX,
-            max_nodes: NODES_MAX,
-            max_total_scalar_bytes: DESCRIPTION_BYTES_MAX as usize,
-            max_depth: DEPTH_MAX,
-            max_documents: 1,
-            max_anchors: 0,
-            max_aliases: 0,
-            max_merge_keys: 0,
-        },
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: MergeKeyPolicy::AsOrdinary,
-        // What is not looked at is passed over, whatever it is; what is looked at says itself what it is.
-        ignore_binary_tag_for_string: true,
-        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
-        emit_comments: false,
-        // A snippet would print what stands around the error, and that may be a secret.
-        with_snippet: false,
-    }
-}
-
-/// Reads a description. Spec: `Description::parse`.
+/// Reads a description's YAML. Spec: [`Description::parse`].
 pub(super) fn parse(yaml: &[u8]) -> Result<Description, DescriptionError> {
-    if yaml.len() as u64 > DESCRIPTION_BYTES_MAX {
-        return Err(DescriptionError::TooLarge);
-    }
-    if tables::is_envelope(yaml) {
-        return tables::parse(yaml);
-    }
     if let Some(unpack) = packed::how_to_unpack(yaml) {
         return Err(DescriptionError::Compressed(unpack));
     }
@@ -249,7 +220,7 @@ impl Document {
             (config, _) => format!("fan-config \"{config}\""),
         };
         check_names(&description)?;
-        description.wanted = wanted::of(&description);
+        description.wanted = binaries::of(&description);
         Ok(description)
     }
 }
@@ -279,41 +250,4 @@ impl Document {
         ];
         all.into_iter().filter(|(_, version)| *version > 0).map(|(name, version)| (name.to_owned(), version)).collect()
     }
-}
-
-/// Refuses names that could not be printed or made into a file's name, or that no message could carry.
-pub(super) fn check_names(description: &Description) -> Result<(), DescriptionError> {
-    let plain = |what, name: &str| {
-        let ok = name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
-        if ok { Ok(()) } else { Err(value(what, name)) }
-    };
-    let component = |what, name: &str| {
-        plain(what, name)?;
-        if name.is_empty() || name.starts_with('.') || name.contains('/') { Err(value(what, name)) } else { Ok(()) }
-    };
-    component("the model's name", &description.name)?;
-    component("the model's owner", &description.owner)?;
-    for (what, name) in [
-        ("the agent version", &description.agent_version),
-        ("the cloud's name", &description.cloud),
-        ("the region's name", &description.region),
-        ("the cloud's type", &description.cloud_type),
-        ("the secret back-end's id", &description.secret_backend_id),
-    ] {
-        plain(what, name)?;
-    }
-    description.users.iter().try_for_each(|user| component("a user's name", &user.name))?;
-    for application in &description.applications {
-        component("an application's name", &application.name)?;
-        component("a charm's URL", &application.charm_url.replace('/', "_"))?;
-        application.resources.iter().try_for_each(|resource| component("a resource's name", &resource.name))?;
-    }
-    let tools = description.all_machines().map(|machine| &machine.tools);
-    let tools = tools.chain(description.all_units().map(|(_, unit)| &unit.tools));
-    let mut versions = tools.flatten().map(|tools| &tools.tools_version).filter(|version| !version.is_empty());
-    versions.try_for_each(|version| component("an agent binary's version", version))
-}
-
-pub(super) fn value(what: &'static str, value: &str) -> DescriptionError {
-    DescriptionError::Value { what, value: value.chars().take(80).flat_map(char::escape_default).collect() }
 }

@@ -1,5 +1,9 @@
 //! Descriptions as Juju writes them, and what only looks like one.
 
+use std::io::Read;
+
+use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
+
 use super::sample::Sample;
 use super::wanted::{NotWanted, Wanted};
 use super::*;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
-use super::document::{NODES_MAX, options};
-use super::{DEPTH_MAX, DOCUMENT_VERSION_MAX, DOCUMENT_VERSION_MIN, DescriptionError};
+use super::DescriptionError;
+use super::bounds::{DEPTH_MAX, DOCUMENT_VERSION_MAX, DOCUMENT_VERSION_MIN, NODES_MAX, options};
 
 /// Characters of a key that an error names.
 const KEY_CHARS_MAX: usize = 64;

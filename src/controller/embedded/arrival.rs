@@ -12,13 +12,13 @@ use serde_json::json;
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::facts;
-use super::import::{check_name, key};
+use super::import::check_name;
 use super::intake::check_calls;
 use super::inventory::held;
-use super::record::{Blob, Mid, ModelRecord, State, Summary};
+use super::record::{Blob, Mid, ModelRecord, State, Summary, key};
 use super::rehearsal::uploaded;
 use super::tables::Tables;
-use super::users::UserRecord;
+use super::user_record::UserRecord;
 use super::{Embedded, Inner};
 use crate::clock::now_ms;
 use crate::config::SpaceConfig;

@@ -7,9 +7,9 @@ use std::path::Path;
 use modelferry_protocol::snapshot::{Call, LogSegment, Params};
 
 use super::Embedded;
-use super::import::key;
 use super::intake::Intake;
 use super::record::Blob;
+use super::record::key;
 use super::shipment::Shipment;
 use super::view::Imported;
 use crate::controller::backup::view::BackupView;

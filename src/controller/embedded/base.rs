@@ -1,37 +1,4 @@
-//! The embedded controller: one that lives in the agent's process, keeps models and runs none of them.
-//!
-//! Models are kept as descriptions, byte for byte, beside the binaries they name; blobs are in the
-//! agent's store, facts in `controller.redb`. A model is live, frozen, staged, or gone with a redirect,
-//! and each of these is a row in the database.
-//!
-//! The methods here block on the disk. Async callers use the port, or `spawn_blocking`.
-
-pub mod api;
-mod arrival;
-mod audit;
-mod backup;
-mod database;
-mod departure;
-mod entries;
-mod export;
-pub(in crate::controller) mod facts;
-mod held;
-mod identity;
-mod import;
-mod intake;
-pub mod inventory;
-mod local;
-mod logs;
-mod models;
-mod password;
-mod record;
-mod rehearsal;
-mod shipment;
-mod tables;
-#[cfg(test)]
-pub(in crate::controller) mod tests;
-mod users;
-pub mod view;
+//! The controller itself: its parts, and what is asked of it as a whole.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -44,17 +11,13 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
 use parking_lot::Mutex;
 
-pub use backup::{Unpacked, unpack, verify};
-pub use import::Blobs;
-pub(in crate::controller) use rehearsal::uploaded;
-
-use self::database::Controller;
-use self::identity::Identity;
-use self::record::Blob;
-use self::view::{ControllerView, fingerprint};
-use super::description::Description;
-use super::port::ControllerError;
+use super::database::{Controller, DATABASE};
+use super::identity::Identity;
+use super::record::{Blob, der_of};
+use super::view::{ControllerView, fingerprint};
 use crate::config::EmbeddedConfig;
+use crate::controller::description::Description;
+use crate::controller::port::ControllerError;
 use crate::disk::Disk;
 use crate::store::Store;
 
@@ -66,15 +29,15 @@ const NOTE: &str = "embedded in the agent: keeps models, runs no machines and no
 /// The embedded controller. Clones are the same controller.
 #[derive(Clone)]
 pub struct Embedded {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: EmbeddedConfig,
-    identity: Identity,
-    database: Controller,
-    store: Store,
-    descriptions: Mutex<VecDeque<(Hash, Arc<Description>)>>,
+pub(super) struct Inner {
+    pub(super) config: EmbeddedConfig,
+    pub(super) identity: Identity,
+    pub(super) database: Controller,
+    pub(super) store: Store,
+    pub(super) descriptions: Mutex<VecDeque<(Hash, Arc<Description>)>>,
 }
 
 impl Embedded {
@@ -91,7 +54,7 @@ impl Embedded {
 
     /// Returns the path of the controller's database in a state directory.
     pub fn database_path(state_dir: &Path) -> PathBuf {
-        state_dir.join(database::DATABASE)
+        state_dir.join(DATABASE)
     }
 
     /// Returns the controller as `show-controller` prints it.
@@ -128,7 +91,7 @@ impl Embedded {
             cloud_type: Name::cut(&config.cloud_type),
             addresses: Bounded::truncated(config.addresses.iter().map(Name::cut).collect()),
             ca_fingerprint: identity.ca_fingerprint.0,
-            ca_cert: record::der_of(&identity.ca_cert),
+            ca_cert: der_of(&identity.ca_cert),
         }
     }
 
@@ -149,7 +112,7 @@ impl Embedded {
 
 impl Inner {
     /// Returns a description out of the store, parsed.
-    fn description_of(&self, blob: Blob) -> Result<Arc<Description>, ControllerError> {
+    pub(super) fn description_of(&self, blob: Blob) -> Result<Arc<Description>, ControllerError> {
         if let Some((_, known)) = self.descriptions.lock().iter().find(|(hash, _)| *hash == blob.hash) {
             return Ok(Arc::clone(known));
         }

@@ -7,7 +7,7 @@ use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use redb::{Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::de::DeserializeOwned;
 
-use super::logs::LogRecord;
+use super::log_record::LogRecord;
 use super::record::{Blob, ModelRecord};
 use super::tables::*;
 use crate::controller::port::ControllerError;

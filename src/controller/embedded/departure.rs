@@ -10,7 +10,7 @@ use modelferry_protocol::plan::ModelFacts;
 use modelferry_protocol::snapshot::{Call, LogSegment, Name, Params, distinct_blobs};
 
 use super::entries::usable;
-use super::import::key;
+use super::record::key;
 use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
 use super::tables::Tables;
 use super::{Embedded, Inner};

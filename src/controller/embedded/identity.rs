@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::database::Controller;
 use super::record::{ModelRecord, State, Summary, text};
-use super::users::{ADMIN, UserRecord};
+use super::user_record::{ADMIN, UserRecord};
 use super::view::Access;
 use crate::clock::now_ms;
 use crate::config::EmbeddedConfig;

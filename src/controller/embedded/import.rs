@@ -15,7 +15,7 @@ use crate::clock::now_ms;
 use crate::controller::backup::ENTRIES_FILE;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, DescriptionError, read_bytes};
-use crate::controller::files::Files;
+use crate::controller::files::{Files, unreadable};
 use crate::controller::port::ControllerError;
 
 /// Missing files that an error names; more would not fit on a screen.
@@ -32,15 +32,6 @@ pub enum Blobs {
 
 fn refused(text: impl Into<String>) -> ControllerError {
     ControllerError::Refused(text.into())
-}
-
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> ControllerError {
-    // How the system says that a path would have left the directory that was named.
-    if error.kind() == io::ErrorKind::CrossesDevices {
-        let path = path.display();
-        return refused(format!("{path} is, or is behind, a link out of its directory; put the file itself there"));
-    }
-    refused(format!("cannot read {}: {error}", path.display()))
 }
 
 impl Embedded {
@@ -164,11 +155,6 @@ impl Inner {
             intake.binary(wanted, &mut file, &path.display().to_string(), put)
         })
     }
-}
-
-/// Returns the key under which a binary is stored: its path below an export's directory.
-pub(super) fn key(wanted: &Wanted) -> String {
-    wanted.path().to_string_lossy().into_owned()
 }
 
 /// Refuses a model of the same UUID, or of the same name and owner. One that left stands in nobody's way by name, and with

@@ -8,9 +8,9 @@ use modelferry_protocol::limits::{CALLS_MAX, LOG_SEGMENT_BYTES_MAX};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
-use super::import::key;
-use super::logs::{LOGS_DIR, LogRecord, check_count};
+use super::log_record::{LOGS_DIR, LogRecord, check_count};
 use super::record::Blob;
+use super::record::key;
 use crate::controller::backup::{BackupError, ENTRIES_FILE, File, Source};
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, read_bytes};

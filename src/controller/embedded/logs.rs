@@ -5,50 +5,12 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
-use modelferry_protocol::snapshot::{LogSegment, Name};
-use serde::{Deserialize, Serialize};
+use modelferry_protocol::snapshot::LogSegment;
 
 use super::Inner;
-use super::record::Blob;
-use crate::controller::backup::LOG_FILES_MAX;
-use crate::controller::files::Files;
-use crate::controller::master::log::segment_of;
+use super::log_record::{LogRecord, check_count, path};
+use crate::controller::files::{Files, unreadable};
 use crate::controller::port::{ControllerError, Errand};
-
-/// Directory of the log's files, beside the binaries'.
-pub(super) const LOGS_DIR: &str = "logs";
-
-/// A piece of a log, as the database holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LogRecord {
-    pub name: String,
-    pub until_ms: u64,
-    pub lines: u32,
-    pub blob: Blob,
-}
-
-impl LogRecord {
-    /// Reads a piece of a log. `shown`: where it is from.
-    ///
-    /// Errors: [`ControllerError::Refused`] for what is no text, or a line that does not begin with a time.
-    pub(super) fn read(text: &[u8], shown: &str) -> Result<Self, ControllerError> {
-        let segment = segment_of(text).map_err(|why| ControllerError::Refused(format!("{shown}: {why}")))?;
-        let LogSegment { name, until_ms, lines, blob } = segment;
-        Ok(Self { name: name.into_string(), until_ms, lines, blob: blob.into() })
-    }
-}
-
-/// Returns where an export has the log's piece of that number, from 1.
-pub(super) fn path(number: usize) -> String {
-    format!("{LOGS_DIR}/{number:04}.log")
-}
-
-impl From<LogRecord> for LogSegment {
-    fn from(record: LogRecord) -> Self {
-        let LogRecord { name, until_ms, lines, blob } = record;
-        Self { name: Name::cut(&name), until_ms, lines, blob: blob.into() }
-    }
-}
 
 /// Returns the texts of the log below `dir`, numbered from 1, each with where it is from; none if there are none.
 ///
@@ -57,7 +19,7 @@ pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, S
     let mut texts = Vec::new();
     loop {
         let path = dir.join(path(texts.len() + 1));
-        let unreadable = |error: io::Error| super::import::unreadable(&path, &error);
+        let unreadable = |error: io::Error| unreadable(&path, &error);
         let file = match files.open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(texts),
@@ -68,14 +30,6 @@ pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, S
         texts.push((text, path.display().to_string()));
         check_count(texts.len())?;
     }
-}
-
-/// Refuses a log of too many pieces.
-pub(super) fn check_count(count: usize) -> Result<(), ControllerError> {
-    if count <= LOG_FILES_MAX {
-        return Ok(());
-    }
-    Err(ControllerError::Refused(format!("the log has {count} pieces, a model's has at most {LOG_FILES_MAX}")))
 }
 
 impl Inner {

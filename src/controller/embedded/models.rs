@@ -3,7 +3,7 @@
 use modelferry_protocol::ids::ModelUuid;
 
 use super::record::{ModelRecord, State};
-use super::users::ADMIN;
+use super::user_record::ADMIN;
 use super::view::{CredentialView, ModelDetails, ModelRow, ModelState, RedirectView};
 use super::{Embedded, Inner};
 use crate::config::CredentialConfig;

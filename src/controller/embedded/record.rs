@@ -7,7 +7,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use serde::{Deserialize, Serialize};
 
-use super::users::ModelAccess;
+use super::user_record::ModelAccess;
 use super::view::ModelState;
 use crate::clock::now_ms;
 use crate::controller::description::{Description, ModelKind};
@@ -257,4 +257,9 @@ impl ModelRecord {
             State::Staged { .. } => ModelState::Staged,
         }
     }
+}
+
+/// Returns the key under which a binary is stored: its path below an export's directory.
+pub(super) fn key(wanted: &Wanted) -> String {
+    wanted.path().to_string_lossy().into_owned()
 }

@@ -5,7 +5,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::logs::LogRecord;
+use super::log_record::LogRecord;
 use super::record::{Blob, ModelRecord};
 use crate::controller::port::ControllerError;
 use crate::disk::database::{Outcome, Schema};

@@ -1,32 +1,14 @@
 //! The controller's users: their access, and the passwords that they log in with.
 
-use serde::{Deserialize, Serialize};
-
 use super::Embedded;
 use super::password::{PasswordHash, check_strength};
+use super::user_record::{ADMIN, UserRecord};
 use super::view::{Access, UserView};
 use crate::clock::now_ms;
 use crate::controller::port::ControllerError;
 
-/// The user that every controller begins with.
-pub(super) const ADMIN: &str = "admin";
 /// Bytes in a user's name.
 const USER_BYTES_MAX: usize = 128;
-
-/// What is stored of a user.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct UserRecord {
-    pub access: Access,
-    /// None for a user who cannot log in.
-    #[serde(default)]
-    pub password: Option<PasswordHash>,
-    /// Unix milliseconds; 0 where nobody noted it.
-    #[serde(default)]
-    pub created_ms: u64,
-    /// The last login, Unix milliseconds; 0 for never.
-    #[serde(default)]
-    pub seen_ms: u64,
-}
 
 /// A user who may log in, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,30 +120,6 @@ impl Embedded {
     /// Returns what a user may do on the controller now; nothing for one who has been removed.
     pub(super) fn access_of(&self, name: &str) -> Result<Option<Access>, ControllerError> {
         Ok(self.inner.database.user::<UserRecord>(name)?.map(|user| user.access))
-    }
-}
-
-/// What a user may do in a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ModelAccess {
-    Read,
-    Write,
-    Admin,
-}
-
-impl ModelAccess {
-    /// Returns Juju's word for it.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// Reads Juju's word.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::Read, Self::Write, Self::Admin].into_iter().find(|access| access.as_str() == text)
     }
 }
 

@@ -7,8 +7,9 @@ use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 use serde_json::{Value, json};
 
+use super::Inner;
 use super::connection::{CallError, ModelConnection};
-use super::{Inner, imported};
+use super::import::imported;
 use crate::controller::checks::{cut, finding};
 use crate::controller::description::Description;
 use crate::controller::port::{ControllerError, Errand};

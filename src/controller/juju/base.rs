@@ -1,32 +1,4 @@
-//! A real Juju controller as source and destination of migrations: 3.6, 4.0 and 4.1, unmodified, over its own API.
-//!
-//! What a real controller lacks, the agent keeps in `juju.redb`: which migration a copy belongs to, and how each call ended
-//! whose outcome the controller does not tell. Calls about one model never overlap, and none is given up half-way
-//! ([`super::serial::Turns`]).
-
-mod access;
-mod arrival;
-mod audit;
-mod card;
-mod connection;
-mod doctor;
-mod import;
-mod judge;
-mod local;
-mod logs;
-mod outcome;
-mod record;
-mod refusal;
-mod relay;
-mod repoint;
-mod restore;
-mod source;
-mod stage;
-mod summary;
-#[cfg(test)]
-mod tests;
-mod upload;
-mod view;
+//! The controller itself: its parts, and what the agent keeps of migrations.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,25 +8,23 @@ use std::time::Duration;
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
-use modelferry_protocol::snapshot::{BlobRef, Call};
+use modelferry_protocol::snapshot::BlobRef;
 use parking_lot::Mutex;
 
-use self::connection::Connector;
-use self::record::{Copy, Records};
-use super::description::Description;
-use super::port::{ControllerError, Errand};
-use super::serial::Turns;
+use super::card::remembered;
+use super::connection::Connector;
+use super::proven::{Proven, Sha256};
+use super::record::{Copy, DATABASE, Records};
 use crate::config::{JujuConfig, RefusalConfig};
+use crate::controller::description::Description;
+use crate::controller::port::{ControllerError, Errand};
+use crate::controller::serial::Turns;
 use crate::disk::{Disk, blocking};
 use crate::store::Store;
 
-/// Versions of `MigrationTarget` that take a model description, ascending.
-const MIGRATION_TARGET: &[u32] = &[4, 5, 6, 7];
-const MODEL_MANAGER: &[u32] = &[9, 10, 11];
-
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
+pub(in crate::controller) struct Timing {
     /// One dial.
     pub dial: Duration,
     /// How long after an import whose reply was lost it may still be under way in the controller.
@@ -88,24 +58,24 @@ impl Default for Timing {
 /// A real controller. Clones are the same one.
 #[derive(Clone)]
 pub struct Juju {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    connector: Connector,
-    records: Records,
-    store: Store,
-    timing: Timing,
+pub(super) struct Inner {
+    pub(super) connector: Connector,
+    pub(super) records: Records,
+    pub(super) store: Store,
+    pub(super) timing: Timing,
     /// What versions of Juju refuse to import, besides what is shipped.
-    refusals: Vec<RefusalConfig>,
-    card: Mutex<ControllerCard>,
-    sha256: upload::Sha256,
-    proven: upload::Proven,
+    pub(super) refusals: Vec<RefusalConfig>,
+    pub(super) card: Mutex<ControllerCard>,
+    pub(super) sha256: Sha256,
+    pub(super) proven: Proven,
     /// The description that was parsed last: a migration asks for its own once for every binary.
-    parsed: Mutex<Option<(Hash, Arc<Description>)>>,
-    turns: Turns,
+    pub(super) parsed: Mutex<Option<(Hash, Arc<Description>)>>,
+    pub(super) turns: Turns,
     /// Held while a log that follows a model changes.
-    logs: Mutex<()>,
+    pub(super) logs: Mutex<()>,
 }
 
 impl Juju {
@@ -123,7 +93,7 @@ impl Juju {
         Self::open_with(state_dir, config, refusals, store, disk, Timing::default())
     }
 
-    fn open_with(
+    pub(super) fn open_with(
         state_dir: &Path,
         config: JujuConfig,
         refusals: Vec<RefusalConfig>,
@@ -132,7 +102,7 @@ impl Juju {
         timing: Timing,
     ) -> Result<Self, ControllerError> {
         let records = Records::open(state_dir, disk)?;
-        let (card, nodes) = card::remembered(&records, &config.name)?;
+        let (card, nodes) = remembered(&records, &config.name)?;
         let known = (card.uuid != ModelUuid::default()).then_some(card.uuid);
         let connector = Connector::new(config, known, nodes, timing.dial);
         let inner = Inner {
@@ -142,8 +112,8 @@ impl Juju {
             timing,
             refusals,
             card: Mutex::new(card),
-            sha256: upload::Sha256::default(),
-            proven: upload::Proven::default(),
+            sha256: Sha256::default(),
+            proven: Proven::default(),
             parsed: Mutex::default(),
             turns: Turns::default(),
             logs: Mutex::default(),
@@ -153,13 +123,13 @@ impl Juju {
 
     /// Returns the path of the database in a state directory.
     pub fn database_path(state_dir: &Path) -> PathBuf {
-        state_dir.join(record::DATABASE)
+        state_dir.join(DATABASE)
     }
 }
 
 impl Inner {
     /// Returns what a migration has made of its model.
-    async fn copy(self: &Arc<Self>, mid: MigrationId) -> Result<Option<Copy>, ControllerError> {
+    pub(super) async fn copy(self: &Arc<Self>, mid: MigrationId) -> Result<Option<Copy>, ControllerError> {
         let inner = self.clone();
         blocking(move || inner.records.copy(mid)).await
     }
@@ -167,7 +137,7 @@ impl Inner {
     /// Returns what the errand has made, if it has begun.
     ///
     /// Errors: [`ControllerError::OtherMigration`], [`ControllerError::ModelNotFound`].
-    async fn begun(self: &Arc<Self>, errand: Errand) -> Result<Copy, ControllerError> {
+    pub(super) async fn begun(self: &Arc<Self>, errand: Errand) -> Result<Copy, ControllerError> {
         match self.copy(errand.mid).await? {
             Some(copy) if copy.model == errand.model => Ok(copy),
             _ => match self.holder(errand.model).await? {
@@ -180,7 +150,7 @@ impl Inner {
     }
 
     /// Returns the migrations whose copies are here and not in service, by their models.
-    async fn holders(self: &Arc<Self>) -> Result<HashMap<ModelUuid, MigrationId>, ControllerError> {
+    pub(super) async fn holders(self: &Arc<Self>) -> Result<HashMap<ModelUuid, MigrationId>, ControllerError> {
         let inner = self.clone();
         let copies = blocking(move || inner.records.copies()).await?;
         let held = copies.into_iter().filter(|(_, copy)| copy.activation.is_none() && !copy.gone);
@@ -189,12 +159,12 @@ impl Inner {
     }
 
     /// Returns the migration whose copy of a model is here and not in service.
-    async fn holder(self: &Arc<Self>, model: ModelUuid) -> Result<Option<MigrationId>, ControllerError> {
+    pub(super) async fn holder(self: &Arc<Self>, model: ModelUuid) -> Result<Option<MigrationId>, ControllerError> {
         Ok(self.holders().await?.get(&model).copied())
     }
 
     /// Keeps what a migration has made; durable when this returns.
-    async fn put(self: &Arc<Self>, mid: MigrationId, copy: &Copy) -> Result<(), ControllerError> {
+    pub(super) async fn put(self: &Arc<Self>, mid: MigrationId, copy: &Copy) -> Result<(), ControllerError> {
         let (inner, copy) = (self.clone(), copy.clone());
         blocking(move || inner.records.put_copy(mid, &copy)).await
     }
@@ -202,7 +172,7 @@ impl Inner {
     /// Returns a description out of the store, parsed.
     ///
     /// Errors: as [`Inner::description`].
-    async fn parsed(self: &Arc<Self>, hash: Hash) -> Result<Arc<Description>, ControllerError> {
+    pub(super) async fn parsed(self: &Arc<Self>, hash: Hash) -> Result<Arc<Description>, ControllerError> {
         if let Some((known, parsed)) = &*self.parsed.lock()
             && *known == hash
         {
@@ -219,7 +189,10 @@ impl Inner {
     /// Returns a description out of the store.
     ///
     /// Errors: [`ControllerError::Refused`] for what is not understood.
-    async fn description(self: &Arc<Self>, blob: BlobRef) -> Result<(Vec<u8>, Description), ControllerError> {
+    pub(super) async fn description(
+        self: &Arc<Self>,
+        blob: BlobRef,
+    ) -> Result<(Vec<u8>, Description), ControllerError> {
         let store = self.store.clone();
         blocking(move || {
             let bytes = store.read(blob, DESCRIPTION_BYTES_MAX).map_err(ControllerError::storage)?;
@@ -228,12 +201,4 @@ impl Inner {
         })
         .await
     }
-}
-
-/// Returns the description that the calls of a snapshot import.
-///
-/// Errors: [`ControllerError::Refused`] where none does.
-fn imported(calls: &[Call]) -> Result<BlobRef, ControllerError> {
-    let call = calls.iter().find(|call| call.imports());
-    import::payload(call.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?)
 }

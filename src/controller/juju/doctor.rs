@@ -6,8 +6,9 @@ use hyper::Method;
 use hyper::header::DATE;
 use modelferry_protocol::plan::{Finding, Level};
 
+use super::Juju;
 use super::connection::Live;
-use super::{Juju, MIGRATION_TARGET, MODEL_MANAGER};
+use super::facades::{CLOUD, MIGRATION_TARGET, MODEL_MANAGER};
 use crate::controller::checks::finding;
 use crate::juju::http::UploadBody;
 
@@ -19,7 +20,7 @@ const FACADES: [(&str, &[u32]); 5] = [
     ("ModelManager", MODEL_MANAGER),
     ("UserManager", &[3]),
     ("Controller", &[11, 12, 13, 14]),
-    ("Cloud", super::card::CLOUD),
+    ("Cloud", CLOUD),
 ];
 
 impl Juju {

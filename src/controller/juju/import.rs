@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use modelferry_protocol::snapshot::{BlobRef, Call};
 use serde_json::{Value, json};
 
+use super::Inner;
 use super::connection::CallError;
+use super::facades::MIGRATION_TARGET;
 use super::outcome::Seen;
 use super::record::{Copy, Import};
-use super::{Inner, MIGRATION_TARGET};
 use crate::clock::now_ms;
 use crate::controller::checks::version::Version;
 use crate::controller::description::is_envelope;
@@ -44,6 +45,14 @@ pub(super) fn payload(call: &Call) -> Result<BlobRef, ControllerError> {
         ))),
         other => Err(refused(format!("{} imports nothing", other.name()))),
     }
+}
+
+/// Returns the description that the calls of a snapshot import.
+///
+/// Errors: [`ControllerError::Refused`] where none does.
+pub(super) fn imported(calls: &[Call]) -> Result<BlobRef, ControllerError> {
+    let call = calls.iter().find(|call| call.imports());
+    payload(call.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?)
 }
 
 /// Returns the versions of `MigrationTarget` that take a payload.

@@ -12,11 +12,11 @@ use modelferry_protocol::snapshot::{Call, Name};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::card::CLOUD;
+use super::Inner;
 use super::connection::{CallError, Live};
-use super::import::{BY_ENVELOPE, envelope, versions};
+use super::facades::{CLOUD, MIGRATION_TARGET, SUPERUSER};
+use super::import::{BY_ENVELOPE, envelope, imported, versions};
 use super::summary::{controllers_own, owner, summaries, text};
-use super::{Inner, MIGRATION_TARGET, imported};
 use crate::controller::checks::finding;
 use crate::controller::checks::target::{self, Credential, Kind, Known, Standing, StoragePool, Target};
 use crate::controller::port::ControllerError;
@@ -25,8 +25,6 @@ use crate::juju::rpc::FacadeVersions;
 
 /// The check that the agent itself may do what a migration needs.
 const RIGHTS: &str = "controller-access";
-/// The access that a migration needs.
-pub(super) const SUPERUSER: &str = "superuser";
 
 impl Inner {
     /// Judges a model that wants to come. Changes nothing.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use modelferry_protocol::ids::ModelUuid;
 use serde_json::{Value, json};
 
+use super::Inner;
 use super::connection::CallError;
-use super::judge::SUPERUSER;
-use super::{Inner, MODEL_MANAGER};
+use super::facades::{MODEL_MANAGER, SUPERUSER};
 use crate::juju::params::tag;
 use crate::juju::rpc::{ErrorCode, RpcError};
 

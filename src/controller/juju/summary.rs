@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::MODEL_MANAGER;
 use super::connection::{CallError, Live};
+use super::facades::MODEL_MANAGER;
 use crate::juju::params::tag;
 
 /// Returns a value's text; an empty one where it is no text.

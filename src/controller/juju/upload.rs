@@ -1,6 +1,5 @@
 //! Uploads: charms, agent binaries and resources go from the agent's store to the controller, each once.
 
-use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -8,10 +7,7 @@ use bytes::Bytes;
 use form_urlencoded::Serializer;
 use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::{Method, StatusCode};
-use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::{BlobRef, Call, Resource};
-use parking_lot::Mutex;
-use ring::digest;
 use tokio::sync::mpsc;
 
 use super::Inner;
@@ -20,7 +16,7 @@ use super::record::{Copy, Step, Upload};
 use super::refusal::is_busy;
 use crate::controller::description::Description;
 use crate::controller::description::application::{ResourceRevision, charm_name};
-use crate::controller::description::wanted::{NotWanted, Wanted, hex};
+use crate::controller::description::wanted::Wanted;
 use crate::controller::embedded::uploaded;
 use crate::controller::port::{ControllerError, Errand};
 use crate::disk::blocking;
@@ -28,74 +24,16 @@ use crate::juju::http::{HttpReply, UploadBody, UploadError};
 use crate::juju::rpc::{ErrorCode, RpcError};
 use crate::store::Store;
 
-/// Binaries that were compared with what a description says of them, so that none is read for it in the freeze.
-#[derive(Default)]
-pub(super) struct Proven(Mutex<HashSet<(Hash, String)>>);
-
-impl Proven {
-    /// Proves that a blob is the binary that is wanted. Blocks on the disk the first time.
-    ///
-    /// Errors: [`ControllerError::Refused`] for other bytes.
-    fn prove(&self, store: &Store, blob: BlobRef, wanted: &Wanted) -> Result<(), ControllerError> {
-        let what = (blob.hash, wanted.to_string());
-        let other = |error: NotWanted| refused(error.to_string());
-        if self.0.lock().contains(&what) {
-            return wanted.fits(blob.bytes).map_err(other);
-        }
-        let mut proving = wanted.proving(store.open_blob(blob.hash).map_err(ControllerError::storage)?);
-        std::io::copy(&mut proving, &mut std::io::sink()).map_err(ControllerError::storage)?;
-        if let Some(warning) = proving.finish().map_err(other)? {
-            tracing::warn!("{warning}");
-        }
-        let mut proven = self.0.lock();
-        if proven.len() >= HASHES_KEPT {
-            proven.clear();
-        }
-        proven.insert(what);
-        Ok(())
-    }
-}
-
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that are read ahead of the network.
 const PIECES_AHEAD: usize = 4;
 /// Hexadecimal digits of a charm's SHA-256 in its path; controllers ask for 7 or more.
 const CHARM_DIGITS: usize = 8;
-/// SHA-256 of charms that are kept in mind.
-const HASHES_KEPT: usize = 1024;
 /// How a proxy before the controller, or the controller, says that it has too much to do.
 const BUSY: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 const MODEL: HeaderName = HeaderName::from_static("x-juju-migration-model-uuid");
 const CHARM_URL: HeaderName = HeaderName::from_static("juju-curl");
-
-/// SHA-256 of blobs in hexadecimal, so that none is read for it in the freeze that was read before.
-#[derive(Default)]
-pub(super) struct Sha256(Mutex<HashMap<Hash, String>>);
-
-impl Sha256 {
-    /// Returns a blob's SHA-256. Blocks on the disk the first time.
-    fn of(&self, store: &Store, blob: BlobRef) -> Result<String, ControllerError> {
-        if let Some(known) = self.0.lock().get(&blob.hash) {
-            return Ok(known.clone());
-        }
-        let mut file = store.open_blob(blob.hash).map_err(ControllerError::storage)?;
-        let (mut sum, mut piece) = (digest::Context::new(&digest::SHA256), vec![0; PIECE_BYTES]);
-        loop {
-            match file.read(&mut piece).map_err(ControllerError::storage)? {
-                0 => break,
-                count => sum.update(&piece[..count]),
-            }
-        }
-        let sum = hex(sum.finish().as_ref());
-        let mut known = self.0.lock();
-        if known.len() >= HASHES_KEPT {
-            known.clear();
-        }
-        known.insert(blob.hash, sum.clone());
-        Ok(sum)
-    }
-}
 
 /// An upload as the controller is asked for it.
 struct Request {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::info::{Base, StatusInfo, space_name, version_number};
+use super::machine;
 use super::named::Named;
 use super::relation::{self, EndpointStatus, Related};
-use super::{Base, StatusInfo, machine, space_name, version_number};
 use crate::controller::description::application::{Application, Unit, charm_name};
 use crate::controller::description::machine::{Machine, PortRange};
 use crate::controller::description::{Description, ModelKind};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::info::{Base, StatusInfo, space_name, version_number};
 use super::named::Named;
-use super::{Base, StatusInfo, space_name, version_number};
 use crate::controller::description::Description;
 use crate::controller::description::machine::{Address, Constraints, Instance, Machine};
 use crate::controller::description::network::Subnet;

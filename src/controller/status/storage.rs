@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StatusInfo;
+use super::info::StatusInfo;
 use super::named::Named;
 use crate::controller::description::Description;
 use crate::controller::description::storage::{Attachment, Disk, Storage};

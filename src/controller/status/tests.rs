@@ -3,6 +3,7 @@
 use super::*;
 use crate::controller::description::application::{Application, Unit};
 use crate::controller::description::sample::Sample;
+use crate::controller::description::status::Status;
 
 fn parsed() -> Description {
     Description::parse(Sample::default().yaml().as_bytes()).unwrap()

@@ -12,7 +12,7 @@ use modelferry_protocol::plan::{Finding, NetworkSubnet, Networks};
 use serde::{Deserialize, Serialize};
 
 use super::{NAMED_MAX, pass, warn};
-use crate::controller::description::network::{ALPHA, SpaceRef};
+use crate::controller::description::spaces::{ALPHA, SpaceRef};
 use crate::controller::description::{Description, ModelKind};
 
 /// How something stands with what the destination knows.

@@ -5,26 +5,19 @@
 mod setting;
 mod spaces;
 mod ssh_keys;
+mod thing;
 
 use std::collections::HashMap;
 
 pub(super) use setting::fingerprint;
 pub use setting::{Fingerprint, Setting};
 pub(super) use ssh_keys::scrambled;
+pub use thing::Thing;
 
 use super::application::Application;
 use super::storage::Disk;
 use super::{Description, ModelKind};
 use crate::config::HurdleKind;
-
-/// A thing that may be refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thing {
-    /// Its name.
-    pub name: String,
-    /// The command that mends it, or that shows it where nothing mends it.
-    pub fix: String,
-}
 
 impl Description {
     /// Returns what is in the model that some versions of Juju refuse, by its kind.

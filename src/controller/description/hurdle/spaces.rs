@@ -1,10 +1,10 @@
 //! Finds spaces that a model refers to and does not define.
 
-use super::Thing;
+use super::thing::Thing;
 use crate::controller::description::Description;
 use crate::controller::description::application::{Application, ExposedEndpoint};
 use crate::controller::description::machine::Constraints;
-use crate::controller::description::network::{ALPHA, SpaceRef};
+use crate::controller::description::spaces::{ALPHA, SpaceRef};
 
 /// Returns the spaces in constraints that the model has not.
 pub(super) fn in_constraints(description: &Description) -> Vec<Thing> {

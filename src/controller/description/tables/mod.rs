@@ -12,8 +12,9 @@ use self::rows::{
     ApplicationRow, AsGoWrites, CharmRow, InstanceRow, MachineRow, NamedRow, RemoteOffererRow, StatusRow, Tables,
 };
 use super::application::{Application, Resource, ResourceRevision, Unit, charm_name};
-use super::document::{check_names, options, value};
+use super::bounds::{PAYLOAD_VERSIONS, options};
 use super::machine::{Instance, Machine};
+use super::names::{check_names, value};
 use super::relation::{RemoteApplication, RemoteEntity};
 use super::status::Status;
 use super::wanted::Wanted;
@@ -22,9 +23,6 @@ use super::{Credential, Description, DescriptionError, ModelKind, User};
 use crate::juju::params::serialized_model::{SerializedModelInfo, SerializedModelV2, SerializedResource};
 use crate::juju::params::{from_value, tag};
 use crate::juju::rpc::{REQUEST_NODES_MAX, count_nodes};
-
-/// The payloads that are understood.
-pub const PAYLOAD_VERSIONS: [&str; 2] = ["4.0.12", "4.1.0"];
 
 /// What the charms of applications of other models are said to come from.
 const CROSS_MODEL: &str = "cmr";
@@ -38,7 +36,7 @@ pub(in crate::controller) fn is_envelope(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"{") && bytes.windows(quoted.len()).any(|part| part == quoted.as_bytes())
 }
 
-/// Reads an envelope. Spec: `Description::parse`.
+/// Reads an envelope. Spec: [`Description::parse`].
 pub(super) fn parse(json: &[u8]) -> Result<Description, DescriptionError> {
     let text = std::str::from_utf8(json).map_err(|error| DescriptionError::NotText { at: error.valid_up_to() })?;
     // The tables are one text in it: what is denser is made to fill memory.

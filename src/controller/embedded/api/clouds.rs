@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::view::Access;
+use super::caller::{Caller, reply};
 use super::errors::{denied, fault, no_tag};
-use super::session::{Caller, reply};
 use crate::juju::params::common::{Outcome, Results};
 use crate::juju::params::{Entities, Entity, tag};
 use crate::juju::rpc::{Call, ErrorCode, RpcError};

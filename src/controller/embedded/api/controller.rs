@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::caller::{Caller, reply};
 use super::errors::{denied, fault, no_tag};
 use super::model_manager::{statuses, user_model};
-use super::session::{Caller, reply};
 use crate::juju::params::common::{Outcome, Results};
 use crate::juju::params::controller::{
     ApiInfo, ConfigResult, InitiateMigrationArgs, InitiateMigrationResult, MigrationSpec, StringResult, UserAccess,

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::DateTime;
-
+use super::entity_status::since;
 use super::storage_status::storage;
 use crate::controller::description::Description;
 use crate::controller::description::application::Application;
@@ -15,7 +14,6 @@ use crate::controller::status::machine::{Interface, MachineStatus as Machine};
 use crate::controller::status::named::Named;
 use crate::controller::status::relation::{EndpointStatus as End, OfferStatus as Offer};
 use crate::controller::status::{Base as Runs, ModelStatus, StatusInfo};
-use crate::juju::params::common::EntityStatus;
 use crate::juju::params::status::{
     ApplicationStatus, Base, DetailedStatus, EndpointStatus, FullStatus, MachineStatus, ModelStatusInfo,
     NetworkInterface, OfferStatus, RelationStatus, RemoteApplicationStatus, RemoteEndpoint, UnitStatus,
@@ -23,8 +21,6 @@ use crate::juju::params::status::{
 
 /// Everything is alive: a description tells of nothing that dies.
 pub(super) const ALIVE: &str = "alive";
-/// The times of `status`, in words.
-const TIME: &str = "%d %b %Y %H:%M:%SZ";
 
 /// What the description tells, by name.
 struct Told<'a> {
@@ -74,12 +70,6 @@ pub(super) fn full_status(
     status
 }
 
-/// Writes a time of `status` as the wire has it.
-pub(super) fn since(shown: &str) -> Option<String> {
-    let time = DateTime::strptime(TIME, shown).ok()?;
-    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-}
-
 fn detailed(status: &StatusInfo) -> DetailedStatus {
     DetailedStatus {
         status: status.current.clone(),
@@ -87,15 +77,6 @@ fn detailed(status: &StatusInfo) -> DetailedStatus {
         since: since(&status.since),
         version: status.version.clone(),
         ..DetailedStatus::default()
-    }
-}
-
-pub(super) fn entity_status(status: &StatusInfo) -> EntityStatus {
-    EntityStatus {
-        status: status.current.clone(),
-        info: status.message.clone(),
-        since: since(&status.since),
-        ..EntityStatus::default()
     }
 }
 

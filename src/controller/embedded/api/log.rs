@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 
-use super::super::logs::LogRecord;
+use super::super::log_record::LogRecord;
 use super::Api;
 use super::errors::model_not_found;
 use crate::juju::http::RequestHead;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use modelferry_protocol::snapshot::LogSegment;
 
-use super::super::logs::LogRecord as Piece;
+use super::super::log_record::LogRecord as Piece;
 use super::Api;
 use crate::controller::master::log::{LogKeeper, PieceWriter, model_of_log};
 use crate::controller::port::{ControllerError, Errand};

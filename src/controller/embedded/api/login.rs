@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 
 use super::super::record::ModelRecord;
-use super::super::users::{Known, ModelAccess};
+use super::super::user_record::ModelAccess;
+use super::super::users::Known;
 use super::super::view::{Access, ModelState};
+use super::caller::{Place, rights};
 use super::device_login::PAGE;
 use super::errors::{denied, fault};
 use super::local_login::is_served;
-use super::session::{ClientSession, Place, facades};
+use super::session::{ClientSession, facades};
 use super::{Api, time};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
@@ -110,11 +112,6 @@ impl Service for Api {
 
 fn unknown(model: &str) -> RpcError {
     RpcError::unknown_model(model)
-}
-
-/// Returns what a user may do in a model, superusers included.
-pub(super) fn rights(record: &ModelRecord, user: &str, access: Access) -> Option<ModelAccess> {
-    if access == Access::Superuser { Some(ModelAccess::Admin) } else { record.access_of(user) }
 }
 
 impl Api {

@@ -12,11 +12,11 @@ use modelferry_protocol::snapshot::{Arguments, Call as Step, Name, Params};
 use serde_json::{Value, json};
 
 use super::super::Inner;
-use super::super::import::key;
 use super::super::intake::check_calls;
+use super::super::record::key;
 use super::super::record::{Mid, ModelRecord, State};
+use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
-use super::session::{Caller, reply};
 use super::time;
 use crate::clock::now_ms;
 use crate::controller::checks::target;

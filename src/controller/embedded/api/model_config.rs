@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::record::ModelRecord;
+use super::caller::{Caller, Place, reply};
 use super::errors::fault;
 use super::model_manager::description;
-use super::session::{Caller, Place, reply};
 use crate::controller::description::machine::Constraints;
 use crate::juju::params::model_config::{ConfigResults, ConfigValue};
 use crate::juju::rpc::{Call, RpcError};

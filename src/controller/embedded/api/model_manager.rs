@@ -4,10 +4,10 @@ use modelferry_protocol::ids::ModelUuid;
 use serde_json::Value;
 
 use super::super::record::ModelRecord;
-use super::super::users::ModelAccess;
+use super::super::user_record::ModelAccess;
 use super::super::view::{ModelDetails, ModelState};
+use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
-use super::session::{Caller, reply};
 use super::time;
 use crate::controller::description::Description;
 use crate::controller::port::ControllerError;

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::super::record::ModelRecord;
-use super::super::users::ModelAccess;
+use super::super::user_record::ModelAccess;
+use super::caller::{Caller, reply};
 use super::full_status::relation_status;
 use super::model_manager::description;
-use super::session::{Caller, reply};
 use crate::controller::description::Description;
 use crate::controller::description::application::Application;
 use crate::controller::description::relation::{Offer, Relation};

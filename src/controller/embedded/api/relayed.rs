@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::users::ADMIN;
-use super::session::{Caller, Place, facades};
+use super::super::user_record::ADMIN;
+use super::caller::{Caller, Place};
+use super::session::facades;
 use super::{Api, LastMigration, Migrator};
 use crate::controller::embedded::Embedded;
 use crate::controller::port::VerbatimCall;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::full_status::entity_status;
+use super::entity_status::entity_status;
 use crate::controller::description::Description;
 use crate::controller::status::named::Named;
 use crate::controller::status::storage::{AttachmentInfo, DiskInfo, StorageInfo, StorageStatus};

@@ -3,7 +3,7 @@
 use modelferry_protocol::snapshot::Call as Step;
 
 use super::super::Inner;
-use super::super::import::key;
+use super::super::record::key;
 use super::super::rehearsal::uploaded;
 use super::Api;
 use super::errors::fault;

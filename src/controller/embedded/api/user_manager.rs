@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::users::ADMIN;
+use super::super::user_record::ADMIN;
 use super::super::view::UserView;
+use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
-use super::session::{Caller, reply};
 use super::time;
 use crate::juju::params::common::{Outcome, Results};
 use crate::juju::params::tag;

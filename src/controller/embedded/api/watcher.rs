@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::super::record::ModelRecord;
+use super::caller::{Caller, Place, reply};
 use super::full_status::full_status;
 use super::model_config::settings;
 use super::model_manager::{description, status};
-use super::session::{Caller, Place, reply};
 use crate::controller::description::Description;
 use crate::disk::blocking;
 use crate::juju::params::common::EntityStatus;

@@ -4,6 +4,7 @@
 //! gateway, and looks at what the controller shows of the migration from then on.
 
 mod download;
+mod gate;
 mod initiate;
 mod log;
 mod pair;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use modelferry_protocol::ids::ModelUuid;
 use serde_json::{Value, json};
 
+use super::Inner;
 use super::connection::{CallError, Live};
-use super::{Inner, MODEL_MANAGER};
+use super::facades::MODEL_MANAGER;
 use crate::juju::params::tag;
 
 /// Returns what the controller shows of a model.

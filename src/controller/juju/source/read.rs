@@ -8,9 +8,10 @@ use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params};
 use serde_json::{Value, json};
 
+use super::super::Inner;
 use super::super::connection::Live;
+use super::super::facades::MODEL_MANAGER;
 use super::super::summary::text;
-use super::super::{Inner, MODEL_MANAGER};
 use super::model_info;
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};

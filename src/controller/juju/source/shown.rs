@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use modelferry_protocol::ids::ModelUuid;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::Inner;
-use super::super::connection::{CallError, Live};
+use super::super::connection::Live;
 use super::super::summary::text;
+use super::gate::gate_is_closed;
 use super::initiate::{Departure, begun};
 use crate::controller::port::{ControllerError, Errand, Shown};
 use crate::juju::rpc::ErrorCode;
@@ -23,20 +23,6 @@ impl Live {
     /// Reports whether the controller shows how a model's migration stands.
     pub(super) fn shows_migrations(&self) -> bool {
         self.version.major < MUTE_SINCE
-    }
-}
-
-/// Reports whether the controller refuses to change a model because it migrates it. Changes nothing.
-pub(super) async fn gate_is_closed(live: &Live, model: ModelUuid) -> Result<bool, CallError> {
-    let inside = live.model(model).await?;
-    match inside.call("Annotations", &[2], "Set", json!({ "annotations": [] })).await {
-        Ok(_) => Ok(false),
-        Err(CallError::Refused(error))
-            if error.code == ErrorCode::MigrationInProgress || error.message.contains("migration in progress") =>
-        {
-            Ok(true)
-        }
-        Err(error) => Err(error),
     }
 }
 
@@ -103,6 +89,9 @@ fn by_status(departure: &Departure, info: &Value) -> Shown {
 
 #[cfg(test)]
 mod tests {
+    use modelferry_protocol::ids::ModelUuid;
+    use serde_json::json;
+
     use super::super::super::record::Step;
     use super::*;
 

@@ -20,7 +20,8 @@ use modelferry_protocol::snapshot::{AgentBinary, Arguments, BlobRef, Call, Charm
 use tempfile::TempDir;
 
 use self::fake::{Fake, Running};
-use super::{Juju, Timing};
+use super::Juju;
+use super::base::Timing;
 use crate::config::{JujuAccess, JujuConfig, JujuSecret};
 use crate::controller::description::Description;
 use crate::controller::description::sample::Sample;

@@ -1,0 +1,44 @@
+//! The embedded controller: one that lives in the agent's process, keeps models and runs none of them.
+//!
+//! Models are kept as descriptions, byte for byte, beside the binaries they name; blobs are in the
+//! agent's store, facts in `controller.redb`. A model is live, frozen, staged, or gone with a redirect,
+//! and each of these is a row in the database.
+//!
+//! The methods here block on the disk. Async callers use the port, or `spawn_blocking`.
+
+pub mod api;
+mod arrival;
+mod audit;
+mod backup;
+mod base;
+mod database;
+mod departure;
+mod entries;
+mod export;
+pub(in crate::controller) mod facts;
+mod held;
+mod identity;
+mod import;
+mod intake;
+pub mod inventory;
+mod local;
+mod log_record;
+mod logs;
+mod models;
+mod password;
+mod record;
+mod rehearsal;
+mod shipment;
+mod tables;
+#[cfg(test)]
+pub(in crate::controller) mod tests;
+mod user_record;
+mod users;
+pub mod view;
+
+pub use backup::{Unpacked, unpack, verify};
+pub use base::Embedded;
+pub use import::Blobs;
+pub(in crate::controller) use rehearsal::uploaded;
+
+use self::base::Inner;

@@ -15,7 +15,7 @@ use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
 use crate::disk::{Disk, usage_command};
 use crate::engine::causes;
-use crate::engine::view::{AlarmView, MigrationView};
+use crate::engine::view::{AlarmView, Failing, MigrationView, State};
 use crate::journal::Journal;
 use crate::link::Peers;
 
@@ -198,8 +198,8 @@ impl Memory {
 
 /// Reports a migration that must put its model back into service here and cannot.
 fn failing(view: &MigrationView) -> Option<AlarmView> {
-    let puts_back = matches!(view.state.as_str(), "Aborting" | "Reclaiming" | "Seizing" | "Activating");
-    let waiting = view.waiting.as_ref().filter(|waiting| puts_back && waiting.starts_with("controller: "))?;
+    let puts_back = matches!(view.state, State::Aborting | State::Reclaiming | State::Seizing | State::Activating);
+    let waiting = view.waiting.as_ref().filter(|_| puts_back && view.failing == Some(Failing::Controller))?;
     let text = format!(
         "model \"{}/{}\" is to be in service here, and the controller fails (migration {}, {}): {waiting}. Nothing serves the \
          model until that succeeds. Mend what it says; nothing else needs to be typed",

@@ -10,7 +10,7 @@ use super::output::plain;
 use super::output::{Format, Table};
 use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::FindingView;
+use crate::engine::view::{FindingView, Level};
 
 const HELP: Help = Help {
     examples: &["modelferry doctor", "modelferry doctor --format yaml"],
@@ -58,10 +58,10 @@ impl DoctorArgs {
 fn text(findings: &[FindingView]) -> String {
     let mut table = Table::new(&["Check", "Result", "Finding"]);
     for finding in findings {
-        table.row([&finding.check, &finding.level, &finding.text]);
+        table.row([finding.check.as_str(), finding.level.as_str(), &finding.text]);
     }
     let mut text = table.render();
-    for finding in findings.iter().filter(|finding| finding.level == "warn" && !finding.fix.is_empty()) {
+    for finding in findings.iter().filter(|finding| finding.level == Level::Warn && !finding.fix.is_empty()) {
         // Writing to a text cannot fail.
         let _ = write!(text, "\n{}: {}\n", plain(&finding.check), plain(&finding.fix));
     }

@@ -52,7 +52,7 @@ pub(super) fn tell(migration: &MigrationView, now_ms: u64) -> String {
         plain(&migration.owner),
         plain(&migration.model),
         plain(&migration.id),
-        plain(&migration.state),
+        migration.state,
         plain(waiting),
         truth(migration),
         commands(migration).join("\n  "),

@@ -48,7 +48,7 @@ fn table(migrations: &[MigrationView], now_ms: u64) -> String {
             &migration.id,
             &format!("{}/{}", migration.owner, migration.model),
             &way,
-            &migration.state,
+            &migration.state.to_string(),
             &ago(migration.started_ms, now_ms),
             migration.cause.as_ref().or(migration.waiting.as_ref()).unwrap_or(&migration.note),
         ]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::output::plain;
 use super::output::{Table, ago, byte_count, span};
 use crate::controller::checks::network::{NetworkTable, There};
-use crate::engine::view::{PlanView, TotalsView};
+use crate::engine::view::{Level, PlanView, TotalsView};
 
 /// Networks of one kind that are listed; JSON and YAML have all of them.
 const ROWS_MAX: usize = 40;
@@ -17,7 +17,7 @@ pub(super) fn text(plan: &PlanView, now_ms: u64) -> String {
     for finding in &plan.findings {
         // Juju breaks some of these into lines; a table has one for each.
         let text: Vec<&str> = finding.text.split_whitespace().collect();
-        table.row([finding.check.as_str(), &finding.level, &text.join(" ")]);
+        table.row([finding.check.as_str(), finding.level.as_str(), &text.join(" ")]);
     }
     let mut text = format!(
         "Model \"{}\" to controller \"{}\" of peer \"{}\"\n\n{}\n",
@@ -27,7 +27,7 @@ pub(super) fn text(plan: &PlanView, now_ms: u64) -> String {
         table.render()
     );
     let warnings: Vec<_> =
-        plan.findings.iter().filter(|finding| finding.level == "warn" && !finding.fix.is_empty()).collect();
+        plan.findings.iter().filter(|finding| finding.level == Level::Warn && !finding.fix.is_empty()).collect();
     for warning in warnings {
         for fix in warning.fix.lines() {
             let _ = writeln!(text, "{}: {}", plain(&warning.check), plain(fix));
@@ -136,8 +136,8 @@ pub(super) fn summary(plans: &[Box<PlanView>], totals: Option<&TotalsView>) -> S
     let mut table = Table::new(&["Model", ">Bytes", ">To send", ">Sending takes", ">Freeze", "Result"]);
     let took = |ms: Option<u64>| ms.map_or_else(|| "unknown".to_owned(), |ms| span(Duration::from_millis(ms)));
     for plan in plans {
-        let count = |level: &str| plan.findings.iter().filter(|finding| finding.level == level).count();
-        let result = match (count("fail"), count("warn")) {
+        let count = |level: Level| plan.findings.iter().filter(|finding| finding.level == level).count();
+        let result = match (count(Level::Fail), count(Level::Warn)) {
             (0, 0) => "pass".to_owned(),
             (0, warnings) => format!("pass, {warnings} warnings"),
             (failures, _) => format!("fail: {failures} findings"),
@@ -180,7 +180,7 @@ mod tests {
             controller: "west-1".into(),
             ok: true,
             findings: vec![FindingView {
-                level: "warn".into(),
+                level: Level::Warn,
                 check: "spaces".into(),
                 text: "spaces of the model that are not there: dmz".into(),
                 fix: "juju spaces".into(),

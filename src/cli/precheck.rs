@@ -9,7 +9,7 @@ use super::output::Format;
 use super::output::plain;
 use super::{Context, client, models_named, plan_text};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::{PlanView, TotalsView};
+use crate::engine::view::{Level, PlanView, TotalsView};
 
 const HELP: Help = Help {
     examples: &["modelferry precheck shop-eu west", "modelferry precheck --all west --format json"],
@@ -112,8 +112,8 @@ fn totals(context: &Context, plans: &[Box<PlanView>], peer: String) -> Result<Bo
 
 /// Says how the plan of one model ends. `named`: whether it has to say which model that is.
 fn verdict(context: &Context, plan: &PlanView, strict: bool, named: bool) -> Exit {
-    let against = |level: &str| level == "fail" || strict && level == "warn";
-    let causes: Vec<_> = plan.findings.iter().filter(|finding| against(&finding.level)).collect();
+    let against = |level: Level| level == Level::Fail || strict && level == Level::Warn;
+    let causes: Vec<_> = plan.findings.iter().filter(|finding| against(finding.level)).collect();
     let stands = !plan.ok || !causes.is_empty();
     if context.format != Format::Tabular {
         return if stands { Exit::Refused } else { Exit::Done };

@@ -13,7 +13,7 @@ use super::output::plain;
 use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, How, Request, Response};
 use crate::config::words;
-use crate::engine::view::{Direction, MigrationView, Stand};
+use crate::engine::view::{Direction, MigrationView, Stand, State};
 
 const HELP: Help = Help {
     examples: &[
@@ -144,14 +144,14 @@ fn outcome(migration: &MigrationView) -> String {
         (Direction::Target, Stand::Moved) => format!("Model {model} is live here.\n{carry}"),
         (Direction::Target, Stand::Reverted) => format!("Nothing of model {model} is left here.\n{carry}"),
         (Direction::Source, Stand::Reverted) => format!("Model {model} is live here again."),
-        (Direction::Source, Stand::Finishing) if migration.state == "Handed" => format!(
+        (Direction::Source, Stand::Finishing) if migration.state == State::Handed => format!(
             "Model {model} is on \"{peer}\", and its users are sent there. Its log follows when the link is back; \
              `modelferry reap {id} --skip-logs` gives the log up and deletes the copy here."
         ),
         (Direction::Source, Stand::Moved) => format!("Model {model} is on \"{peer}\", and its users are sent there."),
         _ => format!(
             "Recorded: the migration is {} now, and goes on by itself. See `modelferry show-migration {id}`.",
-            plain(&migration.state)
+            migration.state
         ),
     }
 }

@@ -112,7 +112,7 @@ fn text(migration: &MigrationView, events: &[EventView], now_ms: u64) -> String 
         ("mid", migration.mid.clone()),
         ("model", format!("{}/{} ({})", migration.owner, migration.model, migration.model_uuid)),
         (direction, format!("controller \"{}\" of peer \"{}\"", migration.controller, migration.peer)),
-        ("state", migration.state.clone()),
+        ("state", migration.state.to_string()),
         ("note", migration.note.clone()),
     ];
     lines.extend(migration.waiting.clone().map(|waiting| ("waiting", waiting)));

@@ -12,7 +12,7 @@ use super::output::{Table, byte_count};
 use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::config::parse_duration;
-use crate::engine::view::{FindingView, VerifyView};
+use crate::engine::view::{FindingView, Level, VerifyView};
 
 /// The pause between two looks; a look that takes longer is paused for as long.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ impl VerifyArgs {
         if seen.ok {
             return Ok(Exit::Done);
         }
-        let wrong = seen.findings.iter().filter(|finding| finding.level == "fail");
+        let wrong = seen.findings.iter().filter(|finding| finding.is_failure());
         let wrong: Vec<&str> = wrong.map(|finding| finding.text.as_str()).collect();
         if context.format == super::output::Format::Tabular {
             let failure = Failure::new(
@@ -86,13 +86,13 @@ impl VerifyArgs {
 
 /// Reports whether another look would find nothing better: all is there, and no agent is missing.
 fn is_settled(ok: bool, findings: &[FindingView]) -> bool {
-    ok && findings.iter().all(|finding| finding.check != "agents" || finding.level == "pass")
+    ok && findings.iter().all(|finding| finding.check != "agents" || finding.level == Level::Pass)
 }
 
 fn text(seen: &VerifyView) -> String {
     let mut table = Table::new(&["Check", "Result", "Finding"]);
     for finding in &seen.findings {
-        table.row([&finding.check, &finding.level, &finding.text]);
+        table.row([finding.check.as_str(), finding.level.as_str(), &finding.text]);
     }
     let verdict = if seen.ok { "whole" } else { "NOT whole" };
     format!(
@@ -112,11 +112,11 @@ mod tests {
 
     #[test]
     fn agents_that_are_not_connected_yet_are_waited_for_and_other_warnings_are_not() {
-        let settled = |ok: bool, level: &str, check: &str| {
-            let (level, check, text, fix) = (level.to_owned(), check.to_owned(), String::new(), String::new());
+        let settled = |ok: bool, level: Level, check: &str| {
+            let (check, text, fix) = (check.to_owned(), String::new(), String::new());
             is_settled(ok, &[FindingView { level, check, text, fix, side: None }])
         };
-        assert!(settled(true, "pass", "agents") && settled(true, "warn", "offers"));
-        assert!(!settled(true, "warn", "agents") && !settled(false, "fail", "units"));
+        assert!(settled(true, Level::Pass, "agents") && settled(true, Level::Warn, "offers"));
+        assert!(!settled(true, Level::Warn, "agents") && !settled(false, Level::Fail, "units"));
     }
 }

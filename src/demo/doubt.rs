@@ -21,7 +21,7 @@ use crate::agent::control::view::is_in_doubt;
 use crate::agent::control::wire::{read_line, write_line};
 use crate::agent::control::{RESPONSE_BYTES_MAX, Request, Response};
 use crate::clock::now_ms;
-use crate::engine::view::{MigrationView, Stand};
+use crate::engine::view::{MigrationView, Stand, State};
 
 /// How long anything here may take before the demo calls it failed.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -109,11 +109,11 @@ async fn begin(stage: &Stage, narration: &Narration<'_>) -> Result<Doubt, Troubl
         handed_everything(target, &mid).await?;
         stage.relay.cut_to(from_src);
         let decided = until(source, &mid, "decided", |view| {
-            view.stand == Stand::Undecided || view.ended_ms.is_some() || view.state == "Handed"
+            view.stand == Stand::Undecided || view.ended_ms.is_some() || view.state == State::Handed
         })
         .await?;
         let told = view(target, &mid).await;
-        if decided.stand == Stand::Undecided && told.is_some_and(|view| view.state == "Prepared") {
+        if decided.stand == Stand::Undecided && told.is_some_and(|view| view.state == State::Prepared) {
             stage.relay.cut();
             return Ok(Doubt { mid, from_src });
         }
@@ -137,7 +137,7 @@ async fn handed_everything(target: &AgentProcess, id: &str) -> Result<(), Troubl
             loop {
                 let line = read_line(&mut stream, RESPONSE_BYTES_MAX).await.map_err(super::control::NoAnswer::from)?;
                 match serde_json::from_slice(&line).map_err(super::control::NoAnswer::from)? {
-                    Response::Update(view) if view.state == "Receiving" => {}
+                    Response::Update(view) if view.state == State::Receiving => {}
                     Response::Update(_) | Response::Migration(_) => return Ok(()),
                     // The offer has not come yet.
                     _ => break,
@@ -167,7 +167,7 @@ async fn until(
         match view(agent, id).await {
             Some(view) if seen(&view) => return Ok(view),
             now if begun.elapsed() > PATIENCE => {
-                let state = now.map_or_else(|| "unknown".to_owned(), |view| view.state);
+                let state = now.map_or_else(|| "unknown".to_owned(), |view| view.state.to_string());
                 return Err(Trouble::new(format!("on {} the migration is {state}, not {what}", agent.name)));
             }
             _ => sleep(LOOK_AGAIN).await,

@@ -13,7 +13,7 @@ use super::{Trouble, kills};
 use crate::agent::control::{Request, Response};
 use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;
-use crate::engine::view::{Bytes, MigrationView, Stand};
+use crate::engine::view::{Bytes, MigrationView, Stand, State};
 
 /// How often the migration is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -62,7 +62,7 @@ pub(super) async fn precheck(stage: &Stage, narration: &mut Narration<'_>) -> Re
             Response::Plan(plan) => plan,
             other => return Err(Trouble::new(format!("a precheck was answered with {other:?}"))),
         };
-        let fix = plan.findings.iter().filter(|finding| finding.level == "fail").map(|finding| &finding.fix);
+        let fix = plan.findings.iter().filter(|finding| finding.is_failure()).map(|finding| &finding.fix);
         // Behind it stands, as a shell passes over it, which host that is.
         let command = |fix: &str| fix.split(" # ").next().unwrap_or_default().to_owned();
         let fix = fix.filter_map(|fix| fix.strip_prefix("modelferry ").map(command)).next();
@@ -184,7 +184,7 @@ struct Watch {
     /// Bytes that have arrived: whatever is being asked and counted anew, they stay there.
     arrived: u64,
     last: Bytes,
-    state: String,
+    state: Option<State>,
     arrived_at: Option<Instant>,
     changed_at: Instant,
 }
@@ -199,7 +199,7 @@ impl Watch {
             reused_before: None,
             arrived: 0,
             last: Bytes::default(),
-            state: String::new(),
+            state: None,
             arrived_at: None,
             changed_at: Instant::now(),
         }
@@ -214,14 +214,14 @@ impl Watch {
             self.reused_before.get_or_insert(self.last.reused);
         }
         self.arrived = self.arrived.max(bytes.held);
-        if bytes.held != self.last.held || bytes.sent != self.last.sent || migration.state != self.state {
+        if bytes.held != self.last.held || bytes.sent != self.last.sent || Some(migration.state) != self.state {
             self.changed_at = Instant::now();
         }
         if bytes.total > 0 && self.arrived >= bytes.total {
             self.arrived_at.get_or_insert_with(Instant::now);
         }
         self.last = bytes;
-        self.state.clone_from(&migration.state);
+        self.state = Some(migration.state);
     }
 
     fn sent(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modelferry::engine::view::Stand;
+use modelferry::engine::view::{Stand, State};
 use modelferry::engine::{EngineError, MigrateOptions};
 
 use super::controller::Held;
@@ -55,7 +55,7 @@ async fn a_log_that_cannot_follow_is_given_up_at_the_operator_s_wish_alone() {
     src.log(3);
     dst.shelf.inner().trouble.failing_logs = vec![1; 1000];
     let mid = src.migrate("dst").await;
-    src.until(mid, "the log is refused", |view| view.waiting.is_some() && view.state == "Handed").await;
+    src.until(mid, "the log is refused", |view| view.waiting.is_some() && view.state == State::Handed).await;
     let refused = src.engine().reap(mid, false, "uid 7").await.unwrap_err();
     assert!(refused.to_string().contains("--skip-logs"), "{refused}");
     assert_eq!(src.held(), Held::Frozen(mid));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use modelferry::disk::{Disk, FaultPlan, Faults};
-use modelferry::engine::view::{MigrationView, Stand};
+use modelferry::engine::view::{MigrationView, Stand, State};
 
 use super::controller::Held;
 use super::engines::{pair, pair_on};
@@ -45,7 +45,7 @@ async fn a_piece_of_a_log_damaged_on_its_source_s_disk_is_named_until_it_is_whol
     let named = format!("{}` on this host is damaged", log[&2].hash);
     let told = |waiting: &Option<String>| waiting.as_ref().is_some_and(|why| why.contains(&named));
     let view = src.until(mid, "the damage is told", |view| told(&view.waiting)).await;
-    assert_eq!((view.state.as_str(), src.held()), ("Handed", Held::Frozen(mid)));
+    assert_eq!((view.state, src.held()), (State::Handed, Held::Frozen(mid)));
     fs::write(src.file_of(log[&2]), whole).unwrap();
     src.ends(mid, Stand::Moved).await;
     assert_eq!(dst.shelf.inner().site.log, log);
@@ -62,7 +62,7 @@ async fn a_piece_of_a_log_that_the_target_cannot_take_is_told_at_the_source() {
     let mid = src.migrate("dst").await;
     let told = format!("the target: cannot take blob {}", log[&2].hash);
     src.until(mid, "the target's trouble is told", |view| {
-        view.state == "Handed" && view.waiting.as_ref().is_some_and(|why| why.contains(&told))
+        view.state == State::Handed && view.waiting.as_ref().is_some_and(|why| why.contains(&told))
     })
     .await;
     fs::remove_dir(&obstacle).unwrap();

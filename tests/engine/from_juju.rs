@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use modelferry::controller::gateway::{Relay, RelayError};
 use modelferry::controller::port::{Errand, Relayed, Shown};
-use modelferry::engine::view::Stand;
+use modelferry::engine::view::{Stand, State};
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions, PeerRelay};
 use modelferry::juju::logstream::LogRecord;
 use modelferry_protocol::ids::MigrationId;
@@ -118,7 +118,7 @@ impl Pair {
         assert_eq!(self.dst.held(), Held::Live(Some(errand.mid)));
     }
 
-    fn state(&self, errand: Errand) -> String {
+    fn state(&self, errand: Errand) -> State {
         self.src.engine().migration(errand.mid).unwrap().state
     }
 }
@@ -141,9 +141,9 @@ async fn a_juju_controllers_model_moves_call_by_call_and_its_log_follows() {
     pair.validate(errand).await;
     assert_eq!(pair.dst.held(), Held::Staged(errand.mid));
     pair.activate(errand).await;
-    assert_eq!((pair.state(errand), pair.dst.held()), ("Answered".into(), Held::Staged(errand.mid)));
+    assert_eq!((pair.state(errand), pair.dst.held()), (State::Answered, Held::Staged(errand.mid)));
     pair.adopt(errand).await;
-    assert_eq!((pair.state(errand), pair.dst.held()), ("Handed".into(), Held::Live(Some(errand.mid))));
+    assert_eq!((pair.state(errand), pair.dst.held()), (State::Handed, Held::Live(Some(errand.mid))));
     let charms = pair.dst.shelf.inner().site.charms.len();
     assert!(charms >= pair.charms.len(), "{charms}");
     pair.end(errand).await;
@@ -184,7 +184,7 @@ async fn the_status_alone_shows_success_before_any_call_does() {
     pair.validate(errand).await;
     pair.activate(errand).await;
     pair.source.shows(Shown::Success);
-    pair.src.until(errand.mid, "the hand-over", |view| view.state == "Handed").await;
+    pair.src.until(errand.mid, "the hand-over", |view| view.state == State::Handed).await;
     assert_eq!(pair.dst.held(), Held::Live(Some(errand.mid)));
     let refused = soon(pair.relay().abort(errand)).await.unwrap_err();
     assert!(text(&refused).contains("cannot be aborted any more"), "{refused}");
@@ -338,13 +338,13 @@ async fn a_killed_agent_answers_as_before_in_every_state() {
     killed(&mut pair).await;
     pair.validate(errand).await;
     pair.activate(errand).await;
-    assert_eq!(pair.state(errand), "Answered");
+    assert_eq!(pair.state(errand), State::Answered);
     pair.adopt(errand).await;
     killed(&mut pair).await;
     pair.adopt(errand).await;
     pair.end(errand).await;
     killed(&mut pair).await;
-    assert_eq!(pair.state(errand), "Moved");
+    assert_eq!(pair.state(errand), State::Moved);
 }
 
 /// The bug: what the master had sent was in memory alone. An agent that was killed between the last upload and the first agent's

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use modelferry::engine::orders::Change;
-use modelferry::engine::view::Stand;
+use modelferry::engine::view::{Stand, State};
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
 
 use super::controller::{Effect, Held, MODEL};
@@ -149,7 +149,7 @@ async fn what_is_frozen_can_be_aborted_and_not_paused() {
     let (src, dst) = pair(&blobs()).await;
     dst.shelf.inner().trouble.stall_stage = true;
     let mid = src.migrate("dst").await;
-    src.until(mid, "the freeze", |view| view.state == "Frozen").await;
+    src.until(mid, "the freeze", |view| view.state == State::Frozen).await;
     for change in [Change::Pause, Change::Resume, Change::Cutover { until_ms: None }] {
         let refused = src.engine().order(mid, change, "test").await.unwrap_err();
         assert!(matches!(refused, EngineError::Frozen { .. }), "{refused}");
@@ -167,7 +167,7 @@ async fn what_is_committed_cannot_be_paused() {
     let (src, dst) = pair(&blobs()).await;
     dst.shelf.inner().trouble.failing_activations = u32::MAX;
     let mid = src.migrate("dst").await;
-    src.until(mid, "the commit", |view| view.state == "Committed").await;
+    src.until(mid, "the commit", |view| view.state == State::Committed).await;
     let refused = src.engine().order(mid, Change::Pause, "test").await.unwrap_err();
     assert!(matches!(refused, EngineError::TooLate(_)), "{refused}");
     dst.shelf.inner().trouble.failing_activations = 0;

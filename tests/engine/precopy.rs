@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modelferry::engine::EngineError;
 use modelferry::engine::orders::Change;
-use modelferry::engine::view::{Kind, MigrationView, Stand};
+use modelferry::engine::view::{Kind, MigrationView, Stand, State};
 use modelferry::link::Limit;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
@@ -30,9 +30,9 @@ async fn precopy(src: &Host, to: &str) -> MigrationId {
     precopy_of(src, MODEL, to, None).await
 }
 
-async fn ended(src: &Host, mid: MigrationId, state: &str) -> MigrationView {
+async fn ended(src: &Host, mid: MigrationId, state: State) -> MigrationView {
     let view = src.until(mid, "the end", |view| view.ended_ms.is_some()).await;
-    assert_eq!((view.state.as_str(), view.kind), (state, Kind::Precopy), "{view:?}");
+    assert_eq!((view.state, view.kind), (state, Kind::Precopy), "{view:?}");
     view
 }
 
@@ -49,19 +49,19 @@ async fn nothing_wanted(dst: &Host) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_sends_only_what_has_changed_since_the_precopy() {
     let (src, dst) = pair(&blobs()).await;
-    let first = ended(&src, precopy(&src, "dst").await, "Copied").await;
+    let first = ended(&src, precopy(&src, "dst").await, State::Copied).await;
     assert_eq!((first.id, first.stand), (format!("{MODEL}:p0"), Stand::Copied));
     assert!(first.bytes.sent >= 3_700_000 && first.bytes.held == first.bytes.total, "{:?}", first.bytes);
     // Nothing of it is anybody's over there, and here the model is live.
     assert!(dst.engine().migrations().is_empty());
     assert_eq!((src.held(), dst.held()), (Held::Live(None), Held::Absent));
 
-    let again = ended(&src, precopy(&src, "dst").await, "Copied").await;
+    let again = ended(&src, precopy(&src, "dst").await, State::Copied).await;
     assert_eq!((again.id, again.bytes.sent), (format!("{MODEL}:p1"), 0), "{:?}", again.bytes);
 
     let added = noise(3, 200_000);
     src.shelf.hold(&[blobs(), vec![added.clone()]].concat());
-    let third = ended(&src, precopy(&src, "dst").await, "Copied").await;
+    let third = ended(&src, precopy(&src, "dst").await, State::Copied).await;
     assert_eq!(third.bytes.sent, added.len() as u64, "{:?}", third.bytes);
 
     let mid = src.migrate("dst").await;
@@ -80,7 +80,7 @@ async fn a_migration_to_the_same_peer_adopts_a_precopy_that_runs() {
     assert!(matches!(told, EngineError::Copying { .. }), "{told}");
 
     let mid = src.migrate("dst").await;
-    let adopted = ended(&src, precopy, "Adopted").await;
+    let adopted = ended(&src, precopy, State::Adopted).await;
     assert_eq!(adopted.note, format!("adopted by migration {MODEL}:0"));
     let moved = src.ends(mid, Stand::Moved).await;
     dst.ends(mid, Stand::Moved).await;
@@ -99,7 +99,7 @@ async fn a_precopy_reserves_nothing_and_its_model_moves_elsewhere_meanwhile() {
     let mid = src.migrate("west").await;
     src.ends(mid, Stand::Moved).await;
     assert_eq!((west.held(), dst.held()), (Held::Live(Some(mid)), Held::Absent));
-    let over = ended(&src, precopy, "Failed").await;
+    let over = ended(&src, precopy, State::Failed).await;
     assert_eq!(over.cause.as_deref(), Some("the model has moved to west"));
 }
 
@@ -118,13 +118,13 @@ async fn a_precopy_is_paused_resumed_and_given_up() {
     src.engine().order(mid, Change::Resume, "test").await.unwrap();
     src.until(mid, "it goes on", |view| view.bytes.sent > 0).await;
     src.engine().abort(mid, "test").await.unwrap();
-    let over = ended(&src, mid, "Aborted").await;
+    let over = ended(&src, mid, State::Aborted).await;
     assert_eq!((over.stand, over.cause.as_deref()), (Stand::Reverted, Some("aborted by operator (test)")));
     assert!(matches!(src.engine().abort(mid, "test").await, Err(EngineError::Ended { .. })));
     nothing_wanted(&dst).await;
     // What has arrived is not lost by it.
     src.link().limit(None, Limit::AtMost("200mbit".parse().unwrap())).await.unwrap();
-    let again = ended(&src, precopy(&src, "dst").await, "Copied").await;
+    let again = ended(&src, precopy(&src, "dst").await, State::Copied).await;
     assert!(again.bytes.reused >= 1 << 20 && again.bytes.sent <= (BIG - (1 << 20)) as u64, "{:?}", again.bytes);
 }
 
@@ -136,7 +136,7 @@ async fn one_precopy_to_a_peer_goes_at_a_time_and_the_others_wait_in_order() {
     let second = precopy(&src, "dst").await;
     src.until(second, "it waits", |view| view.note == "queued (1 ahead)").await;
     src.engine().abort(first, "test").await.unwrap();
-    ended(&src, second, "Copied").await;
+    ended(&src, second, State::Copied).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,14 +148,14 @@ async fn a_migration_takes_equal_blobs_over_from_a_precopy_that_is_slow() {
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Moved).await;
     // And what it has brought, the pre-copy need not bring.
-    let copied = ended(&src, precopy, "Copied").await;
+    let copied = ended(&src, precopy, State::Copied).await;
     assert!(copied.bytes.sent < 2 << 20 && copied.bytes.held == copied.bytes.total, "{:?}", copied.bytes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_migrates_can_be_resolved_proved_or_cut_over() {
     let (src, _dst) = pair(&blobs()).await;
-    let view = ended(&src, precopy(&src, "dst").await, "Copied").await;
+    let view = ended(&src, precopy(&src, "dst").await, State::Copied).await;
     assert_eq!(src.engine().find("shelf").unwrap().to_string(), view.mid);
     assert!(matches!(src.engine().find_migration(&view.id), Err(EngineError::IsPrecopy(_))));
     let mid = src.migrate("dst").await;

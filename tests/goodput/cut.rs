@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use modelferry::config::LinkSettings;
+use modelferry::engine::view::State;
 use tokio::time::Instant;
 
 use super::agents::{Going, hosts, virtually};
@@ -64,7 +65,7 @@ fn a_log_that_waits_for_a_silent_peer_says_so_long_before_the_connection_is_give
         src.shelves[0].log([(1, noise(3, 16 * MIB as usize))]);
 
         let view = going.waits("the agent of dst gives no sign of life").await;
-        assert_eq!(view.state, "Handed");
+        assert_eq!(view.state, State::Handed);
         assert!(cut_at.elapsed() <= Duration::from_secs(4), "told {:?} after the cut", cut_at.elapsed());
         going.0.wait_for(|view| view.waiting.is_none()).await.unwrap();
         assert!(cut_at.elapsed() <= Duration::from_secs(18), "the silence is over {:?}", cut_at.elapsed());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use modelferry::config::LinkSettings;
+use modelferry::engine::view::State;
 use modelferry::sample::Sample;
 use tokio::time::Instant;
 
@@ -31,9 +32,13 @@ fn frozen(described: &Described, binaries: u64) -> Duration {
         let [src, _dst] = hosts(&link, LinkSettings::default()).await;
         src.desks.describe(described);
         let mut going = Going::begin(&src, 0, binaries).await;
-        going.0.wait_for(|view| view.state == "Freezing" || view.state == "Frozen").await.unwrap();
+        going.0.wait_for(|view| matches!(view.state, State::Freezing | State::Frozen)).await.unwrap();
         let begun = Instant::now();
-        going.0.wait_for(|view| !["Freezing", "Frozen", "Committed"].contains(&view.state.as_str())).await.unwrap();
+        going
+            .0
+            .wait_for(|view| !matches!(view.state, State::Freezing | State::Frozen | State::Committed))
+            .await
+            .unwrap();
         let frozen = begun.elapsed();
         going.moved().await;
         frozen

@@ -5,7 +5,7 @@ use crate::agent::control::view::ChecklistView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::description::Description;
 use crate::controller::embedded::view::fingerprint;
-use crate::engine::view::{Direction, Stand};
+use crate::engine::view::{Direction, Stand, State};
 
 impl Desk {
     /// Compares what a migration brought with what was handed over, on the side where the model is.
@@ -19,7 +19,7 @@ impl Desk {
         }
         if !matches!(view.stand, Stand::Moved | Stand::Finishing) || view.cause.is_some() && view.stand != Stand::Moved
         {
-            if view.state == "Committed" {
+            if view.state == State::Committed {
                 let message = format!("migration \"{}\" is committed, and the target has not answered yet", view.id);
                 return Err(Failure::new(FailureKind::InDoubt, message)
                     .state("whether the model has arrived is not known here yet")

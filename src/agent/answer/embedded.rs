@@ -121,9 +121,7 @@ impl Desk {
 
     /// Returns the model of a migration that has not ended, by its name or its UUID.
     fn arriving(&self, named: &str) -> Option<ModelUuid> {
-        let engine = self.engine.get()?;
-        let view = engine.migration(engine.find_migration(named).ok()?)?;
-        view.ended_ms.is_none().then(|| view.model_uuid.parse().ok())?
+        self.engine.get()?.model_under_way(named)
     }
 
     pub(super) async fn embedded_set(&self, model: String, key: String, value: String) -> Result<Response, Failure> {

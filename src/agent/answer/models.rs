@@ -12,7 +12,7 @@ use crate::controller::embedded::{self, Embedded};
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 use crate::disk::blocking;
-use crate::engine::view::{Direction, MigrationView, Stand};
+use crate::engine::view::{Direction, MigrationView, Stand, State};
 
 /// Milliseconds for which a failed migration is shown without being asked for: whoever comes in the morning
 /// must see what went wrong at night.
@@ -233,9 +233,6 @@ pub(super) fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
     })
 }
 
-/// The state of a pre-copy that came to nothing without anybody's wish.
-const PRECOPY_FAILED: &str = "Failed";
-
 /// Returns the last migrations and pre-copies of models that are here, where those failed within the last day.
 fn failed_of_late(migrations: &[MigrationView], models: &[ModelRow], now_ms: u64) -> Vec<MigrationView> {
     let mut seen = BTreeSet::new();
@@ -246,7 +243,7 @@ fn failed_of_late(migrations: &[MigrationView], models: &[ModelRow], now_ms: u64
     // A pre-copy counts unless anything has begun for that peer since.
     let mut begun = BTreeSet::new();
     let latest = migrations.iter().filter(|view| begun.insert((&view.model_uuid, &view.peer)));
-    let precopies = latest.filter(|view| !view.moves() && view.state == PRECOPY_FAILED);
+    let precopies = latest.filter(|view| !view.moves() && view.state == State::Failed);
     let is_here = |view: &&MigrationView| models.iter().any(|model| model.uuid == view.model_uuid);
     failed.chain(precopies).filter(of_late).filter(is_here).cloned().collect()
 }

@@ -7,7 +7,7 @@ use crate::controller::description::{Consumer, Description};
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
 use crate::controller::status::{ModelStatus, file};
 use crate::engine::retention::StockView;
-use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, WayBackView};
+use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, State, WayBackView};
 
 /// Reports whether a migration has been undecided for so long that an operator should know.
 pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
@@ -17,7 +17,7 @@ pub fn is_in_doubt(migration: &MigrationView, now_ms: u64) -> bool {
 
 /// Reports whether a migration holds its model frozen, here on its source.
 pub fn is_freezing(migration: &MigrationView) -> bool {
-    let held = matches!(migration.state.as_str(), "Freezing" | "Frozen" | "Committed");
+    let held = matches!(migration.state, State::Freezing | State::Frozen | State::Committed);
     migration.direction == Direction::Source && held
 }
 

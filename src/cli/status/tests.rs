@@ -12,7 +12,7 @@ use crate::cli::output::clock;
 use crate::controller::description::Description;
 use crate::controller::status::ModelStatus;
 use crate::engine::retention::StockView;
-use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand};
+use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand, State};
 
 /// 2025-10-09 08:53:20 UTC.
 const NOW_MS: u64 = 1_760_000_000_000;
@@ -46,10 +46,11 @@ pub(in crate::cli) fn migration(stand: Stand) -> MigrationView {
         direction: Direction::Source,
         peer: "west".into(),
         controller: "dst".into(),
-        state: if stand == Stand::Undecided { "Committed" } else { "Offered" }.into(),
+        state: if stand == Stand::Undecided { State::Committed } else { State::Offered },
         stand,
         note: "exporting model".into(),
         waiting: Some("the link to \"west\" is down".into()),
+        failing: None,
         orders: None,
         cause: None,
         started_ms: NOW_MS - 60_000,
@@ -280,7 +281,7 @@ fn monitoring_is_told_of_doubt_before_what_deserves_attention() {
     let failed = StatusView { failed: vec![migration(Stand::Reverted)], ..well.clone() };
     assert_eq!(check(failed.clone()), Exit::Attention);
     assert_eq!(check(agent_status()), Exit::Attention, "a peer's link is down");
-    let reaping = MigrationView { state: "Reaping".into(), ..migration(Stand::Finishing) };
+    let reaping = MigrationView { state: State::Reaping, ..migration(Stand::Finishing) };
     assert_eq!(check(StatusView { migrations: vec![reaping], ..well.clone() }), Exit::Attention);
     let store = StockView { time_ms: NOW_MS, bytes: 1, idle_bytes: 0, trouble: Some("damaged".into()) };
     assert_eq!(check(StatusView { store: Some(store), ..well }), Exit::Attention);

@@ -45,6 +45,14 @@ pub enum ControllerError {
     /// The controller says no, and will say so again: in its own words.
     #[error("{0}")]
     Refused(String),
+    /// The log of a model that has moved cannot follow it.
+    #[error("its log cannot follow ({why}); `modelferry reap {migration} --skip-logs` leaves it behind")]
+    LogStays {
+        /// The migration, in Juju's form.
+        migration: String,
+        /// Why.
+        why: String,
+    },
     /// The controller did not answer, or not yet as it should: what came of the call is not known. It is asked again.
     #[error("{0}")]
     Unknown(String),

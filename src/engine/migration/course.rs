@@ -8,7 +8,7 @@ use modelferry_protocol::switch::target::TargetState;
 
 use super::id::{migration_id, precopy_id};
 use super::status_text;
-use crate::engine::view::{Bytes, Direction, Kind, Stand};
+use crate::engine::view::{Bytes, Direction, Kind, Stand, State};
 
 /// The last durable record of what is followed.
 #[derive(Debug, Clone)]
@@ -68,12 +68,11 @@ impl Course {
         }
     }
 
-    /// Returns the name of its state.
-    pub fn state(&self) -> &'static str {
+    /// Returns its state, without what that holds.
+    pub fn state(&self) -> State {
         match self {
-            Self::Migration(Standing::Source(record)) => record.state.name(),
-            Self::Migration(Standing::Target(record)) => record.state.name(),
-            Self::Precopy(state) => state.name(),
+            Self::Migration(standing) => State::from(standing),
+            Self::Precopy(state) => State::from(state),
         }
     }
 

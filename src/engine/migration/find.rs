@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use tokio::sync::watch;
 
 use super::tracked::Tracked;
@@ -54,6 +54,12 @@ impl Engine {
             Some(precopy) => EngineError::IsPrecopy(precopy.id()),
             None => EngineError::UnknownMigration(text.to_owned()),
         })
+    }
+
+    /// Returns the model of a migration that has not ended, by any of the migration's names.
+    pub fn model_under_way(&self, text: &str) -> Option<ModelUuid> {
+        let migrations = self.named(text).into_iter().filter(|tracked| !tracked.is_precopy());
+        migrations.into_iter().find(|tracked| !tracked.is_at_rest()).map(|tracked| tracked.terms.model)
     }
 
     /// Returns what goes by a name, newest first.

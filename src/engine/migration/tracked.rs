@@ -16,7 +16,7 @@ use super::orders;
 use super::status_text;
 use super::undecided::Undecided;
 use crate::engine::view;
-use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
+use crate::engine::view::{Bytes, Direction, Failing, MigrationView, Stand, State};
 use crate::link::Urgency;
 
 /// Events that wait for a migration's task.
@@ -53,6 +53,8 @@ struct Inner {
     in_doubt_after_ms: u64,
     undecided: Option<Undecided>,
     waiting: Option<String>,
+    /// What fails, if that is why it waits.
+    failing: Option<Failing>,
     /// Why nothing may be sent to the peer, if that is so.
     limit: Option<String>,
     mailbox: Option<mpsc::Sender<Event>>,
@@ -77,6 +79,7 @@ impl Tracked {
             in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
             undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, crate::clock::now_ms())),
             waiting: None,
+            failing: None,
             limit: None,
             mailbox: None,
             history,
@@ -148,8 +151,8 @@ impl Tracked {
         self.inner.lock().course.stand()
     }
 
-    /// Returns the name of its state.
-    pub fn state(&self) -> &'static str {
+    /// Returns its state, without what that holds.
+    pub fn state(&self) -> State {
         self.inner.lock().course.state()
     }
 
@@ -189,7 +192,7 @@ impl Tracked {
         {
             let mut inner = self.inner.lock();
             inner.course = course.into();
-            inner.waiting = None;
+            (inner.waiting, inner.failing) = (None, None);
             history(&mut inner.history);
             inner.undecided = match (inner.history.undecided_since_ms, inner.undecided) {
                 (None, _) => None,
@@ -269,7 +272,19 @@ impl Tracked {
 
     /// Sets what it waits for; `None` if it does not wait.
     pub fn set_waiting(&self, reason: Option<String>) {
-        self.inner.lock().waiting = reason;
+        self.wait(reason, None);
+    }
+
+    /// Sets that it waits because something fails. `reason`: what it waits for, in words.
+    pub fn set_failing(&self, failing: Failing, reason: String) {
+        self.wait(Some(reason), Some(failing));
+    }
+
+    fn wait(&self, reason: Option<String>, failing: Option<Failing>) {
+        {
+            let mut inner = self.inner.lock();
+            (inner.waiting, inner.failing) = (reason, failing);
+        }
         self.publish();
     }
 
@@ -333,10 +348,11 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         direction,
         peer: terms.peer.to_string(),
         controller: terms.controller.name.to_string(),
-        state: course.state().to_owned(),
+        state: course.state(),
         stand: course.stand(),
         note,
         waiting: waiting.or_else(|| inner.phase.clone()),
+        failing: inner.failing,
         orders: orders::view(&inner.orders),
         cause: history.cause.clone(),
         started_ms: history.started_ms,

@@ -28,7 +28,7 @@ impl Engine {
     pub async fn verify(&self, mid: MigrationId) -> Result<VerifyView, EngineError> {
         let core = &self.0;
         let tracked = self.tracked(mid)?;
-        let not_arrived = || EngineError::NotArrived { id: tracked.id(), state: tracked.state().to_owned() };
+        let not_arrived = || EngineError::NotArrived { id: tracked.id(), state: tracked.state().to_string() };
         let (Stand::Moved, Some(root)) = (tracked.stands(), tracked.root()) else { return Err(not_arrived()) };
         let terms = &tracked.terms;
         let mut seen = VerifyView {
@@ -78,7 +78,7 @@ impl Engine {
     pub async fn handed_over(&self, mid: MigrationId) -> Result<HandedOver, EngineError> {
         let tracked = self.tracked(mid)?;
         let terms = &tracked.terms;
-        let not_arrived = || EngineError::NotArrived { id: tracked.id(), state: tracked.state().to_owned() };
+        let not_arrived = || EngineError::NotArrived { id: tracked.id(), state: tracked.state().to_string() };
         let (Stand::Moved, Some(root)) = (tracked.stands(), tracked.root()) else { return Err(not_arrived()) };
         // Of a model that is elsewhere nothing is held for ever.
         let pruned = || EngineError::Pruned(tracked.id());

@@ -197,7 +197,7 @@ impl PrecopyTask {
 
     async fn event(&mut self, event: Event) {
         let (id, tracked) = (self.tracked.id(), self.tracked.clone());
-        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.state().to_owned() };
+        let ended = || EngineError::Ended { id: tracked.id(), state: tracked.state().to_string() };
         match event {
             Event::Abort { cause, actor, reply } => {
                 let done = self.end(&actor, PrecopyState::Aborted(cause)).await;

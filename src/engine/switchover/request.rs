@@ -83,7 +83,7 @@ impl Engine {
             Some(Standing::Source(record)) => gateway::refusal(record, asked, &id),
             Some(Standing::Target(_)) | None => None,
         };
-        relayed.unwrap_or_else(|| EngineError::Ended { id, state: tracked.state().to_owned() })
+        relayed.unwrap_or_else(|| EngineError::Ended { id, state: tracked.state().to_string() })
     }
 }
 

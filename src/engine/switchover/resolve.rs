@@ -75,7 +75,7 @@ impl Engine {
         }
         let statement = decided.ok_or_else(|| EngineError::NothingToProve {
             id: id_of(&tracked.terms),
-            state: tracked.state().to_owned(),
+            state: tracked.state().to_string(),
         })?;
         Ok(Proof { statement, key: link.public_key(), signature: link.sign(&statement.signed_bytes()) })
     }

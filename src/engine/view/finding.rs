@@ -1,18 +1,52 @@
 //! Views of checks, comparisons and backups.
 
-use modelferry_protocol::plan::{Finding, Level};
+use modelferry_protocol::plan;
+use modelferry_protocol::plan::Finding;
 use serde::{Deserialize, Serialize};
 
 use super::migration::Direction;
 use crate::controller::checks::source::{self, MIGRATING};
 use crate::controller::checks::target::USERS;
 
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Nothing speaks against it.
+    Pass,
+    /// The migration can go on; somebody should look.
+    Warn,
+    /// The migration cannot go on.
+    Fail,
+}
+
+impl Level {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl From<plan::Level> for Level {
+    fn from(level: plan::Level) -> Self {
+        match level {
+            plan::Level::Pass => Self::Pass,
+            plan::Level::Warn => Self::Warn,
+            plan::Level::Fail => Self::Fail,
+        }
+    }
+}
+
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FindingView {
-    /// `pass`, `warn` or `fail`.
-    pub level: String,
+    /// How it ended.
+    pub level: Level,
     /// A stable word for scripts.
     pub check: String,
     /// What was found.
@@ -33,7 +67,7 @@ impl FindingView {
 
     /// Reports whether it stands in the way.
     pub fn is_failure(&self) -> bool {
-        self.level == "fail"
+        self.level == Level::Fail
     }
 
     /// Returns what was found as Juju says it when it refuses: with the side whose prechecks found it, but for what
@@ -51,13 +85,8 @@ impl FindingView {
 
 impl From<&Finding> for FindingView {
     fn from(finding: &Finding) -> Self {
-        let level = match finding.level {
-            Level::Pass => "pass",
-            Level::Warn => "warn",
-            Level::Fail => "fail",
-        };
         Self {
-            level: level.to_owned(),
+            level: finding.level.into(),
             check: finding.check.to_string(),
             text: finding.text.to_string(),
             fix: finding.fix.to_string(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::state::State;
 use crate::config::IN_DOUBT_AFTER_DEFAULT;
 
 /// Which side of a migration this agent is.
@@ -68,8 +69,15 @@ pub struct Bytes {
 /// Milliseconds after which an undecided migration is in doubt unless the agent was told otherwise.
 pub const IN_DOUBT_AFTER_MS: u64 = IN_DOUBT_AFTER_DEFAULT.as_millis() as u64;
 
-/// How the reason begins why the log of a model that has moved does not follow it.
-pub const LOG_CANNOT_FOLLOW: &str = "its log cannot follow";
+/// What fails on this side again and again, while a migration waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failing {
+    /// The controller does not do what the migration needs next.
+    Controller,
+    /// The log of a model that has moved cannot follow it.
+    Log,
+}
 
 fn in_doubt_after_ms() -> u64 {
     IN_DOUBT_AFTER_MS
@@ -98,14 +106,17 @@ pub struct MigrationView {
     pub peer: String,
     /// The other side's controller.
     pub controller: String,
-    /// The durable state: `Offered`, `Prepared`, …
-    pub state: String,
+    /// The durable state.
+    pub state: State,
     /// How it stands.
     pub stand: Stand,
     /// What happens now, in Juju's words where the phase is Juju's: Notes without `migrating: `.
     pub note: String,
     /// Why it waits, if it does.
     pub waiting: Option<String>,
+    /// What fails, if that is why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
     /// What operators want of it while its model is live, if they have said anything.
     #[serde(default)]
     pub orders: Option<OrdersView>,
@@ -170,13 +181,13 @@ impl MigrationView {
 
     /// Reports whether the model has moved, and the source cannot delete its copy. It is tried again and again.
     pub fn is_reap_failing(&self) -> bool {
-        self.state == "Reaping" && self.waiting.is_some()
+        self.state == State::Reaping && self.waiting.is_some()
     }
 
     /// Reports whether the model has moved, and its log cannot follow. It is tried again and again; what ends it is mostly that
     /// a person gives the log up.
     pub fn is_log_left_behind(&self) -> bool {
-        self.state == "Handed" && self.waiting.as_ref().is_some_and(|waiting| waiting.contains(LOG_CANNOT_FOLLOW))
+        self.state == State::Handed && self.failing == Some(Failing::Log)
     }
 
     /// Reports whether the model has moved, and what is left to do here may need a person.

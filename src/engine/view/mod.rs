@@ -6,11 +6,11 @@ mod gateway;
 mod journal;
 mod migration;
 mod plan;
+mod state;
 
-pub use self::finding::{FindingView, KeptView, VerifyView};
+pub use self::finding::{FindingView, KeptView, Level, VerifyView};
 pub use self::gateway::{GatewayUseView, VisitorView};
 pub use self::journal::{AlarmView, AuditView, EventView};
-pub use self::migration::{
-    Bytes, Direction, IN_DOUBT_AFTER_MS, Kind, LOG_CANNOT_FOLLOW, MigrationView, OrdersView, Stand,
-};
+pub use self::migration::{Bytes, Direction, Failing, IN_DOUBT_AFTER_MS, Kind, MigrationView, OrdersView, Stand};
 pub use self::plan::{FreezeView, PlanView, RateView, TotalsView, WayBackView};
+pub use self::state::State;

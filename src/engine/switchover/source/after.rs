@@ -19,7 +19,6 @@ use crate::engine::switchover::task::Side;
 use crate::engine::switchover::task::retry_timer::Turn;
 use crate::engine::switchover::task::wait::Woken;
 use crate::engine::transfer::TransferError;
-use crate::engine::view::LOG_CANNOT_FOLLOW;
 
 /// A hold is looked at this often at least: a wall clock may be set meanwhile.
 const HOLD_LOOK: Duration = Duration::from_secs(60);
@@ -98,9 +97,7 @@ impl SourceTask {
             LogError::Transfer(error) => error.to_string(),
         };
         let id = id_of(&self.tracked.terms);
-        ControllerError::Refused(format!(
-            "{LOG_CANNOT_FOLLOW} ({error}); `modelferry reap {id} --skip-logs` leaves it behind"
-        ))
+        ControllerError::LogStays { migration: id, why: error }
     }
 
     /// Waits for another connection, or the next time to look; false if nothing more is to be done here.

@@ -30,6 +30,7 @@ use crate::engine::base::seal;
 use crate::engine::migration::event::{Event, Resolving};
 use crate::engine::migration::id::id_of;
 use crate::engine::transfer::pace::rate;
+use crate::engine::view::Failing;
 use crate::link::Session;
 
 impl Side for Source {
@@ -95,11 +96,11 @@ impl Side for Source {
         reply
     }
 
-    fn trouble(command: SourceCommand, error: &ControllerError) -> String {
-        match command {
-            SourceCommand::Reap => format!("moved, reap failing: {}; trying again", causes(error)),
-            _ => format!("controller: {}; trying again", causes(error)),
-        }
+    fn trouble(command: SourceCommand, error: &ControllerError) -> (Failing, String) {
+        let failing =
+            if matches!(error, ControllerError::LogStays { .. }) { Failing::Log } else { Failing::Controller };
+        let what = if command == SourceCommand::Reap { "moved, reap failing" } else { "controller" };
+        (failing, format!("{what}: {}; trying again", causes(error)))
     }
 
     async fn attempt(

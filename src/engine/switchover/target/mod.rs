@@ -20,6 +20,7 @@ use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::event::{Event, Resolving};
 use crate::engine::migration::id::id_of;
+use crate::engine::view::Failing;
 
 impl Side for Target {
     type Record = TargetRecord;
@@ -78,8 +79,8 @@ impl Side for Target {
         message
     }
 
-    fn trouble(_: TargetCommand, error: &ControllerError) -> String {
-        format!("controller: {}; trying again", causes(error))
+    fn trouble(_: TargetCommand, error: &ControllerError) -> (Failing, String) {
+        (Failing::Controller, format!("controller: {}; trying again", causes(error)))
     }
 
     async fn attempt(

@@ -15,6 +15,7 @@ use crate::controller::port::{ControllerError, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::error::causes;
 use crate::engine::base::seal;
+use crate::engine::view::Failing;
 
 /// Why a model is not staged.
 pub enum Unstaged {
@@ -208,7 +209,8 @@ impl TargetTask {
                 (TargetState::Imported(_), call) if call.stages() => match self.perform_ahead(call).await {
                     Ok(reply) => Performed::Done(reply),
                     Err(Unstaged::Waits(error)) => {
-                        self.tracked.set_waiting(Some(format!("controller: {}; trying again", causes(&error))));
+                        let why = format!("controller: {}; trying again", causes(&error));
+                        self.tracked.set_failing(Failing::Controller, why);
                         self.side.asked.insert(id, call.clone());
                         continue;
                     }

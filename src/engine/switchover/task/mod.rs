@@ -25,6 +25,7 @@ use crate::engine::base::failpoint;
 use crate::engine::migration::event::{Event, Reply, Resolving};
 use crate::engine::migration::id::id_of;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::view::Failing;
 use crate::link::Session;
 
 /// A side of the switchover: its machine in the protocol crate, and what carries that out.
@@ -59,7 +60,7 @@ pub trait Side: Default + Send + 'static {
     /// Completes a reply of the machine in the same way.
     fn complete(task: &Task<Self>, reply: Message) -> Message;
     /// Tells people that `command` has failed, and is repeated.
-    fn trouble(command: Self::Command, error: &ControllerError) -> String;
+    fn trouble(command: Self::Command, error: &ControllerError) -> (Failing, String);
     /// Carries out `command` once, and returns what the machine makes of it; nothing if something else has moved the
     /// record meanwhile.
     ///

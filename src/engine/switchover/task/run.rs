@@ -41,7 +41,8 @@ impl<S: Side> Task<S> {
                 Ok(None) => return,
                 Err(error) => {
                     tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {}", causes(&error));
-                    self.tracked.set_waiting(Some(S::trouble(command, &error)));
+                    let (failing, why) = S::trouble(command, &error);
+                    self.tracked.set_failing(failing, why);
                 }
             }
             if !self.pause(&mut backoff).await {

@@ -23,6 +23,7 @@ use crate::engine::switchover::source::state::{Source, SourceTask};
 use crate::engine::switchover::task::Side;
 use crate::engine::switchover::task::retry_timer::{Turn, until};
 use crate::engine::switchover::task::wait::Woken;
+use crate::engine::view::Failing;
 
 /// How long after it has handed the model over a controller that shows nothing may still send its log.
 const LOG_WITHIN_MS: u64 = 600_000;
@@ -188,7 +189,7 @@ impl SourceTask {
                 self.tracked.set_begun();
             }
             Done::Initiated(Err(error)) if error.is_passing() => {
-                self.tracked.set_waiting(Some(format!("source controller: {error}; trying again")));
+                self.tracked.set_failing(Failing::Controller, format!("source controller: {error}; trying again"));
                 works.initiate_later();
             }
             Done::Initiated(Err(error)) => {
@@ -201,7 +202,7 @@ impl SourceTask {
             Done::Logged(Ok(())) => self.side.relay.log_on_its_way = false,
             Done::Logged(Err(error)) => {
                 (self.side.relay.log_to_carry, self.side.relay.log_on_its_way) = (true, false);
-                self.tracked.set_waiting(Some(format!("its log cannot follow yet: {error}; trying again")));
+                self.tracked.set_failing(Failing::Log, format!("its log cannot follow yet: {error}; trying again"));
                 works.log_later();
             }
         }

@@ -1,6 +1,7 @@
 //! What an input leads to.
 
-use crate::message::Message;
+use crate::message::{Message, Switch};
+use crate::migration::Head;
 
 /// What an input leads to.
 #[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack of whoever asked")]
@@ -41,4 +42,13 @@ pub enum Ignored {
     /// This profile does not allow it.
     #[error("not allowed while a Juju controller decides")]
     NotRevocable,
+}
+
+/// Returns the key of the migration that a message is about, if it is the one of `head`.
+pub(super) fn switch_of(head: &Head, message: &Message) -> Result<Switch, Ignored> {
+    let switch = message.switch().ok_or(Ignored::NotExpected)?;
+    if switch.mid != head.mid {
+        return Err(Ignored::OtherMigration);
+    }
+    if switch.journal == head.journal { Ok(switch) } else { Err(Ignored::OtherJournal) }
 }

@@ -8,7 +8,7 @@
 //! While the model is live and its binaries travel ahead the record is `Offered`, as with an embedded controller. There is no
 //! command: the controller freezes, thaws and reaps by itself, once it was asked to migrate the model.
 
-use super::outcome::{Ignored, Outcome};
+use super::outcome::{Ignored, Outcome, switch_of};
 pub use super::source::state::{Answered, Evidence, RelayInput, Relaying};
 use super::source::state::{Committed, Handed, SourceInput, SourceRecord, SourceState, says};
 use crate::call::Arguments;
@@ -130,13 +130,10 @@ fn on_relayed(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceSta
 
 fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
     use SourceState::*;
-    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
-    if switch.mid != record.head.mid {
-        return Outcome::Ignore(Ignored::OtherMigration);
-    }
-    if switch.journal != record.head.journal {
-        return Outcome::Ignore(Ignored::OtherJournal);
-    }
+    let switch = match switch_of(&record.head, message) {
+        Ok(switch) => switch,
+        Err(ignored) => return Outcome::Ignore(ignored),
+    };
     let said = || says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
     match (&record.state, message) {
         (Offered | Relaying(_), Message::Dropped(end) | Message::Refused(end)) => {

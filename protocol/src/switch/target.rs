@@ -1,6 +1,6 @@
 //! The target's machine. In `Prepared` it does nothing by itself, for ever.
 
-use super::outcome::{Ignored, Outcome};
+use super::outcome::{Ignored, Outcome, switch_of};
 use crate::call::{KeptReply, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, Hash};
@@ -329,12 +329,8 @@ fn drop(root: Option<Root>, cause: &Cause) -> Outcome<TargetState> {
 
 fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
     use TargetState::*;
-    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
-    if switch.mid != record.head.mid {
-        return Outcome::Ignore(Ignored::OtherMigration);
-    }
-    if switch.journal != record.head.journal {
-        return Outcome::Ignore(Ignored::OtherJournal);
+    if let Err(ignored) = switch_of(&record.head, message) {
+        return Outcome::Ignore(ignored);
     }
     match (&record.state, message) {
         (Prepared(root), Message::Commit(commit)) => {

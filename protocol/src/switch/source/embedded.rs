@@ -5,7 +5,7 @@ use super::state::{SourceInput, SourceRecord, SourceState, says};
 use crate::limits::EPOCH_FORCED_STEP;
 use crate::message::{End, Message};
 use crate::migration::Handover;
-use crate::switch::outcome::{Ignored, Outcome};
+use crate::switch::outcome::{Ignored, Outcome, switch_of};
 use crate::text::Cause;
 
 /// Returns what `input` leads to in the state of `record`, which is of profile Embedded.
@@ -45,13 +45,10 @@ pub(super) fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<Sourc
 
 fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<SourceState> {
     use SourceState::*;
-    let Some(switch) = message.switch() else { return Outcome::Ignore(Ignored::NotExpected) };
-    if switch.mid != record.head.mid {
-        return Outcome::Ignore(Ignored::OtherMigration);
-    }
-    if switch.journal != record.head.journal {
-        return Outcome::Ignore(Ignored::OtherJournal);
-    }
+    let switch = match switch_of(&record.head, message) {
+        Ok(switch) => switch,
+        Err(ignored) => return Outcome::Ignore(ignored),
+    };
     match (&record.state, message) {
         // Given up: whatever the target still asks or tells, the answer is the same, and it is
         // the presumed one, so that it can never contradict an earlier silence.

@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod inventory;
 pub mod juju;
 pub mod local;
+mod log_piece;
 pub mod master;
 mod passed_on;
 pub mod port;

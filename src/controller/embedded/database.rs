@@ -7,9 +7,9 @@ use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use redb::{Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::de::DeserializeOwned;
 
-use super::log_record::LogRecord;
 use super::record::{Blob, ModelRecord};
 use super::tables::*;
+use crate::controller::log_piece::LogPiece;
 use crate::controller::port::ControllerError;
 use crate::disk::Disk;
 use crate::disk::database::{Database, DatabaseError};
@@ -139,7 +139,7 @@ impl Controller {
     }
 
     /// Returns the pieces of a model's log, in the order of their names.
-    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogRecord>, ControllerError> {
+    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogPiece>, ControllerError> {
         self.read(|transaction| logs(&transaction.open_table(LOGS).map_err(ControllerError::storage)?, key(model)))
     }
 

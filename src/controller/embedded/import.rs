@@ -13,7 +13,6 @@ use super::view::Imported;
 use super::{Embedded, Inner};
 use crate::clock::now_ms;
 use crate::controller::backup::ENTRIES_FILE;
-use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, DescriptionError, read_bytes};
 use crate::controller::files::{Files, unreadable};
 use crate::controller::port::ControllerError;

@@ -8,12 +8,13 @@ use modelferry_protocol::limits::{CALLS_MAX, LOG_SEGMENT_BYTES_MAX};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
-use super::log_record::{LOGS_DIR, LogRecord, check_count};
+use super::log_files::{LOGS_DIR, check_count};
 use super::record::Blob;
 use super::record::key;
 use crate::controller::backup::{BackupError, ENTRIES_FILE, File, Source};
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, read_bytes};
+use crate::controller::log_piece::LogPiece;
 use crate::controller::port::ControllerError;
 
 /// Calls of a snapshot besides its binaries: description, entries, check.
@@ -28,7 +29,7 @@ pub(super) struct Intake {
     pub description: Vec<u8>,
     pub binaries: Vec<(String, Blob)>,
     pub entries: Vec<(String, String)>,
-    pub logs: Vec<LogRecord>,
+    pub logs: Vec<LogPiece>,
     /// What whoever asked should know of the binaries.
     pub warnings: Vec<String>,
 }
@@ -100,7 +101,7 @@ impl Intake {
         shown: &str,
         put: impl FnOnce(&mut dyn Read) -> Result<BlobRef, ControllerError>,
     ) -> Result<(), ControllerError> {
-        let log = LogRecord::read(text, shown)?;
+        let log = LogPiece::read(text, shown)?;
         put(&mut &*text)?;
         self.logs.push(log);
         check_count(self.logs.len())

@@ -8,8 +8,9 @@ use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 use modelferry_protocol::snapshot::LogSegment;
 
 use super::Inner;
-use super::log_record::{LogRecord, check_count, path};
+use super::log_files::{check_count, path};
 use crate::controller::files::{Files, unreadable};
+use crate::controller::log_piece::LogPiece;
 use crate::controller::port::{ControllerError, Errand};
 
 /// Returns the texts of the log below `dir`, numbered from 1, each with where it is from; none if there are none.
@@ -70,7 +71,7 @@ impl Inner {
         let lease = self.store.lease();
         lease.keep([segment.blob.hash]);
         let text = self.store.read(segment.blob, LOG_SEGMENT_BYTES_MAX).map_err(ControllerError::storage)?;
-        let log = LogRecord::read(&text, &segment.name)?;
+        let log = LogPiece::read(&text, &segment.name)?;
         if LogSegment::from(log.clone()) != *segment {
             return Err(ControllerError::Refused(format!("{} is not what it is said to be", &*segment.name)));
         }

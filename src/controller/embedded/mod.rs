@@ -22,7 +22,7 @@ mod import;
 mod intake;
 pub mod inventory;
 mod local;
-mod log_record;
+mod log_files;
 mod logs;
 mod models;
 mod password;

@@ -4,36 +4,18 @@ use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::limits::CA_CERT_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
-use modelferry_protocol::snapshot::{BlobRef, Name};
+use modelferry_protocol::snapshot::Name;
 use serde::{Deserialize, Serialize};
 
 use super::user_record::ModelAccess;
 use super::view::ModelState;
 use crate::clock::now_ms;
+use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, ModelKind};
+pub(super) use crate::controller::log_piece::Blob;
 use crate::controller::status::file;
 pub(super) use crate::controller::text;
 use crate::juju::tls::{first_certificate, pem_of};
-
-/// A blob in the agent's store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Blob {
-    #[serde(with = "text")]
-    pub hash: Hash,
-    pub bytes: u64,
-}
-
-impl From<BlobRef> for Blob {
-    fn from(BlobRef { hash, bytes }: BlobRef) -> Self {
-        Self { hash, bytes }
-    }
-}
-
-impl From<Blob> for BlobRef {
-    fn from(Blob { hash, bytes }: Blob) -> Self {
-        Self { hash, bytes }
-    }
-}
 
 /// A migration's id, in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::log_record;
+use super::log_files;
 use super::record::ModelRecord;
 use super::{Embedded, Inner};
 use crate::controller::backup::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
@@ -54,7 +54,7 @@ impl Inner {
         let binaries = self.database.binaries(record.uuid)?;
         files.extend(binaries.into_iter().map(|(path, blob)| File::new(path, blob.into())));
         let pieces = self.database.logs(record.uuid)?;
-        files.extend((1..).zip(pieces).map(|(number, log)| File::new(log_record::path(number), log.blob.into())));
+        files.extend((1..).zip(pieces).map(|(number, log)| File::new(log_files::path(number), log.blob.into())));
         let lease = self.store.lease();
         lease.keep(files.iter().map(|file| file.blake3));
         // Each part was read in a transaction of its own. A model that has left meanwhile has lost its binaries,

@@ -5,8 +5,8 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::log_record::LogRecord;
 use super::record::{Blob, ModelRecord};
+use crate::controller::log_piece::LogPiece;
 use crate::controller::port::ControllerError;
 use crate::disk::database::{Outcome, Schema};
 
@@ -108,7 +108,7 @@ pub(super) fn binaries(
 pub(super) fn logs(
     table: &impl ReadableTable<(u128, &'static str), &'static [u8]>,
     model: u128,
-) -> Result<Vec<LogRecord>, ControllerError> {
+) -> Result<Vec<LogPiece>, ControllerError> {
     let mut found = Vec::new();
     for row in table.range((model, "")..).map_err(ControllerError::storage)? {
         let (at, log) = row.map_err(ControllerError::storage)?;
@@ -217,12 +217,12 @@ impl<'t> Tables<'t> {
     }
 
     /// Returns the pieces of a model's log, in the order of their names.
-    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogRecord>, ControllerError> {
+    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogPiece>, ControllerError> {
         logs(&self.logs, key(model))
     }
 
     /// Puts a piece of a model's log, unless one of its name is there.
-    pub(super) fn add_log(&mut self, model: ModelUuid, log: &LogRecord) -> Result<(), ControllerError> {
+    pub(super) fn add_log(&mut self, model: ModelUuid, log: &LogPiece) -> Result<(), ControllerError> {
         let at = (key(model), log.name.as_str());
         if self.logs.get(at).map_err(ControllerError::storage)?.is_none() {
             self.logs.insert(at, to_json(log)?.as_slice()).map_err(ControllerError::storage)?;

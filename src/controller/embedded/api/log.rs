@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 
-use super::super::log_record::LogRecord;
 use super::Api;
 use super::errors::model_not_found;
+use crate::controller::log_piece::LogPiece;
 use crate::juju::http::RequestHead;
 use crate::juju::logstream::{LogMessage, LogReader};
 use crate::juju::rpc::RpcError;
@@ -54,9 +54,9 @@ impl Reader {
         let pieces = self
             .api
             .blocking(move |api| {
-                let mut pieces: Vec<LogRecord> = api.inner().database.logs(model)?;
+                let mut pieces: Vec<LogPiece> = api.inner().database.logs(model)?;
                 pieces.retain(|piece| !known.contains(&piece.name));
-                let read = |piece: LogRecord| {
+                let read = |piece: LogPiece| {
                     let text = api.inner().store.read(piece.blob.into(), LOG_SEGMENT_BYTES_MAX);
                     let text = text.map_err(crate::controller::port::ControllerError::storage)?;
                     Ok((piece.name, String::from_utf8_lossy(&text).into_owned()))

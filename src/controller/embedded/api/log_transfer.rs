@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use modelferry_protocol::snapshot::LogSegment;
 
-use super::super::log_record::LogRecord as Piece;
 use super::Api;
+use crate::controller::log_piece::LogPiece;
 use crate::controller::master::log::{LogKeeper, PieceWriter, model_of_log};
 use crate::controller::port::{ControllerError, Errand};
 use crate::disk::blocking;
@@ -31,7 +31,7 @@ impl LogKeeper for ModelLog {
     async fn keep(&self, text: String) -> Result<(), RpcError> {
         let errand = self.errand;
         let keep = move |api: &Api| {
-            let piece = Piece::read(text.as_bytes(), "the log that follows the model")?;
+            let piece = LogPiece::read(text.as_bytes(), "the log that follows the model")?;
             let _stored = api.inner().store.lease_with_puts();
             api.inner().store.put_bytes(text.as_bytes()).map_err(ControllerError::storage)?;
             api.inner().take_log(errand, &LogSegment::from(piece)).map(drop)

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use modelferry_protocol::ids::{Hash, MigrationId};
-use modelferry_protocol::snapshot::{BlobRef, LogSegment, Name};
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::snapshot::LogSegment;
 use serde::{Deserialize, Serialize};
 
 use super::super::Inner;
+use crate::controller::log_piece::LogPiece;
 use crate::controller::master::log::segment_of;
 use crate::controller::port::{ControllerError, Errand, KeptLog};
 use crate::disk::blocking;
@@ -16,33 +17,7 @@ use crate::disk::blocking;
 #[serde(rename_all = "kebab-case")]
 struct Log {
     until_ms: u64,
-    pieces: Vec<Piece>,
-}
-
-/// A piece of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Piece {
-    name: String,
-    until_ms: u64,
-    lines: u32,
-    #[serde(with = "crate::controller::text")]
-    hash: Hash,
-    bytes: u64,
-}
-
-impl From<LogSegment> for Piece {
-    fn from(segment: LogSegment) -> Self {
-        let LogSegment { name, until_ms, lines, blob } = segment;
-        Self { name: name.into_string(), until_ms, lines, hash: blob.hash, bytes: blob.bytes }
-    }
-}
-
-impl From<Piece> for LogSegment {
-    fn from(piece: Piece) -> Self {
-        let blob = BlobRef { hash: piece.hash, bytes: piece.bytes };
-        Self { name: Name::cut(piece.name), until_ms: piece.until_ms, lines: piece.lines, blob }
-    }
+    pieces: Vec<LogPiece>,
 }
 
 fn fact(mid: MigrationId) -> String {

@@ -11,7 +11,6 @@ use super::answer::Desk;
 use crate::clock::now_ms;
 use crate::config::GatewayConfig;
 use crate::controller::gateway::{Certificate, CertificateError, Gateway};
-use crate::controller::local::LocalController;
 use crate::disk::{Disk, blocking};
 use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource, Visitors};
 use crate::juju::rpc::Server;

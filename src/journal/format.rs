@@ -1,16 +1,24 @@
 //! The byte format of a journal file.
 //!
-//! A file begins with a header, padded to [`HEADER_BYTES`]:
+//! A file begins with a header, padded to a block:
 //!
 //! | bytes | field |
 //! |---|---|
 //! | 8 | magic `MFJOURNL` |
-//! | 2 | format, 1 |
+//! | 2 | format, 2 |
 //! | 1 | state: 1 active, 2 superseded by the other file |
 //! | 8 | generation |
 //! | 16 | journal id |
 //! | 8 | carried: the last record that was durable before this header was written |
 //! | 32 | BLAKE3 of the above |
+//!
+//! The next block holds the mark. It is written after the sync of each batch, and has no sync of its own: it tells a record that
+//! was never durable, and may be cut off, from one that was, and has been damaged since.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 8 | sequence of a record that was durable |
+//! | 32 | BLAKE3 of the journal id and the above |
 //!
 //! Records follow without gaps, then zeros:
 //!
@@ -32,12 +40,16 @@ use modelferry_protocol::ids::{Hash, JournalId};
 use modelferry_protocol::limits::RECORD_BYTES_MAX;
 use modelferry_protocol::record::Entry;
 
-/// Bytes before the first record: one block, so that a torn record cannot damage the header, nor a torn header a
-/// record.
-pub const HEADER_BYTES: u64 = 4096;
+/// Bytes before the first record: a block for the header and one for the mark, so that a torn write of one of the three
+/// cannot damage the others.
+pub const HEADER_BYTES: u64 = MARK_AT + 4096;
+/// File offset of the mark.
+pub const MARK_AT: u64 = 4096;
+/// Length of the mark.
+pub const MARK_BYTES: usize = 8 + HASH_BYTES;
 
 const MAGIC: [u8; 8] = *b"MFJOURNL";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HASH_BYTES: usize = 32;
 const HEADER_USED_BYTES: usize = 8 + 2 + 1 + 8 + 16 + 8 + HASH_BYTES;
 const RECORD_HEAD_BYTES: usize = 4 + 8 + 8 + 4 + HASH_BYTES;
@@ -139,6 +151,21 @@ impl Slot {
     }
 }
 
+/// Encodes the mark that says that record `sequence` was durable.
+pub fn encode_mark(journal: JournalId, sequence: u64) -> [u8; MARK_BYTES] {
+    let mut mark = [0; MARK_BYTES];
+    let (number, checksum) = mark.split_at_mut(8);
+    number.copy_from_slice(&sequence.to_le_bytes());
+    checksum.copy_from_slice(&Hash::of(&[&journal.0[..], number].concat()).0);
+    mark
+}
+
+/// Returns the sequence of a mark; 0 if it is none of this journal, or was torn.
+pub fn marked(mark: [u8; MARK_BYTES], journal: JournalId) -> u64 {
+    let sequence = Fields(&mark).take().map_or(0, u64::from_le_bytes);
+    if encode_mark(journal, sequence) == mark { sequence } else { 0 }
+}
+
 /// Returns the checksum that the first record is chained to. It depends on the journal's id, so that records of another
 /// journal are refused.
 pub fn chain_begin(journal: JournalId) -> Hash {
@@ -222,12 +249,12 @@ pub enum BadRecords {
 
 /// Replays `content`, a file's bytes after its header. Calls `each` for every entry of a complete batch.
 ///
-/// Skips a torn last batch, which was never acknowledged. Errors: [`BadRecords::Damaged`] if the damage lies before a
-/// record that was written later, because the damaged record had then been durable.
+/// `durable`: the last record that is known to have been durable. Skips a torn last batch, which was never acknowledged. Errors:
+/// [`BadRecords::Damaged`] if the damaged record had been durable: it is such a record, or another one was written after it.
 pub fn replay(
     content: &[u8],
     journal: JournalId,
-    carried: u64,
+    durable: u64,
     mut each: impl FnMut(u64, Entry),
 ) -> Result<Replayed, BadRecords> {
     let mut replayed = Replayed { sequence: 0, chain: chain_begin(journal), end: 0, torn: 0 };
@@ -251,8 +278,8 @@ pub fn replay(
     let rest = &content[replayed.end..];
     replayed.torn = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let damaged = |reason| BadRecords::Damaged { offset: replayed.end, sequence: replayed.sequence, reason };
-    if replayed.sequence < carried {
-        return Err(damaged("a record is missing that was durable when the agent last started"));
+    if replayed.sequence < durable {
+        return Err(damaged("a record that had been durable is damaged or missing"));
     }
     // A batch begins only after the previous one is durable. A valid record of a later batch therefore proves that the
     // bad record had been written completely, and that somebody may have acted on it.

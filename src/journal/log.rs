@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::error::JournalError;
 use super::files;
-use super::format::{self, HEADER_BYTES, Replayed, encode_batch};
+use super::format::{self, HEADER_BYTES, MARK_AT, Replayed, encode_batch, encode_mark};
 use crate::disk::{DirLock, Disk, DiskFile};
 
 /// Space that both files hold beyond their last record, 1 MiB, so that a full disk cannot stop a decision.
@@ -138,7 +138,16 @@ impl Journal {
         entries.iter().for_each(|entry| state.ledger.apply(&entry.body));
         state.sequence += entries.len() as u64;
         (state.chain, state.end, state.is_poisoned) = (chain, end, false);
+        self.mark(state.sequence);
         Ok(Ok(sequences))
+    }
+
+    /// Marks a record that is durable. Nothing rests on the mark but how the next start judges a damaged last record, so it costs
+    /// no sync, and may fail.
+    fn mark(&self, sequence: u64) {
+        if let Err(error) = self.shared.file.write_all_at(MARK_AT, &encode_mark(self.shared.id, sequence)) {
+            tracing::debug!("cannot mark record {sequence} of the journal as durable: {error}");
+        }
     }
 
     /// Extends both files so that they hold [`RESERVE_BYTES`] beyond the last record. Every record that a running

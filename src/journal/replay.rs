@@ -19,7 +19,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::error::JournalError;
 use super::files::{cannot, preallocate, refuse};
-use super::format::{HEADER_BYTES, Header, Replayed, Slot, State, replay};
+use super::format::{HEADER_BYTES, Header, MARK_AT, MARK_BYTES, Replayed, Slot, State, marked, replay};
 use super::log::{EXTENDED_BYTES, Journal};
 use crate::disk::{DirLock, Disk, DiskFile, Open};
 
@@ -113,6 +113,7 @@ impl UnreplayedJournal {
     fn read(&self, (slot, header): (usize, Header)) -> Result<Read, JournalError> {
         let file = self.file(slot)?;
         let content = read_records(&file)?;
+        let durable = header.carried.max(marked(read_mark(&file)?, header.journal));
         let mut ledger = Ledger::default();
         let mut illegal = None;
         let each = |sequence, entry: Entry| match ledger.check(&entry.body) {
@@ -120,7 +121,7 @@ impl UnreplayedJournal {
             Ok(()) => ledger.apply(&entry.body),
             Err(source) => illegal = Some(JournalError::Illegal { sequence, source }),
         };
-        let replayed = replay(&content, header.journal, header.carried, each);
+        let replayed = replay(&content, header.journal, durable, each);
         let replayed = replayed.map_err(|bad| refuse(file.path(), bad))?;
         if let Some(illegal) = illegal {
             return Err(illegal);
@@ -168,6 +169,15 @@ pub fn read_records(file: &DiskFile) -> Result<Vec<u8>, JournalError> {
         io::Result::Ok(content)
     };
     read().map_err(|source| cannot("read", file.path(), source))
+}
+
+/// Reads the mark of a file; zeros if the file is too short to have one.
+fn read_mark(file: &DiskFile) -> Result<[u8; MARK_BYTES], JournalError> {
+    let mut mark = [0; MARK_BYTES];
+    match file.read_exact_at(MARK_AT, &mut mark) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok([0; MARK_BYTES]),
+        read => read.map(|()| mark).map_err(|source| cannot("read", file.path(), source)),
+    }
 }
 
 /// Writes and syncs a header.

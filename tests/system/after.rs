@@ -87,7 +87,7 @@ fn an_agent_with_a_damaged_journal_tells_what_to_do_and_does_nothing() {
     for (file, bytes) in journals.iter().zip(&whole) {
         let mut bytes = bytes.clone();
         // In the body of the first record, behind the header.
-        bytes[4096 + 100] ^= 0x10;
+        bytes[8192 + 100] ^= 0x10;
         fs::write(file, bytes).unwrap();
     }
     src.start();

@@ -8,7 +8,9 @@ use modelferry_protocol::codec::encode;
 use modelferry_protocol::ids::{Hash, JournalId};
 use modelferry_protocol::record::Entry;
 
-use super::super::format::{BadRecords, HEADER_BYTES, Slot, State, chain_begin, encode_batch, replay};
+use super::super::format::{
+    BadRecords, HEADER_BYTES, MARK_AT, MARK_BYTES, Slot, State, chain_begin, encode_batch, encode_mark, replay,
+};
 use super::{JournalError, NAMES, assert_holds, copy_of, journal_of, note, open, step, story};
 
 const ID: JournalId = JournalId([7; 16]);
@@ -37,6 +39,14 @@ fn replayed(bytes: &[u8]) -> Result<(Vec<Entry>, usize), BadRecords> {
 
 fn singles() -> Vec<Vec<Entry>> {
     story().into_iter().map(|entry| vec![entry]).collect()
+}
+
+/// Returns the id of the journal that a file is of.
+fn journal_id(path: &Path) -> JournalId {
+    match Slot::of(&fs::read(path).unwrap()[..HEADER_BYTES as usize]) {
+        Slot::Sound(header) => header.journal,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Returns the file in use.
@@ -126,13 +136,23 @@ fn a_sound_record_of_an_unknown_kind_is_not_cut_off() {
     assert!(matches!(replayed(&bytes), Err(BadRecords::Unreadable { sequence: 1, .. })));
 }
 
+/// Returns the offset of the last byte of the last record.
+fn last_byte(path: &Path) -> u64 {
+    fs::read(path).unwrap().iter().rposition(|byte| *byte != 0).unwrap() as u64
+}
+
+/// Overwrites the mark.
+fn mark(path: &Path, mark: [u8; MARK_BYTES]) {
+    fs::File::options().write(true).open(path).unwrap().write_all_at(&mark, MARK_AT).unwrap();
+}
+
 #[test]
 fn a_torn_end_is_reported_and_the_journal_goes_on() {
     let dir = journal_of(&story());
     let path = active(dir.path());
-    let content = fs::read(&path).unwrap();
-    let end = content.iter().rposition(|byte| *byte != 0).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0; 8], end as u64 - 7).unwrap();
+    let id = journal_id(&path);
+    mark(&path, encode_mark(id, 5));
+    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0; 8], last_byte(&path) - 7).unwrap();
     let (journal, opened) = open(dir.path()).unwrap();
     assert!(opened.truncated_bytes.is_some_and(|bytes| bytes > 0));
     journal.append(vec![note(1, "")]).unwrap();
@@ -161,9 +181,33 @@ fn a_last_record_that_was_durable_at_the_last_start_is_never_cut_off() {
     let dir = journal_of(&story());
     assert_holds(dir.path(), &story());
     let path = active(dir.path());
-    let end = fs::read(&path).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
-    flip(&path, end as u64);
+    flip(&path, last_byte(&path));
     assert!(matches!(open(dir.path()), Err(JournalError::Corrupt { sequence: 5, .. })));
+}
+
+#[test]
+fn a_last_record_that_was_durable_since_is_never_cut_off_either() {
+    let dir = journal_of(&story());
+    let path = active(dir.path());
+    let end = last_byte(&path);
+    for at in [end, end - 20, end - 60] {
+        let copy = copy_of(dir.path());
+        flip(&active(copy.path()), at);
+        assert!(matches!(open(copy.path()), Err(JournalError::Corrupt { sequence: 5, .. })), "byte {at}");
+    }
+    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0; 300], end - 299).unwrap();
+    assert!(matches!(open(dir.path()), Err(JournalError::Corrupt { .. })), "it is not there at all");
+}
+
+#[test]
+fn a_mark_that_is_torn_or_of_another_journal_says_nothing() {
+    for bytes in [[0; MARK_BYTES], [0xff; MARK_BYTES], encode_mark(ID, 6)] {
+        let dir = journal_of(&story());
+        let path = active(dir.path());
+        mark(&path, bytes);
+        flip(&path, last_byte(&path));
+        assert_eq!(assert_holds(dir.path(), &story()[..5]).truncated_bytes.map(|bytes| bytes > 0), Some(true));
+    }
 }
 
 #[test]
@@ -209,10 +253,10 @@ fn a_header_of_another_format_is_named() {
     let dir = journal_of(&story());
     let path = active(dir.path());
     let mut header = fs::read(&path).unwrap()[..43].to_vec();
-    header[8] = 2;
+    header[8] = 3;
     let sealed = [&header[..], &Hash::of(&header).0].concat();
     fs::File::options().write(true).open(&path).unwrap().write_all_at(&sealed, 0).unwrap();
-    assert!(matches!(open(dir.path()), Err(JournalError::Format { format: 2, .. })));
+    assert!(matches!(open(dir.path()), Err(JournalError::Format { format: 3, .. })));
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl VerifyArgs {
                 FailureKind::Refused,
                 format!("model \"{}\" is not whole: {}", seen.model, wrong.join("; ")),
             )
-            .state("the model is where it was; nothing has been changed")
+            .state("nothing has been changed by looking")
             .hint("take what is missing from a backup, or from the old controller while it still has it");
             context.fail(&failure);
         }

@@ -227,7 +227,9 @@ fn a_model_that_a_last_resort_gave_two_owners_is_frozen_where_its_epoch_is_small
 
     // Until somebody has looked at both and does not need this one.
     let other = "00000000-0000-4000-8000-000000000001";
-    dst.run(&["resolve", &id, "--discard-frozen", other]).fails(1, "is frozen here because of a conflict");
+    dst.run(&["resolve", &id, "--discard-frozen", other])
+        .fails(1, &format!("that is model {}, not {other}", sample.uuid));
+    dst.run(&["resolve", other, "--discard-frozen", other]).fails(1, "is frozen here because of a conflict");
     src.run(&["resolve", &id, "--discard-frozen", &sample.uuid]).fails(1, "is frozen here because of a conflict");
     dst.run(&["resolve", &id, "--discard-frozen", &sample.uuid, "--reason", "compared"]).ok();
     assert!(!dst.run(&["status"]).ok().contains("ALARM"), "the alarm ends");

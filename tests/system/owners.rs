@@ -70,7 +70,14 @@ fn a_copy_that_a_lost_journal_left_frozen_is_freed_as_the_page_says() {
         told.err.contains("may be the only one").then_some(())
     });
     typed(&src, "resolve MODEL-UUID --discard-frozen MODEL-UUID", &sample, "").fails(1, "may be the only one");
-    src.run(&["resolve", &sample.name, "--supersede", "00000000-0000-4000-8000-000000000001"]).fails(1, "not found");
+    let other = "00000000-0000-4000-8000-000000000001";
+    src.run(&["resolve", other, "--supersede", other]).fails(1, "not found");
+    // The line for another model, pasted: each named its own model, and the one that ID names was ignored.
+    for how in ["--supersede", "--discard-frozen"] {
+        let told = format!("that is model {}, not {other}", sample.uuid);
+        src.run(&["resolve", &sample.name, how, other]).fails(1, &told);
+        src.run(&["resolve", "nope", how, &sample.uuid]).fails(1, "nope");
+    }
     assert!(!src.serves(&sample.name));
 
     typed(&src, "resolve MODEL-UUID --supersede MODEL-UUID", &sample, "").ok();
@@ -232,6 +239,9 @@ fn a_model_that_was_imported_twice_alarms_on_both_sides_and_a_resolve_on_one_fre
     typed(&src, "resolve MODEL-UUID --supersede MODEL-UUID", &sample, "").ok();
     frozen(&dst, &sample);
     assert!(src.serves(&sample.name));
+    let alarm = alarmed(&src, "conflict");
+    assert!(alarm.contains("by an operator's choice") && alarm.contains("resolve dst --acknowledge"), "{alarm}");
+    assert!(!alarm.contains("both take writes") && !alarm.contains("--supersede"), "{alarm}");
     assert_eq!(status(&dst).matches("ALARM").count(), 1, "{}", status(&dst));
     // Whatever it is asked, the frozen copy says why, and what to type.
     for command in [

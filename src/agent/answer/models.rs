@@ -7,7 +7,7 @@ use crate::agent::control::view::{
     ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
 };
 use crate::agent::control::{Failure, FailureKind, Missing, Request, Response};
-use crate::controller::embedded::view::{ModelDetails, ModelRow};
+use crate::controller::embedded::view::{ModelDetails, ModelRow, ModelState};
 use crate::controller::embedded::{self, Embedded};
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
@@ -244,6 +244,9 @@ fn failed_of_late(migrations: &[MigrationView], models: &[ModelRow], now_ms: u64
     let mut begun = BTreeSet::new();
     let latest = migrations.iter().filter(|view| begun.insert((&view.model_uuid, &view.peer)));
     let precopies = latest.filter(|view| !view.moves() && view.state == State::Failed);
-    let is_here = |view: &&MigrationView| models.iter().any(|model| model.uuid == view.model_uuid);
+    // One that a conflict has frozen since is not "live on its source, as it was".
+    let is_here = |view: &&MigrationView| {
+        models.iter().any(|model| model.uuid == view.model_uuid && model.state != ModelState::Frozen)
+    };
     failed.chain(precopies).filter(of_late).filter(is_here).cloned().collect()
 }

@@ -1,5 +1,6 @@
 //! Requests about migrations in doubt, and about the audit log: proofs, resolutions, records. The engine decides.
 
+use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::record::Signed;
 use modelferry_protocol::snapshot::Name;
 
@@ -20,6 +21,25 @@ impl Desk {
         Ok(Response::Proof(proof.to_string()))
     }
 
+    /// Refuses the last resorts for a copy where ID names another model than the UUID that was typed in full: of two lines
+    /// pasted from two alarms, one would otherwise delete the wrong model's writes.
+    ///
+    /// Errors: [`EngineError::WrongModel`], [`EngineError::UnknownMigration`] in the operator's words.
+    async fn refuse_if_other(&self, id: &str, typed: ModelUuid) -> Result<(), Failure> {
+        let engine = self.engine()?;
+        let mut named = engine.models_named(id);
+        named.extend(id.parse::<ModelUuid>());
+        let of_controller = id.to_owned();
+        // A copy that was imported by hand has no migration.
+        named.extend(self.blocking(move |embedded| Ok(embedded.find(&of_controller).ok())).await?);
+        let refusal = match named.first() {
+            _ if named.contains(&typed) => return Ok(()),
+            Some(&expected) => EngineError::WrongModel { expected, typed },
+            None => EngineError::UnknownMigration(id.to_owned()),
+        };
+        Err(self.refusal_of_engine(&refusal).state("nothing has changed"))
+    }
+
     /// Resolves a migration in doubt.
     pub(super) async fn resolve(&self, id: &str, how: How, reason: &str, actor: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
@@ -27,11 +47,13 @@ impl Desk {
         let resolution = match how {
             How::DiscardFrozen { model } => {
                 let typed = model.parse().map_err(|error| usage(&error))?;
+                self.refuse_if_other(id, typed).await?;
                 let discarded = engine.discard(typed, reason, actor).await;
                 return discarded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
             How::Supersede { model } => {
                 let typed = model.parse().map_err(|error| usage(&error))?;
+                self.refuse_if_other(id, typed).await?;
                 let superseded = engine.supersede(typed, reason, actor).await;
                 return superseded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }

@@ -205,9 +205,9 @@ pub enum EngineError {
         why: String,
     },
     /// The operator typed another model's UUID.
-    #[error("the migration is of model {expected}, not {typed}; type the UUID of the model that you mean in full")]
+    #[error("that is model {expected}, not {typed}; type the UUID of the model that you mean in full")]
     WrongModel {
-        /// The migration's.
+        /// That of the migration, or copy, which the operator named.
         expected: ModelUuid,
         /// What was typed.
         typed: ModelUuid,

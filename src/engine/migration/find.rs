@@ -62,6 +62,11 @@ impl Engine {
         migrations.into_iter().find(|tracked| !tracked.is_at_rest()).map(|tracked| tracked.terms.model)
     }
 
+    /// Returns the models of the migrations and pre-copies that go by a name, the newest first.
+    pub fn models_named(&self, text: &str) -> Vec<ModelUuid> {
+        self.named(text).iter().map(|tracked| tracked.terms.model).collect()
+    }
+
     /// Returns what goes by a name, newest first.
     fn named(&self, text: &str) -> Vec<Arc<Tracked>> {
         let is_named = |tracked: &Arc<Tracked>| {

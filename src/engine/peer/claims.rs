@@ -119,6 +119,23 @@ async fn compare(core: &Arc<Core>, session: &Session, claims: &Claims) {
     }
 }
 
+/// Tells the alarms about a model in service twice anew, after an operator has chosen the copy here.
+pub async fn chosen(core: &Core, model: ModelUuid, epoch: Epoch) {
+    let kind = AlarmKind::Conflict(model);
+    let of_kind =
+        |ledger: &Ledger| ledger.alarms().filter(|alarm| alarm.kind == kind).map(|alarm| alarm.peer).collect();
+    let peers: Vec<Pin> = core.parts.journal.ledger(of_kind);
+    for known in core.parts.link.peers().into_iter().filter(|known| peers.contains(&known.pin)) {
+        let name = &known.name;
+        let text = format!(
+            "model {model} is live here at epoch {epoch} by an operator's choice, and the copy on \"{name}\" freezes as soon as its \
+             agent is connected; both may have taken writes; read \"Two copies of one model\" in docs/in-doubt.md, then `modelferry \
+             resolve {name} --acknowledge`"
+        );
+        raise(core, known.pin, kind, text).await;
+    }
+}
+
 /// Reports whether a connection is the one that is kept: what another one brings may be older than what was heard since.
 fn is_current(core: &Core, session: &Session) -> bool {
     let state = core.parts.link.watch(session.peer()).borrow().clone();

@@ -9,7 +9,7 @@ use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Question};
 use modelferry_protocol::record::{Acknowledged, Body, Note, Restored};
 use modelferry_protocol::switch::Cause;
 
-use super::claims::tell_all;
+use super::claims::{chosen, tell_all};
 use crate::controller::checks::target::TWO_COPIES;
 use crate::controller::port::{Errand, Presence};
 use crate::engine::base::conversation::Conversation;
@@ -207,6 +207,7 @@ impl Engine {
             orphan.serve(core).await?;
         }
         in_service::check(core, typed).await?;
+        chosen(core, typed, epoch).await;
         tell_all(core).await;
         Ok(())
     }

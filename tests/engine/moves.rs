@@ -78,6 +78,23 @@ async fn an_import_that_is_refused_reverts_with_the_target_s_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_asks_for_a_long_wait_does_not_hold_a_model_frozen_for_longer_than_was_allowed() {
+    let (src, dst) = pair(&blobs()).await;
+    dst.shelf.inner().trouble.put_off = Some(Duration::from_secs(3600));
+    let options = MigrateOptions::new(Duration::from_secs(1));
+    let mid = src.migrate_with("dst", options).await;
+    let waits = dst.until(mid, "the wait", |view| view.waiting.is_some()).await;
+    assert!(waits.waiting.as_ref().unwrap().contains("too much to do"), "{waits:?}");
+    src.ends(mid, Stand::Reverted).await;
+    dst.ends(mid, Stand::Reverted).await;
+    assert_eq!((src.held(), dst.held()), (Held::Live(None), Held::Absent));
+    // The wait is over, and the model moves under a new migration.
+    dst.shelf.inner().trouble.put_off = None;
+    let again = src.migrate("dst").await;
+    src.ends(again, Stand::Moved).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_activation_that_fails_is_repeated_until_it_succeeds() {
     let (src, dst) = pair(&blobs()).await;
     dst.shelf.inner().trouble.failing_activations = 2;

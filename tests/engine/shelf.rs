@@ -19,6 +19,8 @@ pub struct Trouble {
     pub refuse_freeze: bool,
     pub refuse_stage: Option<String>,
     pub refuse_rehearsal: Option<String>,
+    /// The wait that is asked for at every upload, if one is.
+    pub put_off: Option<std::time::Duration>,
     /// Whether an import lasts until this is taken back.
     pub stall_stage: bool,
     /// How many activations fail before one succeeds.
@@ -99,6 +101,10 @@ impl Controller for Shelf {
             }
             Effect::Import(_) if trouble.refuse_stage.is_some() => {
                 return Err(ControllerError::Refused(trouble.refuse_stage.clone().unwrap_or_default()));
+            }
+            Effect::Upload(_) if trouble.put_off.is_some() => {
+                let wait = trouble.put_off.unwrap_or_default();
+                return Err(ControllerError::Later { text: "too much to do".into(), wait });
             }
             Effect::Activate => fails(&mut trouble.failing_activations),
             Effect::Thaw => fails(&mut trouble.failing_thaws),

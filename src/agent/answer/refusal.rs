@@ -44,7 +44,7 @@ impl Desk {
                 "see what takes the space with `{}`, free some, and try again",
                 usage_command(&self.state_dir)
             )),
-            ControllerError::Unknown(_) => Failure::new(FailureKind::Unreachable, causes(error))
+            ControllerError::Unknown(_) | ControllerError::Later { .. } => Failure::new(FailureKind::Unreachable, causes(error))
                 .state(UNCHANGED)
                 .hint("see what is wrong with `modelferry doctor`"),
             ControllerError::Storage(_) => {

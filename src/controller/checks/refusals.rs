@@ -58,6 +58,14 @@ fn grave(row: &RefusalConfig) -> Option<Level> {
     }
 }
 
+/// Says how the target gets a version that takes it.
+fn upgrade(target: &Target, version: &str) -> String {
+    target.fix(
+        |name| format!("juju upgrade-controller --controller {name} --agent-version {version}"),
+        || format!("set version = \"{version}\" under [embedded] {CONFIGURATION}"),
+    )
+}
+
 /// Says how to tell that a version is better than the table has it.
 fn unless(row: &str) -> String {
     format!("if it is known to take that, add {row} to refusals under [embedded] {CONFIGURATION}")
@@ -75,10 +83,19 @@ fn sections(facts: &ModelFacts, target: &Target, version: &Version) -> Vec<Findi
         let text = format!(
             "the model description's section \"{name}\" has version {has}: Juju {version} reads it {edge} version {bound}"
         );
-        let better = row.below.as_ref().filter(|_| has > newest);
-        let upgrade = better.map(|below| format!("set version = \"{below}\" under [embedded] {CONFIGURATION}"));
-        let row = format!("{{ section = \"{name}\", newest = {has}, level = \"fail\" }}");
-        findings.push(finding(level, SECTIONS, text, upgrade.unwrap_or_else(|| unless(&row))));
+        let unless = unless(&format!("{{ section = \"{name}\", newest = {has}, level = \"fail\" }}"));
+        let fix = match &row.below {
+            Some(below) if has > newest => upgrade(target, below),
+            _ if has > newest => {
+                target.fix(|name| format!("juju upgrade-controller --controller {name}\n{unless}"), || unless.clone())
+            }
+            _ => {
+                let model = &*facts.name;
+                let older = format!("juju upgrade-model -m {model} # after juju upgrade-controller there\n{unless}");
+                target.fix(|_| older, || unless.clone())
+            }
+        };
+        findings.push(finding(level, SECTIONS, text, fix));
     }
     if findings.is_empty() {
         let text = format!("Juju {version} reads every section of the model description, as far as is known");
@@ -95,8 +112,7 @@ fn hurdles(facts: &ModelFacts, target: &Target, version: &Version) -> Vec<Findin
         let Some(level) = grave(row) else { continue };
         let text = format!("Juju {version} does not import {}: {}", sentence(kind), &*hurdle.things);
         // What is known to be mended in a later version is best mended by that one.
-        let better =
-            row.below.as_ref().map(|below| format!("set version = \"{below}\" under [embedded] {CONFIGURATION}"));
+        let better = row.below.as_ref().map(|below| upgrade(target, below));
         let row = format!("{{ hurdle = \"{}\", level = \"pass\" }}", kind.as_str());
         let fix = better.unwrap_or_else(|| format!("{}\n{}", &*hurdle.fix, unless(&row)));
         findings.push(finding(level, HURDLES, text, fix));

@@ -250,6 +250,9 @@ pub struct Unit {
     pub tools: Option<Tools>,
     /// Its pod.
     pub cloud_container: Option<CloudContainer>,
+    /// The revisions of the application's resources that it has fetched.
+    #[serde(deserialize_with = "list")]
+    pub resources: Vec<UnitResource>,
 }
 
 /// A unit's pod on Kubernetes.
@@ -276,6 +279,17 @@ pub struct Resource {
     pub revision: ResourceRevision,
 }
 
+/// A resource that a unit has fetched.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct UnitResource {
+    /// Its name in the charm.
+    pub name: String,
+    /// The revision that the unit has.
+    #[serde(deserialize_with = "or_default")]
+    pub revision: ResourceRevision,
+}
+
 /// A revision of a resource.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -294,6 +308,13 @@ pub struct ResourceRevision {
     pub size: u64,
     /// When it was fetched; empty for a placeholder.
     pub timestamp: String,
+    /// The file's name for the charm. Documents from 13 on do not tell it.
+    pub path: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Who uploaded or fetched it.
+    #[serde(alias = "retrieved-by")]
+    pub username: String,
 }
 
 impl ResourceRevision {
@@ -307,6 +328,7 @@ listed!(
     Application = "applications" by |application| &application.name,
     Unit = "units" by |unit| &unit.name,
     Resource = "resources" by |resource| &resource.name,
+    UnitResource = "resources" by |resource| &resource.name,
 );
 
 #[cfg(test)]

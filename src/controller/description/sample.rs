@@ -177,12 +177,13 @@ impl Sample {
         format!(
             "  - name: {name}\n    type: iaas\n    charm-url: {url}\n    cs-channel: 16/stable\n{}\
              \x20   endpoint-bindings:\n      \"\": \"1\"\n    leader: {name}/0\n    units:\n      version: 3\n      units:\n\
-             \x20     - name: {name}/0\n        machine: \"{machine}\"\n{}{}        workload-version: \"16.9\"\n{}\
+             \x20     - name: {name}/0\n        machine: \"{machine}\"\n{}{}        workload-version: \"16.9\"\n{}{}\
              \x20   resources:\n      version: 1\n      resources:\n{resources}{manifest}",
             status(4, "status", "active"),
             status(8, "agent-status", &self.unit_status),
             status(8, "workload-status", "active"),
-            self.tools_block(8)
+            self.tools_block(8),
+            self.fetched(name)
         )
     }
 
@@ -191,10 +192,36 @@ impl Sample {
         let key = if self.version >= 14 { "sha384" } else { "fingerprint" };
         let sha384 = hex(digest::digest(&digest::SHA384, bytes).as_ref());
         format!(
-            "      - name: {name}\n        application-revision:\n          revision: 3\n          type: {kind}\n\
+            "      - name: {name}\n        application-revision:\n          revision: 3\n          type: {kind}\n{}\
              \x20         origin: store\n          {key}: {sha384}\n          size: {}\n{timestamp}",
+            self.file(10, name, "admin"),
             bytes.len()
         )
+    }
+
+    /// Returns what a revision of a resource has besides, in documents that tell the file's name.
+    fn file(&self, indent: usize, name: &str, user: &str) -> String {
+        let pad = " ".repeat(indent);
+        match self.version {
+            ..=12 => format!("{pad}path: {name}.tar.zst\n{pad}description: a tool\n{pad}username: {user}\n"),
+            _ => String::new(),
+        }
+    }
+
+    /// Returns the resources that a unit has fetched: an older revision than its application has now.
+    fn fetched(&self, application: &str) -> String {
+        let key = if self.version >= 14 { "sha384" } else { "fingerprint" };
+        let (sha384, bytes) = (hex(digest::digest(&digest::SHA384, b"older").as_ref()), 5);
+        match application {
+            "postgresql" => format!(
+                "        resources:\n          version: 1\n          resources:\n          - name: wal-g\n            revision:\n\
+                 \x20             revision: 2\n              type: file\n{}              origin: store\n\
+                 \x20             {key}: {sha384}\n              size: {bytes}\n\
+                 \x20             timestamp: 2026-08-20T09:00:00.665822Z\n",
+                self.file(14, "wal-g", application)
+            ),
+            _ => String::new(),
+        }
     }
 
     fn file_resource(&self) -> String {

@@ -15,6 +15,7 @@ use super::card::remembered;
 use super::connection::Connector;
 use super::proven::{Proven, Sha256};
 use super::record::{Copy, DATABASE, Records};
+use super::throttle::Throttle;
 use crate::config::{JujuConfig, RefusalConfig};
 use crate::controller::description::Description;
 use crate::controller::port::{ControllerError, Errand};
@@ -71,6 +72,7 @@ pub(super) struct Inner {
     pub(super) card: Mutex<ControllerCard>,
     pub(super) sha256: Sha256,
     pub(super) proven: Proven,
+    pub(super) throttle: Throttle,
     /// The description that was parsed last: a migration asks for its own once for every binary.
     pub(super) parsed: Mutex<Option<(Hash, Arc<Description>)>>,
     pub(super) turns: Turns,
@@ -114,6 +116,7 @@ impl Juju {
             card: Mutex::new(card),
             sha256: Sha256::default(),
             proven: Proven::default(),
+            throttle: Throttle::default(),
             parsed: Mutex::default(),
             turns: Turns::default(),
             logs: Mutex::default(),

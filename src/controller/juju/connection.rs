@@ -171,6 +171,20 @@ impl Live {
     pub async fn closed(&self) {
         self.client.closed().await;
     }
+
+    /// Waits for an exchange on a connection of its own, which nobody pings, for as long as this one lives: a node that is gone
+    /// without a word would be waited for without end. `broken`: makes the exchange's error of a text.
+    pub async fn alongside<T, E>(
+        &self,
+        exchange: impl Future<Output = Result<T, E>>,
+        broken: impl FnOnce(String) -> E,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            done = exchange => done,
+            () = self.closed() => Err(broken("the controller has stopped answering".to_owned())),
+        }
+    }
 }
 
 /// A connection to the inside of a model.
@@ -188,7 +202,9 @@ impl ModelConnection {
 }
 
 async fn call(client: &Client, facade: &str, known: &[u32], method: &str, params: Value) -> Result<Value, CallError> {
+    let begun = Instant::now();
     let called = client.call(facade, known, method, params).await;
+    tracing::debug!(ms = begun.elapsed().as_millis(), "called {facade}.{method}");
     called.map_err(|error| call_error(error, &format!("{facade}.{method}")))
 }
 

@@ -107,7 +107,11 @@ async fn clock(live: &Live) -> Finding {
         return finding(Level::Warn, "clock", "the controller does not tell its time", "");
     };
     let ours = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-    let apart = theirs - ours;
+    clocks(theirs - ours)
+}
+
+/// `apart`: seconds by which the controller's clock is ahead of this host's.
+fn clocks(apart: i64) -> Finding {
     match apart.abs() {
         0..=CLOCKS_APART_SECONDS => finding(Level::Pass, "clock", "the clocks agree", ""),
         _ => finding(
@@ -133,6 +137,14 @@ mod tests {
     fn a_servers_date_is_read() {
         assert_eq!(seconds_of("Mon, 30 Nov 2026 03:00:00 GMT"), Some(1_796_007_600));
         assert_eq!(seconds_of("nonsense"), None);
+    }
+
+    #[test]
+    fn clocks_that_are_more_than_half_a_minute_apart_are_told_either_way() {
+        for (apart, level) in [(0, Level::Pass), (30, Level::Pass), (31, Level::Warn), (-31, Level::Warn)] {
+            assert_eq!(clocks(apart).level, level, "{apart}");
+        }
+        assert!(clocks(-40).text.contains("-40 s ahead"));
     }
 
     #[test]

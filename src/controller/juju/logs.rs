@@ -9,7 +9,7 @@ use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 use modelferry_protocol::snapshot::LogSegment;
 
 use super::Inner;
-use super::connection::CallError;
+use super::connection::{CallError, Live};
 use super::record::{Copy, Step};
 use super::refusal::is_busy;
 use crate::controller::port::{ControllerError, Errand};
@@ -54,18 +54,22 @@ impl Inner {
             },
             error => ControllerError::Unknown(error.to_string()),
         };
-        let model = errand.model.to_string();
-        let version = &live.result.server_version;
-        let mut sender = LogSender::open(&live.target, &model, &live.credentials(), version).await.map_err(failed)?;
-        for line in text.lines() {
-            sender.send(&record(line)).await.map_err(failed)?;
-        }
-        sender.finish().await.map_err(failed)?;
+        live.alongside(send(&live, errand, &text), StreamError::Broken).await.map_err(failed)?;
         copy.log.insert(segment.name.to_string(), segment.lines);
         copy.log_until_ms = copy.log_until_ms.max(segment.until_ms);
         self.put(errand.mid, &copy).await?;
         Ok(copy.log_until_ms)
     }
+}
+
+/// Sends a piece of a log, and waits until the controller has read all of it.
+async fn send(live: &Live, errand: Errand, text: &str) -> Result<(), StreamError> {
+    let (model, version) = (errand.model.to_string(), &live.result.server_version);
+    let mut sender = LogSender::open(&live.target, &model, &live.credentials(), version).await?;
+    for line in text.lines() {
+        sender.send(&record(line)).await?;
+    }
+    sender.finish().await
 }
 
 /// Reads a line of a log, `TIME LEVEL ENTITY MODULE: TEXT`, or with the level behind the entity; of any other line everything

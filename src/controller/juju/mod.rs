@@ -23,12 +23,15 @@ mod record;
 mod refusal;
 mod relay;
 mod repoint;
+mod request;
 mod restore;
 mod source;
 mod stage;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod throttle;
+mod units;
 mod upload;
 mod view;
 

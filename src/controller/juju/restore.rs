@@ -146,7 +146,7 @@ impl Juju {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_passing() && begun.elapsed() < self.inner.timing.restore => {
                     say(format!("controller: {error}; trying again"));
-                    sleep(self.inner.timing.again).await;
+                    sleep(error.wait().unwrap_or(self.inner.timing.again)).await;
                 }
                 Err(error) => return Err(error),
             }

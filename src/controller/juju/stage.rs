@@ -81,6 +81,7 @@ impl Inner {
             return Ok(reply(&json!({ "results": [] })));
         }
         self.all_uploaded(errand, &copy).await?;
+        self.tell_revisions(errand, &copy).await?;
         let answer =
             self.connector.call("MigrationTarget", &[copy.facade], "CheckMachines", model_args(errand.model)).await?;
         let told: ErrorResults = from_value(&answer).map_err(|error| refused(error.to_string()))?;

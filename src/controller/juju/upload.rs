@@ -4,18 +4,16 @@ use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use form_urlencoded::Serializer;
-use hyper::header::{CONTENT_TYPE, HeaderName};
-use hyper::{Method, StatusCode};
-use modelferry_protocol::snapshot::{BlobRef, Call, Resource};
+use hyper::header::HeaderName;
+use modelferry_protocol::snapshot::{BlobRef, Call};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Inner;
 use super::connection::{CallError, Live};
 use super::record::{Copy, Step, Upload};
-use super::refusal::is_busy;
+use super::request::{CHARM_URL, Request};
 use crate::controller::description::Description;
-use crate::controller::description::application::{ResourceRevision, charm_name};
 use crate::controller::description::wanted::Wanted;
 use crate::controller::embedded::uploaded;
 use crate::controller::port::{ControllerError, Errand};
@@ -28,103 +26,14 @@ use crate::store::Store;
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that are read ahead of the network.
 const PIECES_AHEAD: usize = 4;
-/// Hexadecimal digits of a charm's SHA-256 in its path; controllers ask for 7 or more.
-const CHARM_DIGITS: usize = 8;
-/// How a proxy before the controller, or the controller, says that it has too much to do.
-const BUSY: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+/// Names the model that an upload is for.
 const MODEL: HeaderName = HeaderName::from_static("x-juju-migration-model-uuid");
-const CHARM_URL: HeaderName = HeaderName::from_static("juju-curl");
-
-/// An upload as the controller is asked for it.
-struct Request {
-    /// What it is, for people and for the record.
-    what: String,
-    method: Method,
-    path: String,
-    headers: Vec<(HeaderName, String)>,
-    blob: BlobRef,
-}
 
 fn refused(text: impl Into<String>) -> ControllerError {
     ControllerError::Refused(text.into())
 }
 
-fn resource<'d>(told: &'d Description, application: &str, name: &str) -> Option<&'d ResourceRevision> {
-    let application = told.applications.iter().find(|known| known.name == application)?;
-    application.resources.iter().find(|known| known.name == name).map(|known| &known.revision)
-}
-
-/// Makes the query of a resource's upload of what the description says. `what`: the resource, for people.
-fn resource_query(of: &Resource, told: &Description, what: &str) -> Result<String, ControllerError> {
-    let told = resource(told, &of.application, &of.name);
-    let told = told.ok_or_else(|| refused(format!("{what} is not named by the model description")))?;
-    let mut query = Serializer::new(String::new());
-    query.append_pair("name", &of.name).append_pair("type", &told.kind).append_pair("origin", &told.origin);
-    query.append_pair("revision", &of.revision.to_string()).append_pair("size", &told.size.to_string());
-    query.append_pair("fingerprint", &told.fingerprint);
-    // Controllers of 3.6 want a path for files; none of them looks at what it is.
-    query.append_pair("path", &of.name).append_pair("description", "");
-    if let Some(time) = nanoseconds(&told.timestamp) {
-        query.append_pair("timestamp", &time);
-    }
-    query.append_pair("application", &of.application);
-    Ok(query.finish())
-}
-
-/// Returns nanoseconds since 1970, as masters send times.
-fn nanoseconds(time: &str) -> Option<String> {
-    time.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond().to_string())
-}
-
 impl Inner {
-    /// Makes the request that a call stands for. `what`: the name that the description's reader gives the binary.
-    ///
-    /// Errors: [`ControllerError::Refused`] for what the description does not name.
-    fn request(&self, call: &Call, told: &Description, what: String) -> Result<Request, ControllerError> {
-        Ok(match call {
-            Call::UploadCharm(charm) => {
-                let object = match charm.object.is_empty() {
-                    true => {
-                        let sum = self.sha256.of(&self.store, charm.blob)?;
-                        format!("{}-{}", charm_name(&charm.url).0, &sum[..CHARM_DIGITS])
-                    }
-                    false => charm.object.to_string(),
-                };
-                Request {
-                    what,
-                    method: Method::PUT,
-                    path: format!("/migrate/charms/{object}"),
-                    headers: vec![(CONTENT_TYPE, "application/zip".to_owned()), (CHARM_URL, charm.url.to_string())],
-                    blob: charm.blob,
-                }
-            }
-            Call::UploadAgentBinary(binary) => {
-                let query = Serializer::new(String::new()).append_pair("binaryVersion", &binary.version).finish();
-                Request {
-                    what,
-                    method: Method::POST,
-                    path: format!("/migrate/tools?{query}"),
-                    headers: vec![(CONTENT_TYPE, "application/x-tar-gz".to_owned())],
-                    blob: binary.blob,
-                }
-            }
-            Call::UploadResource(of) => {
-                let query = match of.query.is_empty() {
-                    true => resource_query(of, told, &what)?,
-                    false => of.query.to_string(),
-                };
-                Request {
-                    what,
-                    method: Method::POST,
-                    path: format!("/migrate/resources?{query}"),
-                    headers: vec![(CONTENT_TYPE, "application/octet-stream".to_owned())],
-                    blob: of.blob,
-                }
-            }
-            other => return Err(refused(format!("{} uploads nothing", other.name()))),
-        })
-    }
-
     /// Sends a binary, unless this migration has sent it before.
     pub(super) async fn upload(
         self: &Arc<Self>,
@@ -152,30 +61,34 @@ impl Inner {
             return Ok(());
         }
         let sent_before = before.is_some();
+        self.throttle.check(&format!("uploading {what}"))?;
         self.note_upload(errand, what, blob, Step::Sent).await?;
         let live = self.connector.live().await?;
         match self.send(&live, errand, &request).await {
             Ok(reply) => check_reply(&request, &reply)?,
             Err(UploadError::Refused { error, .. }) if is_there(&error, &request, sent_before) => {}
-            Err(UploadError::Refused { status, error }) if is_busy(&error) || BUSY.contains(&status) => {
-                return Err(ControllerError::Unknown(format!("uploading {what}: {error}")));
-            }
-            Err(UploadError::Refused { error, .. }) if is_already_there(&error) => {
-                let text = format!(
-                    "uploading {what}: the controller has one already that this migration did not put there; ours is {}: {error}",
-                    blob.hash
-                );
-                return Err(refused(text));
-            }
-            Err(UploadError::Refused { error, .. }) => {
-                return Err(match live.judged(error) {
-                    CallError::Denied(text) => ControllerError::Unknown(format!("uploading {what}: {text}")),
-                    error => refused(format!("uploading {what}: {error}")),
-                });
-            }
-            Err(error) => return Err(ControllerError::Unknown(format!("uploading {what}: {error}"))),
+            Err(error) => return Err(self.unsent(&live, &request, error)),
         }
         self.note_upload(errand, what, blob, Step::Done).await
+    }
+
+    /// Judges an upload that failed.
+    pub(super) fn unsent(&self, live: &Live, request: &Request, failed: UploadError) -> ControllerError {
+        let what = format!("uploading {}", request.what);
+        if let Some(put_off) = self.throttle.put_off(&what, &failed) {
+            return put_off;
+        }
+        match failed {
+            UploadError::Refused { error, .. } if is_already_there(&error) => refused(format!(
+                "{what}: the controller has one already that this migration did not put there; ours is {}: {error}",
+                request.blob.hash
+            )),
+            UploadError::Refused { error, .. } => match live.judged(*error) {
+                CallError::Denied(text) => ControllerError::Unknown(format!("{what}: {text}")),
+                error => refused(format!("{what}: {error}")),
+            },
+            error => ControllerError::Unknown(format!("{what}: {error}")),
+        }
     }
 
     async fn note_upload(
@@ -195,9 +108,24 @@ impl Inner {
         let (store, blob) = (self.store.clone(), request.blob);
         // It ends with the request: nobody takes its pieces then.
         tokio::task::spawn_blocking(move || read(&store, blob, &pieces));
+        self.post(live, errand, request, UploadBody::pieces(body)).await
+    }
+
+    /// Sends a request of a migration.
+    pub(super) async fn post(
+        &self,
+        live: &Live,
+        errand: Errand,
+        request: &Request,
+        body: UploadBody,
+    ) -> Result<HttpReply, UploadError> {
         let mut headers = request.headers.clone();
         headers.push((MODEL, errand.model.to_string()));
-        live.http().send(request.method.clone(), &request.path, &headers, UploadBody::pieces(body)).await
+        let (target, begun) = (live.http(), Instant::now());
+        let sending = target.send(request.method.clone(), &request.path, &headers, body);
+        let sent = live.alongside(sending, UploadError::Broken).await;
+        tracing::debug!(ms = begun.elapsed().as_millis(), bytes = request.blob.bytes, "uploaded {}", request.what);
+        sent
     }
 
     /// Refuses a copy that lacks binaries: its machines could not get them from the controller.
@@ -292,16 +220,5 @@ fn check_reply(request: &Request, reply: &HttpReply) -> Result<(), ControllerErr
         Some(given) if given == asked => Ok(()),
         Some(given) => Err(refused(format!("charm {asked} unexpectedly assigned {given}"))),
         None => Err(refused(format!("uploading {}: response returned no charm URL", request.what))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_sent_in_nanoseconds() {
-        assert_eq!(nanoseconds("2026-03-02T08:00:00Z").as_deref(), Some("1772438400000000000"));
-        assert_eq!(nanoseconds(""), None);
     }
 }

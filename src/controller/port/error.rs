@@ -1,5 +1,7 @@
 //! Why a controller did not do what it was asked.
 
+use std::time::Duration;
+
 use modelferry_protocol::ids::{Hash, MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
 
@@ -56,6 +58,14 @@ pub enum ControllerError {
     /// The controller did not answer, or not yet as it should: what came of the call is not known. It is asked again.
     #[error("{0}")]
     Unknown(String),
+    /// The controller did nothing, and has said when to ask again.
+    #[error("{text}")]
+    Later {
+        /// Its reason.
+        text: String,
+        /// What is left of the time for which it asks to be left alone.
+        wait: Duration,
+    },
     /// The controller's storage failed.
     #[error("the controller's storage failed")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -69,7 +79,15 @@ impl ControllerError {
 
     /// Reports whether the same call may succeed later, without anybody's doing.
     pub fn is_passing(&self) -> bool {
-        self.is_full() || matches!(self, Self::Unknown(_))
+        self.is_full() || matches!(self, Self::Unknown(_) | Self::Later { .. })
+    }
+
+    /// Returns the time for which the controller asks to be left alone, if it has named one.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Later { wait, .. } => Some(*wait),
+            _ => None,
+        }
     }
 
     /// Reports whether the disk had no room for it: with more, the same call may succeed.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -9,7 +10,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Limited, StreamBody};
 use hyper::body::Frame;
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -26,6 +27,16 @@ use crate::juju::tls::client_config;
 
 /// Bytes of a reply that are kept; replies are small.
 pub(super) const REPLY_BYTES_MAX: usize = 4 << 20;
+
+/// Characters of a reply without JSON that are shown.
+const TEXT_CHARS_MAX: usize = 400;
+/// How a controller, or a proxy before it, says that it has too much to do or is not there.
+const PASSING: [StatusCode; 4] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
 
 /// A body that is sent.
 pub struct UploadBody(Body);
@@ -61,9 +72,18 @@ pub enum UploadError {
     Refused {
         /// The HTTP status.
         status: StatusCode,
-        /// What the body says.
-        error: RpcError,
+        /// What the body says; the status, where it says nothing.
+        error: Box<RpcError>,
+        /// For how long the server asks to be left alone (`Retry-After`).
+        wait: Option<Duration>,
     },
+}
+
+impl UploadError {
+    /// Reports whether the status says that the controller, or a proxy before it, cannot answer at the moment.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if PASSING.contains(status))
+    }
 }
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -160,9 +180,23 @@ pub(super) fn refused(reply: &HttpReply) -> UploadError {
             405 => ErrorCode::MethodNotAllowed,
             _ => ErrorCode::None,
         };
-        RpcError::new(code, text.trim())
+        // A proxy answers with a page of its own.
+        match text.trim() {
+            "" => RpcError::new(code, reply.status.to_string()),
+            text => RpcError::new(code, text.chars().take(TEXT_CHARS_MAX).collect::<String>()),
+        }
     });
-    UploadError::Refused { status: reply.status, error }
+    UploadError::Refused { status: reply.status, error: Box::new(error), wait: retry_after(&reply.headers) }
+}
+
+/// Reads for how long a server asks to be left alone: seconds, or the moment when that ends.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(until.duration_since(jiff::Timestamp::now())).unwrap_or_default())
 }
 
 fn error_of(body: &Value) -> Option<RpcError> {
@@ -174,5 +208,36 @@ fn error_of(body: &Value) -> Option<RpcError> {
         }),
         Value::Null => body.get("message").and_then(|_| from_value(body).ok()),
         error => from_value(error).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: StatusCode, header: Option<&str>, body: &str) -> (Option<Duration>, String) {
+        let mut reply = HttpReply::text(status, body);
+        if let Some(header) = header {
+            reply = reply.header(RETRY_AFTER, header);
+        }
+        match refused(&reply) {
+            UploadError::Refused { wait, error, .. } => (wait, error.message),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_wait_that_a_server_names_is_read_as_seconds_and_as_a_moment() {
+        let wait = |header| refusal(StatusCode::SERVICE_UNAVAILABLE, header, "").0;
+        assert_eq!(wait(Some("7")), Some(Duration::from_secs(7)));
+        assert_eq!(wait(Some("Mon, 30 Nov 2020 03:00:00 GMT")), Some(Duration::ZERO), "it is over");
+        assert!(wait(Some("Mon, 30 Nov 2099 03:00:00 GMT")).unwrap() > Duration::from_secs(3600));
+        assert_eq!((wait(Some("soon")), wait(None)), (None, None));
+    }
+
+    #[test]
+    fn a_reply_without_a_text_is_called_by_its_status_and_a_page_is_cut() {
+        assert_eq!(refusal(StatusCode::TOO_MANY_REQUESTS, None, "").1, "429 Too Many Requests");
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, None, &"ä".repeat(9999)).1.chars().count(), TEXT_CHARS_MAX);
     }
 }

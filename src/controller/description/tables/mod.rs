@@ -136,6 +136,8 @@ fn resource_of(resource: &SerializedResource) -> Resource {
         fingerprint: resource.fingerprint.clone(),
         size: resource.size,
         timestamp: resource.timestamp.clone(),
+        username: resource.username.clone(),
+        ..ResourceRevision::default()
     };
     Resource { name: resource.name.clone(), revision }
 }

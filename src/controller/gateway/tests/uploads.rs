@@ -46,7 +46,7 @@ pub(super) async fn send_tools(served: &Served, by: Credentials, body: &[u8]) ->
 
 fn refused_upload<T>(outcome: Result<T, UploadError>) -> (u16, String) {
     match outcome {
-        Err(UploadError::Refused { status, error }) => (status.as_u16(), error.message),
+        Err(UploadError::Refused { status, error, .. }) => (status.as_u16(), error.message),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("not refused"),
     }

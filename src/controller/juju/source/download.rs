@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Inner;
 use super::super::connection::Live;
-use super::super::refusal::is_busy;
 use crate::controller::body::body;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::ControllerError;
@@ -63,14 +62,17 @@ impl Inner {
         if let Some(blob) = self.fetched_before(&name).await? {
             return Ok(blob);
         }
-        let failed = |error: UploadError| match error {
-            UploadError::Refused { error, .. } if is_busy(&error) => {
-                ControllerError::Unknown(format!("downloading {wanted}: {error}"))
-            }
-            UploadError::Refused { error, .. } => ControllerError::Refused(format!("downloading {wanted}: {error}")),
-            error => ControllerError::Unknown(format!("downloading {wanted}: {error}")),
+        let what = format!("downloading {wanted}");
+        self.throttle.check(&what)?;
+        let failed = |error: UploadError| match self.throttle.put_off(&what, &error) {
+            Some(put_off) => put_off,
+            None => match error {
+                UploadError::Refused { error, .. } => ControllerError::Refused(format!("{what}: {error}")),
+                error => ControllerError::Unknown(format!("{what}: {error}")),
+            },
         };
-        let mut download = live.http().get(&path).await.map_err(failed)?;
+        let target = live.http();
+        let mut download = live.alongside(target.get(&path), UploadError::Broken).await.map_err(failed)?;
         let (feed, body) = body();
         let (store, proven) = (self.store.clone(), wanted.clone());
         // Not `disk::blocking`: it waits for the pieces that this task feeds it.
@@ -84,7 +86,7 @@ impl Inner {
             }
         });
         loop {
-            let piece = match download.piece().await {
+            let piece = match live.alongside(download.piece(), UploadError::Broken).await {
                 Ok(piece) => piece,
                 Err(error) => {
                     // What was stored of it is no whole, and is thrown away.

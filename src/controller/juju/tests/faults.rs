@@ -18,12 +18,13 @@ use crate::disk::{FaultPlan, Faults};
 use crate::juju::rpc::{ErrorCode, RpcError};
 
 /// The calls: what the table calls them, and what the controller does.
-const CALLS: [(&str, &str); 11] = [
+const CALLS: [(&str, &str); 12] = [
     ("`Prechecks`", "Prechecks"),
     ("`Import`", "Import"),
     ("a charm", "charms"),
     ("an agent binary", "tools"),
     ("a resource", "resources"),
+    ("a unit's revision (3.6)", "units"),
     ("`CheckMachines`", "CheckMachines"),
     ("`Activate`", "Activate"),
     ("`AdoptResources`", "AdoptResources"),
@@ -89,15 +90,24 @@ impl Case {
     async fn start(what: &'static str, trouble: Trouble) -> Self {
         let faults = Faults::default();
         let rig = Rig::on(Disk::faulty(&faults)).await;
+        if what == "units" {
+            // Later ones are not told.
+            *rig.fake().version.lock() = "3.6.11".to_owned();
+        }
         if let Trouble::Meets(fault) = &trouble {
             rig.fake().fault(what, fault.clone());
         }
         Self { rig, faults, what, trouble, was_full: AtomicBool::new(false) }
     }
 
+    /// Reports whether the trouble is about this call, or about what is told with it.
+    fn is_at(&self, what: &str) -> bool {
+        what == self.what || self.what == "units" && what == "CheckMachines"
+    }
+
     /// Prepares what goes wrong around a call.
     fn before(&self, what: &str) {
-        let is_full = what == self.what && matches!(self.trouble, Trouble::DiskFull);
+        let is_full = self.is_at(what) && matches!(self.trouble, Trouble::DiskFull);
         if is_full && !self.was_full.swap(true, Ordering::Relaxed) {
             self.faults.set(FaultPlan { free_bytes: Some(0), ..FaultPlan::default() });
         }
@@ -105,7 +115,7 @@ impl Case {
 
     fn after(&self, what: &str) {
         self.faults.set(FaultPlan::default());
-        if what == self.what && matches!(self.trouble, Trouble::CutAfter) {
+        if self.is_at(what) && matches!(self.trouble, Trouble::CutAfter) {
             self.rig.fake().hang_up();
         }
     }

@@ -7,8 +7,11 @@ mod envelopes;
 mod fake;
 mod faults;
 mod judgements;
+mod logins;
 mod restores;
 mod source;
+mod throttled;
+mod units;
 mod waits;
 
 use std::fs;
@@ -132,9 +135,15 @@ impl Rig {
 
     /// The agent is killed and started again.
     fn restarted(self) -> Self {
+        let config = config(&self.dir, &self.running, vec![self.running.address.to_string()]);
+        self.restarted_with(config)
+    }
+
+    /// The agent is started again with another configuration.
+    fn restarted_with(self, config: JujuConfig) -> Self {
         let Self { dir, running, juju, store, calls, disk } = self;
         drop(juju);
-        let juju = open_on(disk.clone(), &dir, config(&dir, &running, vec![running.address.to_string()]), &store);
+        let juju = open_on(disk.clone(), &dir, config, &store);
         Self { dir, running, juju, store, calls, disk }
     }
 
@@ -178,6 +187,13 @@ impl Rig {
             }
         }
     }
+}
+
+/// Lets time pass, and real bytes not be overtaken by it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 fn model() -> ModelUuid {

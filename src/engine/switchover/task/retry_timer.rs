@@ -93,10 +93,33 @@ impl Backoff {
         self.0 = (self.0 * 2).min(REPEAT_MAX);
     }
 
+    /// Waits for as long as was asked for, 60 s at most, or as [`Backoff::pause`] where nobody has asked.
+    pub async fn pause_for(&mut self, asked: Option<Duration>) {
+        match asked {
+            Some(asked) => tokio::time::sleep(asked.min(REPEAT_MAX)).await,
+            None => self.pause().await,
+        }
+    }
+
     /// Returns the next pause by itself; each is longer than the one before.
     pub fn next(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let pause = self.0;
         self.0 = (pause * 2).min(REPEAT_MAX);
         tokio::time::sleep(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_lasts_as_long_as_was_asked_for_a_minute_at_most_and_does_not_lengthen_the_next_one() {
+        let mut backoff = Backoff::new();
+        for (asked, lasts) in [(Some(7), 7), (None, 1), (Some(86_400), 60), (None, 2)] {
+            let begun = Instant::now();
+            backoff.pause_for(asked.map(Duration::from_secs)).await;
+            assert_eq!(begun.elapsed().as_secs(), lasts, "{asked:?}");
+        }
     }
 }

@@ -36,16 +36,17 @@ impl<S: Side> Task<S> {
     async fn carry_out(&mut self, command: S::Command) {
         let mut backoff = Backoff::new();
         while S::next(&self.record) == Some(command) {
-            match S::attempt(self, command).await {
+            let asked = match S::attempt(self, command).await {
                 Ok(Some(outcome)) => return self.outcome(outcome, "agent", None).await,
                 Ok(None) => return,
                 Err(error) => {
                     tracing::error!(migration = %id_of(&self.tracked.terms), ?command, "controller failed: {}", causes(&error));
                     let (failing, why) = S::trouble(command, &error);
                     self.tracked.set_failing(failing, why);
+                    error.wait()
                 }
-            }
-            if !self.pause(&mut backoff).await {
+            };
+            if !self.pause(backoff.pause_for(asked)).await {
                 return;
             }
         }
@@ -53,8 +54,8 @@ impl<S: Side> Task<S> {
 
     /// Waits before the next attempt; whatever is heard ends the pause, so that requests do not pile up. Returns false if
     /// this agent has stopped acting.
-    async fn pause(&mut self, backoff: &mut Backoff) -> bool {
-        let mut pause = std::pin::pin!(backoff.pause());
+    async fn pause(&mut self, pause: impl Future<Output = ()>) -> bool {
+        let mut pause = std::pin::pin!(pause);
         loop {
             match self.woken(&mut pause).await {
                 Woken::Halted => return false,

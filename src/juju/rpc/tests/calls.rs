@@ -1,5 +1,12 @@
 //! Logins and calls, of our client at our server.
 
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+use super::limits::AGENT_SILENCE_MAX;
 use super::*;
 
 const KNOWN: &[u32] = &[8, 9, 10, 11];
@@ -168,4 +175,39 @@ async fn a_controller_of_another_ca_is_not_spoken_to() {
     rig.target.ca_cert = Authority::make().unwrap().cert_pem;
     let failed = Client::dial(&rig.target, &Scope::Controller).await;
     assert!(matches!(failed, Err(ClientError::Dial(DialError::NotProven { .. }))), "{failed:?}");
+}
+
+/// Waits for the next ping, by a clock that costs no time.
+async fn ping_of<S: AsyncRead + AsyncWrite + Unpin>(server: &mut WebSocketStream<S>) -> Value {
+    match server.next().await {
+        Some(Ok(Frame::Text(text))) => serde_json::from_str(&text).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_kept_by_pings_and_one_whose_ping_is_not_answered_is_given_up() {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let scope = Scope::Controller;
+    let (client, server) = tokio::join!(Client::over(ours, &scope), accept_async(theirs));
+    let (client, mut server) = (client.unwrap(), server.unwrap());
+    for _ in 0..10 {
+        let begun = Instant::now();
+        let ping = ping_of(&mut server).await;
+        assert_eq!((ping["type"].as_str(), ping["request"].as_str()), (Some("Pinger"), Some("Ping")));
+        assert!(begun.elapsed() * 2 < AGENT_SILENCE_MAX, "servers would drop it");
+        let answer = json!({ "request-id": ping["request-id"], "response": {} });
+        server.send(Frame::text(answer.to_string())).await.unwrap();
+    }
+    assert!(!client.has_ended());
+    let waiting = client.call_version("ModelManager", 9, "", "Wait", json!({}));
+    let silent = async {
+        ping_of(&mut server).await;
+        ping_of(&mut server).await;
+        // It stays open, and nobody answers.
+        server.next().await
+    };
+    let (outcome, _) = tokio::join!(waiting, silent);
+    assert!(matches!(outcome, Err(ClientError::Closed)), "{outcome:?}");
+    assert!(client.has_ended());
 }

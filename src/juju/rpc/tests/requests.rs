@@ -75,7 +75,7 @@ async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
 async fn a_refusal_is_read_in_each_of_its_forms() {
     let rig = Rig::start().await;
     let refusal = |sent: Result<HttpReply, UploadError>| match sent {
-        Err(UploadError::Refused { status, error }) => (status.as_u16(), error),
+        Err(UploadError::Refused { status, error, .. }) => (status.as_u16(), *error),
         other => panic!("{other:?}"),
     };
     let expected = RpcError::new(ErrorCode::ModelNotFound, "model not found");

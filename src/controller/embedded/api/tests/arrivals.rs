@@ -156,7 +156,7 @@ pub(super) fn state(served: &Served) -> Option<ModelState> {
 
 fn refused_upload<T>(outcome: Result<T, UploadError>) -> (u16, String) {
     match outcome {
-        Err(UploadError::Refused { status, error }) => (status.as_u16(), error.message),
+        Err(UploadError::Refused { status, error, .. }) => (status.as_u16(), error.message),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("not refused"),
     }

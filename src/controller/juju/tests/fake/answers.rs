@@ -117,13 +117,13 @@ impl Talk {
                 Ok(json!({ "results": [info(&mut state, call, may)] }))
             }
             "ControllerConfig" => Ok(json!({ "config": state.config })),
-            "ListModelSummaries" => Ok(json!({ "results": [{ "result": {
-                "name": "controller", "uuid": OWN_MODEL, "qualifier": "admin", "is-controller": true,
-                "cloud-tag": "cloud-openstack-eu", "cloud-region": "RegionOne", "status": { "status": "available" }
-            } }] })),
+            "ListModelSummaries" => Ok(summaries(&state)),
             "Clouds" => Ok(json!({ "clouds": { "cloud-openstack-eu": {
                 "type": "openstack", "regions": [{ "name": "RegionOne" }] } } })),
-            "Credential" => Err(RpcError::new(ErrorCode::NotFound, "credential not found")),
+            "Credential" => match &state.credential {
+                Some(known) => Ok(json!({ "results": [{ "result": known }] })),
+                None => Err(RpcError::new(ErrorCode::NotFound, "credential not found")),
+            },
             "ListSecretBackends" => Ok(json!({ "results": [{ "id": "63c8ad37c906eb278540e942", "result": {} }] })),
             "IdentityProviderURL" => Ok(json!({ "result": "" })),
             "UserInfo" => {
@@ -142,6 +142,15 @@ impl Talk {
             _ => Err(RpcError::unknown_method(call)),
         }
     }
+}
+
+fn summaries(state: &State) -> Value {
+    let own = json!({
+        "name": "controller", "uuid": OWN_MODEL, "qualifier": "admin", "is-controller": true,
+        "cloud-tag": "cloud-openstack-eu", "cloud-region": "RegionOne", "status": { "status": "available" }
+    });
+    let all = std::iter::once(&own).chain(&state.others);
+    json!({ "results": all.map(|model| json!({ "result": model })).collect::<Vec<_>>() })
 }
 
 /// Shows a model as Juju 4.1 does.

@@ -1,26 +1,25 @@
 //! A controller of our own that behaves as Juju's was seen to behave, and fails on demand.
 
 mod answers;
+mod running;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, RETRY_AFTER};
 use hyper::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::juju::http::{HttpReply, HttpRequest, RequestHead, Route};
+pub(super) use self::running::Running;
+use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
 use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::params::admin::{HostPort, LoginRequest, LoginResult, RedirectErrorInfo, UserInfo};
-use crate::juju::rpc::{Connection, ErrorCode, FacadeVersions, Limits, LoggedIn, RpcError, Scope, Server, Service};
-use crate::juju::tls::{Authority, server_config};
+use crate::juju::rpc::{Connection, ErrorCode, FacadeVersions, LoggedIn, RpcError, Scope, Service};
 
 pub(super) const CONTROLLER: &str = "8419cd78-4993-4c3a-928e-c646226beeee";
 const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
@@ -30,6 +29,8 @@ const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
 pub(super) enum Fault {
     /// It is answered with this error, and not carried out.
     Refuse(RpcError),
+    /// An upload is put off with this status and, if there is one, this value of `Retry-After`; nothing of it is taken.
+    PutOff(StatusCode, Option<&'static str>),
     /// It is carried out, and the connection ends before the reply.
     LoseReply,
     /// The connection ends, and it is not carried out.
@@ -67,10 +68,16 @@ pub(super) struct State {
     pub faults: HashMap<String, VecDeque<Fault>>,
     /// Uploads that were taken: what, and how many bytes.
     pub uploads: BTreeMap<String, usize>,
+    /// Units' revisions of resources that were told: `UNIT/RESOURCE`.
+    pub revisions: BTreeSet<String>,
     pub lines: Vec<LogRecord>,
     pub adopts_refused: u32,
     /// Imports that were carried out, whole or half.
     pub imports: usize,
+    /// What is told of the model's credential, if it is known.
+    pub credential: Option<Value>,
+    /// Summaries of further models.
+    pub others: Vec<Value>,
     /// URIs of the model's secrets.
     pub secrets: Vec<String>,
     /// The last parameters of each method.
@@ -94,6 +101,8 @@ pub(super) struct Fake {
     pub version: Mutex<String>,
     pub uuid: Mutex<String>,
     pub password: Mutex<String>,
+    /// What lets a user in instead of a password, if something does.
+    pub proof: Mutex<Option<Credentials>>,
     pub access: Mutex<String>,
     /// Versions of `MigrationTarget`.
     pub migration_target: Mutex<Vec<u32>>,
@@ -152,59 +161,35 @@ impl Fake {
         std::future::pending().await
     }
 
+    /// Takes an upload in.
+    fn take(&self, kind: &str, what: String, bytes: usize) -> Result<(), RpcError> {
+        let mut state = self.state();
+        if kind == "units" {
+            // It replaces the one before.
+            state.revisions.insert(what);
+            return Ok(());
+        }
+        match state.uploads.entry(what) {
+            Entry::Vacant(entry) => {
+                entry.insert(bytes);
+            }
+            Entry::Occupied(entry) => {
+                let text = format!("{kind} {} already exists", entry.key());
+                return Err(RpcError::new(ErrorCode::AlreadyExists, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn lets_in(&self, given: &Credentials) -> bool {
+        match &*self.proof.lock() {
+            Some(proof) => given == proof,
+            None => given.password == *self.password.lock(),
+        }
+    }
+
     fn may(&self) -> bool {
         *self.access.lock() == "superuser"
-    }
-}
-
-/// A running controller behind a relay that can be cut.
-pub(super) struct Running {
-    pub fake: Arc<Fake>,
-    pub address: SocketAddr,
-    pub ca_cert: String,
-    _server: Server,
-}
-
-impl Running {
-    pub async fn start() -> Self {
-        let fake = Arc::new(Fake {
-            state: Mutex::default(),
-            version: Mutex::new("4.1.0".to_owned()),
-            uuid: Mutex::new(CONTROLLER.to_owned()),
-            password: Mutex::new("secret".to_owned()),
-            access: Mutex::new("superuser".to_owned()),
-            migration_target: Mutex::new(vec![4, 5, 6, 7, 8]),
-            users: Mutex::new(vec!["admin".to_owned(), "bob".to_owned()]),
-            servers: Mutex::default(),
-            cut: Notify::new(),
-            down: AtomicBool::new(false),
-            refuses: AtomicUsize::new(0),
-        });
-        let authority = Authority::make().unwrap();
-        let tls = server_config(&authority.issue(&[], &[]).unwrap()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Server::start(listener, tls, Arc::new(Api(fake.clone())), Limits::default()).unwrap();
-        let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = relay.local_addr().unwrap();
-        tokio::spawn(relay_to(relay, server.address(), fake.clone()));
-        Self { fake, address, ca_cert: authority.cert_pem, _server: server }
-    }
-}
-
-async fn relay_to(listener: TcpListener, server: SocketAddr, fake: Arc<Fake>) {
-    while let Ok((mut client, _)) = listener.accept().await {
-        let refuses = fake.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if fake.down.load(Ordering::SeqCst) || refuses.is_ok() {
-            continue;
-        }
-        let fake = fake.clone();
-        tokio::spawn(async move {
-            let Ok(mut there) = TcpStream::connect(server).await else { return };
-            tokio::select! {
-                _ = copy_bidirectional(&mut client, &mut there) => {}
-                () = fake.cut.notified() => {}
-            }
-        });
     }
 }
 
@@ -234,16 +219,9 @@ fn facades(scope: &Scope, migration_target: &[u32]) -> Vec<FacadeVersions> {
     }
 }
 
-#[async_trait]
-impl Service for Api {
-    async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
-        if let Some(to) = &self.0.state().redirect {
-            return Err(RpcError::redirect(to));
-        }
-        if let Some(Fault::Refuse(error)) = self.0.meet("Login") {
-            return Err(error);
-        }
-        if login.credentials != *self.0.password.lock() {
+impl Api {
+    fn let_in(&self, connection: &Connection, given: &Credentials) -> Result<LoggedIn, RpcError> {
+        if !self.0.lets_in(given) {
             return Err(RpcError::bad_login());
         }
         let servers = self.0.servers.lock().clone();
@@ -261,7 +239,8 @@ impl Service for Api {
             server_version: self.0.version.lock().clone(),
             servers: vec![servers.iter().map(node).collect()],
             user_info: Some(UserInfo {
-                identity: login.auth_tag,
+                // A token tells the controller who comes.
+                identity: "user-admin".to_owned(),
                 controller_access: self.0.access.lock().clone(),
                 ..UserInfo::default()
             }),
@@ -270,10 +249,32 @@ impl Service for Api {
         };
         Ok(LoggedIn { result, session: Arc::new(answers::Talk(self.0.clone())) })
     }
+}
+
+#[async_trait]
+impl Service for Api {
+    async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
+        if let Some(to) = &self.0.state().redirect {
+            return Err(RpcError::redirect(to));
+        }
+        if let Some(Fault::Refuse(error)) = self.0.meet("Login") {
+            return Err(error);
+        }
+        let given = Credentials {
+            auth_tag: login.auth_tag,
+            password: login.credentials,
+            macaroons: login.macaroons,
+            ..Credentials::default()
+        };
+        self.let_in(connection, &given)
+    }
+
+    async fn login_with_token(&self, connection: &Connection, token: String) -> Result<LoggedIn, RpcError> {
+        self.let_in(connection, &Credentials { password: token, ..Credentials::default() })
+    }
 
     async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
-        let good = head.credentials.password == *self.0.password.lock();
-        if good { Ok(()) } else { Err(RpcError::bad_login()) }
+        if self.0.lets_in(&head.credentials) { Ok(()) } else { Err(RpcError::bad_login()) }
     }
 
     async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
@@ -287,7 +288,10 @@ impl Service for Api {
         let (kind, what) = match &request.head.route {
             Route::MigrateCharm { object } => ("charms", object.clone()),
             Route::MigrateTools => ("tools", request.head.query("binaryVersion").unwrap_or_default().to_owned()),
-            Route::MigrateResources => ("resources", request.head.query("name").unwrap_or_default().to_owned()),
+            Route::MigrateResources => match request.head.query("unit") {
+                Some(unit) => ("units", format!("{unit}/{}", request.head.query("name").unwrap_or_default())),
+                None => ("resources", request.head.query("name").unwrap_or_default().to_owned()),
+            },
             _ => return Err(RpcError::new(ErrorCode::NotFound, "404 page not found")),
         };
         let fault = self.0.meet(kind);
@@ -300,22 +304,30 @@ impl Service for Api {
                 return Err(error.clone());
             }
             Some(fault @ (Fault::Cut | Fault::Kill)) => self.0.cut(fault).await,
+            Some(Fault::PutOff(status, wait)) => {
+                let reply = HttpReply::text(*status, "too much to do");
+                return Ok(match wait {
+                    Some(wait) => reply.header(RETRY_AFTER, wait),
+                    None => reply,
+                });
+            }
             _ if !self.0.may() => {
                 return Err(RpcError::new(ErrorCode::Forbidden, "authorization failed: permission denied"));
             }
             _ => {}
         }
+        self.0.state().params.insert(what.clone(), json!(request.head.raw_query()));
         let mut bytes = 0;
         while let Some(chunk) = request.chunk().await? {
             bytes += chunk.len();
             if fault == Some(Fault::CutWithin) {
-                self.0.cut(&Fault::CutWithin).await;
+                break;
             }
         }
-        if self.0.state().uploads.contains_key(&what) {
-            return Err(RpcError::new(ErrorCode::AlreadyExists, format!("{kind} {what} already exists")));
+        if fault == Some(Fault::CutWithin) {
+            self.0.cut(&Fault::CutWithin).await;
         }
-        self.0.state().uploads.insert(what, bytes);
+        self.0.take(kind, what, bytes)?;
         if let Some(fault @ Fault::LoseReply) = &fault {
             self.0.cut(fault).await;
         }

@@ -11,8 +11,9 @@ import time
 import pytest
 
 from conftest import PASSWORD, Agent, free_port, run, tool, until
-from juju41 import DATA, Controller41, as_imported, make_binaries, read, told_by, write
-from test_destination41 import Beside
+from destination41 import Beside
+from juju41 import Controller41
+from models41 import DATA, as_imported, make_binaries, read, told_by, write
 from test_master36 import OF_36
 
 SETTLED = 240

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use modelferry_protocol::plan::Finding;
 
-use super::{Arriving, Departing, Shown, route, said};
+use super::facts::{Arriving, Departing, Shown, said};
+use super::route;
 use crate::controller::checks::version::Version;
 use crate::controller::checks::{fail, pass, warn};
 

@@ -2,22 +2,11 @@
 
 use modelferry_protocol::plan::Finding;
 
-use super::{Arriving, Departing};
+use super::facts::{Arriving, Departing, Shown};
 use crate::controller::checks::{fail, pass, warn};
 
 /// Days before its end from which on a certificate should be renewed.
 pub const WARN_DAYS: u64 = 7;
-
-/// The certificate that a gateway shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// One by a CA of the agent's own.
-    Own,
-    /// One that the destination's CA has signed; it holds for so many days.
-    Signed(u64),
-    /// One that has ended, or that another CA than the destination's has signed.
-    Refused,
-}
 
 /// Returns the commands that make a certificate anew, for two hosts.
 fn renew() -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modelferry_protocol::plan::Finding;
 
-use super::{Proof, said};
+use super::facts::{Proof, said};
 use crate::controller::checks::{fail, pass, warn};
 
 /// What a migration takes besides its bytes: agents' waits, a link that is down for a while.

@@ -2,7 +2,7 @@
 
 use modelferry_protocol::plan::Finding;
 
-use super::{Arriving, Departing};
+use super::facts::{Arriving, Departing};
 use crate::controller::checks::{pass, warn};
 
 /// What a controller means by an empty `caas-image-repo`.

@@ -2,7 +2,7 @@
 
 use modelferry_protocol::plan::Finding;
 
-use super::{Arriving, Departing};
+use super::facts::{Arriving, Departing};
 use crate::controller::checks::{pass, warn};
 
 /// Returns the command that tries the destination's API from every machine of the model.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use crate::limits::EPOCH_LEARNED_MAX;
-use crate::record::{Alarm, AlarmKind, Body, Conflict, Halted, Orders, Precopy, Restored};
+use crate::record::{
+    Alarm, AlarmKind, Body, Conflict, Destination, Halted, Orders, Precopy, Reimported, Removed, Restored,
+};
 use crate::switch::Terms;
 pub use crate::switch::standing::Standing;
 use crate::switch::table::{self, IllegalStep};
@@ -48,6 +50,8 @@ pub struct Ledger {
     conflicts: BTreeMap<ModelUuid, Conflict>,
     /// Models that an operator put into service here, and that no migration has moved since.
     restored: BTreeSet<ModelUuid>,
+    /// Models that an operator removed while they were in service here, and that have not come back since.
+    removed: BTreeSet<ModelUuid>,
     /// Models that were met in a conflict, and with whom: shared with that peer even without a migration.
     met: BTreeSet<(ModelUuid, Pin)>,
     alarms: Vec<Alarm>,
@@ -82,22 +86,18 @@ impl Ledger {
 
     /// Takes in the next record.
     pub fn apply(&mut self, body: &Body) {
-        let standing = match body {
-            Body::Source(record) => Standing::Source(record.clone()),
-            Body::Target(record) => Standing::Target(record.clone()),
-            Body::Terms(terms) => {
-                self.terms.insert(terms.mid, terms.clone());
-                return;
+        match body {
+            Body::Source(record) => self.follow(Standing::Source(record.clone())),
+            Body::Target(record) => self.follow(Standing::Target(record.clone())),
+            Body::Terms(terms) => drop(self.terms.insert(terms.mid, terms.clone())),
+            Body::Destination(Destination { mid, controller }) => {
+                if let Some(terms) = self.terms.get_mut(mid) {
+                    terms.controller = controller.clone();
+                }
             }
-            Body::Note(_) => return,
-            Body::Orders(orders) => {
-                self.orders.insert(orders.mid, orders.clone());
-                return;
-            }
-            Body::Precopy(precopy) => {
-                self.precopies.insert(precopy.mid, precopy.clone());
-                return;
-            }
+            Body::Note(_) => {}
+            Body::Orders(orders) => drop(self.orders.insert(orders.mid, orders.clone())),
+            Body::Precopy(precopy) => drop(self.precopies.insert(precopy.mid, precopy.clone())),
             Body::Conflict(conflict) => {
                 self.holdings.entry(conflict.model).or_default().live = false;
                 self.met.insert((conflict.model, conflict.peer));
@@ -105,36 +105,39 @@ impl Ledger {
                 let kind = AlarmKind::Conflict(conflict.model);
                 self.alarms.retain(|known| (known.peer, known.kind) != (conflict.peer, kind));
                 self.conflicts.insert(conflict.model, conflict.clone());
-                return;
             }
-            Body::Discarded(discarded) => {
-                self.conflicts.remove(&discarded.model);
-                return;
-            }
+            Body::Discarded(discarded) => drop(self.conflicts.remove(&discarded.model)),
             Body::Alarm(alarm) => {
                 // The last one of a kind tells all that is still of use.
                 self.alarms.retain(|known| (known.peer, known.kind) != (alarm.peer, alarm.kind));
                 self.alarms.push(alarm.clone());
-                return;
             }
-            Body::Acknowledged(acknowledged) => {
-                self.alarms.retain(|known| known.peer != acknowledged.peer);
-                return;
-            }
+            Body::Acknowledged(acknowledged) => self.alarms.retain(|known| known.peer != acknowledged.peer),
             Body::Restored(Restored { model, epoch, .. }) => {
                 let holding = self.holdings.entry(*model).or_default();
                 *holding = Holding { epoch: holding.epoch.max(*epoch), live: true };
                 self.conflicts.remove(model);
                 self.restored.insert(*model);
-                return;
+                self.removed.remove(model);
             }
-            Body::Halted(halted) => {
-                self.halted = Some(halted.clone());
-                return;
+            Body::Removed(Removed { model, .. }) => {
+                self.holdings.entry(*model).or_default().live = false;
+                self.restored.remove(model);
+                self.removed.insert(*model);
+            }
+            Body::Reimported(Reimported { model, .. }) => {
+                if self.removed.remove(model) {
+                    self.holdings.entry(*model).or_default().live = !self.conflicts.contains_key(model);
+                }
             }
             // Nothing of a model depends on it.
-            Body::Signed(_) => return,
-        };
+            Body::Signed(_) => {}
+            Body::Halted(halted) => self.halted = Some(halted.clone()),
+        }
+    }
+
+    /// Takes in the next record of a migration.
+    fn follow(&mut self, standing: Standing) {
         let holding = self.holdings.entry(standing.model()).or_default();
         holding.epoch = holding.epoch.max(standing.owned_epoch());
         if let Some(live) = standing.is_live() {
@@ -144,6 +147,9 @@ impl Ledger {
                 self.conflicts.remove(&standing.model());
             }
             holding.live = live && !self.conflicts.contains_key(&standing.model());
+            if live {
+                self.removed.remove(&standing.model());
+            }
         }
         if standing.moves_away() || standing.is_live() == Some(true) && matches!(standing, Standing::Target(_)) {
             self.restored.remove(&standing.model());
@@ -161,7 +167,7 @@ impl Ledger {
         self.standings.iter().map(|(mid, standing)| (*mid, standing))
     }
 
-    /// Returns the facts of a migration.
+    /// Returns the facts of a migration, with the other side's controller as it was described last.
     pub fn terms(&self, mid: MigrationId) -> Option<&Terms> {
         self.terms.get(&mid)
     }
@@ -234,6 +240,11 @@ impl Ledger {
     /// Reports whether a model is in service here, as far as the records say.
     pub fn is_live(&self, model: ModelUuid) -> bool {
         self.holdings.get(&model).is_some_and(|holding| holding.live)
+    }
+
+    /// Reports whether an operator has removed a model that was in service here, and it has not come back since.
+    pub fn is_removed(&self, model: ModelUuid) -> bool {
+        self.removed.contains(&model)
     }
 
     /// Returns what this agent has of each model that it ever exchanged with `peer`, or tried to.

@@ -2,6 +2,7 @@
 
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
+use crate::message::ControllerCard;
 use crate::snapshot::Name;
 use crate::switch::source::SourceRecord;
 use crate::switch::target::TargetRecord;
@@ -14,6 +15,16 @@ pub struct Note {
     pub mid: MigrationId,
     /// What happened.
     pub text: Cause,
+}
+
+/// The target's controller as its agent described it last, where that differs from the migration's [`Terms`]: the agent was
+/// configured anew meanwhile. Written by the source before it sends the model's users there.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Destination {
+    /// The migration.
+    pub mid: MigrationId,
+    /// The controller.
+    pub controller: ControllerCard,
 }
 
 /// A model was live on both sides, and is frozen here, where its epoch is the smaller one.
@@ -54,6 +65,8 @@ wire_enum! {
         0x04 = Conflict(ModelUuid),
         /// The peer has met another agent with this agent's identity.
         0x05 = Cloned,
+        /// `witness.toml` is missing: what each peer has shown of its journal is forgotten. About this agent itself.
+        0x06 = Witness,
     }
 }
 
@@ -86,6 +99,24 @@ pub struct Restored {
     /// The epoch at which it is owned here from now on.
     pub epoch: Epoch,
     /// Who asserted it, and why.
+    pub cause: Cause,
+}
+
+/// An operator has removed a model that was in service here. No epoch changes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Removed {
+    /// The model.
+    pub model: ModelUuid,
+    /// Who removed it.
+    pub cause: Cause,
+}
+
+/// An operator has imported a model from its files that was [`Removed`] here before. No epoch changes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Reimported {
+    /// The model.
+    pub model: ModelUuid,
+    /// Who imported it.
     pub cause: Cause,
 }
 
@@ -248,6 +279,12 @@ wire_enum! {
         0x0c = Halted(Halted),
         /// A certificate was signed for a gateway.
         0x0d = Signed(Signed),
+        /// A model was removed by hand.
+        0x0e = Removed(Removed),
+        /// A model that was removed by hand was imported again.
+        0x0f = Reimported(Reimported),
+        /// The target's controller describes itself in another way than before.
+        0x10 = Destination(Destination),
     }
 }
 
@@ -261,8 +298,10 @@ impl Body {
             Self::Note(note) => Some(note.mid),
             Self::Orders(orders) => Some(orders.mid),
             Self::Precopy(precopy) => Some(precopy.mid),
+            Self::Destination(destination) => Some(destination.mid),
             Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
             Self::Acknowledged(_) | Self::Restored(_) | Self::Halted(_) | Self::Signed(_) => None,
+            Self::Removed(_) | Self::Reimported(_) => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, NotOffered};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
-use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body, Conflict, Restored};
+use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body, Conflict, Reimported, Removed, Restored};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{Active, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Head, Profile, Root};
@@ -97,4 +97,20 @@ fn an_alarm_stands_until_it_is_acknowledged_beside_others_of_its_peer() {
     assert!(ledger.alarms().all(|alarm| alarm.peer == OTHER));
     ledger.apply(&alarm(PEER, journal));
     assert_eq!(ledger.alarms().count(), 2, "what comes again is shown again");
+}
+
+#[test]
+fn a_removed_model_is_not_live_until_it_comes_back_and_its_epoch_stays_known() {
+    let removed = || Body::Removed(Removed { model: MODEL, cause: Text::default() });
+    let imported = || Body::Reimported(Reimported { model: MODEL, cause: Text::default() });
+    let seen = |bodies: &[Body]| {
+        let ledger = ledger(bodies);
+        (ledger.is_live(MODEL), ledger.is_removed(MODEL), ledger.epoch(MODEL))
+    };
+    assert_eq!(seen(&[came(1, 3, PEER), removed()]), (false, true, 3));
+    assert_eq!(seen(&[came(1, 3, PEER), removed(), imported()]), (true, false, 3));
+    assert_eq!(seen(&[came(1, 3, PEER), removed(), came(2, 5, PEER)]), (true, false, 5));
+    assert_eq!(seen(&[came(1, 3, PEER), removed(), restored(4)]), (true, false, 4));
+    // What was not removed is not put into service by an import: a model that has left is its new owner's.
+    assert_eq!(seen(&[moved(1, 3, PEER), imported()]), (false, false, 3));
 }

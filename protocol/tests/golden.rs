@@ -107,6 +107,9 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
             | Body::Restored(_)
             | Body::Halted(_)
             | Body::Signed(_)
+            | Body::Removed(_)
+            | Body::Reimported(_)
+            | Body::Destination(_)
             | Body::Discarded(_) => false,
         };
     }

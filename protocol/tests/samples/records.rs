@@ -4,8 +4,8 @@ use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::{
-    Acknowledged, Adoption, Alarm, AlarmKind, Body, Conflict, Discarded, Halted, Note, Orders, Pause, Precopy,
-    PrecopyState, Restored, Signed, When,
+    Acknowledged, Adoption, Alarm, AlarmKind, Body, Conflict, Destination, Discarded, Halted, Note, Orders, Pause,
+    Precopy, PrecopyState, Reimported, Removed, Restored, Signed, When,
 };
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
@@ -83,9 +83,14 @@ pub fn bodies() -> Vec<(String, Body)> {
         vec![("terms".to_owned(), Body::Terms(terms.clone())), ("note".to_owned(), Body::Note(note.clone()))];
     let peer = Pin([0xaa; 32]);
     bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
-    for kind in
-        [AlarmKind::Journal, AlarmKind::SetBack, AlarmKind::Identity, AlarmKind::Conflict(MODEL), AlarmKind::Cloned]
-    {
+    for kind in [
+        AlarmKind::Journal,
+        AlarmKind::SetBack,
+        AlarmKind::Identity,
+        AlarmKind::Conflict(MODEL),
+        AlarmKind::Cloned,
+        AlarmKind::Witness,
+    ] {
         bodies.push((format!("alarm-{}", kind.name()), Body::Alarm(Alarm { peer, kind, text: cause() })));
     }
     bodies.push(("acknowledged".to_owned(), Body::Acknowledged(Acknowledged { peer, cause: cause() })));
@@ -93,6 +98,9 @@ pub fn bodies() -> Vec<(String, Body)> {
     bodies.push(("restored".to_owned(), Body::Restored(Restored { model: MODEL, epoch, cause: cause() })));
     let (certificate, ca) = (name("AB:CD:01"), name("EF:23:45"));
     bodies.push(("signed".to_owned(), Body::Signed(Signed { certificate, ca, until_s: 1_767_225_600 })));
+    bodies.push(("removed".to_owned(), Body::Removed(Removed { model: MODEL, cause: cause() })));
+    bodies.push(("reimported".to_owned(), Body::Reimported(Reimported { model: MODEL, cause: cause() })));
+    bodies.push(("destination".to_owned(), Body::Destination(Destination { mid: MID, controller: card() })));
     bodies.push(("halted".to_owned(), Body::Halted(Halted { peer, seen: 251, text: cause() })));
     let paused = Some(Pause { by: name("uid 0"), since_ms: 1_767_225_600_000 });
     let (until_ms, bits_per_second_max) = (Some(1_767_229_200_000), Some(20_000_000));

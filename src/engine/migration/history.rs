@@ -74,9 +74,10 @@ impl History {
                 }
                 self.settle(now, false, precopy.is_at_rest());
             }
-            Body::Terms(_) | Body::Note(_) | Body::Orders(_) => {}
+            Body::Terms(_) | Body::Note(_) | Body::Orders(_) | Body::Destination(_) => {}
             Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}
             Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => {}
+            Body::Removed(_) | Body::Reimported(_) => {}
         }
     }
 

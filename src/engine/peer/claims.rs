@@ -250,10 +250,12 @@ async fn yield_model(core: &Arc<Core>, peer: Pin, model: ModelUuid, epoch: Epoch
     conflict::end(core, model, epoch);
 }
 
-/// Returns the stable word for a kind of alarm.
-fn word_for(kind: AlarmKind) -> &'static str {
+/// Returns the stable word for a kind of alarm. `is_own`: whether it is about this agent itself.
+fn word_for(kind: AlarmKind, is_own: bool) -> &'static str {
     match kind {
+        AlarmKind::Journal if is_own => "journal",
         AlarmKind::Journal => "peer",
+        AlarmKind::Witness => "witness",
         AlarmKind::SetBack => "set-back",
         AlarmKind::Identity | AlarmKind::Cloned => "identity",
         AlarmKind::Conflict(_) => "conflict",
@@ -295,7 +297,7 @@ impl Engine {
             ledger
                 .alarms()
                 .map(|alarm| {
-                    let word = if alarm.peer == own { "journal" } else { word_for(alarm.kind) };
+                    let word = word_for(alarm.kind, alarm.peer == own);
                     AlarmView { kind: word.to_owned(), text: alarm.text.to_string() }
                 })
                 .collect::<Vec<_>>()

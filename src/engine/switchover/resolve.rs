@@ -63,9 +63,10 @@ impl Engine {
             let standing = match entry.body {
                 Body::Source(record) => Standing::Source(record),
                 Body::Target(record) => Standing::Target(record),
-                Body::Terms(_) | Body::Note(_) | Body::Orders(_) => continue,
+                Body::Terms(_) | Body::Note(_) | Body::Orders(_) | Body::Destination(_) => continue,
                 Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) | Body::Precopy(_) => continue,
                 Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => continue,
+                Body::Removed(_) | Body::Reimported(_) => continue,
             };
             let statement = Statement::of(&standing, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);

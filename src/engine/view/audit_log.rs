@@ -1,9 +1,9 @@
 //! The audit log: journal records in words, and the check that nobody has changed them.
 
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::record::{Body, Entry, PrecopyState, Signed};
-use modelferry_protocol::switch::source::SourceState;
-use modelferry_protocol::switch::target::TargetState;
+use modelferry_protocol::record::{Body, Destination, Entry, PrecopyState, Signed};
+use modelferry_protocol::switch::source::{SourceRecord, SourceState};
+use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use tokio::sync::watch;
 
 use super::journal::{AuditView, EventView};
@@ -83,37 +83,47 @@ impl Engine {
     }
 }
 
+fn with_cause(state: &str, cause: &str) -> String {
+    format!("{state}: {cause}")
+}
+
+fn describe_source(record: &SourceRecord) -> String {
+    let name = record.state.name();
+    match &record.state {
+        SourceState::Aborting(cause) | SourceState::Aborted(cause) => with_cause(name, cause),
+        SourceState::Frozen(frozen) => format!("{name}, root {}", frozen.root),
+        SourceState::Committed(committed) => format!("{name}, root {}", committed.root),
+        SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => with_cause(name, &reclaiming.cause),
+        SourceState::Reclaimed(epoch) => format!("{name}, at epoch {epoch}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn describe_target(record: &TargetRecord) -> String {
+    let name = record.state.name();
+    match &record.state {
+        TargetState::Dropping(dropping) => with_cause(name, &dropping.cause),
+        TargetState::Dropped(cause) => with_cause(name, cause),
+        TargetState::Seizing(seizure) => with_cause(name, &seizure.cause),
+        TargetState::Staging(staging) => format!("{name}, root {}", staging.root),
+        TargetState::Prepared(root) => format!("{name}, root {root}"),
+        TargetState::Seized(_) => format!("{name}, at epoch {}", record.owned_epoch()),
+        _ => name.to_owned(),
+    }
+}
+
 /// Returns a journal record in words.
 fn describe(body: &Body) -> String {
-    let with_cause = |state: &str, cause: &str| format!("{state}: {cause}");
     match body {
-        Body::Source(record) => {
-            let name = record.state.name();
-            match &record.state {
-                SourceState::Aborting(cause) | SourceState::Aborted(cause) => with_cause(name, cause),
-                SourceState::Frozen(frozen) => format!("{name}, root {}", frozen.root),
-                SourceState::Committed(committed) => format!("{name}, root {}", committed.root),
-                SourceState::Reclaiming(reclaiming) | SourceState::Seizing(reclaiming) => {
-                    with_cause(name, &reclaiming.cause)
-                }
-                SourceState::Reclaimed(epoch) => format!("{name}, at epoch {epoch}"),
-                _ => name.to_owned(),
-            }
-        }
-        Body::Target(record) => {
-            let name = record.state.name();
-            match &record.state {
-                TargetState::Dropping(dropping) => with_cause(name, &dropping.cause),
-                TargetState::Dropped(cause) => with_cause(name, cause),
-                TargetState::Seizing(seizure) => with_cause(name, &seizure.cause),
-                TargetState::Staging(staging) => format!("{name}, root {}", staging.root),
-                TargetState::Prepared(root) => format!("{name}, root {root}"),
-                TargetState::Seized(_) => format!("{name}, at epoch {}", record.owned_epoch()),
-                _ => name.to_owned(),
-            }
-        }
+        Body::Source(record) => describe_source(record),
+        Body::Target(record) => describe_target(record),
         Body::Terms(terms) => {
             format!("migration of {}/{} with {} begins, attempt {}", terms.owner, terms.name, terms.peer, terms.attempt)
+        }
+        Body::Destination(Destination { controller, .. }) => {
+            let addresses: Vec<&str> = controller.addresses.iter().map(|address| &**address).collect();
+            let at = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
+            format!("the destination is now called \"{}\"{at}: the model's users are sent there", &*controller.name)
         }
         Body::Note(note) => note.text.to_string(),
         Body::Orders(orders) => orders::describe(orders),
@@ -131,6 +141,8 @@ fn describe(body: &Body) -> String {
         Body::Restored(restored) => {
             format!("Restored: model {} at epoch {}: {}", restored.model, restored.epoch, &*restored.cause)
         }
+        Body::Removed(removed) => format!("Removed: model {}: {}", removed.model, &*removed.cause),
+        Body::Reimported(back) => format!("Reimported: model {}: {}", back.model, &*back.cause),
         Body::Halted(halted) => format!("Halted: {}", &*halted.text),
         Body::Signed(signed) => {
             let until = jiff::Timestamp::from_second(i64::try_from(signed.until_s).unwrap_or(i64::MAX));

@@ -1,12 +1,14 @@
 //! Opens the files of the state directory, in the order in which the parts depend on each other.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::record::{Alarm, AlarmKind, Body, Entry};
+use modelferry_protocol::ledger::Ledger;
+use modelferry_protocol::record::{Alarm, AlarmKind, Body, Entry, Removed};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Cause;
 
@@ -93,6 +95,7 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
         Ok(embedded) => embedded,
         Err(reason) => return Ok(without_controller(config, journal, reason)),
     };
+    tell_removed(&journal, &embedded)?;
     let local = beside(config, &embedded, &store, &disk)?;
     let mut memory = Memory::new(dir, journal.clone(), embedded.clone(), local.clone());
     let witness = Witness::load(dir, &disk)?;
@@ -103,6 +106,27 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     let peers = Peers::load(dir, &disk)?.owned_by(identity.pin());
     memory.note_peers(&peers);
     Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, local, identity, peers, memory })))
+}
+
+/// Tells the journal of models that were removed, where the agent ended before it could.
+fn tell_removed(journal: &Journal, embedded: &Embedded) -> Result<(), AgentError> {
+    for model in embedded.removed()? {
+        let cause = Cause::cut("removed before this start, as the controller's database says");
+        let body = Body::Removed(Removed { model, cause });
+        let entry = Entry { time_ms: now_ms(), actor: Name::cut("agent"), body };
+        let decide =
+            |ledger: &Ledger| Ok::<_, Infallible>(if ledger.is_live(model) { vec![entry] } else { Vec::new() });
+        match journal.append_with(decide) {
+            Ok(Ok(_)) => {}
+            // On a disk without room the next start does so.
+            Err(JournalError::ReserveLow { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if let Err(error) = embedded.forget_removed(model) {
+            tracing::warn!(%model, "the database goes on remembering that the model was removed: {error}");
+        }
+    }
+    Ok(())
 }
 
 /// Returns the controller beside the agent. The embedded one is there in any case, without models where another one is.
@@ -248,4 +272,46 @@ fn status_only(
     };
     let alarm = AlarmView { kind: kind.to_owned(), text };
     Opening::StatusOnly(Box::new(StatusOnly { controller: controller.unwrap_or(known), alarm, reason, guard }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use modelferry_protocol::ids::ModelUuid;
+    use modelferry_protocol::record::Restored;
+
+    use super::*;
+    use crate::config::Environment;
+    use crate::controller::embedded::Blobs;
+    use crate::controller::files::OwnFiles;
+
+    const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/tiny.yaml");
+
+    fn whole(config: &Config) -> Opened {
+        match open(config).unwrap() {
+            Opening::Whole(opened) => *opened,
+            Opening::StatusOnly(only) => panic!("{}", only.reason),
+        }
+    }
+
+    /// Otherwise the next loss of the database would name the model as lost.
+    #[test]
+    fn a_removal_that_the_agent_did_not_live_to_record_is_recorded_at_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("state-dir = {:?}\n", dir.path().join("state"));
+        let config = Config::parse(&text, Path::new("agent.toml"), &Environment::default()).unwrap();
+        let opened = whole(&config);
+        opened.embedded.import(Path::new(TINY), &Blobs::Without, &mut OwnFiles).unwrap();
+        let model: ModelUuid = opened.embedded.find("tiny").unwrap();
+        // The journal knows the model, and the database alone that it was removed.
+        let body = Body::Restored(Restored { model, epoch: 1, cause: Cause::cut("of a test") });
+        opened.journal.append(vec![Entry { time_ms: 1, actor: Name::cut("test"), body }]).unwrap();
+        opened.embedded.remove("tiny").unwrap();
+        assert!(opened.journal.ledger(|ledger| ledger.is_live(model)));
+        drop(opened);
+        let opened = whole(&config);
+        assert!(opened.journal.ledger(|ledger| ledger.is_removed(model) && !ledger.is_live(model)));
+        assert!(opened.embedded.removed().unwrap().is_empty(), "what the journal knows is forgotten");
+    }
 }

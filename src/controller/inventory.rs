@@ -28,6 +28,8 @@ pub struct Held {
     pub place: Place,
     /// The migration that holds it.
     pub mid: Option<MigrationId>,
+    /// The migration that made it live here, if one did.
+    pub came: Option<MigrationId>,
     /// Whether it was handed over, and its users are sent on: nobody may put it back into service here.
     pub is_handed: bool,
 }
@@ -39,7 +41,7 @@ pub struct Inventory {
     pub models: BTreeMap<ModelUuid, Held>,
     /// Migrations that have ended here.
     pub ended: BTreeSet<MigrationId>,
-    /// Models that an operator removed.
+    /// Models that an operator removed, and of which the journal may not know that yet.
     pub removed: BTreeSet<ModelUuid>,
     /// Of each model that lacks some, how many of its blobs are not in the store.
     pub lacking: BTreeMap<String, usize>,

@@ -221,3 +221,80 @@ fn a_list_of_peers_that_is_gone_is_an_alarm_until_there_is_a_peer_again() {
     src.pair(&dst);
     assert!(!src.alarms("peers"), "{}", status(&src));
 }
+
+/// Loses the database of a host for good, and has it begin with a new one.
+fn lose_database(host: &mut Host) {
+    host.stop();
+    fs::remove_file(host.dir.path().join("state/controller.redb")).unwrap();
+    host.start();
+    let told = status(host);
+    assert!(told.contains("ALARM  database: ") && told.contains("new-controller"), "{told}");
+}
+
+fn begin_anew(host: &mut Host) {
+    host.stop();
+    fs::write(host.dir.path().join("state/new-controller"), "").unwrap();
+    host.start();
+}
+
+/// Only the database knew that a model had been removed on purpose: when it was lost, the alarm named that model as lost too, for
+/// ever if nobody typed its UUID.
+#[test]
+fn a_model_that_was_removed_on_purpose_is_not_named_as_lost_with_its_database() {
+    let kept = Sample::default();
+    let uuid = "5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f8c9".to_owned();
+    let removed = Sample { name: "shop-us".into(), uuid, ..Sample::default() };
+    let (src, mut dst, _) = ready(&kept);
+    let files = src.import(&removed);
+    src.run(&["migrate", "--all", "dst", "--wait"]).ok();
+    dst.run(&["embedded", "remove", &removed.name]).ok();
+    let names = |host: &Host| {
+        let told = status(host);
+        [&kept, &removed].map(|sample| told.contains(&sample.uuid))
+    };
+    lose_database(&mut dst);
+    assert_eq!(names(&dst), [true, false], "{}", status(&dst));
+    begin_anew(&mut dst);
+    assert_eq!(names(&dst), [true, false], "{}", status(&dst));
+    // Nor is one that was given up after it was lost.
+    dst.run(&["embedded", "remove", &kept.uuid]).ok();
+    assert!(!dst.alarms("database"), "{}", status(&dst));
+    lose_database(&mut dst);
+    assert_eq!(names(&dst), [false, false], "{}", status(&dst));
+    begin_anew(&mut dst);
+    assert!(!dst.alarms("database"), "{}", status(&dst));
+    // One that was taken in again can be lost again.
+    dst.add_users();
+    let (description, blobs) = (files.description.to_str().unwrap(), files.blobs.to_str().unwrap());
+    dst.run(&["embedded", "import", description, "--blobs", blobs]).ok();
+    lose_database(&mut dst);
+    assert_eq!(names(&dst), [false, true], "{}", status(&dst));
+    let events = src.run(&["events"]).ok();
+    assert!(!events.contains("Removed: "), "{events}");
+}
+
+/// A database that was set back put a model that had been removed into service again, and nobody was told.
+#[test]
+fn a_removed_model_that_an_older_database_serves_again_is_an_alarm_that_ends_as_it_says() {
+    let sample = Sample::default();
+    let (src, mut dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    dst.until("the target is at rest", |dst| dst.view(&format!("{}:0", sample.uuid))["ended-ms"].as_u64());
+    dst.stop();
+    let older = database(&dst);
+    dst.start();
+    dst.run(&["embedded", "remove", &sample.name]).ok();
+    for way_out in [&["embedded", "remove", "UUID"][..], &["resolve", "UUID", "--supersede", "UUID"]] {
+        assert!(!status(&dst).contains("ALARM"), "{}", status(&dst));
+        dst.stop();
+        set_back(&dst, &older);
+        dst.start();
+        let alarm = status(&dst);
+        assert!(alarm.contains("ALARM  database: ") && alarm.contains("an operator removed"), "{alarm}");
+        assert!(alarm.contains(&format!("`modelferry {}`", way_out.join(" "))), "{way_out:?} is not in {alarm}");
+        let typed: Vec<&str> =
+            way_out.iter().map(|word| if *word == "UUID" { sample.uuid.as_str() } else { *word }).collect();
+        dst.run(&typed).ok();
+    }
+    assert!(!status(&dst).contains("ALARM") && dst.serves(&sample.name), "{}", status(&dst));
+}

@@ -213,7 +213,7 @@ impl Desk {
     }
 
     /// Reports whether the journal holds a model to be in service here, and the database has lost it.
-    async fn has_lost(&self, model: ModelUuid) -> Result<bool, Failure> {
+    pub(super) async fn has_lost(&self, model: ModelUuid) -> Result<bool, Failure> {
         let memory = self.memory.clone();
         self.blocking(move |_| memory.has_lost(model)).await
     }

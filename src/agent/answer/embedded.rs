@@ -11,6 +11,8 @@ use crate::agent::control::{Failure, FailureKind, Response, Secret};
 use crate::controller::embedded::view::{Access, Imported};
 use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::port::ControllerError;
+use crate::disk::blocking;
+use crate::engine::Engine;
 
 /// What the controller is that a model went to.
 const WENT: &str = "which it was migrated to from here";
@@ -23,6 +25,7 @@ impl Desk {
         &self,
         file: PathBuf,
         blobs: Option<PathBuf>,
+        actor: &str,
         client: &mut Client,
     ) -> Result<Response, Failure> {
         let found = Arc::new(OnceLock::new());
@@ -40,7 +43,9 @@ impl Desk {
             }
             (imported, _) => imported?,
         };
-        self.engine()?.announce().await;
+        if let Some(model) = found.get() {
+            self.engine()?.imported(*model, actor).await;
+        }
         Ok(Response::Imported(imported))
     }
 
@@ -95,10 +100,13 @@ impl Desk {
         Ok(Response::Exported(exported.await?))
     }
 
-    pub(super) async fn embedded_remove(&self, model: String) -> Result<Response, Failure> {
-        let (memory, named) = (self.memory.clone(), model.clone());
+    pub(super) async fn embedded_remove(&self, model: String, actor: &str) -> Result<Response, Failure> {
+        let engine = self.engine()?.clone();
         // A model that only the journal knows: there is nothing to be removed but its alarm.
-        if self.blocking(move |_| memory.forget_lost(&named)).await? {
+        if let Ok(uuid) = model.parse::<ModelUuid>()
+            && self.has_lost(uuid).await?
+        {
+            engine.removed(uuid, actor).await;
             return Ok(Response::Done);
         }
         let named = model.clone();
@@ -107,15 +115,15 @@ impl Desk {
             Err(failure) if failure.kind == FailureKind::NotFound => self.arriving(&model).ok_or(failure)?,
             found => found?,
         };
-        let held = self.engine()?.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
-        let named = uuid.to_string();
-        let removed = self.unless_frozen(&named, move |embedded| {
-            // The removal goes on if the client hangs up.
+        let held = engine.take_in_hand(uuid).map_err(|error| self.refusal_of_engine(&error))?;
+        let (embedded, actor) = (self.embedded.clone(), actor.to_owned());
+        // The removal goes on if the client hangs up.
+        let removing = tokio::spawn(async move {
             let _held = held;
-            embedded.remove(&uuid.to_string())
+            remove(embedded, &engine, uuid, &actor).await
         });
-        removed.await?;
-        self.engine()?.announce().await;
+        let removed = removing.await.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()));
+        self.unless_frozen(&uuid.to_string(), removed).await?;
         Ok(Response::Done)
     }
 
@@ -125,25 +133,20 @@ impl Desk {
     }
 
     pub(super) async fn embedded_set(&self, model: String, key: String, value: String) -> Result<Response, Failure> {
-        let named = model.clone();
-        let written = self.unless_frozen(&named, move |embedded| embedded.set(&model, &key, &value)).await?;
-        Ok(Response::Written(written))
+        let (embedded, named) = (self.embedded.clone(), model.clone());
+        let written = blocking(move || embedded.set(&model, &key, &value)).await;
+        Ok(Response::Written(self.unless_frozen(&named, written).await?))
     }
 
-    /// Runs work on a model that a freeze refuses, and says of a freeze that no migration will ever end why there is one.
-    async fn unless_frozen<R: Send + 'static>(
-        &self,
-        named: &str,
-        work: impl FnOnce(&Embedded) -> Result<R, ControllerError> + Send + 'static,
-    ) -> Result<R, Failure> {
-        // The inner error is the freeze.
-        let done = self.blocking(move |embedded| match work(embedded) {
-            Err(frozen @ ControllerError::MigrationInProgress) => Ok(Err(frozen)),
-            done => done.map(Ok),
-        });
-        match done.await? {
+    /// Passes on how work on a model ended that a freeze refuses, and says of a freeze that no migration will ever end why there
+    /// is one.
+    async fn unless_frozen<R>(&self, named: &str, done: Result<R, ControllerError>) -> Result<R, Failure> {
+        match done {
             Ok(done) => Ok(done),
-            Err(frozen) => Err(self.why_frozen(named).await.unwrap_or_else(|| self.refusal_of_controller(&frozen))),
+            Err(frozen @ ControllerError::MigrationInProgress) => {
+                Err(self.why_frozen(named).await.unwrap_or_else(|| self.refusal_of_controller(&frozen)))
+            }
+            Err(error) => Err(self.refusal_of_controller(&error)),
         }
     }
 
@@ -202,4 +205,16 @@ impl Desk {
         self.blocking(move |embedded| embedded.remove_user(&user)).await?;
         Ok(Response::Done)
     }
+}
+
+/// Removes a model, first from the database and then from what the journal holds to be in service here. If the agent ends between
+/// the two, the next start tells the journal.
+async fn remove(embedded: Embedded, engine: &Engine, model: ModelUuid, actor: &str) -> Result<(), ControllerError> {
+    let database = embedded.clone();
+    blocking(move || database.remove(&model.to_string())).await?;
+    engine.removed(model, actor).await;
+    if let Err(error) = blocking(move || embedded.forget_removed(model)).await {
+        tracing::warn!(%model, "the database goes on remembering that the model was removed: {error}");
+    }
+    Ok(())
 }

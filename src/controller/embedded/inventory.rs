@@ -1,5 +1,7 @@
 //! Lists what the embedded controller has.
 
+use std::collections::BTreeSet;
+
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
 use super::Embedded;
@@ -31,11 +33,18 @@ impl Embedded {
 }
 
 impl Embedded {
-    /// Notes that a model which is not here is not wanted here.
+    /// Returns the models that an operator removed, and of which the journal may not know that yet.
     ///
     /// Errors: [`ControllerError::Storage`].
-    pub fn note_removed(&self, model: ModelUuid) -> Result<(), ControllerError> {
-        self.inner.database.write(|tables| tables.note_removed(model))
+    pub fn removed(&self) -> Result<BTreeSet<ModelUuid>, ControllerError> {
+        Ok(self.inner.database.ended_and_removed()?.1)
+    }
+
+    /// Forgets that a model was removed: the journal knows it now.
+    ///
+    /// Errors: [`ControllerError::Storage`].
+    pub fn forget_removed(&self, model: ModelUuid) -> Result<(), ControllerError> {
+        self.inner.database.write_regardless(|tables| tables.forget_removed(model))
     }
 
     /// Notes that these migrations have ended: a new database knows of none.
@@ -53,5 +62,6 @@ pub(super) fn held(record: &ModelRecord) -> Held {
         State::Importing { .. } | State::Staged { .. } => Place::Arriving,
         State::Gone(_) => Place::Gone,
     };
-    Held { uuid: record.uuid, path: record.path(), place, mid: record.mid(), is_handed: record.is_held() }
+    let (mid, came) = (record.mid(), record.came());
+    Held { uuid: record.uuid, path: record.path(), place, mid, came, is_handed: record.is_held() }
 }

@@ -26,7 +26,7 @@ pub(super) const ENTRY_TOTALS: TableDefinition<u128, (u64, u64)> = TableDefiniti
 pub(super) const LOGS: TableDefinition<(u128, &str), &[u8]> = TableDefinition::new("logs");
 /// How far the log of a model is that a migration brought, Unix milliseconds, by migration.
 pub(super) const LOG_TIMES: TableDefinition<u128, u64> = TableDefinition::new("log-times");
-/// Models that an operator removed from here: the journal may still say that they are live here.
+/// Models that an operator removed from here, until the journal knows it: it may still say that they are live here.
 pub(super) const REMOVED: TableDefinition<u128, ()> = TableDefinition::new("removed");
 /// Migrations that have ended here: a call of one that lands late must not begin it again.
 pub(super) const ENDED: TableDefinition<u128, ()> = TableDefinition::new("ended");
@@ -206,13 +206,17 @@ impl<'t> Tables<'t> {
 
     pub(super) fn put_model(&mut self, model: &ModelRecord) -> Result<(), ControllerError> {
         self.models.insert(key(model.uuid), to_json(model)?.as_slice()).map_err(ControllerError::storage)?;
-        self.removed.remove(key(model.uuid)).map_err(ControllerError::storage)?;
+        self.forget_removed(model.uuid)
+    }
+
+    /// Remembers that an operator removed a model, until the journal knows it or the model comes back.
+    pub(super) fn note_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+        self.removed.insert(key(model), ()).map_err(ControllerError::storage)?;
         Ok(())
     }
 
-    /// Remembers that an operator removed a model, until it comes back.
-    pub(super) fn note_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
-        self.removed.insert(key(model), ()).map_err(ControllerError::storage)?;
+    pub(super) fn forget_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+        self.removed.remove(key(model)).map_err(ControllerError::storage)?;
         Ok(())
     }
 

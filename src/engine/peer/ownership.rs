@@ -1,12 +1,14 @@
 //! Compares what both journals know about the owners of a model, and chooses the epoch of an offer. Records what an
 //! operator asserts when a model enters service without a migration.
 
+use std::convert::Infallible;
+
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, NotOffered};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
 use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Question};
-use modelferry_protocol::record::{Acknowledged, Body, Note, Restored};
+use modelferry_protocol::record::{Acknowledged, Body, Entry, Note, Reimported, Removed, Restored};
 use modelferry_protocol::switch::Cause;
 
 use super::claims::{chosen, tell_all};
@@ -167,6 +169,28 @@ impl Engine {
         tell_all(core).await;
     }
 
+    /// Notes that an operator has removed a model here, so that nobody is told that it was lost should the database be lost later.
+    pub async fn removed(&self, model: ModelUuid, actor: &str) {
+        let cause = of_operator("removed by the operator", "", actor);
+        let body = Body::Removed(Removed { model, cause });
+        self.note_if(entry(actor, body), move |ledger| ledger.is_live(model)).await;
+    }
+
+    /// Notes that an operator has imported a model from its files.
+    pub async fn imported(&self, model: ModelUuid, actor: &str) {
+        let cause = of_operator("imported again by the operator", "", actor);
+        let body = Body::Reimported(Reimported { model, cause });
+        self.note_if(entry(actor, body), move |ledger| ledger.is_removed(model)).await;
+    }
+
+    /// Records what has entered or left service without a migration, if `wanted` says that the journal knows the model. Tells
+    /// the peers in any case: one of them may have a copy of it.
+    async fn note_if(&self, entry: Entry, wanted: impl FnOnce(&Ledger) -> bool + Send + 'static) {
+        let decide = move |ledger: &Ledger| Ok(if wanted(ledger) { vec![entry] } else { Vec::new() });
+        let Ok(()) = self.0.decide::<Infallible>(decide).await;
+        tell_all(&self.0).await;
+    }
+
     /// Lets the copy of a model here win over every other: one that lost a conflict, or that a lost journal has left held, is put
     /// into service, and a peer has to freeze its own. The last resort, for a person who has compared the copies.
     ///
@@ -210,11 +234,6 @@ impl Engine {
         chosen(core, typed, epoch).await;
         tell_all(core).await;
         Ok(())
-    }
-
-    /// Tells the peers that a model has entered or left service here without a migration: one of them may have a copy of it.
-    pub async fn announce(&self) {
-        tell_all(&self.0).await;
     }
 
     /// Ends the alarms about a peer, or about this agent's own journal: an operator says that their causes are gone. A link

@@ -1,5 +1,7 @@
 //! A migration that cannot go on: its target has died, and what the source tells and does meanwhile.
 
+use std::fs;
+
 use modelferry::sample::Sample;
 
 use super::host::{Host, files, ready};
@@ -113,4 +115,26 @@ fn a_log_that_cannot_follow_is_for_somebody_to_look_at_and_the_command_is_shown_
     src.run(&["wait", &id]).fails(7, &command);
     src.run(&["reap", &id, "--skip-logs"]).ok();
     src.run(&["status", "--check"]).ok();
+}
+
+/// The users of a model were sent to where its new controller had been when the migration began.
+#[test]
+fn a_destination_that_was_configured_anew_before_the_commit_is_where_users_are_sent() {
+    let sample = Sample::default();
+    let (mut src, mut dst, id) = held(&sample, "target.Prepared.after");
+    let config = fs::read_to_string(dst.config()).unwrap();
+    let anew = "[embedded]\nname = \"west-2\"\naddresses = [\"10.9.8.7:17070\"]\n";
+    fs::write(dst.config(), config.replace("[embedded]\nname = \"dst\"\n", anew)).unwrap();
+    dst.start();
+    let told = src.run(&["wait", &id]).ok();
+    assert!(told.contains("Addresses:       10.9.8.7:17070\n"), "{told}");
+    src.run(&["unpair", "dst"]).ok();
+    for _ in 0..2 {
+        src.run(&["status", "-m", &sample.name]).fails(1, "'juju login 10.9.8.7:17070 -c dst'");
+        assert_eq!(src.view(&id)["controller"], "west-2");
+        src.stop();
+        src.start();
+    }
+    let events = src.run(&["events"]).ok();
+    assert!(events.contains("now called \"west-2\" at 10.9.8.7:17070"), "{events}");
 }

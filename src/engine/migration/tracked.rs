@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use modelferry_protocol::ids::{Hash, Pin};
+use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::record::Orders;
 use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
@@ -41,6 +42,8 @@ pub struct Tracked {
 }
 
 struct Inner {
+    /// The other side's controller, as it was described last.
+    controller: ControllerCard,
     course: Course,
     history: History,
     orders: Orders,
@@ -70,6 +73,7 @@ impl Tracked {
 
     fn begin(terms: Terms, own: Pin, peer: Pin, course: Course, history: History) -> Self {
         let inner = Inner {
+            controller: terms.controller.clone(),
             course,
             orders: Orders::none(terms.mid),
             after: status_text::After::default(),
@@ -95,6 +99,17 @@ impl Tracked {
             inner: Mutex::new(inner),
             view,
         }
+    }
+
+    /// Returns the other side's controller, as it was described last.
+    pub fn controller(&self) -> ControllerCard {
+        self.inner.lock().controller.clone()
+    }
+
+    /// Replaces what is known of the other side's controller.
+    pub fn set_controller(&self, controller: ControllerCard) {
+        self.inner.lock().controller = controller;
+        self.publish();
     }
 
     /// Sets how long it may be undecided before it is shown in doubt.
@@ -347,7 +362,7 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         owner: terms.owner.to_string(),
         direction,
         peer: terms.peer.to_string(),
-        controller: terms.controller.name.to_string(),
+        controller: inner.controller.name.to_string(),
         state: course.state(),
         stand: course.stand(),
         note,

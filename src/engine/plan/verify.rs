@@ -89,7 +89,7 @@ impl Engine {
             Err(StoreError::NotHeld(_)) => return Err(pruned()),
             read => read?,
         };
-        let (source, to) = (self.0.parts.arrival.card().await?, tracked.terms.controller.clone());
+        let (source, to) = (self.0.parts.arrival.card().await?, tracked.controller());
         let way_back = forecast::way_back(&source, &to, &format!("{}/{}", terms.owner, terms.name));
         Ok(HandedOver { to, description, way_back })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modelferry_protocol::record::{Body, Note};
+use modelferry_protocol::record::{Body, Destination, Note};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceState};
 use modelferry_protocol::switch::{Cause, Outcome};
 use tokio::sync::oneshot;
@@ -34,6 +34,22 @@ impl SourceTask {
         self.hold().await;
         let stands = self.core.halted().is_some() && !self.freed;
         Ok((self.is_handed() && !stands).then(|| source::on(&self.record, SourceInput::Done)))
+    }
+
+    /// Records how the target's agent describes its controller now. It may have been configured anew since the migration began,
+    /// and the model's users are sent to where the controller is, not to where it was.
+    pub async fn learn_destination(&self) {
+        let known = self.tracked.controller();
+        let state = self.core.parts.link.watch(self.tracked.peer).borrow().clone();
+        let Some(controller) = state.session().map(|session| session.hello().controller.clone()) else { return };
+        // Another controller is not the one that has taken the model.
+        if controller.uuid != known.uuid || controller == known {
+            return;
+        }
+        let mid = self.record.head.mid;
+        let body = Body::Destination(Destination { mid, controller: controller.clone() });
+        self.core.append(entry("peer", body)).await;
+        self.tracked.set_controller(controller);
     }
 
     fn is_handed(&self) -> bool {

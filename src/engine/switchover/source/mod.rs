@@ -119,6 +119,7 @@ impl Side for Source {
             // The target need not keep what it has while the model goes back into service here.
             SourceCommand::Thaw => task.say().await,
             SourceCommand::HandOver => {
+                task.learn_destination().await;
                 task.effect(command).await?;
                 return task.see_out().await;
             }
@@ -180,7 +181,7 @@ impl SourceTask {
         match command {
             SourceCommand::Freeze => departure.freeze(errand).await,
             SourceCommand::Thaw => departure.thaw(errand).await,
-            SourceCommand::HandOver => departure.redirect(errand, &self.tracked.terms.controller).await,
+            SourceCommand::HandOver => departure.redirect(errand, &self.tracked.controller()).await,
             SourceCommand::Reap => departure.reap(errand).await,
         }?;
         self.pass(name, "after")

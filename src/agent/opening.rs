@@ -98,12 +98,19 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     tell_removed(&journal, &embedded)?;
     let local = beside(config, &embedded, &store, &disk)?;
     let mut memory = Memory::new(dir, journal.clone(), embedded.clone(), local.clone());
+    let had_witness = !Witness::is_missing(dir);
     let witness = Witness::load(dir, &disk)?;
     let identity = Identity::load_or_create(dir, &disk)?;
     if found.created && had_run {
-        journal.append(vec![begun_anew(config, identity.pin())])?;
+        journal.append(vec![begun_anew(config, &local.card().name, identity.pin())])?;
     }
     let peers = Peers::load(dir, &disk)?.owned_by(identity.pin());
+    if Witness::is_missing(dir) {
+        let has_met = !peers.list().is_empty() || journal.ledger(|ledger| ledger.standings().next().is_some());
+        // One that was damaged has an alarm of its own, and a journal that was begun anew as well.
+        let is_lost = has_met && !had_witness && !found.created;
+        begin_witness(&journal, &witness, is_lost.then(|| witness_lost(config, &local.card().name, identity.pin())))?;
+    }
     memory.note_peers(&peers);
     Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, local, identity, peers, memory })))
 }
@@ -192,18 +199,52 @@ fn open_controller(
     }
 }
 
-/// Makes the alarm about a journal that was begun although the agent has had one before.
-fn begun_anew(config: &Config, own: Pin) -> Entry {
+/// Writes an empty list of what peers have shown, so that a later start knows that there was one.
+///
+/// `lost`: the alarm to record first, if there has been one before.
+fn begin_witness(journal: &Journal, witness: &Witness, lost: Option<Entry>) -> Result<(), AgentError> {
+    match journal.append(lost.into_iter().collect()) {
+        // On a disk without room the next start does so.
+        Err(JournalError::ReserveLow { .. }) => return Ok(()),
+        appended => appended?,
+    }
+    if let Err(error) = witness.save() {
+        tracing::warn!("{}", causes(&error));
+    }
+    Ok(())
+}
+
+/// Makes the alarm about a journal that was begun although the agent has had one before. `controller`: the name of the one
+/// beside the agent.
+fn begun_anew(config: &Config, controller: &str, own: Pin) -> Entry {
     let text = format!(
         "the journal in {} was missing or empty, although this agent had run before, and a new one was begun: what it had promised \
          to its peers is lost. If you moved it away yourself, go on as you were told. If not: stop the agent and put journal.0 and \
          journal.1 back from the disk's own redundancy, never from an older backup; or read \"The journal cannot be trusted\" in \
          docs/in-doubt.md. Then `modelferry resolve {} --acknowledge` ends this alarm",
         config.state_dir.display(),
-        config.embedded.name
+        controller
     );
+    of_own(own, AlarmKind::Journal, text)
+}
+
+/// Makes the alarm about a list of what peers have shown that was there and is gone.
+fn witness_lost(config: &Config, controller: &str, own: Pin) -> Entry {
+    let text = format!(
+        "{}/witness.toml was missing at a start, although this agent had met peers, and an empty one was begun. Migrations go on; but a \
+         peer that was set back by a backup since its last visit would not be noticed. Stop the agent, put the file back from a \
+         backup of this host, however old, and start it. If there is none, and a peer can have been set back: compare the \
+         models on both sides first. Then `modelferry resolve {} --acknowledge` ends this alarm",
+        config.state_dir.display(),
+        controller
+    );
+    of_own(own, AlarmKind::Witness, text)
+}
+
+/// Makes the record of an alarm about this agent itself.
+fn of_own(own: Pin, kind: AlarmKind, text: String) -> Entry {
     tracing::error!("ALARM: {text}");
-    let body = Body::Alarm(Alarm { peer: own, kind: AlarmKind::Journal, text: Cause::cut(text) });
+    let body = Body::Alarm(Alarm { peer: own, kind, text: Cause::cut(text) });
     Entry { time_ms: now_ms(), actor: Name::cut("agent"), body }
 }
 

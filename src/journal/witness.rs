@@ -74,6 +74,11 @@ impl Witness {
         Ok(Self(Arc::new(Shared { disk: disk.clone(), path: path.clone(), seen, changed })))
     }
 
+    /// Reports whether there is no `witness.toml` in `dir`.
+    pub fn is_missing(dir: &Path) -> bool {
+        !dir.join(NAME).exists()
+    }
+
     /// Returns the highest sequence seen of a peer's current journal.
     pub fn seen(&self, peer: Pin) -> Option<Seen> {
         self.0.seen.lock().get(&peer).copied()

@@ -144,6 +144,33 @@ fn a_journal_that_is_gone_or_emptied_is_an_alarm_until_somebody_acknowledges_it(
     }
 }
 
+/// What each peer had shown of its journal was forgotten without a word.
+#[test]
+fn a_witness_that_is_gone_is_an_alarm_until_somebody_acknowledges_it() {
+    let (mut src, dst) = towards(Host::new("dst"));
+    let witness = |host: &Host| host.dir.path().join("state/witness.toml");
+    src.stop();
+    fs::remove_file(witness(&src)).unwrap();
+    for _ in 0..2 {
+        src.start();
+        meet([&src, &dst]);
+        let alarm = alarmed(&src, "witness");
+        assert!(alarm.contains("witness.toml was missing") && alarm.contains("resolve src --acknowledge"), "{alarm}");
+        src.run(&["status", "--check"]).fails(4, "");
+        src.stop();
+    }
+    src.start();
+    typed(&src, "resolve NAME --acknowledge", &Sample::default(), "src").ok();
+    assert!(!status(&src).contains("ALARM"), "{}", status(&src));
+    // Where nobody was ever met, nothing is forgotten.
+    let mut alone = Host::new("alone");
+    alone.start();
+    alone.stop();
+    fs::remove_file(witness(&alone)).unwrap();
+    alone.start();
+    assert!(!status(&alone).contains("ALARM"), "{}", status(&alone));
+}
+
 /// What databases say of themselves ("magic number mismatch") reached people, or nobody was told at all.
 #[test]
 fn a_damaged_file_is_named_with_what_to_do_and_no_library_speaks() {

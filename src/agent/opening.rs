@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
@@ -21,8 +22,9 @@ use crate::controller::embedded::Embedded;
 use crate::controller::juju::Juju;
 use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
-use crate::disk::Disk;
 use crate::disk::database::DatabaseError;
+use crate::disk::words::io_kind;
+use crate::disk::{Disk, quoted, remount_command};
 use crate::engine::causes;
 use crate::engine::view::AlarmView;
 use crate::journal::{Journal, JournalError, Witness};
@@ -274,25 +276,22 @@ fn without_journal(config: &Config, disk: &Disk, untrusted: &JournalError) -> Op
         .and_then(|store| Embedded::open(dir, config.embedded.clone(), store, disk.clone()).ok())
         .and_then(|embedded| embedded.view().ok());
     let reason = causes(untrusted);
-    let text = match is_read_only(untrusted) {
-        true => format!(
-            "{reason}. The file system of {0} is mounted read-only, so that nothing can be promised, and every model stays as it is. \
-             See why (`dmesg | tail`); mount it writable again, for instance `mount -o remount,rw $(findmnt -n -o TARGET -T {0})`; \
-             then restart the agent",
-            dir.display()
+    let shown = quoted(dir);
+    let text = match io_kind(untrusted) {
+        Some(ErrorKind::ReadOnlyFilesystem) => format!(
+            "{reason}. The file system of {shown} is mounted read-only, so that nothing can be promised, and every model stays as it \
+             is. See why (`dmesg | tail`); mount it writable again, for instance `{}`; then restart the agent",
+            remount_command(dir)
         ),
-        false => format!("{reason}. {JOURNAL_REMEDY}"),
+        Some(ErrorKind::PermissionDenied) => format!(
+            "{reason}. The agent runs as user {uid} and may not write there, so that nothing can be promised, and every model stays as \
+             it is. See whose it is (`ls -ld {shown}`); give it to that user, for instance `sudo chown -R {uid} {shown}`; then \
+             restart the agent",
+            uid = rustix::process::geteuid().as_raw()
+        ),
+        _ => format!("{reason}. {JOURNAL_REMEDY}"),
     };
     status_only(config, seen.map(ControllerView::from), "journal", reason, text, guard)
-}
-
-/// Reports whether the file system is what refuses to be written to: the journal is as good as it was.
-fn is_read_only(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut chain = std::iter::successors(Some(error), |error| error.source());
-    chain.any(|error| {
-        let io = error.downcast_ref::<std::io::Error>();
-        io.is_some_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
-    })
 }
 
 fn status_only(

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use faults::{FaultPlan, Faults};
@@ -48,11 +49,26 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     }
 }
 
+/// Reports whether the file system that holds `path` is mounted read-only, as some are after an error of their disk.
+pub fn is_read_only(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// Returns the shell command that makes the file system of `dir` writable again.
+pub fn remount_command(dir: &Path) -> String {
+    format!("mount -o remount,rw $(findmnt -n -o TARGET -T {})", quoted(dir))
+}
+
 /// Returns the shell command that shows which subdirectories use the space of `dir`. It uses sudo, because other users
 /// may not read the directory.
 pub fn usage_command(dir: &Path) -> String {
-    let dir = dir.display().to_string();
-    format!("sudo du -xhd1 {}", shlex::try_quote(&dir).map_or(dir.as_str().into(), |quoted| quoted))
+    format!("sudo du -xhd1 {}", quoted(dir))
+}
+
+/// Returns a path as a shell reads it.
+pub fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    shlex::try_quote(&path).map_or(path.clone(), |quoted| quoted.into_owned())
 }
 
 /// A handle on a medium. Cheap to clone.

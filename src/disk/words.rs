@@ -28,6 +28,18 @@ pub fn of_library(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
 }
 
+/// Returns what the system said that an error came of; nothing where it was not the system.
+pub fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

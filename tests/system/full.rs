@@ -12,11 +12,11 @@ use modelferry::sample::Sample;
 use super::host::{Host, towards};
 
 /// A file system in memory, mounted at the state directory of a host.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// Mounts one of `mib` MiB; nothing where that is not allowed.
-    fn mount(host: &Host, mib: u32) -> Option<Self> {
+    pub fn mount(host: &Host, mib: u32) -> Option<Self> {
         let dir = host.dir.path().join("state");
         fs::create_dir_all(&dir).unwrap();
         let size = format!("size={mib}m,mode=0700");

@@ -115,17 +115,16 @@ impl Host {
 
     /// Starts the agent with further environment, and does not wait.
     pub fn start_with(&mut self, environment: &[(&str, &str)]) {
+        let mut agent = Command::new(binary());
+        agent.args(["agent", "--config"]).arg(self.config()).envs(environment.iter().copied());
+        self.start_as(agent);
+    }
+
+    /// Starts the agent by a command of the caller's, and does not wait.
+    pub fn start_as(&mut self, mut agent: Command) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
-        let agent = Command::new(binary())
-            .args(["agent", "--config"])
-            .arg(self.config())
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.agent = Some(agent);
+        agent.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.agent = Some(agent.spawn().unwrap());
     }
 
     /// Returns the most memory that the running agent has had resident.

@@ -41,4 +41,5 @@ mod store;
 mod stuck;
 mod trail;
 mod two_hosts;
+mod unwritable;
 mod verify;

@@ -12,6 +12,7 @@ use crate::controller::embedded::{self, Embedded};
 use crate::controller::port::ControllerError;
 use crate::controller::status::ModelStatus;
 use crate::disk::blocking;
+use crate::engine::causes;
 use crate::engine::view::{Direction, MigrationView, Stand, State};
 
 /// Milliseconds for which a failed migration is shown without being asked for: whoever comes in the morning
@@ -163,7 +164,12 @@ impl Desk {
 
     /// Shows the agent.
     pub(super) async fn status(&self) -> Result<Response, Failure> {
-        let controller = self.own_view().await?;
+        // What is wrong with a database that cannot be read is told by an alarm, and the rest of the status all the same.
+        let controller = self.local.view().await.map(ControllerView::from);
+        let controller = controller.unwrap_or_else(|error| {
+            tracing::error!("the controller cannot be shown: {}", causes(&error));
+            ControllerView::of_card(&self.local.card())
+        });
         // A real controller that is not reached is told so by its own line.
         let models = self.local.models().await.unwrap_or_default();
         let now = crate::clock::now_ms();
@@ -177,7 +183,7 @@ impl Desk {
         alarms.extend(self.gateway_alarms());
         Ok(Response::Status(Box::new(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            controller: controller.into(),
+            controller,
             listen: self.listen.to_string(),
             peers: self.peers(),
             alarms,

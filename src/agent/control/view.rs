@@ -174,6 +174,11 @@ impl From<embedded::ControllerView> for ControllerView {
 impl ControllerView {
     /// Makes the view of the controller beside `peer`, as it told about itself.
     pub fn of_peer(peer: &str, card: &ControllerCard) -> Self {
+        Self { peer: Some(peer.to_owned()), ..Self::of_card(card) }
+    }
+
+    /// Makes the view of a controller of which no more is known than its card.
+    pub fn of_card(card: &ControllerCard) -> Self {
         Self {
             name: card.name.to_string(),
             uuid: card.uuid.to_string(),
@@ -183,7 +188,6 @@ impl ControllerView {
             cloud_type: card.cloud_type.to_string(),
             addresses: card.addresses.iter().map(ToString::to_string).collect(),
             ca_fingerprint: embedded::fingerprint(&card.ca_fingerprint),
-            peer: Some(peer.to_owned()),
             ..Self::default()
         }
     }

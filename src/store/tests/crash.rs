@@ -1,5 +1,7 @@
 //! Tests with a process that dies while receiving a blob, with failed syncs and with full disks.
 
+use std::io::ErrorKind;
+
 use super::incoming::{PARCEL_CUTTER, Parcel};
 use super::*;
 
@@ -10,23 +12,47 @@ fn parcel() -> Parcel {
 /// Receives the parcel and syncs after every two chunks. Returns the chunks reported as durable.
 fn receive(dir: &Path, faults: &Faults, parcel: &Parcel) -> (Vec<(u32, usize)>, Result<(), StoreError>) {
     let mut durable = Vec::new();
-    let mut run = || {
-        let store = Store::open(dir, Disk::faulty(faults))?;
-        let incoming = parcel.begin(&store)?;
-        for page in &parcel.pages {
-            incoming.add_page(page.clone())?;
-        }
-        for (count, place) in parcel.places().into_iter().enumerate() {
-            parcel.write(&incoming, place)?;
-            if count % 2 == 1 {
-                let new = incoming.sync()?;
-                durable.extend(new.iter().flat_map(|(page, set)| set.iter().map(|index| (*page, index))));
-            }
-        }
-        incoming.finish()
-    };
-    let outcome = run();
+    let store = Store::open(dir, Disk::faulty(faults));
+    let outcome = store.and_then(|store| receive_into(&store, parcel, &mut durable));
     (durable, outcome)
+}
+
+fn receive_into(store: &Store, parcel: &Parcel, durable: &mut Vec<(u32, usize)>) -> Result<(), StoreError> {
+    let incoming = parcel.begin(store)?;
+    for page in &parcel.pages {
+        incoming.add_page(page.clone())?;
+    }
+    for (count, place) in parcel.places().into_iter().enumerate() {
+        parcel.write(&incoming, place)?;
+        if count % 2 == 1 {
+            let new = incoming.sync()?;
+            durable.extend(new.iter().flat_map(|(page, set)| set.iter().map(|index| (*page, index))));
+        }
+    }
+    incoming.finish()
+}
+
+#[test]
+fn whichever_write_fails_the_same_store_takes_the_blob_in_afterwards() {
+    let parcel = parcel();
+    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::ReadOnlyFilesystem, ErrorKind::Other] {
+        let mut failed = 0;
+        for write in 0.. {
+            let (dir, faults) = (TempDir::new().unwrap(), Faults::default());
+            let store = Store::open(dir.path(), Disk::faulty(&faults)).unwrap();
+            faults.set(FaultPlan { fail_writes: Some((write, kind)), ..FaultPlan::default() });
+            let first = receive_into(&store, &parcel, &mut Vec::new());
+            faults.set(FaultPlan::default());
+            let incoming = parcel.begin(&store).unwrap_or_else(|error| panic!("{kind:?} at write {write}: {error}"));
+            parcel.complete(&incoming).unwrap_or_else(|error| panic!("{kind:?} at write {write}: {error}"));
+            store.verify(parcel.blob).unwrap();
+            if first.is_ok() {
+                break;
+            }
+            failed += 1;
+        }
+        assert!(failed > 10, "{kind:?}: {failed} writes failed");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ const HELP: Help = Help {
         (Exit::Done, "everything is as it was handed over"),
         (Exit::Refused, "refused: the migration has not moved its model, or the model has left again"),
         exit::USAGE,
-        exit::STOPPED,
+        (Exit::InDoubt, "not known yet on both sides whether the model moved; or the agent has stopped acting"),
         (Exit::Unreachable, "the agent, or the peer where the model is, cannot be reached"),
         (Exit::Attention, "something is missing or differs"),
     ],

@@ -67,6 +67,28 @@ fn a_commit_carried_by_hand_makes_the_target_live_and_its_proof_ends_the_source(
     src.run(&["audit", "verify"]).ok();
 }
 
+/// Nothing has arrived for certain, and nobody may be told that it has, or that it has not.
+#[test]
+fn a_comparison_is_in_doubt_on_both_sides_until_the_migration_is_decided_on_both() {
+    let sample = Sample::default();
+    let (src, mut dst, id) = doubted(&sample);
+    for (named, host, truth) in
+        [(&id, &src, "the target has not answered yet"), (&sample.name, &dst, "the source has not said yet")]
+    {
+        let told = host.run(&["verify", named]).fails(4, truth);
+        assert!(told.contains("is not known here yet") && told.contains("`modelferry status`"), "{told}");
+        assert_eq!(host.run(&["verify", named, "--format", "json"]).code, 4);
+    }
+    assert_eq!([state(&src, &id), state(&dst, &id)], ["Committed", "Prepared"], "nothing has changed");
+    dst.stop();
+    dst.rejoin();
+    dst.start();
+    src.run(&["wait", &id]).ok();
+    for host in [&src, &dst] {
+        assert!(host.run(&["verify", &id]).ok().contains("is whole"));
+    }
+}
+
 #[test]
 fn a_renounced_copy_gives_the_model_back_whatever_the_source_had_decided() {
     let sample = Sample::default();

@@ -5,7 +5,7 @@ use crate::agent::control::view::ChecklistView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::description::Description;
 use crate::controller::embedded::view::fingerprint;
-use crate::engine::view::{Direction, Stand, State};
+use crate::engine::view::{Direction, MigrationView, Stand};
 
 impl Desk {
     /// Compares what a migration brought with what was handed over, on the side where the model is.
@@ -14,17 +14,14 @@ impl Desk {
         let refused = |error| self.refusal_of_engine(&error);
         let mid = engine.find_migration(id).map_err(refused)?;
         let Some(view) = engine.migration(mid) else { return Err(Failure::new(FailureKind::NotFound, id)) };
+        if view.stand == Stand::Undecided {
+            return Err(undecided(&view));
+        }
         if view.direction == Direction::Target {
             return Ok(Response::Verified(Box::new(engine.verify(mid).await.map_err(refused)?)));
         }
         if !matches!(view.stand, Stand::Moved | Stand::Finishing) || view.cause.is_some() && view.stand != Stand::Moved
         {
-            if view.state == State::Committed {
-                let message = format!("migration \"{}\" is committed, and the target has not answered yet", view.id);
-                return Err(Failure::new(FailureKind::InDoubt, message)
-                    .state("whether the model has arrived is not known here yet")
-                    .hint("`modelferry status` says who must act, and what to type, should the link stay dead"));
-            }
             let message = format!("migration \"{}\" has not moved its model: {}", view.id, view.note);
             return Err(Failure::new(FailureKind::Refused, message)
                 .state("nothing was handed over, so there is nothing to compare")
@@ -64,4 +61,20 @@ impl Desk {
             way_back: handed.way_back,
         })))
     }
+}
+
+/// Says of a migration that was decided on one side alone, as far as is known here, that nothing can be compared yet.
+fn undecided(view: &MigrationView) -> Failure {
+    let (what, state) = match view.direction {
+        Direction::Source => {
+            ("is decided, and the target has not answered yet", "whether the model has arrived is not known here yet")
+        }
+        Direction::Target => (
+            "is staged here, and the source has not said yet that the model is handed over",
+            "whether the model is to be in service here is not known here yet",
+        ),
+    };
+    Failure::new(FailureKind::InDoubt, format!("migration \"{}\" {what}", view.id))
+        .state(state)
+        .hint("`modelferry status` says who must act, and what to type, should the link stay dead")
 }

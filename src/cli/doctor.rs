@@ -10,7 +10,7 @@ use super::output::plain;
 use super::output::{Format, Table};
 use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::{FindingView, Level};
+use crate::engine::view::{FindingView, Level, fixes};
 
 const HELP: Help = Help {
     examples: &["modelferry doctor", "modelferry doctor --format yaml"],
@@ -45,7 +45,7 @@ impl DoctorArgs {
         }
         if context.format == Format::Tabular {
             let texts: Vec<&str> = wrong.iter().map(|finding| finding.text.as_str()).collect();
-            let fixes: Vec<&str> = wrong.iter().flat_map(|finding| finding.fix.lines()).collect();
+            let fixes = fixes(wrong.iter().copied());
             let failure = Failure::new(FailureKind::Refused, texts.join("; "))
                 .state("no model can come to this controller until that is mended")
                 .hint(format!("To resolve this:\n  {}", fixes.join("\n  ")));

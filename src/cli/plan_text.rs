@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::output::plain;
 use super::output::{Table, ago, byte_count, span};
 use crate::controller::checks::network::{NetworkTable, There};
-use crate::engine::view::{Level, PlanView, TotalsView};
+use crate::engine::view::{Level, PlanView, TotalsView, fixes};
 
 /// Networks of one kind that are listed; JSON and YAML have all of them.
 const ROWS_MAX: usize = 40;
@@ -26,10 +26,8 @@ pub(super) fn text(plan: &PlanView, now_ms: u64) -> String {
         plain(&plan.peer),
         table.render()
     );
-    let warnings: Vec<_> =
-        plan.findings.iter().filter(|finding| finding.level == Level::Warn && !finding.fix.is_empty()).collect();
-    for warning in warnings {
-        for fix in warning.fix.lines() {
+    for warning in plan.findings.iter().filter(|finding| finding.level == Level::Warn) {
+        for fix in fixes([warning]) {
             let _ = writeln!(text, "{}: {}", plain(&warning.check), plain(fix));
         }
     }

@@ -9,7 +9,7 @@ use super::output::Format;
 use super::output::plain;
 use super::{Context, client, models_named, plan_text};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::engine::view::{Level, PlanView, TotalsView};
+use crate::engine::view::{Level, PlanView, TotalsView, fixes};
 
 const HELP: Help = Help {
     examples: &["modelferry precheck shop-eu west", "modelferry precheck --all west --format json"],
@@ -127,7 +127,7 @@ fn verdict(context: &Context, plan: &PlanView, strict: bool, named: bool) -> Exi
     let message = causes.first().map_or_else(|| "the migration cannot proceed".to_owned(), |cause| cause.complaint());
     let mut failure = Failure::new(FailureKind::Refused, message)
         .state(format!("nothing has changed; model \"{}\" is live where it was", plan.model));
-    let fixes: Vec<&str> = causes.iter().flat_map(|cause| cause.fix.lines()).collect();
+    let fixes = fixes(causes.iter().copied());
     if !fixes.is_empty() {
         failure = failure.hint(format!("To resolve this:\n  {}", fixes.join("\n  ")));
     }

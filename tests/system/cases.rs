@@ -75,6 +75,26 @@ fn what_an_import_would_refuse_is_told_before_anything_moves() {
     }
 }
 
+/// Two sections that are too new are mended by one later version, which stood there twice.
+#[test]
+fn a_line_that_mends_several_findings_is_printed_once() {
+    let (src, mut dst) = (started("src"), Host::bare("dst", "version = \"3.6.11\""));
+    dst.start();
+    src.pair(&dst);
+    src.run(&["embedded", "import", case("11-sections.yaml").to_str().unwrap(), "--without-blobs"]).ok();
+    let model = "7a1e0000-0000-4000-8000-000000000011";
+    let plan = src.run(&["precheck", model, "dst", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    let failed = plan["findings"].as_array().unwrap().iter().filter(|finding| finding["level"] == "fail");
+    let fixes: Vec<&str> = failed.filter_map(|finding| finding["fix"].as_str()).flat_map(str::lines).collect();
+    let several = fixes.iter().find(|fix| fixes.iter().filter(|other| other == fix).count() > 1);
+    let several = several.expect("a line that mends several findings");
+    for command in ["precheck", "migrate"] {
+        let told = src.run(&[command, model, "dst"]).fails(1, "To resolve this:");
+        assert_eq!(told.lines().filter(|line| line.trim() == *several).count(), 1, "{told}");
+    }
+}
+
 #[test]
 fn plain_scalars_that_are_none_in_other_readers_are_quoted() {
     let host = Host::bare("src", "");

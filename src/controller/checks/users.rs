@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::plan::{Finding, ModelFacts, OfferUser};
 
 use super::facts::Target;
 use super::{fail, pass};
@@ -52,15 +52,22 @@ pub(super) fn offer_finding(facts: &ModelFacts, target: &Target) -> Finding {
         "users of the model's offers do not exist on the destination controller, or are of another identity provider: {}",
         named.collect::<Vec<_>>().join(", ")
     );
-    let mends = missing.iter().map(|one| {
+    let mend = |one: &OfferUser| {
         let user = one.user.strip_suffix("@local").unwrap_or(&one.user);
         if user.contains('@') {
             format!("juju revoke {user} {} {}/{}.{}", &*one.access, &*facts.owner, &*facts.name, &*one.offer)
         } else {
             add_one(user, target)
         }
-    });
-    fail(OFFER_CHECK, text, mends.collect::<Vec<_>>().join("\n"))
+    };
+    // One user may be missing on several offers, and is added once.
+    let mut mends: Vec<String> = Vec::new();
+    for mend in missing.into_iter().map(mend) {
+        if !mends.contains(&mend) {
+            mends.push(mend);
+        }
+    }
+    fail(OFFER_CHECK, text, mends.join("\n"))
 }
 
 /// Compares the model's users with the controller's. The texts are Juju's, to the byte.

@@ -1,5 +1,7 @@
 //! Views of checks, comparisons and backups.
 
+use std::collections::BTreeSet;
+
 use modelferry_protocol::plan;
 use modelferry_protocol::plan::Finding;
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,12 @@ impl FindingView {
             None => format!("prechecks failed: {}", self.text),
         }
     }
+}
+
+/// Returns what mends the findings, a line for each command. What mends several of them is typed once.
+pub fn fixes<'f>(findings: impl IntoIterator<Item = &'f FindingView>) -> Vec<&'f str> {
+    let mut seen = BTreeSet::new();
+    findings.into_iter().flat_map(|finding| finding.fix.lines()).filter(|line| seen.insert(*line)).collect()
 }
 
 impl From<&Finding> for FindingView {

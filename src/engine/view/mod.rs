@@ -8,7 +8,7 @@ mod migration;
 mod plan;
 mod state;
 
-pub use self::finding::{FindingView, KeptView, Level, VerifyView};
+pub use self::finding::{FindingView, KeptView, Level, VerifyView, fixes};
 pub use self::gateway::{GatewayUseView, VisitorView};
 pub use self::journal::{AlarmView, AuditView, EventView};
 pub use self::migration::{Bytes, Direction, Failing, IN_DOUBT_AFTER_MS, Kind, MigrationView, OrdersView, Stand};

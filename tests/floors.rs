@@ -76,6 +76,39 @@ fn imports_only_go_down() {
     }
 }
 
+/// A database that is opened in another way refuses every call after its first failure, until the agent is restarted.
+#[test]
+fn every_database_is_opened_by_the_disk_floor() {
+    let opens = |source: &str| {
+        let imported = source.split("use redb::").skip(1).filter_map(|rest| rest.split(';').next());
+        let names =
+            |list: &str| list.split(|c: char| !c.is_alphanumeric()).any(|word| ["Database", "Builder"].contains(&word));
+        imported.into_iter().any(names)
+            || ["redb::Database::", "redb::Builder"].iter().any(|path| source.contains(path))
+    };
+    assert!(opens("use redb::{Builder, Durability};") && !opens("use redb::{ReadableDatabase, TableDefinition};"));
+    let mut found: Vec<PathBuf> =
+        files_of("src").into_iter().filter(|(_, source)| opens(source)).map(|(path, _)| path).collect();
+    found.retain(|path| !path.starts_with(root().join("src/disk/database")));
+    assert!(found.is_empty(), "a database is opened in {found:?}");
+}
+
+/// Only what goes through the sink of the command line is known to be lost on a full disk.
+#[test]
+fn only_the_sink_prints() {
+    let prints = |source: &str| {
+        let bare = source.replace("eprintln!(", "").replace("eprint!(", "");
+        ["println!(", "print!(", "stdout().lock()"].iter().any(|word| bare.contains(word))
+    };
+    assert!(prints("print!(\"a\")") && !prints("eprintln!(\"a\")"));
+    let mut found: Vec<PathBuf> =
+        files_of("src").into_iter().filter(|(_, source)| prints(source)).map(|(path, _)| path).collect();
+    // What a shell asks for while somebody types is lost without harm.
+    let may = ["src/cli/output/sink.rs", "src/cli/complete.rs"].map(|path| root().join(path));
+    found.retain(|path| !may.contains(path));
+    assert!(found.is_empty(), "standard output is written to in {found:?}");
+}
+
 #[test]
 fn an_import_that_goes_up_would_be_noticed() {
     assert_eq!(floors_named("use crate::engine::Engine;"), ["engine"]);

@@ -13,7 +13,7 @@ use super::host::{Host, ready};
 const PRINT_NONE: [&str; 5] = ["agent", "demo", "completion", "man", "help"];
 
 /// Returns every command that has none below it, as its words.
-fn leaves(command: &Command, path: &str, found: &mut BTreeSet<String>) {
+pub fn leaves(command: &Command, path: &str, found: &mut BTreeSet<String>) {
     let mut inner = command.get_subcommands().filter(|inner| !inner.is_hide_set()).peekable();
     if inner.peek().is_none() {
         found.insert(path.to_owned());
@@ -63,7 +63,7 @@ impl Typist {
 }
 
 /// Returns the command that words begin with.
-fn name(args: &[&str]) -> String {
+pub fn name(args: &[&str]) -> String {
     let mut command = modelferry::cli::command();
     let mut name = Vec::new();
     for arg in args {

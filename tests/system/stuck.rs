@@ -1,5 +1,7 @@
 //! An agent that is there and does nothing, and a peer that is not there yet.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use modelferry::sample::Sample;
 use rustix::process::Signal;
 
 use super::host::{Host, ready, towards};
+use super::keys::{leaves, name};
 
 /// Every command waited for ever for the answer of an agent that was stopped or stuck.
 #[test]
@@ -15,6 +18,10 @@ fn every_command_gives_a_stuck_agent_up_and_says_what_to_look_at() {
     let mut host = Host::new("src");
     host.start();
     host.signal(Signal::STOP);
+    let at = |name: &str| host.dir.path().join(name).to_str().unwrap().to_owned();
+    let (archive, export, juju, password) = (at("a.tar.zst"), at("export"), at("juju"), at("pw"));
+    fs::write(&password, "an unguessable word\n").unwrap();
+    let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/tiny.yaml");
     let commands: &[&[&str]] = &[
         &["status"],
         &["status", "-m", "shop"],
@@ -22,6 +29,7 @@ fn every_command_gives_a_stuck_agent_up_and_says_what_to_look_at() {
         &["peers"],
         &["unpair", "west"],
         &["pair", "offer"],
+        &["pair", "accept", "ZKTX-PJQE-7Z8D-DRZM-A", "127.0.0.1"],
         &["identity", "show"],
         &["controllers"],
         &["show-controller"],
@@ -34,6 +42,7 @@ fn every_command_gives_a_stuck_agent_up_and_says_what_to_look_at() {
         &["migrate", "shop", "west", "--wait"],
         &["migrate", "--all", "west"],
         &["pause", "shop"],
+        &["resume", "shop"],
         &["cutover", "shop"],
         &["abort", "shop"],
         &["reap", "shop"],
@@ -45,13 +54,35 @@ fn every_command_gives_a_stuck_agent_up_and_says_what_to_look_at() {
         &["events"],
         &["events", "--follow"],
         &["audit", "verify"],
+        &["doctor"],
+        &["resolve", "shop", "--renounce"],
         &["backup", "list"],
+        &["backup", "create", "shop", &archive],
+        &["backup", "create", "shop", "west"],
+        &["backup", "verify", "5b0d2c1e"],
+        &["backup", "restore", "5b0d2c1e"],
+        &["backup", "remove", "5b0d2c1e"],
         &["store", "show"],
         &["store", "prune"],
         &["embedded", "get", "shop"],
         &["embedded", "set", "shop", "a=b"],
+        &["embedded", "import", tiny, "--without-blobs"],
+        &["embedded", "export", "shop", &export],
+        &["embedded", "remove", "shop"],
+        &["embedded", "client-config", "--juju-data", &juju],
         &["embedded", "user", "list"],
+        &["embedded", "user", "add", "bob"],
+        &["embedded", "user", "set-password", "bob", "--password-file", &password],
+        &["embedded", "user", "remove", "bob"],
     ];
+    let mut every = BTreeSet::new();
+    leaves(&modelferry::cli::command(), "", &mut every);
+    // These ask no agent, or are refused before they do without a certificate's files.
+    ["agent", "demo", "completion", "man", "gateway csr", "gateway sign"]
+        .iter()
+        .for_each(|alone| drop(every.take(*alone)));
+    let tried: BTreeSet<String> = commands.iter().map(|args| name(args)).collect();
+    assert_eq!(every.difference(&tried).collect::<Vec<_>>(), Vec::<&String>::new(), "nobody tries these");
     thread::scope(|scope| {
         for command in commands {
             let host = &host;

@@ -1,6 +1,8 @@
 //! The audit trail, as scripts and people read it.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
 use modelferry::sample::Sample;
@@ -79,4 +81,21 @@ fn a_certificate_for_a_gateway_is_signed_only_once_the_trail_tells_of_it() {
     assert!(dst.run(&[&sign[..], &["--unrecorded"]].concat()).ok().contains("BEGIN CERTIFICATE"));
     dst.start();
     assert_eq!(dst.run(&["audit", "verify", "--format", "json"]).json()["records"], 1);
+}
+
+#[test]
+fn a_record_that_was_changed_under_a_running_agent_fails_the_proof() {
+    let sample = Sample::default();
+    let (src, _dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
+    for name in ["journal.0", "journal.1"] {
+        let path = src.dir.path().join("state").join(name);
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        // Behind the header, inside the first record.
+        let (at, mut byte) = (4096 + 50, [0]);
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+    }
+    let told = src.run(&["audit", "verify"]).fails(1, "is damaged at byte");
+    assert!(told.contains("state/journal."), "{told}");
 }

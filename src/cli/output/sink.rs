@@ -70,6 +70,9 @@ impl Sink {
 }
 
 /// Reports a stream that is open for reading alone: the standard library takes every write to it for done.
+///
+/// A stream that was closed before the program began is not reported. The runtime has put `/dev/null` in its place before
+/// `main`, open for reading and writing; Python's `DEVNULL` and Node's `ignore` are the same, and no failure.
 fn writable(stream: impl AsFd) -> io::Result<()> {
     let flags = fcntl_getfl(stream)?;
     if flags & OFlags::ACCMODE == OFlags::RDONLY { Err(Errno::BADF.into()) } else { Ok(()) }

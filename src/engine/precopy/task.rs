@@ -15,7 +15,7 @@ use crate::controller::port::ControllerError;
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
-use crate::engine::base::error::EngineError;
+use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::event::Event;
 use crate::engine::migration::orders;
 use crate::engine::migration::orders::Change;
@@ -165,12 +165,13 @@ impl PrecopyTask {
             Err(EngineError::Unanswered(_)) => self.lost = true,
             // What this host has not got just now it may have later: the bytes that are there lose nothing by it.
             Err(error @ (EngineError::Store(_) | EngineError::Controller(ControllerError::Storage(_)))) => {
-                tracing::warn!(precopy = %self.tracked.id(), "cannot go on: {error}; trying again");
-                self.tracked.set_waiting(Some(format!("{error}; trying again")));
+                let waiting = format!("{}; trying again", causes(&error));
+                tracing::warn!(precopy = %self.tracked.id(), "cannot go on: {waiting}");
+                self.tracked.set_waiting(Some(waiting));
                 self.retry = Some(Box::pin(self.backoff.next()));
             }
             Err(error) => {
-                self.end("agent", PrecopyState::Failed(Cause::cut(error.to_string()))).await;
+                self.end("agent", PrecopyState::Failed(Cause::cut(causes(&error)))).await;
             }
         }
     }

@@ -20,23 +20,23 @@ use super::shelf::noise;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two hosts, the first beside such a controller, with a model of two charms.
-struct Pair {
-    src: Host,
-    dst: Host,
-    source: Source,
-    charms: Vec<Vec<u8>>,
+pub struct Pair {
+    pub src: Host,
+    pub dst: Host,
+    pub source: Source,
+    pub charms: Vec<Vec<u8>>,
 }
 
-async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it happens soon")
 }
 
-fn options() -> MigrateOptions {
+pub fn options() -> MigrateOptions {
     Host::options()
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let source = Source::new();
         let relayed: Arc<dyn Relayed> = Arc::new(source.clone());
         let (src, dst) = (Host::start_apart("src", Some(relayed)).await, Host::start_apart("dst", None).await);
@@ -51,17 +51,17 @@ impl Pair {
         Self { src, dst, source, charms }
     }
 
-    fn relay(&self) -> PeerRelay {
+    pub fn relay(&self) -> PeerRelay {
         self.src.engine().relay_to("dst")
     }
 
     /// Begins a migration, and waits until the controller is asked for it.
-    async fn begin(&self) -> Errand {
+    pub async fn begin(&self) -> Errand {
         let mid = self.src.migrate_with("dst", options()).await;
         self.begun(mid).await
     }
 
-    async fn begun(&self, mid: MigrationId) -> Errand {
+    pub async fn begun(&self, mid: MigrationId) -> Errand {
         soon(async {
             while self.source.script().asked.iter().all(|(errand, _)| errand.mid != mid) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -72,18 +72,18 @@ impl Pair {
         Errand { mid, model: MODEL }
     }
 
-    fn import(&self) -> Call {
+    pub fn import(&self) -> Call {
         Call::Import(self.src.put(b"writes: 0\n"))
     }
 
-    fn charm(&self, place: usize) -> Call {
+    pub fn charm(&self, place: usize) -> Call {
         let blob = self.src.put(&self.charms[place]);
         let (url, object) = (Name::cut(format!("ch:charm-{place}")), Name::cut(format!("charm-{place}-0123456")));
         Call::UploadCharm(Charm { url, object, blob })
     }
 
     /// The master imports and uploads.
-    async fn stage(&self, errand: Errand) {
+    pub async fn stage(&self, errand: Errand) {
         soon(self.relay().import(errand, &self.import())).await.unwrap();
         for place in 0..self.charms.len() {
             soon(self.relay().upload(errand, &self.charm(place))).await.unwrap();
@@ -91,23 +91,23 @@ impl Pair {
     }
 
     /// The master validates.
-    async fn validate(&self, errand: Errand) {
+    pub async fn validate(&self, errand: Errand) {
         soon(self.relay().seal(errand)).await.unwrap();
         soon(self.relay().staged(errand)).await.unwrap();
         soon(self.relay().check_machines(errand, Params::default())).await.unwrap();
     }
 
-    async fn activate(&self, errand: Errand) {
+    pub async fn activate(&self, errand: Errand) {
         soon(self.relay().activate(errand, arguments())).await.unwrap();
     }
 
-    async fn adopt(&self, errand: Errand) {
+    pub async fn adopt(&self, errand: Errand) {
         self.source.shows(Shown::Success);
         soon(self.relay().adopt(errand, Params::new(b"{}".to_vec()).unwrap())).await.unwrap();
     }
 
     /// The master sends the log, deletes the model and is done.
-    async fn end(&self, errand: Errand) {
+    pub async fn end(&self, errand: Errand) {
         let mut log = soon(self.relay().open_log(errand)).await.unwrap();
         let line = |time: &str| LogRecord { time: time.into(), message: "text".into(), ..LogRecord::default() };
         log.write(line("2026-08-18T10:13:14Z")).await.unwrap();
@@ -118,12 +118,12 @@ impl Pair {
         assert_eq!(self.dst.held(), Held::Live(Some(errand.mid)));
     }
 
-    fn state(&self, errand: Errand) -> State {
+    pub fn state(&self, errand: Errand) -> State {
         self.src.engine().migration(errand.mid).unwrap().state
     }
 }
 
-fn arguments() -> Arguments {
+pub fn arguments() -> Arguments {
     Arguments::new(b"{\"source-api-addrs\":[]}".to_vec()).unwrap()
 }
 
@@ -286,27 +286,6 @@ async fn a_spent_budget_fails_the_call_so_that_the_controller_aborts() {
     pair.dst.ends(mid, Stand::Reverted).await;
 }
 
-/// The bug: the budget counted from before the controller was asked, which may wait for minutes, with the model live.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_freeze_budget_counts_from_when_the_controller_was_asked_also_after_a_restart() {
-    let mut pair = Pair::start().await;
-    let freeze_max = Duration::from_secs(2);
-    let asked_ms = modelferry::clock::now_ms() + 3_600_000;
-    pair.source.script().asked_ms = Some(asked_ms);
-    let mid = pair.src.migrate_with("dst", MigrateOptions { freeze_max, ..options() }).await;
-    let errand = pair.begun(mid).await;
-    // The budget is over as the record has it, and not as the controller was asked.
-    tokio::time::sleep(freeze_max).await;
-    pair.stage(errand).await;
-    killed(&mut pair).await;
-    pair.validate(errand).await;
-    // Without what tells when it was asked the record's own deadline holds.
-    pair.source.script().asked_ms = None;
-    pair.src.restart().await;
-    let view = pair.src.ends(mid, Stand::Reverted).await;
-    assert!(view.cause.as_deref().is_some_and(|cause| cause.contains("--max-freeze")), "{view:?}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_of_a_copy_that_the_controller_deletes_by_itself_is_refused() {
     let pair = Pair::start().await;
@@ -314,83 +293,6 @@ async fn a_hold_of_a_copy_that_the_controller_deletes_by_itself_is_refused() {
     let refused = pair.src.engine().migrate(MODEL, "dst", held, "test").await.unwrap_err();
     assert!(refused.kind() == ErrorKind::Refused && refused.to_string().contains("deletes it by itself"), "{refused}");
     assert!(pair.source.script().asked.is_empty() && pair.src.engine().migrations().is_empty());
-}
-
-/// Restarts the source's agent, and waits until it is connected.
-async fn killed(pair: &mut Pair) {
-    pair.src.restart().await;
-    connected(&pair.src, &pair.dst).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_agent_answers_as_before_in_every_state() {
-    let mut pair = Pair::start().await;
-    let errand = pair.begin().await;
-    killed(&mut pair).await;
-    pair.stage(errand).await;
-    // The master begins its phase again, as it does when its own connection broke.
-    killed(&mut pair).await;
-    pair.stage(errand).await;
-    pair.validate(errand).await;
-    killed(&mut pair).await;
-    pair.validate(errand).await;
-    pair.activate(errand).await;
-    killed(&mut pair).await;
-    pair.validate(errand).await;
-    pair.activate(errand).await;
-    assert_eq!(pair.state(errand), State::Answered);
-    pair.adopt(errand).await;
-    killed(&mut pair).await;
-    pair.adopt(errand).await;
-    pair.end(errand).await;
-    killed(&mut pair).await;
-    assert_eq!(pair.state(errand), State::Moved);
-}
-
-/// The bug: what the master had sent was in memory alone. An agent that was killed between the last upload and the first agent's
-/// login told those agents for minutes that nothing had been imported, with the model frozen, and the source aborted.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_killed_between_the_last_upload_and_the_seal_goes_on() {
-    let mut pair = Pair::start().await;
-    let errand = pair.begin().await;
-    pair.stage(errand).await;
-    // The link is down as well: neither the uploads nor the import's answer are asked for again.
-    pair.dst.stop();
-    pair.src.restart().await;
-    soon(pair.relay().seal(errand)).await.unwrap();
-    pair.dst.restart().await;
-    pair.validate(errand).await;
-    pair.activate(errand).await;
-    pair.adopt(errand).await;
-    let asked = pair.dst.shelf.inner().asked.clone();
-    assert_eq!(asked.iter().filter(|effect| matches!(effect, Effect::Import(_))).count(), 1);
-    pair.end(errand).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_seal_waits_for_an_import_whose_answer_was_lost_with_the_agent() {
-    let mut pair = Pair::start().await;
-    let errand = pair.begin().await;
-    let import = pair.import();
-    pair.dst.stop();
-    let relay = pair.relay();
-    let importing = tokio::spawn(async move { relay.import(errand, &import).await });
-    // Taken in once an upload is: the two are one task's.
-    soon(async {
-        while pair.relay().upload(errand, &pair.charm(0)).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    importing.abort();
-    let _ = importing.await;
-    pair.src.restart().await;
-    let relay = pair.relay();
-    let sealing = tokio::spawn(async move { relay.seal(errand).await });
-    pair.dst.restart().await;
-    soon(sealing).await.unwrap().unwrap();
-    pair.validate(errand).await;
-    assert_eq!(pair.dst.held(), Held::Staged(errand.mid));
 }
 
 #[tokio::test(flavor = "multi_thread")]

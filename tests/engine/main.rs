@@ -10,6 +10,7 @@ mod damage;
 mod engines;
 mod foreign;
 mod from_juju;
+mod from_juju_killed;
 mod juju_source;
 mod moves;
 mod patched;

@@ -217,9 +217,14 @@ mod tests {
         let request = password.request("1.0").unwrap();
         assert_eq!((request.auth_tag.as_str(), request.credentials.as_str()), ("user-admin", "s3cret"));
         assert_eq!(password.credentials().auth_tag, "user-admin");
+        assert_eq!(password.ends_s(), None);
         let token = login(JujuSecret::Token(path.clone()));
         assert!(token.request("1.0").is_none());
         assert_eq!((token.credentials().auth_tag.as_str(), token.credentials().password.as_str()), ("", "s3cret"));
+        // {"exp":1795000000}
+        assert_eq!(Login::Token("e30.eyJleHAiOjE3OTUwMDAwMDB9.c2ln".to_owned()).ends_s(), Some(1_795_000_000));
+        let ending = serde_json::json!({ "c": [{ "i": "time-before 2026-11-30T12:00:00Z" }] });
+        assert_eq!(Login::Macaroons(String::new(), vec![vec![ending]]).ends_s(), Some(1_796_040_000));
         fs::write(&path, r#"[[{"c":[]}]]"#).unwrap();
         let macaroons = login(JujuSecret::Macaroons(path));
         assert_eq!(macaroons.request("1.0").unwrap().macaroons, [[json!({"c": []})]]);

@@ -63,3 +63,30 @@ impl RelayedSource {
         self.gateways.iter().find(|gateway| gateway.peer == peer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::now_ms;
+    use crate::juju::csr::{DAY_SECONDS, VALID_DAYS, ask, sign};
+    use crate::juju::tls::Authority;
+
+    #[test]
+    fn a_gateways_certificate_is_judged_by_the_destinations_ca_at_each_look() {
+        let (ca, other, now_s) = (Authority::make().unwrap(), Authority::make().unwrap(), now_ms() / 1000);
+        let signed = sign(&ask().unwrap().request_pem, &ca.cert_pem, &ca.key_pem, now_s).unwrap();
+        let gateway = |signed| GatewayAddress {
+            peer: "west".to_owned(),
+            addresses: Vec::new(),
+            ca_cert: None,
+            signed,
+            route_shown: false,
+        };
+        assert_eq!(gateway(None).shown(&ca.cert_pem, now_s), Shown::Own);
+        let gateway = gateway(Some(signed));
+        assert_eq!(gateway.shown(&ca.cert_pem, now_s), Shown::Signed(VALID_DAYS));
+        assert_eq!(gateway.shown(&ca.cert_pem, now_s + 25 * DAY_SECONDS), Shown::Signed(VALID_DAYS - 25));
+        assert_eq!(gateway.shown(&ca.cert_pem, now_s + 31 * DAY_SECONDS), Shown::Refused);
+        assert_eq!(gateway.shown(&other.cert_pem, now_s), Shown::Refused);
+    }
+}

@@ -18,6 +18,21 @@ struct Late {
     effect: Effect,
 }
 
+/// An effect that a host's controller refuses, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Once {
+    host: usize,
+    /// The effect's name, without its arguments.
+    effect: &'static str,
+}
+
+#[cfg(feature = "failpoints")]
+impl Once {
+    pub fn new(host: usize, effect: &'static str) -> Self {
+        Self { host, effect }
+    }
+}
+
 pub struct Inner {
     pub sites: [Site; 2],
     /// Writes acknowledged to users, by whoever was live.
@@ -28,6 +43,7 @@ pub struct Inner {
     pub rng: fastrand::Rng,
     /// How many of a hundred calls fail.
     pub failing_percent: u32,
+    pub refused: Vec<Once>,
     late: Vec<Late>,
     trace: Trace,
     migrations: Vec<MigrationId>,
@@ -46,6 +62,7 @@ impl Estate {
             broken: None,
             rng: fastrand::Rng::with_seed(seed),
             failing_percent: 0,
+            refused: Vec::new(),
             late: Vec::new(),
             trace,
             migrations: Vec::new(),
@@ -102,10 +119,14 @@ impl Inner {
     }
 
     fn perform(&mut self, host: usize, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
-        let before = self.sites[host].held;
-        let done = self.sites[host].perform(mid, effect);
         let (number, name) = (self.number(mid), format!("{effect:?}"));
         let name = name.split(['(', ' ']).next().unwrap_or_default();
+        if let Some(place) = self.refused.iter().position(|once| once.host == host && once.effect == name) {
+            self.refused.remove(place);
+            return Err(ControllerError::Refused(format!("{name} refused")));
+        }
+        let before = self.sites[host].held;
+        let done = self.sites[host].perform(mid, effect);
         let told = if done.is_ok() { "done" } else { "refused" };
         self.trace.note(format_args!("host {host}: {name} for migration {number} {told}"));
         let other = self.sites[1 - host].held;

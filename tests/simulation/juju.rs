@@ -13,6 +13,7 @@ use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Charm, LogSegment,
 use super::controller::{Effect, Held, MODEL};
 use super::estate::Estate;
 use super::host::Host;
+use super::process;
 
 /// For how long a port that takes no connection is tried.
 const DIALLED_MS: u64 = 3_000;
@@ -60,16 +61,48 @@ struct Migration {
     call: Option<Outstanding>,
 }
 
+/// What goes wrong once, beside what chance does.
+#[derive(Default)]
+struct Faults {
+    /// Phases of which the first reply is lost: of `Asked` the one to `InitiateMigration`.
+    lost: Vec<Phase>,
+    /// Looks at the controller's status that get no answer.
+    looks: u32,
+    /// Whether it refuses to begin.
+    refuses: bool,
+}
+
 /// The controller's database, and its master.
 #[derive(Clone)]
 pub struct Juju {
     estate: Estate,
     migrations: Arc<Mutex<Vec<(MigrationId, Migration)>>>,
+    faults: Arc<Mutex<Faults>>,
 }
 
 impl Juju {
     pub fn new(estate: Estate) -> Self {
-        Self { estate, migrations: Arc::default() }
+        Self { estate, migrations: Arc::default(), faults: Arc::default() }
+    }
+
+    /// Loses the next reply in each of these phases, and leaves so many looks at its status without an answer.
+    #[cfg(feature = "failpoints")]
+    pub fn lose(&self, phases: &[Phase], looks: u32) {
+        let mut faults = self.faults.lock().unwrap();
+        (faults.lost, faults.looks) = (phases.to_vec(), looks);
+    }
+
+    /// Refuses the next migration.
+    #[cfg(feature = "failpoints")]
+    pub fn refuse(&self) {
+        self.faults.lock().unwrap().refuses = true;
+    }
+
+    /// Reports whether the reply in `phase` is lost.
+    fn loses(&self, phase: Phase) -> bool {
+        let mut faults = self.faults.lock().unwrap();
+        let place = faults.lost.iter().position(|lost| *lost == phase);
+        place.map(|place| faults.lost.remove(place)).is_some()
     }
 
     /// Reports whether every migration has come to its end.
@@ -177,7 +210,7 @@ impl Juju {
 
     /// Makes the call of a phase, if the agent is there.
     fn begin(&self, mid: MigrationId, phase: Phase, host: &Host) -> Option<Outstanding> {
-        if phase == Phase::Abort && self.chance(50) {
+        if phase == Phase::Abort && (self.loses(phase) || self.chance(50)) {
             // It is best effort, and lost.
             return Some(Outstanding { outcome: Arc::new(Mutex::new(Some(Ok(())))), lost: true });
         }
@@ -190,9 +223,12 @@ impl Juju {
         let description = host.put_if_up(format!("writes: {writes}\n").as_bytes())?;
         host.with_relay(move |relay| async move {
             let said = call(&relay, Errand { mid, model: MODEL }, phase, description, &charms).await;
-            told.lock().unwrap().get_or_insert(said);
+            // What was done was said before the agent died; that it has died it does not say.
+            if said.is_ok() || !process::is_dead() {
+                told.lock().unwrap().get_or_insert(said);
+            }
         })?;
-        Some(Outstanding { outcome, lost: self.chance(10) })
+        Some(Outstanding { outcome, lost: self.loses(phase) || self.chance(10) })
     }
 }
 
@@ -233,6 +269,9 @@ impl Relayed for Juju {
         if self.chance(20) {
             return Err(unknown());
         }
+        if std::mem::take(&mut self.faults.lock().unwrap().refuses) {
+            return Err(ControllerError::Refused("source prechecks failed: model is being upgraded".to_owned()));
+        }
         {
             let mut migrations = self.migrations.lock().unwrap();
             if migrations.iter().all(|(mid, _)| *mid != errand.mid) {
@@ -243,11 +282,17 @@ impl Relayed for Juju {
                 migrations.push((errand.mid, Migration { phase: Phase::Asked, since_ms: 0, call: None }));
             }
         }
-        if self.chance(20) { Err(unknown()) } else { Ok(()) }
+        if self.loses(Phase::Asked) || self.chance(20) { Err(unknown()) } else { Ok(()) }
     }
 
     async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError> {
-        if self.chance(20) {
+        let is_silent = {
+            let mut faults = self.faults.lock().unwrap();
+            let is_silent = faults.looks > 0;
+            faults.looks = faults.looks.saturating_sub(1);
+            is_silent
+        };
+        if is_silent || self.chance(20) {
             return Err(ControllerError::Unknown("no reply".to_owned()));
         }
         let migrations = self.migrations.lock().unwrap();

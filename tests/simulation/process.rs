@@ -69,6 +69,11 @@ pub fn clock() -> u64 {
     current().clock_ms.load(Relaxed)
 }
 
+/// Reports whether the process whose turn it is has died.
+pub fn is_dead() -> bool {
+    current().is_dead()
+}
+
 /// Stops the process whose turn it is.
 pub fn stop(_: &JournalError) -> ! {
     current().die();

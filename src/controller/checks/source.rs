@@ -51,14 +51,33 @@ pub fn controller_model() -> Finding {
     fail(CONTROLLER_MODEL, CONTROLLER, "modelferry migrate --all DEST # moves every other model")
 }
 
+/// Returns that a model is no controller's own.
+pub fn not_controller_model() -> Finding {
+    pass(CONTROLLER_MODEL, "the model is not a controller's own")
+}
+
+/// Returns what cannot be known of a model before it migrates.
+pub fn unseen(controller: &Version) -> Finding {
+    let text = format!(
+        "a controller of Juju {controller} shows nobody what is in a live model: nothing travels ahead, and what the destination \
+         refuses is found out while the model is frozen"
+    );
+    warn("description", text, "modelferry migrate MODEL DEST # an import that is refused aborts within seconds")
+}
+
+/// Returns what the controller's own code does wrong with a model that it has migrated.
+pub fn goes_on(controller: &Version) -> Finding {
+    let text = format!(
+        "Juju {controller} goes on taking changes to a model that it has migrated away: from SUCCESS on the copy at the source is \
+         stale, whatever it says, and \"never two owners\" is not promised for it"
+    );
+    warn("source-version", text, "juju switch CONTROLLER:MODEL # every user of the model, to the destination")
+}
+
 /// Checks a model before it leaves.
 pub fn findings(source: &Source<'_>) -> Vec<Finding> {
     let description = source.description;
-    let mut findings = vec![
-        pass(CONTROLLER_MODEL, "the model is not a controller's own"),
-        standing(source.standing),
-        credential(source.credential_revoked),
-    ];
+    let mut findings = vec![not_controller_model(), standing(source.standing), credential(source.credential_revoked)];
     findings.extend(findings_of(
         "machines",
         machine_complaints(description),

@@ -7,7 +7,7 @@ use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 use modelferry_protocol::snapshot::Name;
 
 use super::source::{self, Source, Standing};
-use super::target::{self, Known, Target};
+use super::target::{self, Kind, Known, Target};
 use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
 use crate::controller::description::Description;
 use crate::controller::description::application::ProvisioningState;
@@ -368,4 +368,16 @@ fn a_thousand_complaints_stay_readable() {
     let findings = super::findings_of("machines", complaints, "");
     assert_eq!(findings.len(), 11);
     assert_eq!(&*findings[10].text, "… and 990 more of this kind");
+}
+
+#[test]
+fn a_real_destination_of_a_series_that_was_never_run_is_warned_of_and_one_that_was_is_not() {
+    let facts = facts(&Sample::default());
+    for (version, is_warned) in [("3.6.23", true), ("4.0.14", true), ("4.1.0", false), ("4.1-beta2", false)] {
+        let mut target = embedded_target(&config(), &["admin", "bob"], &[]);
+        (target.kind, target.version) = (Kind::Juju, version.to_owned());
+        let found = target::findings(&facts, &target);
+        let warned = found.iter().find(|finding| *finding.check == *"destination-version");
+        assert_eq!(warned.map(|finding| finding.level), is_warned.then_some(Level::Warn), "{version}");
+    }
 }

@@ -105,4 +105,8 @@ impl ModelReader for Juju {
     async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError> {
         self.inner.preview(model).await
     }
+
+    async fn ahead(&self, model: ModelUuid) -> Result<Option<Export>, ControllerError> {
+        self.inner.ahead(model).await
+    }
 }

@@ -72,6 +72,11 @@ pub trait ModelReader: Send + Sync {
 
     /// Yields the calls that would stage the model as it is now. The model may go on changing.
     async fn preview(&self, model: ModelUuid) -> Result<Export, ControllerError>;
+
+    /// Yields what of the model can travel while it is live; nothing where the controller yields no description before it migrates.
+    async fn ahead(&self, model: ModelUuid) -> Result<Option<Export>, ControllerError> {
+        self.preview(model).await.map(Some)
+    }
 }
 
 /// Drives a migration away from the controller.

@@ -70,7 +70,7 @@ pub async fn judge(
     if findings.iter().any(|finding| finding.is_failure() && finding.check == source::CONTROLLER_MODEL) {
         return Ok(Judgement { examination, findings, ..Judgement::default() });
     }
-    let blobs = distinct_blobs(&core.parts.reader.preview(model).await?.calls);
+    let blobs = core.parts.reader.ahead(model).await?.map(|export| distinct_blobs(&export.calls)).unwrap_or_default();
     let gateway = gateway(core, &conversation.session.peer_name());
     findings.extend(gateway.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     if let Some(departing) = &examination.departing {
@@ -291,8 +291,8 @@ pub async fn plan(
 pub async fn totals(core: &Core, conversation: &Conversation, models: &[ModelUuid]) -> Result<TotalsView, EngineError> {
     let mut distinct = BTreeMap::new();
     for model in models {
-        let calls = core.parts.reader.preview(*model).await?.calls;
-        distinct.extend(distinct_blobs(&calls).into_iter().map(|blob| (blob.hash, blob)));
+        let Some(export) = core.parts.reader.ahead(*model).await? else { continue };
+        distinct.extend(distinct_blobs(&export.calls).into_iter().map(|blob| (blob.hash, blob)));
     }
     let blobs: Vec<BlobRef> = distinct.into_values().collect();
     let mut bytes_held = 0;

@@ -40,6 +40,7 @@ pub fn findings(facts: &ModelFacts, target: &Target) -> Vec<Finding> {
         content::fan(facts, target),
         users::offer_finding(facts, target),
     ];
+    findings.extend(versions::never_run(target));
     findings.extend(refusals::findings(facts, target));
     findings
 }

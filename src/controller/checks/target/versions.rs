@@ -3,12 +3,15 @@
 use modelferry_protocol::plan::{Finding, ModelFacts};
 
 use super::cloud::set;
-use crate::controller::checks::facts::Target;
+use crate::controller::checks::facts::{Kind, Target};
 use crate::controller::checks::version::Version;
 use crate::controller::checks::{fail, pass, warn};
 
 /// The oldest 2.x that later controllers take models of.
 const UPGRADE_FROM: Version = Version::release(2, 9, 43);
+
+/// The series whose own code was run as a destination.
+const RUN: (u32, u32) = (4, 1);
 
 pub(super) fn show(facts: &ModelFacts) -> String {
     format!("juju show-model {}", &*facts.name)
@@ -64,6 +67,19 @@ pub(super) fn controller_version(facts: &ModelFacts, target: &Target) -> Finding
         return fail(check, text, fix);
     }
     pass(check, format!("the source controller runs {theirs}, the target controller {ours}"))
+}
+
+/// Warns of a real controller of a series whose code was read, and never run as a destination.
+pub(super) fn never_run(target: &Target) -> Option<Finding> {
+    let version = target.version.parse::<Version>().ok().filter(|_| target.kind == Kind::Juju)?;
+    if (version.major, version.minor) == RUN {
+        return None;
+    }
+    let text = format!(
+        "Juju {version} was read as a destination, and never run: what is promised of one owner was seen to hold with {}.{} alone",
+        RUN.0, RUN.1
+    );
+    Some(warn("destination-version", text, "modelferry migrate MODEL DEST # first a model that can be missed"))
 }
 
 pub(super) fn is_juju_4(target: &Target) -> bool {

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use modelferry_protocol::codec::Text;
+use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
+use modelferry_protocol::plan::ModelFacts;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params};
 use serde_json::{Value, json};
 
 use super::super::Inner;
 use super::super::connection::Live;
 use super::super::facades::MODEL_MANAGER;
-use super::super::summary::text;
+use super::super::summary::{owner, text};
 use super::model_info;
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::source::{self, Source, Standing};
@@ -58,6 +59,11 @@ impl Inner {
         if info["is-controller"] == true {
             return Ok(Examination { findings: vec![source::controller_model()], ..Examination::default() });
         }
+        if !live.yields_descriptions() {
+            let mut examination = unseen(&live, model, mid, info).await?;
+            examination.findings.push(self.may_migrate(&live).await);
+            return Ok(examination);
+        }
         let (blob, told) = self.dumped(&live, model).await?;
         let runs = info["migration"].is_object() && info["migration"]["end"].is_null();
         let is_ours = match mid {
@@ -83,10 +89,7 @@ impl Inner {
         if facts.agent_version.is_empty() {
             facts.agent_version = Name::cut(text(&info["agent-version"]));
         }
-        facts.controller_version = Name::cut(&live.result.server_version);
-        facts.machines_live = true;
-        let identity = live.call("Controller", &[11, 12, 13, 14], "IdentityProviderURL", json!({})).await?;
-        facts.identity_url = Text::cut(text(&identity["result"]));
+        add_controller(&live, &mut facts).await?;
         facts.bytes_total = blob.bytes + told.wanted().iter().map(bytes_told).sum::<u64>();
         Ok(Examination { facts, findings, networks: NetworkTable::of(&told), departing: Some(departing) })
     }
@@ -104,13 +107,21 @@ impl Inner {
         Ok(Export { name: told.name.clone(), owner: told.owner.clone(), complete: true, calls })
     }
 
+    /// Yields what can travel while the model is live: nothing of one whose description nobody yields.
+    pub(in super::super) async fn ahead(self: &Arc<Self>, model: ModelUuid) -> Result<Option<Export>, ControllerError> {
+        match self.connector.live().await?.yields_descriptions() {
+            true => self.preview(model).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Returns the model's description as the controller writes it now, in the store.
     async fn dumped(
         self: &Arc<Self>,
         live: &Live,
         model: ModelUuid,
     ) -> Result<(BlobRef, Arc<Description>), ControllerError> {
-        if live.version.major >= TABLES_SINCE {
+        if !live.yields_descriptions() {
             let version = &live.version;
             return Err(refused(format!(
                 "a controller of Juju {version} does not yield the description of a model that is live"
@@ -134,6 +145,47 @@ impl Inner {
         })
         .await
     }
+}
+
+impl Live {
+    /// Reports whether the controller yields the description of a live model.
+    fn yields_descriptions(&self) -> bool {
+        self.version.major < TABLES_SINCE
+    }
+}
+
+/// Adds what the controller says of itself.
+async fn add_controller(live: &Live, facts: &mut ModelFacts) -> Result<(), ControllerError> {
+    facts.controller_version = Name::cut(&live.result.server_version);
+    facts.machines_live = true;
+    let identity = live.call("Controller", &[11, 12, 13, 14], "IdentityProviderURL", json!({})).await?;
+    facts.identity_url = Text::cut(text(&identity["result"]));
+    Ok(())
+}
+
+/// Says what `ModelInfo` shows of a model whose description nobody yields before it migrates.
+async fn unseen(
+    live: &Live,
+    model: ModelUuid,
+    mid: Option<MigrationId>,
+    info: &Value,
+) -> Result<Examination, ControllerError> {
+    let users = info["users"].as_array().into_iter().flatten();
+    let mut facts = ModelFacts {
+        mid,
+        uuid: model,
+        name: Name::cut(text(&info["name"])),
+        owner: Name::cut(owner(info)),
+        agent_version: Name::cut(text(&info["agent-version"])),
+        cloud: Name::cut(text(&info["cloud-tag"]).trim_start_matches("cloud-")),
+        region: Name::cut(text(&info["cloud-region"])),
+        cloud_type: Name::cut(text(&info["provider-type"])),
+        users: Bounded::truncated(users.map(|user| Name::cut(text(&user["user"]))).collect()),
+        ..ModelFacts::default()
+    };
+    add_controller(live, &mut facts).await?;
+    let findings = vec![source::not_controller_model(), source::unseen(&live.version), source::goes_on(&live.version)];
+    Ok(Examination { facts, findings, ..Examination::default() })
 }
 
 /// Returns how large the description says that a binary is; 0 where it does not.

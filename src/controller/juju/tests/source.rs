@@ -1,10 +1,10 @@
 //! The adapter as a source: a live model is read, and the controller is asked for a migration once.
 
-use super::fake::Fault;
-use super::*;
 use modelferry_protocol::plan::Level;
 
-use crate::controller::port::{Announced, ModelReader, Relayed, Said, Shown, VerbatimCall};
+use super::fake::{Fault, OWN_MODEL};
+use super::*;
+use crate::controller::port::{Announced, Examination, ModelReader, Relayed, Said, Shown, VerbatimCall};
 use crate::juju::rpc::RpcError;
 
 /// Puts a live model into the controller, as its master would read it.
@@ -64,6 +64,39 @@ async fn a_binary_that_is_not_what_the_description_says_is_refused() {
     rig.fake().state().files.insert(tools, b"other".to_vec());
     let refused = rig.juju.preview(model()).await.unwrap_err();
     assert!(matches!(&refused, ControllerError::Refused(text) if text.contains("agent binary")), "{refused}");
+}
+
+/// What 4.x dumps is the tables of its database: a backup of that would be one of nothing.
+#[tokio::test]
+async fn a_model_that_is_not_shown_while_it_is_live_can_move_and_its_plan_says_what_is_not_promised() {
+    let rig = Rig::start().await;
+    leaving(&rig, "4.1.0");
+    assert_eq!(rig.juju.ahead(model()).await.unwrap(), None, "nothing travels ahead");
+    let refused = rig.juju.preview(model()).await.unwrap_err();
+    assert!(matches!(&refused, ControllerError::Refused(text) if text.contains("4.1.0")), "{refused}");
+    let Examination { facts, findings, .. } = rig.juju.examine(model(), None).await.unwrap();
+    assert_eq!((&*facts.name, &*facts.owner, &*facts.cloud), ("shop-eu", "admin", "openstack-eu"));
+    assert_eq!(facts.users.iter().map(|user| &**user).collect::<Vec<_>>(), ["bob"]);
+    let warned: Vec<&str> =
+        findings.iter().filter(|finding| finding.level == Level::Warn).map(|finding| &*finding.check).collect();
+    assert_eq!(warned, ["description", "source-version"]);
+    assert!(findings.iter().all(|finding| finding.level != Level::Fail));
+}
+
+/// 4.1-beta2 takes the order, and breaks.
+#[tokio::test]
+async fn the_controllers_own_model_is_refused_and_never_asked_for() {
+    for version in ["3.6.11", "4.1.0"] {
+        let rig = Rig::start().await;
+        *rig.fake().version.lock() = version.to_owned();
+        let own: ModelUuid = OWN_MODEL.parse().unwrap();
+        let errand = Errand { mid: FIRST, model: own };
+        let refused = rig.juju.initiate(errand, &announced()).await.unwrap_err();
+        assert!(refused.to_string().contains("controllers can't be migrated"), "{refused}");
+        let findings = rig.juju.examine(own, None).await.unwrap().findings;
+        assert!(findings.iter().any(|finding| finding.level == Level::Fail), "{findings:?}");
+        assert_eq!(rig.fake().count("InitiateMigration"), 0);
+    }
 }
 
 #[tokio::test]

@@ -327,7 +327,8 @@ async fn copy(
 ) -> Result<(), Failure> {
     // What the model was written is a blob of its own, which nothing names but the export.
     let lease = core.parts.store.lease_with_puts();
-    let export = core.parts.reader.preview(errand.model).await?;
+    // There is nothing to send, and nothing to try, of a model that is not shown before it is frozen.
+    let Some(export) = core.parts.reader.ahead(errand.model).await? else { return Ok(()) };
     patches::ahead(&core, &conversation, &tracked, &export.calls).await?;
     lease.narrow(distinct_blobs(&export.calls).iter().map(|blob| blob.hash));
     rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;

@@ -161,10 +161,14 @@ fn info(state: &mut State, call: &Call, may: bool) -> Value {
     if !may {
         return json!({ "error": { "message": "permission denied", "code": "unauthorized access" } });
     }
+    if uuid == OWN_MODEL {
+        return json!({ "result": { "life": "alive", "is-controller": true, "status": { "status": "available" } } });
+    }
     if uuid == MODEL && state.dump.is_some() {
         let migration = state.migration.clone();
         return json!({ "result": { "life": "alive", "agent-version": "3.6.11", "migration": migration,
-            "is-controller": false, "status": { "status": "available" } } });
+            "name": "shop-eu", "owner-tag": "user-admin", "cloud-tag": "cloud-openstack-eu", "cloud-region": "RegionOne",
+            "users": [{ "user": "bob" }], "is-controller": false, "status": { "status": "available" } } });
     }
     let busy = |life: &str| {
         let note = "the model is being migrated";

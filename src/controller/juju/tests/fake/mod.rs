@@ -22,7 +22,7 @@ use crate::juju::params::admin::{HostPort, LoginRequest, LoginResult, RedirectEr
 use crate::juju::rpc::{Connection, ErrorCode, FacadeVersions, LoggedIn, RpcError, Scope, Service};
 
 pub(super) const CONTROLLER: &str = "8419cd78-4993-4c3a-928e-c646226beeee";
-const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
+pub(super) const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
 
 /// What happens to a call.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,6 +16,7 @@ const HELP: Help = Help {
         "modelferry demo --link 20mbit,100ms,1% --interrupt",
         "modelferry demo --description model.yaml --blobs blobs --keep",
         "modelferry demo --write-model sample",
+        "modelferry demo --real --programs bin",
     ],
     exits: &[
         (Exit::Done, "everything that was claimed is true"),
@@ -54,6 +55,12 @@ pub struct DemoArgs {
     /// that runs on its defaults
     #[arg(long, value_name = "DIR", conflicts_with_all = ["description", "keep", "interrupt", "link"])]
     pub(crate) write_model: Option<PathBuf>,
+    /// Between Juju's own programs instead: out of Juju 3.6's migration master, into Juju 4.1's API server
+    #[arg(long, conflicts_with_all = ["description", "keep", "interrupt", "write_model"])]
+    pub(crate) real: bool,
+    /// Where those programs are: master, server41, client41; `$INTEROP_BIN` without
+    #[arg(long, value_name = "DIR", requires = "real")]
+    pub(crate) programs: Option<PathBuf>,
     /// Leave everything running afterwards, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,

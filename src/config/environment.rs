@@ -36,6 +36,8 @@ pub struct Environment {
     pub no_color: bool,
     /// Whether the terminal only shows text (`$TERM` is `dumb`).
     pub dumb_terminal: bool,
+    /// `$INTEROP_BIN`: where Juju's own programs are, for `demo --real`.
+    pub interop_bin: Option<PathBuf>,
     /// The shell that requests completions ([`COMPLETE`]).
     pub complete: Option<String>,
 }
@@ -54,6 +56,7 @@ impl Environment {
             journal_stream: env::var_os("JOURNAL_STREAM").is_some(),
             no_color: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             dumb_terminal: env::var_os("TERM").is_some_and(|terminal| terminal == "dumb"),
+            interop_bin: first_path("INTEROP_BIN"),
             complete: env::var(COMPLETE).ok().filter(|shell| !shell.is_empty()),
         }
     }

@@ -13,6 +13,7 @@ mod kills;
 mod narration;
 mod own_model;
 mod proof;
+mod real;
 pub mod relay;
 mod report;
 mod stage;
@@ -41,6 +42,10 @@ pub fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failure> {
     if let Some(dir) = &args.write_model {
         return write_model::write(context, dir, args.size, args.seed);
     }
+    let programs = match args.real {
+        true => Some(real::Programs::find(args.programs.as_deref().or(context.environment.interop_bin.as_deref()))?),
+        false => None,
+    };
     let failed = |trouble: &Trouble| Failure::new(FailureKind::Internal, format!("demo failed: {trouble}"));
     let scratch = tempfile::Builder::new().prefix("modelferry-demo-").tempdir();
     let scratch = scratch.map_err(|error| failed(&error.into()))?;
@@ -49,7 +54,7 @@ pub fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failure> {
         tokio::select! {
             // The play is asked first: with --keep, Ctrl-C is its end and no interruption.
             biased;
-            played = play(&args, context, scratch.path()) => played,
+            played = play_one(&args, context, programs.as_ref(), scratch.path()) => played,
             interrupted = interruption() => interrupted.and(Err(Trouble::Interrupted)),
         }
     });
@@ -77,8 +82,21 @@ async fn interruption() -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn play(args: &DemoArgs, context: &Context, scratch: &Path) -> Result<(), Trouble> {
-    let mut narration = Narration::new(context);
+/// Plays between embedded controllers, or between Juju's own where their programs are given.
+async fn play_one(
+    args: &DemoArgs,
+    context: &Context,
+    programs: Option<&real::Programs>,
+    scratch: &Path,
+) -> Result<(), Trouble> {
+    let narration = Narration::new(context);
+    match programs {
+        Some(programs) => real::play(args, programs, scratch, narration).await,
+        None => play(args, narration, scratch).await,
+    }
+}
+
+async fn play(args: &DemoArgs, mut narration: Narration<'_>, scratch: &Path) -> Result<(), Trouble> {
     narration.line("A live model moves from controller src to controller dst, and nobody loses anything.");
     let model = Model::prepare(args, &scratch.join("model"))?;
     let mut stage = Stage::set_up(args, scratch, model, &mut narration).await?;

@@ -19,7 +19,7 @@ use crate::agent::control::{Request, Response};
 use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;
 use crate::controller::description::{Description, read_bytes};
-use crate::sample::{Sample, SampleFiles};
+use crate::sample::{Home, Sample, SampleFiles, as_imported_by_41, as_written_by_36};
 
 /// An executable larger than this share of the whole would leave little for the rest.
 const EXECUTABLE_SHARE: u64 = 4;
@@ -69,6 +69,19 @@ impl Model {
         let told = Description::parse(&bytes).map_err(|error| unusable(&error))?;
         let SampleFiles { description, blobs, .. } = files;
         Ok(Self { name: told.name.clone(), told, description, blobs, remark })
+    }
+}
+
+impl Model {
+    /// Makes a model as a controller of Juju 3.6 writes it and one of 4.1 takes it, of what a controller has that was told nothing.
+    ///
+    /// Errors: [`Trouble`] for a disk that is full.
+    pub(super) fn of_36(args: &DemoArgs, scratch: &Path) -> Result<Self, Trouble> {
+        let SampleFiles { description, blobs, .. } = Sample { home: Home::LOCALHOST, ..sample(args) }.write(scratch)?;
+        let text = as_imported_by_41(&as_written_by_36(&fs::read_to_string(&description)?));
+        fs::write(&description, &text)?;
+        let told = Description::parse(text.as_bytes()).map_err(|error| unusable(&error))?;
+        Ok(Self { name: told.name.clone(), told, description, blobs, remark: None })
     }
 }
 
@@ -204,7 +217,7 @@ async fn linked(agent: &AgentProcess) -> Result<(), Trouble> {
 }
 
 /// Returns ports that nobody uses now, neither of UDP nor of TCP.
-fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+pub(super) fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
     // All are held until the last is found, so that none is found twice.
     let mut held = Vec::new();
     while held.len() < N {

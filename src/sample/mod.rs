@@ -18,6 +18,7 @@ mod network;
 mod relations;
 mod resources;
 pub(crate) mod seed;
+mod series;
 mod storage;
 mod units;
 mod write;
@@ -29,6 +30,7 @@ pub use facts::{
 };
 pub use home::Home;
 pub use kit::{Sample, SampleFiles};
+pub use series::{as_imported_by_41, as_written_by_36};
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use modelferry::controller::port::Errand;
 use modelferry::disk::Disk;
 use modelferry::juju::rpc::Server;
 use modelferry::juju::tls::server_config;
-use modelferry::sample::{Home, Sample};
+use modelferry::sample::{Home, Sample, as_written_by_36};
 use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
 use serde_json::json;
@@ -106,16 +106,7 @@ impl Site {
         let place = self.dir.path().join("master");
         std::fs::create_dir(&place).unwrap();
         let files = sample().write(&place).unwrap();
-        let mut told = std::fs::read_to_string(&files.description).unwrap();
-        // What Juju 3.6.11 writes in the place of what the sample, of a later Juju, has.
-        for (later, ours) in [
-            ("\nmachines:\n  version: 4\n", "\nmachines:\n  version: 3\n"),
-            ("\napplications:\n  version: 14\n", "\napplications:\n  version: 13\n"),
-            ("instance:\n      version: 6\n", "instance:\n      version: 5\n"),
-        ] {
-            assert!(told.contains(later), "{later}");
-            told = told.replace(later, ours);
-        }
+        let told = as_written_by_36(&std::fs::read_to_string(&files.description).unwrap());
         std::fs::write(&files.description, told).unwrap();
         let target = json!({
             "controller-tag": format!("controller-{}", self.direct.embedded.view().unwrap().uuid),

@@ -85,7 +85,7 @@ class Shell:
 
 def test_the_ten_commands_of_the_document_bring_a_model_to_a_real_controller_as_they_are_typed(tmp_path):
     text = DOCUMENT.read_text()
-    text = text[text.index("## In ten commands"):]
+    text = text[text.index("## The destination, in ten commands"):]
     commands = [line[2:] for line in block(text, "console").splitlines()]
     assert len(commands) == 10
     move = Move(tmp_path, SAMPLE)

@@ -27,6 +27,7 @@ LINKS = {
     "shift": (100, 50, 0.1, {"shift": (3, 30)}),
     "hole": (100, 50, 0, {"hole": (2, 1300)}),
     "wide": (1000, 100, 0, {}),
+    "office": (20, 100, 0, {}),
 }
 FIRST, SECOND = "10.77.0.1", "10.77.0.2"
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000

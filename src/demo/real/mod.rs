@@ -180,6 +180,6 @@ async fn prove(
     claim(there == left, "what the destination serves is not what left");
     claim(looks.both == 0, "both controllers served the model at once");
     claim(looks.source > 0 && looks.destination > 0, "the model was not seen served on both sides in turn");
-    claim(verified.status.success(), "`modelferry verify` finds something missing");
+    claim(verified.status.success(), "verify finds something missing at the destination");
     if broken.is_empty() { Ok(()) } else { Err(Trouble::new(broken.join("; "))) }
 }

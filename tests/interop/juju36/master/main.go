@@ -33,7 +33,6 @@ import (
 	"github.com/juju/names/v5"
 	"github.com/juju/version/v2"
 
-	"github.com/juju/juju/api"
 	"github.com/juju/juju/api/common"
 	coremigration "github.com/juju/juju/core/migration"
 	"github.com/juju/juju/core/resources"
@@ -49,12 +48,13 @@ var (
 	blobs      = flag.String("blobs", "blobs", "folder with charms/, tools/, resources/ and logs/")
 	targetFile = flag.String("target", "target.json", "the target-info")
 	stateFile  = flag.String("state", "state.json", "where the phase is kept")
-	minions    = flag.String("minions", "ok", "what the agents report: ok, fail-PHASE or silent-PHASE; blind is ok without looking for the target")
+	minions    = flag.String("minions", "ok", "what the agents report: ok, fail-PHASE or silent-PHASE; blind is ok without looking for the target; with -serve, real runs Juju's own minions")
 	wait       = flag.Duration("wait", 20*time.Second, "how long the master waits for its agents")
 	retry      = flag.Duration("retry", 3*time.Second, "pause before a master that failed is started again")
 	serve      = flag.String("serve", "", "address of the source controller's API; without it the master begins at once")
 	caFile     = flag.String("ca", "ca.pem", "with -serve: where the controller's CA is written")
 	password   = flag.String("password", "", "with -serve: what its users log in with")
+	lose       = flag.String("lose", "", "the method of the target of which the first reply is lost")
 	logSpec    = flag.String("log", "<root>=WARNING", "loggo specification")
 )
 
@@ -75,6 +75,8 @@ type source struct {
 	model  description.Model
 	bytes  []byte
 	target coremigration.TargetInfo
+	// reporters are the agents, where they are Juju's own.
+	reporters *reporters
 }
 
 func say(event, text string) {
@@ -123,7 +125,7 @@ func load() (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{model: model, bytes: bytes}
+	s := &source{model: model, bytes: bytes, reporters: newReporters()}
 	kept, err := os.ReadFile(*stateFile)
 	if err == nil {
 		if err := json.Unmarshal(kept, &s.state); err != nil {
@@ -188,7 +190,7 @@ func (s *source) runMaster() error {
 		ModelUUID:       s.model.Tag().Id(),
 		Facade:          s,
 		Guard:           noGuard{},
-		APIOpen:         api.Open,
+		APIOpen:         openLossy,
 		UploadBinaries:  migration.UploadBinaries,
 		CharmDownloader: s,
 		ToolsDownloader: s,
@@ -233,7 +235,7 @@ type once struct {
 	kill    sync.Once
 }
 
-func newOnce() watcher.NotifyWatcher {
+func newOnce() *once {
 	w := &once{changes: make(chan struct{}, 1), dead: make(chan struct{})}
 	w.changes <- struct{}{}
 	return w
@@ -245,11 +247,14 @@ func (w *once) Wait() error                    { <-w.dead; return nil }
 
 // The methods below are what the master asks of its own controller.
 
-func (s *source) Watch() (watcher.NotifyWatcher, error)              { return newOnce(), nil }
-func (s *source) WatchMinionReports() (watcher.NotifyWatcher, error) { return newOnce(), nil }
-func (s *source) MinionReportTimeout() (time.Duration, error)        { return *wait, nil }
-func (s *source) Prechecks() error                                   { return nil }
-func (s *source) ProcessRelations(string) error                      { return nil }
+func (s *source) Watch() (watcher.NotifyWatcher, error)       { return newOnce(), nil }
+func (s *source) MinionReportTimeout() (time.Duration, error) { return *wait, nil }
+func (s *source) Prechecks() error                            { return nil }
+func (s *source) ProcessRelations(string) error               { return nil }
+
+func (s *source) WatchMinionReports() (watcher.NotifyWatcher, error) {
+	return s.reporters.watchReports(), nil
+}
 
 func (s *source) MigrationStatus() (coremigration.MigrationStatus, error) {
 	s.mu.Lock()
@@ -268,7 +273,11 @@ func (s *source) SetPhase(phase coremigration.Phase) error {
 	defer s.mu.Unlock()
 	s.state.Phase, s.state.Since = phase.String(), time.Now()
 	say("phase", phase.String())
-	return s.keep()
+	if err := s.keep(); err != nil {
+		return err
+	}
+	s.reporters.tell(s.minionStatusLocked())
+	return nil
 }
 
 func (s *source) SetStatusMessage(message string) error {
@@ -304,6 +313,10 @@ func (s *source) SourceControllerInfo() (coremigration.SourceControllerInfo, []s
 }
 
 func (s *source) MinionReports() (coremigration.MinionReports, error) {
+	if *minions == realMinions {
+		status := s.minionStatus()
+		return s.reporters.summary(status.MigrationId, status.Phase), nil
+	}
 	var failed map[string]bool
 	if *serve != "" && *minions == "ok" && s.phase() == coremigration.VALIDATION {
 		failed = s.validate()

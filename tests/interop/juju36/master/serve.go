@@ -24,6 +24,7 @@ import (
 	"github.com/juju/juju/api"
 	"github.com/juju/juju/api/controller/migrationtarget"
 	coremigration "github.com/juju/juju/core/migration"
+	"github.com/juju/juju/core/network"
 	"github.com/juju/juju/migration"
 	"github.com/juju/juju/rpc/params"
 )
@@ -56,6 +57,11 @@ func serveController(s *source) error {
 	if phase := s.phase(); phase != coremigration.NONE && !phase.IsTerminal() {
 		// Killed in a migration: its master goes on.
 		c.begin()
+	}
+	if *minions == realMinions {
+		if err := s.beginMinions(); err != nil {
+			return err
+		}
 	}
 	say("serving", listener.Addr().String())
 	return (&http.Server{Handler: c}).Serve(listener)
@@ -145,10 +151,11 @@ type request struct {
 }
 
 type reply struct {
-	ID       uint64 `json:"request-id"`
-	Error    string `json:"error,omitempty"`
-	Code     string `json:"error-code,omitempty"`
-	Response any    `json:"response"`
+	ID       uint64         `json:"request-id"`
+	Error    string         `json:"error,omitempty"`
+	Code     string         `json:"error-code,omitempty"`
+	Info     map[string]any `json:"error-info,omitempty"`
+	Response any            `json:"response"`
 }
 
 func (c *controller) serveAPI(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +177,7 @@ func (c *controller) serveAPI(w http.ResponseWriter, r *http.Request) {
 			if err != nil {
 				told.Error, told.Response = err.Error(), struct{}{}
 				if coded, ok := err.(*params.Error); ok {
-					told.Error, told.Code = coded.Message, coded.Code
+					told.Error, told.Code, told.Info = coded.Message, coded.Code, coded.Info
 				}
 			}
 			writing.Lock()
@@ -222,6 +229,11 @@ func (c *controller) login(path string, raw json.RawMessage) (any, error) {
 	if asked.Credentials != *password {
 		return nil, &params.Error{Message: "invalid entity name or password", Code: params.CodeUnauthorized}
 	}
+	if parts := strings.Split(strings.Trim(path, "/"), "/"); len(parts) == 3 {
+		if err := c.movedAway(); err != nil {
+			return nil, err
+		}
+	}
 	result := params.LoginResult{
 		ControllerTag: names.NewControllerTag(controllerUUID).String(),
 		ServerVersion: "3.6.11",
@@ -243,6 +255,27 @@ func (c *controller) login(path string, raw json.RawMessage) (any, error) {
 	return result, nil
 }
 
+// movedAway is what a user of the model is told once it has moved: where to.
+func (c *controller) movedAway() error {
+	s := c.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Phase != coremigration.DONE.String() {
+		return nil
+	}
+	servers, err := network.ParseProviderHostPorts(s.target.Addrs...)
+	if err != nil {
+		return err
+	}
+	return &params.Error{
+		Message: "redirection to alternative server required", Code: params.CodeRedirect,
+		Info: params.RedirectErrorInfo{
+			Servers: params.FromProviderHostsPorts([]network.ProviderHostPorts{servers}), CACert: s.target.CACert,
+			ControllerTag: s.target.ControllerTag.String(), ControllerAlias: s.target.ControllerAlias,
+		}.AsMap(),
+	}
+}
+
 // shown is the model's ModelInfo, or why there is none.
 func (c *controller) shown() any {
 	info, err := c.source.ModelInfo()
@@ -257,6 +290,7 @@ func (c *controller) shown() any {
 	}
 	result := map[string]any{
 		"name": info.Name, "uuid": info.UUID, "type": string(c.source.model.Type()), "owner-tag": info.Owner.String(),
+		"cloud-tag": names.NewCloudTag(c.source.model.Cloud()).String(), "cloud-region": c.source.model.CloudRegion(),
 		"is-controller": false, "agent-version": info.AgentVersion.String(), "life": "alive",
 		"cloud-credential-validity": true, "status": map[string]any{"status": "available"},
 	}
@@ -332,6 +366,7 @@ func (c *controller) initiateOne(spec params.MigrationSpec) (string, error) {
 	s.state.Message, s.state.Target = "starting", spec.TargetInfo
 	err = s.keep()
 	id := s.state.ID
+	s.reporters.tell(s.minionStatusLocked())
 	s.mu.Unlock()
 	if err != nil {
 		return "", err

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -139,12 +140,24 @@ func bootstrap(ctx context.Context, dbs *databases, st *state, port int) error {
 		return errors.Trace(err)
 	}
 
-	cfg, err := controller.NewConfig(st.ControllerUUID, st.CACert, map[string]any{
+	attributes := map[string]any{
 		"controller-name":   *name,
 		"api-port":          port,
 		"auditing-enabled":  false,
 		"object-store-type": string(coreobjectstore.FileBackend),
-	})
+	}
+	if *rateLimit != "" {
+		most, rate, ok := strings.Cut(*rateLimit, ":")
+		if !ok {
+			return errors.NotValidf("-agent-ratelimit %q", *rateLimit)
+		}
+		count, err := strconv.Atoi(most)
+		if err != nil {
+			return errors.Trace(err)
+		}
+		attributes["agent-ratelimit-max"], attributes["agent-ratelimit-rate"] = count, rate
+	}
+	cfg, err := controller.NewConfig(st.ControllerUUID, st.CACert, attributes)
 	if err != nil {
 		return errors.Trace(err)
 	}
@@ -200,10 +213,14 @@ func bootstrap(ctx context.Context, dbs *databases, st *state, port int) error {
 // afterBootstrap does what a started controller does next, through the real
 // services.
 func afterBootstrap(ctx context.Context, ctl services.DomainServices, st *state, fresh bool, port int) error {
+	addressType := network.IPv4Address
+	if net.ParseIP(*address) == nil {
+		addressType = network.HostName
+	}
 	err := ctl.ControllerNode().SetAPIAddresses(ctx, controllernode.SetAPIAddressArgs{
 		APIAddresses: map[string]network.SpaceHostPorts{"0": {{
 			SpaceAddress: network.SpaceAddress{MachineAddress: network.MachineAddress{
-				Value: "127.0.0.1", Type: network.IPv4Address, Scope: network.ScopeCloudLocal}},
+				Value: *address, Type: addressType, Scope: network.ScopeCloudLocal}},
 			NetPort: network.NetPort(port)}}},
 	})
 	if err != nil {

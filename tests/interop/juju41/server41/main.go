@@ -2,7 +2,8 @@
 //
 //	server41 -dir DIR [-listen 127.0.0.1:0] [-name west]
 //	         [-cloud name:type:region]... [-user name:password]...
-//	         [-known model.yaml]... [-masters] [-agents|-minions] [-missing-instance ID]
+//	         [-address localhost] [-agent-ratelimit 1:2s]
+//	         [-known model.yaml]... [-masters [-lose METHOD]] [-agents|-minions] [-missing-instance ID]
 //
 // Once it listens it prints one line of JSON (address, CA file, controller UUID, user, password) to standard output, and serves
 // until SIGINT or SIGTERM. DIR survives a kill: the next start on it has the same controller, models and binaries.
@@ -63,12 +64,15 @@ var (
 	dir        = flag.String("dir", "", "state directory (kept)")
 	listen     = flag.String("listen", "127.0.0.1:0", "address to listen on")
 	name       = flag.String("name", "west", "controller name")
+	address    = flag.String("address", "127.0.0.1", "host at which its API is, as others are told: localhost, where agents are to keep it")
+	rateLimit  = flag.String("agent-ratelimit", "", "MAX:RATE, how many agents may log in at once, and then one in each RATE")
 	password   = flag.String("password", "dummy-secret", "password of user admin")
 	logSpec    = flag.String("log", "<root>=WARNING", "loggo specification, to stderr")
 	masters    = flag.Bool("masters", false, "run the real migrationmaster worker for every model")
 	agents     = flag.Bool("agents", false, "let the agents of all models look alive and up to date")
 	minions    = flag.Bool("minions", false, "-agents, which also report success in every migration phase")
 	missing    = flag.String("missing-instance", "", "instance id the cloud claims not to know")
+	lose       = flag.String("lose", "", "with -masters: the method of the target of which the first reply is lost")
 	slowAdopt  = flag.Duration("slow-adopt", 0, "delay of the cloud's AdoptResources")
 	failAdopt  = flag.Int("fail-adopt", 0, "let the cloud's first N AdoptResources fail")
 	cloudFlags listFlag

@@ -177,7 +177,7 @@ func startModel(ctx context.Context, getter services.DomainServicesGetter, uuid 
 			ModelUUID:            uuid.String(),
 			LogDir:               logDir,
 			Clock:                clock.WallClock,
-			NewWorker:            migrationmaster.NewWorker,
+			NewWorker:            newMaster,
 		})
 	}
 	if err := dependency.Install(engine, manifolds); err != nil {

@@ -19,7 +19,7 @@ use crate::agent::control::{Request, Response};
 use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;
 use crate::controller::description::{Description, read_bytes};
-use crate::sample::{Home, Sample, SampleFiles, as_imported_by_41, as_written_by_36};
+use crate::sample::{Home, Sample, SampleFiles, rewrite_for_41};
 
 /// An executable larger than this share of the whole would leave little for the rest.
 const EXECUTABLE_SHARE: u64 = 4;
@@ -77,10 +77,10 @@ impl Model {
     ///
     /// Errors: [`Trouble`] for a disk that is full.
     pub(super) fn of_36(args: &DemoArgs, scratch: &Path) -> Result<Self, Trouble> {
-        let SampleFiles { description, blobs, .. } = Sample { home: Home::LOCALHOST, ..sample(args) }.write(scratch)?;
-        let text = as_imported_by_41(&as_written_by_36(&fs::read_to_string(&description)?));
-        fs::write(&description, &text)?;
-        let told = Description::parse(text.as_bytes()).map_err(|error| unusable(&error))?;
+        let files = Sample { home: Home::LOCALHOST, ..sample(args) }.write(scratch)?;
+        rewrite_for_41(&files)?;
+        let SampleFiles { description, blobs, .. } = files;
+        let told = Description::parse(&fs::read(&description)?).map_err(|error| unusable(&error))?;
         Ok(Self { name: told.name.clone(), told, description, blobs, remark: None })
     }
 }

@@ -30,7 +30,7 @@ pub use facts::{
 };
 pub use home::Home;
 pub use kit::{Sample, SampleFiles};
-pub use series::{as_imported_by_41, as_written_by_36};
+pub use series::{as_written_by_36, rewrite_for_41};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,10 @@
 //! What earlier series of Juju write otherwise.
 
+use std::fs;
+use std::io;
+
+use super::charms;
+use super::kit::SampleFiles;
 use super::layout::LOGS;
 
 /// The versions of sections, as a sample has them, and as Juju 3.6.11 does, which reads none that is later.
@@ -27,8 +32,21 @@ const REFUSED: [(&str, &str); 5] = [
 /// Before this entity stands another, of the application that the model consumes: 4.1-beta2 asks for it.
 const ENTITY: &str = "- id: application-postgresql\n";
 
-/// Returns a sample's description as Juju 4.1-beta2 takes it in.
-pub fn as_imported_by_41(description: &str) -> String {
+/// How 4.1-beta2 calls the charm that was deployed from a file.
+const SHOP_URL: &str = "local:shop-7";
+
+/// Changes a sample, as it was written, to what Juju 3.6.11 writes and Juju 4.1-beta2 takes in.
+///
+/// Errors: whatever the file system refuses.
+pub fn rewrite_for_41(files: &SampleFiles) -> io::Result<()> {
+    let text = as_imported_by_41(&as_written_by_36(&fs::read_to_string(&files.description)?));
+    fs::write(&files.description, text)?;
+    let charm = |url: &str| files.blobs.join("charms").join(url.replace('/', "_"));
+    fs::rename(charm(charms::SHOP_URL), charm(SHOP_URL))
+}
+
+fn as_imported_by_41(description: &str) -> String {
+    let description = description.replace(charms::SHOP_URL, SHOP_URL);
     let mut text = String::with_capacity(description.len());
     for line in description.split_inclusive('\n') {
         // A key may be the first of an item.

@@ -136,7 +136,9 @@ def test_jujus_own_client_sees_the_model_at_one_controller_before_and_at_the_oth
     move.migrate()
     assert move.one_owner() == "destination", move.source.statuses()
     gone = juju("status", "-m", f"src:admin/{move.name}")
-    assert f'Model "admin/{move.name}" has been migrated to controller "dst"' in gone.out + gone.err
+    # A gateway with a CA of its own has another fingerprint than the controller that the client knows.
+    assert f'Model "admin/{move.name}" has been migrated to another controller' in gone.err
+    assert f"127.0.0.1:{move.src.gateway_port}" in gone.err
     assert named("dst") == ["controller", move.name]
     status = juju("status", "-m", f"dst:admin/{move.name}", "--format", "json").json()
     assert status["model"]["name"] == move.name and status["applications"]

@@ -2,11 +2,9 @@
 Juju 4.1's own API server, with real minions and under the eyes of Juju's own client."""
 
 import json
-import re
 import statistics
 from datetime import datetime
 
-import pytest
 import yaml
 
 from conftest import PASSWORD, Juju, run, tool, until

@@ -20,6 +20,7 @@ use super::connection;
 use super::error::{ErrorCode, RpcError};
 use super::guests::Guest;
 use super::limits::MESSAGE_BYTES_MAX;
+use super::refusal::shown;
 use super::service::{Connection, Service};
 use super::socket::{self, Socket};
 use super::streams;
@@ -90,6 +91,7 @@ impl Answerer {
     /// Lets a sender pass, who is no stranger then; else gives the text that Juju refuses with.
     async fn authorize(&self, head: &RequestHead, guest: &Guest) -> Result<(), HttpReply> {
         if let Err(error) = self.service.authorize(head).await {
+            log_refused(head, &error);
             let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let text = match error.code {
                 ErrorCode::Unauthorized | ErrorCode::NoCredentials => format!("authentication failed: {error}"),
@@ -107,12 +109,11 @@ impl Answerer {
 
     async fn upload(&self, head: RequestHead, body: Incoming) -> HttpReply {
         let of_charm = matches!(head.route, Route::MigrateCharm { .. });
-        let peer = head.peer;
         let mut request = HttpRequest::new(head, body);
         match self.service.http(&mut request).await {
             Ok(reply) => reply,
             Err(error) => {
-                info!(%peer, route = ?request.head.route, %error, "an HTTP request was refused");
+                log_refused(&request.head, &error);
                 let _ = timeout(DRAIN_TIMEOUT, drain(&mut request)).await;
                 if of_charm { HttpReply::charm_error(&error) } else { HttpReply::error(&error) }
             }
@@ -141,6 +142,11 @@ impl Answerer {
         }
         HttpReply { status: StatusCode::SWITCHING_PROTOCOLS, headers, body: Vec::new() }
     }
+}
+
+fn log_refused(head: &RequestHead, error: &RpcError) {
+    let route = shown(&format!("{:?}", head.route));
+    info!(peer = %head.peer, route, error = ?shown(&error.to_string()), "an HTTP request was refused");
 }
 
 /// Returns the key of a request that asks for a WebSocket. Extensions that it offers are not taken up.

@@ -23,6 +23,7 @@ use super::guests::Guest;
 use super::limits::{
     AGENT_SILENCE_MAX, BYTES_IN_FLIGHT_MAX, LOGIN_TIMEOUT, REPLIES_QUEUED_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_TIMEOUT,
 };
+use super::refusal::{Asked, shown};
 use super::service::{Connection, LoggedIn, Service, Session};
 use super::socket::{self, End, Socket};
 use crate::juju::params::admin::{DeviceLogin, LoginRequest, SessionTokenRequest};
@@ -55,7 +56,7 @@ pub(super) async fn serve(socket: Socket, service: Arc<dyn Service>, connection:
     };
     drop(caller);
     match &end {
-        End::Garbage(what) => info!(%peer, what, "an API connection sent garbage and was closed"),
+        End::Garbage(what) => info!(%peer, what = shown(what), "an API connection sent garbage and was closed"),
         End::TooLarge => info!(%peer, "an API connection sent a message of more than 64 MiB and was closed"),
         end => debug!(%peer, ?end, "an API connection ended"),
     }
@@ -93,8 +94,9 @@ enum State {
     Stranger { until: Instant },
     /// The reply to this request is awaited. It may take minutes: a login can be held.
     Deciding(u64, Deciding),
-    /// Calls are answered. `silence`: when the client is dropped unless it sends something; none for users.
-    Client { session: Arc<dyn Session>, facades: Vec<FacadeVersions>, silence: Option<Instant> },
+    /// Calls are answered. `user`: its tag, empty for nobody in particular. `silence`: when the client is dropped unless it sends
+    /// something; none for users.
+    Client { session: Arc<dyn Session>, facades: Vec<FacadeVersions>, user: Arc<str>, silence: Option<Instant> },
 }
 
 struct Caller {
@@ -156,34 +158,45 @@ impl Caller {
     }
 
     async fn request(&mut self, id: u64, call: Call, bytes: usize) {
-        if call.facade == "Admin" {
-            if let Some(answer) = self.admin(id, call).await {
-                self.reply(id, answer).await;
-            }
-            return;
+        let asked = Arc::new(Asked::new(self.connection.peer, self.user(), &call));
+        let at_once = match call.facade.as_str() {
+            "Admin" => self.admin(id, call).await,
+            _ => self.begin(id, call, &asked, bytes),
+        };
+        if let Some(answer) = at_once {
+            asked.log(&answer);
+            self.reply(id, answer).await;
         }
+    }
+
+    fn user(&self) -> Arc<str> {
+        if let State::Client { user, .. } = &self.state { user.clone() } else { Arc::from("") }
+    }
+
+    /// Begins a call of a facade. None: the answer follows.
+    fn begin(&mut self, id: u64, call: Call, asked: &Arc<Asked>, bytes: usize) -> Option<Result<Value, RpcError>> {
         let State::Client { session, facades, .. } = &self.state else {
-            return self.reply(id, Err(RpcError::unknown_facade(&call.facade))).await;
+            return Some(Err(RpcError::unknown_facade(&call.facade)));
         };
         if call.facade == "Pinger" {
             let known = matches!(call.method.as_str(), "Ping" | "Stop");
-            let answer = if known { Ok(json!({})) } else { Err(RpcError::unknown_method(&call)) };
-            return self.reply(id, answer).await;
+            return Some(if known { Ok(json!({})) } else { Err(RpcError::unknown_method(&call)) });
         }
         if let Err(error) = facades::check(facades, &self.connection.scope, &call.facade, call.version) {
-            return self.reply(id, Err(error)).await;
+            return Some(Err(error));
         }
         let Some(flight) = self.take_off(bytes) else {
-            let error = RpcError::new(ErrorCode::TryAgain, "too many requests in flight on this connection");
-            return self.reply(id, Err(error)).await;
+            return Some(Err(RpcError::new(ErrorCode::TryAgain, "too many requests in flight on this connection")));
         };
-        let (session, replies) = (session.clone(), self.replies.clone());
+        let (session, replies, asked) = (session.clone(), self.replies.clone(), asked.clone());
         self.calls.spawn(async move {
             let answer = guarded(&*session, call).await;
             drop(flight);
+            asked.log(&answer);
             // Whoever asked may be gone.
             let _ = replies.send(Message::Reply(id, answer).to_json()).await;
         });
+        None
     }
 
     fn take_off(&self, bytes: usize) -> Option<Flight> {
@@ -253,7 +266,8 @@ impl Caller {
             return Err(RpcError::new(ErrorCode::TryAgain, "too many connections"));
         }
         let silence = result.user_info.is_none().then(|| Instant::now() + AGENT_SILENCE_MAX);
-        self.state = State::Client { session, facades: result.facades, silence };
+        let user = result.user_info.map_or_else(|| Arc::from(""), |info| Arc::from(info.identity));
+        self.state = State::Client { session, facades: result.facades, user, silence };
         Ok(reply)
     }
 

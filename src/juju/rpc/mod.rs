@@ -10,6 +10,7 @@ mod error;
 mod facades;
 mod guests;
 pub mod limits;
+mod refusal;
 mod scope;
 mod server;
 mod service;
@@ -23,6 +24,7 @@ pub use envelope::{EnvelopeError, Message, REPLY_NODES_MAX, REQUEST_NODES_MAX, c
 pub use error::{ErrorCode, RpcError};
 pub use facades::{COMMON_FACADES, CONTROLLER_FACADES, FacadeVersions, best_version};
 pub use limits::Limits;
+pub use refusal::shown;
 pub use scope::Scope;
 pub use server::Server;
 pub use service::{Connection, LoggedIn, Service, Session};

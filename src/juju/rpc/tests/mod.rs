@@ -2,6 +2,7 @@
 
 mod calls;
 mod frames;
+mod refusals;
 mod requests;
 mod strangers;
 

@@ -341,6 +341,8 @@ fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
         .values()
         .filter(|held| held.mid.is_some_and(|mid| ledger.standing(mid).is_none()))
         .filter(|held| !ledger.in_conflict(held.uuid))
+        // A Juju controller that brings a model decides about it, and is in no journal of agents.
+        .filter(|held| held.brought.is_none())
         .map(|held| format!("\"{}\" ({})", held.path, held.uuid))
         .collect();
     if orphans.is_empty() {

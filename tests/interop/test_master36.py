@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 
-from conftest import MODEL, PASSWORD, PATIENCE, tool
+from conftest import MODEL, PASSWORD, PATIENCE, tool, until
 
 # What Juju 3.6.11 writes in the place of what the sample, of a later Juju, has.
 OF_36 = [
@@ -116,3 +116,23 @@ def test_an_agent_killed_under_the_master_leaves_one_owner(cluster):
             cluster.dst.start()
     code = process.wait(timeout=PATIENCE * 2)
     assert (code, lives(cluster.dst)) in ((0, True), (3, False)), lines
+
+
+def test_a_model_that_the_real_master_brings_is_shown_as_such_and_an_operator_can_end_it(cluster):
+    accept_live_models(cluster.dst)
+    # The model's agents never report, so the master waits in VALIDATION.
+    command = Master(cluster, "brought").command("-minions", "silent-VALIDATION", "-wait", "20s")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        arrival = until("status has it", lambda: cluster.dst("status", "--format", "json").json().get("arrivals"))[0]
+        assert arrival["by"] == "admin from 127.0.0.1" and arrival["model"] == f"admin/{MODEL}", arrival
+        assert "by a Juju controller" in cluster.dst("abort", MODEL).fails(1)
+        assert cluster.dst("status", "--format", "json").json()["alarms"] == []
+        cluster.dst("resolve", arrival["uuid"], "--discard-frozen", arrival["uuid"]).ok()
+        said = process.communicate(timeout=PATIENCE * 2)[0]
+        assert process.returncode == 3 and phases(said.splitlines())[-2:] == ["ABORT", "ABORTDONE"], said
+        assert not lives(cluster.dst)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use modelferry::juju::params::admin::LoginRequest;
-use modelferry::juju::rpc::{Client, ClientError, Scope, Target};
+use modelferry::juju::rpc::{Client, ClientError, ErrorCode, Scope, Target};
 use modelferry::sample::Sample;
 use serde_json::{Value, json};
 
@@ -21,8 +23,13 @@ struct Served {
 
 impl Served {
     fn start(name: &'static str) -> Self {
+        Self::with(name, "")
+    }
+
+    /// Likewise, with more of the section `[embedded]`.
+    fn with(name: &'static str, embedded: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut host = Host::with(name, &format!("[embedded.api]\nlisten = \"127.0.0.1:{port}\""));
+        let mut host = Host::with(name, &format!("{embedded}[embedded.api]\nlisten = \"127.0.0.1:{port}\""));
         host.start();
         host.add_users();
         let file = host.dir.path().join("pw");
@@ -149,4 +156,56 @@ fn an_agent_without_the_section_listens_for_no_client() {
     host.start();
     let told = host.run(&["embedded", "client-config", "--juju-data", host.dir.path().join("juju").to_str().unwrap()]);
     assert!(told.fails(1, "has no API").contains("[embedded.api]"));
+}
+
+/// Commands about such a model said that the journal had lost its migration, and `status` raised an alarm about it.
+#[test]
+fn a_model_that_a_juju_controller_brings_is_said_to_be_so_and_can_be_refused_to_the_end() {
+    let sample = Sample::default();
+    let (dst, src) = (Served::with("dst", "accept-live-models = true\n"), Served::start("src"));
+    dst.host.pair(&src.host);
+    let files = sample.write(&dst.host.dir.path().join("sample")).unwrap();
+    let bytes = STANDARD.encode(std::fs::read(&files.description).unwrap());
+    let runtime = runtime();
+    let master = runtime.block_on(async {
+        let master = dst.login(Scope::Controller).await.unwrap();
+        call(&master, "MigrationTarget", 6, "Import", json!({ "bytes": bytes })).await;
+        master
+    });
+    let (name, uuid) = (sample.name.as_str(), sample.uuid.as_str());
+    let brought = "being imported by a Juju controller, which logged in as admin from 127.0.0.1";
+    for command in [
+        &["abort", name][..],
+        &["abort", uuid],
+        &["show-migration", name],
+        &["wait", name],
+        &["embedded", "set", name, "a=b"],
+        &["embedded", "remove", name],
+        &["precheck", name, "src"],
+        &["migrate", name, "src"],
+    ] {
+        let told = dst.host.run(command).fails(1, &format!("model \"admin/{name}\" is {brought}"));
+        assert!(told.contains(&format!("modelferry resolve {uuid} --discard-frozen {uuid}")), "{command:?}: {told}");
+        assert!(!told.contains("journal"), "{command:?}: {told}");
+    }
+    let told = dst.host.run(&["status"]).ok();
+    assert!(told.contains(&format!("Model \"admin/{name}\" is {brought}. It began ")), "{told}");
+    let status = dst.host.run(&["status", "--format", "json"]).json();
+    assert_eq!(status["alarms"], json!([]));
+    assert_eq!(status["arrivals"][0]["by"], "admin from 127.0.0.1");
+    let shown = dst.host.run(&["show-model", name, "--format", "json"]).json();
+    assert_eq!(shown[name]["status"]["migration"], brought);
+    assert!(shown[name]["status"]["migration-start"].is_string(), "{shown}");
+    assert!(dst.host.run(&["status", "-m", name]).ok().contains("migrating: being imported by a"));
+
+    dst.host.run(&["resolve", uuid, "--discard-frozen", uuid]).ok();
+    assert_eq!(dst.host.run(&["status", "--format", "json"]).json().get("arrivals"), None);
+    dst.host.run(&["abort", name]).fails(1, "not found");
+    let model = json!({ "model-tag": format!("model-{uuid}") });
+    let refused = runtime.block_on(master.call_version("MigrationTarget", 6, "", "Activate", model));
+    assert!(
+        matches!(&refused, Err(ClientError::Answer(error)) if error.code == ErrorCode::ModelNotFound),
+        "{refused:?}"
+    );
+    assert!(dst.host.run(&["events"]).ok().contains("discarded by operator, while a Juju controller brought it"));
 }

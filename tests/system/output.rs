@@ -79,16 +79,6 @@ fn output_that_cannot_be_written_is_a_failure_of_every_command() {
 }
 
 #[test]
-fn output_that_nobody_wants_is_no_failure() {
-    // Shells open it for writing; Python's `DEVNULL` and Node's `ignore` for reading as well.
-    let host = Host::new("src");
-    for both in [false, true] {
-        let nobody = OpenOptions::new().read(both).write(true).open("/dev/null").unwrap();
-        assert_eq!(host.told(&["--version"], host.command(&["--version"]).stdout(nobody)).code, 0, "{both}");
-    }
-}
-
-#[test]
 fn help_that_cannot_be_written_is_a_failure() {
     let host = Host::new("src");
     for args in [&["--help"][..], &["help", "migrate"], &["backup", "create", "-h"]] {
@@ -203,7 +193,8 @@ fn the_manual_has_a_page_for_every_command_and_one_for_the_configuration() {
     // Lines are broken where the width wants it.
     let top = host.run(&["--help"]).ok().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(top.contains("modelferry man DIR") && top.contains("modelferry.toml(5)"), "{top}");
-    host.run(&["man", "/dev/null/man"]).fails(1, "cannot write manual pages");
+    // Nobody makes a directory there, root neither.
+    host.run(&["man", "/dev/null/pages"]).fails(1, "cannot write manual pages");
 }
 
 #[test]

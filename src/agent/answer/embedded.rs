@@ -138,20 +138,20 @@ impl Desk {
         Ok(Response::Written(self.unless_frozen(&named, written).await?))
     }
 
-    /// Passes on how work on a model ended that a freeze refuses, and says of a freeze that no migration will ever end why there
-    /// is one.
+    /// Passes on how work on a model ended that a migration may hold back, and says of one that no agent's migration will ever end
+    /// who holds it.
     async fn unless_frozen<R>(&self, named: &str, done: Result<R, ControllerError>) -> Result<R, Failure> {
         match done {
             Ok(done) => Ok(done),
-            Err(frozen @ ControllerError::MigrationInProgress) => {
-                Err(self.why_frozen(named).await.unwrap_or_else(|| self.refusal_of_controller(&frozen)))
+            Err(held @ (ControllerError::MigrationInProgress | ControllerError::Importing)) => {
+                Err(self.why_held(named).await.unwrap_or_else(|| self.refusal_of_controller(&held)))
             }
             Err(error) => Err(self.refusal_of_controller(&error)),
         }
     }
 
-    /// Says why a model is frozen that no migration will ever thaw; nothing of any other.
-    async fn why_frozen(&self, named: &str) -> Option<Failure> {
+    /// Says why a model is held that no agent's migration will ever put into service; nothing of any other.
+    async fn why_held(&self, named: &str) -> Option<Failure> {
         let named = named.to_owned();
         let model = self.blocking(move |embedded| embedded.find(&named)).await.ok()?;
         let held = self.engine().ok()?.held_for_good(model).await?;

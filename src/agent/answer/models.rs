@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Desk;
 use crate::agent::control::view::{
-    ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing, is_in_doubt,
+    ArrivalView, ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing,
+    is_in_doubt,
 };
 use crate::agent::control::{Failure, FailureKind, Missing, Request, Response};
 use crate::controller::embedded::view::{ModelDetails, ModelRow, ModelState};
@@ -159,7 +160,23 @@ impl Desk {
     fn with_migration(&self, details: ModelDetails) -> ModelView {
         let migrations = self.engine.get().map(|engine| engine.migrations()).unwrap_or_default();
         let last = migrations.iter().find(|view| view.moves() && view.model_uuid == details.row.uuid);
-        ModelView { migration: last.and_then(migration_of), details }
+        let brought = details.brought.as_ref().map(|brought| ModelMigration {
+            note: brought.note(),
+            started_ms: brought.since_ms,
+            ..ModelMigration::default()
+        });
+        ModelView { migration: brought.or_else(|| last.and_then(migration_of)), details }
+    }
+
+    /// Lists the models that Juju controllers are bringing.
+    async fn arrivals(&self) -> Vec<ArrivalView> {
+        // An alarm says so if the database cannot be read.
+        let held = self.blocking(Embedded::brought).await.unwrap_or_default();
+        let arrivals = held.into_iter().filter_map(|held| {
+            let (model, uuid, brought) = (held.path, held.uuid.to_string(), held.brought?);
+            Some(ArrivalView { model, uuid, note: brought.note(), by: brought.by, since_ms: brought.since_ms })
+        });
+        arrivals.collect()
     }
 
     /// Shows the agent.
@@ -188,6 +205,7 @@ impl Desk {
             peers: self.peers(),
             alarms,
             migrations,
+            arrivals: self.arrivals().await,
             failed,
             store: self.engine()?.last_prune(),
         })))

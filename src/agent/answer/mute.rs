@@ -29,6 +29,7 @@ impl Mute {
             peers: Vec::new(),
             alarms: vec![self.alarm.clone()],
             migrations: Vec::new(),
+            arrivals: Vec::new(),
             failed: Vec::new(),
             store: None,
         }))

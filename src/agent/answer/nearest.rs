@@ -4,7 +4,9 @@ use super::Desk;
 use crate::agent::control::view::PeerView;
 use crate::agent::control::{Failure, Missing, nearest};
 use crate::controller::embedded::Embedded;
+use crate::controller::inventory::Held;
 use crate::controller::port::ControllerError;
+use crate::engine::EngineError;
 use crate::engine::view::MigrationView;
 
 /// Characters of a backup's id that are shown: enough to tell any two apart, and to be typed.
@@ -16,6 +18,11 @@ impl Desk {
     /// The names are looked up only here, once something is missing. If they cannot be, there is nothing to add.
     pub(super) async fn with_nearest(&self, mut failure: Failure) -> Failure {
         let Some(missing) = failure.missing.take() else { return failure };
+        if let Missing::Migration(typed) = &missing
+            && let Some(brought) = self.brought_as(typed).await
+        {
+            return brought;
+        }
         let names = match &missing {
             Missing::Model(_) => self.model_names().await,
             Missing::Peer(_) => self.peer_names(),
@@ -44,6 +51,17 @@ impl Desk {
         let here = self.local.models().await.unwrap_or_default().into_iter();
         let here = here.flat_map(|model| [format!("{}/{}", model.owner, model.name), model.name]);
         here.chain(self.known_migrations(|view| [format!("{}/{}", view.owner, view.model), view.model])).collect()
+    }
+
+    /// Says of a model that a Juju controller brings that no agent has a migration of it; nothing of any other.
+    async fn brought_as(&self, named: &str) -> Option<Failure> {
+        let held = self.blocking(Embedded::brought).await.ok()?.into_iter();
+        let mut held = held.filter(|held| {
+            let name = held.path.split_once('/').map(|(_, name)| name);
+            held.path == named || name == Some(named) || held.uuid.to_string() == named
+        });
+        let Held { uuid: model, path, brought, .. } = held.next()?;
+        Some(self.refusal_of_engine(&EngineError::Brought { model, path, brought: brought? }))
     }
 
     /// Returns what peers are called here, and what the controllers beside them call themselves.

@@ -1,5 +1,7 @@
 //! Turns errors of the floors below into failures: what happened, what state things are in, what to type next.
 
+use std::collections::BTreeSet;
+
 use super::Desk;
 use crate::agent::control::view::RedirectView;
 use crate::agent::control::{Failure, FailureKind, Missing};
@@ -7,7 +9,7 @@ use crate::controller::embedded::view as embedded;
 use crate::controller::port::ControllerError;
 use crate::disk::usage_command;
 use crate::engine::causes;
-use crate::engine::view::fixes;
+use crate::engine::orders::local;
 use crate::engine::{EngineError, ErrorKind, Unfinished};
 use crate::link::PairError;
 
@@ -49,7 +51,7 @@ impl Desk {
             ControllerError::Storage(_) => {
                 let failure = Failure::new(FailureKind::Internal, causes(error));
                 match error.missing_blob() {
-                    None => failure.hint("see what is wrong with `modelferry status`"),
+                    None => failure,
                     Some(blob) => failure.state(UNCHANGED).hint(format!(
                         "put {}/blobs/{blob} back from a backup of that directory; `modelferry status` names the models that lack \
                          files, and what to do if the file is lost",
@@ -111,7 +113,9 @@ impl Desk {
         let failure = Failure::new(kind, causes(error));
         match error {
             EngineError::Prechecks(findings) => {
-                let fixes = fixes(findings);
+                let mut fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
+                let mut seen = BTreeSet::new();
+                fixes.retain(|fix| seen.insert(*fix));
                 let more = match findings.len() {
                     0 | 1 => String::new(),
                     several => format!(" (and {} more, see `modelferry precheck MODEL DEST`)", several - 1),
@@ -134,7 +138,8 @@ impl Desk {
             EngineError::Relayed { id, .. } => {
                 failure.state(UNCHANGED).hint(format!("see `modelferry show-migration {id}`"))
             }
-            EngineError::InConflict(_)
+            EngineError::Brought { .. }
+            | EngineError::InConflict(_)
             | EngineError::Orphaned(_)
             | EngineError::HandedOver(_)
             | EngineError::NotServed(_)
@@ -148,7 +153,8 @@ impl Desk {
             EngineError::NoSuchOrder { .. } | EngineError::Unprunable(_) => failure.state(UNCHANGED),
             EngineError::Unresolvable { .. } | EngineError::Ended { .. } => failure.state(UNCHANGED),
             EngineError::NotSource(_) | EngineError::IsPrecopy(_) => failure.state(UNCHANGED),
-            EngineError::PeerSilent { peer, .. } => failure.hint(format!(
+            EngineError::PeerDown { .. } | EngineError::Unanswered(_) => failure.state(UNCHANGED),
+            EngineError::PeerSilent { peer, .. } => failure.state(UNCHANGED).hint(format!(
                 "look at its process on the host of {peer}: `systemctl status modelferry`; one that is stopped goes on with \
                  `kill -CONT PID`; one that was killed is started with `systemctl start modelferry`. `modelferry peers` here says \
                  how the link is"
@@ -177,6 +183,15 @@ fn refusal_of_held(error: &EngineError, failure: Failure) -> Failure {
                 "look at the other side first: read \"A lost journal has left a model held\" in docs/in-doubt.md; then `modelferry \
                  resolve {model} --supersede {model}` puts this copy into service, or `modelferry resolve {model} \
                  --discard-frozen {model}` deletes it"
+            )),
+        EngineError::Brought { model, brought, .. } => failure
+            .state(format!(
+                "{UNCHANGED}; since {} that controller moves the model here, and it alone puts it into service",
+                local(brought.since_ms)
+            ))
+            .hint(format!(
+                "see how it stands with `juju show-model` there; should that controller be lost, or the model be to stay there, \
+                 `modelferry resolve {model} --discard-frozen {model}` deletes what has come, and makes that controller abort"
             )),
         EngineError::HandedOver(model) => failure.state(UNCHANGED).hint(format!(
             "keep what is here with `modelferry backup create {model} FILE --held`; then `modelferry resolve {model} \

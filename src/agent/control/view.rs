@@ -37,12 +37,31 @@ pub struct StatusView {
     pub alarms: Vec<AlarmView>,
     /// Migrations that are not at rest, those in doubt first.
     pub migrations: Vec<MigrationView>,
+    /// Models that Juju controllers are bringing straight into the controller beside this agent, without another agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrivals: Vec<ArrivalView>,
     /// Models here whose last migration failed within the last day, each by that migration.
     #[serde(default)]
     pub failed: Vec<MigrationView>,
     /// What the store held when it was last pruned by itself.
     #[serde(default)]
     pub store: Option<StockView>,
+}
+
+/// A model that the migration master of a Juju controller brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ArrivalView {
+    /// `owner/name` of the model.
+    pub model: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// How far it is, and by whom.
+    pub note: String,
+    /// Who the master logged in as, and from which address.
+    pub by: String,
+    /// When its import began, Unix milliseconds.
+    pub since_ms: u64,
 }
 
 /// Who the agent is.

@@ -9,7 +9,7 @@ use crate::cli::aftermath::{FROZEN, Failed};
 use crate::cli::cloud::cloud_region;
 use crate::cli::exit::Exit;
 use crate::cli::output::plain;
-use crate::cli::output::{Paint, Table, byte_count, clock, painted, span};
+use crate::cli::output::{Paint, Table, ago, byte_count, clock, painted, span};
 use crate::cli::{doubt, peers};
 use crate::engine::retention::StockView;
 use crate::engine::view::MigrationView;
@@ -41,13 +41,7 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         }
         let _ = writeln!(text, "{}", table.render_in(color));
     }
-    for migration in status.migrations.iter().filter(|migration| is_freezing(migration)) {
-        let since = migration
-            .frozen_ms
-            .map_or_else(String::new, |ms| format!(" It has been so for {}.", span(Duration::from_millis(ms))));
-        let (owner, model) = (plain(&migration.owner), plain(&migration.model));
-        let _ = writeln!(text, "Model \"{owner}/{model}\" is {FROZEN}.{since}\n");
-    }
+    text.push_str(&held(status, now_ms));
     let mut table = Table::new(&["Controller", "Cloud/Region", "Version", "Agent", "Listen", "Timestamp"]);
     table.row([&controller.name, &cloud, &controller.version, &status.version, &status.listen, &time]);
     text.push_str(&table.render_in(color));
@@ -87,6 +81,26 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
             is_precopy: !migration.moves(),
         };
         let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.next());
+    }
+    text
+}
+
+/// Lists the models here that nobody can write to now: each with who holds it, and for how long.
+fn held(status: &StatusView, now_ms: u64) -> String {
+    let mut text = String::new();
+    for migration in status.migrations.iter().filter(|migration| is_freezing(migration)) {
+        let since = migration
+            .frozen_ms
+            .map_or_else(String::new, |ms| format!(" It has been so for {}.", span(Duration::from_millis(ms))));
+        let (owner, model) = (plain(&migration.owner), plain(&migration.model));
+        let _ = writeln!(text, "Model \"{owner}/{model}\" is {FROZEN}.{since}\n");
+    }
+    for arrival in &status.arrivals {
+        let (model, note, began) = (plain(&arrival.model), plain(&arrival.note), ago(arrival.since_ms, now_ms));
+        let _ = writeln!(
+            text,
+            "Model \"{model}\" is {note}. It began {began}, and that controller decides what comes of it.\n"
+        );
     }
     text
 }

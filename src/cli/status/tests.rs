@@ -6,10 +6,11 @@ use super::cut::{cut, cut_note};
 use super::model::{Sections, text, tree};
 use super::*;
 use crate::agent::control::view::{
-    ControllerView, ModelMigration, ModelStatusView, ModelView, PeerView, StatusView, is_in_doubt,
+    ArrivalView, ControllerView, ModelMigration, ModelStatusView, ModelView, PeerView, StatusView, is_in_doubt,
 };
 use crate::cli::output::clock;
 use crate::controller::description::Description;
+use crate::controller::inventory::Brought;
 use crate::controller::status::ModelStatus;
 use crate::engine::retention::StockView;
 use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand, State};
@@ -224,6 +225,7 @@ fn agent_status() -> StatusView {
         peers: vec![PeerView { name: "west".into(), ..PeerView::default() }],
         alarms: Vec::new(),
         migrations: Vec::new(),
+        arrivals: Vec::new(),
         failed: Vec::new(),
         store: None,
     }
@@ -256,6 +258,24 @@ fn what_is_in_doubt_comes_first_and_then_what_runs() {
         "Waiting  ID                                      Reason\n\
          prod     3850c8cc-0cd0-4d53-8a6d-591b63024141:0  the link to \"west\" is down\n"
     ));
+}
+
+#[test]
+fn a_model_that_a_juju_controller_brings_is_shown_with_who_brings_it() {
+    let note = |is_complete| Brought { by: "admin from 10.0.0.9".into(), since_ms: NOW_MS, is_complete }.note();
+    let arrival = ArrivalView {
+        model: "admin/prod".into(),
+        uuid: String::new(),
+        note: note(false),
+        by: String::new(),
+        since_ms: NOW_MS - 60_000,
+    };
+    let arrivals = vec![arrival.clone(), ArrivalView { note: note(true), ..arrival }];
+    let text = agent::text(&StatusView { arrivals, ..agent_status() }, NOW_MS, false);
+    let began = "It began 1 minute ago, and that controller decides what comes of it.\n";
+    let by = "by a Juju controller, which logged in as admin from 10.0.0.9";
+    assert!(text.contains(&format!("Model \"admin/prod\" is being imported {by}. {began}")), "{text}");
+    assert!(text.contains(&format!("Model \"admin/prod\" is imported {by}, and not activated yet. {began}")), "{text}");
 }
 
 #[test]

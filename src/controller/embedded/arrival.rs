@@ -14,7 +14,6 @@ use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::facts;
 use super::import::check_name;
 use super::intake::check_calls;
-use super::inventory::held;
 use super::record::{Blob, Mid, ModelRecord, State, Summary, key};
 use super::rehearsal::uploaded;
 use super::tables::Tables;
@@ -48,7 +47,11 @@ impl Arrival for Embedded {
     }
 
     async fn places(&self) -> Result<Option<Vec<Held>>, ControllerError> {
-        self.blocking(|inner| Ok(Some(inner.database.models()?.iter().map(held).collect()))).await
+        self.blocking(|inner| {
+            let models = inner.database.models()?;
+            models.iter().map(|record| inner.held_as(record)).collect::<Result<_, _>>().map(Some)
+        })
+        .await
     }
 
     async fn prechecks(&self, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {

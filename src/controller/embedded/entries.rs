@@ -137,8 +137,6 @@ pub(super) fn usable(record: &ModelRecord) -> Result<(), ControllerError> {
     match record.model_state() {
         ModelState::Live => Ok(()),
         ModelState::Frozen => Err(ControllerError::MigrationInProgress),
-        ModelState::Importing | ModelState::Staged | ModelState::Gone => {
-            Err(ControllerError::Refused("migration in progress, model is importing".to_owned()))
-        }
+        ModelState::Importing | ModelState::Staged | ModelState::Gone => Err(ControllerError::Importing),
     }
 }

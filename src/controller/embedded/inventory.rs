@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
-use super::Embedded;
 use super::record::{ModelRecord, State};
+use super::{Embedded, Inner};
 use crate::controller::inventory::{Held, Inventory, Place};
 use crate::controller::port::ControllerError;
 
@@ -26,7 +26,7 @@ impl Embedded {
             if lacking > 0 && record.is_here() {
                 inventory.lacking.insert(record.path(), lacking);
             }
-            inventory.models.insert(record.uuid, held(&record));
+            inventory.models.insert(record.uuid, self.inner.held_as(&record)?);
         }
         Ok(inventory)
     }
@@ -55,13 +55,16 @@ impl Embedded {
     }
 }
 
-pub(super) fn held(record: &ModelRecord) -> Held {
-    let place = match record.state {
-        State::Live { .. } => Place::Live,
-        State::Frozen { .. } => Place::Frozen,
-        State::Importing { .. } | State::Staged { .. } => Place::Arriving,
-        State::Gone(_) => Place::Gone,
-    };
-    let (mid, came) = (record.mid(), record.came());
-    Held { uuid: record.uuid, path: record.path(), place, mid, came, is_handed: record.is_held() }
+impl Inner {
+    /// Returns how a model is held here.
+    pub(super) fn held_as(&self, record: &ModelRecord) -> Result<Held, ControllerError> {
+        let place = match record.state {
+            State::Live { .. } => Place::Live,
+            State::Frozen { .. } => Place::Frozen,
+            State::Importing { .. } | State::Staged { .. } => Place::Arriving,
+            State::Gone(_) => Place::Gone,
+        };
+        let (mid, came, brought) = (record.mid(), record.came(), self.brought_as(record)?);
+        Ok(Held { uuid: record.uuid, path: record.path(), place, mid, came, is_handed: record.is_held(), brought })
+    }
 }

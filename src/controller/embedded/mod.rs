@@ -24,6 +24,7 @@ pub mod inventory;
 mod local;
 mod log_files;
 mod logs;
+mod master;
 mod models;
 mod password;
 mod record;

@@ -141,6 +141,7 @@ impl Inner {
             entries: self.database.entry_totals(record.uuid)?.0,
             counts: description.map(Description::counts).unwrap_or_default(),
             mid: record.mid().map(|mid| mid.to_string()),
+            brought: self.brought_as(record)?,
         })
     }
 

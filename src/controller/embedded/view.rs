@@ -6,6 +6,7 @@
 use modelferry_protocol::message::ControllerCard;
 use serde::{Deserialize, Serialize};
 
+use crate::controller::inventory::Brought;
 use crate::controller::status::named::Named;
 
 /// The controller: what `show-controller` prints.
@@ -187,6 +188,9 @@ pub struct ModelDetails {
     pub counts: Vec<(String, u64)>,
     /// The migration that it is in, hexadecimal.
     pub mid: Option<String>,
+    /// How a Juju controller brings it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Brought>,
 }
 
 /// A user of a model.

@@ -100,6 +100,7 @@ impl Juju {
             entries: 0,
             counts: Vec::new(),
             mid: None,
+            brought: None,
         })
     }
 }

@@ -23,6 +23,9 @@ pub enum ControllerError {
     /// The model is frozen for a migration.
     #[error("model migration in progress")]
     MigrationInProgress,
+    /// The model is on its way here, and not in service. In Juju's words.
+    #[error("migration in progress, model is importing")]
+    Importing,
     /// The model is live, so a staged copy of it can be neither activated nor aborted.
     #[error("migration mode for the model is not importing")]
     NotImporting,

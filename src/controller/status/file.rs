@@ -37,6 +37,7 @@ pub fn details(description: &Description, from: &str) -> ModelDetails {
         entries: 0,
         counts: description.counts(),
         mid: None,
+        brought: None,
     }
 }
 

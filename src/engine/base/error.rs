@@ -5,6 +5,7 @@ use modelferry_protocol::ledger::NotOffered;
 use modelferry_protocol::proof::ProofRefused;
 
 use super::unfinished::Unfinished;
+use crate::controller::inventory::Brought;
 use crate::controller::port::ControllerError;
 use crate::disk::words;
 use crate::engine::view::FindingView;
@@ -90,6 +91,16 @@ pub enum EngineError {
         "model {0} is held here for a migration of which the journal knows nothing: the journal was lost or replaced"
     )]
     Orphaned(ModelUuid),
+    /// A Juju controller brings the model straight into the controller here; it alone decides what comes of it.
+    #[error("model {path:?} is {}", .brought.note())]
+    Brought {
+        /// The model.
+        model: ModelUuid,
+        /// Its `owner/name`.
+        path: String,
+        /// Who brings it, and how far it is.
+        brought: Brought,
+    },
     /// An operator's command is changing the model at this moment.
     #[error("another command is changing model {0} at this moment")]
     InHand(ModelUuid),
@@ -260,7 +271,8 @@ impl EngineError {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
             Self::IsPrecopy(_) | Self::Copying { .. } | Self::Unheld => ErrorKind::Refused,
-            Self::Migrating { .. } | Self::InConflict(_) | Self::Orphaned(_) | Self::InHand(_) => ErrorKind::Refused,
+            Self::Migrating { .. } | Self::InConflict(_) | Self::Orphaned(_) => ErrorKind::Refused,
+            Self::Brought { .. } | Self::InHand(_) => ErrorKind::Refused,
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {
                 ErrorKind::Refused
             }

@@ -47,7 +47,7 @@ impl Engine {
         })
     }
 
-    /// Refuses what concerns a model that is held here and that no migration will ever put back into service.
+    /// Refuses what concerns a model that is held here and that no migration of an agent will ever put into service.
     pub(in crate::engine) async fn refuse_if_held_for_good(&self, model: ModelUuid) -> Result<(), EngineError> {
         self.held_for_good(model).await.map_or(Ok(()), Err)
     }

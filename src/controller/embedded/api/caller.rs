@@ -1,5 +1,7 @@
 //! Who calls, what about, and what the caller may see and do.
 
+use std::net::IpAddr;
+
 use modelferry_protocol::ids::ModelUuid;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +28,8 @@ pub(super) struct Caller {
     /// None for a client that is nobody in particular.
     pub user: Option<String>,
     pub place: Place,
+    /// The address that the client calls from.
+    pub from: IpAddr,
 }
 
 /// Makes a reply.

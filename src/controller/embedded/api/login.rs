@@ -24,17 +24,17 @@ use crate::juju::params::admin::{
     DeviceLogin, HostPort, LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult, UserInfo,
 };
 use crate::juju::params::tag;
-use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service};
+use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service, shown};
 
 #[async_trait]
 impl Service for Api {
     async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
         let outcome = self.admit(connection, &login).await;
         if let Err(error) = &outcome {
-            let (peer, user) = (connection.peer, login.auth_tag.escape_debug().to_string());
+            let (peer, user) = (connection.peer, shown(&login.auth_tag));
             // Of a guesser who is refused unseen, the first refusal has been logged.
             if error.code != ErrorCode::TryAgain {
-                tracing::info!(%peer, user, "login refused: {error}");
+                tracing::info!(%peer, ?user, "login refused: {error}");
             }
         }
         outcome
@@ -48,7 +48,7 @@ impl Service for Api {
         let model = self.model_for(connection, Some(&user), false).await?;
         let name = user.clone();
         let known = self.blocking(move |api| api.embedded.known(&name)).await?.ok_or_else(invalid)?;
-        self.welcome(&user, model.as_ref(), known)
+        self.welcome(connection, &user, model.as_ref(), known)
     }
 
     async fn begin_device_login(&self, _: &Connection) -> Result<DeviceLogin, RpcError> {
@@ -193,7 +193,7 @@ impl Api {
         let anonymous = user == Some(tag::ANONYMOUS) && login.macaroons.is_empty();
         let model = self.model_for(connection, user, anonymous).await?;
         if anonymous {
-            return Ok(self.logged_in(None, model.as_ref(), None, ModelAccess::Read));
+            return Ok(self.logged_in(connection, None, model.as_ref(), None, ModelAccess::Read));
         }
         let Some(user) = user else {
             return Err(match login.auth_tag.as_str() {
@@ -205,20 +205,26 @@ impl Api {
         let known = match login.credentials.as_str() {
             "" => match self.proven(user, &login.macaroons).await? {
                 Some(known) => known,
-                None => return self.unproven(user).await,
+                None => return self.unproven(connection, user).await,
             },
             password => self.check(connection.peer.ip(), user, password).await?,
         };
-        self.welcome(user, model.as_ref(), known)
+        self.welcome(connection, user, model.as_ref(), known)
     }
 
     /// Lets a user in who has proven who it is.
-    fn welcome(&self, user: &str, model: Option<&ModelRecord>, known: Known) -> Result<LoggedIn, RpcError> {
+    fn welcome(
+        &self,
+        connection: &Connection,
+        user: &str,
+        model: Option<&ModelRecord>,
+        known: Known,
+    ) -> Result<LoggedIn, RpcError> {
         let access = match model {
             None => ModelAccess::Read,
             Some(record) => rights(record, user, known.access).ok_or_else(denied)?,
         };
-        Ok(self.logged_in(Some(user), model, Some(known), access))
+        Ok(self.logged_in(connection, Some(user), model, Some(known), access))
     }
 
     /// Returns what a user may do whose macaroons are good.
@@ -231,10 +237,11 @@ impl Api {
     }
 
     /// Answers a login that proves nothing yet: with what is to be proven, and where.
-    async fn unproven(&self, user: &str) -> Result<LoggedIn, RpcError> {
+    async fn unproven(&self, connection: &Connection, user: &str) -> Result<LoggedIn, RpcError> {
         let at = self.servers.first().map(ToString::to_string).unwrap_or_default();
         let result = self.ask_to_prove(user, &at).await?;
-        Ok(LoggedIn { result, session: Arc::new(ClientSession::new(self.clone(), None, Place::Controller)) })
+        let session = ClientSession::new(self.clone(), None, Place::Controller, connection.peer.ip());
+        Ok(LoggedIn { result, session: Arc::new(session) })
     }
 
     async fn had_access(&self, record: &ModelRecord, user: &str) -> Result<bool, RpcError> {
@@ -245,6 +252,7 @@ impl Api {
 
     fn logged_in(
         &self,
+        connection: &Connection,
         user: Option<&str>,
         model: Option<&ModelRecord>,
         known: Option<Known>,
@@ -268,7 +276,8 @@ impl Api {
             user_info,
             ..LoginResult::default()
         };
-        LoggedIn { result, session: Arc::new(ClientSession::new(self.clone(), user.map(str::to_owned), place)) }
+        let session = ClientSession::new(self.clone(), user.map(str::to_owned), place, connection.peer.ip());
+        LoggedIn { result, session: Arc::new(session) }
     }
 
     /// Returns the API's addresses as text.

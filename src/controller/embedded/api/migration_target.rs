@@ -1,7 +1,4 @@
 //! `MigrationTarget` 1 to 8: a migration master of Juju's own moves a model straight into the controller.
-//!
-//! Such a migration has an id like any other. It is made at the import, and noted as a fact, so that a master never
-//! touches what the agents' migrations bring.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::Inner;
 use super::super::intake::check_calls;
-use super::super::record::key;
-use super::super::record::{Mid, ModelRecord, State};
+use super::super::record::{ModelRecord, State, key};
 use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
 use super::time;
@@ -44,14 +40,14 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
         "CACert" => reply(&BytesResult { result: inner.identity.ca_cert.clone().into_bytes() }),
         "Prechecks" if call.version >= BY_TABLES => prechecks_by_tables(inner, call).map(|()| json!({})),
         "Prechecks" => prechecks(inner, &call.params()?, call.version >= QUALIFIED).map(|()| json!({})),
-        "Import" if call.version >= BY_TABLES => import(inner, &envelope_of(call)?).map(|()| json!({})),
+        "Import" if call.version >= BY_TABLES => import(caller, &envelope_of(call)?).map(|()| json!({})),
         "CreateMigrationMacaroon" if call.version >= BY_TABLES => {
             let bakery = caller.api.bakery(caller.user()?).map_err(refused)?;
             reply(&CreateMigrationMacaroonResult { macaroon: bakery.migration(now_ms()) })
         }
         "Import" => {
             let SerializedModel { bytes } = call.params()?;
-            import(inner, &bytes).map(|()| json!({}))
+            import(caller, &bytes).map(|()| json!({}))
         }
         "CheckMachines" => {
             let (record, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
@@ -96,7 +92,8 @@ fn prechecks(inner: &Inner, info: &MigrationModelInfo, qualified: bool) -> Resul
 }
 
 /// Imports a model. What an earlier migration of a master left of it is deleted first.
-fn import(inner: &Inner, document: &[u8]) -> Result<(), RpcError> {
+fn import(caller: &Caller, document: &[u8]) -> Result<(), RpcError> {
+    let (inner, by) = (caller.api.inner(), format!("{} from {}", caller.user()?, caller.from));
     let refused = |error: ControllerError| fault(&error);
     if document.len() as u64 > DESCRIPTION_BYTES_MAX {
         return Err(RpcError::plain(DescriptionError::TooLarge.to_string()));
@@ -114,14 +111,9 @@ fn import(inner: &Inner, document: &[u8]) -> Result<(), RpcError> {
         inner.perform(left, &Step::Abort).map_err(refused)?;
     }
     let errand = Errand { mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()), model };
-    let note = |mid| inner.database.write(|tables| tables.put_fact(&arrival_fact(model), &Mid(mid)));
-    note(errand.mid).map_err(refused)?;
+    tracing::info!(%model, by, "a Juju controller imports a model");
+    inner.note_import(errand, by).map_err(refused)?;
     inner.perform(errand, &Step::Import(blob)).map_err(refused)
-}
-
-/// The fact that holds by which migration a master brings, or brought, a model.
-fn arrival_fact(model: ModelUuid) -> String {
-    format!("master/{model}")
 }
 
 /// Juju's word for how a model stands in a migration.
@@ -142,8 +134,9 @@ impl Inner {
         if let State::Gone(_) = record.state {
             return Err(ControllerError::ModelNotFound(model.to_string()));
         }
-        let noted: Option<Mid> = self.database.fact(&arrival_fact(model))?;
-        let mid = noted.map(|mid| mid.0).filter(|mid| record.mid() == Some(*mid) || record.came() == Some(*mid));
+        let noted = self.import_noted(model)?;
+        let mid =
+            noted.map(|import| import.mid.0).filter(|mid| record.mid() == Some(*mid) || record.came() == Some(*mid));
         match mid {
             Some(mid) => Ok((record, Errand { mid, model })),
             None => Err(ControllerError::NotImporting),

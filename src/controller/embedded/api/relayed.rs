@@ -1,5 +1,6 @@
 //! What a peer's gateway asks of this controller: it poses as it to a Juju controller.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -54,7 +55,8 @@ impl Embedded {
         };
         let (facade, method) = (call.facade.clone(), call.method.clone());
         let call = Call { facade, version: call.version, id: String::new(), method, params };
-        let api = Api::new(self.clone(), Arc::new(Nobody), ([127, 0, 0, 1], 0).into());
-        Caller { api, user: Some(ADMIN.to_owned()), place: Place::Controller }.answer(&call)
+        let api = Api::new(self.clone(), Arc::new(Nobody), (Ipv4Addr::LOCALHOST, 0).into());
+        let from = Ipv4Addr::LOCALHOST.into();
+        Caller { api, user: Some(ADMIN.to_owned()), place: Place::Controller, from }.answer(&call)
     }
 }

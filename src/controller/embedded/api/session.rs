@@ -1,5 +1,6 @@
 //! One login's calls: which facades it has, and who answers them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -46,8 +47,8 @@ pub(super) struct ClientSession {
 }
 
 impl ClientSession {
-    pub(super) fn new(api: Api, user: Option<String>, place: Place) -> Self {
-        Self { caller: Arc::new(Caller { api, user, place }), watchers: Watchers::default() }
+    pub(super) fn new(api: Api, user: Option<String>, place: Place, from: IpAddr) -> Self {
+        Self { caller: Arc::new(Caller { api, user, place, from }), watchers: Watchers::default() }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Frees a model that is held for a migration of which the journal knows nothing: the journal was lost, or replaced.
+//! Frees a model that is held for a migration of which the journal knows nothing: the journal was lost, or replaced; or a Juju
+//! controller brings the model straight into the one here.
 //!
 //! Nobody else can: the machines go on from records, and there are none. An operator who has looked at the other side says
 //! which copy counts.
@@ -7,7 +8,7 @@ use modelferry_protocol::ids::{ModelUuid, Pin};
 use modelferry_protocol::record::{Body, Discarded};
 use modelferry_protocol::snapshot::{Arguments, Call};
 
-use crate::controller::inventory::{Held, Place};
+use crate::controller::inventory::{Brought, Held, Place};
 use crate::controller::port::{ControllerError, Errand, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
@@ -19,6 +20,8 @@ pub struct Orphan {
     errand: Errand,
     place: Place,
     is_handed: bool,
+    path: String,
+    brought: Option<Brought>,
 }
 
 impl Orphan {
@@ -28,7 +31,17 @@ impl Orphan {
             .parts
             .journal
             .ledger(|ledger| ledger.standing(errand.mid).is_some() || ledger.in_conflict(errand.model));
-        (!is_known).then_some(Self { errand, place: held.place, is_handed: held.is_handed })
+        let Held { place, is_handed, path, brought, .. } = held.clone();
+        (!is_known).then_some(Self { errand, place, is_handed, path, brought })
+    }
+
+    /// Returns why the model is held here.
+    fn why(self) -> EngineError {
+        let model = self.errand.model;
+        match self.brought {
+            Some(brought) => EngineError::Brought { model, path: self.path, brought },
+            None => EngineError::Orphaned(model),
+        }
     }
 
     /// Returns the model's orphan, if the controller holds it as one.
@@ -86,18 +99,23 @@ impl Orphan {
 }
 
 impl Engine {
-    /// Deletes the copy of a model that a lost journal has left held; reports whether there was one.
+    /// Deletes the copy of a model that a lost journal has left held, or that a Juju controller is bringing; reports whether there
+    /// was one. That controller's next call fails then, and it keeps the model.
     pub async fn discard_orphan(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<bool, EngineError> {
         let core = &self.0;
         let Some(orphan) = Orphan::find(core, typed).await? else { return Ok(false) };
         let _held = self.take_in_hand(typed)?;
         let peer = orphan.discard(core).await?;
-        let cause = of_operator("discarded by operator, as the journal that held it is lost", reason, actor);
+        let why = match orphan.brought {
+            Some(_) => "discarded by operator, while a Juju controller brought it",
+            None => "discarded by operator, as the journal that held it is lost",
+        };
+        let cause = of_operator(why, reason, actor);
         core.append(entry(actor, Body::Discarded(Discarded { model: typed, peer, cause }))).await;
         Ok(true)
     }
 
-    /// Returns why a model is held here that no migration will ever put back into service; nothing of any other model.
+    /// Returns why a model is held here that no migration of an agent will ever put into service; nothing of any other model.
     pub async fn held_for_good(&self, model: ModelUuid) -> Option<EngineError> {
         if self.is_left_behind(model).await {
             return Some(EngineError::HandedOver(model));
@@ -105,8 +123,7 @@ impl Engine {
         if self.is_in_conflict(model) {
             return Some(EngineError::InConflict(model));
         }
-        let orphan = Orphan::find(&self.0, model).await.ok().flatten();
-        orphan.map(|_| EngineError::Orphaned(model))
+        Orphan::find(&self.0, model).await.ok().flatten().map(Orphan::why)
     }
 
     /// Reports whether a model is frozen because it was in service on two controllers.

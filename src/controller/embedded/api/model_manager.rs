@@ -94,9 +94,10 @@ pub(super) fn status(caller: &Caller, record: &ModelRecord, message: &str) -> (E
     (status, migration)
 }
 
-fn sla(level: &str, owner: &str, version: u32) -> Option<Sla> {
+/// Returns a model's support level. Whoever bought it is not known here; Juju has nobody there for a model without one.
+fn sla(level: &str, version: u32) -> Option<Sla> {
     let level = if level.is_empty() { "unsupported" } else { level };
-    (version < QUALIFIED).then(|| Sla { level: level.to_owned(), owner: owner.to_owned() })
+    (version < QUALIFIED).then(|| Sla { level: level.to_owned(), owner: String::new() })
 }
 
 fn summaries(caller: &Caller, call: &Call) -> Result<Results<Outcome<ModelSummary>>, RpcError> {
@@ -138,7 +139,7 @@ fn summary(caller: &Caller, record: &ModelRecord, user: &str, access: ModelAcces
         life: super::full_status::ALIVE.to_owned(),
         status,
         migration,
-        sla: sla(&told.sla, &record.owner, version),
+        sla: sla(&told.sla, version),
         agent_version: Some(version_of.clone()),
         user_access: access.as_str().to_owned(),
         last_connection: last_connection(record, user),
@@ -180,7 +181,7 @@ fn info(caller: &Caller, asked: &Entity, version: u32) -> Result<ModelInfo, RpcE
         machines: if access >= ModelAccess::Write { machines(description.as_deref()) } else { Vec::new() },
         secret_backends: Vec::new(),
         migration,
-        sla: sla(&details.sla, &record.owner, version),
+        sla: sla(&details.sla, version),
         agent_version: Some(details.agent_version.clone()).filter(|version| !version.is_empty()),
         supported_features: vec![Feature {
             name: "juju".to_owned(),

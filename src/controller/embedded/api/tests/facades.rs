@@ -31,6 +31,7 @@ async fn models_are_listed_in_both_spellings() {
         let (absent, sla) = if version == 11 { ("owner-tag", "") } else { ("qualifier", "unsupported") };
         assert!(prod.get(absent).is_none(), "{version}: {prod}");
         assert_eq!(prod["sla"]["level"].as_str().unwrap_or(""), sla);
+        assert_eq!(prod["sla"]["owner"].as_str().unwrap_or(""), "", "a client would show who bought nothing");
         assert_eq!(prod.get("default-series").is_some(), version == 9);
         assert_eq!((&prod["user-access"], &prod["life"]), (&json!("admin"), &json!("alive")));
         let counts = json!([{ "entity": "machines", "count": 2 }, { "entity": "units", "count": units }]);

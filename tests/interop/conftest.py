@@ -17,14 +17,15 @@
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,8 @@ def assert_clean(agent, whose=""):
     report = agent.report()
     assert report["checked"] > 0
     findings = {where: found for where, found in report["findings"].items() if whose in where}
+    # What a client of a later Juju asks, the tap has no types for.
+    findings = {where: found for where, found in findings.items() if found != ["not in Juju 3.6"]}
     assert not findings, json.dumps(findings, indent=1)
 
 
@@ -99,10 +102,15 @@ def run(args, **options):
     return Ran(subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=PATIENCE * 2, **options))
 
 
-class Agent:
-    """An agent with its embedded controller, and its API behind a wiretap."""
+def node(ca):
+    """The environment of a program on jujulib that trusts a CA."""
+    return {**os.environ, "NODE_PATH": f"{tool('JUJULIB')}/node_modules", "NODE_EXTRA_CA_CERTS": str(ca)}
 
-    def __init__(self, root, name):
+
+class Agent:
+    """An agent with its embedded controller, and its API behind a wiretap; `embedded` are lines of that section."""
+
+    def __init__(self, root, name, embedded=""):
         self.name, self.dir = name, root / name
         self.dir.mkdir()
         self.api_port, self.tap_port = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
@@ -114,7 +122,7 @@ class Agent:
             f'state-dir = "{self.dir}/state"\n'
             f'socket = "{self.dir}/ferry.sock"\n'
             f'listen = "127.0.0.1:{self.udp_port}"\n\n'
-            f'[embedded]\nname = "{name}"\naddresses = ["127.0.0.1:{self.tap_port}"]\n\n'
+            f'[embedded]\nname = "{name}"\naddresses = ["127.0.0.1:{self.tap_port}"]\n{embedded}\n'
             f'[embedded.api]\nlisten = "127.0.0.1:{self.api_port}"\n'
         )
 
@@ -127,6 +135,9 @@ class Agent:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def is_connected(self):
+        return any(peer["connected"] for peer in self("peers", "--format", "json").json())
 
     def __call__(self, *args, **options):
         """Runs a command of modelferry against this agent."""
@@ -167,29 +178,59 @@ class Agent:
                 process.wait(timeout=PATIENCE)
 
 
-class Cluster:
-    """Agents "src" and "dst", paired, with the sample model on src."""
+class Link:
+    """What lies between two agents: carries their datagrams until it is cut."""
 
-    def __init__(self, root):
-        self.root = root
-        self.src, self.dst = Agent(root, "src"), Agent(root, "dst")
+    def __init__(self, port):
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for end in (self.front, self.back):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            end.bind(("127.0.0.1", 0))
+        self.port, self.inside, self.outside = self.front.getsockname()[1], ("127.0.0.1", port), None
+        self.is_cut = False
+        threading.Thread(target=self.carry, daemon=True).start()
+
+    def carry(self):
+        while True:
+            for end in select.select([self.front, self.back], [], [])[0]:
+                try:
+                    datagram, sender = end.recvfrom(1 << 16)
+                except OSError:
+                    # Nobody listens there now.
+                    continue
+                if end is self.front:
+                    self.outside = sender
+                to = (self.back, self.inside) if end is self.front else (self.front, self.outside)
+                if not self.is_cut and to[1]:
+                    to[0].sendto(datagram, to[1])
+
+
+class Cluster:
+    """Agents "src" and "dst", paired, with the sample model on src; `destination` are lines of dst's section `[embedded]`."""
+
+    def __init__(self, root, model=MODEL, destination=""):
+        self.root, self.model = root, model
+        self.src, self.dst = Agent(root, "src"), Agent(root, "dst", destination)
         self.password = root / "password"
         self.password.write_text(PASSWORD + "\n")
         self.sample = root / "sample"
+        self.link = Link(self.dst.udp_port)
 
     def start(self):
         run([tool("MODELFERRY"), "demo", "--write-model", self.sample, "--size", SIZE]).ok()
         description = self.sample / "model.yaml"
-        description.write_text(description.read_text().replace(OWNER, OWNER + READER))
+        text = description.read_text().replace(OWNER, OWNER + READER)
+        description.write_text(re.sub(rf"(?m)^  name: {MODEL}$", f"  name: {self.model}", text, count=1))
         for agent in (self.src, self.dst):
             agent.start()
             agent("embedded", "user", "set-password", "admin", "--password-file", self.password).ok()
             agent("embedded", "user", "add", "bob", "--password-file", self.password).ok()
             agent.start_tap()
         code = re.search(r"pair accept (\S+)", self.dst("pair", "offer", "--as", "src").ok())[1]
-        self.src("pair", "accept", code, f"127.0.0.1:{self.dst.udp_port}", "--as", "dst").ok()
+        self.src("pair", "accept", code, f"127.0.0.1:{self.link.port}", "--as", "dst").ok()
         for agent in (self.src, self.dst):
-            until("the peers are connected", lambda: any(peer["connected"] for peer in agent("peers", "--format", "json").json()))
+            until("the peers are connected", agent.is_connected)
         self.import_model(self.src)
 
     def import_model(self, agent):
@@ -221,7 +262,19 @@ class Juju:
         agent("embedded", "client-config", "--juju-data", self.data, "--merge", *given).ok()
 
     def environment(self):
-        return {**os.environ, "JUJU_DATA": str(self.data), "HOME": str(self.data), "JUJU_STATUS_ISO_TIME": "true"}
+        # `juju` is the client under test for whatever is typed into a shell.
+        programs = self.data / "bin"
+        programs.mkdir(exist_ok=True)
+        if not (programs / "juju").exists():
+            (programs / "juju").symlink_to(tool("JUJU36"))
+        return {
+            **os.environ, "JUJU_DATA": str(self.data), "HOME": str(self.data), "JUJU_STATUS_ISO_TIME": "true",
+            "PATH": f"{programs}:{os.environ['PATH']}",
+        }
+
+    def types(self, line):
+        """Types a line into a shell."""
+        return run(["bash", "-c", line], env=self.environment())
 
     def __call__(self, *args, **options):
         if "input" in options:
@@ -254,9 +307,15 @@ def log_in_at_the_page(juju, *args):
     return printed + rest
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cluster(model, destination): what the agents of a test's cluster are made of")
+
+
 @pytest.fixture
-def cluster(tmp_path):
-    cluster = Cluster(tmp_path)
+def cluster(tmp_path, request):
+    """A cluster for one test, with the arguments that its marker `cluster` has."""
+    marker = request.node.get_closest_marker("cluster")
+    cluster = Cluster(tmp_path, **(marker.kwargs if marker else {}))
     try:
         cluster.start()
         yield cluster

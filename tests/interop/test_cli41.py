@@ -1,9 +1,12 @@
-"""Juju's own client, 4.1-beta2, on the embedded controller: it looks, it migrates, it is redirected. Built by `scripts/interop --long`."""
+"""Juju's own client, 4.1-beta2, does what that of 3.6.11 does: the same tests with the other program. Built by `scripts/interop --long`."""
 
 import pytest
 
 from conftest import MODEL, tool
-from test_cli36 import comparable, migrated
+from test_cli36 import *  # noqa: F401, F403
+from test_conformance import test_list_show_and_status_are_modelferrys_field_by_field_in_each_form  # noqa: F401
+from test_faults import cli, outlives
+from test_seeds import *  # noqa: F401, F403
 
 
 @pytest.fixture(autouse=True)
@@ -11,20 +14,13 @@ def client(monkeypatch):
     monkeypatch.setenv("JUJU36", tool("JUJU41"))
 
 
-def test_the_client_of_juju_4_1_sees_what_modelferry_sees(shared):
-    juju = shared.client("looks-41", shared.src)
-    listed = juju("models", "-c", "src", "--format", "json").json()
-    assert MODEL in {model["short-name"] for model in listed["models"]}
-    theirs = juju("status", "-m", f"src:admin/{MODEL}", "--format", "json", "--relations").json()
-    ours = shared.src("status", "-m", MODEL, "--format", "json", "--relations").json()
-    assert comparable(theirs) == comparable(ours)
-    shown = juju("show-model", f"src:admin/{MODEL}", "--format", "json").json()[MODEL]
-    assert shown["model-uuid"] == shared.src("show-model", MODEL, "--format", "json").json()[MODEL]["model-uuid"]
+def test_a_dry_run_of_the_client_of_juju_4_1_begins_nothing(cluster):
+    juju = cluster.client("dry-run", cluster.src, cluster.dst)
+    juju("migrate", "--dry-run", f"src:admin/{MODEL}", "dst").ok()
+    assert cluster.src("status", "--format", "json").json()["migrations"] == [], "a dry run has begun something"
+    cluster.dst("embedded", "user", "remove", "bob").ok()
+    assert "bob" in juju("migrate", "--dry-run", f"src:admin/{MODEL}", "dst").fails()
 
 
-def test_the_client_of_juju_4_1_migrates_and_is_redirected(cluster):
-    juju = cluster.client("both-41", cluster.src, cluster.dst)
-    juju("status", "-m", f"src:admin/{MODEL}").ok()
-    migrated(cluster, juju)
-    assert "has been migrated to controller" in juju("status", "-m", f"src:admin/{MODEL}").fails(1)
-    assert MODEL in juju("status", "-m", f"dst:admin/{MODEL}").ok()
+def test_what_the_client_of_juju_4_1_began_outlives_a_link_that_is_cut_and_agents_that_are_killed(cluster):
+    outlives(cluster, cli)

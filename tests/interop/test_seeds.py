@@ -1,75 +1,150 @@
-"""Every command of Juju's own page on migrations, typed as it is printed there, against its own words.
+"""Every command line of Juju's own page on migrations, typed as it is printed there, against the page's own words.
 
-The page's names are kept: the model is called "migrate" there and the destination "dst"; only the names of models and
-controllers are put in where the page has a placeholder.
+The page's names are kept: the model is called "migrate" there, the controllers "src" and "dst". Only its placeholders are filled in.
 """
 
+import os
+import pty
 import re
+import select
+import shutil
+import subprocess
 
-from conftest import MODEL, log_in_at_the_page, until
+import pytest
+
+from conftest import log_in_at_the_page, until
 from test_cli36 import migrated
 
+MIGRATE = "juju migrate <model-name> <destination-controller>"
+WATCH = "watch --color -n 1 juju status --color"
+STATUS_THERE = "juju status -m <destination-controller>:<model>"
+STATUS_HERE = "juju status -m <source-controller>:<model>"
+SWITCH = "juju switch dst:migrate"
+LOGIN = "juju login 10.65.47.40:17070 -c dst"
+# The newer edition has lost the address.
+LOGIN_NEWER = "juju login -c dst"
+COMMANDS = {MIGRATE, WATCH, STATUS_THERE, STATUS_HERE, SWITCH, LOGIN, LOGIN_NEWER}
+# What the page prints; the owner before a model's name is what Juju's code prints besides.
+KNOWN = r"""ERROR Model "(admin/)?migrate" has been migrated to controller "dst".
+To access it run '(juju switch dst:(?:admin/)?migrate)'."""
+UNKNOWN = r"""ERROR Model "(admin/)?migrate" has been migrated to another controller.
+To access it run one of the following commands \(you can replace the -c argument with your own preferred controller name\):
+ +'juju login (127\.0\.0\.1:\d+) -c dst'
 
+New controller fingerprint \[((?:[0-9A-F]{2}:){31}[0-9A-F]{2})\]"""
+SHOWN = r"""  status:
+    current: available
+(?:    message: .*
+)?    since: .*
+    migration: .*
+    migration-start: .*
+"""
+
+
+class Page:
+    """The page's command lines; whoever types one notes it."""
+
+    def __init__(self):
+        self.typed = set()
+
+    def line(self, command, **names):
+        """A line of the page with its placeholders filled in."""
+        assert command in COMMANDS
+        self.typed.add(command)
+        line = command
+        for name, value in names.items():
+            line = line.replace(f"<{name.replace('_', '-')}>", value)
+        assert "<" not in line, line
+        return line
+
+
+def watched(juju, line, text):
+    """Types a line at a terminal and waits until the screen shows a text; ends it as Ctrl-C does."""
+    terminal, inside = pty.openpty()
+    environment = {**juju.environment(), "TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
+    process = subprocess.Popen(
+        ["bash", "-c", f"stty cols 200 rows 50; exec {line}"], env=environment, stdin=inside, stdout=inside, stderr=inside,
+        start_new_session=True,
+    )
+    os.close(inside)
+    screen = ""
+
+    def shows():
+        nonlocal screen
+        if select.select([terminal], [], [], 0.2)[0]:
+            screen += os.read(terminal, 1 << 16).decode(errors="replace")
+        return text in screen
+
+    try:
+        until(f"the terminal shows {text!r}", shows)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+@pytest.mark.cluster(model="migrate")
 def test_the_page_holds_command_by_command(cluster):
+    if not shutil.which("watch"):
+        pytest.skip("watch is not installed: apt install procps")
+    page = Page()
     juju = cluster.client("page", cluster.src, cluster.dst)
     stranger = cluster.client("stranger", cluster.src)
-    juju("switch", f"src:admin/{MODEL}").ok()
-    stranger("status", "-m", f"src:admin/{MODEL}").ok()
+    juju("switch", "src:admin/migrate").ok()
+    stranger("status", "-m", "src:admin/migrate").ok()
 
     # A controller model cannot be migrated.
-    assert juju("migrate", "src:controller", "dst").fails(1)
+    assert juju("migrate", "controller", "dst").fails(1)
 
-    # juju migrate <model-name> <destination-controller>
     cluster.src("limit", "dst", "2mbit").ok()
-    juju("migrate", MODEL, "dst").ok()
+    juju.types(page.line(MIGRATE, model_name="migrate", destination_controller="dst")).ok()
 
-    # juju status --color: the 'Notes' column.
-    def notes():
-        header, row = [line for line in juju("status", "--color").ok().splitlines() if line.strip()][:2]
-        return re.sub(r"\x1b\[[0-9;]*m", "", row) if "Notes" in header else None
-
-    assert "migrating: " in until("the Notes column", notes)
+    # Watched, the line of the model has a column of notes.
+    watched(juju, page.line(WATCH), "migrating: ")
+    header = juju.types("juju status --color").ok().splitlines()[0]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", header).split()[-1] == "Notes", header
 
     # show-model: `migration` and `migration-start` below `status`. Juju 3.6 has the note as the model's message besides.
-    shown = juju("show-model").ok()
-    assert re.search(r"(?m)^  status:\n    current: available\n(?:    message: .*\n)?    since: .*\n    migration: .*\n    migration-start: .*$", shown), shown
+    shown = juju.types("juju show-model").ok()
+    assert re.search(SHOWN, shown), shown
 
     # Failure reverts the model.
-    cluster.src("abort", MODEL).ok()
+    cluster.src("abort", "migrate").ok()
     until("the model is back", lambda: "aborted" in juju("show-model").ok())
     cluster.src("limit", "dst", "none").ok()
     migrated(cluster, juju)
 
-    # juju status -m <destination-controller>:<model>
-    assert MODEL in juju("status", "-m", f"dst:{MODEL}").ok()
+    there = juju.types(page.line(STATUS_THERE, destination_controller="dst", model="migrate")).ok()
+    assert there.split("\n")[1].startswith("migrate"), there
 
-    # juju status -m <source-controller>:<model>, the destination known, and unknown.
-    known = juju("status", "-m", f"src:{MODEL}").fails(1)
-    assert re.search(rf'ERROR Model "(admin/)?{MODEL}" has been migrated to controller "dst"\.\nTo access it run \'juju switch dst:(admin/)?{MODEL}\'\.', known), known
-    # juju switch, as it was printed.
-    juju("switch", f"dst:admin/{MODEL}").ok()
-    assert MODEL in juju("status").ok()
-    unknown = stranger("status", "-m", f"src:{MODEL}").fails(1)
-    expected = (
-        rf'ERROR Model "(admin/)?{MODEL}" has been migrated to another controller\.\n'
-        r"To access it run one of the following commands \(you can replace the -c argument with your own preferred controller name\):\n"
-        r" +'juju login \S+:\d+ -c dst'\n\n"
-        r"New controller fingerprint \[([0-9A-F]{2}:){31}[0-9A-F]{2}\]"
-    )
-    assert re.search(expected, unknown), unknown
-    address = re.search(r"juju login (\S+) -c dst", unknown)[1]
-    fingerprint = re.search(r"fingerprint (\[\S+\])", unknown)[1]
-    shown = stranger("login", address, "-c", "dst", input="n\n").fails()
-    assert f"CA fingerprint: {fingerprint}" in shown, shown
-    # Typed as it was printed, and the fingerprint found to be the same.
-    printed = log_in_at_the_page(stranger, address, "-c", "dst")
-    assert f"CA fingerprint: {fingerprint}" in printed and 'You are now logged into "dst"' in printed, printed
-    assert MODEL in stranger("status", "-m", f"dst:admin/{MODEL}").ok()
+    here = page.line(STATUS_HERE, source_controller="src", model="migrate")
+    known = re.search(KNOWN, juju.types(here).fails(1))
+    assert known, juju.types(here).err
+    # As it was printed, and as the page has it: without the owner.
+    juju.types(known[2]).ok()
+    assert juju.types("juju status").ok().split("\n")[1].startswith("migrate")
+    juju.types(page.line(SWITCH)).ok()
+
+    unknown = re.search(UNKNOWN, stranger.types(here).fails(1))
+    assert unknown, stranger.types(here).err
+    address, fingerprint = unknown[2], unknown[3]
+    login = page.line(LOGIN).replace("10.65.47.40:17070", address).split()[2:]
+    shown = stranger("login", *login, input="n\n").fails()
+    assert f"CA fingerprint: [{fingerprint}]" in shown, shown
+    # The fingerprint is found to be the same.
+    printed = log_in_at_the_page(stranger, *login)
+    assert f"CA fingerprint: [{fingerprint}]" in printed and 'You are now logged into "dst"' in printed, printed
+    assert "migrate" in stranger("status", "-m", "dst:admin/migrate").ok()
+    # Without an address a client logs in to a controller that it knows, and this one is logged in.
+    again = stranger.types(page.line(LOGIN_NEWER))
+    assert again.code == 0, again.err
+    assert page.typed == COMMANDS
 
 
+@pytest.mark.cluster(model="migrate")
 def test_a_model_of_the_same_name_on_the_destination_stops_the_migration(cluster):
     juju = cluster.client("page", cluster.src, cluster.dst)
     cluster.import_model(cluster.dst)
-    refused = juju("migrate", f"src:{MODEL}", "dst").fails(1)
+    refused = juju("migrate", "src:migrate", "dst").fails(1)
     assert "already exists" in refused
-    assert cluster.src("show-model", MODEL).code == 0
+    assert cluster.src("show-model", "migrate").code == 0

@@ -3,6 +3,7 @@
     jubilant_look.py JUJU MODEL
 """
 
+import dataclasses
 import json
 import sys
 
@@ -14,5 +15,6 @@ print(json.dumps({
     "name": status.model.name,
     "applications": sorted(status.apps),
     "machines": sorted(status.machines),
+    "status": dataclasses.asdict(status),
     "units": sorted(unit for app in status.apps.values() for unit in app.units),
 }))

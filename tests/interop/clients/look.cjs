@@ -24,9 +24,8 @@ async function main(address, username, password, uuid) {
   model.logout();
   console.log(JSON.stringify({
     models: summaries.results.map((each) => each.result.name),
-    name: infos.results[0].result.name,
-    applications: Object.keys(status.applications).sort(),
-    machines: Object.keys(status.machines).sort(),
+    info: infos.results[0].result,
+    status,
   }));
   process.exit(0);
 }

@@ -21,11 +21,13 @@ async def main(address, ca_file, user, password, uuid):
     info = await controller.get_model_info(model_uuid=uuid) if hasattr(controller, "get_model_info") else None
     seen["migration"] = info.migration.status if info and info.migration else None
     seen["name"] = info.name if info else None
+    seen["info"] = json.loads(info.to_json()) if info else None
     await controller.disconnect()
 
     model = Model()
     await model.connect(uuid=uuid, **login)
     status = await model.get_status()
+    seen["status"] = json.loads(status.to_json())
     seen["applications"] = sorted(status.applications)
     seen["machines"] = sorted(status.machines)
     seen["watched"] = {"applications": sorted(model.applications), "machines": sorted(model.machines), "units": sorted(model.units)}

@@ -267,17 +267,20 @@ fn every_sentence_of_jujus_page_is_held_by_a_test_that_exists() {
 
 #[test]
 fn every_test_with_jujus_own_client_that_the_page_names_exists() {
+    // What the client has no command for says why; nobody has left out what it could show.
+    const REASONS: [&str; 4] = ["cannot: ", "nothing to type", "a page to read", "the rows below"];
     let mut held = 0;
     for [juju, _, _, client] in parity() {
-        let tests: Vec<&str> = client.split('`').skip(1).step_by(2).collect();
-        assert!(!tests.is_empty() || client == "not run", "{juju}: {client:?} names no test");
-        for test in &tests {
-            let (path, name) = test.split_once("::").unwrap_or_else(|| panic!("{test} names no test"));
+        let tests: Vec<(&str, &str)> =
+            client.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once("::")).collect();
+        let has_reason = REASONS.iter().any(|reason| client.starts_with(reason));
+        assert!(!tests.is_empty() || has_reason, "{juju}: {client:?} names no test and no reason");
+        for (path, name) in &tests {
             assert!(text(path).contains(&format!("\ndef {name}(")), "{path} has no test {name}");
         }
         held += usize::from(!tests.is_empty());
     }
-    assert!(held >= 15, "{held} sentences are held with Juju's own client");
+    assert!(held >= 29, "{held} sentences are held with Juju's own client");
 }
 
 #[test]

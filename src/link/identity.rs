@@ -65,8 +65,21 @@ pub enum IdentityError {
         /// The directory of the key and the certificate.
         folder: PathBuf,
     },
+    /// There is a certificate and no key for it.
+    #[error(
+        "{path} is missing, and its certificate is there; restore it from a backup of this host, or move {folder} away to start over \
+         with a new key (every peer must then be paired again)"
+    )]
+    KeyMissing {
+        path: PathBuf,
+        /// The directory of the key and the certificate.
+        folder: PathBuf,
+    },
     /// The certificate belongs to another key.
-    #[error("{path} does not belong to the key in the same directory; remove it and start again, a new one is made")]
+    #[error(
+        "{path} does not belong to the key in the same directory, so one of the two was replaced; restore both from a backup of this \
+         host. Only if the key is the one that the peers have paired with, move {path} away: the next start makes a new one"
+    )]
     Foreign { path: PathBuf },
     /// An I/O error of the file system.
     #[error("cannot use {path}")]
@@ -100,7 +113,11 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Loads the key and the certificate from `identity/` in `state_dir`. Creates missing ones.
+    /// Loads the key and the certificate from `identity/` in `state_dir`. Creates both if neither exists.
+    ///
+    /// Peers pin the key, so a lost key is never replaced while its certificate shows that there was one. A lost
+    /// certificate is created again from the key, which changes nothing for peers: a first start that is killed after the
+    /// key was written leaves the same state.
     ///
     /// Errors: [`IdentityError`].
     pub fn load_or_create(state_dir: &Path, disk: &Disk) -> Result<Self, IdentityError> {
@@ -110,9 +127,13 @@ impl Identity {
             move |source| IdentityError::Io { path, source }
         };
         disk.create_dir(&folder).map_err(failed(&folder))?;
-        let key_path = folder.join("key.pem");
+        let (key_path, cert_path) = (folder.join("key.pem"), folder.join("cert.pem"));
         let key_pem = match read_key(&key_path)? {
             Some(pem) => pem,
+            // Also a dangling link counts: an operator put it there.
+            None if cert_path.symlink_metadata().is_ok() => {
+                return Err(IdentityError::KeyMissing { path: key_path, folder });
+            }
             None => {
                 let pem =
                     KeyPair::generate_for(&PKCS_ED25519).map_err(|error| random(&key_path, error))?.serialize_pem();
@@ -133,7 +154,6 @@ impl Identity {
         });
         let (key_der, key, signer) = parsed.ok_or_else(not_a_key)?;
 
-        let cert_path = folder.join("cert.pem");
         let cert_pem = match read_at_most(&cert_path, OFlags::empty()) {
             Ok((_, pem)) => pem,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

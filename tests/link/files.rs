@@ -91,13 +91,26 @@ fn a_key_of_another_user_is_refused() {
     }
 }
 
+/// The bug: a new key was written in the place of the lost one, and the certificate was then said to be the fault.
+#[test]
+fn a_lost_key_whose_certificate_is_there_is_refused_and_nothing_is_written() {
+    let (dir, key) = with_identity();
+    let certificate = fs::read(dir.path().join("identity/cert.pem")).unwrap();
+    fs::remove_file(&key).unwrap();
+    for _ in 0..2 {
+        refused(&dir, &[key.to_str().unwrap(), "is missing", "restore it", "move", "identity"]);
+        assert!(!key.exists());
+        assert_eq!(fs::read(dir.path().join("identity/cert.pem")).unwrap(), certificate);
+    }
+}
+
 #[test]
 fn a_certificate_for_another_key_is_refused_and_a_lost_one_is_made_anew() {
     let ((dir, _), (other, _)) = (with_identity(), with_identity());
     let pin = load(&dir).unwrap().pin();
     let certificate = |dir: &TempDir| dir.path().join("identity/cert.pem");
     fs::copy(certificate(&other), certificate(&dir)).unwrap();
-    refused(&dir, &["cert.pem", "remove it"]);
+    refused(&dir, &["cert.pem", "restore both", "Only if the key is the one that the peers have paired with"]);
     fs::remove_file(certificate(&dir)).unwrap();
     assert_eq!(load(&dir).unwrap().pin(), pin);
 }

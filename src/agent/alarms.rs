@@ -1,7 +1,6 @@
 //! Compares what the journal says with what is on the disk, and reports what an operator has to mend.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +13,7 @@ use crate::controller::inventory::{Held, Inventory, Place};
 use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
-use crate::disk::words::io_kind;
-use crate::disk::{Disk, is_read_only, remount_command, usage_command};
+use crate::disk::{Disk, usage_command};
 use crate::engine::causes;
 use crate::engine::view::{AlarmView, Failing, MigrationView, State};
 use crate::journal::Journal;
@@ -30,6 +28,8 @@ pub struct Memory {
     local: Arc<dyn LocalController>,
     /// What was found at the start, and only a restart can change.
     noted: Vec<AlarmView>,
+    /// The number of hand-set limits that were gone at the start.
+    lost_limits: usize,
 }
 
 fn alarm(kind: &str, text: String) -> AlarmView {
@@ -54,7 +54,7 @@ pub fn served(ledger: &Ledger) -> Vec<String> {
 impl Memory {
     /// `dir`: the state directory.
     pub fn new(dir: &Path, journal: Journal, embedded: Embedded, local: Arc<dyn LocalController>) -> Self {
-        Self { dir: dir.to_owned(), journal, embedded, local, noted: Vec::new() }
+        Self { dir: dir.to_owned(), journal, embedded, local, noted: Vec::new(), lost_limits: 0 }
     }
 
     /// Compares the list of peers with this agent's key, and with the migrations that have not ended.
@@ -71,6 +71,7 @@ impl Memory {
             );
             self.noted.push(alarm("identity", text));
         }
+        self.lost_limits = peers.lost_limits();
         let unknown: Vec<String> = self.journal.ledger(|ledger| {
             let unfinished = ledger.standings().filter(|(_, standing)| !standing.is_at_rest());
             let unknown = unfinished.filter(|(_, standing)| peers.by_pin(standing.peer()).is_none());
@@ -93,6 +94,18 @@ impl Memory {
         }
     }
 
+    /// Reports that the store's table was gone although there were blobs, so that a new one was begun.
+    pub fn note_new_table(&mut self) {
+        let dir = self.dir.display();
+        let text = format!(
+            "{dir}/state.redb was missing when the agent started, although it had run before; a new one was begun. No model, no \
+             migration and no complete file of {dir}/blobs is lost: files that were on their way in are sent again. Find out what \
+             removed it, and whether other files are gone. This alarm ends with the next start of the agent"
+        );
+        tracing::error!("ALARM: {text}");
+        self.noted.push(alarm("state", text));
+    }
+
     /// Returns everything that an operator has to mend now. Blocks on the disk.
     ///
     /// `migrations`: those that have not ended.
@@ -108,19 +121,8 @@ impl Memory {
                 alarms.extend(self.journal.ledger(|ledger| compared(&before, ledger, &inventory, &self.dir)));
                 alarms.extend(lacking(&inventory, &self.dir));
             }
-            // Some kernels show the file system as writable after an error of its disk, and refuse every write.
-            Err(error) if io_kind(&error) == Some(ErrorKind::ReadOnlyFilesystem) => {
-                if !is_read_only(&self.dir) {
-                    alarms.push(self.read_only());
-                }
-            }
             Err(error) => {
-                let text = format!(
-                    "the controller's models cannot be listed: {}. They stay as they are, and nothing new begins. Mend what it says, and \
-                     look at the disk's health; the file is opened again by itself",
-                    causes(&error)
-                );
-                alarms.push(alarm("database", text));
+                alarms.push(alarm("database", format!("the controller's models cannot be listed: {}", causes(&error))))
             }
         }
         alarms.extend(self.set_aside());
@@ -142,9 +144,6 @@ impl Memory {
 
     fn disk(&self) -> Option<AlarmView> {
         let dir = self.dir.display();
-        if is_read_only(&self.dir) {
-            return Some(self.read_only());
-        }
         let free = match self.embedded.store().free_bytes() {
             Ok(free) if free >= HEADROOM_BYTES => return None,
             Ok(free) => format!("{} KiB are free, {} KiB are needed", free >> 10, HEADROOM_BYTES >> 10),
@@ -158,22 +157,34 @@ impl Memory {
         Some(alarm("disk", text))
     }
 
-    fn read_only(&self) -> AlarmView {
-        let text = format!(
-            "the file system of {} is read-only, as some are after an error of their disk: nothing can be promised. Models stay as they \
-             are, and nothing new begins. See why (`dmesg | tail`), look at the disk's health, and mount it writable again: `{}`; then \
-             restart the agent",
-            self.dir.display(),
-            remount_command(&self.dir)
-        );
-        alarm("disk", text)
+    /// Reports hand-set limits that no longer hold.
+    fn limits(&self) -> Option<AlarmView> {
+        let dir = self.dir.display();
+        let until_then = "Until then what is sent is limited by the configuration alone: see `modelferry limit`";
+        let text = match Peers::why_limits_set_aside(&self.dir) {
+            Some(why) => format!(
+                "limits.toml could not be read, and lies in {dir}/limits.toml.damaged: {why}. Limits that were set by hand no longer \
+                 hold. Set them again with `modelferry limit`; or stop the agent, mend the damaged file, put it back as \
+                 {dir}/limits.toml, and start it. {until_then}. Then remove the damaged file: this alarm ends with it"
+            ),
+            None if self.lost_limits > 0 && Peers::has_no_limits(&self.dir) => format!(
+                "{dir}/limits.toml is missing, in which {} limits were that had been set by hand: they no longer hold. Set them again \
+                 with `modelferry limit`; or stop the agent, put the file back from a backup of this host, and start it. {until_then}. \
+                 This alarm ends once the file is there",
+                self.lost_limits
+            ),
+            None => return None,
+        };
+        Some(alarm("limits", text))
     }
 
     fn set_aside(&self) -> Vec<AlarmView> {
         let dir = self.dir.display();
         let mut alarms = Vec::new();
         let had_peers = self.journal.ledger(|ledger| ledger.standings().next().is_some());
-        if had_peers && Peers::is_missing(&self.dir) {
+        let peers_aside = Peers::why_set_aside(&self.dir);
+        // A file that was set aside is not missing: its own alarm says what to do.
+        if had_peers && peers_aside.is_none() && Peers::is_missing(&self.dir) {
             let text = format!(
                 "{dir}/peers.toml is missing, although models have been migrated to or from here: no peer is known, and none is \
                  answered. Stop the agent, put the file back from a backup of this host, and start it; or pair again: this alarm ends \
@@ -181,8 +192,7 @@ impl Memory {
             );
             alarms.push(alarm("peers", text));
         }
-        if let Some(why) = Peers::why_set_aside(&self.dir) {
-            let why = why.trim_end().replace('\n', "; ");
+        if let Some(why) = peers_aside {
             let text = format!(
                 "peers.toml could not be read, and lies in {dir}/peers.toml.damaged: {why}. Peers that are not in `modelferry peers` \
                  are not connected, and migrations with them wait. Stop the agent, put {dir}/peers.toml back from a backup or \
@@ -190,6 +200,7 @@ impl Memory {
             );
             alarms.push(alarm("peers", text));
         }
+        alarms.extend(self.limits());
         if is_set_aside(&self.dir, "state.redb") {
             let text = format!(
                 "state.redb was damaged, and lies in {dir}/state.redb.damaged; a new one was begun. No model, no migration and no \
@@ -229,8 +240,8 @@ fn compared(before: &BTreeSet<ModelUuid>, ledger: &Ledger, inventory: &Inventory
     let alarms = [
         lost_alarm(&lost, ledger, inventory, dir),
         back_alarm(ledger, inventory, dir),
-        removed_alarm(ledger, inventory, dir),
         orphan_alarm(ledger, inventory),
+        removed_alarm(ledger, inventory, dir),
     ];
     alarms.into_iter().flatten().collect()
 }
@@ -314,26 +325,6 @@ fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<Alar
     Some(alarm("database", text))
 }
 
-/// Reports models that an operator removed, and that a database which was set back has in service again.
-fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
-    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
-    // One that came in another way since has not come back by itself.
-    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
-    if back.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
-         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
-         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
-         UUID --supersede UUID`. Either ends this alarm",
-        back.join(", "),
-        dir.display()
-    );
-    Some(alarm("database", text))
-}
-
 /// Reports models that are held for migrations of which the journal knows nothing.
 fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
     let orphans: Vec<String> = inventory
@@ -356,6 +347,26 @@ fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
         orphans.join(", ")
     );
     Some(alarm("journal", text))
+}
+
+/// Reports models that an operator removed, and that a database which was set back has in service again.
+fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
+    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
+    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
+    // One that came in another way since has not come back by itself.
+    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
+    if back.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
+         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
+         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
+         UUID --supersede UUID`. Either ends this alarm",
+        back.join(", "),
+        dir.display()
+    );
+    Some(alarm("database", text))
 }
 
 /// Reports blobs that models need and the store does not have.

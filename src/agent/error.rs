@@ -94,7 +94,6 @@ impl AgentError {
         match self {
             Self::NoSuchGroup(_) | Self::NoSocket { .. } => true,
             Self::Identity(error) => error.is_config(),
-            Self::Peers(error) => error.is_config(),
             _ => false,
         }
     }

@@ -92,6 +92,7 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     if let Some(bytes) = found.truncated_bytes {
         tracing::warn!(bytes, "the journal's last record was not complete, and nothing had followed from it");
     }
+    let had_table = Store::has_table(dir);
     let store = Store::open(dir, disk.clone())?;
     let embedded = match open_controller(config, &journal, &store, &disk)? {
         Ok(embedded) => embedded,
@@ -114,6 +115,9 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
         begin_witness(&journal, &witness, is_lost.then(|| witness_lost(config, &local.card().name, identity.pin())))?;
     }
     memory.note_peers(&peers);
+    if had_run && !had_table {
+        memory.note_new_table();
+    }
     Ok(Opening::Whole(Box::new(Opened { journal, witness, store, embedded, local, identity, peers, memory })))
 }
 

@@ -17,6 +17,7 @@ mod refusal;
 mod size;
 mod store;
 mod table;
+mod toml_problem;
 mod transfer;
 mod value;
 pub mod words;
@@ -38,6 +39,7 @@ use migration::{MAX_FREEZE_DEFAULT, MAX_FREEZE_RELAYED_DEFAULT};
 pub use rate::{BadRate, Rate};
 pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 pub use store::StoreConfig;
+pub use toml_problem::TomlProblem;
 pub use transfer::{Patches, TransferConfig};
 
 /// Default UDP address: every address of the host.

@@ -131,6 +131,15 @@ fn a_wrong_value_says_what_to_write() {
 }
 
 #[test]
+fn a_file_that_is_no_toml_is_told_how_toml_is_written() {
+    for (text, line) in [("listen [::]:1\n", 1), ("\n[embedded\nname = \"x\"\n", 2), ("#!/bin/sh\nset -e\n", 2)] {
+        let refusal = refusal(text);
+        assert!(refusal.starts_with(&format!("ferry.toml:{line}: file: line {line} is no TOML (")), "{refusal}");
+        assert!(refusal.contains("write `key = value`") && !refusal.contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
 fn the_refusals_that_the_document_shows_are_read() {
     let document = include_str!("../../docs/refusals.md");
     let example = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();

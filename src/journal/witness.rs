@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::error::JournalError;
-use crate::config::words;
+use crate::config::{TomlProblem, words};
 use crate::disk::Disk;
 
 const NAME: &str = "witness.toml";
@@ -123,7 +123,7 @@ fn parse(text: &[u8]) -> Result<BTreeMap<Pin, Seen>, String> {
         return Err("it is empty".to_owned());
     }
     let text = words::text(text)?;
-    let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
+    let document: Document = toml::from_str(text).map_err(|error| TomlProblem::of(text, &error).to_string())?;
     if document.peers != Some(document.peer.len()) {
         return Err("it is cut".to_owned());
     }

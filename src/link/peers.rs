@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::address::canonical;
 use super::limits::{self, ByHand};
 use super::peers_error::PeersError;
-use crate::config::words;
+use crate::config::{TomlProblem, words};
 use crate::disk::Disk;
 
 /// Maximum length of a peer's name. Operators type names, and tables show them.
@@ -103,6 +103,9 @@ struct Document {
     /// The number of entries that follow. A file with fewer was truncated.
     #[serde(default)]
     peers: Option<usize>,
+    /// The number of caps in `limits.toml`. If that file is missing, they were lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<usize>,
     #[serde(default)]
     peer: Vec<Entry>,
 }
@@ -121,16 +124,25 @@ struct Entry {
     own_pin: Option<String>,
 }
 
-/// Parses the file. Returns each peer with this agent's pin when it was paired.
+/// What the file holds.
+#[derive(Debug, Default)]
+struct Parsed {
+    /// Each peer, with this agent's pin when it was paired.
+    peers: Vec<(Peer, Option<Pin>)>,
+    /// The number of caps that an operator had set.
+    limits: usize,
+}
+
+/// Parses the file.
 ///
 /// Errors: a description of what is wrong.
-fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
+fn parse(text: &[u8]) -> Result<Parsed, String> {
     // Every complete file begins with a comment, so an empty file was truncated.
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
     let text = words::text(text)?;
-    let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
+    let document: Document = toml::from_str(text).map_err(|error| TomlProblem::of(text, &error).to_string())?;
     match document.peers {
         None if document.peer.is_empty() => {
             return Err("it names no peer and does not say that there is none".to_owned());
@@ -153,7 +165,7 @@ fn parse(text: &[u8]) -> Result<Vec<(Peer, Option<Pin>)>, String> {
         learned.truncate(LEARNED_MAX);
         list.push((Peer { name, pin, addresses, learned, paired_ms }, own));
     }
-    Ok(list)
+    Ok(Parsed { peers: list, limits: document.limits.unwrap_or(0) })
 }
 
 /// File name in the state directory.
@@ -168,8 +180,10 @@ pub struct Peers {
     /// This agent's current pin, and its pin when each peer was paired.
     own: Option<Pin>,
     paired_as: BTreeMap<Pin, Pin>,
-    /// Caps set by an operator, as loaded at the start.
+    /// Caps set by an operator.
     limits: ByHand,
+    /// The number of caps that an operator had set, and that were gone with `limits.toml` at the start.
+    lost_limits: usize,
 }
 
 impl Peers {
@@ -181,21 +195,24 @@ impl Peers {
         let path = state_dir.join(FILE);
         let read = match std::fs::read(&path) {
             Ok(text) => parse(&text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => return Err(PeersError::Io { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Parsed::default()),
+            Err(source) => return Err(PeersError { path, source }),
         };
         let read = match read {
             Ok(read) => read,
             Err(problem) => {
                 tracing::error!("`{}` cannot be read and is set aside: {problem}", path.display());
-                disk.set_aside(&path).map_err(|source| PeersError::Io { path: path.clone(), source })?;
-                Vec::new()
+                disk.set_aside(&path).map_err(|source| PeersError { path: path.clone(), source })?;
+                Parsed::default()
             }
         };
-        let limits = limits::load(&limits::path(state_dir))?;
+        let limits = limits::load(&limits::path(state_dir), disk)?;
+        let lost_limits = if limits.is_none() { read.limits } else { 0 };
+        let limits = limits.unwrap_or_default();
+        let read = read.peers;
         let paired_as = read.iter().filter_map(|(peer, own)| Some((peer.pin, (*own)?))).collect();
         let list = read.into_iter().map(|(peer, _)| peer).collect();
-        Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, limits })
+        Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, limits, lost_limits })
     }
 
     /// Reports whether there is no `peers.toml`: an agent that has ever had a peer has one.
@@ -208,6 +225,26 @@ impl Peers {
         let text = std::fs::read(Disk::aside(&state_dir.join(FILE))).ok()?;
         // A repaired file is still not in its place.
         Some(parse(&text).err().unwrap_or_else(|| "it could not be read when the agent started".to_owned()))
+    }
+
+    /// Returns why `limits.toml` was set aside, while the set-aside file exists.
+    pub fn why_limits_set_aside(state_dir: &Path) -> Option<String> {
+        limits::why_set_aside(state_dir)
+    }
+
+    /// Returns how many caps were gone with `limits.toml` at the start.
+    pub fn lost_limits(&self) -> usize {
+        self.lost_limits
+    }
+
+    /// Reports whether there is no `limits.toml`.
+    pub fn has_no_limits(state_dir: &Path) -> bool {
+        !limits::path(state_dir).exists()
+    }
+
+    /// Returns these peers with the caps set by an operator, and none that was lost.
+    pub(super) fn with_limits(&self, limits: ByHand) -> Self {
+        Self { limits, lost_limits: 0, ..self.clone() }
     }
 
     /// Returns these peers with `own` as this agent's pin.
@@ -229,7 +266,7 @@ impl Peers {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// Returns the caps set by an operator before this start.
+    /// Returns the caps set by an operator.
     pub(super) fn limits(&self) -> &ByHand {
         &self.limits
     }
@@ -285,7 +322,7 @@ impl Peers {
 
     /// Writes `peers.toml`.
     ///
-    /// Errors: [`PeersError::Io`].
+    /// Errors: [`PeersError`].
     pub(super) fn save(&self) -> Result<(), PeersError> {
         let entry = |peer: &Peer| Entry {
             name: peer.name.clone(),
@@ -295,12 +332,13 @@ impl Peers {
             paired_ms: peer.paired_ms,
             own_pin: self.paired_as.get(&peer.pin).map(Pin::to_string),
         };
-        let document = Document { peers: Some(self.list.len()), peer: self.list.iter().map(entry).collect() };
+        let limits = Some(self.limits.len().max(self.lost_limits)).filter(|limits| *limits > 0);
+        let document = Document { peers: Some(self.list.len()), limits, peer: self.list.iter().map(entry).collect() };
         let text = toml::to_string_pretty(&document).expect("names and numbers always serialize");
         let text = format!(
             "# Written by the agent: who is paired, and where peers were and have called from since.\n\n{text}"
         );
-        let failed = |source| PeersError::Io { path: self.path.clone(), source };
+        let failed = |source| PeersError { path: self.path.clone(), source };
         self.disk.replace(&self.path, text.as_bytes()).map_err(failed)
     }
 }
@@ -308,6 +346,25 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The bug: a `limits.toml` that was gone took a limit away without a word.
+    #[test]
+    fn caps_that_are_gone_with_their_file_are_missed_until_it_is_written_again() {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::real());
+        let load = || Peers::load(dir.path(), &disk).unwrap();
+        assert_eq!((load().lost_limits(), Peers::has_no_limits(dir.path())), (0, true), "none was ever set");
+        let by_hand = ByHand::from([(None, None), (Some(Pin([1; 32])), None)]);
+        let peers = load().with_limits(by_hand.clone());
+        limits::save(&limits::path(dir.path()), &disk, &by_hand).unwrap();
+        peers.save().unwrap();
+        assert_eq!((load().lost_limits(), load().limits().len()), (0, 2));
+        std::fs::remove_file(limits::path(dir.path())).unwrap();
+        assert_eq!((load().lost_limits(), load().limits().len()), (2, 0));
+        load().with(paired_at(&[])).save().unwrap();
+        assert_eq!(load().lost_limits(), 2, "a peer more does not bring them back");
+        load().with_limits(ByHand::new()).save().unwrap();
+        assert_eq!(load().lost_limits(), 0);
+    }
 
     fn paired_at(addresses: &[&str]) -> Peer {
         let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();

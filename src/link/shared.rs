@@ -154,12 +154,19 @@ impl Shared {
         self.caps.apply(&peers, day, now.hour() as u16 * 60 + now.minute() as u16)
     }
 
-    /// Writes the caps set by an operator. The caller must hold `changing`.
+    /// Writes the caps set by an operator, and then how many they are. The caller must hold `changing`.
     ///
-    /// Errors: [`PeersError::Io`].
+    /// Errors: [`PeersError`].
     pub async fn save_limits(&self) -> Result<(), PeersError> {
-        let (by_hand, peers) = (self.caps.by_hand(), self.peers());
-        blocking(move || super::limits::save(&super::limits::path(peers.dir()), peers.disk(), &by_hand)).await
+        let peers = self.peers().with_limits(self.caps.by_hand());
+        let saved = peers.clone();
+        blocking(move || {
+            super::limits::save(&super::limits::path(saved.dir()), saved.disk(), saved.limits())?;
+            saved.save()
+        })
+        .await?;
+        *self.peers.lock() = peers;
+        Ok(())
     }
 
     /// Stores what a connection measured of the link to `peer`, for the next connection.

@@ -97,6 +97,9 @@ impl Inner {
     }
 }
 
+/// File name of the table in the state directory.
+const TABLE: &str = "state.redb";
+
 /// Opens `state.redb`. Sets a damaged file aside and creates a new one, because all its content can be rebuilt.
 fn open_rows(path: &Path, disk: &Disk) -> Result<Rows, StoreError> {
     match Rows::open(path, disk.clone()) {
@@ -113,6 +116,12 @@ fn open_rows(path: &Path, disk: &Disk) -> Result<Rows, StoreError> {
 }
 
 impl Store {
+    /// Reports whether the store in `state_dir` has its table, or the remains of one.
+    pub fn has_table(state_dir: &Path) -> bool {
+        let path = state_dir.join(TABLE);
+        path.exists() || Disk::aside(&path).exists()
+    }
+
     /// Opens the store in `state_dir`, or creates it, and cleans up after a crash.
     ///
     /// Errors: [`StoreError::Locked`], [`StoreError::Io`]; [`StoreError::Full`] only when creating the store.
@@ -121,7 +130,7 @@ impl Store {
         for dir in [state_dir, &blobs, &partial, &kept, &drafts] {
             disk.create_dir(dir).map_err(|source| StoreError::io("make the directory", dir, source))?;
         }
-        let rows = open_rows(&state_dir.join("state.redb"), &disk)?;
+        let rows = open_rows(&state_dir.join(TABLE), &disk)?;
         let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
         let lease_table = Mutex::new(LeaseTable::loaded(rows.wanted()?));
         let inner = Inner { blobs, partial, kept, drafts, disk, rows, temporaries, live, cutting, lease_table };

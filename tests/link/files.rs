@@ -129,7 +129,7 @@ fn a_peers_file_that_cannot_be_trusted_is_set_aside_whole_and_says_why() {
         (entry("-east", &pins[0]), "-east"),
         (entry("east", &pins[0]) + &entry("east", &pins[1]), "twice"),
         (entry("east", &pins[0]) + &entry("west", &pins[0]), "twice"),
-        ("[[peer]".to_owned(), "line 1"),
+        ("[[peer]".to_owned(), "line 1 is no TOML"),
         (String::new(), "empty"),
         ("# Written by".to_owned(), "names no peer"),
         (format!("peers = 2\n{}", entry("east", &pins[0])), "should have 2 peers and has 1"),
@@ -138,6 +138,7 @@ fn a_peers_file_that_cannot_be_trusted_is_set_aside_whole_and_says_why() {
         assert_eq!(Peers::load(dir.path(), &Disk::real()).unwrap().list(), []);
         let why = Peers::why_set_aside(dir.path()).unwrap();
         assert!(why.contains(named), "`{why}` lacks `{named}`");
+        assert!(!why.contains('\n') && !why.contains('|'), "{why}");
         assert_eq!(fs::read_to_string(dir.path().join("peers.toml.damaged")).unwrap(), text);
         assert!(!dir.path().join("peers.toml").exists());
     }

@@ -328,7 +328,10 @@ fn a_lost_key_and_damaged_lists_are_alarms_that_say_what_to_do() {
     src.stop();
     fs::remove_dir_all(&identity).unwrap();
     fs::rename(state(&src).join("kept-aside"), &identity).unwrap();
-    for (name, kind) in [("peers.toml", "peers"), ("witness.toml", "witness")] {
+    src.start();
+    src.run(&["limit", "20mbit"]).ok();
+    src.stop();
+    for (name, kind) in [("peers.toml", "peers"), ("witness.toml", "witness"), ("limits.toml", "limits")] {
         let path = state(&src).join(name);
         let whole = fs::read(&path).unwrap();
         for cut in [whole.len() / 2, 0] {
@@ -341,8 +344,22 @@ fn a_lost_key_and_damaged_lists_are_alarms_that_say_what_to_do() {
         }
         fs::write(&path, &whole).unwrap();
     }
+    for (name, kind) in [("limits.toml", "limits"), ("state.redb", "state")] {
+        let path = state(&src).join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        src.start();
+        assert_eq!(alarms(&src), [kind], "{name} is gone");
+        assert!(
+            status(&src).contains(&format!("{name} is missing"))
+                || status(&src).contains(&format!("{name} was missing"))
+        );
+        src.stop();
+        fs::write(&path, &whole).unwrap();
+    }
     src.start();
     assert!(alarms(&src).is_empty(), "{}", status(&src));
+    assert!(src.run(&["limit"]).ok().contains("20mbit"), "what was put back holds again");
     dst.until("the peers meet again", |host| host.connected().then_some(()));
 }
 

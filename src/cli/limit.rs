@@ -27,7 +27,7 @@ const HELP: Help = Help {
 /// RATE is such as 20mbit or 500kbit; 0 pauses what is sent, `none` takes the limit away. It counts UDP payload, with
 /// repeats and handshakes, and all migrations share it. With PEER it is for that peer alone, without for all together.
 /// It holds in the place of `bwlimit` in the configuration, also after a restart, until `default` gives that its place
-/// back; windows of the configuration hold as well. For one migration alone there is `migrate --bwlimit`.
+/// back. While a window of the configuration allows less, the window holds. For one migration alone there is `migrate --bwlimit`.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP, override_usage = "modelferry limit [OPTIONS] [[PEER] RATE|none|default]")]
 pub struct LimitArgs {
@@ -67,10 +67,48 @@ fn table(caps: &[CapView]) -> Table {
             (None, _) => "none".to_owned(),
             (Some("0"), None) => "0 (paused)".to_owned(),
             (Some("0"), Some(until)) => format!("0 (paused until {until})"),
-            (Some(rate), _) => rate.to_owned(),
+            (Some(rate), None) => rate.to_owned(),
+            (Some(rate), Some(until)) => format!("{rate} (until {until})"),
         };
-        let set = if cap.by_hand { "by hand" } else { "-" };
-        table.row([cap.peer.clone().unwrap_or_else(|| "(all)".to_owned()), limit, set.to_owned()]);
+        let set = match (cap.window, &cap.after_window, &cap.until) {
+            (true, Some(rate), Some(_)) => format!("by a window; then {rate} by hand"),
+            (true, Some(rate), None) => format!("by windows that never close; {rate} set by hand does not hold"),
+            (true, None, _) => "by a window".to_owned(),
+            (false, ..) if cap.by_hand => "by hand".to_owned(),
+            (false, ..) => "-".to_owned(),
+        };
+        table.row([cap.peer.clone().unwrap_or_else(|| "(all)".to_owned()), limit, set]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_says_whether_a_window_holds_and_what_was_set_by_hand_after_it() {
+        let shown = |window, by_hand, after: Option<&str>, until: Option<&str>| {
+            let cap = CapView {
+                peer: Some("west".into()),
+                rate: Some("0".into()),
+                by_hand,
+                after_window: after.map(str::to_owned),
+                window,
+                until: until.map(str::to_owned),
+            };
+            let text = table(&[cap]).render();
+            text.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown(false, true, None, None), "west 0 (paused) by hand");
+        assert_eq!(shown(true, false, None, Some("06:00")), "west 0 (paused until 06:00) by a window");
+        assert_eq!(
+            shown(true, false, Some("5mbit"), Some("06:00")),
+            "west 0 (paused until 06:00) by a window; then 5mbit by hand"
+        );
+        assert_eq!(
+            shown(true, false, Some("5mbit"), None),
+            "west 0 (paused) by windows that never close; 5mbit set by hand does not hold"
+        );
+    }
 }

@@ -10,10 +10,13 @@ use crate::link::Limit;
 impl Desk {
     /// Returns the caps as they are now.
     pub(super) fn limits(&self) -> Response {
+        let text = |rate: Option<Rate>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
         let view = |cap: crate::link::CapView| CapView {
             peer: cap.peer,
             rate: cap.now.map(|rate| rate.to_string()),
-            by_hand: cap.by_hand.is_some(),
+            by_hand: cap.by_hand.is_some() && !cap.is_window,
+            after_window: cap.by_hand.filter(|_| cap.is_window).map(text),
+            window: cap.is_window,
             until: cap.until.map(|until| until.to_string()),
         };
         Response::Limits(self.link.caps().into_iter().map(view).collect())

@@ -86,9 +86,16 @@ pub struct CapView {
     pub peer: Option<String>,
     /// How much, such as `20mbit`; `0` is a pause, any amount if it is absent.
     pub rate: Option<String>,
-    /// Whether it was set by hand, and not configured.
+    /// Whether that was set by hand, and neither configured nor a window's.
     pub by_hand: bool,
-    /// When a pause ends by itself, such as `06:00` or `Mon 06:00`, local time; nothing if somebody has to end it.
+    /// What was set by hand and holds when the window of `rate` closes, such as `20mbit`, or `none` for any amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_window: Option<String>,
+    /// Whether it is a window of the configuration that allows no more now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub window: bool,
+    /// When a pause, or the limit of a window, ends by itself, such as `06:00` or `Mon 06:00`, local time; nothing if somebody
+    /// has to end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }

@@ -28,7 +28,9 @@ pub struct CapView {
     pub now: Option<Rate>,
     /// The rate that an operator set, if any; `Some(None)`: unlimited.
     pub by_hand: Option<Option<Rate>>,
-    /// When a cap of 0 ends by itself; `None` if an operator must end it.
+    /// Whether the rate in force is that of an open weekly window, which is less than what else applies.
+    pub is_window: bool,
+    /// When a cap of 0, or of a window, ends by itself; `None` if an operator must end it.
     pub until: Option<Until>,
 }
 
@@ -50,11 +52,13 @@ impl fmt::Display for Until {
     }
 }
 
-/// A pause of sending: an operator's cap of 0.
+/// A pause of sending: a cap of 0, by an operator or by a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
     /// The paused peer; `None`: all peers.
     peer: Option<String>,
+    /// Whether a window pauses, and not a cap that was set or configured.
+    is_window: bool,
     /// When the pause ends by itself; `None` if an operator must end it.
     until: Option<Until>,
 }
@@ -62,6 +66,7 @@ pub struct Pause {
 impl fmt::Display for Pause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "limit for {} is 0", self.peer.as_deref().unwrap_or("all peers"))?;
+        f.write_str(if self.is_window { " by a window" } else { "" })?;
         self.until.map_or(Ok(()), |until| write!(f, " until {until}"))
     }
 }
@@ -172,27 +177,47 @@ impl Caps {
         state.work.remove(&peer);
     }
 
-    /// Returns the cap at a time of the week: the operator's or else the configured one, lowered by an open window.
-    fn at(&self, state: &State, peer: Option<(Pin, &str)>, day: usize, minute: u16) -> Option<Rate> {
+    /// Returns the cap apart from windows: the operator's, or else the configured one.
+    fn base(&self, state: &State, peer: Option<(Pin, &str)>) -> Option<Rate> {
         let configured = match peer {
             Some((_, name)) => self.settings.peers.get(name).copied(),
             None => self.settings.bwlimit,
         };
-        let base = state.by_hand.get(&peer.map(|(pin, _)| pin)).copied().unwrap_or(configured);
+        state.by_hand.get(&peer.map(|(pin, _)| pin)).copied().unwrap_or(configured)
+    }
+
+    /// Returns the cap at a time of the week: the base, lowered by an open window.
+    fn at(&self, state: &State, peer: Option<(Pin, &str)>, day: usize, minute: u16) -> Option<Rate> {
+        let base = self.base(state, peer);
         let windows = self.settings.windows.iter();
         let open = windows.filter(|window| window.peer.as_deref() == peer.map(|(_, name)| name));
         let open = open.filter(|window| window.is_open(day, minute)).map(|window| window.bwlimit);
         open.chain(base).min()
     }
 
-    /// Returns when a pause at this time of the week ends by itself, if it does.
-    fn until(&self, day: usize, minute: u16, is_paused: impl Fn(usize, u16) -> bool) -> Option<Until> {
+    /// Returns when what holds at this time of the week ends by itself, if it does.
+    fn until(&self, day: usize, minute: u16, holds: impl Fn(usize, u16) -> bool) -> Option<Until> {
         let mut edges: Vec<u16> = self.settings.windows.iter().flat_map(Window::edges).collect();
         edges.sort_unstable();
         let all = (0..=7).flat_map(|ahead| edges.iter().map(move |edge| (ahead, *edge)));
         let mut later = all.filter(|(ahead, edge)| (*ahead, *edge) > (0, minute));
-        let (ahead, edge) = later.find(|(ahead, edge)| !is_paused((day + ahead) % 7, *edge))?;
+        let (ahead, edge) = later.find(|(ahead, edge)| !holds((day + ahead) % 7, *edge))?;
         Some(Until { day: (ahead > 1 || ahead > 0 && edge >= minute).then_some((day + ahead) % 7), minute: edge })
+    }
+
+    /// Returns a cap as it is at a time of the week.
+    fn view(&self, state: &State, whose: Option<(Pin, &str)>, day: usize, minute: u16) -> CapView {
+        let now = self.at(state, whose, day, minute);
+        let is_window = now != self.base(state, whose);
+        let is_same = |day, minute| self.at(state, whose, day, minute) == now;
+        let ends = is_window || now.is_some_and(Rate::is_pause);
+        CapView {
+            peer: whose.map(|(_, name)| name.to_owned()),
+            now,
+            by_hand: state.by_hand.get(&whose.map(|(pin, _)| pin)).copied(),
+            is_window,
+            until: if ends { self.until(day, minute, is_same) } else { None },
+        }
     }
 
     /// Applies the caps for a time of the week. Returns them, the agent's own first.
@@ -201,12 +226,7 @@ impl Caps {
         let is_pause = |rate: Option<Rate>| rate.is_some_and(Rate::is_pause);
         let whole = self.at(&state, None, day, minute);
         self.agent.set_rate(whole.map(bytes));
-        let ends = |whose: Option<(Pin, &str)>, state: &State| {
-            let is_paused = |day, minute| is_pause(self.at(state, whose, day, minute));
-            if is_paused(day, minute) { self.until(day, minute, is_paused) } else { None }
-        };
-        let (by_hand, until) = (state.by_hand.get(&None).copied(), ends(None, &state));
-        let mut views = vec![CapView { peer: None, now: whole, by_hand, until }];
+        let mut views = vec![self.view(&state, None, day, minute)];
         let mut leasts: Vec<Rate> = whole.into_iter().collect();
         for (pin, name) in peers {
             let whose = Some((*pin, name.as_str()));
@@ -214,10 +234,12 @@ impl Caps {
             let least = state.work.get(pin).copied().into_iter().chain(now).min();
             leasts.extend(least);
             let either = |day, minute| [None, whose].into_iter().any(|of| is_pause(self.at(&state, of, day, minute)));
-            let pause = either(day, minute)
-                .then(|| Pause { peer: is_pause(now).then(|| name.clone()), until: self.until(day, minute, either) });
-            let by_hand = state.by_hand.get(&Some(*pin)).copied();
-            views.push(CapView { peer: Some(name.clone()), now, by_hand, until: ends(whose, &state) });
+            let pause = either(day, minute).then(|| Pause {
+                peer: is_pause(now).then(|| name.clone()),
+                is_window: !is_pause(self.base(&state, whose.filter(|_| is_pause(now)))),
+                until: self.until(day, minute, either),
+            });
+            views.push(self.view(&state, whose, day, minute));
             let cap = state.peer(*pin);
             cap.bucket.set_rate(least.map(bytes));
             let is_paused = pause.is_some();
@@ -277,18 +299,48 @@ mod tests {
         let caps = Caps::new(LinkSettings { windows: vec![night, weekend], ..LinkSettings::default() });
         let peers = [(Pin([1; 32]), "south".to_owned())];
         assert_eq!(pause(&caps, &peers, 0, 12 * 60), "");
-        assert_eq!(pause(&caps, &peers, 0, 23 * 60), "limit for south is 0 until 06:00");
-        assert_eq!(pause(&caps, &peers, 1, 5 * 60 + 59), "limit for south is 0 until 06:00");
+        assert_eq!(pause(&caps, &peers, 0, 23 * 60), "limit for south is 0 by a window until 06:00");
+        assert_eq!(pause(&caps, &peers, 1, 5 * 60 + 59), "limit for south is 0 by a window until 06:00");
         assert_eq!(pause(&caps, &peers, 1, 6 * 60), "");
         // The night window ends into a weekend window, which ends into another night window.
-        assert_eq!(pause(&caps, &peers, 4, 23 * 60), "limit for south is 0 until Mon 06:00");
-        assert_eq!(pause(&caps, &peers, 5, 12 * 60), "limit for all peers is 0 until Mon 06:00");
+        assert_eq!(pause(&caps, &peers, 4, 23 * 60), "limit for south is 0 by a window until Mon 06:00");
+        assert_eq!(pause(&caps, &peers, 5, 12 * 60), "limit for all peers is 0 by a window until Mon 06:00");
         caps.set(Some(peers[0].0), Limit::AtMost(rate("0")));
         assert_eq!(pause(&caps, &peers, 0, 12 * 60), "limit for south is 0", "somebody has to end it");
         let until = |view: &CapView| view.until.map(|until| until.to_string());
         let views = caps.apply(&peers, 5, 12 * 60);
         assert_eq!((until(&views[0]), until(&views[1])), (Some("Mon 00:00".to_owned()), None));
         assert_eq!(caps.allowed(peers[0].0), Some(rate("0")));
+    }
+
+    /// The bug: a window's limit was shown as one that was set by hand.
+    #[test]
+    fn a_window_that_holds_is_told_from_what_was_set_by_hand_and_holds_after_it() {
+        let window =
+            Window { days: [true; 7], from: 0, to: 24 * 60, bwlimit: rate("0"), peer: Some("south".to_owned()) };
+        let evening = Window {
+            days: [true; 7],
+            from: 18 * 60,
+            to: 22 * 60,
+            bwlimit: rate("1mbit"),
+            peer: Some("east".to_owned()),
+        };
+        let caps = Caps::new(LinkSettings { windows: vec![window, evening], ..LinkSettings::default() });
+        let (south, east) = (Pin([1; 32]), Pin([2; 32]));
+        let peers = [(south, "south".to_owned()), (east, "east".to_owned())];
+        caps.set(Some(south), Limit::AtMost(rate("5mbit")));
+        caps.set(Some(east), Limit::AtMost(rate("5mbit")));
+        let shown = |view: &CapView| {
+            (view.now, view.by_hand.flatten(), view.is_window, view.until.map(|until| until.to_string()))
+        };
+        let views = caps.apply(&peers, 0, 19 * 60);
+        assert_eq!(shown(&views[1]), (Some(rate("0")), Some(rate("5mbit")), true, None), "it never closes");
+        assert_eq!(shown(&views[2]), (Some(rate("1mbit")), Some(rate("5mbit")), true, Some("22:00".to_owned())));
+        assert_eq!(caps.pause(south).unwrap().to_string(), "limit for south is 0 by a window");
+        let views = caps.apply(&peers, 0, 23 * 60);
+        assert_eq!(shown(&views[2]), (Some(rate("5mbit")), Some(rate("5mbit")), false, None));
+        caps.set(Some(south), Limit::AtMost(rate("0")));
+        assert!(!caps.apply(&peers, 0, 19 * 60)[1].is_window, "the pause would hold without the window as well");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The gateways of the configuration: their ports, their certificates, and their servers beside the engine.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tokio::net::TcpListener;
 use super::AgentError;
 use super::answer::Desk;
 use crate::clock::now_ms;
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, read_text};
 use crate::controller::gateway::{Certificate, CertificateError, Gateway};
 use crate::disk::{Disk, blocking};
 use crate::engine::{Destinations, Engine, GatewayAddress, RelayedSource, Visitors};
@@ -61,13 +60,13 @@ pub(super) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<
 /// same, and said: a migration that runs must not lose its agent.
 fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std::io::Result<Certificate> {
     if let Some((chain, key)) = &config.certificate {
-        let chain_pem = fs::read_to_string(chain)?;
+        let chain_pem = read_text(chain)?;
         let ca = last_certificate(&chain_pem).map_err(std::io::Error::other)?;
         return match Certificate::given(chain, key, &ca, now_ms() / 1000) {
             Ok(given) => Ok(given),
             Err(expired @ CertificateError::Untrusted(_)) => {
                 tracing::error!(peer = config.peer, "sources refuse this gateway: {expired}");
-                let leaf = Leaf { chain_pem, key_pem: fs::read_to_string(key)? };
+                let leaf = Leaf { chain_pem, key_pem: read_text(key)? };
                 Ok(Certificate { leaf, ca_cert: ca, days_left: None })
             }
             Err(error) => Err(std::io::Error::other(error)),
@@ -108,6 +107,7 @@ pub(super) fn start(opened: Vec<Opened>, engine: &Engine, store: &Store) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

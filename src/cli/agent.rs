@@ -6,7 +6,6 @@ use super::Context;
 use super::exit::{self, Exit};
 use super::help::Help;
 use crate::agent::control::{Failure, FailureKind};
-use crate::config::Config;
 
 const HELP: Help = Help {
     examples: &["modelferry agent", "modelferry agent --config /etc/modelferry/modelferry.toml"],
@@ -24,10 +23,10 @@ pub struct AgentArgs {}
 
 impl AgentArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut config = match Config::load(context.config.as_deref(), &context.environment) {
+        let mut config = match context.configuration(context.config.as_deref()) {
             Ok(config) => config,
-            Err(error) => {
-                context.fail(&Failure::new(FailureKind::Usage, error.to_string()));
+            Err(failure) => {
+                context.fail(&failure);
                 return Ok(Exit::BadConfig);
             }
         };

@@ -1,16 +1,17 @@
 //! What every command needs: the agent that it asks, and where it prints.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Args;
 
 use super::client::Client;
 use super::exit::Exit;
 use super::output::{Format, Sink, plain};
-use super::{mistake, redirect};
+use super::{mistake, redirect, spool};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::config::{Config, Environment};
+use crate::config::{Config, ConfigError, Environment, FILE_BYTES_MAX};
 use crate::controller::files::Files;
 
 #[derive(Debug, Args)]
@@ -44,6 +45,8 @@ pub struct Context {
     /// The configuration file named on the command line.
     pub(super) config: Option<PathBuf>,
     pub(super) socket: Option<PathBuf>,
+    /// Where the agent may listen, once that was asked.
+    sockets: OnceLock<Vec<PathBuf>>,
     pub(crate) environment: Environment,
     pub(super) sink: Sink,
 }
@@ -53,7 +56,7 @@ impl Context {
         let Globals { socket, config, format, color, no_color } = globals;
         let may = |terminal: bool| color || !no_color && !environment.is_plain() && terminal;
         let (color, paint) = (may(std::io::stderr().is_terminal()), may(std::io::stdout().is_terminal()));
-        Self { format, color, paint, config, socket, environment, sink: Sink::default() }
+        Self { format, color, paint, config, socket, sockets: OnceLock::new(), environment, sink: Sink::default() }
     }
 
     /// Prints to standard output.
@@ -63,18 +66,31 @@ impl Context {
         self.sink.out(text)
     }
 
-    /// Connects to the agent that the command line means.
-    pub(super) fn connect(&self) -> Result<Client, Failure> {
+    /// Reads the configuration; the defaults without a file. It may come through a pipe.
+    pub(super) fn configuration(&self, file: Option<&Path>) -> Result<Config, Failure> {
+        let usage = |error: ConfigError| Failure::new(FailureKind::Usage, error.to_string());
+        let Some(path) = file else { return Config::load(None, &self.environment).map_err(usage) };
+        let text = spool::small_text(path, FILE_BYTES_MAX)?
+            .map_err(|source| usage(ConfigError::Unreadable { path: path.to_owned(), source }))?;
+        Config::parse(&text, path, &self.environment).map_err(usage)
+    }
+
+    /// Returns where the agent that the command line means may listen. A configuration is read once: a pipe ends.
+    fn sockets(&self) -> Result<&[PathBuf], Failure> {
+        if let Some(sockets) = self.sockets.get() {
+            return Ok(sockets);
+        }
         let sockets = match (&self.socket, &self.config) {
             (Some(socket), _) => vec![socket.clone()],
-            (None, Some(file)) => {
-                let config = Config::load(Some(file), &self.environment)
-                    .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
-                vec![config.socket]
-            }
+            (None, Some(file)) => vec![self.configuration(Some(file))?.socket],
             (None, None) => self.environment.sockets(),
         };
-        Ok(Client::connect(&sockets)?.telling(self.format == Format::Tabular))
+        Ok(self.sockets.get_or_init(|| sockets))
+    }
+
+    /// Connects to the agent that the command line means.
+    pub(super) fn connect(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(self.sockets()?)?.telling(self.format == Format::Tabular))
     }
 
     /// Asks the agent and returns the response that ends it.

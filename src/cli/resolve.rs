@@ -1,7 +1,5 @@
 //! `modelferry resolve`: decide a migration in doubt by hand, while the link is down.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -10,7 +8,7 @@ use modelferry_protocol::limits::PROOF_MAIL_BYTES_MAX;
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::plain;
-use super::{Context, client};
+use super::{Context, client, spool};
 use crate::agent::control::{Failure, FailureKind, How, Request, Response};
 use crate::config::words;
 use crate::engine::view::{Direction, MigrationView, Stand, State};
@@ -38,7 +36,9 @@ const HELP: Help = Help {
     modelferry resolve <ID> --renounce\n       \
     modelferry resolve <ID> --reclaim --target-destroyed <UUID>\n       \
     modelferry resolve <ID> --force-activate --source-destroyed <UUID>\n       \
-    modelferry resolve <ID> --discard-frozen <UUID>")]
+    modelferry resolve <ID> --discard-frozen <UUID>\n       \
+    modelferry resolve <ID> --supersede <UUID>\n       \
+    modelferry resolve <PEER> --acknowledge")]
 pub struct ResolveArgs {
     /// The migration's ID, or its model; with --acknowledge, a peer
     id: String,
@@ -116,21 +116,12 @@ impl ResolveArgs {
 
 /// Reads a proof's file, as much of it as can matter.
 fn read(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let limit = PROOF_MAIL_BYTES_MAX as u64 + 1;
-    let outcome = if file == Path::new("-") {
-        std::io::stdin().take(limit).read_to_string(&mut text)
-    } else {
-        File::open(file).and_then(|open| open.take(limit).read_to_string(&mut text))
-    };
-    let failed = |error: std::io::Error| {
+    spool::small_text(file, PROOF_MAIL_BYTES_MAX as u64)?.map_err(|error| {
         let why = words::of_text(&error);
         Failure::new(FailureKind::Usage, format!("cannot read the proof in {}: {why}", file.display()))
             .state("nothing has changed")
             .hint("a proof is what `modelferry show-migration ID --proof` prints on the other side's host")
-    };
-    outcome.map_err(failed)?;
-    Ok(text)
+    })
 }
 
 /// Tells what has come of it, and what the other side needs.

@@ -1,7 +1,8 @@
 //! Input that can be read only once, and only as it comes: pipes, named pipes, standard input.
 //!
-//! It is copied into a file that has no name, so that it can be looked at twice and handed to the agent as any other. A wait
-//! of more than two seconds is said on standard error, and no wait is for ever.
+//! A model is copied into a file that has no name, so that it can be looked at twice and handed to the agent as any other.
+//! Small inputs (proofs, passwords, keys, configurations) are kept in memory. A wait of more than two seconds is said on
+//! standard error, no wait is for ever, and what never ends is read no further than its limit.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 
+use super::output::byte_count;
 use crate::agent::control::{Failure, FailureKind};
 use crate::controller::description::packed::how_to_unpack;
 
@@ -36,8 +38,42 @@ const READ_BYTES: usize = 64 << 10;
 const READS_WAITING_MAX: usize = 4;
 
 /// Returns what comes through a path that is read as it comes, to its end; nothing for a file, or for what is not there.
-pub(super) fn spooled(path: &Path) -> Result<Option<File>, Failure> {
+pub(crate) fn spooled(path: &Path) -> Result<Option<File>, Failure> {
     if is_stream(path) { spool(path, PATIENCE, &say).map(Some) } else { Ok(None) }
+}
+
+/// Reads a small input to its end: a file, a pipe, or standard input.
+///
+/// Errors: the outer one is a sentence and what to type, where nothing came or more than `bytes_max`; the inner one is that of the
+/// file system, for the caller to say what the file was to be.
+pub(super) fn small(path: &Path, bytes_max: u64) -> Result<io::Result<Vec<u8>>, Failure> {
+    let mut bytes = Vec::new();
+    if is_stream(path) {
+        let limit = |_: &[u8]| Some(bytes_max);
+        if let Err(error) = copy(path, PATIENCE, &say, &limit, &mut bytes)? {
+            return Ok(Err(error));
+        }
+    } else {
+        let read = File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes));
+        if let Err(error) = read {
+            return Ok(Err(error));
+        }
+    }
+    if bytes.len() as u64 > bytes_max {
+        let text = format!("{} has more than the {} that are read of it", shown(path), byte_count(bytes_max));
+        return Err(refused(text).hint("name the right file"));
+    }
+    Ok(Ok(bytes))
+}
+
+/// Reads a small text, as [`small`] reads bytes.
+pub(super) fn small_text(path: &Path, bytes_max: u64) -> Result<io::Result<String>, Failure> {
+    let text = |bytes| String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
+    Ok(small(path, bytes_max)?.and_then(text))
+}
+
+fn shown(path: &Path) -> String {
+    if path == Path::new(STANDARD_INPUT) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 fn is_stream(path: &Path) -> bool {
@@ -123,35 +159,52 @@ fn unreadable(shown: &str, error: &io::Error) -> Failure {
 
 /// Copies what comes through `path` into a file that has no name.
 fn spool(path: &Path, patience: Patience, say: &dyn Fn(&str)) -> Result<File, Failure> {
-    let shown = if path == Path::new(STANDARD_INPUT) { "standard input".into() } else { path.display().to_string() };
     let unwritable = |error: &io::Error| {
-        refused(format!("cannot keep what comes through {shown}: {error}"))
+        refused(format!("cannot keep what comes through {}: {error}", shown(path)))
             .hint("set TMPDIR to a directory with room, or name a file")
     };
     let mut file = tempfile::tempfile().map_err(|error| unwritable(&error))?;
+    // One byte more than a description has is enough to refuse it; an archive may be as large as the disk.
+    let limit = |first: &[u8]| how_to_unpack(first).is_none().then_some(DESCRIPTION_BYTES_MAX);
+    copy(path, patience, say, &limit, &mut file)?.map_err(|error| unwritable(&error))?;
+    file.seek(SeekFrom::Start(0)).map_err(|error| unwritable(&error))?;
+    Ok(file)
+}
+
+/// Copies what comes through `path`, to its end, or until it is more than `limit` allows by its first bytes.
+///
+/// Errors: the inner one is that of writing.
+fn copy(
+    path: &Path,
+    patience: Patience,
+    say: &dyn Fn(&str),
+    limit: &dyn Fn(&[u8]) -> Option<u64>,
+    into: &mut dyn Write,
+) -> Result<io::Result<()>, Failure> {
+    let shown = shown(path);
     let (sender, steps) = sync_channel(READS_WAITING_MAX);
     let path = path.to_owned();
     // Opening a named pipe waits for its writer, so even that is left to the thread. It ends with the process.
     std::thread::spawn(move || read(&path, &sender));
     let waiting = Waiting { steps, patience, shown: &shown, say };
-    let (mut bytes, mut is_archive) = (0, false);
+    let (mut bytes, mut bytes_max) = (0, None);
     let mut step = waiting.opened()?;
     while let Some(came) = step {
         if let Step::Read(read) = came {
             if bytes == 0 {
-                is_archive = how_to_unpack(&read).is_some();
+                bytes_max = limit(&read);
             }
             bytes += read.len() as u64;
-            file.write_all(&read).map_err(|error| unwritable(&error))?;
-            // One byte more than a description has is enough to refuse it; an archive may be as large as the disk.
-            if !is_archive && bytes > DESCRIPTION_BYTES_MAX {
+            if let Err(error) = into.write_all(&read) {
+                return Ok(Err(error));
+            }
+            if bytes_max.is_some_and(|bytes_max| bytes > bytes_max) {
                 break;
             }
         }
         step = waiting.read()?;
     }
-    file.seek(SeekFrom::Start(0)).map_err(|error| unwritable(&error))?;
-    Ok(file)
+    Ok(Ok(()))
 }
 
 /// Sends what comes, in pieces, until its end or until nobody wants any more.
@@ -241,6 +294,24 @@ mod tests {
         let (failure, said) = spool_at_once(&path);
         assert!(failure.message.starts_with("nothing has come through "), "{}", failure.message);
         assert!(matches!(&said[..], [one] if one.starts_with("waiting for something to come through ")), "{said:?}");
+    }
+
+    #[test]
+    fn a_small_input_is_read_from_a_file_and_from_a_pipe_and_no_further_than_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, file) = (fifo(dir.path()), dir.path().join("file"));
+        fs::write(&file, "text").unwrap();
+        let writer = pipe.clone();
+        let writer = std::thread::spawn(move || fs::write(writer, "text").unwrap());
+        for path in [&file, &pipe] {
+            assert_eq!(small_text(path, 4).unwrap().unwrap(), "text");
+        }
+        writer.join().unwrap();
+        assert!(small(&file, 3).unwrap_err().message.contains("has more than the 3 B"));
+        assert!(small(Path::new("/dev/zero"), 1 << 10).unwrap_err().message.contains("has more than the 1 KiB"));
+        assert_eq!(small(&dir.path().join("none"), 3).unwrap().unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(&file, b"\xff").unwrap();
+        assert_eq!(small_text(&file, 3).unwrap().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod gateway;
 mod link;
 mod migration;
 mod rate;
+mod reading;
 pub mod reference;
 mod refusal;
 mod size;
@@ -37,6 +38,7 @@ pub use link::{Congestion, LinkSettings, Window};
 pub use migration::{IN_DOUBT_AFTER_DEFAULT, MigrationConfig, PARALLEL_MAX_DEFAULT};
 use migration::{MAX_FREEZE_DEFAULT, MAX_FREEZE_RELAYED_DEFAULT};
 pub use rate::{BadRate, Rate};
+pub use reading::{FILE_BYTES_MAX, read_text};
 pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
 pub use store::StoreConfig;
 pub use toml_problem::TomlProblem;
@@ -79,8 +81,8 @@ impl Config {
         match path {
             None => Ok(Self::from_file(file::File::default(), ControllerConfig::Embedded, Vec::new(), environment)),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+                let text =
+                    read_text(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
                 Self::parse(&text, path, environment)
             }
         }

@@ -14,12 +14,14 @@ use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::plain;
-use crate::cli::{Context, client};
+use crate::cli::{Context, client, spool};
 use crate::config::words;
 use crate::controller::embedded::view::{Access, ModelRow, ModelState};
 
 /// The user that every controller begins with.
 const ADMIN: &str = "admin";
+/// Bytes that a file of the client may have: more than a thousand controllers take.
+const STORE_BYTES_MAX: u64 = 16 << 20;
 /// What the client keeps, and what is written here.
 const FILES: [&str; 3] = ["controllers.yaml", "accounts.yaml", "models.yaml"];
 
@@ -148,7 +150,7 @@ fn write(dir: &Path, merge: bool, known: &Known<'_>) -> Result<(), Failure> {
 /// Reads a file of the store; one that is not there is empty.
 fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
     let cannot = |why: String| refused(format!("cannot read {}: {why}", path.display()));
-    let text = match fs::read_to_string(path) {
+    let text = match spool::small_text(path, STORE_BYTES_MAX)? {
         Ok(text) if text.trim().is_empty() => return Ok(Map::new()),
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Map::new()),

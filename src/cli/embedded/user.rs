@@ -1,6 +1,5 @@
 //! `modelferry embedded user`: who may use the embedded controller.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -11,10 +10,10 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use crate::cli::output::Table;
 use crate::cli::output::plain;
-use crate::cli::{Context, client};
+use crate::cli::{Context, client, spool};
 use crate::config::words;
 
-/// Bytes of a password file that are read: more than a password may have.
+/// Bytes that a password file may have: more than a password may have.
 const PASSWORD_FILE_BYTES_MAX: u64 = 4 << 10;
 
 const USER: Help = Help {
@@ -144,13 +143,7 @@ pub(super) fn password(file: &Path) -> Result<Secret, Failure> {
         Failure::new(FailureKind::Refused, format!("cannot read the password from {}: {why}", file.display()))
             .state("nothing has changed")
     };
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().take(PASSWORD_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    } else {
-        let opened = std::fs::File::open(file).map_err(failed)?;
-        opened.take(PASSWORD_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    }
+    let text = spool::small_text(file, PASSWORD_FILE_BYTES_MAX)?.map_err(failed)?;
     match text.lines().next().unwrap_or("") {
         "" => Err(Failure::new(FailureKind::Usage, format!("the first line of {} is empty", file.display()))
             .state("nothing has changed")

@@ -1,6 +1,6 @@
 //! `modelferry gateway csr`: a key, and the request to certify it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::PEM_BYTES_MAX;
 use crate::agent::control::{Failure, FailureKind};
-use crate::cli::Context;
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
+use crate::cli::{Context, spool};
+use crate::config::words;
 use crate::juju::csr;
 
 const HELP: Help = Help {
@@ -38,7 +40,7 @@ pub struct CsrArgs {
 
 impl CsrArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let request = match fs::read_to_string(&self.key) {
+        let request = match spool::small_text(&self.key, PEM_BYTES_MAX)? {
             Ok(key) => csr::ask_again(&key).map_err(|error| {
                 refused(&self.key, &format!("holds no key that can be used: {error}"))
                     .hint("name another file, or remove this one")
@@ -48,7 +50,7 @@ impl CsrArgs {
                 write(&self.key, &asked.key_pem)?;
                 asked.request_pem
             }
-            Err(error) => return Err(refused(&self.key, &format!("cannot be read: {error}"))),
+            Err(error) => return Err(refused(&self.key, &format!("cannot be read: {}", words::of_text(&error)))),
         };
         let shown = json!({ "key-file": self.key.display().to_string(), "request": request });
         context.print(&shown, || request.clone());
@@ -72,6 +74,7 @@ fn write(path: &Path, key_pem: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -7,11 +7,13 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::PEM_BYTES_MAX;
 use crate::agent::control::{Failure, FailureKind, Request};
-use crate::cli::Context;
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
+use crate::cli::{Context, spool};
 use crate::clock::now_ms;
+use crate::config::words;
 use crate::juju::csr::{DAY_SECONDS, VALID_DAYS, sign};
 use crate::juju::tls::fingerprint;
 
@@ -59,7 +61,7 @@ struct AgentConf {
 
 impl SignArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let request = fs::read_to_string(&self.request).map_err(|error| unreadable(&self.request, &error))?;
+        let request = text(&self.request)?;
         let (path, conf) = match &self.agent_conf {
             Some(path) => (path.clone(), read(path)?),
             None => found(Path::new(AGENTS))?,
@@ -103,6 +105,10 @@ fn unrecorded(failure: Failure) -> Failure {
     failure.state("nothing was signed: the audit trail must tell of it first").hint(hint)
 }
 
+fn text(path: &Path) -> Result<String, Failure> {
+    spool::small_text(path, PEM_BYTES_MAX)?.map_err(|error| unreadable(path, &words::of_text(&error)))
+}
+
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(FailureKind::Refused, format!("cannot read {}: {error}", path.display())).state("nothing was signed")
 }
@@ -114,7 +120,7 @@ fn no_key(text: &str) -> Failure {
 }
 
 fn read(path: &Path) -> Result<AgentConf, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = text(path)?;
     serde_saphyr::from_str(&text).map_err(|error| unreadable(path, &error))
 }
 

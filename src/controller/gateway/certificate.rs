@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::read_text;
 use crate::disk::Disk;
 use crate::juju::csr::days_left;
 use crate::juju::tls::{Authority, Leaf, TlsError};
@@ -59,9 +60,8 @@ impl Certificate {
     ///
     /// Errors: [`CertificateError`].
     pub fn given(chain: &Path, key: &Path, destination_ca: &str, now_s: u64) -> Result<Self, CertificateError> {
-        let read = |path: &Path| {
-            fs::read_to_string(path).map_err(|source| CertificateError::Io { path: path.to_owned(), source })
-        };
+        let read =
+            |path: &Path| read_text(path).map_err(|source| CertificateError::Io { path: path.to_owned(), source });
         let metadata = fs::metadata(key);
         let mode = metadata.map_err(|source| CertificateError::Io { path: key.to_owned(), source })?.mode();
         if mode & 0o077 != 0 {

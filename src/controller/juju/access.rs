@@ -3,7 +3,6 @@
 //! The files are read at every login, so that a password which was replaced counts at once. Nothing is written.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use base64::Engine;
@@ -11,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::config::{JujuAccess, JujuConfig, JujuSecret};
+use crate::config::{JujuAccess, JujuConfig, JujuSecret, read_text};
 use crate::controller::expiry;
 use crate::juju::http::Credentials;
 use crate::juju::params::admin::LoginRequest;
@@ -93,7 +92,7 @@ fn secret(path: &Path) -> Result<String, String> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    read_text(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn macaroons(text: &str, path: &Path) -> Result<Vec<Vec<Value>>, String> {
@@ -192,6 +191,8 @@ fn cookies(path: &Path) -> Result<Vec<Vec<Value>>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;

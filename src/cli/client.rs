@@ -24,6 +24,8 @@ pub struct Client {
     silent: Duration,
     /// Whether what the agent says on the way is passed on to people.
     is_told: bool,
+    /// Whether something was sent that may change something.
+    may_change: bool,
 }
 
 impl Client {
@@ -36,7 +38,7 @@ impl Client {
             match stuck::connect(socket, SILENCE_MAX) {
                 Ok(stream) => {
                     let (stream, socket) = (BufReader::new(stream), socket.clone());
-                    return Ok(Self { stream, socket, silent: Duration::ZERO, is_told: false });
+                    return Ok(Self { stream, socket, silent: Duration::ZERO, is_told: false, may_change: false });
                 }
                 Err(error) => refusals.push((socket, error)),
             }
@@ -59,14 +61,19 @@ impl Client {
 
     /// Sends the request.
     pub fn send(&mut self, request: &Request) -> Result<(), Failure> {
-        let mut line = serde_json::to_vec(request).map_err(|error| broken(&error))?;
+        // Nothing has been sent yet, so nothing is in doubt.
+        let mut line = serde_json::to_vec(request).map_err(|error| {
+            Failure::new(FailureKind::Usage, format!("this cannot be sent to the agent: {error}"))
+                .state("nothing has changed")
+        })?;
         line.push(b'\n');
+        self.may_change = request.changes();
         match self.stream.get_mut().write_all(&line) {
             Err(error) if has_waited(&error) => {
                 self.silent = SILENCE_MAX;
                 Err(self.stuck())
             }
-            sent => sent.map_err(|error| broken(&error)),
+            sent => sent.map_err(|error| self.broken(&error)),
         }
     }
 
@@ -93,7 +100,7 @@ impl Client {
             if left.is_zero() {
                 return Ok(None);
             }
-            self.stream.get_ref().set_read_timeout(Some(left)).map_err(|error| broken(&error))?;
+            self.stream.get_ref().set_read_timeout(Some(left)).map_err(|error| self.broken(&error))?;
             let (begun, before) = (Instant::now(), line.len());
             let allowed = (RESPONSE_BYTES_MAX - before) as u64;
             match self.stream.by_ref().take(allowed).read_until(b'\n', &mut line) {
@@ -101,12 +108,12 @@ impl Client {
                     self.silent = Duration::ZERO;
                     return Ok(Some(line));
                 }
-                Ok(_) => return Err(broken(&"the agent closed the connection without an answer")),
+                Ok(_) => return Err(self.broken(&"the agent closed the connection without an answer")),
                 // Only time that was spent waiting counts: whoever reads this command's output may be slow.
                 Err(error) if has_waited(&error) && line.len() == before => self.silent += begun.elapsed(),
                 // The deadline is looked at above; a line that has begun goes on where it stopped.
                 Err(error) if has_waited(&error) => self.silent = Duration::ZERO,
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(self.broken(&error)),
             }
             if self.is_stuck() {
                 return Err(self.stuck());
@@ -116,7 +123,17 @@ impl Client {
 
     /// Says that the agent is stuck.
     fn stuck(&self) -> Failure {
-        stuck::failure(&self.socket, stuck::process(self.stream.get_ref()))
+        stuck::failure(&self.socket, stuck::process(self.stream.get_ref()), self.may_change)
+    }
+
+    /// Says that the agent has gone away.
+    fn broken(&self, error: &dyn std::fmt::Display) -> Failure {
+        // Of a question nothing is in doubt: it can be asked again.
+        let state =
+            if self.may_change { "what was asked for may have been done or not" } else { "nothing has changed" };
+        Failure::new(FailureKind::Unreachable, format!("the connection to the agent broke: {error}"))
+            .state(state)
+            .hint("see `modelferry status`; if the agent has stopped, its log says why")
     }
 
     /// Sends the request, hands over the files that the agent asks for, and reads the response that ends it.
@@ -128,7 +145,7 @@ impl Client {
                 response => return Ok(response),
             };
             let opened = if wanted.create { files.create(&wanted.path) } else { files.open(&wanted.path) };
-            hand(self.stream.get_ref(), &opened).map_err(|error| broken(&error))?;
+            hand(self.stream.get_ref(), &opened).map_err(|error| self.broken(&error))?;
         }
     }
 
@@ -155,12 +172,6 @@ pub fn unexpected() -> Failure {
         .hint(format!("this is modelferry {}; restart the agent with the same version", env!("CARGO_PKG_VERSION")))
 }
 
-fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(FailureKind::Unreachable, format!("the connection to the agent broke: {error}"))
-        .state("what was asked for may have been done or not")
-        .hint("see `modelferry status`; if the agent has stopped, its log says why")
-}
-
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
     let at = socket.display();
     if let Some(why) = too_long(socket) {
@@ -179,7 +190,7 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
             )
         }
         // Nobody takes the connections that wait there.
-        _ if has_waited(error) => stuck::failure(socket, None),
+        _ if has_waited(error) => stuck::failure(socket, None, false),
         _ => Failure::new(FailureKind::Unreachable, format!("cannot connect to the agent at {at}: {error}"))
             .hint("name the right socket with --socket"),
     }
@@ -188,6 +199,10 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
 fn who_may(socket: &Path) -> String {
     let group = std::fs::metadata(socket).ok().and_then(|meta| group_name(meta.gid()));
     match group {
+        // Nobody should be made a member of root's group for this.
+        Some(group) if group == "root" => {
+            "ask for `admin-group` in the agent's configuration to name a group that you are in".to_owned()
+        }
         Some(group) => format!("ask to be added to group {group}"),
         None => "ask its owner for access to the socket's directory".to_owned(),
     }
@@ -202,4 +217,36 @@ fn group_name(gid: u32) -> Option<String> {
 /// Returns when a wait of `timeout` is over.
 pub fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// The bug: of `events --follow`, which only reads, it was said that it may have been done or not.
+    #[test]
+    fn only_of_what_may_change_something_is_it_said_that_it_may_have_been_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ferry.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let broken = |request: &Request| {
+            let client = Client::connect(std::slice::from_ref(&path)).unwrap();
+            let agent = std::thread::spawn({
+                let listener = listener.try_clone().unwrap();
+                move || {
+                    let mut line = String::new();
+                    BufReader::new(listener.accept().unwrap().0).read_line(&mut line).unwrap();
+                }
+            });
+            let failure = client.ask(request).unwrap_err();
+            agent.join().unwrap();
+            assert_eq!(failure.kind, FailureKind::Unreachable);
+            failure.state
+        };
+        assert_eq!(broken(&Request::Events { after: 0, follow: true }), "nothing has changed");
+        assert_eq!(broken(&Request::Status {}), "nothing has changed");
+        assert!(broken(&Request::Abort { id: "shop".into() }).contains("may have been done or not"));
+    }
 }

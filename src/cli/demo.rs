@@ -8,6 +8,7 @@ use super::Context;
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::link_spec::LinkSpec;
+use super::number::whole;
 use crate::agent::control::Failure;
 
 const HELP: Help = Help {
@@ -65,7 +66,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub(crate) keep: bool,
     /// Whatever looks random follows from it
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole)]
     pub(crate) seed: u64,
 }
 

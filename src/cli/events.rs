@@ -2,12 +2,15 @@
 
 use clap::Args;
 
+use super::client::Client;
 use super::exit::{self, Exit};
+use super::follow::{GONE, again};
 use super::help::Help;
+use super::number::whole;
 use super::output::plain;
 use super::output::{Format, utc};
 use super::{Context, client};
-use crate::agent::control::{Failure, Request, Response};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::EventView;
 
 const HELP: Help = Help {
@@ -23,31 +26,44 @@ const HELP: Help = Help {
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct EventsArgs {
-    /// Go on with every record that follows, until interrupted
+    /// Go on with every record that follows, until interrupted; also after a restart of the agent
     #[arg(long)]
     follow: bool,
     /// Begin after the record of this number
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = whole)]
     after: u64,
 }
 
 impl EventsArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut client = context.connect()?;
-        client.send(&Request::Events { after: self.after, follow: self.follow })?;
+        let Self { follow, mut after } = self;
+        let mut client = ask(context, after, follow)?;
         loop {
-            match client.next(None)? {
+            match client.next(None) {
                 // A line each in every format, so that a reader can take them as they come.
-                Some(Response::Events(events)) => {
+                Ok(Some(Response::Events(events))) => {
                     if !events.iter().all(|event| context.put(&render(event, context.format))) {
                         return Ok(Exit::Done);
                     }
+                    after = events.last().map_or(after, |event| event.sequence);
                 }
-                Some(Response::Done) => return Ok(Exit::Done),
-                _ => return Err(client::unexpected()),
+                Ok(Some(Response::Done)) => return Ok(Exit::Done),
+                Ok(_) => return Err(client::unexpected()),
+                // The journal survives its agent's restart, so whoever follows it does as well.
+                Err(failure) if follow && failure.kind == FailureKind::Unreachable && !client.is_stuck() => {
+                    context.remark(GONE);
+                    client = again(|| ask(context, after, follow), None)?;
+                }
+                Err(failure) => return Err(failure),
             }
         }
     }
+}
+
+fn ask(context: &Context, after: u64, follow: bool) -> Result<Client, Failure> {
+    let mut client = context.connect()?;
+    client.send(&Request::Events { after, follow })?;
+    Ok(client)
 }
 
 fn render(event: &EventView, format: Format) -> String {

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::spool;
+use super::{mistake, spool};
 use crate::agent::control::{Failure, FailureKind};
 use crate::controller::backup::Draft;
 use crate::controller::files::{Files, OwnFiles};
@@ -31,7 +31,8 @@ impl Named {
     /// comes, such as a pipe, has been read when this returns.
     pub(super) fn input(path: &Path) -> Result<(PathBuf, Self), Failure> {
         if let Some(spooled) = spool::spooled(path)? {
-            return Ok((path.to_owned(), Self { paths: Vec::new(), spooled: Some((path.to_owned(), spooled)) }));
+            let path = sendable(path.to_owned())?;
+            return Ok((path.clone(), Self { paths: Vec::new(), spooled: Some((path, spooled)) }));
         }
         let path = existing(path)?;
         Ok((path.clone(), Self::new([path])))
@@ -114,10 +115,16 @@ impl Files for Draft {
 
 /// Returns a path of something that is there, from the root.
 pub(super) fn existing(path: &Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|error| {
+    let found = path.canonicalize().map_err(|error| {
         Failure::new(FailureKind::Refused, format!("cannot find {}: {error}", path.display()))
             .state("nothing has changed")
-    })
+    });
+    sendable(found?)
+}
+
+/// Returns a path that can be sent to the agent: a request is JSON, so a path in it is UTF-8.
+pub(super) fn sendable(path: PathBuf) -> Result<PathBuf, Failure> {
+    if path.to_str().is_some() { Ok(path) } else { Err(mistake::not_utf8(path.as_os_str())) }
 }
 
 /// Returns the path of a directory to be filled, from the root: one that is empty or not there.
@@ -127,6 +134,7 @@ pub(crate) fn to_fill(dir: &Path) -> Result<PathBuf, Failure> {
         Ok(dir) => dir,
         Err(error) => return refused(format!("{} is no path: {error}", dir.display())),
     };
+    let dir = sendable(dir)?;
     match fs::read_dir(&dir).and_then(|mut entries| entries.next().transpose()) {
         Ok(None) => Ok(dir),
         Ok(Some(_)) => refused(format!("{} is not empty; name a directory that is", dir.display())),
@@ -137,6 +145,8 @@ pub(crate) fn to_fill(dir: &Path) -> Result<PathBuf, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -177,6 +187,26 @@ mod tests {
         }
         let missing = files.open(&blobs.join("charms/missing")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    /// The bug: nothing was sent, and the connection was said to have broke, with what was asked for in doubt.
+    #[test]
+    fn a_path_that_is_not_utf8_is_refused_by_its_name_before_anything_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("x"), "x").unwrap();
+        let failures = [
+            existing(&path).unwrap_err(),
+            existing(&path.join("x")).unwrap_err(),
+            Named::input(&path.join("x")).unwrap_err(),
+            to_fill(&path.join("new")).unwrap_err(),
+        ];
+        for failure in failures {
+            assert_eq!(failure.kind, FailureKind::Usage);
+            assert!(failure.message.contains("caf\\xe9"), "{failure:?}");
+            assert_eq!(failure.state, "nothing has changed");
+        }
     }
 
     #[test]

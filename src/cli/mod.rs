@@ -37,6 +37,7 @@ mod mistake;
 mod models;
 mod models_named;
 mod moment;
+mod number;
 pub(crate) mod output;
 mod pair;
 mod pause;
@@ -51,7 +52,7 @@ mod resume;
 mod show_controller;
 mod show_migration;
 mod show_model;
-mod spool;
+pub(crate) mod spool;
 mod status;
 mod store;
 mod stuck;
@@ -209,7 +210,36 @@ fn run(command: Command, context: &Context, play: demo::Play) -> Result<Exit, Fa
 
 #[cfg(test)]
 mod tests {
+    use std::any::TypeId;
+
     use super::*;
+
+    /// The bug: "invalid digit found in string", which is a library's word for it.
+    #[test]
+    fn what_is_no_number_is_refused_in_words_that_say_what_to_write() {
+        fn walk(command: &clap::Command, path: &[String], found: &mut Vec<(Vec<String>, String)>) {
+            for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+                let parser = option.get_value_parser().type_id();
+                let is_number = [TypeId::of::<u64>(), TypeId::of::<u32>(), TypeId::of::<usize>(), TypeId::of::<f64>()]
+                    .iter()
+                    .any(|number| parser == *number);
+                if let Some(long) = option.get_long().filter(|_| is_number) {
+                    found.push((path.to_vec(), format!("--{long}")));
+                }
+            }
+            for sub in command.get_subcommands() {
+                walk(sub, &[path, &[sub.get_name().to_owned()]].concat(), found);
+            }
+        }
+        let mut found = Vec::new();
+        walk(&command(), &["modelferry".to_owned()], &mut found);
+        assert!(found.len() >= 3, "{found:?}");
+        for (path, option) in found {
+            let error = command().try_get_matches_from(path.iter().chain([&option, &"x".to_owned()])).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("write "), "{path:?} {option}: {text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

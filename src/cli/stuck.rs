@@ -40,7 +40,9 @@ pub(super) fn process(stream: &UnixStream) -> Option<Listener> {
 }
 
 /// Says that the agent at `socket` is stuck, and what to look at.
-pub(super) fn failure(socket: &Path, process: Option<Listener>) -> Failure {
+///
+/// `may_change`: whether something was sent that may change something.
+pub(super) fn failure(socket: &Path, process: Option<Listener>, may_change: bool) -> Failure {
     let at = socket.display();
     let message = match process {
         Some(Listener { id, is_stopped: true }) => {
@@ -60,7 +62,7 @@ pub(super) fn failure(socket: &Path, process: Option<Listener>) -> Failure {
             .to_owned(),
     };
     Failure::new(FailureKind::Unreachable, format!("{message} (no sign of life for {} s)", SILENCE_MAX.as_secs()))
-        .state("what was asked for may be done once it goes on")
+        .state(if may_change { "what was asked for may be done once it goes on" } else { "nothing has changed" })
         .hint(hint)
 }
 
@@ -90,11 +92,16 @@ mod tests {
     #[test]
     fn a_stuck_agent_is_named_with_what_to_look_at() {
         let path = Path::new("/run/modelferry/modelferry.sock");
-        let stopped = failure(path, Some(Listener { id: 77, is_stopped: true }));
+        let stopped = failure(path, Some(Listener { id: 77, is_stopped: true }), true);
         assert!(stopped.message.contains("process 77 is stopped") && stopped.hint.contains("kill -CONT 77"));
-        let stuck = failure(path, Some(Listener { id: 77, is_stopped: false }));
+        let stuck = failure(path, Some(Listener { id: 77, is_stopped: false }), false);
         assert!(stuck.hint.contains("ps -o stat,wchan,cmd -p 77"), "{stuck:?}");
-        assert!(failure(path, None).hint.contains("systemctl status modelferry"));
+        assert!(failure(path, None, false).hint.contains("systemctl status modelferry"));
         assert_eq!(stuck.kind, FailureKind::Unreachable);
+        // A question leaves nothing in doubt.
+        assert_eq!(
+            (&*stopped.state, &*stuck.state),
+            ("what was asked for may be done once it goes on", "nothing has changed")
+        );
     }
 }

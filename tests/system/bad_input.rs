@@ -1,6 +1,8 @@
 //! What people get wrong: a clear message, the right exit code, and nothing lost.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -65,6 +67,30 @@ fn what_is_empty_behind_a_link_or_nowhere_is_called_so() {
     let told = host.run(&["migrate", "shop-eu", "dst", "--at", "-5m"]).fails(2, "`-5m` is in the past");
     assert!(!told.contains("tip:"), "{told}");
     host.run(&["migrate", "shop-eu", "dst", "--bwlimit", "1bit"]).fails(2, "from 64kbit up");
+}
+
+/// Some were refused in a library's words, some were said to be done or not.
+#[test]
+fn a_path_that_is_not_utf8_is_refused_in_one_way_by_every_command_that_sends_it() {
+    let (host, files) = host();
+    let bad = host.dir.path().join(OsStr::from_bytes(b"caf\xe9"));
+    fs::copy(&files.description, &bad).unwrap();
+    let lines: [&[&str]; 8] = [
+        &["embedded", "import"],
+        &["embedded", "export", "controller"],
+        &["migrate", "shop-eu", "dst", "--backup"],
+        &["backup", "create", "controller"],
+        &["backup", "verify"],
+        &["backup", "restore"],
+        &["migrate", "shop-eu"],
+        &["show-model"],
+    ];
+    for line in lines {
+        let said = host.told(line, host.command(line).arg(&bad)).fails(2, "caf\\xe9");
+        assert!(said.contains("is not UTF-8") && said.contains("nothing has changed"), "{line:?}: {said}");
+        let told = host.told(line, host.command(line).arg(&bad).args(["--format", "json"]));
+        assert!(told.code == 2 && told.out.contains("is not UTF-8"), "{line:?}: {told:?}");
+    }
 }
 
 #[test]

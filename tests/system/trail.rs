@@ -40,6 +40,27 @@ fn every_record_is_followed_as_it_comes_with_time_actor_and_migration() {
     assert_eq!(src.run(&["events", "--after", "7"]).ok().lines().count(), 1);
 }
 
+/// It ended with the agent, and said that what was asked for may have been done or not.
+#[test]
+fn whoever_follows_the_records_does_so_across_a_restart_of_the_agent_and_misses_none() {
+    let sample = Sample::default();
+    let (mut src, _dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--hold"]).ok();
+    let mut follower = src.command(&["events", "--follow", "--format", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut sequence = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap()["sequence"].clone();
+    assert_eq!(sequence(), 1);
+    src.stop();
+    src.start();
+    src.run(&["abort", &sample.name]).ok();
+    let all = src.run(&["events"]).ok().lines().count() as u64;
+    for expected in 2..=all {
+        assert_eq!(sequence(), expected);
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
 #[test]
 fn both_sides_prove_their_trail_and_name_the_same_pins_and_root() {
     let sample = Sample::default();

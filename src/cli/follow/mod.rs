@@ -21,6 +21,8 @@ use crate::engine::view::{Bytes, Direction, MigrationView, Stand};
 const AGENT_BACK_WITHIN: Duration = Duration::from_secs(60);
 /// Pause between two attempts to reach it.
 const AGENT_RETRY: Duration = Duration::from_millis(250);
+/// What is said while an agent that went away is waited for.
+pub(super) const GONE: &str = "the agent has gone away; waiting for it to come back";
 
 /// Follows migrations to their ends, one after the other, and tells how the gravest ended. Ctrl-C ends this alone.
 pub(super) fn all(context: &Context, ids: &[String]) -> Exit {
@@ -77,9 +79,10 @@ fn one(context: &Context, display: &mut Display<'_>, id: &str, timeout: Option<D
             Ok(None) => display.tick(),
             // The migration survives its agent's restart, so whoever waits for it does as well.
             Err(failure) if failure.kind == FailureKind::Unreachable && !client.is_stuck() => {
-                display.remark("the agent has gone away; waiting for it to come back");
+                display.remark(GONE);
                 let patience = Instant::now() + AGENT_BACK_WITHIN;
-                client = again(context, id, deadline.map_or(patience, |deadline| deadline.min(patience)))?;
+                let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+                client = again(|| watch(context, id), Some(until))?;
             }
             Err(failure) => return Err(failure),
         }
@@ -108,12 +111,13 @@ fn watch(context: &Context, id: &str) -> Result<Client, Failure> {
     Ok(client)
 }
 
-/// Reaches an agent that went away, again and again.
+/// Reaches an agent that went away, again and again; until `deadline`, if there is one.
 #[expect(clippy::disallowed_methods, reason = "a command feeds no watchdog, and no event tells that an agent is back")]
-fn again(context: &Context, id: &str, deadline: Instant) -> Result<Client, Failure> {
+pub(super) fn again(ask: impl Fn() -> Result<Client, Failure>, deadline: Option<Instant>) -> Result<Client, Failure> {
+    let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
     loop {
-        match watch(context, id) {
-            Err(failure) if failure.kind == FailureKind::Unreachable && Instant::now() < deadline => {
+        match ask() {
+            Err(failure) if failure.kind == FailureKind::Unreachable && !is_over() => {
                 std::thread::sleep(AGENT_RETRY);
             }
             outcome => return outcome,

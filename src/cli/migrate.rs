@@ -99,7 +99,7 @@ impl MigrateArgs {
                     .hint("write them with `modelferry backup create --all DIR` first"));
             };
             // Failing here ends the command before anything has begun.
-            let made = backup::archive(context, model, file, backup::Written::default())?;
+            let made = backup::archive(context, model, file, backup::Written::NEW)?;
             context.remark(&backup::said(&made));
         }
         let request = |model| Request::Migrate {

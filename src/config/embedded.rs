@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use serde::Serialize;
+use ipnet::IpNet;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::RefusalConfig;
 use super::table::table;
@@ -78,7 +80,7 @@ table! {
     /// A subnet of a space.
     [Clone, PartialEq, Eq, Serialize] pub struct SubnetConfig in "embedded.spaces.subnets[]" {
         /// The subnet, such as `10.0.0.0/24`.
-        pub cidr: String => "(must be given)",
+        pub cidr: String => "(must be given)" [serde(deserialize_with = "network")],
         /// The subnet's availability zone.
         pub zone: String => "" [serde(default)],
         /// The cloud's own ID of the subnet.
@@ -107,6 +109,18 @@ table! {
         pub valid: bool => "true" [serde(default = "usable")],
         /// Whether it was revoked.
         pub revoked: bool => "false" [serde(default)],
+    }
+}
+
+/// Reads a network, which an address with bits behind the mask is not: no model's subnet would ever match it.
+fn network<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.parse::<IpNet>() {
+        Ok(net) if net == net.trunc() => Ok(text),
+        Ok(net) => {
+            Err(Error::custom(format!("`{text}` is an address in a network; write the network, \"{}\"", net.trunc())))
+        }
+        Err(_) => Err(Error::custom(format!("`{text}` is no network; write one such as \"10.0.0.0/24\""))),
     }
 }
 

@@ -116,6 +116,18 @@ fn a_wrong_value_says_what_to_write() {
             "embedded.refusals",
             "integer-settings",
         ),
+        (
+            "[embedded]\nspaces = [{ name = \"a\", subnets = [{ cidr = \"999.0.0.0/8\" }] }]",
+            2,
+            "embedded.spaces",
+            "write one such as \"10.0.0.0/24\"",
+        ),
+        (
+            "[embedded]\nspaces = [{ name = \"a\", subnets = [{ cidr = \"10.0.0.1/8\" }] }]",
+            2,
+            "embedded.spaces",
+            "write the network, \"10.0.0.0/8\"",
+        ),
         ("socket = 7", 1, "socket", "invalid type: integer `7`, expected a text in quotes"),
         ("socket = \"\"", 1, "socket", "the path is empty"),
         ("socket = \"ferry.sock\"", 1, "socket", "is relative"),

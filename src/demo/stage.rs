@@ -18,7 +18,8 @@ use super::trouble::Trouble;
 use crate::agent::control::{Request, Response};
 use crate::cli::demo::DemoArgs;
 use crate::cli::output::byte_count;
-use crate::controller::description::{Description, read_bytes};
+use crate::cli::spool::spooled;
+use crate::controller::description::{Description, DescriptionError, read_bytes};
 use crate::sample::{Home, Sample, SampleFiles, rewrite_for_41};
 
 /// An executable larger than this share of the whole would leave little for the rest.
@@ -65,8 +66,8 @@ impl Model {
             None => (sample(args).write(scratch)?, None),
             Some(description) => own(args, description, scratch)?,
         };
-        let bytes = read_bytes(&mut fs::File::open(&files.description)?).map_err(|error| unusable(&error))?;
-        let told = Description::parse(&bytes).map_err(|error| unusable(&error))?;
+        let told =
+            Description::parse(&read(&files.description)?).map_err(|error| unusable(&files.description, &error))?;
         let SampleFiles { description, blobs, .. } = files;
         Ok(Self { name: told.name.clone(), told, description, blobs, remark })
     }
@@ -80,13 +81,28 @@ impl Model {
         let files = Sample { home: Home::LOCALHOST, ..sample(args) }.write(scratch)?;
         rewrite_for_41(&files)?;
         let SampleFiles { description, blobs, .. } = files;
-        let told = Description::parse(&fs::read(&description)?).map_err(|error| unusable(&error))?;
+        let told = Description::parse(&read(&description)?).map_err(|error| unusable(&description, &error))?;
         Ok(Self { name: told.name.clone(), told, description, blobs, remark: None })
     }
 }
 
-fn unusable(error: &dyn std::error::Error) -> Trouble {
-    Trouble::new(format!("the description cannot be used: {error}"))
+fn unusable(path: &Path, error: &dyn std::error::Error) -> Trouble {
+    Trouble::new(format!("{} cannot be used: {error}", path.display()))
+}
+
+fn read(description: &Path) -> Result<Vec<u8>, Trouble> {
+    let read = fs::File::open(description).map_err(DescriptionError::from).and_then(|mut file| read_bytes(&mut file));
+    read.map_err(|error| unusable(description, &error))
+}
+
+/// Returns a description that can be read twice: one that comes through a pipe is copied into `scratch`.
+fn settled(description: &Path, scratch: &Path) -> Result<PathBuf, Trouble> {
+    let Some(mut spooled) = spooled(description).map_err(|failure| Trouble::new(failure.message))? else {
+        return description.canonicalize().map_err(|error| unusable(description, &error));
+    };
+    let path = scratch.join("given.yaml");
+    io::copy(&mut spooled, &mut fs::File::create(&path)?)?;
+    Ok(path)
 }
 
 fn sample(args: &DemoArgs) -> Sample {
@@ -97,12 +113,13 @@ fn sample(args: &DemoArgs) -> Sample {
 }
 
 fn own(args: &DemoArgs, description: &Path, scratch: &Path) -> Result<(SampleFiles, Option<String>), Trouble> {
+    let description = settled(description, scratch)?;
     if let Some(blobs) = &args.blobs {
-        let (description, blobs) = (description.canonicalize()?, blobs.canonicalize()?);
+        let blobs = blobs.canonicalize().map_err(|error| unusable(blobs, &error))?;
         return Ok((SampleFiles { description, blobs, blob_count: 0, blob_bytes: 0 }, None));
     }
-    let bytes = read_bytes(&mut fs::File::open(description)?).map_err(|error| unusable(&error))?;
-    let told = Description::parse(&bytes).map_err(|error| unusable(&error))?;
+    let bytes = read(&description)?;
+    let told = Description::parse(&bytes).map_err(|error| unusable(&description, &error))?;
     let text = String::from_utf8_lossy(&bytes);
     let made = make_up(&told, &text, scratch, args.size, args.seed)?;
     let remark = format!(

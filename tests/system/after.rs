@@ -38,6 +38,8 @@ fn a_held_copy_outlives_a_restart_and_serves_nobody_until_it_is_reaped() {
     assert!(src.run(&["show-migration", &id]).ok().contains("reap due at: 20"));
     src.run(&["abort", &id]).fails(1, "too late, committed");
     assert!(dst.serves(&sample.name) && !src.serves(&sample.name), "the copy is dead");
+    // The way back was told to look at `modelferry migrations`, which ends nothing.
+    dst.run(&["migrate", &sample.name, "src"]).fails(1, &format!("modelferry reap {id} # on that host"));
     src.run(&["reap", &id]).ok();
     assert_eq!(src.migration(&id)["migration"]["state"], "Moved");
 }

@@ -170,7 +170,9 @@ fn a_peer_keeps_a_live_model_and_the_next_day_only_what_is_new_is_sent() {
     let described = dst.run(&["show-model", "--from", newer]).ok();
     assert!(described.starts_with(&format!("{model}:\n  name: admin/{model}\n")), "{described}");
     dst.run(&["status", "--from", "0123456789ab"]).fails(1, "a path such as ./0123456789ab");
-    dst.run(&["backup", "remove", older]).ok();
+    dst.run(&["backup", "remove", &older[..1]]).fails(1, "8 of its digits");
+    let said = dst.run(&["backup", "remove", &older[..12]]).ok();
+    assert!(said.contains(older) && said.contains(&format!("model \"admin/{model}\", taken 20")), "{said}");
     dst.run(&["backup", "verify", older]).fails(1, "is kept here");
     dst.until("peers are connected", |host| host.connected().then_some(()));
 
@@ -220,7 +222,11 @@ fn a_bare_name_means_what_is_there_for_one_model_and_for_all() {
     create(&["backup", "create", "shop-eu", "prec"]).fails(1, "for a file write ./prec");
     assert!(!at("prec").exists());
     fs::write(at("prec"), b"precious").unwrap();
-    create(&["backup", "create", "shop-eu", "prec"]).fails(1, "prec exists already; name another file, or replace it");
+    let said = create(&["backup", "create", "shop-eu", "prec"]).fails(1, "prec exists already");
+    assert!(said.contains("name another file, or replace it with --force"), "{said}");
+    // It has no --force, and was told to use it.
+    let said = create(&["migrate", "shop-eu", "dst", "--backup", "prec"]).fails(1, "prec exists already");
+    assert!(said.contains("name another file, or remove that one") && !said.contains("--force"), "{said}");
     assert_eq!(fs::read(at("prec")).unwrap(), b"precious");
     create(&["backup", "create", "--all", "prec"]).fails(1, "prec is no directory, and with --all");
     create(&["backup", "create", "shop-eu", "prec", "--force"]).ok();

@@ -46,13 +46,7 @@ impl Desk {
 
     pub(super) async fn backup_list(&self) -> Result<Response, Failure> {
         let kept = self.blocking(|embedded| backup::list(embedded.store())).await?;
-        let mut views: Vec<BackupView> = kept
-            .into_iter()
-            .map(|(id, kept)| match kept {
-                Ok(kept) => BackupView::new(&kept.manifest, kept.peer, None),
-                Err(error) => BackupView::damaged(id, String::new(), error.to_string()),
-            })
-            .collect();
+        let mut views: Vec<BackupView> = kept.into_iter().map(|(id, kept)| view(id, kept)).collect();
         views.sort_by(|a, b| (&b.taken, &a.model).cmp(&(&a.taken, &b.model)));
         Ok(Response::Backups(views))
     }
@@ -68,8 +62,14 @@ impl Desk {
     }
 
     pub(super) async fn backup_remove(&self, id: String) -> Result<Response, Failure> {
-        self.blocking(move |embedded| backup::forget(embedded.store(), &backup::find(embedded.store(), &id)?)).await?;
-        Ok(Response::Done)
+        let removed = self.blocking(move |embedded| {
+            let store = embedded.store();
+            let id = backup::find_to_remove(store, &id)?;
+            let view = view(id.clone(), Kept::read(store, &id));
+            backup::forget(store, &id)?;
+            Ok(view)
+        });
+        Ok(Response::Backup(Box::new(removed.await?)))
     }
 
     pub(super) async fn backup_show(&self, id: String) -> Result<Response, Failure> {
@@ -252,6 +252,14 @@ fn saying(client: &Client) -> impl Fn(String) + Send + Sync + use<> {
         tracing::warn!("{text}");
         // A slow client misses some.
         let _ = said.try_send(text);
+    }
+}
+
+/// Returns what is shown of a backup that is kept here.
+fn view(id: String, kept: Result<Kept, ControllerError>) -> BackupView {
+    match kept {
+        Ok(kept) => BackupView::new(&kept.manifest, kept.peer, None),
+        Err(error) => BackupView::damaged(id, String::new(), error.to_string()),
     }
 }
 

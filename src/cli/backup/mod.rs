@@ -9,7 +9,7 @@ use clap::Subcommand;
 
 use super::embedded::warned;
 use super::exit::{self, Exit};
-use super::files::Named;
+use super::files::{Named, sendable};
 use super::help::Help;
 use super::output::byte_count;
 use super::output::plain;
@@ -142,7 +142,7 @@ pub enum BackupCommand {
     /// Its binaries stay in the store until `modelferry store prune`, or the configured retention. Archives are files, and are removed as such.
     #[command(after_long_help = REMOVE)]
     Remove {
-        /// Its id, or how that begins
+        /// Its id, or how that begins: 8 digits at least
         id: String,
     },
 }
@@ -150,15 +150,17 @@ pub enum BackupCommand {
 impl BackupCommand {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
-            Self::Create { args, all, force, held } => create(context, &args, all, Written { force, held }),
+            Self::Create { args, all, force, held } => {
+                create(context, &args, all, Written { force, held, way_out: OR_FORCE })
+            }
             Self::List { places } => list::list(context, &places),
             Self::Verify { backup } => prove(context, &backup),
             Self::Restore { backup, source_lost, controller } => restore(context, &backup, source_lost, controller),
             Self::Remove { id } => {
-                let Response::Done = context.ask(&Request::BackupRemove { id: id.clone() })? else {
+                let Response::Backup(gone) = context.ask(&Request::BackupRemove { id })? else {
                     return Err(client::unexpected());
                 };
-                let said = format!("Backup {} removed.", plain(&id));
+                let said = removed(&gone);
                 context.print(&serde_json::json!({ "done": said }), || format!("{said}\n"));
                 Ok(Exit::Done)
             }
@@ -166,13 +168,23 @@ impl BackupCommand {
     }
 }
 
+/// What `backup create` offers where a file of the archive's name is there.
+const OR_FORCE: &str = "name another file, or replace it with --force";
+
 /// How an archive is written.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Written {
     /// Whether a file that is there is replaced.
     force: bool,
     /// Whether the copy is meant that is held of a model that has moved.
     held: bool,
+    /// What to do where a file of its name is there.
+    way_out: &'static str,
+}
+
+impl Written {
+    /// An archive that a command without `--force` writes.
+    pub(super) const NEW: Self = Self { force: false, held: false, way_out: "name another file, or remove that one" };
 }
 
 fn create(context: &Context, args: &[String], all: bool, how: Written) -> Result<Exit, Failure> {
@@ -249,18 +261,20 @@ pub(super) fn said(made: &BackupView) -> String {
     )
 }
 
-fn not_written(error: &BackupError) -> Failure {
-    Failure::new(FailureKind::Refused, crate::engine::causes(error)).state("nothing has changed")
+fn not_written(error: &BackupError, how: Written) -> Failure {
+    let failure = Failure::new(FailureKind::Refused, crate::engine::causes(error)).state("nothing has changed");
+    if matches!(error, BackupError::Exists(_)) { failure.hint(how.way_out) } else { failure }
 }
 
 /// Lets the agent write an archive.
 pub(super) fn archive(context: &Context, model: &str, file: &Path, how: Written) -> Result<Box<BackupView>, Failure> {
     let file = std::path::absolute(file)
         .map_err(|error| Failure::new(FailureKind::Usage, format!("{} is no path: {error}", file.display())))?;
-    let mut draft = Draft::begin(&file, how.force).map_err(|error| not_written(&error))?;
+    let file = sendable(file)?;
+    let mut draft = Draft::begin(&file, how.force).map_err(|error| not_written(&error, how))?;
     match context.ask_handing(&Request::BackupCreate { model: model.to_owned(), file, held: how.held }, &mut draft)? {
         Response::Backup(made) => {
-            draft.place().map_err(|error| not_written(&error))?;
+            draft.place().map_err(|error| not_written(&error, how))?;
             Ok(made)
         }
         _ => Err(client::unexpected()),
@@ -303,6 +317,15 @@ fn open(path: &Path) -> Result<Result<Archive, BackupError>, Failure> {
 
 fn as_file(text: &str) -> Option<PathBuf> {
     names_a_file(text).then(|| text.into())
+}
+
+/// Returns a sentence about a backup that is kept no longer.
+fn removed(gone: &BackupView) -> String {
+    let id = plain(&gone.id);
+    if gone.trouble.is_some() {
+        return format!("Backup {id} removed, which could not be read.");
+    }
+    format!("Backup {id} of model \"{}\", taken {}, removed.", plain(&gone.model), plain(&gone.taken))
 }
 
 fn prove(context: &Context, backup: &str) -> Result<Exit, Failure> {

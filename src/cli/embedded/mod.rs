@@ -81,7 +81,11 @@ pub enum EmbeddedCommand {
     ///
     /// The description is kept byte for byte. Every binary that it names must be there, laid out as `embedded export`
     /// does it: charms/<charm URL, / as _>, tools/<version>, resources/<application>/<name>.
-    #[command(after_long_help = IMPORT)]
+    #[command(
+        after_long_help = IMPORT,
+        override_usage = "modelferry embedded import [OPTIONS] <FILE> --blobs <DIR>\n       \
+            modelferry embedded import [OPTIONS] <FILE> --without-blobs"
+    )]
     Import {
         /// The description, YAML of versions 11 to 14; `-` reads standard input
         file: PathBuf,

@@ -34,7 +34,7 @@ pub type OpenFile<'a> = dyn FnMut(&File) -> Result<Box<dyn Read>, ControllerErro
 
 /// Writes an archive's bytes, and returns how many there are. `path` is only named in errors.
 ///
-/// Errors: [`BackupError::Unwritable`], [`BackupError::File`] for a file that is not what the manifest says; whatever
+/// Errors: [`BackupError::Unwritable`], [`BackupError::Stored`] for a file that is not what the manifest says; whatever
 /// `open` answers.
 pub fn write(
     to: &mut dyn Write,
@@ -65,7 +65,7 @@ pub fn write(
             return Err(ControllerError::storage(source));
         }
         appended.map_err(unwritable)?;
-        proving.finish()?;
+        proving.finish_stored()?;
     }
     let frame = tar.into_inner().map_err(unwritable)?;
     let Hashing { hasher, bytes, .. } = frame.finish().map_err(unwritable)?;
@@ -124,15 +124,27 @@ impl<'a, R: Read> Proving<'a, R> {
     /// Reads what is left, and tells whether all of it was what the manifest says.
     ///
     /// Errors: [`BackupError::File`].
-    pub(in crate::controller) fn finish(mut self) -> Result<(), ControllerError> {
+    pub(in crate::controller) fn finish(self) -> Result<(), ControllerError> {
+        Ok(self.proved()??)
+    }
+
+    /// As [`Proving::finish`], for a file that the store of this host holds.
+    ///
+    /// Errors: [`BackupError::Stored`], which says what to do.
+    pub(in crate::controller) fn finish_stored(self) -> Result<(), ControllerError> {
+        let (file, hash) = (self.file.path.clone(), self.file.blake3);
+        Ok(self.proved()?.map_err(|_| BackupError::Stored { file, hash })?)
+    }
+
+    fn proved(mut self) -> Result<Result<(), BackupError>, ControllerError> {
         io::copy(&mut self, &mut io::sink()).map_err(ControllerError::storage)?;
         let Self { file, hasher, bytes, .. } = self;
         let actual = Hash::from(hasher.finalize());
         if (BlobRef { hash: actual, bytes }) == file.blob() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let (expected_bytes, expected) = (file.bytes, file.blake3);
-        Err(BackupError::File { file: file.path.clone(), bytes, actual, expected_bytes, expected }.into())
+        Ok(Err(BackupError::File { file: file.path.clone(), bytes, actual, expected_bytes, expected }))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::controller::port::ControllerError;
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// There is a file of that name.
-    #[error("{} exists already; name another file, or replace it with --force", .0.display())]
+    #[error("{} exists already", .0.display())]
     Exists(PathBuf),
     /// With `--force`, something that is no regular file.
     #[error("{} is there and is no regular file, so it is left as it is; name another file", .0.display())]
@@ -69,12 +69,29 @@ pub enum BackupError {
         /// What they should hash to.
         expected: Hash,
     },
+    /// A file in the store of this host is not what the model needs.
+    #[error(
+        "{file} of the model is damaged on this host: `blobs/{hash}` of the state directory is gone, or does not hash to its name \
+         (`b3sum` tells); put a good copy of that file in its place, from a backup of the directory or from another host that has it, \
+         and type this again"
+    )]
+    Stored {
+        /// Its path in the backup.
+        file: String,
+        /// Its hash, and its name in the store.
+        hash: Hash,
+    },
     /// The manifest cannot be right, or the archive is not as it says.
     #[error("the backup is malformed: {0}")]
     Malformed(String),
     /// A later version of the program wrote it.
     #[error("the backup has format version {0}; version 1 is understood: use a newer modelferry")]
     Version(u64),
+    /// An id of too few digits to remove what it names.
+    #[error(
+        "\"{0}\" is too little of an id to remove a backup by; write 8 of its digits at least, see `modelferry backup list`"
+    )]
+    TooShort(String),
     /// Several ids begin like that.
     #[error("several backups begin with \"{0}\"; write more of the id, see `modelferry backup list`")]
     Ambiguous(String),

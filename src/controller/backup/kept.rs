@@ -9,6 +9,9 @@ use super::{BackupError, File, Manifest, Source, Take};
 use crate::controller::port::ControllerError;
 use crate::store::{Lease, Store, StoreError};
 
+/// Characters of an id that name a backup to be removed, at least: one digit was enough to remove the only one.
+const ID_TO_REMOVE: usize = 8;
+
 /// What is kept about a backup besides its blobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -95,6 +98,16 @@ pub fn find(store: &Store, begin: &str) -> Result<String, ControllerError> {
         (None, _) => Err(ControllerError::BackupNotFound(begin.to_owned())),
         (Some(_), Some(_)) => Err(BackupError::Ambiguous(begin.to_owned()).into()),
     }
+}
+
+/// Finds the one id that begins with `begin`, to remove what is kept under it: with enough digits to be no slip.
+///
+/// Errors: as [`find`]; [`ControllerError::Refused`] for too few digits.
+pub fn find_to_remove(store: &Store, begin: &str) -> Result<String, ControllerError> {
+    if begin.len() < ID_TO_REMOVE {
+        return Err(BackupError::TooShort(begin.to_owned()).into());
+    }
+    find(store, begin)
 }
 
 /// A kept backup's files.

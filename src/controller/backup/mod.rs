@@ -14,6 +14,6 @@ pub(super) use archive::Proving;
 pub use archive::{Archive, read_manifest, write};
 pub use draft::Draft;
 pub use error::BackupError;
-pub use kept::{Kept, find, forget, list};
+pub use kept::{Kept, find, find_to_remove, forget, list};
 pub use manifest::{DESCRIPTION_FILE, ENTRIES_FILE, File, LOG_FILES_MAX, Manifest, Origin};
 pub use source::{Source, Take};

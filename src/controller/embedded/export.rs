@@ -51,5 +51,5 @@ fn copy_out(file: &File, source: Box<dyn Read>, path: &Path, files: &mut dyn Fil
         return Err(ControllerError::storage(error));
     }
     copied.and_then(|_| target.sync_all()).map_err(unwritable)?;
-    proving.finish()
+    proving.finish_stored()
 }

@@ -8,9 +8,9 @@ use modelferry_protocol::snapshot::BlobRef;
 use super::log_files;
 use super::record::ModelRecord;
 use super::{Embedded, Inner};
-use crate::controller::backup::{DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
+use crate::controller::backup::{BackupError, DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
 use crate::controller::port::ControllerError;
-use crate::store::Lease;
+use crate::store::{Lease, StoreError};
 
 /// What is written of a model.
 pub(super) struct Shipment {
@@ -76,6 +76,10 @@ impl Inner {
         if file.path == ENTRIES_FILE {
             return Ok(Box::new(Cursor::new(shipment.entries.clone())));
         }
-        Ok(Box::new(self.store.open_blob(file.blake3).map_err(ControllerError::storage)?))
+        match self.store.open_blob(file.blake3) {
+            Ok(blob) => Ok(Box::new(blob)),
+            Err(StoreError::NotHeld(hash)) => Err(BackupError::Stored { file: file.path.clone(), hash }.into()),
+            Err(error) => Err(ControllerError::storage(error)),
+        }
     }
 }

@@ -110,7 +110,7 @@ pub enum EngineError {
     )]
     UnknownPeer(String),
     /// The peer is not connected.
-    #[error("the agent of {peer:?} is not connected ({reason}); nothing has changed; see `modelferry peers`")]
+    #[error("the agent of {peer:?} is not connected ({reason}); see `modelferry peers`")]
     PeerDown {
         /// Its name here.
         peer: String,
@@ -118,7 +118,7 @@ pub enum EngineError {
         reason: String,
     },
     /// The peer is connected, and gives no sign of life.
-    #[error("the agent of {peer:?} gives no sign of life (for {seconds} s); nothing has changed")]
+    #[error("the agent of {peer:?} gives no sign of life (for {seconds} s)")]
     PeerSilent {
         /// Its name here.
         peer: String,
@@ -126,7 +126,7 @@ pub enum EngineError {
         seconds: u64,
     },
     /// The connection ended before the answer came.
-    #[error("the connection to the peer ended before it answered ({}); nothing has changed; try again", .0.reason)]
+    #[error("the connection to the peer ended before it answered ({}); try again", .0.reason)]
     Unanswered(SessionClosed),
     /// The peer could not answer.
     #[error("{peer}: {text}")]

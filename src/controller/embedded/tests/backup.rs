@@ -4,7 +4,7 @@ use std::fs;
 
 use super::files::tree;
 use super::*;
-use crate::controller::backup::{Archive, Kept, Manifest, Origin};
+use crate::controller::backup::{Archive, Kept, Manifest, Origin, Source};
 use crate::controller::embedded::verify;
 use crate::controller::files::OwnFiles;
 use modelferry_protocol::codec::Bounded;
@@ -124,6 +124,35 @@ async fn a_kept_copy_is_the_model_as_an_archive_has_it() {
     assert_eq!(read, kept);
     let restored = rig.embedded.restore(&mut read.open(rig.store.clone()), false).unwrap();
     assert_eq!((restored.binaries, restored.entries), (5, 3));
+}
+
+/// The bug: it was said what the bytes hash to, and not what to do.
+#[test]
+fn a_model_whose_blob_is_damaged_cut_or_gone_is_written_out_nowhere_and_what_to_do_is_said() {
+    let rig = EmbeddedRig::start("src");
+    rig.with_model();
+    let archive = backed_up(&rig);
+    let manifest = Archive::open(&archive).unwrap().manifest().clone();
+    let file = manifest.files.iter().find(|file| file.path.starts_with("charms/")).unwrap();
+    let path = rig.dir.path().join("blobs").join(file.blake3.to_string());
+    let whole = fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for (nth, spoilt) in [Some(flipped), Some(whole[1..].to_vec()), None].into_iter().enumerate() {
+        match spoilt {
+            Some(spoilt) => fs::write(&path, spoilt).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let to = rig.dir.path().join(format!("export-{nth}"));
+        let errors = [
+            rig.embedded.export("prod", &to, &mut OwnFiles).unwrap_err(),
+            rig.embedded.back_up("prod", &to.with_extension("tar.zst"), &mut OwnFiles).unwrap_err(),
+        ];
+        for error in errors.map(|error| error.to_string()) {
+            assert!(error.contains(&file.path) && error.contains(&format!("blobs/{}", file.blake3)), "{error}");
+            assert!(error.contains("put a good copy of that file in its place"), "{error}");
+        }
+    }
 }
 
 #[tokio::test]

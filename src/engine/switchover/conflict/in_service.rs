@@ -2,7 +2,7 @@
 //! handed over is never put back into service.
 
 use modelferry_protocol::codec::{Bounded, Text};
-use modelferry_protocol::ids::{ModelUuid, Pin};
+use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, Standing};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Answer, Finding, Level};
@@ -80,6 +80,15 @@ impl LeftBehind {
     }
 }
 
+/// Returns the migration that keeps a copy of a model that it has moved away, as `--hold-reap` does: `reap` ends it.
+async fn kept_after_move(core: &Core, model: ModelUuid) -> Option<MigrationId> {
+    let held = held(core, model).await.ok().flatten().flatten().filter(|held| held.place == Place::Frozen)?;
+    core.parts.journal.ledger(|ledger| {
+        let runs = ledger.standing(held.mid?).is_some_and(|standing| !standing.is_at_rest());
+        held.mid.filter(|_| runs && has_left(ledger, &held))
+    })
+}
+
 /// Says in a target's findings why a frozen copy of the model is there, where no migration will ever end it: the controller
 /// knows only that it is held.
 pub async fn explain(core: &Core, model: ModelUuid, mut findings: Vec<Finding>) -> Answer {
@@ -90,7 +99,11 @@ pub async fn explain(core: &Core, model: ModelUuid, mut findings: Vec<Finding>) 
         conflicts.find(|conflict| conflict.model == model).map(|conflict| conflict.epoch)
     });
     let look = format!("modelferry show-model {model} # and on the other host");
-    if LeftBehind::find(core, model).await.ok().flatten().is_some() {
+    if let Some(mid) = kept_after_move(core, model).await {
+        finding.text = Text::cut("the copy of the model is there still that it left when it moved from there");
+        finding.fix =
+            Text::cut(format!("modelferry reap {mid} # on that host: deletes the copy, which nobody can use"));
+    } else if LeftBehind::find(core, model).await.ok().flatten().is_some() {
         finding.text =
             Text::cut("a copy of the model is there that was handed over, and that came back with an older database");
         finding.fix = Text::cut(format!("{look}; then read \"A copy that was handed over\" in docs/in-doubt.md"));

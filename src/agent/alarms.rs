@@ -268,6 +268,7 @@ fn is_lost(ledger: &Ledger, inventory: &Inventory, model: ModelUuid) -> bool {
 /// Reports models that the journal holds to be in service here, and that the controller does not serve.
 fn lost_alarm(lost: &[ModelUuid], ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     if lost.is_empty() {
+        removed_alarm(ledger, inventory, dir),
         return None;
     }
     let names: Vec<String> = lost.iter().map(|model| named(ledger, *model)).collect();
@@ -374,6 +375,26 @@ fn lacking(inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     if inventory.lacking.is_empty() {
         return None;
     }
+/// Reports models that an operator removed, and that a database which was set back has in service again.
+fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
+    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
+    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
+    // One that came in another way since has not come back by itself.
+    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
+    if back.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
+         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
+         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
+         UUID --supersede UUID`. Either ends this alarm",
+        back.join(", "),
+        dir.display()
+    );
+    Some(alarm("database", text))
+}
+
     let models: Vec<String> = inventory.lacking.iter().map(|(model, count)| format!("\"{model}\" ({count})")).collect();
     let dir = dir.display();
     let text = format!(

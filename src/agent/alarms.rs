@@ -1,6 +1,7 @@
 //! Compares what the journal says with what is on the disk, and reports what an operator has to mend.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::controller::inventory::{Held, Inventory, Place};
 use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
-use crate::disk::{Disk, usage_command};
+use crate::disk::words::io_kind;
+use crate::disk::{Disk, is_read_only, remount_command, usage_command};
 use crate::engine::causes;
 use crate::engine::view::{AlarmView, Failing, MigrationView, State};
 use crate::journal::Journal;
@@ -121,8 +123,19 @@ impl Memory {
                 alarms.extend(self.journal.ledger(|ledger| compared(&before, ledger, &inventory, &self.dir)));
                 alarms.extend(lacking(&inventory, &self.dir));
             }
+            // Some kernels show the file system as writable after an error of its disk, and refuse every write.
+            Err(error) if io_kind(&error) == Some(ErrorKind::ReadOnlyFilesystem) => {
+                if !is_read_only(&self.dir) {
+                    alarms.push(self.read_only());
+                }
+            }
             Err(error) => {
-                alarms.push(alarm("database", format!("the controller's models cannot be listed: {}", causes(&error))))
+                let text = format!(
+                    "the controller's models cannot be listed: {}. They stay as they are, and nothing new begins. Mend what it says, and \
+                     look at the disk's health; the file is opened again by itself",
+                    causes(&error)
+                );
+                alarms.push(alarm("database", text));
             }
         }
         alarms.extend(self.set_aside());
@@ -144,6 +157,9 @@ impl Memory {
 
     fn disk(&self) -> Option<AlarmView> {
         let dir = self.dir.display();
+        if is_read_only(&self.dir) {
+            return Some(self.read_only());
+        }
         let free = match self.embedded.store().free_bytes() {
             Ok(free) if free >= HEADROOM_BYTES => return None,
             Ok(free) => format!("{} KiB are free, {} KiB are needed", free >> 10, HEADROOM_BYTES >> 10),
@@ -155,6 +171,17 @@ impl Memory {
             usage_command(&self.dir)
         );
         Some(alarm("disk", text))
+    }
+
+    fn read_only(&self) -> AlarmView {
+        let text = format!(
+            "the file system of {} is read-only, as some are after an error of their disk: nothing can be promised. Models stay as they \
+             are, and nothing new begins. See why (`dmesg | tail`), look at the disk's health, and mount it writable again: `{}`; then \
+             restart the agent",
+            self.dir.display(),
+            remount_command(&self.dir)
+        );
+        alarm("disk", text)
     }
 
     /// Reports hand-set limits that no longer hold.
@@ -268,7 +295,6 @@ fn is_lost(ledger: &Ledger, inventory: &Inventory, model: ModelUuid) -> bool {
 /// Reports models that the journal holds to be in service here, and that the controller does not serve.
 fn lost_alarm(lost: &[ModelUuid], ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     if lost.is_empty() {
-        removed_alarm(ledger, inventory, dir),
         return None;
     }
     let names: Vec<String> = lost.iter().map(|model| named(ledger, *model)).collect();
@@ -326,6 +352,26 @@ fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<Alar
     Some(alarm("database", text))
 }
 
+/// Reports models that an operator removed, and that a database which was set back has in service again.
+fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
+    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
+    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
+    // One that came in another way since has not come back by itself.
+    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
+    if back.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
+         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
+         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
+         UUID --supersede UUID`. Either ends this alarm",
+        back.join(", "),
+        dir.display()
+    );
+    Some(alarm("database", text))
+}
+
 /// Reports models that are held for migrations of which the journal knows nothing.
 fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
     let orphans: Vec<String> = inventory
@@ -350,51 +396,11 @@ fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
     Some(alarm("journal", text))
 }
 
-/// Reports models that an operator removed, and that a database which was set back has in service again.
-fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
-    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
-    // One that came in another way since has not come back by itself.
-    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
-    if back.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
-         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
-         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
-         UUID --supersede UUID`. Either ends this alarm",
-        back.join(", "),
-        dir.display()
-    );
-    Some(alarm("database", text))
-}
-
 /// Reports blobs that models need and the store does not have.
 fn lacking(inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     if inventory.lacking.is_empty() {
         return None;
     }
-/// Reports models that an operator removed, and that a database which was set back has in service again.
-fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
-    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
-    // One that came in another way since has not come back by itself.
-    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
-    if back.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
-         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
-         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
-         UUID --supersede UUID`. Either ends this alarm",
-        back.join(", "),
-        dir.display()
-    );
-    Some(alarm("database", text))
-}
-
     let models: Vec<String> = inventory.lacking.iter().map(|(model, count)| format!("\"{model}\" ({count})")).collect();
     let dir = dir.display();
     let text = format!(

@@ -79,6 +79,16 @@ fn output_that_cannot_be_written_is_a_failure_of_every_command() {
 }
 
 #[test]
+fn output_that_nobody_wants_is_no_failure() {
+    // Shells open it for writing; Python's `DEVNULL` and Node's `ignore` for reading as well.
+    let host = Host::new("src");
+    for both in [false, true] {
+        let nobody = OpenOptions::new().read(both).write(true).open("/dev/null").unwrap();
+        assert_eq!(host.told(&["--version"], host.command(&["--version"]).stdout(nobody)).code, 0, "{both}");
+    }
+}
+
+#[test]
 fn help_that_cannot_be_written_is_a_failure() {
     let host = Host::new("src");
     for args in [&["--help"][..], &["help", "migrate"], &["backup", "create", "-h"]] {

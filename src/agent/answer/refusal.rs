@@ -1,7 +1,5 @@
 //! Turns errors of the floors below into failures: what happened, what state things are in, what to type next.
 
-use std::collections::BTreeSet;
-
 use super::Desk;
 use crate::agent::control::view::RedirectView;
 use crate::agent::control::{Failure, FailureKind, Missing};
@@ -10,6 +8,7 @@ use crate::controller::port::ControllerError;
 use crate::disk::usage_command;
 use crate::engine::causes;
 use crate::engine::orders::local;
+use crate::engine::view::fixes;
 use crate::engine::{EngineError, ErrorKind, Unfinished};
 use crate::link::PairError;
 
@@ -51,7 +50,7 @@ impl Desk {
             ControllerError::Storage(_) => {
                 let failure = Failure::new(FailureKind::Internal, causes(error));
                 match error.missing_blob() {
-                    None => failure,
+                    None => failure.hint("see what is wrong with `modelferry status`"),
                     Some(blob) => failure.state(UNCHANGED).hint(format!(
                         "put {}/blobs/{blob} back from a backup of that directory; `modelferry status` names the models that lack \
                          files, and what to do if the file is lost",
@@ -113,9 +112,7 @@ impl Desk {
         let failure = Failure::new(kind, causes(error));
         match error {
             EngineError::Prechecks(findings) => {
-                let mut fixes: Vec<&str> = findings.iter().flat_map(|finding| finding.fix.lines()).collect();
-                let mut seen = BTreeSet::new();
-                fixes.retain(|fix| seen.insert(*fix));
+                let fixes = fixes(findings);
                 let more = match findings.len() {
                     0 | 1 => String::new(),
                     several => format!(" (and {} more, see `modelferry precheck MODEL DEST`)", several - 1),

@@ -110,12 +110,12 @@ fn a_record_that_was_changed_under_a_running_agent_fails_the_proof() {
     let (src, _dst, _) = ready(&sample);
     src.run(&["migrate", &sample.name, "dst", "--wait"]).ok();
     for name in ["journal.0", "journal.1"] {
-        let path = src.dir.path().join("state").join(name);
-        let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
-        // Behind the header, inside the first record.
-        let (at, mut byte) = (4096 + 50, [0]);
-        file.read_exact_at(&mut byte, at).unwrap();
-        file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(src.dir.path().join("state").join(name)).unwrap();
+        let bytes = fs::read(src.dir.path().join("state").join(name)).unwrap();
+        // Inside the first record, which names the model. The file that is not in use has none.
+        let named = sample.name.as_bytes();
+        let Some(at) = bytes.windows(named.len()).position(|window| window == named) else { continue };
+        file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
     }
     let told = src.run(&["audit", "verify"]).fails(1, "is damaged at byte");
     assert!(told.contains("state/journal."), "{told}");

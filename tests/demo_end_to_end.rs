@@ -115,7 +115,7 @@ fn a_description_that_is_none_stops_the_demo_before_it_begins() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!String::from_utf8_lossy(&output.stdout).contains("modelferry agent"), "no agent is started for it");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the description cannot be used"), "{said}");
+    assert!(said.contains("demo_end_to_end.rs cannot be used"), "{said}");
 }
 
 /// Returns the steps and the commands of what a demo printed; numbers, paths and codes differ from run to run.

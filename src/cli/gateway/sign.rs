@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::PEM_BYTES_MAX;
+use super::csr::PEM_BYTES_MAX;
 use crate::agent::control::{Failure, FailureKind, Request};
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;

@@ -46,7 +46,8 @@ pub fn rewrite_for_41(files: &SampleFiles) -> io::Result<()> {
 }
 
 fn as_imported_by_41(description: &str) -> String {
-    let description = description.replace(charms::SHOP_URL, SHOP_URL);
+    // Of a charm with resources of both kinds it takes the file for an image.
+    let description = description.replace(charms::SHOP_URL, SHOP_URL).replace("oci-image", "file");
     let mut text = String::with_capacity(description.len());
     for line in description.split_inclusive('\n') {
         // A key may be the first of an item.

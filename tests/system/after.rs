@@ -39,7 +39,9 @@ fn a_held_copy_outlives_a_restart_and_serves_nobody_until_it_is_reaped() {
     src.run(&["abort", &id]).fails(1, "too late, committed");
     assert!(dst.serves(&sample.name) && !src.serves(&sample.name), "the copy is dead");
     // The way back was told to look at `modelferry migrations`, which ends nothing.
-    dst.run(&["migrate", &sample.name, "src"]).fails(1, &format!("modelferry reap {id} # on that host"));
+    let known = src.migration(&id);
+    let line = format!("modelferry reap {} # on that host", known["migration"]["mid"].as_str().unwrap());
+    dst.run(&["migrate", &sample.name, "src"]).fails(1, &line);
     src.run(&["reap", &id]).ok();
     assert_eq!(src.migration(&id)["migration"]["state"], "Moved");
 }

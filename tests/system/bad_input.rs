@@ -76,7 +76,7 @@ fn a_path_that_is_not_utf8_is_refused_in_one_way_by_every_command_that_sends_it(
     let bad = host.dir.path().join(OsStr::from_bytes(b"caf\xe9"));
     fs::copy(&files.description, &bad).unwrap();
     let lines: [&[&str]; 8] = [
-        &["embedded", "import"],
+        &["embedded", "import", "--without-blobs"],
         &["embedded", "export", "controller"],
         &["migrate", "shop-eu", "dst", "--backup"],
         &["backup", "create", "controller"],

@@ -222,7 +222,7 @@ fn a_list_of_peers_that_is_gone_is_an_alarm_until_there_is_a_peer_again() {
     // Of a list that was set aside it was also said that it is missing.
     fs::write(src.dir.path().join("state/peers.toml"), "[[peer").unwrap();
     src.start();
-    assert_eq!(status(&src).matches("ALARM peers").count(), 1, "{}", status(&src));
+    assert_eq!(status(&src).matches("ALARM  peers").count(), 1, "{}", status(&src));
     assert!(
         status(&src).contains("line 1 is no TOML") && !status(&src).contains("TOML parse error"),
         "{}",

@@ -15,8 +15,13 @@ LEASES = 65
 def test_juju_20361_a_destination_that_crashes_in_an_import_never_makes_a_second_owner(moving):
     move = moving(ToReal)
     move.migrate()
-    state = lambda: move.dst("show-migration", move.name, "--format", "json").json()["migration"]["state"]
-    until("the import runs", lambda: state() == "Importing")
+
+    def imports():
+        shown = move.dst("show-migration", move.name, "--format", "json")
+        # Nothing of the migration is there before the offer is.
+        return shown.code == 0 and shown.json()["migration"]["state"] == "Importing"
+
+    until("the import runs", imports)
     move.real.kill()
     move.real.start()
     if move.one_owner() == "destination":

@@ -10,7 +10,7 @@ const BUILD: &str = "in a checkout, with Go: cd tests/interop/juju36 && go build
 
 /// Where they are.
 #[derive(Debug)]
-pub(in super::super) struct Programs {
+pub struct Programs {
     /// Juju 3.6.11's migration master, and what it needs of a controller around it.
     pub(super) master: PathBuf,
     /// Juju 4.1-beta2's API server.
@@ -23,7 +23,7 @@ impl Programs {
     /// Finds them in a directory.
     ///
     /// Errors: a [`Failure`] that says which one is missing, and how it is built.
-    pub(in super::super) fn find(dir: Option<&Path>) -> Result<Self, Failure> {
+    pub fn find(dir: Option<&Path>) -> Result<Self, Failure> {
         let Some(dir) = dir else {
             let text = "nothing says where Juju's own programs are: neither --programs nor INTEROP_BIN";
             return Err(Failure::new(FailureKind::Refused, text).hint(BUILD));

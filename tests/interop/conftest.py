@@ -16,6 +16,7 @@
 
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -61,10 +62,23 @@ def assert_clean(agent, whose=""):
     assert not findings, json.dumps(findings, indent=1)
 
 
+# Below what the kernel gives to outgoing connections: nobody takes one of these between the look and its use.
+PORTS = range(20000, 32000)
+given = set()
+
+
 def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for _ in range(1000):
+        port = random.choice(PORTS)
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in given:
+            given.add(port)
+            return port
+    raise AssertionError("no port is free")
 
 
 def until(what, check, patience=PATIENCE):

@@ -52,8 +52,8 @@ pub(super) enum Verdict {
     Keep(u64),
     /// Close it: the other connection is kept.
     Duplicate,
-    /// Keep it only if this older connection is dead.
-    Doubt(Connection),
+    /// Keep it only if this older connection is dead, which has this id.
+    Doubt(u64, Connection),
     /// Close it: its peer is not paired any more.
     Unpaired,
 }
@@ -130,13 +130,13 @@ impl Registry {
         table.last_id += 1;
         let id = table.last_id;
         let slot = table.slots.entry(peer).or_insert_with(|| Slot::new("not paired"));
-        if let Some((_, kept)) = &slot.kept {
+        if let Some((kept_id, kept)) = &slot.kept {
             let lives = kept.end().is_none() && !dead.is_some_and(|dead| dead.is(kept));
             let lower_dialled = connection.dialled == (own < peer);
             if lives && connection.dialled != kept.dialled && !lower_dialled {
                 // A connection that this agent dialled began when there was none, so the kept one is newer. A peer that
                 // dials despite a kept connection may have restarted.
-                return if connection.dialled { Verdict::Duplicate } else { Verdict::Doubt(kept.clone()) };
+                return if connection.dialled { Verdict::Duplicate } else { Verdict::Doubt(*kept_id, kept.clone()) };
             }
         }
         slot.let_go(CloseCode::Replaced);

@@ -136,9 +136,9 @@ async fn keep(shared: &Shared, peer: Pin, connection: &Connection) -> Result<u64
             Verdict::Keep(id) => return Ok(id),
             Verdict::Duplicate => return Err(CloseCode::Duplicate),
             Verdict::Unpaired => return Err(CloseCode::Unpaired),
-            Verdict::Doubt(older) => {
+            Verdict::Doubt(id, older) => {
                 if lives(&older, shared.config.timing.probe).await {
-                    if shared.doubles.doubted(peer) {
+                    if shared.doubles.doubted(peer, id) {
                         shared.doubles.met(peer, [&older, connection]);
                         return Err(CloseCode::TwoAgents);
                     }

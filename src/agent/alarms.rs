@@ -1,16 +1,14 @@
-//! Compares what the journal says with what is on the disk, and reports what an operator has to mend.
+//! Looks at what is on the disk, and reports what an operator has to mend there.
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::ledger::{Ledger, Standing};
-use modelferry_protocol::switch::source::SourceState;
 
+use super::model_alarms::{compared, is_lost, lacking, live, named};
 use crate::controller::embedded::Embedded;
-use crate::controller::inventory::{Held, Inventory, Place};
+use crate::controller::inventory::Place;
 use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
@@ -34,25 +32,6 @@ pub struct Memory {
     lost_limits: usize,
 }
 
-fn alarm(kind: &str, text: String) -> AlarmView {
-    AlarmView { kind: kind.to_owned(), text }
-}
-
-/// Returns the name of a model as its last migration knew it, with its UUID.
-fn named(ledger: &Ledger, model: ModelUuid) -> String {
-    let of_model = ledger.standings().filter(|(_, standing)| standing.model() == model);
-    match of_model.filter_map(|(mid, _)| ledger.terms(mid)).last() {
-        Some(terms) => format!("\"{}/{}\" ({model})", &*terms.owner, &*terms.name),
-        None => model.to_string(),
-    }
-}
-
-/// Names the models that the journal holds to be in service here.
-pub fn served(ledger: &Ledger) -> Vec<String> {
-    let live = ledger.holdings().filter(|(_, holding)| holding.live);
-    live.map(|(model, _)| named(ledger, model)).collect()
-}
-
 impl Memory {
     /// `dir`: the state directory.
     pub fn new(dir: &Path, journal: Journal, embedded: Embedded, local: Arc<dyn LocalController>) -> Self {
@@ -71,7 +50,7 @@ impl Memory {
                  to end it first; then `modelferry pair offer` here, and there what it prints",
                 strangers.join(", ")
             );
-            self.noted.push(alarm("identity", text));
+            self.noted.push(AlarmView::new("identity", text));
         }
         self.lost_limits = peers.lost_limits();
         let unknown: Vec<String> = self.journal.ledger(|ledger| {
@@ -92,7 +71,7 @@ impl Memory {
                 unknown.join(", "),
                 self.dir.display()
             );
-            self.noted.push(alarm("peers", text));
+            self.noted.push(AlarmView::new("peers", text));
         }
     }
 
@@ -105,7 +84,7 @@ impl Memory {
              removed it, and whether other files are gone. This alarm ends with the next start of the agent"
         );
         tracing::error!("ALARM: {text}");
-        self.noted.push(alarm("state", text));
+        self.noted.push(AlarmView::new("state", text));
     }
 
     /// Returns everything that an operator has to mend now. Blocks on the disk.
@@ -135,7 +114,7 @@ impl Memory {
                      look at the disk's health; the file is opened again by itself",
                     causes(&error)
                 );
-                alarms.push(alarm("database", text));
+                alarms.push(AlarmView::new("database", text));
             }
         }
         alarms.extend(self.set_aside());
@@ -170,7 +149,7 @@ impl Memory {
              room. See what takes it with `{}`; `modelferry store prune --all-unneeded` removes what nobody needs",
             usage_command(&self.dir)
         );
-        Some(alarm("disk", text))
+        Some(AlarmView::new("disk", text))
     }
 
     fn read_only(&self) -> AlarmView {
@@ -181,7 +160,7 @@ impl Memory {
             self.dir.display(),
             remount_command(&self.dir)
         );
-        alarm("disk", text)
+        AlarmView::new("disk", text)
     }
 
     /// Reports hand-set limits that no longer hold.
@@ -202,7 +181,7 @@ impl Memory {
             ),
             None => return None,
         };
-        Some(alarm("limits", text))
+        Some(AlarmView::new("limits", text))
     }
 
     fn set_aside(&self) -> Vec<AlarmView> {
@@ -217,7 +196,7 @@ impl Memory {
                  answered. Stop the agent, put the file back from a backup of this host, and start it; or pair again: this alarm ends \
                  with the first peer"
             );
-            alarms.push(alarm("peers", text));
+            alarms.push(AlarmView::new("peers", text));
         }
         if let Some(why) = peers_aside {
             let text = format!(
@@ -225,7 +204,7 @@ impl Memory {
                  are not connected, and migrations with them wait. Stop the agent, put {dir}/peers.toml back from a backup or \
                  mend the damaged file, and start it; or pair again. Then remove the damaged file: this alarm ends with it"
             );
-            alarms.push(alarm("peers", text));
+            alarms.push(AlarmView::new("peers", text));
         }
         alarms.extend(self.limits());
         if is_set_aside(&self.dir, "state.redb") {
@@ -234,7 +213,7 @@ impl Memory {
                  complete file of {dir}/blobs is lost: files that were on their way in are sent again. A disk that damages one file \
                  may damage others: look at its health. Then remove the damaged file: this alarm ends with it"
             );
-            alarms.push(alarm("state", text));
+            alarms.push(AlarmView::new("state", text));
         }
         if is_set_aside(&self.dir, "witness.toml") {
             let text = format!(
@@ -242,7 +221,7 @@ impl Memory {
                  back by a backup since its last visit would not be noticed. If that can be, compare the models on both sides \
                  first. Then remove the damaged file: this alarm ends with it"
             );
-            alarms.push(alarm("witness", text));
+            alarms.push(AlarmView::new("witness", text));
         }
         alarms
     }
@@ -257,161 +236,7 @@ fn failing(view: &MigrationView) -> Option<AlarmView> {
          model until that succeeds. Mend what it says; nothing else needs to be typed",
         view.owner, view.model, view.id, view.state
     );
-    Some(alarm("frozen", text))
-}
-
-/// Compares the journal with the controller's models. `before`: what the journal said before these were listed.
-fn compared(before: &BTreeSet<ModelUuid>, ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Vec<AlarmView> {
-    let lost: Vec<ModelUuid> =
-        before.iter().copied().filter(|model| ledger.is_live(*model) && is_lost(ledger, inventory, *model)).collect();
-    let alarms = [
-        lost_alarm(&lost, ledger, inventory, dir),
-        back_alarm(ledger, inventory, dir),
-        orphan_alarm(ledger, inventory),
-        removed_alarm(ledger, inventory, dir),
-    ];
-    alarms.into_iter().flatten().collect()
-}
-
-/// Returns the models that the journal holds to be in service here.
-fn live(ledger: &Ledger) -> BTreeSet<ModelUuid> {
-    ledger.holdings().filter(|(_, holding)| holding.live).map(|(model, _)| model).collect()
-}
-
-/// Reports whether the controller does not serve a model that the journal holds to be in service here.
-fn is_lost(ledger: &Ledger, inventory: &Inventory, model: ModelUuid) -> bool {
-    let is_removed = inventory.removed.contains(&model);
-    match inventory.models.get(&model) {
-        None => !is_removed,
-        Some(held) => match held.place {
-            Place::Gone => !is_removed,
-            Place::Arriving => ledger.busy(model).is_none(),
-            Place::Frozen => held.is_handed && ledger.busy(model).is_none(),
-            Place::Live => false,
-        },
-    }
-}
-
-/// Reports models that the journal holds to be in service here, and that the controller does not serve.
-fn lost_alarm(lost: &[ModelUuid], ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    if lost.is_empty() {
-        return None;
-    }
-    let names: Vec<String> = lost.iter().map(|model| named(ledger, *model)).collect();
-    let is_in_the_way =
-        |model: &&ModelUuid| inventory.models.get(*model).is_some_and(|held| held.place == Place::Frozen);
-    let first = match lost.iter().filter(is_in_the_way).map(ToString::to_string).collect::<Vec<_>>() {
-        none if none.is_empty() => String::new(),
-        stale => format!(
-            ". An older copy that was handed over before is still here of {}: keep it with `modelferry backup create UUID FILE \
-             --held`, then `modelferry resolve UUID --discard-frozen UUID` makes room for the restored one",
-            stale.join(", ")
-        ),
-    };
-    let text = format!(
-        "the journal says that these models are in service here, and the controller does not have them: {}. Nobody serves \
-         them here. The database {}/controller.redb was lost or set back: stop the agent and put the newest one back from the \
-         disk's own redundancy; or take the models in again with `modelferry backup restore FILE --source-lost`: a controller whose \
-         database was lost has another UUID now, and none can be asked for what the lost one had. A model that is not wanted any \
-         more: `modelferry embedded remove UUID` ends its alarm{first}",
-        names.join(", "),
-        dir.display()
-    );
-    Some(alarm("database", text))
-}
-
-/// Reports models that have moved away, and that a database which was set back has again.
-fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    let back: Vec<String> = ledger
-        .standings()
-        .filter(|(mid, standing)| {
-            let left = matches!(standing, Standing::Source(record) if matches!(record.state, SourceState::Moved(_)));
-            let place = inventory.models.get(&standing.model()).map(|held| held.place);
-            left && !inventory.ended.contains(mid)
-                && !ledger.is_live(standing.model())
-                && matches!(place, Some(Place::Live | Place::Frozen))
-        })
-        .map(|(mid, standing)| {
-            let to = ledger.terms(mid).map_or_else(String::new, |terms| format!(" to \"{}\"", &*terms.peer));
-            format!("{}{to}", named(ledger, standing.model()))
-        })
-        .collect();
-    if back.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "the journal says that these models have moved away, and the controller has them: {}. The database \
-         {}/controller.redb was set back. They are frozen here, and their users are sent on; what was written to them \
-         here since the database was set back is in this copy alone. Put the newest database back from the disk's own \
-         redundancy; or compare the two copies with `modelferry show-model UUID --held` here and `modelferry show-model UUID` there, \
-         keep the one here with `modelferry backup create UUID FILE --held`, and delete it: `modelferry resolve UUID --discard-frozen \
-         UUID` ends this alarm",
-        back.join(", "),
-        dir.display()
-    );
-    Some(alarm("database", text))
-}
-
-/// Reports models that an operator removed, and that a database which was set back has in service again.
-fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
-    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
-    // One that came in another way since has not come back by itself.
-    let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
-    if back.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
-         {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
-         remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
-         UUID --supersede UUID`. Either ends this alarm",
-        back.join(", "),
-        dir.display()
-    );
-    Some(alarm("database", text))
-}
-
-/// Reports models that are held for migrations of which the journal knows nothing.
-fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
-    let orphans: Vec<String> = inventory
-        .models
-        .values()
-        .filter(|held| held.mid.is_some_and(|mid| ledger.standing(mid).is_none()))
-        .filter(|held| !ledger.in_conflict(held.uuid))
-        // A Juju controller that brings a model decides about it, and is in no journal of agents.
-        .filter(|held| held.brought.is_none())
-        .map(|held| format!("\"{}\" ({})", held.path, held.uuid))
-        .collect();
-    if orphans.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed by \
-         themselves. The journal was lost or replaced. Look at the other side first; then, with UUID from this line, \
-         `modelferry resolve UUID --supersede UUID` puts a model into service here, and `modelferry resolve UUID \
-         --discard-frozen UUID` deletes the copy. Read \"A lost journal has left a model held\" in docs/in-doubt.md",
-        orphans.join(", ")
-    );
-    Some(alarm("journal", text))
-}
-
-/// Reports blobs that models need and the store does not have.
-fn lacking(inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    if inventory.lacking.is_empty() {
-        return None;
-    }
-    let models: Vec<String> = inventory.lacking.iter().map(|(model, count)| format!("\"{model}\" ({count})")).collect();
-    let dir = dir.display();
-    let text = format!(
-        "files that models need are missing in {dir}/blobs, or are cut: {}. These models can be neither shown nor moved as a whole. \
-         Put the files back from a backup of the directory, each named by its BLAKE3 (`b3sum` tells): this alarm ends by itself. \
-         If they are lost, a model comes back from a backup of its own as it was when that was taken, and what is left of it here \
-         goes. Prove the backup with `modelferry backup verify FILE`; then type `modelferry embedded remove MODEL` and \
-         `modelferry backup restore FILE`",
-        models.join(", ")
-    );
-    Some(alarm("blobs", text))
+    Some(AlarmView::new("frozen", text))
 }
 
 /// Reports whether a file could not be read and was set aside.

@@ -8,6 +8,7 @@ pub mod control;
 mod error;
 mod gateways;
 mod logging;
+mod model_alarms;
 mod opening;
 mod systemd;
 

@@ -14,8 +14,9 @@ use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Cause;
 
 use super::AgentError;
-use super::alarms::{Memory, served};
+use super::alarms::Memory;
 use super::control::view::ControllerView;
+use super::model_alarms::served;
 use crate::clock::now_ms;
 use crate::config::{Config, ControllerConfig};
 use crate::controller::embedded::Embedded;
@@ -314,7 +315,7 @@ fn status_only(
         cloud_type: config.embedded.cloud_type.clone(),
         ..ControllerView::default()
     };
-    let alarm = AlarmView { kind: kind.to_owned(), text };
+    let alarm = AlarmView::new(kind, text);
     Opening::StatusOnly(Box::new(StatusOnly { controller: controller.unwrap_or(known), alarm, reason, guard }))
 }
 

@@ -278,8 +278,7 @@ impl Engine {
     /// of peers that were replaced.
     pub fn alarms(&self) -> Vec<AlarmView> {
         let core = &self.0;
-        let mut alarms: Vec<AlarmView> =
-            core.halted().into_iter().map(|text| AlarmView { kind: "halted".into(), text }).collect();
+        let mut alarms: Vec<AlarmView> = core.halted().into_iter().map(|text| AlarmView::new("halted", text)).collect();
         let conflicts: Vec<Conflict> = core.parts.journal.ledger(|ledger| ledger.conflicts().cloned().collect());
         alarms.extend(conflicts.into_iter().map(|conflict| AlarmView {
             kind: "conflict".into(),
@@ -298,7 +297,7 @@ impl Engine {
                 .alarms()
                 .map(|alarm| {
                     let word = word_for(alarm.kind, alarm.peer == own);
-                    AlarmView { kind: word.to_owned(), text: alarm.text.to_string() }
+                    AlarmView::new(word, alarm.text.to_string())
                 })
                 .collect::<Vec<_>>()
         }));

@@ -28,6 +28,12 @@ pub struct AlarmView {
     pub text: String,
 }
 
+impl AlarmView {
+    pub fn new(kind: &str, text: String) -> Self {
+        Self { kind: kind.to_owned(), text }
+    }
+}
+
 /// A journal that was read again and found whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

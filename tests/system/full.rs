@@ -9,7 +9,7 @@ use std::process::Command;
 
 use modelferry::sample::Sample;
 
-use super::host::{Host, towards};
+use super::host::{Host, joined, towards};
 
 /// A file system in memory, mounted at the state directory of a host.
 pub struct SmallDisk(PathBuf);
@@ -72,14 +72,9 @@ fn state(host: &Host) -> PathBuf {
 #[test]
 fn a_disk_that_was_full_for_a_moment_costs_no_more_than_the_moment() {
     // redb answered "Previous I/O error" until the agent was restarted: no write, no thaw, no alarm.
-    let mut src = Host::new("src");
+    let src = Host::new("src");
     let Some(disk) = SmallDisk::mount(&src, 96) else { return };
-    let mut dst = Host::new("dst");
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
+    let (src, dst) = joined(src, Host::new("dst"));
     let sample = small();
     src.import(&sample);
     let model = sample.name.as_str();
@@ -104,14 +99,9 @@ fn a_disk_that_was_full_for_a_moment_costs_no_more_than_the_moment() {
 #[test]
 fn a_target_that_is_restarted_on_a_full_disk_waits_and_takes_the_model_once_there_is_room() {
     // It dropped the migration when the first blob was offered again, or did not start at all.
-    let mut dst = Host::new("dst");
+    let dst = Host::new("dst");
     let Some(disk) = SmallDisk::mount(&dst, 256) else { return };
-    let mut src = Host::new("src");
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
+    let (src, mut dst) = towards(dst);
     let sample = Sample { size_bytes: 48 << 20, ..Sample::default() };
     src.import(&sample);
     let (model, id) = (sample.name.as_str(), format!("{}:0", sample.uuid));

@@ -364,8 +364,12 @@ pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// A source and such a destination, started and paired, the sample's users known on both.
-pub fn towards(mut dst: Host) -> (Host, Host) {
-    let mut src = Host::new("src");
+pub fn towards(dst: Host) -> (Host, Host) {
+    joined(Host::new("src"), dst)
+}
+
+/// Starts two hosts, pairs them, and adds the users of the samples to both.
+pub fn joined(mut src: Host, mut dst: Host) -> (Host, Host) {
     src.start();
     dst.start();
     src.pair(&dst);

@@ -9,7 +9,7 @@ use std::process::Command;
 use modelferry::sample::Sample;
 
 use super::full::SmallDisk;
-use super::host::{Host, binary, meet};
+use super::host::{Host, binary, joined, meet};
 
 fn state(host: &Host) -> PathBuf {
     host.dir.path().join("state")
@@ -165,14 +165,9 @@ impl Drop for FailingDisk {
 /// Everything that was to be written failed, one command at a time, and `status` was green.
 #[test]
 fn a_running_agent_whose_file_system_becomes_read_only_says_so_and_loses_nothing() {
-    let mut src = Host::new("src");
+    let src = Host::new("src");
     let Some(mut disk) = FailingDisk::mount(&src) else { return };
-    let mut dst = Host::new("dst");
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
+    let (mut src, dst) = joined(src, Host::new("dst"));
     let sample = Sample::default();
     src.import(&sample);
     src.run(&["embedded", "set", &sample.name, "colour=blue"]).ok();

@@ -19,10 +19,10 @@ use super::relayed::RelayedSource;
 use super::settings::Settings;
 use crate::controller::port::{Arrival, Departure, ModelReader};
 use crate::controller::serial::serialised;
-use crate::engine::migration::course::Course;
 use crate::engine::migration::history::History;
 use crate::engine::migration::queue::Queue;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracked_state::TrackedState;
 use crate::engine::retention::stock::Stock;
 use crate::engine::transfer::pace::share::Shares;
 use crate::engine::transfer::patches::known::Patching;
@@ -119,7 +119,7 @@ impl Core {
     }
 
     /// Adds a migration or a pre-copy to those that this agent tracks.
-    pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Tracked> {
+    pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<TrackedState>, history: History) -> Arc<Tracked> {
         let tracked = Tracked::new(terms, self.parts.link.pin(), peer, course, history);
         tracked.doubt_after(self.parts.settings.in_doubt_after);
         self.migrations.lock().insert(tracked.terms.mid, tracked.clone());

@@ -2,7 +2,6 @@
 
 mod busy;
 pub mod counters;
-pub mod course;
 pub mod event;
 mod find;
 pub mod history;
@@ -13,4 +12,5 @@ pub mod orders;
 pub mod queue;
 pub mod status_text;
 pub mod tracked;
+pub mod tracked_state;
 mod undecided;

@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::counters::Counters;
-use super::course::Course;
 use super::event::Event;
 use super::history::History;
 use super::orders;
 use super::status_text;
+use super::tracked_state::TrackedState;
 use super::undecided::Undecided;
 use crate::engine::view;
 use crate::engine::view::{Bytes, Direction, Failing, MigrationView, Stand, State};
@@ -44,7 +44,7 @@ pub struct Tracked {
 struct Inner {
     /// The other side's controller, as it was described last.
     controller: ControllerCard,
-    course: Course,
+    course: TrackedState,
     history: History,
     orders: Orders,
     after: status_text::After,
@@ -67,11 +67,11 @@ impl Tracked {
     /// Follows what stands at `course`. A pre-copy's terms have its number for their attempt.
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
-    pub fn new(terms: Terms, own: Pin, peer: Pin, course: impl Into<Course>, history: History) -> Arc<Self> {
+    pub fn new(terms: Terms, own: Pin, peer: Pin, course: impl Into<TrackedState>, history: History) -> Arc<Self> {
         Arc::new(Self::begin(terms, own, peer, course.into(), history))
     }
 
-    fn begin(terms: Terms, own: Pin, peer: Pin, course: Course, history: History) -> Self {
+    fn begin(terms: Terms, own: Pin, peer: Pin, course: TrackedState, history: History) -> Self {
         let inner = Inner {
             controller: terms.controller.clone(),
             course,
@@ -148,7 +148,7 @@ impl Tracked {
 
     /// Reports whether it is a pre-copy, and no migration.
     pub fn is_precopy(&self) -> bool {
-        matches!(self.inner.lock().course, Course::Precopy(_))
+        matches!(self.inner.lock().course, TrackedState::Precopy(_))
     }
 
     /// Reports whether its last record is final.
@@ -203,7 +203,7 @@ impl Tracked {
     }
 
     /// Applies a new durable record.
-    pub fn stand(&self, course: impl Into<Course>, history: impl FnOnce(&mut History)) {
+    pub fn stand(&self, course: impl Into<TrackedState>, history: impl FnOnce(&mut History)) {
         {
             let mut inner = self.inner.lock();
             inner.course = course.into();

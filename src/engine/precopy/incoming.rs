@@ -9,9 +9,9 @@ use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::Cause;
 
 use crate::engine::base::core::Core;
-use crate::engine::migration::course::Course;
 use crate::engine::migration::event::Event;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracked_state::TrackedState;
 use crate::engine::transfer::adhoc::{self, Arriving};
 use crate::link::Session;
 
@@ -32,7 +32,7 @@ pub fn take(
     precopying: Precopying,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
     let Precopying { mid, model, name, owner, blobs } = precopying;
-    let (terms, course) = (adhoc::terms(mid, model, name, owner), Course::Precopy(PrecopyState::Copying));
+    let (terms, course) = (adhoc::terms(mid, model, name, owner), TrackedState::Precopy(PrecopyState::Copying));
     // A source sends one at a time: whoever asks for another has ended the older.
     let mut arriving = Arriving::begin(core, session, terms, course, blobs.to_vec(), Tracked::is_precopy)?;
     Ok(async move {

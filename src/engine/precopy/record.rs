@@ -9,9 +9,9 @@ use modelferry_protocol::switch::{Cause, Terms};
 
 use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
-use crate::engine::migration::course::Course;
 use crate::engine::migration::event::Event;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracked_state::TrackedState;
 
 /// Counts what a pre-copy has come to: that the peer holds it all is heard, and on record, before the last of its
 /// acknowledgements has been looked at.
@@ -34,7 +34,7 @@ pub fn ended(core: &Core, last: &Entry) {
     let Body::Precopy(precopy) = &last.body else { return };
     let Some(tracked) = core.tracked(precopy.mid) else { return };
     come_to(&tracked, &precopy.state);
-    tracked.stand(Course::Precopy(precopy.state.clone()), |history| history.apply(last));
+    tracked.stand(TrackedState::Precopy(precopy.state.clone()), |history| history.apply(last));
     tracing::info!(precopy = %tracked.id(), state = precopy.state.name(), "recorded");
     // Its task hears nothing more, and so it ends.
     tracked.close_mailbox();

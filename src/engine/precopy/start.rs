@@ -18,10 +18,10 @@ use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::course::Course;
 use crate::engine::migration::history::History;
 use crate::engine::migration::id::{id_of, precopy_id};
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracked_state::TrackedState;
 use crate::engine::peer::reach::Reach;
 use crate::engine::transfer::adhoc;
 use crate::engine::view::MigrationView;
@@ -111,7 +111,7 @@ impl Engine {
 
 /// Follows a pre-copy, and lets it go on if it has not ended.
 pub fn follow(core: &Arc<Core>, precopy: &Precopy, orders: Orders, history: History) -> Arc<Tracked> {
-    let course = Course::Precopy(precopy.state.clone());
+    let course = TrackedState::Precopy(precopy.state.clone());
     let tracked = core.track(terms(precopy), precopy.peer, course, history);
     tracked.set_orders(orders);
     come_to(&tracked, &precopy.state);

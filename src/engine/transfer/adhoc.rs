@@ -14,10 +14,10 @@ use super::{TransferError, send};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::course::Course;
 use crate::engine::migration::event::Event;
 use crate::engine::migration::history::History;
 use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracked_state::TrackedState;
 use crate::link::Session;
 use crate::store::{Store, StoreError};
 
@@ -104,7 +104,7 @@ impl Arriving {
         core: &Arc<Core>,
         session: &Session,
         terms: Terms,
-        course: impl Into<Course>,
+        course: impl Into<TrackedState>,
         blobs: Vec<BlobRef>,
         replaces: impl Fn(&Tracked) -> bool,
     ) -> Result<Self, String> {

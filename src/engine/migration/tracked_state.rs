@@ -12,20 +12,20 @@ use crate::engine::view::{Bytes, Direction, Kind, Stand, State};
 
 /// The last durable record of what is followed.
 #[derive(Debug, Clone)]
-pub enum Course {
+pub enum TrackedState {
     /// Of a migration.
     Migration(Standing),
     /// Of a pre-copy that leaves from here; what comes in for a peer's goes by the same, and has no record.
     Precopy(PrecopyState),
 }
 
-impl From<Standing> for Course {
+impl From<Standing> for TrackedState {
     fn from(standing: Standing) -> Self {
         Self::Migration(standing)
     }
 }
 
-impl Course {
+impl TrackedState {
     /// Returns Juju's form of its id, the pre-copies of a model counted by themselves.
     pub fn id(&self, model: ModelUuid, number: u32) -> String {
         match self {

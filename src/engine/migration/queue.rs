@@ -10,7 +10,7 @@ use tokio::sync::watch;
 type Ticket = (u64, MigrationId);
 
 #[derive(Debug, Default)]
-struct Line {
+struct QueueState {
     running: BTreeSet<Ticket>,
     waiting: BTreeSet<Ticket>,
 }
@@ -20,26 +20,26 @@ struct Line {
 #[derive(Debug, Clone)]
 pub struct Queue {
     running_max: usize,
-    line: Arc<watch::Sender<Line>>,
+    line: Arc<watch::Sender<QueueState>>,
 }
 
 impl Queue {
     /// Makes a queue that lets `running_max` run at once, at least one.
     pub fn new(running_max: usize) -> Self {
-        Self { running_max: running_max.max(1), line: Arc::new(watch::Sender::new(Line::default())) }
+        Self { running_max: running_max.max(1), line: Arc::new(watch::Sender::new(QueueState::default())) }
     }
 
     /// Joins the queue with a migration that began at `started_ms`; it leaves when the place is dropped.
-    pub fn join(&self, started_ms: u64, mid: MigrationId) -> Place {
+    pub fn join(&self, started_ms: u64, mid: MigrationId) -> QueueSlot {
         let ticket = (started_ms, mid);
         self.line.send_modify(|line| {
             line.waiting.insert(ticket);
             self.promote(line);
         });
-        Place { queue: self.clone(), ticket, changes: self.line.subscribe() }
+        QueueSlot { queue: self.clone(), ticket, changes: self.line.subscribe() }
     }
 
-    fn promote(&self, line: &mut Line) {
+    fn promote(&self, line: &mut QueueState) {
         while line.running.len() < self.running_max {
             let Some(next) = line.waiting.pop_first() else { break };
             line.running.insert(next);
@@ -49,13 +49,13 @@ impl Queue {
 
 /// A place in the queue.
 #[derive(Debug)]
-pub struct Place {
+pub struct QueueSlot {
     queue: Queue,
     ticket: Ticket,
-    changes: watch::Receiver<Line>,
+    changes: watch::Receiver<QueueState>,
 }
 
-impl Place {
+impl QueueSlot {
     /// Returns how many are ahead, those that run among them; nothing once it is this one's turn.
     pub fn ahead(&self) -> Option<usize> {
         let line = self.queue.line.borrow();
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.queue.line.send_modify(|line| {
             line.running.remove(&self.ticket);
@@ -84,7 +84,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn join(queue: &Queue, started_ms: u64) -> Place {
+    fn join(queue: &Queue, started_ms: u64) -> QueueSlot {
         queue.join(started_ms, MigrationId([started_ms as u8; 16]))
     }
 
@@ -93,15 +93,15 @@ mod tests {
         let queue = Queue::new(2);
         let (first, second) = (join(&queue, 1), join(&queue, 2));
         let (fourth, third) = (join(&queue, 4), join(&queue, 3));
-        assert_eq!([&first, &second, &third, &fourth].map(Place::ahead), [None, None, Some(2), Some(3)]);
+        assert_eq!([&first, &second, &third, &fourth].map(QueueSlot::ahead), [None, None, Some(2), Some(3)]);
         drop(first);
-        assert_eq!([&second, &third, &fourth].map(Place::ahead), [None, None, Some(2)]);
+        assert_eq!([&second, &third, &fourth].map(QueueSlot::ahead), [None, None, Some(2)]);
         drop(fourth);
         // One that comes back, after a pause, goes before those that began later, and pushes nobody out.
         let (fifth, first) = (join(&queue, 5), join(&queue, 1));
-        assert_eq!([&second, &third, &first, &fifth].map(Place::ahead), [None, None, Some(2), Some(3)]);
+        assert_eq!([&second, &third, &first, &fifth].map(QueueSlot::ahead), [None, None, Some(2), Some(3)]);
         drop(second);
-        assert_eq!([&first, &fifth].map(Place::ahead), [None, Some(2)]);
+        assert_eq!([&first, &fifth].map(QueueSlot::ahead), [None, Some(2)]);
     }
 
     #[tokio::test]

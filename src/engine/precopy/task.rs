@@ -19,7 +19,7 @@ use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::event::Event;
 use crate::engine::migration::orders;
 use crate::engine::migration::orders::Change;
-use crate::engine::migration::queue::Place;
+use crate::engine::migration::queue::QueueSlot;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::switchover::task::retry_timer::Backoff;
 use crate::engine::transfer::{adhoc, patches};
@@ -34,7 +34,7 @@ pub struct PrecopyTask {
     mailbox: mpsc::Receiver<Event>,
     peer: watch::Receiver<Option<Arc<Conversation>>>,
     /// Its place among the pre-copies to the peer, unless it is paused.
-    place: Option<Place>,
+    place: Option<QueueSlot>,
     copy: Option<Work<Result<u64, EngineError>>>,
     /// The peer is being told that a copy was given up. Only then may it hear of the next.
     telling: Option<Work<()>>,

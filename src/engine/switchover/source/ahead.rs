@@ -21,7 +21,7 @@ use crate::engine::migration::event::Event;
 use crate::engine::migration::id::id_of;
 use crate::engine::migration::orders;
 use crate::engine::migration::orders::{Change, local};
-use crate::engine::migration::queue::Place;
+use crate::engine::migration::queue::QueueSlot;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::plan;
 use crate::engine::switchover::gateway::Asked;
@@ -105,7 +105,7 @@ impl SourceTask {
                 tokio::select! {
                     biased;
                     done = maybe(ahead.work.as_mut().map(|(_, work)| work)) => Some(done),
-                    () = maybe(place.as_mut().map(Place::moved)) => None,
+                    () = maybe(place.as_mut().map(QueueSlot::moved)) => None,
                     () = until(wake_ms) => None,
                 }
             };

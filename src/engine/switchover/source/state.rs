@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::relaying::memory::Relaying;
 use crate::controller::port::ControllerError;
 use crate::engine::base::error::causes;
-use crate::engine::migration::queue::Place;
+use crate::engine::migration::queue::QueueSlot;
 use crate::engine::switchover::task::Task;
 use crate::engine::transfer::TransferError;
 use crate::store::Lease;
@@ -53,7 +53,7 @@ pub struct Source {
     /// Whether the target has voted, so that it has the snapshot and need not be sent it again.
     pub voted: bool,
     /// Its place in the queue, until it is at rest or has to wait for something else.
-    pub place: Option<Place>,
+    pub place: Option<QueueSlot>,
     /// What the model's log and the hold still want, once it is handed over.
     pub after: After,
     /// Holds what was exported: the journal names it only once it is recorded.

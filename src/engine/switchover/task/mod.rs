@@ -15,7 +15,7 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::{Head, Outcome};
 use tokio::sync::mpsc;
 
-use self::retry_timer::Line;
+use self::retry_timer::RetryTimer;
 use super::record;
 use crate::controller::port::{ControllerError, Errand};
 use crate::engine::base::conversation::Conversation;
@@ -81,7 +81,7 @@ pub struct Task<S: Side> {
     pub(super) tracked: Arc<Tracked>,
     pub(super) record: S::Record,
     pub(super) mailbox: mpsc::Receiver<Event>,
-    pub(super) line: Line,
+    pub(super) line: RetryTimer,
     /// Whether an operator has resolved it, so that it goes on although this agent has stopped acting.
     pub(super) freed: bool,
     /// What only this side keeps in mind.
@@ -91,7 +91,7 @@ pub struct Task<S: Side> {
 impl<S: Side> Task<S> {
     /// Goes on with a migration from its last durable record.
     pub fn new(core: Arc<Core>, tracked: Arc<Tracked>, record: S::Record) -> Self {
-        let line = Line::new(core.peer(S::head(&record).peer));
+        let line = RetryTimer::new(core.peer(S::head(&record).peer));
         let mailbox = tracked.open_mailbox();
         Self { core, tracked, record, mailbox, line, freed: false, side: S::default() }
     }

@@ -24,13 +24,13 @@ pub enum Turn {
 }
 
 /// The connection of a migration to its peer, and the time of the next repetition.
-pub struct Line {
+pub struct RetryTimer {
     peer: watch::Receiver<Option<Arc<Conversation>>>,
     due: Instant,
     interval: Duration,
 }
 
-impl Line {
+impl RetryTimer {
     /// Starts the timer.
     pub fn new(peer: watch::Receiver<Option<Arc<Conversation>>>) -> Self {
         Self { peer, due: Instant::now() + REPEAT_FIRST, interval: REPEAT_FIRST }

@@ -26,7 +26,7 @@ use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::history::History;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::peer::reach::Reach;
-use crate::engine::transfer::adhoc::{self, Arriving};
+use crate::engine::transfer::adhoc::{self, InboundTransfer};
 use crate::engine::transfer::{TransferError, send};
 use crate::link::{ByteStream, IncomingStream, Session, StreamInbox};
 
@@ -57,9 +57,9 @@ async fn offer(
     send::send(core, conversation, &tracked, blobs).await
 }
 
-fn arriving(core: &Arc<Core>, session: &Session, id: MigrationId, model: ModelUuid) -> Result<Arriving, String> {
+fn arriving(core: &Arc<Core>, session: &Session, id: MigrationId, model: ModelUuid) -> Result<InboundTransfer, String> {
     let (terms, standing) = exchange(core, session, id, model);
-    Arriving::begin(core, session, terms, standing, Vec::new(), |_| false)
+    InboundTransfer::begin(core, session, terms, standing, Vec::new(), |_| false)
 }
 
 /// Returns bytes as they travel: in the frame if they fit, else as a blob in the store.
@@ -76,7 +76,7 @@ async fn packed(core: &Core, bytes: Vec<u8>) -> Result<Payload, String> {
 }
 
 /// Returns the bytes that have travelled, and waits for them where they are a blob.
-async fn unpacked(core: &Core, payload: Payload, arriving: &mut Arriving) -> Result<Vec<u8>, String> {
+async fn unpacked(core: &Core, payload: Payload, arriving: &mut InboundTransfer) -> Result<Vec<u8>, String> {
     let blob = match payload {
         Payload::Inline(bytes) => return Ok(bytes.to_vec()),
         Payload::Blob(blob) => blob,
@@ -101,7 +101,7 @@ fn blobs(payload: &Payload) -> Vec<BlobRef> {
 /// Begins to take in what a call brings: a blob of it is offered right behind the question.
 ///
 /// Errors: why it is not taken in.
-pub fn begin(core: &Arc<Core>, session: &Session, call: &Verbatim) -> Result<Arriving, String> {
+pub fn begin(core: &Arc<Core>, session: &Session, call: &Verbatim) -> Result<InboundTransfer, String> {
     arriving(core, session, call.id, call.model)
 }
 
@@ -111,7 +111,7 @@ pub async fn answer(
     conversation: Arc<Conversation>,
     id: u64,
     call: Verbatim,
-    arriving: Result<Arriving, String>,
+    arriving: Result<InboundTransfer, String>,
 ) {
     let session = conversation.session.clone();
     // What is stored here for it is nobody's.
@@ -136,7 +136,7 @@ pub async fn answer(
     }
 }
 
-async fn relayed(core: &Core, call: &Verbatim, mut arriving: Arriving) -> Result<Relayed, String> {
+async fn relayed(core: &Core, call: &Verbatim, mut arriving: InboundTransfer) -> Result<Relayed, String> {
     if &*call.facade == "MigrationTarget" && OWNERSHIP.contains(&&*call.method) {
         return Err(format!("`{}` changes a model's owner, and is not passed on as it is", &*call.method));
     }

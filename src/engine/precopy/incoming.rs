@@ -12,7 +12,7 @@ use crate::engine::base::core::Core;
 use crate::engine::migration::event::Event;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::migration::tracked_state::TrackedState;
-use crate::engine::transfer::adhoc::{self, Arriving};
+use crate::engine::transfer::adhoc::{self, InboundTransfer};
 use crate::link::Session;
 
 /// Waits no longer for a pre-copy that its source has given up.
@@ -34,7 +34,7 @@ pub fn take(
     let Precopying { mid, model, name, owner, blobs } = precopying;
     let (terms, course) = (adhoc::terms(mid, model, name, owner), TrackedState::Precopy(PrecopyState::Copying));
     // A source sends one at a time: whoever asks for another has ended the older.
-    let mut arriving = Arriving::begin(core, session, terms, course, blobs.to_vec(), Tracked::is_precopy)?;
+    let mut arriving = InboundTransfer::begin(core, session, terms, course, blobs.to_vec(), Tracked::is_precopy)?;
     Ok(async move {
         match arriving.arrive().await {
             Ok(bytes) => Answer::Bytes(bytes),

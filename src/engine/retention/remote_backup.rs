@@ -23,7 +23,7 @@ use crate::engine::migration::history::History;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::peer::reach::Reach;
 use crate::engine::transfer::adhoc;
-use crate::engine::transfer::adhoc::Arriving;
+use crate::engine::transfer::adhoc::InboundTransfer;
 use crate::engine::view::KeptView;
 use crate::link::{Peer, Session};
 use crate::store::Store;
@@ -115,7 +115,7 @@ pub fn take(
     // One copy of a model at a time: whoever asked for the older has given up, or wants the newer.
     let replaces = |older: &Tracked| older.terms.model == snapshot.model && !older.is_precopy();
     let arriving =
-        Arriving::begin(core, session, terms(&snapshot), Standing::Target(record), snapshot.blobs(), replaces)?;
+        InboundTransfer::begin(core, session, terms(&snapshot), Standing::Target(record), snapshot.blobs(), replaces)?;
     let (store, session, taken_s) = (core.parts.store.clone(), session.clone(), keeping.taken_s);
     Ok(async move {
         match finish(arriving, store, &session, &snapshot, taken_s).await {
@@ -129,7 +129,7 @@ pub fn take(
 }
 
 async fn finish(
-    mut arriving: Arriving,
+    mut arriving: InboundTransfer,
     store: Store,
     session: &Session,
     snapshot: &Snapshot,

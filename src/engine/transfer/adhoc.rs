@@ -22,7 +22,7 @@ use crate::link::Session;
 use crate::store::{Store, StoreError};
 
 /// Parcels that come in at once.
-const ARRIVING_MAX: usize = 32;
+const INBOUND_MAX: usize = 32;
 
 /// Returns the facts of what travels for a model, as far as it has any.
 pub fn terms(mid: MigrationId, model: ModelUuid, name: Name, owner: Name) -> Terms {
@@ -81,21 +81,21 @@ pub async fn over(
 }
 
 /// A parcel on its way in.
-pub struct Arriving {
+pub struct InboundTransfer {
     core: Arc<Core>,
     tracked: Arc<Tracked>,
     mailbox: mpsc::Receiver<Event>,
     blobs: Vec<BlobRef>,
 }
 
-impl Drop for Arriving {
+impl Drop for InboundTransfer {
     fn drop(&mut self) {
         self.tracked.close_mailbox();
         self.core.forget_arriving(&self.tracked);
     }
 }
 
-impl Arriving {
+impl InboundTransfer {
     /// Begins to take a parcel in: what is offered under its id from now on is taken. An older one of the same peer that
     /// `replaces` points out is given up.
     ///
@@ -116,8 +116,8 @@ impl Arriving {
                 let _ = mailbox.try_send(Event::Failed(Cause::cut("a newer one has taken its place")));
             }
         }
-        if core.tracked(tracked.terms.mid).is_some() || core.arriving_all().len() >= ARRIVING_MAX {
-            return Err(format!("{ARRIVING_MAX} copies are on their way in already; try again later"));
+        if core.tracked(tracked.terms.mid).is_some() || core.arriving_all().len() >= INBOUND_MAX {
+            return Err(format!("{INBOUND_MAX} copies are on their way in already; try again later"));
         }
         core.add_arriving(&tracked);
         Ok(Self { core: core.clone(), tracked, mailbox, blobs })

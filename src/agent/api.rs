@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::AgentError;
-use super::answer::Desk;
+use super::answer::RequestHandler;
 use super::answer::initiate::Migrations;
 use crate::controller::embedded::api::Api;
 use crate::disk::blocking;
@@ -14,7 +14,7 @@ use crate::juju::tls::server_config;
 /// Starts the API at `listen`.
 ///
 /// Errors: [`AgentError::Api`] for an address that is not to be had; [`AgentError::Controller`].
-pub(super) async fn start(listen: SocketAddr, desk: &Arc<Desk>) -> Result<Server, AgentError> {
+pub(super) async fn start(listen: SocketAddr, desk: &Arc<RequestHandler>) -> Result<Server, AgentError> {
     let failed = |source: std::io::Error| AgentError::Api { listen, source };
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
     let listen = listener.local_addr().map_err(failed)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::AgentError;
-use super::answer::Desk;
+use super::answer::RequestHandler;
 use crate::clock::now_ms;
 use crate::config::{GatewayConfig, read_text};
 use crate::controller::gateway::{Certificate, CertificateError, Gateway};
@@ -78,7 +78,7 @@ fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std:
 }
 
 /// Returns the controller as a source, with its gateways; nothing for one inside the agent.
-pub(super) fn source(desk: &Desk, opened: &[Opened]) -> Option<RelayedSource> {
+pub(super) fn source(desk: &RequestHandler, opened: &[Opened]) -> Option<RelayedSource> {
     Some(RelayedSource {
         controller: desk.local.relayed()?,
         gateways: opened.iter().map(|opened| opened.address.clone()).collect(),

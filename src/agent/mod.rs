@@ -21,8 +21,8 @@ use modelferry_protocol::version::{Feature, Versions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::admission::Admission;
-use self::answer::mute::Mute;
-use self::answer::{Desk, Questions};
+use self::answer::status_only::StatusOnlyHandler;
+use self::answer::{Questions, RequestHandler};
 use self::control::server::Server;
 use self::opening::{Opened, Opening, StatusOnly, open};
 use crate::config::{Config, Environment};
@@ -65,7 +65,7 @@ async fn serve_status(only: StatusOnly, listen: String, server: Server, stop: &m
     };
     tokio::select! {
         signal = stop.asked() => tracing::info!(signal, "stopping"),
-        never = server.serve(Arc::new(Mute { controller, listen, alarm, reason })) => match never {},
+        never = server.serve(Arc::new(StatusOnlyHandler { controller, listen, alarm, reason })) => match never {},
         () = watch => {}
     }
     systemd::stopping();
@@ -133,7 +133,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     }
     let (link, sessions) =
         Link::start(link_config(&config, &*local), identity, peers, hello(&local, &journal, &witness)).await?;
-    let desk = Arc::new(Desk {
+    let desk = Arc::new(RequestHandler {
         embedded: embedded.clone(),
         local: local.clone(),
         link: link.clone(),

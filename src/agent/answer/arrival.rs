@@ -1,13 +1,13 @@
 //! Requests about a migration that has ended: the comparison of what arrived, and the checklist for the operator.
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::view::ChecklistView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::description::Description;
 use crate::controller::embedded::view::fingerprint;
 use crate::engine::view::{Direction, MigrationView, Stand};
 
-impl Desk {
+impl RequestHandler {
     /// Compares what a migration brought with what was handed over, on the side where the model is.
     pub(super) async fn verify(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;

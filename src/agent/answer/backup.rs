@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use modelferry_protocol::ids::ModelUuid;
 use tokio::sync::mpsc;
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::server::Client;
 use crate::agent::control::view::{ModelStatusView, ModelView, PeerView};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
@@ -21,7 +21,7 @@ use crate::engine::causes;
 /// What a restore waits for, as far as a slow client has not been told of it.
 const TEXTS_QUEUED_MAX: usize = 8;
 
-impl Desk {
+impl RequestHandler {
     pub(super) async fn backup_create(
         &self,
         model: &str,

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use modelferry_protocol::ids::ModelUuid;
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Response, Secret};
 use crate::controller::embedded::view::{Access, Imported};
@@ -20,7 +20,7 @@ const WENT: &str = "which it was migrated to from here";
 const LINK_FIRST: &str = "bring the link to it back, and type this again; if it is lost for good, a backup of the model comes back \
                           with `modelferry backup restore FILE --source-lost`";
 
-impl Desk {
+impl RequestHandler {
     pub(super) async fn embedded_import(
         &self,
         file: PathBuf,

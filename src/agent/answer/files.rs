@@ -7,7 +7,7 @@ use std::pin::pin;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::Failure;
 use crate::agent::control::fd_passing::Wanted;
 use crate::agent::control::server::Client;
@@ -39,7 +39,7 @@ impl Files for OfClient {
     }
 }
 
-impl Desk {
+impl RequestHandler {
     /// Runs work on the embedded controller that needs files of the client's.
     pub(super) async fn with_files<R: Send + 'static>(
         &self,

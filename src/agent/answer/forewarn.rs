@@ -2,13 +2,13 @@
 
 use tokio::task::JoinSet;
 
-use super::Desk;
+use super::RequestHandler;
 use super::models::Place;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Request, Response};
 use crate::engine::PEER_WITHIN;
 
-impl Desk {
+impl RequestHandler {
     /// Tells the client why the answer may take its time, if there is a reason that it could not guess; also later, until what
     /// is returned is dropped.
     pub(super) async fn forewarn(&self, request: &Request, client: &mut Client) -> JoinSet<()> {

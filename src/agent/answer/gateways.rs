@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::plan::{Finding, Level};
 
-use super::Desk;
+use super::RequestHandler;
 use crate::controller::checks::pair::{Shown, complaint};
 use crate::engine::view::AlarmView;
 
@@ -41,7 +41,7 @@ fn alarm(finding: &Finding) -> Option<AlarmView> {
     (finding.level != Level::Pass).then(|| AlarmView { kind: CHECK.to_owned(), text })
 }
 
-impl Desk {
+impl RequestHandler {
     /// Judges the certificates of all gateways.
     pub(super) fn gateway_findings(&self) -> Vec<Finding> {
         let shown = self.engine.get().map(|engine| engine.gateways_shown()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Refuses requests that need models of the embedded controller where the agent stands beside a real one.
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::FindingView;
 
@@ -23,7 +23,7 @@ fn needs_own_models(request: &Request) -> bool {
     backs_up || changes || users
 }
 
-impl Desk {
+impl RequestHandler {
     /// Checks what a migration needs of the controller beside this agent.
     pub(super) async fn doctor(&self) -> Response {
         let mut findings = self.local.doctor().await;

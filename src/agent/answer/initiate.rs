@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 
-use super::Desk;
+use super::RequestHandler;
 use super::models::migration_of;
 use crate::controller::embedded::api::{LastMigration, Migrator};
 use crate::engine::view::FindingView;
@@ -13,7 +13,7 @@ use crate::engine::{EngineError, MigrateOptions, causes};
 use crate::juju::rpc::{ErrorCode, RpcError};
 
 /// Answers the API.
-pub(in crate::agent) struct Migrations(pub Arc<Desk>);
+pub(in crate::agent) struct Migrations(pub Arc<RequestHandler>);
 
 #[async_trait]
 impl Migrator for Migrations {

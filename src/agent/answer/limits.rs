@@ -1,13 +1,13 @@
 //! Requests about caps on the sending rate.
 
-use super::Desk;
+use super::RequestHandler;
 use super::refusal::refusal_of_pairing;
 use crate::agent::control::view::CapView;
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::config::Rate;
 use crate::link::Limit;
 
-impl Desk {
+impl RequestHandler {
     /// Returns the caps as they are now.
     pub(super) fn limits(&self) -> Response {
         let text = |rate: Option<Rate>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());

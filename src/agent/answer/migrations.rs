@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modelferry_protocol::ids::ModelUuid;
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
 use crate::clock::now_ms;
@@ -68,7 +68,7 @@ fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOpti
     Ok(MigrateOptions { freeze, until_ms, bwlimit, ..options })
 }
 
-impl Desk {
+impl RequestHandler {
     /// Returns the model that an operator means; it must be here.
     pub(super) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
         let own = self.local.card().name;

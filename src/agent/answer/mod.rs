@@ -12,11 +12,11 @@ pub(super) mod initiate;
 mod limits;
 mod migrations;
 mod models;
-pub(super) mod mute;
 mod nearest;
 mod peers;
 mod refusal;
 mod resolve;
+pub(super) mod status_only;
 mod stock;
 
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
 use super::admission::Caller;
 use super::alarms::Memory;
-use super::control::server::{Answer, Client};
+use super::control::server::{Client, Handler};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::Embedded;
@@ -40,7 +40,7 @@ use crate::engine::{Engine, MigrateOptions, QueryHandler, packed};
 use crate::link::Link;
 
 /// Everything that answers are made of. The engine joins last, as it answers its peers' questions through this.
-pub(super) struct Desk {
+pub(super) struct RequestHandler {
     /// The embedded controller; without models where the agent stands beside another one.
     pub embedded: Embedded,
     /// The controller beside the agent.
@@ -55,7 +55,7 @@ pub(super) struct Desk {
     pub memory: Memory,
 }
 
-impl Desk {
+impl RequestHandler {
     /// Returns the engine.
     ///
     /// Errors: a peer has asked in the moment before the engine has joined.
@@ -197,8 +197,8 @@ fn fitting(response: &Response) -> Vec<u8> {
 }
 
 #[async_trait]
-impl Answer for Desk {
-    async fn answer(&self, request: Request, caller: Caller, client: &mut Client) -> Response {
+impl Handler for RequestHandler {
+    async fn handle(&self, request: Request, caller: Caller, client: &mut Client) -> Response {
         let _telling = self.forewarn(&request, client).await;
         let answered = match request {
             Request::Watch { id } => self.watch(&id, client).await,
@@ -217,7 +217,7 @@ impl Answer for Desk {
 }
 
 /// Hands a peer's questions to the desk.
-pub(super) struct Questions(pub Arc<Desk>);
+pub(super) struct Questions(pub Arc<RequestHandler>);
 
 #[async_trait]
 impl QueryHandler for Questions {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::view::{
     ArrivalView, ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing,
     is_in_doubt,
@@ -31,7 +31,7 @@ pub(super) enum Place {
     Peer(String),
 }
 
-impl Desk {
+impl RequestHandler {
     /// Returns where a controller is: the agent's own goes by its name, others by their peer's or their own.
     pub(super) fn place(&self, controller: Option<&str>) -> Result<Place, Failure> {
         let Some(name) = controller else { return Ok(Place::Here) };

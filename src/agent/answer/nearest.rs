@@ -1,6 +1,6 @@
 //! Finds the known name that is nearest to a mistyped one.
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::view::PeerView;
 use crate::agent::control::{Failure, Missing, nearest};
 use crate::controller::embedded::Embedded;
@@ -12,7 +12,7 @@ use crate::engine::view::MigrationView;
 /// Characters of a backup's id that are shown: enough to tell any two apart, and to be typed.
 const BACKUP_ID_SHOWN: usize = 12;
 
-impl Desk {
+impl RequestHandler {
     /// Adds the nearest name to a failure that is about a missing one.
     ///
     /// The names are looked up only here, once something is missing. If they cannot be, there is nothing to add.

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 
 use modelferry_protocol::pairing::Code;
 
-use super::Desk;
+use super::RequestHandler;
 use super::dialable::dialable;
 use super::refusal::refusal_of_pairing;
 use crate::agent::control::view::{ControllerView, OfferView, PairedView, PeerView};
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session};
 
-impl Desk {
+impl RequestHandler {
     /// Returns the peers.
     pub(super) fn peers(&self) -> Vec<PeerView> {
         self.link.peers().iter().map(|peer| self.peer(peer)).collect()

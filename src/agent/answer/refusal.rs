@@ -1,6 +1,6 @@
 //! Turns errors of the floors below into failures: what happened, what state things are in, what to type next.
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::view::RedirectView;
 use crate::agent::control::{Failure, FailureKind, Missing};
 use crate::controller::embedded::view as embedded;
@@ -14,7 +14,7 @@ use crate::link::PairError;
 
 const UNCHANGED: &str = "nothing has changed";
 
-impl Desk {
+impl RequestHandler {
     /// Says why the controller did not do it.
     pub(super) fn refusal_of_controller(&self, error: &ControllerError) -> Failure {
         match error {

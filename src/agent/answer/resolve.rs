@@ -4,7 +4,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::record::Signed;
 use modelferry_protocol::snapshot::Name;
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Failure, FailureKind, How, Response};
 use crate::engine::{EngineError, Resolution};
@@ -12,7 +12,7 @@ use crate::engine::{EngineError, Resolution};
 /// Records that travel in one response.
 const EVENTS_AT_ONCE: usize = 500;
 
-impl Desk {
+impl RequestHandler {
     /// Returns this side's proof of a migration.
     pub(super) async fn show_proof(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Desk;
+use super::RequestHandler;
 use crate::agent::control::{Failure, Response};
 
-impl Desk {
+impl RequestHandler {
     pub(super) async fn store(&self, list: bool) -> Result<Response, Failure> {
         let held = self.engine()?.stock(list).await.map_err(|error| self.refusal_of_engine(&error))?;
         Ok(Response::Store(Box::new(held)))

@@ -33,9 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whoever answers requests.
 #[async_trait]
-pub trait Answer: Send + Sync {
+pub trait Handler: Send + Sync {
     /// Answers one request; all but the last response go to `client` on the way.
-    async fn answer(&self, request: Request, caller: Caller, client: &mut Client) -> Response;
+    async fn handle(&self, request: Request, caller: Caller, client: &mut Client) -> Response;
 }
 
 /// The writing half of a client's connection.
@@ -149,7 +149,7 @@ impl Server {
     }
 
     /// Serves clients until it is dropped.
-    pub async fn serve(&self, answer: Arc<dyn Answer>) -> std::convert::Infallible {
+    pub async fn serve(&self, answer: Arc<dyn Handler>) -> std::convert::Infallible {
         let places = Arc::new(Semaphore::new(CLIENTS_MAX));
         let kept = Arc::new(Semaphore::new(CLIENTS_KEPT));
         loop {
@@ -217,7 +217,7 @@ async fn refuse_crowd(stream: UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve_client(stream: UnixStream, answer: &dyn Answer, admission: &Admission) -> io::Result<()> {
+async fn serve_client(stream: UnixStream, answer: &dyn Handler, admission: &Admission) -> io::Result<()> {
     let credentials = stream.peer_cred()?;
     let caller = Caller { uid: credentials.uid(), gid: credentials.gid() };
     let (reader, writer) = stream.into_split();
@@ -241,10 +241,10 @@ async fn serve_client(stream: UnixStream, answer: &dyn Answer, admission: &Admis
     let response = match request.and_then(|request| admission.admit(caller, &request).map(|()| request)) {
         // Whoever hung up is not answered: a watcher that nobody reads would otherwise stay for ever.
         Ok(request) if request.is_watch() => tokio::select! {
-            response = pulse.beside(answer.answer(request, caller, &mut client)) => response,
+            response = pulse.beside(answer.handle(request, caller, &mut client)) => response,
             () = hung_up(&mut reader) => return Ok(()),
         },
-        Ok(request) => pulse.beside(answer.answer(request, caller, &mut client)).await,
+        Ok(request) => pulse.beside(answer.handle(request, caller, &mut client)).await,
         Err(failure) => failure.into(),
     };
     client.update(&response).await

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use crate::agent::admission::Caller;
-use crate::agent::control::server::{Answer, Client};
+use crate::agent::control::server::{Client, Handler};
 use crate::agent::control::view::{ControllerView, StatusView};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::engine::view::AlarmView;
 
 /// An agent that performs nothing: it has no link, no engine, and no migration that goes on.
-pub(in crate::agent) struct Mute {
+pub(in crate::agent) struct StatusOnlyHandler {
     /// The controller as far as it is known.
     pub controller: ControllerView,
     /// Where it would hear its peers.
@@ -20,7 +20,7 @@ pub(in crate::agent) struct Mute {
     pub reason: String,
 }
 
-impl Mute {
+impl StatusOnlyHandler {
     fn status(&self) -> Response {
         Response::Status(Box::new(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,8 +37,8 @@ impl Mute {
 }
 
 #[async_trait]
-impl Answer for Mute {
-    async fn answer(&self, request: Request, _: Caller, _: &mut Client) -> Response {
+impl Handler for StatusOnlyHandler {
+    async fn handle(&self, request: Request, _: Caller, _: &mut Client) -> Response {
         if let Request::Status {} = request {
             return self.status();
         }

@@ -9,7 +9,7 @@ use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::plain;
 use super::{Context, client, spool};
-use crate::agent::control::{Failure, FailureKind, How, Request, Response};
+use crate::agent::control::{Failure, FailureKind, Request, ResolveMethod, Response};
 use crate::config::words;
 use crate::engine::view::{Direction, MigrationView, Stand, State};
 
@@ -80,14 +80,14 @@ impl ResolveArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let without_answer = match (self.discard_frozen, self.supersede, self.acknowledge) {
             (Some(model), ..) => Some((
-                How::DiscardFrozen { model },
+                ResolveMethod::DiscardFrozen { model },
                 "The copy that was frozen here is deleted; its users are sent to the other side, if that has the model.",
             )),
             (None, Some(model), _) => Some((
-                How::Supersede { model },
+                ResolveMethod::Supersede { model },
                 "The copy here is live, and wins over every other: another one freezes as soon as its agent is connected.",
             )),
-            (None, None, true) => Some((How::Acknowledge {}, "The alarms about that peer are over.")),
+            (None, None, true) => Some((ResolveMethod::Acknowledge {}, "The alarms about that peer are over.")),
             (None, None, false) => None,
         };
         if let Some((how, done)) = without_answer {
@@ -98,10 +98,10 @@ impl ResolveArgs {
             return Ok(Exit::Done);
         }
         let how = match (self.proof, self.target_destroyed, self.source_destroyed) {
-            (Some(file), _, _) => How::Proof { text: read(&file)? },
-            (None, Some(model), _) => How::Reclaim { model },
-            (None, None, Some(model)) => How::ForceActivate { model },
-            (None, None, None) => How::Renounce {},
+            (Some(file), _, _) => ResolveMethod::Proof { text: read(&file)? },
+            (None, Some(model), _) => ResolveMethod::Reclaim { model },
+            (None, None, Some(model)) => ResolveMethod::ForceActivate { model },
+            (None, None, None) => ResolveMethod::Renounce {},
         };
         let answer = context.ask(&Request::Resolve { id: self.id, how, reason: self.reason })?;
         let Response::Resolved { migration, proof } = answer else { return Err(client::unexpected()) };

@@ -6,7 +6,7 @@ use modelferry_protocol::snapshot::Name;
 
 use super::RequestHandler;
 use crate::agent::control::server::Client;
-use crate::agent::control::{Failure, FailureKind, How, Response};
+use crate::agent::control::{Failure, FailureKind, ResolveMethod, Response};
 use crate::engine::{EngineError, Resolution};
 
 /// Records that travel in one response.
@@ -41,30 +41,38 @@ impl RequestHandler {
     }
 
     /// Resolves a migration in doubt.
-    pub(super) async fn resolve(&self, id: &str, how: How, reason: &str, actor: &str) -> Result<Response, Failure> {
+    pub(super) async fn resolve(
+        &self,
+        id: &str,
+        how: ResolveMethod,
+        reason: &str,
+        actor: &str,
+    ) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let usage = |error: &dyn std::error::Error| Failure::new(FailureKind::Usage, error.to_string());
         let resolution = match how {
-            How::DiscardFrozen { model } => {
+            ResolveMethod::DiscardFrozen { model } => {
                 let typed = model.parse().map_err(|error| usage(&error))?;
                 self.refuse_if_other(id, typed).await?;
                 let discarded = engine.discard(typed, reason, actor).await;
                 return discarded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
-            How::Supersede { model } => {
+            ResolveMethod::Supersede { model } => {
                 let typed = model.parse().map_err(|error| usage(&error))?;
                 self.refuse_if_other(id, typed).await?;
                 let superseded = engine.supersede(typed, reason, actor).await;
                 return superseded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
-            How::Acknowledge {} => {
+            ResolveMethod::Acknowledge {} => {
                 let acknowledged = engine.acknowledge(id, reason, actor).await;
                 return acknowledged.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
-            How::Proof { text } => Resolution::Proof(Box::new(text.parse().map_err(|error| usage(&error))?)),
-            How::Renounce {} => Resolution::Renounce,
-            How::Reclaim { model } => Resolution::Reclaim { typed: model.parse().map_err(|error| usage(&error))? },
-            How::ForceActivate { model } => {
+            ResolveMethod::Proof { text } => Resolution::Proof(Box::new(text.parse().map_err(|error| usage(&error))?)),
+            ResolveMethod::Renounce {} => Resolution::Renounce,
+            ResolveMethod::Reclaim { model } => {
+                Resolution::Reclaim { typed: model.parse().map_err(|error| usage(&error))? }
+            }
+            ResolveMethod::ForceActivate { model } => {
                 Resolution::ForceActivate { typed: model.parse().map_err(|error| usage(&error))? }
             }
         };

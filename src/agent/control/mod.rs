@@ -5,9 +5,9 @@
 
 mod failure;
 pub mod fd_passing;
-mod means;
 mod nearest;
 mod orders;
+mod resolve_method;
 mod response;
 mod secret;
 pub mod server;
@@ -22,9 +22,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::failure::{Failure, FailureKind, Missing};
-pub use self::means::{BackupRef, How};
 pub use self::nearest::nearest;
 pub use self::orders::{Order, Schedule};
+pub use self::resolve_method::{BackupRef, ResolveMethod};
 pub use self::response::Response;
 pub use self::secret::Secret;
 
@@ -265,7 +265,7 @@ pub enum Request {
         /// The migration.
         id: String,
         /// How.
-        how: How,
+        how: ResolveMethod,
         /// The operator's reason, for the record; may be empty.
         reason: String,
     },

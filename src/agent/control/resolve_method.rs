@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How a doubt is ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum How {
+pub enum ResolveMethod {
     /// By the other side's proof.
     Proof {
         /// Its text, perhaps with an e-mail around it.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::facts;
 use super::import::check_name;
-use super::intake::check_calls;
+use super::import_builder::check_calls;
 use super::record::{Blob, Mid, ModelRecord, State, Summary, key};
 use super::rehearsal::uploaded;
 use super::tables::Tables;

@@ -7,7 +7,7 @@ use std::path::Path;
 use modelferry_protocol::snapshot::{Call, LogSegment, Params};
 
 use super::Embedded;
-use super::intake::Intake;
+use super::import_builder::ImportBuilder;
 use super::record::Blob;
 use super::record::key;
 use super::shipment::Shipment;
@@ -61,7 +61,7 @@ impl Embedded {
         // Nothing names what is copied until the model is admitted.
         let _copied = store.lease_with_puts();
         let intake =
-            Intake::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
+            ImportBuilder::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
         self.admit(intake, over_redirect)
     }
 }
@@ -105,7 +105,7 @@ impl Unpacked {
 /// Errors: [`ControllerError::Refused`] for a backup that is not what it says.
 pub fn unpack(source: &mut dyn Source, store: &Store) -> Result<Unpacked, ControllerError> {
     let put = |_: &backup::File, bytes: &mut dyn io::Read| store.put(bytes).map_err(ControllerError::storage);
-    let intake = Intake::of_backup(source, &|_| Ok(()), &put)?;
+    let intake = ImportBuilder::of_backup(source, &|_| Ok(()), &put)?;
     let blob = store.put_bytes(&intake.description).map_err(ControllerError::storage)?;
     let held: HashMap<String, Blob> = intake.binaries.into_iter().collect();
     let wanted = intake.told.wanted().iter();
@@ -130,5 +130,5 @@ pub fn verify(source: &mut dyn Source) -> Result<(), ControllerError> {
         io::copy(bytes, &mut io::sink()).map_err(ControllerError::storage)?;
         Ok(file.blob())
     };
-    Intake::of_backup(source, &|_| Ok(()), &look).map(drop)
+    ImportBuilder::of_backup(source, &|_| Ok(()), &look).map(drop)
 }

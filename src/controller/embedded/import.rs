@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 
-use super::intake::Intake;
+use super::import_builder::ImportBuilder;
 use super::logs;
 use super::record::{ModelRecord, State, Summary};
 use super::view::Imported;
@@ -60,7 +60,8 @@ impl Embedded {
         over_redirect: bool,
         allow: &mut dyn FnMut(ModelUuid) -> Result<(), ControllerError>,
     ) -> Result<Imported, ControllerError> {
-        let mut intake = Intake::begin(read_description(description, files)?, &description.display().to_string())?;
+        let mut intake =
+            ImportBuilder::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour. First who has the model in hand: "exists already" is
         // true of one that migrates, and says nothing of the migration.
         allow(intake.told.uuid)?;
@@ -84,8 +85,8 @@ impl Embedded {
     }
 
     /// Takes what has come in into service: the one step that makes it a model.
-    pub(super) fn admit(&self, intake: Intake, over_redirect: bool) -> Result<Imported, ControllerError> {
-        let Intake { told, description, binaries, entries, logs, warnings } = intake;
+    pub(super) fn admit(&self, intake: ImportBuilder, over_redirect: bool) -> Result<Imported, ControllerError> {
+        let ImportBuilder { told, description, binaries, entries, logs, warnings } = intake;
         let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
             uuid: told.uuid,
@@ -122,7 +123,12 @@ impl Embedded {
 
 impl Inner {
     /// Copies every binary that the description names into the store, or none if a file is missing.
-    fn take_binaries(&self, intake: &mut Intake, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
+    fn take_binaries(
+        &self,
+        intake: &mut ImportBuilder,
+        dir: &Path,
+        files: &mut dyn Files,
+    ) -> Result<(), ControllerError> {
         let named = intake.told.wanted().to_vec();
         let mut missing: Vec<String> = Vec::new();
         for wanted in &named {
@@ -197,7 +203,7 @@ fn read_description(path: &Path, files: &mut dyn Files) -> Result<Vec<u8>, Contr
     })
 }
 
-fn take_entries(intake: &mut Intake, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
+fn take_entries(intake: &mut ImportBuilder, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
     let path = dir.join(ENTRIES_FILE);
     match files.open(&path) {
         Ok(mut file) => intake.entries(&mut file, &path.display().to_string()),

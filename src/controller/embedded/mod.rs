@@ -19,7 +19,7 @@ pub(in crate::controller) mod facts;
 mod held;
 mod identity;
 mod import;
-mod intake;
+mod import_builder;
 pub mod inventory;
 mod local;
 mod log_files;

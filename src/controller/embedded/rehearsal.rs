@@ -3,7 +3,7 @@
 use modelferry_protocol::snapshot::{BlobRef, Call};
 
 use super::Inner;
-use super::intake::check_calls;
+use super::import_builder::check_calls;
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::ControllerError;

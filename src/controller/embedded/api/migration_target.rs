@@ -9,7 +9,7 @@ use modelferry_protocol::snapshot::{Arguments, Call as Step, Name, Params};
 use serde_json::{Value, json};
 
 use super::super::Inner;
-use super::super::intake::check_calls;
+use super::super::import_builder::check_calls;
 use super::super::record::{ModelRecord, State, key};
 use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};

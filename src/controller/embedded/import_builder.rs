@@ -24,7 +24,7 @@ const CALLS_BESIDES: usize = 3;
 pub(super) type Put<'a> = dyn Fn(&File, &mut dyn Read) -> Result<BlobRef, ControllerError> + 'a;
 
 /// A model's content, each part proven as far as the description tells.
-pub(super) struct Intake {
+pub(super) struct ImportBuilder {
     pub told: Description,
     pub description: Vec<u8>,
     pub binaries: Vec<(String, Blob)>,
@@ -34,7 +34,7 @@ pub(super) struct Intake {
     pub warnings: Vec<String>,
 }
 
-impl Intake {
+impl ImportBuilder {
     /// Begins with the description. `shown`: where it is from.
     ///
     /// Errors: [`ControllerError::Refused`] for one that is not understood, or names more than can travel.

@@ -7,10 +7,10 @@ use std::path::Path;
 use modelferry_protocol::snapshot::{Call, LogSegment, Params};
 
 use super::Embedded;
+use super::export_plan::Shipment;
 use super::import_builder::ImportBuilder;
 use super::record::Blob;
 use super::record::key;
-use super::shipment::Shipment;
 use super::view::Imported;
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{self, BackupError, Source};
@@ -25,7 +25,7 @@ impl Embedded {
     /// Errors: as [`Embedded::export`]; [`ControllerError::Refused`] for an archive that cannot be written: what there
     /// is of it is none.
     pub fn back_up(&self, named: &str, path: &Path, files: &mut dyn Files) -> Result<BackupView, ControllerError> {
-        self.write_archive(&self.shipment(named)?, path, files)
+        self.write_archive(&self.export_plan(named)?, path, files)
     }
 
     /// Writes the held copy of a model that has moved into an archive, durably.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::Embedded;
-use super::shipment::Shipment;
+use super::export_plan::Shipment;
 use super::view::Exported;
 use crate::controller::backup::{File, Proving};
 use crate::controller::files::Files;
@@ -16,7 +16,7 @@ impl Embedded {
     /// Errors: [`ControllerError::Refused`] for files that cannot be made or written, and for a model that is not in
     /// service; [`ControllerError::Storage`] for a damaged blob.
     pub fn export(&self, named: &str, dir: &Path, files: &mut dyn Files) -> Result<Exported, ControllerError> {
-        self.write_out(&self.shipment(named)?, dir, files)
+        self.write_out(&self.export_plan(named)?, dir, files)
     }
 
     /// Writes a shipment's files into `dir`.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Embedded;
+use super::export_plan::Shipment;
 use super::record::{ModelRecord, State};
-use super::shipment::Shipment;
 use super::view::{EntryView, Exported, ModelDetails};
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
@@ -40,7 +40,7 @@ impl Embedded {
 
     /// Lists the files of a held copy.
     pub(super) fn held_shipment(&self, named: &str) -> Result<Shipment, ControllerError> {
-        self.inner.shipment_of(self.held(named)?, ModelRecord::is_held)
+        self.inner.export_plan_of(self.held(named)?, ModelRecord::is_held)
     }
 
     /// Finds a held copy by UUID, `owner/name`, or a name that only one of them has.

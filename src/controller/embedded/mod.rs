@@ -15,6 +15,7 @@ mod database;
 mod departure;
 mod entries;
 mod export;
+mod export_plan;
 pub(in crate::controller) mod facts;
 mod held;
 mod identity;
@@ -29,7 +30,6 @@ mod models;
 mod password;
 mod record;
 mod rehearsal;
-mod shipment;
 mod tables;
 #[cfg(test)]
 pub(in crate::controller) mod tests;

@@ -24,12 +24,12 @@ impl Embedded {
     /// Lists a model's files as they are now. The model stays as it is.
     ///
     /// Errors: [`ControllerError::Moved`], [`ControllerError::Refused`] for a model that is not in service.
-    pub(super) fn shipment(&self, named: &str) -> Result<Shipment, ControllerError> {
+    pub(super) fn export_plan(&self, named: &str) -> Result<Shipment, ControllerError> {
         let record = self.inner.known(self.find(named)?)?;
         if let Some(redirect) = record.redirect() {
             return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
         }
-        self.inner.shipment_of(record, |record| record.is_here() && record.redirect().is_none())
+        self.inner.export_plan_of(record, |record| record.is_here() && record.redirect().is_none())
     }
 }
 
@@ -37,7 +37,7 @@ impl Inner {
     /// Lists the files of a model's record. `fits`: whether the record is still one that may be written out.
     ///
     /// Errors: [`ControllerError::Refused`] for a record that does not fit, or that has changed meanwhile.
-    pub(super) fn shipment_of(
+    pub(super) fn export_plan_of(
         &self,
         record: ModelRecord,
         fits: fn(&ModelRecord) -> bool,

@@ -12,7 +12,7 @@ use modelferry::config::{JujuAccess, JujuConfig, JujuSecret};
 use modelferry::controller::embedded::{Blobs, Embedded};
 use modelferry::controller::files::OwnFiles;
 use modelferry::controller::juju::Juju;
-use modelferry::controller::port::{Arrival, Errand, ModelReader};
+use modelferry::controller::port::{Arrival, MigrationRef, ModelReader};
 use modelferry::disk::Disk;
 use modelferry::juju::http::{HttpReply, HttpRequest, RequestHead};
 use modelferry::juju::params::admin::{LoginRequest, LoginResult};
@@ -98,7 +98,7 @@ async fn uploads_of_192_mib_fit_into_64_mib() {
     };
     let config = JujuConfig { name: "west".to_owned(), access };
     let juju = Juju::open(dir.path(), config, Vec::new(), store, Disk::real()).unwrap();
-    let errand = Errand { mid: MigrationId([1; 16]), model };
+    let errand = MigrationRef { mid: MigrationId([1; 16]), model };
     juju.perform(errand, &calls[0]).await.unwrap();
     let before = resident_bytes();
     // 5 resets the peak.

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as Turn;
 
 use super::inventory::Held;
-use super::port::{Arrival, ControllerError, Duplex, Errand, Holding, Presence, Said, VerbatimCall};
+use super::port::{Arrival, ControllerError, Duplex, Holding, MigrationRef, Presence, Said, VerbatimCall};
 
 /// Who works on which model.
 #[derive(Default)]
@@ -106,12 +106,12 @@ impl Arrival for Serial {
         self.inner.networks().await
     }
 
-    async fn rehearse(&self, errand: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn rehearse(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         let calls = calls.to_vec();
         self.alone(errand.model, async move |inner| inner.rehearse(errand, &calls).await).await
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let call = call.clone();
         self.alone(errand.model, async move |inner| inner.perform(errand, &call).await).await
     }
@@ -127,20 +127,20 @@ impl Arrival for Serial {
         self.inner.stream(open).await
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
         self.alone(errand.model, async move |inner| inner.latest_log_time(errand).await).await
     }
 
-    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let segment = segment.clone();
         self.alone(errand.model, async move |inner| inner.take_log(errand, &segment).await).await
     }
 
-    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
         self.alone(errand.model, async move |inner| inner.probe(errand).await).await
     }
 
-    async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
         let calls = calls.to_vec();
         self.alone(errand.model, async move |inner| inner.audit(errand, &calls).await).await
     }
@@ -179,7 +179,7 @@ mod tests {
             Ok(Vec::new())
         }
 
-        async fn perform(&self, _: Errand, _: &Call) -> Result<Reply, ControllerError> {
+        async fn perform(&self, _: MigrationRef, _: &Call) -> Result<Reply, ControllerError> {
             self.together.fetch_max(self.under_way.fetch_add(1, SeqCst) + 1, SeqCst);
             let gate = self.gate.as_ref().expect("a gate");
             gate.acquire().await.expect("it stays open").forget();
@@ -188,15 +188,15 @@ mod tests {
             Ok(Reply::default())
         }
 
-        async fn latest_log_time(&self, _: Errand) -> Result<u64, ControllerError> {
+        async fn latest_log_time(&self, _: MigrationRef) -> Result<u64, ControllerError> {
             Ok(0)
         }
 
-        async fn take_log(&self, _: Errand, _: &LogSegment) -> Result<u64, ControllerError> {
+        async fn take_log(&self, _: MigrationRef, _: &LogSegment) -> Result<u64, ControllerError> {
             Ok(0)
         }
 
-        async fn probe(&self, _: Errand) -> Result<Presence, ControllerError> {
+        async fn probe(&self, _: MigrationRef) -> Result<Presence, ControllerError> {
             Ok(Presence::Absent)
         }
     }
@@ -206,8 +206,8 @@ mod tests {
         (slow.clone(), serialised(slow))
     }
 
-    fn errand(model: u8) -> Errand {
-        Errand { mid: MigrationId([1; 16]), model: ModelUuid([model; 16]) }
+    fn errand(model: u8) -> MigrationRef {
+        MigrationRef { mid: MigrationId([1; 16]), model: ModelUuid([model; 16]) }
     }
 
     async fn until(seen: impl Fn() -> bool) {

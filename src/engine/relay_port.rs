@@ -27,7 +27,7 @@ use super::view::GatewayUseView;
 use crate::controller::checks::pair::Shown;
 use crate::controller::gateway::{Admission, Destination, Relay, RelayError, RelayedMigration, Standing, Visitor};
 use crate::controller::master::log::PieceWriter;
-use crate::controller::port::{Duplex, Errand, Said, VerbatimCall};
+use crate::controller::port::{Duplex, MigrationRef, Said, VerbatimCall};
 use crate::juju::logstream::LogWriter;
 use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::rpc::RpcError;
@@ -175,7 +175,7 @@ impl PeerRelay {
     }
 
     /// Asks the migration's task, and waits for its answer.
-    async fn ask(&self, errand: Errand, call: MasterRequest) -> Answered {
+    async fn ask(&self, errand: MigrationRef, call: MasterRequest) -> Answered {
         loop {
             let Some(record) = self.record(errand.mid) else {
                 return Err(RelayError::Ended("no such migration".to_owned()));
@@ -199,7 +199,7 @@ impl PeerRelay {
     }
 
     /// Makes a call at the destination, and waits for the link for as long as the module of the port says.
-    async fn passed_on(&self, errand: Errand, call: VerbatimCall) -> Result<Said, RelayError> {
+    async fn passed_on(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
         let begun = Instant::now();
         loop {
             let Some(record) = self.record(errand.mid) else {
@@ -260,7 +260,7 @@ impl Relay for PeerRelay {
             last.insert(record.head.model, record);
         }
         let relayed = |record: SourceRecord| RelayedMigration {
-            errand: Errand { mid: record.head.mid, model: record.head.model },
+            migration: MigrationRef { mid: record.head.mid, model: record.head.model },
             secret: core.gateway_secret(record.head.mid),
             standing: match record.state {
                 SourceState::Handed(_) | SourceState::Moved(_) => Standing::Moved,
@@ -272,69 +272,69 @@ impl Relay for PeerRelay {
         last.into_values().map(relayed).collect()
     }
 
-    async fn call(&self, errand: Errand, call: VerbatimCall) -> Result<Said, RelayError> {
+    async fn call(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
         self.passed_on(errand, call).await
     }
 
-    async fn prechecks(&self, errand: Errand, call: VerbatimCall) -> Result<Said, RelayError> {
+    async fn prechecks(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
         self.passed_on(errand, call).await
     }
 
-    async fn import(&self, errand: Errand, import: &Call) -> Result<Reply, RelayError> {
+    async fn import(&self, errand: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
         self.ask(errand, MasterRequest::Import(import.clone())).await
     }
 
-    async fn upload(&self, errand: Errand, upload: &Call) -> Result<(), RelayError> {
+    async fn upload(&self, errand: MigrationRef, upload: &Call) -> Result<(), RelayError> {
         self.ask(errand, MasterRequest::Upload(upload.clone())).await.map(drop)
     }
 
-    async fn seal(&self, errand: Errand) -> Result<(), RelayError> {
+    async fn seal(&self, errand: MigrationRef) -> Result<(), RelayError> {
         self.ask(errand, MasterRequest::Seal).await.map(drop)
     }
 
-    async fn staged(&self, errand: Errand) -> Result<(), RelayError> {
+    async fn staged(&self, errand: MigrationRef) -> Result<(), RelayError> {
         self.ask(errand, MasterRequest::Staged).await.map(drop)
     }
 
-    async fn check_machines(&self, errand: Errand, params: Params) -> Result<Reply, RelayError> {
+    async fn check_machines(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
         self.ask(errand, MasterRequest::CheckMachines(params)).await
     }
 
-    async fn activate(&self, errand: Errand, arguments: Arguments) -> Result<(), RelayError> {
+    async fn activate(&self, errand: MigrationRef, arguments: Arguments) -> Result<(), RelayError> {
         self.ask(errand, MasterRequest::Activate(arguments)).await.map(drop)
     }
 
-    async fn adopt(&self, errand: Errand, params: Params) -> Result<Reply, RelayError> {
+    async fn adopt(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
         self.ask(errand, MasterRequest::Adopt(params)).await
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, RelayError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError> {
         self.ask(errand, MasterRequest::Log).await?;
         RelayedLog::of(self.core().clone(), errand).latest().await
     }
 
-    async fn open_log(&self, errand: Errand) -> Result<Box<dyn LogWriter>, RelayError> {
+    async fn open_log(&self, errand: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
         self.ask(errand, MasterRequest::Log).await?;
         Ok(Box::new(PieceWriter::new(RelayedLog::of(self.core().clone(), errand))))
     }
 
-    async fn abort(&self, errand: Errand) -> Result<(), RelayError> {
+    async fn abort(&self, errand: MigrationRef) -> Result<(), RelayError> {
         self.ask(errand, MasterRequest::Abort).await.map(drop)
     }
 
-    fn came(&self, errand: Errand, visitor: &Visitor) {
+    fn came(&self, errand: MigrationRef, visitor: &Visitor) {
         if let Some(relayed) = &self.core().parts.relayed {
             relayed.visitors.came(errand.mid, visitor, self.core().clock_ms());
         }
     }
 
-    fn left(&self, errand: Errand, visitor: &Visitor) {
+    fn left(&self, errand: MigrationRef, visitor: &Visitor) {
         if let Some(relayed) = &self.core().parts.relayed {
             relayed.visitors.left(errand.mid, visitor, self.core().clock_ms());
         }
     }
 
-    async fn connect(&self, errand: Errand) -> Result<Box<dyn Duplex>, RelayError> {
+    async fn connect(&self, errand: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
         let open = Open { purpose: StreamPurpose::Api, mid: errand.mid, model: errand.model, head: Bytes::default() };
         match self.engine.open_stream(&self.peer, open).await {
             Ok(stream) => Ok(Box::new(stream)),

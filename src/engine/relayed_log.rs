@@ -10,7 +10,7 @@ use super::base::core::Core;
 use super::migration::event::Event;
 use crate::controller::gateway::RelayError;
 use crate::controller::master::log::LogKeeper;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::juju::rpc::RpcError;
 
 /// Bytes of a log that are kept while the target does not take them. With more the source waits.
@@ -21,12 +21,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The log that a master sends, as it is kept here.
 pub struct RelayedLog {
     core: Arc<Core>,
-    errand: Errand,
+    errand: MigrationRef,
 }
 
 impl RelayedLog {
     /// Returns the log of a migration's model.
-    pub fn of(core: Arc<Core>, errand: Errand) -> Self {
+    pub fn of(core: Arc<Core>, errand: MigrationRef) -> Self {
         Self { core, errand }
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use modelferry::controller::port::{
-    Arrival, ControllerError, Departure, Errand, Examination, Export, Holding, ModelReader, Presence, Said,
+    Arrival, ControllerError, Departure, Examination, Export, Holding, MigrationRef, ModelReader, Presence, Said,
     VerbatimCall,
 };
 use modelferry::store::Store;
@@ -100,11 +100,11 @@ impl<C: Controller> ModelReader for Desk<C> {
 
 #[async_trait]
 impl<C: Controller> Departure for Desk<C> {
-    async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.0.ask(errand.mid, Effect::Freeze).await
     }
 
-    async fn export(&self, errand: Errand) -> Result<Export, ControllerError> {
+    async fn export(&self, errand: MigrationRef) -> Result<Export, ControllerError> {
         // The writes of a model that is not frozen for this migration are nobody's to hand over.
         if self.0.look(|site| site.held) != Held::Frozen(errand.mid) {
             return Err(ControllerError::Refused("the model is not frozen".into()));
@@ -112,15 +112,15 @@ impl<C: Controller> Departure for Desk<C> {
         self.export_now()
     }
 
-    async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn thaw(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.0.ask(errand.mid, Effect::Thaw).await
     }
 
-    async fn redirect(&self, errand: Errand, _: &ControllerCard) -> Result<(), ControllerError> {
+    async fn redirect(&self, errand: MigrationRef, _: &ControllerCard) -> Result<(), ControllerError> {
         self.0.ask(errand.mid, Effect::Redirect).await
     }
 
-    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+    async fn log(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
         let segment = |(until_ms, blob): (&u64, &BlobRef)| LogSegment {
             name: Name::cut(until_ms.to_string()),
             until_ms: *until_ms,
@@ -133,7 +133,7 @@ impl<C: Controller> Departure for Desk<C> {
         }))
     }
 
-    async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn reap(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.0.ask(errand.mid, Effect::Reap).await
     }
 }
@@ -154,11 +154,11 @@ impl<C: Controller> Arrival for Desk<C> {
         Ok(self.0.judge())
     }
 
-    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn rehearse(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         self.0.rehearse(calls)
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let effect = match call {
             Call::Import(blob) => Effect::Import(self.described(*blob)?),
             Call::UploadCharm(charm) => {
@@ -179,11 +179,11 @@ impl<C: Controller> Arrival for Desk<C> {
         Ok(Reply::default())
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
         Ok(self.0.look(|site| site.log_time(errand.mid)))
     }
 
-    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let lease = self.0.store().lease();
         lease.keep([segment.blob.hash]);
         let proven = self.0.store().verify(segment.blob);
@@ -198,7 +198,7 @@ impl<C: Controller> Arrival for Desk<C> {
         Ok(Said::Response(told.into()))
     }
 
-    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
         Ok(match self.0.look(|site| site.held) {
             Held::Absent => Presence::Absent,
             Held::Importing(mid) if mid == errand.mid => Presence::Importing,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry::controller::gateway::{Relay, RelayError};
-use modelferry::controller::port::{Errand, Relayed, Shown};
+use modelferry::controller::port::{MigrationRef, Relayed, Shown};
 use modelferry::engine::view::{Stand, State};
 use modelferry::engine::{EngineError, ErrorKind, MigrateOptions, PeerRelay};
 use modelferry::juju::logstream::LogRecord;
@@ -56,12 +56,12 @@ impl Pair {
     }
 
     /// Begins a migration, and waits until the controller is asked for it.
-    pub async fn begin(&self) -> Errand {
+    pub async fn begin(&self) -> MigrationRef {
         let mid = self.src.migrate_with("dst", options()).await;
         self.begun(mid).await
     }
 
-    pub async fn begun(&self, mid: MigrationId) -> Errand {
+    pub async fn begun(&self, mid: MigrationId) -> MigrationRef {
         soon(async {
             while self.source.script().asked.iter().all(|(errand, _)| errand.mid != mid) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -69,7 +69,7 @@ impl Pair {
         })
         .await;
         self.source.shows(Shown::Running);
-        Errand { mid, model: MODEL }
+        MigrationRef { mid, model: MODEL }
     }
 
     pub fn import(&self) -> Call {
@@ -83,7 +83,7 @@ impl Pair {
     }
 
     /// The master imports and uploads.
-    pub async fn stage(&self, errand: Errand) {
+    pub async fn stage(&self, errand: MigrationRef) {
         soon(self.relay().import(errand, &self.import())).await.unwrap();
         for place in 0..self.charms.len() {
             soon(self.relay().upload(errand, &self.charm(place))).await.unwrap();
@@ -91,23 +91,23 @@ impl Pair {
     }
 
     /// The master validates.
-    pub async fn validate(&self, errand: Errand) {
+    pub async fn validate(&self, errand: MigrationRef) {
         soon(self.relay().seal(errand)).await.unwrap();
         soon(self.relay().staged(errand)).await.unwrap();
         soon(self.relay().check_machines(errand, Params::default())).await.unwrap();
     }
 
-    pub async fn activate(&self, errand: Errand) {
+    pub async fn activate(&self, errand: MigrationRef) {
         soon(self.relay().activate(errand, arguments())).await.unwrap();
     }
 
-    pub async fn adopt(&self, errand: Errand) {
+    pub async fn adopt(&self, errand: MigrationRef) {
         self.source.shows(Shown::Success);
         soon(self.relay().adopt(errand, Params::new(b"{}".to_vec()).unwrap())).await.unwrap();
     }
 
     /// The master sends the log, deletes the model and is done.
-    pub async fn end(&self, errand: Errand) {
+    pub async fn end(&self, errand: MigrationRef) {
         let mut log = soon(self.relay().open_log(errand)).await.unwrap();
         let line = |time: &str| LogRecord { time: time.into(), message: "text".into(), ..LogRecord::default() };
         log.write(line("2026-08-18T10:13:14Z")).await.unwrap();
@@ -118,7 +118,7 @@ impl Pair {
         assert_eq!(self.dst.held(), Held::Live(Some(errand.mid)));
     }
 
-    pub fn state(&self, errand: Errand) -> State {
+    pub fn state(&self, errand: MigrationRef) -> State {
         self.src.engine().migration(errand.mid).unwrap().state
     }
 }

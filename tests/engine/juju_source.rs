@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use modelferry::controller::master::log::segment_of;
-use modelferry::controller::port::{Announced, ControllerError, Errand, KeptLog, Relayed, Shown};
+use modelferry::controller::port::{Announced, ControllerError, KeptLog, MigrationRef, Relayed, Shown};
 use modelferry::store::Store;
 use modelferry_protocol::snapshot::LogSegment;
 
 /// What the controller shows, and what it was asked.
 pub struct Script {
     pub shown: Shown,
-    pub asked: Vec<(Errand, String)>,
+    pub asked: Vec<(MigrationRef, String)>,
     pub refuse: Option<String>,
     pub log: KeptLog,
     /// When it was asked, if it keeps that.
@@ -42,7 +42,7 @@ impl Source {
 
 #[async_trait]
 impl Relayed for Source {
-    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError> {
+    async fn initiate(&self, errand: MigrationRef, to: &Announced) -> Result<(), ControllerError> {
         let mut script = self.script();
         if let Some(why) = script.refuse.clone() {
             return Err(ControllerError::Refused(why));
@@ -51,15 +51,15 @@ impl Relayed for Source {
         Ok(())
     }
 
-    async fn asked_ms(&self, _: Errand) -> Result<Option<u64>, ControllerError> {
+    async fn asked_ms(&self, _: MigrationRef) -> Result<Option<u64>, ControllerError> {
         Ok(self.script().asked_ms)
     }
 
-    async fn shown(&self, _: Errand) -> Result<Shown, ControllerError> {
+    async fn shown(&self, _: MigrationRef) -> Result<Shown, ControllerError> {
         Ok(self.script().shown)
     }
 
-    async fn keep_log(&self, _: Errand, text: String) -> Result<(), ControllerError> {
+    async fn keep_log(&self, _: MigrationRef, text: String) -> Result<(), ControllerError> {
         let segment = segment_of(text.as_bytes()).map_err(ControllerError::Refused)?;
         let mut script = self.script();
         if let Some(store) = &script.store {
@@ -70,11 +70,11 @@ impl Relayed for Source {
         Ok(())
     }
 
-    async fn log(&self, _: Errand) -> Result<KeptLog, ControllerError> {
+    async fn log(&self, _: MigrationRef) -> Result<KeptLog, ControllerError> {
         Ok(self.script().log.clone())
     }
 
-    async fn log_taken(&self, _: Errand, piece: &LogSegment) -> Result<(), ControllerError> {
+    async fn log_taken(&self, _: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError> {
         self.script().log.segments.retain(|kept| kept.name != piece.name);
         Ok(())
     }

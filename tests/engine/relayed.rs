@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use modelferry::controller::port::{Arrival, ControllerError, Duplex, Errand, Presence, Said, VerbatimCall};
+use modelferry::controller::port::{Arrival, ControllerError, Duplex, MigrationRef, Presence, Said, VerbatimCall};
 use modelferry::engine::EngineError;
 use modelferry_protocol::codec::Bytes;
 use modelferry_protocol::ids::MigrationId;
@@ -50,19 +50,19 @@ impl Arrival for Echo {
         Ok(Vec::new())
     }
 
-    async fn perform(&self, _: Errand, _: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, _: MigrationRef, _: &Call) -> Result<Reply, ControllerError> {
         Ok(Reply::default())
     }
 
-    async fn latest_log_time(&self, _: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, _: MigrationRef) -> Result<u64, ControllerError> {
         Ok(0)
     }
 
-    async fn take_log(&self, _: Errand, _: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, _: MigrationRef, _: &LogSegment) -> Result<u64, ControllerError> {
         Ok(0)
     }
 
-    async fn probe(&self, _: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, _: MigrationRef) -> Result<Presence, ControllerError> {
         Ok(Presence::Absent)
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use modelferry::controller::port::{Arrival, ControllerError, Errand, Presence};
+use modelferry::controller::port::{Arrival, ControllerError, MigrationRef, Presence};
 use modelferry::disk::Disk;
 use modelferry::link::{Identity, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
@@ -85,7 +85,7 @@ impl Arrival for Juju {
         Ok(Vec::new())
     }
 
-    async fn perform(&self, _: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, _: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let mut state = self.state();
         let arguments = match call {
             Call::Activate(arguments) => told(arguments).to_owned(),
@@ -125,15 +125,15 @@ impl Arrival for Juju {
         }
     }
 
-    async fn latest_log_time(&self, _: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, _: MigrationRef) -> Result<u64, ControllerError> {
         Ok(0)
     }
 
-    async fn take_log(&self, _: Errand, _: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, _: MigrationRef, _: &LogSegment) -> Result<u64, ControllerError> {
         Ok(0)
     }
 
-    async fn probe(&self, _: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, _: MigrationRef) -> Result<Presence, ControllerError> {
         let mut state = self.state();
         Ok(match state.held {
             Held::Absent => Presence::Absent,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use modelferry::controller::embedded::Embedded;
 use modelferry::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Secret, Standing, Visitor};
 use modelferry::controller::master::log::{LogKeeper, PieceWriter, segment_of};
-use modelferry::controller::port::{Arrival, ControllerError, Duplex, Errand, Said, VerbatimCall};
+use modelferry::controller::port::{Arrival, ControllerError, Duplex, MigrationRef, Said, VerbatimCall};
 use modelferry::juju::logstream::LogWriter;
 use modelferry::juju::params::admin::{HostPort, LoginResult};
 use modelferry::juju::rpc::{FacadeVersions, RpcError};
@@ -41,7 +41,7 @@ struct Journal {
 
 pub struct Direct {
     pub embedded: Embedded,
-    pub errand: Errand,
+    pub errand: MigrationRef,
     pub secret: Secret,
     pub faults: Mutex<HashMap<&'static str, Fault>>,
     /// How often a reply was lost: the gateway dies each time.
@@ -54,7 +54,7 @@ fn refused(error: &ControllerError) -> RelayError {
 }
 
 impl Direct {
-    pub fn new(embedded: Embedded, errand: Errand) -> Arc<Self> {
+    pub fn new(embedded: Embedded, errand: MigrationRef) -> Arc<Self> {
         Arc::new(Self {
             embedded,
             errand,
@@ -131,19 +131,19 @@ impl Relay for Direct {
             (_, true) => Standing::Moved,
             _ => Standing::Running,
         };
-        vec![RelayedMigration { errand: self.errand, secret: self.secret, standing }]
+        vec![RelayedMigration { migration: self.errand, secret: self.secret, standing }]
     }
 
-    async fn call(&self, _: Errand, _: VerbatimCall) -> Result<Said, RelayError> {
+    async fn call(&self, _: MigrationRef, _: VerbatimCall) -> Result<Said, RelayError> {
         Ok(Said::Response(b"{}".to_vec()))
     }
 
-    async fn prechecks(&self, _: Errand, _: VerbatimCall) -> Result<Said, RelayError> {
+    async fn prechecks(&self, _: MigrationRef, _: VerbatimCall) -> Result<Said, RelayError> {
         self.before("prechecks").await?;
         Ok(Said::Response(b"{}".to_vec()))
     }
 
-    async fn import(&self, _: Errand, import: &Call) -> Result<Reply, RelayError> {
+    async fn import(&self, _: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
         self.before("import").await?;
         let blob = import.blob().unwrap();
         let before = self.journal.lock().unwrap().imported.clone();
@@ -163,7 +163,7 @@ impl Relay for Direct {
         outcome.map(|()| Reply::default()).map_err(|text| RelayError::Refused(RpcError::plain(text)))
     }
 
-    async fn upload(&self, _: Errand, upload: &Call) -> Result<(), RelayError> {
+    async fn upload(&self, _: MigrationRef, upload: &Call) -> Result<(), RelayError> {
         self.before("upload").await?;
         let known = self.journal.lock().unwrap().uploads.contains(upload);
         if !known {
@@ -174,7 +174,7 @@ impl Relay for Direct {
         Ok(())
     }
 
-    async fn seal(&self, _: Errand) -> Result<(), RelayError> {
+    async fn seal(&self, _: MigrationRef) -> Result<(), RelayError> {
         let mut journal = self.journal.lock().unwrap();
         if journal.imported.is_none() {
             return Err(RelayError::Ended("nothing was imported".to_owned()));
@@ -183,18 +183,18 @@ impl Relay for Direct {
         Ok(())
     }
 
-    async fn staged(&self, _: Errand) -> Result<(), RelayError> {
+    async fn staged(&self, _: MigrationRef) -> Result<(), RelayError> {
         self.before("staged").await
     }
 
-    async fn check_machines(&self, _: Errand, _: Params) -> Result<Reply, RelayError> {
+    async fn check_machines(&self, _: MigrationRef, _: Params) -> Result<Reply, RelayError> {
         self.before("check").await?;
         let done = self.perform(&Call::CheckMachines(Params::default())).await;
         self.after("check").await;
         done.map(|_| Reply::default())
     }
 
-    async fn activate(&self, _: Errand, _: Arguments) -> Result<(), RelayError> {
+    async fn activate(&self, _: MigrationRef, _: Arguments) -> Result<(), RelayError> {
         self.before("activate").await?;
         {
             let mut journal = self.journal.lock().unwrap();
@@ -209,7 +209,7 @@ impl Relay for Direct {
         Ok(())
     }
 
-    async fn adopt(&self, _: Errand, params: Params) -> Result<Reply, RelayError> {
+    async fn adopt(&self, _: MigrationRef, params: Params) -> Result<Reply, RelayError> {
         self.before("adopt").await?;
         assert!(self.was_answered(), "no source is at SUCCESS that was not answered");
         self.perform(&Call::Activate(Arguments::default())).await?;
@@ -219,16 +219,16 @@ impl Relay for Direct {
         Ok(reply)
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, RelayError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError> {
         self.embedded.latest_log_time(errand).await.map_err(|error| refused(&error))
     }
 
-    async fn open_log(&self, _: Errand) -> Result<Box<dyn LogWriter>, RelayError> {
+    async fn open_log(&self, _: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
         let (embedded, errand) = (self.embedded.clone(), self.errand);
         Ok(Box::new(PieceWriter::new(Log { embedded, errand })))
     }
 
-    async fn abort(&self, _: Errand) -> Result<(), RelayError> {
+    async fn abort(&self, _: MigrationRef) -> Result<(), RelayError> {
         if self.journal.lock().unwrap().handed {
             return Err(RelayError::Ended("the migration has succeeded".to_owned()));
         }
@@ -236,18 +236,18 @@ impl Relay for Direct {
         self.perform(&Call::Abort).await.map(drop)
     }
 
-    async fn connect(&self, _: Errand) -> Result<Box<dyn Duplex>, RelayError> {
+    async fn connect(&self, _: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
         Err(RelayError::Unreachable("there is no API".to_owned()))
     }
 
-    fn came(&self, _: Errand, _: &Visitor) {}
+    fn came(&self, _: MigrationRef, _: &Visitor) {}
 
-    fn left(&self, _: Errand, _: &Visitor) {}
+    fn left(&self, _: MigrationRef, _: &Visitor) {}
 }
 
 struct Log {
     embedded: Embedded,
-    errand: Errand,
+    errand: MigrationRef,
 }
 
 #[async_trait]

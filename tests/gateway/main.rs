@@ -15,7 +15,7 @@ use modelferry::config::{Config, EmbeddedConfig, Environment};
 use modelferry::controller::embedded::Embedded;
 use modelferry::controller::embedded::view::ModelState;
 use modelferry::controller::gateway::{Certificate, Gateway, Secret};
-use modelferry::controller::port::Errand;
+use modelferry::controller::port::MigrationRef;
 use modelferry::disk::Disk;
 use modelferry::juju::rpc::Server;
 use modelferry::juju::tls::server_config;
@@ -58,7 +58,7 @@ impl Site {
         let store = Store::open(dir.path(), disk.clone()).unwrap();
         let embedded = Embedded::open(dir.path(), config(dir.path()), store, disk.clone()).unwrap();
         let model = sample().uuid.parse().unwrap();
-        let direct = Direct::new(embedded, Errand { mid: MigrationId([3; 16]), model });
+        let direct = Direct::new(embedded, MigrationRef { mid: MigrationId([3; 16]), model });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listen = listener.local_addr().unwrap();
         let certificate = Certificate::own(&dir.path().join("gateway"), &disk, &[listen.ip().to_string()]).unwrap();

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use modelferry::controller::port::{
-    Arrival, ControllerError, Departure, Errand, Examination, Export, ModelReader, Presence,
+    Arrival, ControllerError, Departure, Examination, Export, MigrationRef, ModelReader, Presence,
 };
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::message::ControllerCard;
@@ -74,27 +74,27 @@ impl ModelReader for Desks {
 
 #[async_trait]
 impl Departure for Desks {
-    async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.of(errand.model).freeze(errand).await
     }
 
-    async fn export(&self, errand: Errand) -> Result<Export, ControllerError> {
+    async fn export(&self, errand: MigrationRef) -> Result<Export, ControllerError> {
         Ok(self.with(self.of(errand.model).export(errand).await?, |described| &described.frozen))
     }
 
-    async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn thaw(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.of(errand.model).thaw(errand).await
     }
 
-    async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError> {
+    async fn redirect(&self, errand: MigrationRef, to: &ControllerCard) -> Result<(), ControllerError> {
         self.of(errand.model).redirect(errand, to).await
     }
 
-    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+    async fn log(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
         self.of(errand.model).log(errand, from_ms).await
     }
 
-    async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn reap(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.of(errand.model).reap(errand).await
     }
 }
@@ -109,11 +109,11 @@ impl Arrival for Desks {
         self.of(facts.uuid).prechecks(facts).await
     }
 
-    async fn rehearse(&self, errand: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn rehearse(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         Arrival::rehearse(self.of(errand.model), errand, calls).await
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         if let Call::Import(blob) = call
             && blob.bytes > DESCRIPTION_BYTES_FEW
         {
@@ -125,15 +125,15 @@ impl Arrival for Desks {
         self.of(errand.model).perform(errand, call).await
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
         self.of(errand.model).latest_log_time(errand).await
     }
 
-    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         self.of(errand.model).take_log(errand, segment).await
     }
 
-    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
         self.of(errand.model).probe(errand).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use modelferry::controller::gateway::Relay;
-use modelferry::controller::port::{Announced, ControllerError, Errand, KeptLog, Relayed, Shown};
+use modelferry::controller::port::{Announced, ControllerError, KeptLog, MigrationRef, Relayed, Shown};
 use modelferry::engine::PeerRelay;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Charm, LogSegment, Name, Params};
@@ -222,7 +222,7 @@ impl Juju {
         let told = outcome.clone();
         let description = host.put_if_up(format!("writes: {writes}\n").as_bytes())?;
         host.with_relay(move |relay| async move {
-            let said = call(&relay, Errand { mid, model: MODEL }, phase, description, &charms).await;
+            let said = call(&relay, MigrationRef { mid, model: MODEL }, phase, description, &charms).await;
             // What was done was said before the agent died; that it has died it does not say.
             if said.is_ok() || !process::is_dead() {
                 told.lock().unwrap().get_or_insert(said);
@@ -234,7 +234,7 @@ impl Juju {
 
 async fn call(
     relay: &PeerRelay,
-    errand: Errand,
+    errand: MigrationRef,
     phase: Phase,
     description: BlobRef,
     charms: &[BlobRef],
@@ -264,7 +264,7 @@ async fn call(
 
 #[async_trait]
 impl Relayed for Juju {
-    async fn initiate(&self, errand: Errand, _: &Announced) -> Result<(), ControllerError> {
+    async fn initiate(&self, errand: MigrationRef, _: &Announced) -> Result<(), ControllerError> {
         let unknown = || ControllerError::Unknown("no reply".to_owned());
         if self.chance(20) {
             return Err(unknown());
@@ -285,7 +285,7 @@ impl Relayed for Juju {
         if self.loses(Phase::Asked) || self.chance(20) { Err(unknown()) } else { Ok(()) }
     }
 
-    async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError> {
+    async fn shown(&self, errand: MigrationRef) -> Result<Shown, ControllerError> {
         let is_silent = {
             let mut faults = self.faults.lock().unwrap();
             let is_silent = faults.looks > 0;
@@ -306,15 +306,15 @@ impl Relayed for Juju {
         })
     }
 
-    async fn keep_log(&self, _: Errand, _: String) -> Result<(), ControllerError> {
+    async fn keep_log(&self, _: MigrationRef, _: String) -> Result<(), ControllerError> {
         Ok(())
     }
 
-    async fn log(&self, _: Errand) -> Result<KeptLog, ControllerError> {
+    async fn log(&self, _: MigrationRef) -> Result<KeptLog, ControllerError> {
         Ok(KeptLog::default())
     }
 
-    async fn log_taken(&self, _: Errand, _: &LogSegment) -> Result<(), ControllerError> {
+    async fn log_taken(&self, _: MigrationRef, _: &LogSegment) -> Result<(), ControllerError> {
         Ok(())
     }
 }

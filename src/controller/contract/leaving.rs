@@ -4,7 +4,7 @@ use modelferry_protocol::plan::Level;
 use modelferry_protocol::snapshot::{Call, distinct_blobs};
 
 use super::rig::*;
-use crate::controller::port::{Arrival, ControllerError, Departure, Errand, ModelReader};
+use crate::controller::port::{Arrival, ControllerError, Departure, MigrationRef, ModelReader};
 
 pub(crate) async fn a_freeze_can_be_repeated_and_survives_a_restart<S: SourceRig>() {
     let (mut pair, before) = Pair::<S>::start().await.frozen().await;
@@ -110,7 +110,7 @@ pub(crate) async fn a_model_handed_over_redirects_and_never_comes_back_by_itself
 
 pub(crate) async fn a_model_can_come_home<S: SourceRig>() {
     let pair = Pair::<S>::start().await.moved().await;
-    let stage = async |back: Errand| {
+    let stage = async |back: MigrationRef| {
         pair.target.port().freeze(back).await.unwrap();
         let export = pair.target.port().export(back).await.unwrap();
         carry(&pair.target, &pair.source, &export);
@@ -118,7 +118,7 @@ pub(crate) async fn a_model_can_come_home<S: SourceRig>() {
             pair.source.port().perform(back, call).await.unwrap();
         }
     };
-    let (given_up, back) = (pair.other(), Errand { mid: THIRD, model: pair.model });
+    let (given_up, back) = (pair.other(), MigrationRef { mid: THIRD, model: pair.model });
     stage(given_up).await;
     assert!(moved(pair.source.write(pair.model)), "it is still owned elsewhere");
     pair.source.port().perform(given_up, &Call::Abort).await.unwrap();

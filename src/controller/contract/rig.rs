@@ -3,7 +3,7 @@
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::snapshot::{Call, distinct_blobs};
 
-use crate::controller::port::{Arrival, ControllerError, Departure, Errand, Export, ModelReader, Presence};
+use crate::controller::port::{Arrival, ControllerError, Departure, Export, MigrationRef, ModelReader, Presence};
 use crate::store::Store;
 
 /// A controller under test, with whatever it needs around it.
@@ -43,19 +43,19 @@ pub(crate) struct Pair<S, T = S> {
     pub(super) source: S,
     pub(super) target: T,
     pub(super) model: ModelUuid,
-    pub(super) errand: Errand,
+    pub(super) errand: MigrationRef,
 }
 
 impl<S: SourceRig, T: Rig> Pair<S, T> {
     pub(super) async fn start() -> Self {
         let (source, target) = (S::start("src").await, T::start("dst").await);
         let model = if T::KEEPS_ENTRIES { source.with_model() } else { source.with_unwritten_model() };
-        Self { source, target, model, errand: Errand { mid: FIRST, model } }
+        Self { source, target, model, errand: MigrationRef { mid: FIRST, model } }
     }
 
     /// The same model in a migration that came before or after.
-    pub(super) fn other(&self) -> Errand {
-        Errand { mid: SECOND, model: self.model }
+    pub(super) fn other(&self) -> MigrationRef {
+        MigrationRef { mid: SECOND, model: self.model }
     }
 
     pub(super) async fn frozen(self) -> (Self, Export) {

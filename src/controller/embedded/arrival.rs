@@ -26,7 +26,7 @@ use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::inventory::Held;
 use crate::controller::passed_on::{asks_for_login, is_passed_on, not_passed_on};
-use crate::controller::port::{Arrival, ControllerError, Errand, Holding, Presence, Said, VerbatimCall};
+use crate::controller::port::{Arrival, ControllerError, Holding, MigrationRef, Presence, Said, VerbatimCall};
 use crate::disk::blocking;
 
 #[async_trait]
@@ -63,27 +63,27 @@ impl Arrival for Embedded {
         Ok(networks(&self.inner.config.spaces))
     }
 
-    async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
         let calls = calls.to_vec();
         self.blocking(move |inner| inner.audit(errand.model, &calls)).await
     }
 
-    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn rehearse(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         let calls = calls.to_vec();
         self.blocking(move |inner| inner.rehearse(&calls)).await
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let call = call.clone();
         self.blocking(move |inner| inner.perform(errand, &call)).await?;
         Ok(Reply::default())
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
         self.blocking(move |inner| inner.latest_log_time(errand)).await
     }
 
-    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let segment = segment.clone();
         self.blocking(move |inner| inner.take_log(errand, &segment)).await
     }
@@ -99,7 +99,7 @@ impl Arrival for Embedded {
         Ok(Said::of(blocking(move || embedded.relayed(&call)).await))
     }
 
-    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
         self.blocking(move |inner| {
             let Some(record) = inner.database.model(errand.model)? else { return Ok(Presence::Absent) };
             Ok(match &record.state {
@@ -137,7 +137,7 @@ enum Copy {
 }
 
 /// Returns the errand's copy of its model, as long as nobody uses it.
-fn copy(record: Option<ModelRecord>, errand: Errand) -> Result<Copy, ControllerError> {
+fn copy(record: Option<ModelRecord>, errand: MigrationRef) -> Result<Copy, ControllerError> {
     let Some(record) = record else { return Err(ControllerError::ModelNotFound(errand.model.to_string())) };
     match &record.state {
         State::Importing { mid, .. } if mid.0 == errand.mid => Ok(Copy::Importing(record)),
@@ -171,7 +171,7 @@ fn networks(spaces: &[SpaceConfig]) -> Networks {
 
 impl Inner {
     /// Makes one of the calls that stage a model, take it into service, or delete its copy.
-    pub(super) fn perform(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+    pub(super) fn perform(&self, errand: MigrationRef, call: &Call) -> Result<(), ControllerError> {
         match call {
             Call::Import(blob) => self.stage_description(errand, *blob),
             Call::ImportOpaque(opaque) => Err(refused(format!(
@@ -201,7 +201,7 @@ impl Inner {
     }
 
     /// Holds an import to the rules that prechecks tell of, for a source that has not asked or was told long ago.
-    fn check_import(&self, errand: Errand, description: &Description) -> Result<(), ControllerError> {
+    fn check_import(&self, errand: MigrationRef, description: &Description) -> Result<(), ControllerError> {
         let mut facts = description.facts().map_err(|error| refused(error.to_string()))?;
         facts.mid = Some(errand.mid);
         if facts.cloud_type.is_empty() {
@@ -216,7 +216,7 @@ impl Inner {
         }
     }
 
-    fn stage_description(&self, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+    fn stage_description(&self, errand: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
         let description = self.description_of(blob.into())?;
         if description.uuid != errand.model {
             return Err(refused(format!("the description is of model {}, not {}", description.uuid, errand.model)));
@@ -255,12 +255,12 @@ impl Inner {
     }
 
     /// Reports whether the model is here by this very errand, so that importing it again is no new import.
-    fn is_here_by(&self, errand: Errand) -> Result<bool, ControllerError> {
+    fn is_here_by(&self, errand: MigrationRef) -> Result<bool, ControllerError> {
         let known = self.database.model(errand.model)?;
         Ok(known.is_some_and(|known| known.mid() == Some(errand.mid) || known.came() == Some(errand.mid)))
     }
 
-    fn stage_entries(&self, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+    fn stage_entries(&self, errand: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
         let document = self.store.read(blob, ENTRIES_DOCUMENT_BYTES_MAX).map_err(ControllerError::storage)?;
         let entries = parse_entries(&document)?;
         if let Copy::Staged(record) = copy(self.database.model(errand.model)?, errand)? {
@@ -274,7 +274,7 @@ impl Inner {
         })
     }
 
-    fn stage_binary(&self, errand: Errand, call: &Call) -> Result<(), ControllerError> {
+    fn stage_binary(&self, errand: MigrationRef, call: &Call) -> Result<(), ControllerError> {
         let (Copy::Importing(record) | Copy::Staged(record)) = copy(self.database.model(errand.model)?, errand)?;
         let description = record.description.ok_or_else(|| ControllerError::ModelNotFound(errand.model.to_string()))?;
         let description = self.description_of(description)?;
@@ -293,7 +293,7 @@ impl Inner {
     }
 
     /// Ends the staging: from here on the model can be activated, and everything that can fail has been tried.
-    fn finish_staging(&self, errand: Errand) -> Result<(), ControllerError> {
+    fn finish_staging(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         let record = match copy(self.database.model(errand.model)?, errand)? {
             Copy::Staged(_) => return Ok(()),
             Copy::Importing(record) => record,
@@ -323,7 +323,7 @@ impl Inner {
         })
     }
 
-    fn activate(&self, errand: Errand) -> Result<(), ControllerError> {
+    fn activate(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.database.write_regardless(|tables| {
             let known = tables.model(errand.model)?;
             if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
@@ -343,7 +343,7 @@ impl Inner {
         })
     }
 
-    fn adopt(&self, errand: Errand) -> Result<(), ControllerError> {
+    fn adopt(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         let known = self.database.model(errand.model)?;
         if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
             return Ok(());
@@ -352,7 +352,7 @@ impl Inner {
         Err(refused(format!("model \"{}\" is not active", record.path())))
     }
 
-    fn abort(&self, errand: Errand) -> Result<(), ControllerError> {
+    fn abort(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.database.write_regardless(|tables| {
             let Some(mut record) = tables.model(errand.model)? else { return tables.end(errand.mid) };
             if record.came() == Some(errand.mid) {
@@ -375,7 +375,7 @@ impl Inner {
 }
 
 /// Returns the errand's copy inside a transaction, while it may still change.
-fn importing(tables: &Tables<'_>, errand: Errand) -> Result<ModelRecord, ControllerError> {
+fn importing(tables: &Tables<'_>, errand: MigrationRef) -> Result<ModelRecord, ControllerError> {
     match copy(tables.model(errand.model)?, errand)? {
         Copy::Importing(record) => Ok(record),
         Copy::Staged(record) => Err(refused(format!("model \"{}\" is staged already", record.path()))),

@@ -18,7 +18,7 @@ use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::offers::ModelNames;
 use crate::controller::checks::source::{self, Source, Standing};
 use crate::controller::description::Description;
-use crate::controller::port::{ControllerError, Departure, Errand, Examination, Export, ModelReader};
+use crate::controller::port::{ControllerError, Departure, Examination, Export, MigrationRef, ModelReader};
 
 #[async_trait]
 impl ModelReader for Embedded {
@@ -40,7 +40,7 @@ impl ModelReader for Embedded {
 
 #[async_trait]
 impl Departure for Embedded {
-    async fn freeze(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.changing(errand, true, move |record| match &record.state {
             State::Live { .. } if record.controller => Err(ControllerError::Refused(source::CONTROLLER.to_owned())),
             State::Live { came } => Ok(Some(State::Frozen { mid: Mid(errand.mid), came: *came, redirect: None })),
@@ -53,7 +53,7 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn export(&self, errand: Errand) -> Result<Export, ControllerError> {
+    async fn export(&self, errand: MigrationRef) -> Result<Export, ControllerError> {
         self.blocking(move |inner| {
             let record = inner.known(errand.model)?;
             match record.state {
@@ -65,11 +65,11 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn log(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+    async fn log(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
         self.blocking(move |inner| inner.log_from(errand, from_ms)).await
     }
 
-    async fn thaw(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn thaw(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write_regardless(|tables| {
                 tables.end(errand.mid)?;
@@ -92,7 +92,7 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn redirect(&self, errand: Errand, to: &ControllerCard) -> Result<(), ControllerError> {
+    async fn redirect(&self, errand: MigrationRef, to: &ControllerCard) -> Result<(), ControllerError> {
         let to = Redirect::new(to);
         self.changing(errand, false, move |record| match &record.state {
             State::Frozen { mid, came, .. } => {
@@ -105,7 +105,7 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn reap(&self, errand: Errand) -> Result<(), ControllerError> {
+    async fn reap(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write_regardless(|tables| {
                 let Some(mut record) = tables.model(errand.model)? else {
@@ -135,7 +135,7 @@ impl Departure for Embedded {
 }
 
 /// Tells whether a model is in the errand's migration.
-pub(super) fn ours(record: &ModelRecord, errand: Errand) -> Result<(), ControllerError> {
+pub(super) fn ours(record: &ModelRecord, errand: MigrationRef) -> Result<(), ControllerError> {
     match record.mid() {
         Some(actual) if actual != errand.mid => {
             Err(ControllerError::OtherMigration { model: errand.model, actual, expected: errand.mid })
@@ -169,7 +169,7 @@ impl Embedded {
     /// migration has ended here.
     async fn changing(
         &self,
-        errand: Errand,
+        errand: MigrationRef,
         begins: bool,
         next: impl Fn(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
     ) -> Result<(), ControllerError> {

@@ -11,7 +11,7 @@ use super::Inner;
 use super::log_files::{check_count, path};
 use crate::controller::files::{Files, unreadable};
 use crate::controller::log_piece::LogPiece;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 
 /// Returns the texts of the log below `dir`, numbered from 1, each with where it is from; none if there are none.
 ///
@@ -35,7 +35,7 @@ pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, S
 
 impl Inner {
     /// Yields what is to follow a model that is held for the errand.
-    pub(super) fn log_from(&self, errand: Errand, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+    pub(super) fn log_from(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
         let record = self.known(errand.model)?;
         if record.mid() != Some(errand.mid) {
             // Reaped, or never frozen by it: nothing is left to follow.
@@ -48,7 +48,7 @@ impl Inner {
     }
 
     /// Refuses a log of a model that the errand has not brought, or that has left again.
-    fn brought(&self, errand: Errand) -> Result<(), ControllerError> {
+    fn brought(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         let record = self.known(errand.model)?;
         // Handed on: what came now would be left behind.
         if let Some(redirect) = record.redirect() {
@@ -60,12 +60,12 @@ impl Inner {
         }
     }
 
-    pub(super) fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+    pub(super) fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
         self.brought(errand)?;
         self.database.log_time(errand.mid)
     }
 
-    pub(super) fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+    pub(super) fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         self.brought(errand)?;
         // Whoever asked may be gone before the piece has its row.
         let lease = self.store.lease();

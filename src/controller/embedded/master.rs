@@ -10,7 +10,7 @@ use super::record::{Mid, ModelRecord, State};
 use super::{Embedded, Inner};
 use crate::clock::now_ms;
 use crate::controller::inventory::{Brought, Held};
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 
 /// The import by a master.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ fn fact(model: ModelUuid) -> String {
 
 impl Inner {
     /// Notes that a master begins to import a model. `by`: who it logged in as, and from where.
-    pub(super) fn note_import(&self, errand: Errand, by: String) -> Result<(), ControllerError> {
+    pub(super) fn note_import(&self, errand: MigrationRef, by: String) -> Result<(), ControllerError> {
         let import = Import { mid: Mid(errand.mid), by, since_ms: now_ms() };
         self.database.write(|tables| tables.put_fact(&fact(errand.model), &import))
     }

@@ -29,7 +29,7 @@ impl Gateway {
         connection: &Connection,
         login: &LoginRequest,
     ) -> Result<LoggedIn, RpcError> {
-        let RelayedMigration { errand, standing, .. } = migration;
+        let RelayedMigration { migration: errand, standing, .. } = migration;
         match standing {
             Standing::Aborted => return Err(RpcError::unknown_model(&errand.model.to_string())),
             Standing::Running => {
@@ -67,7 +67,7 @@ impl Gateway {
     /// Lets an agent report success although the destination has refused the model. The reason reaches the master by
     /// `CheckMachines` then, at once; an agent that is refused tries for minutes, with the model frozen, and tells no reason.
     fn reassured(&self, migration: &RelayedMigration, why: &RpcError) -> Result<LoggedIn, RpcError> {
-        let model = migration.errand.model.to_string();
+        let model = migration.migration.model.to_string();
         tracing::info!(%model, "an agent's check is answered here, as the destination has refused the model: {why}");
         let destination = self.destination()?;
         let versions: Vec<u32> = VERSIONS.collect();

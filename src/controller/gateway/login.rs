@@ -71,10 +71,10 @@ impl Service for Gateway {
     async fn write_log(&self, head: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
         let model = model_of_log(head)?;
         let migration = self.master_by(&Shown::of(&head.credentials)).ok_or_else(RpcError::bad_login)?;
-        if model != migration.errand.model {
-            return Err(bad(format!("this login moves model {}", migration.errand.model)));
+        if model != migration.migration.model {
+            return Err(bad(format!("this login moves model {}", migration.migration.model)));
         }
-        Ok(self.relay().open_log(migration.errand).await?)
+        Ok(self.relay().open_log(migration.migration).await?)
     }
 }
 
@@ -86,7 +86,7 @@ impl Gateway {
         }
         let mut known = self.relay().migrations().into_iter();
         known.find(|known| {
-            let mid = known.errand.mid;
+            let mid = known.migration.mid;
             known.secret.is_password(shown.password) || known.secret.is_macaroon(mid, shown.macaroons)
         })
     }
@@ -131,7 +131,7 @@ impl Gateway {
     async fn admit_user(&self, connection: &Connection, login: &LoginRequest) -> Result<LoggedIn, RpcError> {
         let moved = self.relay().migrations().into_iter().find(|known| known.standing == Standing::Moved);
         let moved = moved.ok_or_else(RpcError::bad_login)?;
-        self.proxied(moved.errand, connection, login).await
+        self.proxied(moved.migration, connection, login).await
     }
 
     /// Sends a user of a model to the destination. Consumers of its offers, who are nobody in particular, follow one hop alone
@@ -149,11 +149,11 @@ impl Gateway {
                 Err(RpcError::new(ErrorCode::MigrationInProgress, "model migration in progress, model is importing"))
             }
             Standing::Moved if tag::user_of(&login.auth_tag) == Some(tag::ANONYMOUS) => {
-                self.proxied(migration.errand, connection, login).await
+                self.proxied(migration.migration, connection, login).await
             }
             Standing::Moved => {
                 let redirection = self.redirection()?;
-                self.relay().came(migration.errand, &Visitor::of(connection, login, Way::Redirected));
+                self.relay().came(migration.migration, &Visitor::of(connection, login, Way::Redirected));
                 Err(RpcError::redirect(&redirection))
             }
         }

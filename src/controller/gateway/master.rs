@@ -62,7 +62,7 @@ impl Session for MasterSession {
                 READS.iter().any(|(facade, methods)| *facade == call.facade && methods.contains(&call.method.as_str()));
             return if reads { self.relayed(call).await } else { Err(RpcError::permission_denied()) };
         }
-        let (relay, errand) = (self.gateway.relay(), self.migration.errand);
+        let (relay, errand) = (self.gateway.relay(), self.migration.migration);
         match call.method.as_str() {
             "CACert" => json_of(&BytesResult { result: self.gateway.inner.ca_cert.clone().into_bytes() }),
             "CreateMigrationMacaroon" => {
@@ -106,13 +106,13 @@ impl Session for MasterSession {
 impl MasterSession {
     async fn relayed(&self, call: Call) -> Result<Value, RpcError> {
         let verbatim = self.verbatim(call);
-        self.gateway.relay().call(self.migration.errand, verbatim).await?.into_answer()
+        self.gateway.relay().call(self.migration.migration, verbatim).await?.into_answer()
     }
 
     fn verbatim(&self, call: Call) -> VerbatimCall {
         let Call { facade, version, method, params, .. } = call;
         let params = params.to_string().into_bytes();
-        VerbatimCall { model: self.migration.errand.model, facade, version, method, params }
+        VerbatimCall { model: self.migration.migration.model, facade, version, method, params }
     }
 
     /// Refuses a call about another model than the login is for.
@@ -121,7 +121,7 @@ impl MasterSession {
     }
 
     fn must_be_own(&self, model: ModelUuid) -> Result<(), RpcError> {
-        let own = self.migration.errand.model;
+        let own = self.migration.migration.model;
         if model == own { Ok(()) } else { Err(bad(format!("this login moves model {own}, and no other: not {model}"))) }
     }
 
@@ -133,7 +133,7 @@ impl MasterSession {
     }
 
     async fn import(&self, call: &Call) -> Result<Value, RpcError> {
-        let errand = self.migration.errand;
+        let errand = self.migration.migration;
         self.import.lock().get_or_insert_with(|| self.gateway.inner.imports.begin(errand.mid));
         let by_tables = call.version >= BY_TABLES;
         let document = if by_tables { envelope_of(call)? } else { call.params::<SerializedModel>()?.bytes };
@@ -157,7 +157,7 @@ impl MasterSession {
     }
 
     async fn check_machines(&self, call: &Call) -> Result<Value, RpcError> {
-        let (relay, errand) = (self.gateway.relay(), self.migration.errand);
+        let (relay, errand) = (self.gateway.relay(), self.migration.migration);
         relay.seal(errand).await?;
         value_of(&relay.check_machines(errand, params(call)?).await?)
     }

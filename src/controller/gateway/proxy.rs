@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Gateway, Visitor, Way};
-use crate::controller::port::Errand;
+use crate::controller::port::MigrationRef;
 use crate::juju::params::admin::{LoginRequest, LoginResult};
 use crate::juju::params::from_value;
 use crate::juju::rpc::{Call, Client, ClientError, Connection, ErrorCode, LoggedIn, RpcError, Session};
@@ -29,7 +29,7 @@ struct Proxied {
 /// Notes the end of a connection that was carried.
 struct Visit {
     gateway: Gateway,
-    errand: Errand,
+    errand: MigrationRef,
     visitor: Visitor,
 }
 
@@ -52,7 +52,7 @@ impl Gateway {
     /// Makes a login at the destination, and carries the connection's calls there.
     pub(super) async fn proxied(
         &self,
-        errand: Errand,
+        errand: MigrationRef,
         connection: &Connection,
         login: &LoginRequest,
     ) -> Result<LoggedIn, RpcError> {

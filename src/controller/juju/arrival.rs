@@ -9,8 +9,8 @@ use modelferry_protocol::stream::{Open, StreamPurpose};
 
 use super::Juju;
 use crate::controller::port::{
-    Announced, Arrival, ControllerError, Duplex, Errand, Examination, Export, KeptLog, ModelReader, Presence, Relayed,
-    Said, Shown, VerbatimCall,
+    Announced, Arrival, ControllerError, Duplex, Examination, Export, KeptLog, MigrationRef, ModelReader, Presence,
+    Relayed, Said, Shown, VerbatimCall,
 };
 
 #[async_trait]
@@ -23,25 +23,25 @@ impl Arrival for Juju {
         self.inner.judge(facts).await
     }
 
-    async fn rehearse(&self, _: Errand, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn rehearse(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         self.inner.rehearse(calls).await
     }
 
-    async fn perform(&self, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let (inner, call) = (self.inner.clone(), call.clone());
         self.inner.turns.alone(errand.model, async move { inner.perform(errand, &call).await }).await
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, ControllerError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
         self.inner.log_time(errand).await
     }
 
-    async fn take_log(&self, errand: Errand, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let (inner, segment) = (self.inner.clone(), segment.clone());
         self.inner.turns.alone(errand.model, async move { inner.take_log(errand, &segment).await }).await
     }
 
-    async fn probe(&self, errand: Errand) -> Result<Presence, ControllerError> {
+    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
         let inner = self.inner.clone();
         self.inner.turns.alone(errand.model, async move { inner.presence(errand).await }).await
     }
@@ -59,19 +59,19 @@ impl Arrival for Juju {
         }
     }
 
-    async fn audit(&self, errand: Errand, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
         self.inner.audit(errand, calls).await
     }
 }
 
 #[async_trait]
 impl Relayed for Juju {
-    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError> {
+    async fn initiate(&self, errand: MigrationRef, to: &Announced) -> Result<(), ControllerError> {
         let (inner, to) = (self.inner.clone(), to.clone());
         self.inner.turns.alone(errand.model, async move { inner.initiate(errand, &to).await }).await
     }
 
-    async fn asked_ms(&self, errand: Errand) -> Result<Option<u64>, ControllerError> {
+    async fn asked_ms(&self, errand: MigrationRef) -> Result<Option<u64>, ControllerError> {
         self.inner.asked_ms(errand).await
     }
 
@@ -79,19 +79,19 @@ impl Relayed for Juju {
         self.inner.routes(addresses).await
     }
 
-    async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError> {
+    async fn shown(&self, errand: MigrationRef) -> Result<Shown, ControllerError> {
         self.inner.shown(errand).await
     }
 
-    async fn keep_log(&self, errand: Errand, text: String) -> Result<(), ControllerError> {
+    async fn keep_log(&self, errand: MigrationRef, text: String) -> Result<(), ControllerError> {
         self.inner.keep_log(errand, text).await
     }
 
-    async fn log(&self, errand: Errand) -> Result<KeptLog, ControllerError> {
+    async fn log(&self, errand: MigrationRef) -> Result<KeptLog, ControllerError> {
         self.inner.kept_log(errand).await
     }
 
-    async fn log_taken(&self, errand: Errand, piece: &LogSegment) -> Result<(), ControllerError> {
+    async fn log_taken(&self, errand: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError> {
         self.inner.log_taken(errand, piece.clone()).await
     }
 }

@@ -14,7 +14,7 @@ use super::refusal::is_denied;
 use super::summary::text;
 use crate::controller::checks::{cut, finding};
 use crate::controller::description::{Description, is_envelope};
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::juju::params::tag;
 
 /// Versions of `Client` that are spoken: the shape of `FullStatus` is the same as far as it is read here.
@@ -147,7 +147,7 @@ impl Inner {
     /// Compares a model that has arrived with what staged it.
     pub(super) async fn audit(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         calls: &[Call],
     ) -> Result<Vec<Finding>, ControllerError> {
         let (bytes, told) = self.description(imported(calls)?).await?;

@@ -18,7 +18,7 @@ use super::record::{Copy, DATABASE, Records};
 use super::throttle::Throttle;
 use crate::config::{JujuConfig, RefusalConfig};
 use crate::controller::description::Description;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::controller::serial::Turns;
 use crate::disk::{Disk, blocking};
 use crate::store::Store;
@@ -140,7 +140,7 @@ impl Inner {
     /// Returns what the errand has made, if it has begun.
     ///
     /// Errors: [`ControllerError::OtherMigration`], [`ControllerError::ModelNotFound`].
-    pub(super) async fn begun(self: &Arc<Self>, errand: Errand) -> Result<Copy, ControllerError> {
+    pub(super) async fn begun(self: &Arc<Self>, errand: MigrationRef) -> Result<Copy, ControllerError> {
         match self.copy(errand.mid).await? {
             Some(copy) if copy.model == errand.model => Ok(copy),
             _ => match self.holder(errand.model).await? {

@@ -18,7 +18,7 @@ use super::record::{Copy, Import};
 use crate::clock::now_ms;
 use crate::controller::checks::version::Version;
 use crate::controller::description::is_envelope;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::disk::blocking;
 use crate::juju::rpc::RpcError;
 
@@ -95,7 +95,7 @@ fn explained(error: &RpcError) -> String {
 
 impl Inner {
     /// Imports a model, or finds out what came of an import that was sent before. The caller holds the model's lock.
-    pub(super) async fn import(self: &Arc<Self>, errand: Errand, blob: BlobRef) -> Result<(), ControllerError> {
+    pub(super) async fn import(self: &Arc<Self>, errand: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
         let Some(copy) = self.copy(errand.mid).await? else { return self.send_import(errand, blob, None).await };
         if copy.model != errand.model || copy.ended {
             return Err(refused("this migration has ended here, and imports nothing any more"));
@@ -115,7 +115,7 @@ impl Inner {
     /// `before`: the copy of an import that the controller has put off.
     async fn send_import(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         blob: BlobRef,
         before: Option<Copy>,
     ) -> Result<(), ControllerError> {
@@ -157,13 +157,23 @@ impl Inner {
     }
 
     /// Writes down that an import has failed: nothing is ever activated after it.
-    async fn import_failed(self: &Arc<Self>, errand: Errand, copy: Copy, cause: String) -> Result<(), ControllerError> {
+    async fn import_failed(
+        self: &Arc<Self>,
+        errand: MigrationRef,
+        copy: Copy,
+        cause: String,
+    ) -> Result<(), ControllerError> {
         self.put(errand.mid, &Copy { import: Import::Failed { cause: cause.clone() }, ..copy }).await?;
         Err(ControllerError::Refused(cause))
     }
 
     /// Finds out what came of an import whose reply was lost. It is never sent again.
-    async fn settle_import(self: &Arc<Self>, errand: Errand, copy: Copy, at_ms: u64) -> Result<(), ControllerError> {
+    async fn settle_import(
+        self: &Arc<Self>,
+        errand: MigrationRef,
+        copy: Copy,
+        at_ms: u64,
+    ) -> Result<(), ControllerError> {
         if copy.facade >= BY_ENVELOPE || !self.shows_whole_imports_alone(copy.facade).await? {
             return self
                 .import_failed(errand, copy, format!("{LOST}, and the controller cannot tell what came of it"))

@@ -12,7 +12,7 @@ use super::Inner;
 use super::connection::{CallError, Live};
 use super::record::{Copy, Step};
 use super::refusal::is_busy;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::disk::blocking;
 use crate::juju::logstream::{LogRecord, LogSender, StreamError};
 
@@ -20,7 +20,7 @@ const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITIC
 
 impl Inner {
     /// Returns the errand's copy, if it brought the model into service.
-    async fn brought(self: &Arc<Self>, errand: Errand) -> Result<Copy, ControllerError> {
+    async fn brought(self: &Arc<Self>, errand: MigrationRef) -> Result<Copy, ControllerError> {
         let copy = self.begun(errand).await?;
         match copy.activation {
             Some(Step::Done) => Ok(copy),
@@ -28,13 +28,13 @@ impl Inner {
         }
     }
 
-    pub(super) async fn log_time(self: &Arc<Self>, errand: Errand) -> Result<u64, ControllerError> {
+    pub(super) async fn log_time(self: &Arc<Self>, errand: MigrationRef) -> Result<u64, ControllerError> {
         Ok(self.brought(errand).await?.log_until_ms)
     }
 
     pub(super) async fn take_log(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         segment: &LogSegment,
     ) -> Result<u64, ControllerError> {
         let mut copy = self.brought(errand).await?;
@@ -63,7 +63,7 @@ impl Inner {
 }
 
 /// Sends a piece of a log, and waits until the controller has read all of it.
-async fn send(live: &Live, errand: Errand, text: &str) -> Result<(), StreamError> {
+async fn send(live: &Live, errand: MigrationRef, text: &str) -> Result<(), StreamError> {
     let (model, version) = (errand.model.to_string(), &live.result.server_version);
     let mut sender = LogSender::open(&live.target, &model, &live.credentials(), version).await?;
     for line in text.lines() {

@@ -18,7 +18,7 @@ use crate::controller::backup::Source;
 use crate::controller::embedded::view::Imported;
 use crate::controller::embedded::{Unpacked, unpack};
 use crate::controller::local::Say;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::controller::text;
 use crate::disk::blocking;
 use crate::store::Lease;
@@ -39,8 +39,8 @@ pub(super) struct Restoring {
 }
 
 impl Restoring {
-    fn errand(&self) -> Errand {
-        Errand { mid: self.mid, model: self.uuid }
+    fn errand(&self) -> MigrationRef {
+        MigrationRef { mid: self.mid, model: self.uuid }
     }
 }
 

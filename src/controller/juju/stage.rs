@@ -16,7 +16,7 @@ use super::import::payload;
 use super::outcome::Seen;
 use super::record::{Copy, Import, Step};
 use crate::clock::now_ms;
-use crate::controller::port::{ControllerError, Errand, Presence};
+use crate::controller::port::{ControllerError, MigrationRef, Presence};
 use crate::juju::params::{ErrorResults, from_value, tag};
 
 /// What an entry of an embedded controller's model becomes in a real one: nothing, so a model with entries stays where it is.
@@ -46,7 +46,7 @@ fn reply(answer: &Value) -> Reply {
 
 impl Inner {
     /// Makes one call. The caller holds the model's lock.
-    pub(super) async fn perform(self: &Arc<Self>, errand: Errand, call: &Call) -> Result<Reply, ControllerError> {
+    pub(super) async fn perform(self: &Arc<Self>, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let done = |()| Reply::default();
         match call {
             Call::Import(_) | Call::ImportOpaque(_) => self.import(errand, payload(call)?).await.map(done),
@@ -64,7 +64,7 @@ impl Inner {
     }
 
     /// Returns the errand's copy, if its import is known to be whole.
-    async fn imported(self: &Arc<Self>, errand: Errand) -> Result<Copy, ControllerError> {
+    async fn imported(self: &Arc<Self>, errand: MigrationRef) -> Result<Copy, ControllerError> {
         let copy = self.begun(errand).await?;
         match &copy.import {
             _ if copy.activation == Some(Step::Done) => Ok(copy),
@@ -75,7 +75,7 @@ impl Inner {
         }
     }
 
-    async fn check(self: &Arc<Self>, errand: Errand) -> Result<Reply, ControllerError> {
+    async fn check(self: &Arc<Self>, errand: MigrationRef) -> Result<Reply, ControllerError> {
         let copy = self.imported(errand).await?;
         if copy.checked {
             return Ok(reply(&json!({ "results": [] })));
@@ -96,7 +96,7 @@ impl Inner {
         }
     }
 
-    async fn activate(self: &Arc<Self>, errand: Errand, arguments: &Arguments) -> Result<(), ControllerError> {
+    async fn activate(self: &Arc<Self>, errand: MigrationRef, arguments: &Arguments) -> Result<(), ControllerError> {
         let mut copy = self.imported(errand).await?;
         if copy.activation == Some(Step::Done) {
             return Ok(());
@@ -131,7 +131,7 @@ impl Inner {
         self.put(errand.mid, &Copy { activation: Some(Step::Done), ..copy }).await
     }
 
-    async fn adopt(self: &Arc<Self>, errand: Errand, params: &Params) -> Result<Reply, ControllerError> {
+    async fn adopt(self: &Arc<Self>, errand: MigrationRef, params: &Params) -> Result<Reply, ControllerError> {
         let copy = self.begun(errand).await?;
         if copy.activation != Some(Step::Done) {
             return Err(refused("the model is not active, so its cloud resources are not taken over"));
@@ -153,7 +153,7 @@ impl Inner {
         Ok(reply(&answer))
     }
 
-    async fn abort(self: &Arc<Self>, errand: Errand) -> Result<(), ControllerError> {
+    async fn abort(self: &Arc<Self>, errand: MigrationRef) -> Result<(), ControllerError> {
         let copy = match self.copy(errand.mid).await? {
             Some(copy) if copy.model == errand.model => copy,
             Some(_) => return Ok(()),
@@ -212,7 +212,7 @@ impl Inner {
     }
 
     /// Says what is here of the model, by what was written down and, where that does not tell, by a look.
-    pub(super) async fn presence(self: &Arc<Self>, errand: Errand) -> Result<Presence, ControllerError> {
+    pub(super) async fn presence(self: &Arc<Self>, errand: MigrationRef) -> Result<Presence, ControllerError> {
         let copy = self.copy(errand.mid).await?.filter(|copy| copy.model == errand.model);
         let Some(copy) = copy.as_ref().filter(|copy| !copy.gone) else {
             return Ok(match self.look(errand.model).await? {

@@ -14,7 +14,7 @@ use super::connection::Live;
 use super::record::Copy;
 use super::request::{Request, revision_query};
 use crate::controller::description::Description;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::juju::http::UploadBody;
 
 /// The first series that reads the revisions of units from the description.
@@ -41,7 +41,11 @@ fn requests(told: &Description) -> Vec<Request> {
 
 impl Inner {
     /// Tells the controller which revisions the units have, where it wants to be told.
-    pub(super) async fn tell_revisions(self: &Arc<Self>, errand: Errand, copy: &Copy) -> Result<(), ControllerError> {
+    pub(super) async fn tell_revisions(
+        self: &Arc<Self>,
+        errand: MigrationRef,
+        copy: &Copy,
+    ) -> Result<(), ControllerError> {
         let live = self.connector.live().await?;
         if live.version.major >= DESCRIBED_SINCE {
             return Ok(());
@@ -52,7 +56,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn tell_revision(&self, live: &Live, errand: Errand, request: Request) -> Result<(), ControllerError> {
+    async fn tell_revision(&self, live: &Live, errand: MigrationRef, request: Request) -> Result<(), ControllerError> {
         self.throttle.check(&format!("uploading {}", request.what))?;
         match self.post(live, errand, &request, UploadBody::empty()).await {
             Ok(_) => Ok(()),

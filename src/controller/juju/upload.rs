@@ -16,7 +16,7 @@ use super::request::{CHARM_URL, Request};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::embedded::uploaded;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::disk::blocking;
 use crate::juju::http::{HttpReply, UploadBody, UploadError};
 use crate::juju::rpc::{ErrorCode, RpcError};
@@ -37,7 +37,7 @@ impl Inner {
     /// Sends a binary, unless this migration has sent it before.
     pub(super) async fn upload(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         copy: &Copy,
         call: &Call,
     ) -> Result<(), ControllerError> {
@@ -93,7 +93,7 @@ impl Inner {
 
     async fn note_upload(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         what: &str,
         blob: BlobRef,
         step: Step,
@@ -103,7 +103,7 @@ impl Inner {
         blocking(move || inner.records.put_upload(errand.mid, &what, &upload)).await
     }
 
-    async fn send(&self, live: &Live, errand: Errand, request: &Request) -> Result<HttpReply, UploadError> {
+    async fn send(&self, live: &Live, errand: MigrationRef, request: &Request) -> Result<HttpReply, UploadError> {
         let (pieces, body) = mpsc::channel(PIECES_AHEAD);
         let (store, blob) = (self.store.clone(), request.blob);
         // It ends with the request: nobody takes its pieces then.
@@ -115,7 +115,7 @@ impl Inner {
     pub(super) async fn post(
         &self,
         live: &Live,
-        errand: Errand,
+        errand: MigrationRef,
         request: &Request,
         body: UploadBody,
     ) -> Result<HttpReply, UploadError> {
@@ -129,7 +129,11 @@ impl Inner {
     }
 
     /// Refuses a copy that lacks binaries: its machines could not get them from the controller.
-    pub(super) async fn all_uploaded(self: &Arc<Self>, errand: Errand, copy: &Copy) -> Result<(), ControllerError> {
+    pub(super) async fn all_uploaded(
+        self: &Arc<Self>,
+        errand: MigrationRef,
+        copy: &Copy,
+    ) -> Result<(), ControllerError> {
         let told = self.parsed(copy.description).await?;
         let inner = self.clone();
         let missing = blocking(move || {

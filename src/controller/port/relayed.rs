@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::snapshot::LogSegment;
 
-use super::errand::Errand;
 use super::error::ControllerError;
+use super::migration_ref::MigrationRef;
 
 /// The destination as a gateway announces it to a source controller: the gateway's own addresses, and a login of its own, so
 /// that the source never holds one of the destination's.
@@ -52,11 +52,11 @@ pub trait Relayed: Send + Sync {
     ///
     /// Errors: [`ControllerError::Refused`] with the controller's reason: nothing has begun; [`ControllerError::Unknown`] where that
     /// is not known.
-    async fn initiate(&self, errand: Errand, to: &Announced) -> Result<(), ControllerError>;
+    async fn initiate(&self, errand: MigrationRef, to: &Announced) -> Result<(), ControllerError>;
 
     /// Returns when the controller was asked to begin the migration, Unix milliseconds by this host's clock: the model cannot have
     /// been frozen before. Nothing while it was not asked, and from one that does not keep it.
-    async fn asked_ms(&self, errand: Errand) -> Result<Option<u64>, ControllerError> {
+    async fn asked_ms(&self, errand: MigrationRef) -> Result<Option<u64>, ControllerError> {
         let _ = errand;
         Ok(None)
     }
@@ -67,17 +67,17 @@ pub trait Relayed: Send + Sync {
     }
 
     /// Says what the controller shows of the migration. Changes nothing.
-    async fn shown(&self, errand: Errand) -> Result<Shown, ControllerError>;
+    async fn shown(&self, errand: MigrationRef) -> Result<Shown, ControllerError>;
 
     /// Keeps a piece of the log that the controller sends behind the model: whole lines that each begin with a time. Durable
     /// when this returns; its blob is in the agent's store.
-    async fn keep_log(&self, errand: Errand, text: String) -> Result<(), ControllerError>;
+    async fn keep_log(&self, errand: MigrationRef, text: String) -> Result<(), ControllerError>;
 
     /// Returns what is kept of the log, in the order in which it came.
-    async fn log(&self, errand: Errand) -> Result<KeptLog, ControllerError>;
+    async fn log(&self, errand: MigrationRef) -> Result<KeptLog, ControllerError>;
 
     /// Forgets a piece of the log that the target has taken.
-    async fn log_taken(&self, errand: Errand, piece: &LogSegment) -> Result<(), ControllerError>;
+    async fn log_taken(&self, errand: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError>;
 }
 
 /// The log that a source controller has sent behind a model.

@@ -16,7 +16,7 @@ use modelferry_protocol::switch::{Cause, Head, Terms};
 use tokio::sync::oneshot;
 
 use super::ownership;
-use crate::controller::port::Errand;
+use crate::controller::port::MigrationRef;
 use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::engine::migration::event::Event;
@@ -163,7 +163,7 @@ pub async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, St
     if coming.is_none_or(|tracked| tracked.terms.model != snapshot.model) {
         return Err("the model is not on its way here".to_owned());
     }
-    let errand = Errand { mid: snapshot.mid, model: snapshot.model };
+    let errand = MigrationRef { mid: snapshot.mid, model: snapshot.model };
     let tried = core.parts.arrival.rehearse(errand, &snapshot.calls).await;
     tried.map_err(|error| format!("failed to import model into target controller: {error}"))?;
     Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())

@@ -13,7 +13,7 @@ use modelferry_protocol::switch::Cause;
 
 use super::claims::{chosen, tell_all};
 use crate::controller::checks::target::TWO_COPIES;
-use crate::controller::port::{Errand, Presence};
+use crate::controller::port::{MigrationRef, Presence};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
@@ -34,7 +34,7 @@ pub const CHECK: &str = "owner";
 
 /// Answers what is known here of a model's ownership.
 pub async fn known(core: &Core, asker: Pin, model: ModelUuid) -> Answer {
-    let is_present = match core.parts.arrival.probe(Errand { mid: NO_MIGRATION, model }).await {
+    let is_present = match core.parts.arrival.probe(MigrationRef { mid: NO_MIGRATION, model }).await {
         Ok(presence) => presence != Presence::Absent,
         Err(error) => return Answer::Failed(Text::cut(error.to_string())),
     };
@@ -205,7 +205,7 @@ impl Engine {
             let conflict = ledger.conflicts().find(|conflict| conflict.model == typed).cloned();
             (conflict, ledger.epoch(typed))
         });
-        if core.parts.arrival.probe(Errand { mid: NO_MIGRATION, model: typed }).await? == Presence::Absent {
+        if core.parts.arrival.probe(MigrationRef { mid: NO_MIGRATION, model: typed }).await? == Presence::Absent {
             return Err(crate::controller::port::ControllerError::ModelNotFound(typed.to_string()).into());
         }
         let orphan = match &conflict {

@@ -8,7 +8,7 @@ use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::{BlobRef, Call, Snapshot};
 
 use super::forecast;
-use crate::controller::port::Errand;
+use crate::controller::port::MigrationRef;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
@@ -64,7 +64,7 @@ impl Engine {
                 finding("blobs", Level::Fail, text)
             }
         });
-        let errand = Errand { mid, model: tracked.terms.model };
+        let errand = MigrationRef { mid, model: tracked.terms.model };
         findings.extend(core.parts.arrival.audit(errand, &snapshot.calls).await?);
         seen.ok = findings.iter().all(|finding| finding.level != Level::Fail);
         seen.findings = findings.iter().map(FindingView::from).collect();

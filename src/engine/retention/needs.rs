@@ -30,7 +30,7 @@ use modelferry_protocol::ids::{Hash, MigrationId};
 use modelferry_protocol::ledger::Standing;
 
 use crate::controller::backup;
-use crate::controller::port::{Errand, Presence};
+use crate::controller::port::{MigrationRef, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::seal;
 use crate::engine::migration::id::id_of;
@@ -135,7 +135,7 @@ async fn migrations(core: &Core, needs: &mut Needs) {
     });
     for (mid, standing, id) in standings {
         let Some(root) = standing.root() else { continue };
-        let (at_rest, errand) = (standing.is_at_rest(), Errand { mid, model: standing.model() });
+        let (at_rest, errand) = (standing.is_at_rest(), MigrationRef { mid, model: standing.model() });
         if at_rest {
             // What came of a source's migration is elsewhere, or is the model as it was.
             if let Standing::Source(_) = standing {

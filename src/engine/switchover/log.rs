@@ -12,7 +12,7 @@ use modelferry_protocol::plan::{Answer, LogTaking, Question};
 use modelferry_protocol::snapshot::{BlobRef, LogSegment};
 use modelferry_protocol::switch::target::TargetState;
 
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::migration::tracked::Tracked;
@@ -39,7 +39,7 @@ pub async fn carry(
     core: &Core,
     conversation: &Conversation,
     tracked: &Tracked,
-    errand: Errand,
+    errand: MigrationRef,
     between: impl Fn() -> Result<(), ControllerError>,
 ) -> Result<(), LogError> {
     let carrying = async {
@@ -65,7 +65,7 @@ pub async fn carry_relayed(
     core: &Core,
     conversation: &Conversation,
     tracked: &Tracked,
-    errand: Errand,
+    errand: MigrationRef,
 ) -> Result<(), LogError> {
     let Some(relayed) = &core.parts.relayed else { return Ok(()) };
     let carrying = async {
@@ -118,7 +118,7 @@ async fn send_pieces(
 }
 
 /// Makes the target take a piece of the log whose bytes it holds.
-async fn hand_over(conversation: &Conversation, errand: Errand, segment: &LogSegment) -> Result<(), LogError> {
+async fn hand_over(conversation: &Conversation, errand: MigrationRef, segment: &LogSegment) -> Result<(), LogError> {
     let taking = LogTaking { mid: errand.mid, segment: segment.clone() };
     ask(conversation, Question::TakeLog(taking)).await.map(drop)
 }
@@ -152,13 +152,13 @@ pub async fn take(core: &Core, peer: Pin, taking: LogTaking) -> Answer {
 }
 
 /// Returns the errand of a migration that has brought its model here from `peer`.
-fn errand(core: &Core, peer: Pin, mid: MigrationId) -> Result<Errand, String> {
+fn errand(core: &Core, peer: Pin, mid: MigrationId) -> Result<MigrationRef, String> {
     let standing = core.parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
     match standing {
         Some(Standing::Target(record))
             if record.head.peer == peer && matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
         {
-            Ok(Errand { mid, model: record.head.model })
+            Ok(MigrationRef { mid, model: record.head.model })
         }
         _ => Err(format!("migration {mid} has brought no model here")),
     }

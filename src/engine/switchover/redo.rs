@@ -9,7 +9,7 @@ use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
 use crate::controller::inventory::{Inventory, Place};
-use crate::controller::port::{Arrival, ControllerError, Departure, Errand};
+use crate::controller::port::{Arrival, ControllerError, Departure, MigrationRef};
 use crate::journal::Journal;
 
 /// Reports whether the model must not be in service here: it was frozen for good, or is until the migration ends.
@@ -21,12 +21,12 @@ fn is_held(standing: &Standing) -> bool {
 
 /// Repeats what the database lacks. What fails is reported by an alarm that compares the two.
 pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl Departure + Arrival)) {
-    let at_rest: Vec<(Errand, Standing)> = journal.ledger(|ledger| {
+    let at_rest: Vec<(MigrationRef, Standing)> = journal.ledger(|ledger| {
         let unknown = ledger.standings().filter(|(mid, _)| !inventory.ended.contains(mid));
         let told = unknown.filter(|(_, standing)| standing.is_at_rest() || is_held(standing));
         // A model that has come back since, or was restored, has not left.
         let last = told.filter(|(_, standing)| !is_held(standing) || !ledger.is_live(standing.model()));
-        last.map(|(mid, standing)| (Errand { mid, model: standing.model() }, standing.clone())).collect()
+        last.map(|(mid, standing)| (MigrationRef { mid, model: standing.model() }, standing.clone())).collect()
     });
     for (errand, standing) in at_rest {
         let held = inventory.models.get(&errand.model);

@@ -6,7 +6,7 @@ use modelferry_protocol::snapshot::LogSegment;
 use super::Api;
 use crate::controller::log_piece::LogPiece;
 use crate::controller::master::log::{LogKeeper, PieceWriter, model_of_log};
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::disk::blocking;
 use crate::juju::http::RequestHead;
 use crate::juju::logstream::LogWriter;
@@ -15,7 +15,7 @@ use crate::juju::rpc::RpcError;
 /// The log of a model that has come.
 struct ModelLog {
     api: Api,
-    errand: Errand,
+    errand: MigrationRef,
 }
 
 impl Api {

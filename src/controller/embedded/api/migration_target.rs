@@ -18,7 +18,7 @@ use crate::clock::now_ms;
 use crate::controller::checks::target;
 use crate::controller::description::{Description, DescriptionError};
 use crate::controller::master::calls::{BY_TABLES, NO_TIME, QUALIFIED, all_given, envelope_of, model_of};
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::juju::params::migration_target::{
     BytesResult, CreateMigrationMacaroonResult, MigrationModelInfo, SerializedModel,
 };
@@ -110,7 +110,7 @@ fn import(caller: &Caller, document: &[u8]) -> Result<(), RpcError> {
         tracing::info!(%model, "an import that was left over is deleted, and the model imported anew");
         inner.perform(left, &Step::Abort).map_err(refused)?;
     }
-    let errand = Errand { mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()), model };
+    let errand = MigrationRef { mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()), model };
     tracing::info!(%model, by, "a Juju controller imports a model");
     inner.note_import(errand, by).map_err(refused)?;
     inner.perform(errand, &Step::Import(blob)).map_err(refused)
@@ -129,7 +129,7 @@ impl Inner {
     /// Returns a model, and the migration by which a master brings it, or has brought it.
     ///
     /// Errors: [`ControllerError::NotImporting`] for any other model that is here.
-    fn brought_by_master(&self, model: ModelUuid) -> Result<(ModelRecord, Errand), ControllerError> {
+    fn brought_by_master(&self, model: ModelUuid) -> Result<(ModelRecord, MigrationRef), ControllerError> {
         let record = self.known(model)?;
         if let State::Gone(_) = record.state {
             return Err(ControllerError::ModelNotFound(model.to_string()));
@@ -138,13 +138,13 @@ impl Inner {
         let mid =
             noted.map(|import| import.mid.0).filter(|mid| record.mid() == Some(*mid) || record.came() == Some(*mid));
         match mid {
-            Some(mid) => Ok((record, Errand { mid, model })),
+            Some(mid) => Ok((record, MigrationRef { mid, model })),
             None => Err(ControllerError::NotImporting),
         }
     }
 
     /// Returns the migration of a master that has not made its model live.
-    fn left_over(&self, model: ModelUuid) -> Result<Option<Errand>, ControllerError> {
+    fn left_over(&self, model: ModelUuid) -> Result<Option<MigrationRef>, ControllerError> {
         match self.brought_by_master(model) {
             Ok((record, errand)) => Ok((mode(&record) == "importing").then_some(errand)),
             Err(ControllerError::ModelNotFound(_) | ControllerError::NotImporting) => Ok(None),
@@ -171,7 +171,7 @@ impl Inner {
 
     /// Ends the staging if nothing is missing, and else lists what is: a master uploads everything, so that something
     /// was lost on the way.
-    fn check_machines(&self, record: &ModelRecord, errand: Errand) -> Result<ErrorResults, ControllerError> {
+    fn check_machines(&self, record: &ModelRecord, errand: MigrationRef) -> Result<ErrorResults, ControllerError> {
         if record.came() == Some(errand.mid) {
             return Ok(ErrorResults::default());
         }
@@ -189,7 +189,7 @@ impl Inner {
     }
 
     /// Returns the migration of a model whose mode a master's upload or log needs.
-    pub(super) fn in_mode(&self, model: ModelUuid, wanted: &str) -> Result<Errand, RpcError> {
+    pub(super) fn in_mode(&self, model: ModelUuid, wanted: &str) -> Result<MigrationRef, RpcError> {
         let record = self.known(model).map_err(|error| fault(&error))?;
         let actual = mode(&record);
         if actual != wanted {

@@ -8,7 +8,7 @@ use super::super::rehearsal::uploaded;
 use super::Api;
 use super::errors::fault;
 use crate::controller::master::upload::{Received, Upload, bad, model_of};
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::disk::blocking;
 use crate::juju::http::{HttpReply, HttpRequest};
 use crate::juju::rpc::RpcError;
@@ -29,7 +29,7 @@ impl Api {
         Ok(reply)
     }
 
-    async fn stage(&self, errand: Errand, step: Step) -> Result<(), RpcError> {
+    async fn stage(&self, errand: MigrationRef, step: Step) -> Result<(), RpcError> {
         let api = self.clone();
         let staged = blocking(move || {
             if let Step::UploadCharm(_) = step {
@@ -47,7 +47,7 @@ impl Api {
 impl Inner {
     /// Refuses a charm that was uploaded before with other bytes. A real controller gives a local one another revision
     /// then, and refuses one of a store as well.
-    fn refuse_another(&self, errand: Errand, step: &Step) -> Result<(), ControllerError> {
+    fn refuse_another(&self, errand: MigrationRef, step: &Step) -> Result<(), ControllerError> {
         let not_found = || ControllerError::ModelNotFound(errand.model.to_string());
         let description = self.description_of(self.known(errand.model)?.description.ok_or_else(not_found)?)?;
         let (blob, wanted) = uploaded(step, &description)?;

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use modelferry_protocol::ids::MigrationId;
 
 use super::*;
-use crate::controller::port::{Departure, Errand};
+use crate::controller::port::{Departure, MigrationRef};
 use crate::disk::database::HEADROOM_BYTES;
 use crate::disk::{FaultPlan, Faults};
 
@@ -21,8 +21,8 @@ fn on_faulty_disk() -> (EmbeddedRig, Faults, ModelUuid) {
     (rig, faults, model)
 }
 
-fn errand(number: u8, model: ModelUuid) -> Errand {
-    Errand { mid: MigrationId([number; 16]), model }
+fn errand(number: u8, model: ModelUuid) -> MigrationRef {
+    MigrationRef { mid: MigrationId([number; 16]), model }
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 
 use super::*;
-use crate::controller::port::{Arrival, Departure, Errand, ModelReader};
+use crate::controller::port::{Arrival, Departure, MigrationRef, ModelReader};
 
 const MID: MigrationId = MigrationId([1; 16]);
 
-fn errand() -> Errand {
-    Errand { mid: MID, model: Sample::default().uuid }
+fn errand() -> MigrationRef {
+    MigrationRef { mid: MID, model: Sample::default().uuid }
 }
 
 /// Freezes the sample on `source` and carries its blobs to `target`.

@@ -5,7 +5,7 @@ use modelferry_protocol::ids::MigrationId;
 use super::super::view::ModelState;
 use super::*;
 use crate::controller::files::OwnFiles;
-use crate::controller::port::{Arrival, Departure, Errand, ModelReader};
+use crate::controller::port::{Arrival, Departure, MigrationRef, ModelReader};
 
 fn started() -> EmbeddedRig {
     let rig = EmbeddedRig::start("src");
@@ -105,7 +105,7 @@ async fn a_controller_model_stays() {
     let error = rig.embedded.remove("controller").unwrap_err();
     assert_eq!(error.to_string(), "a controller model cannot be removed");
     let model = rig.embedded.find("controller").unwrap();
-    let frozen = rig.embedded.freeze(Errand { mid: MigrationId([1; 16]), model }).await;
+    let frozen = rig.embedded.freeze(MigrationRef { mid: MigrationId([1; 16]), model }).await;
     assert_eq!(frozen.unwrap_err().to_string(), "controllers can't be migrated");
     let examined = rig.embedded.examine(model, None).await.unwrap();
     assert_eq!(&*examined.findings[0].text, "controllers can't be migrated");
@@ -114,7 +114,7 @@ async fn a_controller_model_stays() {
 #[tokio::test]
 async fn only_a_live_model_is_removed() {
     let rig = started();
-    let errand = Errand { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     rig.embedded.freeze(errand).await.unwrap();
     assert!(matches!(rig.embedded.remove("prod"), Err(ControllerError::MigrationInProgress)));
     assert_eq!(rig.embedded.model("prod").unwrap().row.status, "busy");
@@ -144,7 +144,7 @@ fn users_are_added_listed_and_removed() {
 #[tokio::test]
 async fn a_model_that_left_answers_with_where_it_went() {
     let rig = started();
-    let errand = Errand { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     let target = EmbeddedRig::start("dst");
     rig.embedded.freeze(errand).await.unwrap();
     assert!(rig.embedded.redirects().unwrap().is_empty());
@@ -191,7 +191,7 @@ async fn a_model_without_its_binaries_moves_and_stays_incomplete() {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let sample = Sample::default();
     source.embedded.import(&source.files(&sample).join("model.yaml"), &Blobs::Without, &mut OwnFiles).unwrap();
-    let errand = Errand { mid: MigrationId([1; 16]), model: sample.uuid };
+    let errand = MigrationRef { mid: MigrationId([1; 16]), model: sample.uuid };
     source.embedded.freeze(errand).await.unwrap();
     let export = Departure::export(&source.embedded, errand).await.unwrap();
     assert!(!export.complete);

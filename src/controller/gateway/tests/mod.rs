@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use self::script::Script;
 use super::{Gateway, RelayedMigration, Secret, Standing};
 use crate::controller::description::sample::Sample;
-use crate::controller::port::Errand;
+use crate::controller::port::MigrationRef;
 use crate::disk::Disk;
 use crate::juju::http::Credentials;
 use crate::juju::params::admin::{LoginRequest, LoginResult};
@@ -31,8 +31,8 @@ const FACADE: &str = "MigrationTarget";
 const VERSION: u32 = 6;
 const SECRET: Secret = Secret([7; 32]);
 
-fn errand() -> Errand {
-    Errand { mid: MigrationId([1; 16]), model: Sample::default().uuid }
+fn errand() -> MigrationRef {
+    MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid }
 }
 
 /// A gateway that listens, for one migration of the sample model.
@@ -98,7 +98,7 @@ fn credentials() -> Credentials {
 }
 
 fn migration(standing: Standing) -> RelayedMigration {
-    RelayedMigration { errand: errand(), secret: SECRET, standing }
+    RelayedMigration { migration: errand(), secret: SECRET, standing }
 }
 
 async fn call(client: &Client, method: &str, params: Value) -> Result<Value, ClientError> {

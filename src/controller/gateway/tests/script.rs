@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{errand, migration};
 use crate::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Standing, Visitor};
-use crate::controller::port::{Duplex, Errand, Said, VerbatimCall};
+use crate::controller::port::{Duplex, MigrationRef, Said, VerbatimCall};
 use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::rpc::dial::secure;
@@ -104,7 +104,7 @@ impl Script {
         *self.migrations.lock() = vec![migration(standing)];
     }
 
-    fn ask(&self, of: Errand, what: impl Into<String>) {
+    fn ask(&self, of: MigrationRef, what: impl Into<String>) {
         assert_eq!(of, errand());
         self.asked.lock().push(what.into());
     }
@@ -137,71 +137,71 @@ impl Relay for Script {
         self.migrations.lock().clone()
     }
 
-    async fn call(&self, errand: Errand, call: VerbatimCall) -> Result<Said, RelayError> {
+    async fn call(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
         self.ask(errand, format!("call {}.{}", call.facade, call.method));
         self.passed.lock().push(call);
         answer(&self.relayed).await.map(|value| Said::of(Ok(value)))
     }
 
-    async fn prechecks(&self, errand: Errand, call: VerbatimCall) -> Result<Said, RelayError> {
+    async fn prechecks(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
         self.ask(errand, "prechecks");
         self.passed.lock().push(call);
         answer(&self.relayed).await.map(|value| Said::of(Ok(value)))
     }
 
-    async fn import(&self, errand: Errand, import: &Call) -> Result<Reply, RelayError> {
+    async fn import(&self, errand: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
         self.ask(errand, "import");
         self.steps.lock().push(import.clone());
         answer(&self.imported).await.map(|value| reply(&value))
     }
 
-    async fn upload(&self, errand: Errand, upload: &Call) -> Result<(), RelayError> {
+    async fn upload(&self, errand: MigrationRef, upload: &Call) -> Result<(), RelayError> {
         self.ask(errand, "upload");
         self.steps.lock().push(upload.clone());
         answer(&self.uploaded).await.map(drop)
     }
 
-    async fn seal(&self, errand: Errand) -> Result<(), RelayError> {
+    async fn seal(&self, errand: MigrationRef) -> Result<(), RelayError> {
         self.ask(errand, "seal");
         answer(&self.sealed).await.map(drop)
     }
 
-    async fn staged(&self, errand: Errand) -> Result<(), RelayError> {
+    async fn staged(&self, errand: MigrationRef) -> Result<(), RelayError> {
         self.ask(errand, "staged");
         answer(&self.staged).await.map(drop)
     }
 
-    async fn check_machines(&self, errand: Errand, params: Params) -> Result<Reply, RelayError> {
+    async fn check_machines(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
         self.ask(errand, format!("check {}", String::from_utf8_lossy(&params)));
         answer(&self.checked).await.map(|value| reply(&value))
     }
 
-    async fn activate(&self, errand: Errand, arguments: Arguments) -> Result<(), RelayError> {
+    async fn activate(&self, errand: MigrationRef, arguments: Arguments) -> Result<(), RelayError> {
         self.ask(errand, format!("activate {}", String::from_utf8_lossy(&arguments)));
         answer(&self.activated).await.map(drop)
     }
 
-    async fn adopt(&self, errand: Errand, params: Params) -> Result<Reply, RelayError> {
+    async fn adopt(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
         self.ask(errand, format!("adopt {}", String::from_utf8_lossy(&params)));
         answer(&self.adopted).await.map(|value| reply(&value))
     }
 
-    async fn latest_log_time(&self, errand: Errand) -> Result<u64, RelayError> {
+    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError> {
         self.ask(errand, "log time");
         Ok(u64::try_from(self.lines.lock().len()).unwrap() * 1000)
     }
 
-    async fn open_log(&self, errand: Errand) -> Result<Box<dyn LogWriter>, RelayError> {
+    async fn open_log(&self, errand: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
         self.ask(errand, "log");
         Ok(Box::new(Lines(self.lines.clone())))
     }
 
-    async fn abort(&self, errand: Errand) -> Result<(), RelayError> {
+    async fn abort(&self, errand: MigrationRef) -> Result<(), RelayError> {
         self.ask(errand, "abort");
         answer(&self.aborted).await.map(drop)
     }
 
-    async fn connect(&self, errand: Errand) -> Result<Box<dyn Duplex>, RelayError> {
+    async fn connect(&self, errand: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
         self.ask(errand, "connect");
         let connects = self.connects.lock().clone();
         let (address, ca) = connects.ok_or_else(|| RelayError::Unreachable("no link".to_owned()))?;
@@ -209,12 +209,12 @@ impl Relay for Script {
         Ok(Box::new(secured.map_err(|error| RelayError::Unreachable(error.to_string()))?))
     }
 
-    fn came(&self, of: Errand, visitor: &Visitor) {
+    fn came(&self, of: MigrationRef, visitor: &Visitor) {
         assert_eq!(of, errand());
         self.visitors.lock().push(("came", visitor.clone()));
     }
 
-    fn left(&self, of: Errand, visitor: &Visitor) {
+    fn left(&self, of: MigrationRef, visitor: &Visitor) {
         assert_eq!(of, errand());
         self.visitors.lock().push(("left", visitor.clone()));
     }

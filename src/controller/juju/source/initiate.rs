@@ -16,7 +16,7 @@ use super::super::summary::text;
 use super::gate::gate_is_closed;
 use super::read::failure;
 use crate::clock::now_ms;
-use crate::controller::port::{Announced, ControllerError, Errand};
+use crate::controller::port::{Announced, ControllerError, MigrationRef};
 use crate::disk::blocking;
 use crate::juju::params::tag;
 
@@ -69,7 +69,10 @@ impl Inner {
     }
 
     /// Returns when the controller was asked last, if it was.
-    pub(in super::super) async fn asked_ms(self: &Arc<Self>, errand: Errand) -> Result<Option<u64>, ControllerError> {
+    pub(in super::super) async fn asked_ms(
+        self: &Arc<Self>,
+        errand: MigrationRef,
+    ) -> Result<Option<u64>, ControllerError> {
         let departure = self.departure(errand.mid).await?;
         Ok(departure.map(|departure| departure.asked_ms).filter(|asked_ms| *asked_ms > 0))
     }
@@ -80,7 +83,7 @@ impl Inner {
     /// the controller begins.
     pub(in super::super) async fn initiate(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         announced: &Announced,
     ) -> Result<(), ControllerError> {
         let (live, info) = self.looked_at(errand.model).await?;
@@ -129,7 +132,7 @@ impl Inner {
 /// Makes the parameters of `InitiateMigration`. Never a dry run: controllers before 3.6.13 do not know it, and migrate.
 ///
 /// A 4.1 source exchanges the password for a macaroon at the gateway.
-fn request(errand: Errand, announced: &Announced) -> Value {
+fn request(errand: MigrationRef, announced: &Announced) -> Value {
     let target = json!({
         "controller-tag": tag::controller(&announced.controller.to_string()),
         "controller-alias": announced.alias,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Inner;
 use crate::controller::log_piece::LogPiece;
 use crate::controller::master::log::segment_of;
-use crate::controller::port::{ControllerError, Errand, KeptLog};
+use crate::controller::port::{ControllerError, KeptLog, MigrationRef};
 use crate::disk::blocking;
 
 /// A log, as it is kept.
@@ -32,7 +32,7 @@ impl Inner {
     /// Keeps a piece.
     pub(in super::super) async fn keep_log(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         text: String,
     ) -> Result<(), ControllerError> {
         let inner = self.clone();
@@ -52,7 +52,7 @@ impl Inner {
     }
 
     /// Returns what is kept.
-    pub(in super::super) async fn kept_log(self: &Arc<Self>, errand: Errand) -> Result<KeptLog, ControllerError> {
+    pub(in super::super) async fn kept_log(self: &Arc<Self>, errand: MigrationRef) -> Result<KeptLog, ControllerError> {
         let inner = self.clone();
         let log = blocking(move || inner.log_of(errand.mid)).await?;
         Ok(KeptLog { until_ms: log.until_ms, segments: log.pieces.into_iter().map(LogSegment::from).collect() })
@@ -61,7 +61,7 @@ impl Inner {
     /// Forgets a piece.
     pub(in super::super) async fn log_taken(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         piece: LogSegment,
     ) -> Result<(), ControllerError> {
         let inner = self.clone();

@@ -13,7 +13,7 @@ use super::super::connection::Live;
 use super::super::summary::text;
 use super::gate::gate_is_closed;
 use super::initiate::{Departure, begun};
-use crate::controller::port::{ControllerError, Errand, Shown};
+use crate::controller::port::{ControllerError, MigrationRef, Shown};
 use crate::juju::rpc::ErrorCode;
 
 /// The first series that shows nothing of a migration.
@@ -41,7 +41,7 @@ fn read(status: &str) -> Shown {
 
 impl Inner {
     /// Says what the controller shows of a migration.
-    pub(in super::super) async fn shown(self: &Arc<Self>, errand: Errand) -> Result<Shown, ControllerError> {
+    pub(in super::super) async fn shown(self: &Arc<Self>, errand: MigrationRef) -> Result<Shown, ControllerError> {
         let Some(departure) = self.departure(errand.mid).await? else { return Ok(Shown::Nothing) };
         let (live, info) = self.looked_at(errand.model).await?;
         match live.shows_migrations() {
@@ -52,7 +52,7 @@ impl Inner {
 
     async fn by_gate(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: MigrationRef,
         departure: Departure,
         live: &Live,
     ) -> Result<Shown, ControllerError> {

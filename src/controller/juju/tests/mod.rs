@@ -29,7 +29,7 @@ use crate::config::{JujuAccess, JujuConfig, JujuSecret};
 use crate::controller::description::Description;
 use crate::controller::description::sample::Sample;
 use crate::controller::description::wanted::Wanted;
-use crate::controller::port::{Arrival, ControllerError, Errand};
+use crate::controller::port::{Arrival, ControllerError, MigrationRef};
 use crate::disk::Disk;
 use crate::store::Store;
 
@@ -59,8 +59,8 @@ fn adopt() -> Call {
     Call::AdoptResources(Params::default())
 }
 
-fn errand(mid: MigrationId) -> Errand {
-    Errand { mid, model: MODEL.parse().unwrap() }
+fn errand(mid: MigrationId) -> MigrationRef {
+    MigrationRef { mid, model: MODEL.parse().unwrap() }
 }
 
 /// An adapter with its controller, and a model in the agent's store.

@@ -90,7 +90,7 @@ async fn the_controllers_own_model_is_refused_and_never_asked_for() {
         let rig = Rig::start().await;
         *rig.fake().version.lock() = version.to_owned();
         let own: ModelUuid = OWN_MODEL.parse().unwrap();
-        let errand = Errand { mid: FIRST, model: own };
+        let errand = MigrationRef { mid: FIRST, model: own };
         let refused = rig.juju.initiate(errand, &announced()).await.unwrap_err();
         assert!(refused.to_string().contains("controllers can't be migrated"), "{refused}");
         let findings = rig.juju.examine(own, None).await.unwrap().findings;

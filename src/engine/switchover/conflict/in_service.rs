@@ -12,7 +12,7 @@ use modelferry_protocol::switch::source::SourceState;
 use super::conflict_id;
 use crate::controller::checks::target::{LEAVING, TWO_COPIES};
 use crate::controller::inventory::{Held, Place};
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
@@ -61,7 +61,7 @@ pub async fn check(core: &Core, model: ModelUuid) -> Result<(), EngineError> {
 
 /// A copy that the controller has although its migration has ended and the model moved: the database was set back.
 struct LeftBehind {
-    errand: Errand,
+    errand: MigrationRef,
     is_handed: bool,
     peer: Pin,
     card: ControllerCard,
@@ -74,7 +74,7 @@ impl LeftBehind {
         Ok(core.parts.journal.ledger(|ledger| {
             let standing = ledger.standing(mid).filter(|standing| standing.is_at_rest() && has_left(ledger, &held))?;
             let card = ledger.terms(mid).map(|terms| terms.controller.clone()).unwrap_or_default();
-            let errand = Errand { mid, model };
+            let errand = MigrationRef { mid, model };
             Some(Self { errand, is_handed: held.is_handed, peer: standing.peer(), card })
         }))
     }

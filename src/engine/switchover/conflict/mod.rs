@@ -10,7 +10,7 @@ use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid};
 use modelferry_protocol::record::{Body, Conflict, Discarded};
 
 use super::task::retry_timer::Backoff;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
@@ -36,18 +36,18 @@ pub fn end(core: &Arc<Core>, model: ModelUuid, epoch: Epoch) {
 
 /// Freezes a model at once, if it is in service here; reports whether it is frozen as one in conflict.
 pub async fn freeze_now(core: &Core, model: ModelUuid, epoch: Epoch) -> bool {
-    core.parts.departure.freeze(Errand { mid: conflict_id(model, epoch), model }).await.is_ok()
+    core.parts.departure.freeze(MigrationRef { mid: conflict_id(model, epoch), model }).await.is_ok()
 }
 
 /// Thaws a model that was frozen as one in conflict: an operator says that it is to win, which is in the journal already.
 pub async fn lift(core: &Core, conflict: &Conflict) -> Result<(), ControllerError> {
     let mid = conflict_id(conflict.model, conflict.epoch);
-    core.parts.departure.thaw(Errand { mid, model: conflict.model }).await
+    core.parts.departure.thaw(MigrationRef { mid, model: conflict.model }).await
 }
 
 async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
     let mut backoff = Backoff::new();
-    let errand = Errand { mid: conflict_id(model, epoch), model };
+    let errand = MigrationRef { mid: conflict_id(model, epoch), model };
     loop {
         match core.parts.departure.freeze(errand).await {
             // A model that is gone, or held for a migration, serves nobody.
@@ -87,7 +87,7 @@ impl Engine {
                 .find(|known| known.peer == peer && known.terms.model == model && !known.is_precopy())
                 .map(|known| known.terms.controller.clone()),
         };
-        let errand = Errand { mid: conflict_id(model, epoch), model };
+        let errand = MigrationRef { mid: conflict_id(model, epoch), model };
         core.parts.departure.freeze(errand).await?;
         core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
         core.parts.departure.reap(errand).await?;

@@ -9,7 +9,7 @@ use modelferry_protocol::record::{Body, Discarded};
 use modelferry_protocol::snapshot::{Arguments, Call};
 
 use crate::controller::inventory::{Brought, Held, Place};
-use crate::controller::port::{ControllerError, Errand, Presence};
+use crate::controller::port::{ControllerError, MigrationRef, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
@@ -17,7 +17,7 @@ use crate::engine::base::error::EngineError;
 
 /// A model that is held for a migration of which the journal knows nothing.
 pub struct Orphan {
-    errand: Errand,
+    errand: MigrationRef,
     place: Place,
     is_handed: bool,
     path: String,
@@ -26,7 +26,7 @@ pub struct Orphan {
 
 impl Orphan {
     fn of(core: &Core, held: &Held) -> Option<Self> {
-        let errand = Errand { mid: held.mid?, model: held.uuid };
+        let errand = MigrationRef { mid: held.mid?, model: held.uuid };
         let is_known = core
             .parts
             .journal

@@ -11,7 +11,7 @@ use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 
 use super::state::{Failure, Source, SourceTask, Transfer};
-use crate::controller::port::{Errand, Export};
+use crate::controller::port::{Export, MigrationRef};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
@@ -323,7 +323,7 @@ async fn copy(
     core: Arc<Core>,
     conversation: Arc<Conversation>,
     tracked: Arc<Tracked>,
-    errand: Errand,
+    errand: MigrationRef,
 ) -> Result<(), Failure> {
     // What the model was written is a blob of its own, which nothing names but the export.
     let lease = core.parts.store.lease_with_puts();
@@ -337,7 +337,7 @@ async fn copy(
 }
 
 /// Has the target try what it can before the freeze, so that nothing in the freeze grows with the binaries.
-async fn rehearse(conversation: &Conversation, errand: Errand, export: Export) -> Result<(), Failure> {
+async fn rehearse(conversation: &Conversation, errand: MigrationRef, export: Export) -> Result<(), Failure> {
     let failed = |text: String| Failure::Final(Cause::cut(format!("model data transfer failed, {text}")));
     let Export { name, owner, complete, calls } = export;
     let calls = Bounded::new(calls).map_err(|error| failed(error.to_string()))?;
@@ -354,7 +354,7 @@ async fn rehearse(conversation: &Conversation, errand: Errand, export: Export) -
 
 /// Checks once more, just before the freeze, what was checked at the start: hours may lie between. A gateway learns as what
 /// controller it poses.
-async fn recheck(core: &Arc<Core>, conversation: &Conversation, errand: Errand) -> Result<(), Failure> {
+async fn recheck(core: &Arc<Core>, conversation: &Conversation, errand: MigrationRef) -> Result<(), Failure> {
     let findings = match plan::findings(core, conversation, errand.model, Some(errand.mid)).await {
         Ok(findings) => findings,
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use self::retry_timer::RetryTimer;
 use super::record;
-use crate::controller::port::{ControllerError, Errand};
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
@@ -97,9 +97,9 @@ impl<S: Side> Task<S> {
     }
 
     /// Returns what controllers are told with every call.
-    pub(super) fn errand(&self) -> Errand {
+    pub(super) fn errand(&self) -> MigrationRef {
         let head = S::head(&self.record);
-        Errand { mid: head.mid, model: head.model }
+        MigrationRef { mid: head.mid, model: head.model }
     }
 
     /// Passes the failpoint beside an effect.

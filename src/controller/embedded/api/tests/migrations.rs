@@ -114,7 +114,7 @@ async fn a_running_migration_is_shown_wherever_juju_shows_it() {
 async fn a_frozen_model_shows_its_status_and_nothing_more() {
     let served = Served::start().await;
     let client = served.admin(&sample()).await;
-    let errand = Errand { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     served.embedded().freeze(errand).await.unwrap();
     let status = called(&client, "Client", 8, "FullStatus", json!({})).await;
     assert_eq!(status["model"]["model-status"]["status"], "busy");

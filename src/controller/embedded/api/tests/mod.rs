@@ -20,7 +20,7 @@ use crate::controller::description::sample::Sample;
 use crate::controller::embedded::tests::EmbeddedRig;
 use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::files::OwnFiles;
-use crate::controller::port::{Departure, Errand};
+use crate::controller::port::{Departure, MigrationRef};
 use crate::juju::params::admin::LoginRequest;
 use crate::juju::rpc::{Client, ClientError, Limits, RpcError, Scope, Server, Target};
 use crate::juju::tls::server_config;
@@ -151,7 +151,7 @@ fn refusal<T>(outcome: Result<T, ClientError>) -> RpcError {
 
 /// Moves the sample model from one controller to the address of another, as an engine does.
 async fn moved(from: &Embedded, to: &Embedded) {
-    let errand = Errand { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     from.freeze(errand).await.unwrap();
     from.redirect(errand, &to.controller_card()).await.unwrap();
     from.reap(errand).await.unwrap();

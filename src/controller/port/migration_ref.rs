@@ -4,7 +4,7 @@ use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
 /// A migration's effects name both, and act on the model only while it is in that migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Errand {
+pub struct MigrationRef {
     /// The migration.
     pub mid: MigrationId,
     /// The model.

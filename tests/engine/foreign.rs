@@ -10,7 +10,7 @@ use modelferry::engine::view::Stand;
 use modelferry::link::{CloseCode, Identity, Limit, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{Hash, JournalId, Pin};
-use modelferry_protocol::message::{Ask, BlobState, Claims, ControllerCard, Hello, Message, Told};
+use modelferry_protocol::message::{Ask, BlobState, ControllerCard, Hello, Message, OwnershipReport, Told};
 use modelferry_protocol::plan::{Answer, Knowledge, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::version::{Feature, FeatureNames, Versions};
@@ -57,8 +57,8 @@ impl Foreign<'_> {
     /// Talks over one connection. Reports whether it was offered what it lacks; else the connection is over.
     async fn talk(&mut self, new: NewSession) -> bool {
         let NewSession { session, mut inbox, chunks: _chunks, .. } = new;
-        let claims = Claims { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
-        let _ = session.send(Message::Claims(claims)).await;
+        let claims = OwnershipReport { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
+        let _ = session.send(Message::OwnershipReport(claims)).await;
         while let Some(message) = inbox.recv().await {
             match message {
                 Message::Ask(Ask { id, question }) => match self.answer(question) {

@@ -11,7 +11,7 @@ use modelferry::link::{Identity, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{JournalId, MigrationId};
 use modelferry_protocol::message::{
-    Claims, Commit, ControllerCard, Hello, Message, Offer, Sealed, Stage, Staged, Switch,
+    Commit, ControllerCard, Hello, Message, Offer, OwnershipReport, Sealed, Stage, Staged, Switch,
 };
 use modelferry_protocol::plan::{Finding, ModelFacts};
 use modelferry_protocol::snapshot::{Arguments, Call, Charm, LogSegment, Name, Params, Performed, Reply, Snapshot};
@@ -201,8 +201,8 @@ impl Pair {
             calls: Bounded::new(calls).unwrap(),
         };
         let pair = Self { _dst: dst, juju, _link: link, _dir: dir, peer, snapshot };
-        let claims = Claims { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
-        pair.say(Message::Claims(claims)).await;
+        let claims = OwnershipReport { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
+        pair.say(Message::OwnershipReport(claims)).await;
         pair
     }
 

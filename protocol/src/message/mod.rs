@@ -3,13 +3,13 @@
 //! Each is the body of one frame: [`crate::frame`].
 
 mod blob;
-mod claims;
 mod hello;
+mod ownership;
 mod switchover;
 
 pub use self::blob::{BlobOffer, BlobPage, BlobState, Chunks, Hold};
-pub use self::claims::{Claim, Claims, Seen};
 pub use self::hello::{Agreed, Hello, NoCommonVersion, agree};
+pub use self::ownership::{Claim, OwnershipReport, Seen};
 pub use self::switchover::{Activated, Commit, End, Offer, Sealed, Stage, Staged, Switch, Vote};
 pub use crate::card::ControllerCard;
 use crate::codec::{Decode, Encode, Text};
@@ -46,7 +46,7 @@ frame_enum! {
         /// Both ways: its answer.
         0x04 = Told(Told),
         /// Both ways, first after Hello and after every record that the peer shares: journals and owners.
-        0x05 = Claims(Claims),
+        0x05 = OwnershipReport(OwnershipReport),
 
         /// Both ways: the answer to the question of this id is not waited for any more. Of the feature `relay`.
         0x06 = Cancel(u64),
@@ -108,7 +108,7 @@ impl Message {
             Self::Staged(staged) => Some(staged.switch),
             Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
             Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.switch),
-            Self::Hello(_) | Self::Ask(_) | Self::Told(_) | Self::Claims(_) | Self::Cancel(_) => None,
+            Self::Hello(_) | Self::Ask(_) | Self::Told(_) | Self::OwnershipReport(_) | Self::Cancel(_) => None,
             Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
             Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
         }

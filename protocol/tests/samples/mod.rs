@@ -194,7 +194,7 @@ pub fn messages() -> Vec<Message> {
             sequence_seen: 65_536,
             controller: card(),
         }),
-        Message::Claims(Claims {
+        Message::OwnershipReport(OwnershipReport {
             sequence: 251,
             seen: Some(Seen { journal: JOURNAL, sequence: 65_536 }),
             claims: list(vec![Claim { model: MODEL, epoch: 2, live: true }]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::{Epoch, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Holding, Ledger};
-use modelferry_protocol::message::{Claim, Claims, Message, Seen};
+use modelferry_protocol::message::{Claim, Message, OwnershipReport, Seen};
 use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
@@ -37,11 +37,16 @@ fn of_serving(core: &Core, peer: Pin, serving: &BTreeMap<ModelUuid, Epoch>) -> M
     let others = serving.iter().filter(|(model, _)| !shared.contains_key(*model));
     let others = others.map(|(model, epoch)| Claim { model: *model, epoch: *epoch, live: true });
     let claims: Vec<Claim> = of_shared.chain(others).collect();
-    Message::Claims(Claims { sequence, seen, claims: Bounded::truncated(claims), is_halted: core.halted().is_some() })
+    Message::OwnershipReport(OwnershipReport {
+        sequence,
+        seen,
+        claims: Bounded::truncated(claims),
+        is_halted: core.halted().is_some(),
+    })
 }
 
 /// Acts on what a peer claims.
-pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
+pub async fn heard(core: &Arc<Core>, session: &Session, claims: &OwnershipReport) {
     let (peer, journal) = (session.peer(), session.hello().journal);
     let shown = Seen { journal, sequence: claims.sequence };
     if let Some(before) = core.parts.witness.note(peer, shown)
@@ -82,7 +87,7 @@ pub async fn heard(core: &Arc<Core>, session: &Session, claims: &Claims) {
 }
 
 /// Finds the models that are in service on both sides, and freezes those here that have to yield.
-async fn compare(core: &Arc<Core>, session: &Session, claims: &Claims) {
+async fn compare(core: &Arc<Core>, session: &Session, claims: &OwnershipReport) {
     let (peer, name) = (session.peer(), session.peer_name());
     let live: Vec<Claim> = claims.claims.iter().filter(|claim| claim.live).copied().collect();
     core.heard_serving(peer, live.clone());
@@ -212,7 +217,7 @@ fn set_back_text(core: &Core, session: &Session) -> String {
 /// migration: the journal was set back, so the records that tell of it are the ones that are missing. Nothing is deleted.
 ///
 /// `first`: whether the peer has yet to hear that this agent has stopped acting.
-async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &Claims, first: bool) {
+async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &OwnershipReport, first: bool) {
     let peer = session.peer();
     let mut frozen = Vec::new();
     for claim in claims.claims.iter().filter(|claim| claim.live) {
@@ -230,14 +235,14 @@ async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &Claims, first:
             frozen.push(Claim { model: claim.model, epoch: own, live: true });
         }
     }
-    let Message::Claims(now) = of(core, peer).await else { return };
+    let Message::OwnershipReport(now) = of(core, peer).await else { return };
     // The peer hears once that they were live here, so that both sides show the conflict; then how it is now.
     if !frozen.is_empty() {
         let claims = Bounded::truncated(frozen);
-        Core::say(session, Message::Claims(Claims { claims, ..now.clone() })).await;
-        Core::say(session, Message::Claims(now)).await;
+        Core::say(session, Message::OwnershipReport(OwnershipReport { claims, ..now.clone() })).await;
+        Core::say(session, Message::OwnershipReport(now)).await;
     } else if first {
-        Core::say(session, Message::Claims(now)).await;
+        Core::say(session, Message::OwnershipReport(now)).await;
     }
 }
 

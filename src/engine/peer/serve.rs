@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::limits::SNAPSHOT_BYTES_MAX;
-use modelferry_protocol::message::{Ask, Claims, Message, Told};
+use modelferry_protocol::message::{Ask, Message, OwnershipReport, Told};
 use modelferry_protocol::plan::{Answer, Question, Rebuilding, Verbatim};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -100,7 +100,7 @@ impl Service {
     async fn take(&mut self, message: Message) -> ControlFlow<()> {
         match message {
             Message::Hello(_) => {}
-            Message::Claims(told) => self.claimed(&told).await,
+            Message::OwnershipReport(told) => self.claimed(&told).await,
             Message::Ask(Ask { id, question }) => self.asked(id, question).await,
             Message::Cancel(id) => {
                 if let Some(task) = self.relays.remove(&id) {
@@ -128,7 +128,7 @@ impl Service {
         ControlFlow::Continue(())
     }
 
-    async fn claimed(&mut self, claims: &Claims) {
+    async fn claimed(&mut self, claims: &OwnershipReport) {
         claims::heard(&self.core, &self.session, claims).await;
         if self.core.halted().is_none() && !std::mem::replace(&mut self.met, true) {
             self.core.peer_up(&self.conversation);

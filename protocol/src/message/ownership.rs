@@ -26,7 +26,7 @@ pub struct Claim {
 
 /// How far an agent's journal is, what it has of the models that it ever exchanged with the peer, and what else it serves.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Claims {
+pub struct OwnershipReport {
     /// The last sequence number of its journal.
     pub sequence: u64,
     /// The last it has seen of the peer's journal, if it has seen any.

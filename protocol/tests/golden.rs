@@ -62,8 +62,8 @@ fn header(frame: &[u8]) -> FrameHeader {
 /// A message's file: its kind, and the alternative inside where it has some.
 fn message_name(message: &Message) -> String {
     let inside = match message {
-        Message::Ask(ask) => ask.question.name(),
-        Message::Told(told) => told.answer.name(),
+        Message::Request(ask) => ask.question.name(),
+        Message::Response(told) => told.answer.name(),
         Message::Offer(offer) => offer.profile.name(),
         Message::Staged(staged) => staged.outcome.name(),
         _ => return format!("message-{}", message.name()),

@@ -91,8 +91,8 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
         last: true,
         chunks: full(ChunkRef { hash: Hash([0xff; 32]), bytes: u32::MAX }),
     };
-    let ask = |question| Message::Ask(Ask { id: u64::MAX, question });
-    let told = |answer| Message::Told(Told { id: u64::MAX, answer });
+    let ask = |question| Message::Request(Request { id: u64::MAX, question });
+    let told = |answer| Message::Response(Response { id: u64::MAX, answer });
     let largest = [
         Message::Hello(Hello {
             versions: Versions { oldest: u16::MAX, newest: u16::MAX },

@@ -9,7 +9,7 @@ use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::ledger::Standing;
 use modelferry_protocol::limits::{VERBATIM_BYTES_MAX, VERBATIM_FRAME_BYTES_MAX};
-use modelferry_protocol::message::{Message, Told};
+use modelferry_protocol::message::{Message, Response};
 use modelferry_protocol::plan::{Answer, Payload, Question, Relayed, Verbatim};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::stream::Open;
@@ -128,7 +128,7 @@ pub async fn answer(
         }
         Err(text) => (Answer::Failed(Text::cut(text)), Vec::new()),
     };
-    Core::say(&session, Message::Told(Told { id, answer })).await;
+    Core::say(&session, Message::Response(Response { id, answer })).await;
     if !blobs.is_empty()
         && let Err(error) = offer(&core, &conversation, call.id, call.model, &blobs).await
     {

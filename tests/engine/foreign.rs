@@ -10,7 +10,7 @@ use modelferry::engine::view::Stand;
 use modelferry::link::{CloseCode, Identity, Limit, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{Hash, JournalId, Pin};
-use modelferry_protocol::message::{Ask, BlobState, ControllerCard, Hello, Message, OwnershipReport, Told};
+use modelferry_protocol::message::{BlobState, ControllerCard, Hello, Message, OwnershipReport, Request, Response};
 use modelferry_protocol::plan::{Answer, Knowledge, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::version::{Feature, FeatureNames, Versions};
@@ -61,8 +61,8 @@ impl Foreign<'_> {
         let _ = session.send(Message::OwnershipReport(claims)).await;
         while let Some(message) = inbox.recv().await {
             match message {
-                Message::Ask(Ask { id, question }) => match self.answer(question) {
-                    Some(answer) => _ = session.send(Message::Told(Told { id, answer })).await,
+                Message::Request(Request { id, question }) => match self.answer(question) {
+                    Some(answer) => _ = session.send(Message::Response(Response { id, answer })).await,
                     None => session.close(CloseCode::Malformed, "a question that is not known"),
                 },
                 Message::Offer(offer) => _ = session.send(Message::Progress(offer.switch)).await,

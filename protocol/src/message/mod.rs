@@ -20,7 +20,7 @@ use crate::plan::{Answer, Question};
 
 /// Something that only this agent's peer can answer.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Ask {
+pub struct Request {
     /// Chosen by who asks; the answer repeats it.
     pub id: u64,
     /// The question.
@@ -29,7 +29,7 @@ pub struct Ask {
 
 /// The answer to an [`Ask`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Told {
+pub struct Response {
     /// Of the question.
     pub id: u64,
     /// The answer, or why there is none.
@@ -42,9 +42,9 @@ frame_enum! {
         /// Both ways, first on the control stream.
         0x01 = Hello(Hello),
         /// Both ways: a question.
-        0x03 = Ask(Ask),
+        0x03 = Request(Request),
         /// Both ways: its answer.
-        0x04 = Told(Told),
+        0x04 = Response(Response),
         /// Both ways, first after Hello and after every record that the peer shares: journals and owners.
         0x05 = OwnershipReport(OwnershipReport),
 
@@ -108,7 +108,7 @@ impl Message {
             Self::Staged(staged) => Some(staged.switch),
             Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
             Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.switch),
-            Self::Hello(_) | Self::Ask(_) | Self::Told(_) | Self::OwnershipReport(_) | Self::Cancel(_) => None,
+            Self::Hello(_) | Self::Request(_) | Self::Response(_) | Self::OwnershipReport(_) | Self::Cancel(_) => None,
             Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
             Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
         }

@@ -242,8 +242,8 @@ pub fn messages() -> Vec<Message> {
         Message::Cancel(5),
         Message::Hold(Hold { reason: Text::new("7 GiB are missing").unwrap() }),
     ];
-    let asks = questions().into_iter().map(|question| Message::Ask(Ask { id: 5, question }));
-    let tolds = answers().into_iter().map(|answer| Message::Told(Told { id: 5, answer }));
+    let asks = questions().into_iter().map(|question| Message::Request(Request { id: 5, question }));
+    let tolds = answers().into_iter().map(|answer| Message::Response(Response { id: 5, answer }));
     messages.extend(asks.chain(tolds));
     messages
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::message::{Ask, Handle, Message};
+use modelferry_protocol::message::{Handle, Message, Request};
 use modelferry_protocol::plan::{Answer, Question};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -89,7 +89,7 @@ impl Conversation {
                 waiting.asked.insert(id, tell);
             }
         }
-        self.session.send(Message::Ask(Ask { id, question })).await?;
+        self.session.send(Message::Request(Request { id, question })).await?;
         // The sender is dropped when the conversation ends.
         told.await.map_err(|_| over())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::limits::SNAPSHOT_BYTES_MAX;
-use modelferry_protocol::message::{Ask, Message, OwnershipReport, Told};
+use modelferry_protocol::message::{Message, OwnershipReport, Request, Response};
 use modelferry_protocol::plan::{Answer, Question, Rebuilding, Verbatim};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -101,13 +101,13 @@ impl Service {
         match message {
             Message::Hello(_) => {}
             Message::OwnershipReport(told) => self.claimed(&told).await,
-            Message::Ask(Ask { id, question }) => self.asked(id, question).await,
+            Message::Request(Request { id, question }) => self.asked(id, question).await,
             Message::Cancel(id) => {
                 if let Some(task) = self.relays.remove(&id) {
                     task.abort();
                 }
             }
-            Message::Told(told) => self.conversation.told(told.id, told.answer),
+            Message::Response(told) => self.conversation.told(told.id, told.answer),
             Message::BlobOffer(_) | Message::BlobPage(_) => tokio::select! {
                 _ = self.blobs.send(message) => {}
                 // On a full disk the queue stays full, and the end of the connection would be noticed by nobody.
@@ -159,7 +159,7 @@ impl Service {
                 let (core, session) = (self.core.clone(), self.session.clone());
                 self.answers.spawn(async move {
                     let answer = dispatch::answer(&core, session.peer(), question).await;
-                    Core::say(&session, Message::Told(Told { id, answer })).await;
+                    Core::say(&session, Message::Response(Response { id, answer })).await;
                 });
             }
         }
@@ -174,7 +174,7 @@ impl Service {
                 Ok(coming) => coming.await,
                 Err(text) => Answer::Failed(Text::cut(text)),
             };
-            Core::say(&session, Message::Told(Told { id, answer })).await;
+            Core::say(&session, Message::Response(Response { id, answer })).await;
         });
     }
 
@@ -190,7 +190,7 @@ impl Service {
                 dispatch::rehearse(&core, session.peer(), &snapshot).await
             };
             let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
-            Core::say(&session, Message::Told(Told { id, answer })).await;
+            Core::say(&session, Message::Response(Response { id, answer })).await;
         });
     }
 
@@ -201,7 +201,7 @@ impl Service {
         let (core, session) = (self.core.clone(), self.session.clone());
         self.rehearsals.spawn(async move {
             let answer = rebuild::rebuild(&core, session.peer(), rebuilding, is_busy).await;
-            Core::say(&session, Message::Told(Told { id, answer })).await;
+            Core::say(&session, Message::Response(Response { id, answer })).await;
         });
     }
 
@@ -210,7 +210,7 @@ impl Service {
         if self.relays.len() >= RELAYS_MAX {
             let text = format!("{RELAYS_MAX} calls are on their way to the controller already");
             let answer = Answer::Failed(Text::cut(text));
-            return Core::say(&self.session, Message::Told(Told { id, answer })).await;
+            return Core::say(&self.session, Message::Response(Response { id, answer })).await;
         }
         // Begun here and not in a task: its blob is offered right behind it.
         let arriving = relay::begin(&self.core, &self.session, &call);

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use modelferry_protocol::codec::{Decode, Encode, decode_canonical, encode};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::limits::{CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
-use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message, Switch, Vote};
+use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message, MigrationKey, Vote};
 use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::record::{AlarmKind, Body, Entry, PrecopyState};
 use modelferry_protocol::snapshot::{Call, Snapshot};
@@ -178,7 +178,7 @@ fn a_snapshot_and_its_root_are_what_they_were() {
 
 #[test]
 fn a_vote_signs_the_same_bytes_as_ever() {
-    let switch = Switch { mid: samples::MID, journal: samples::JOURNAL };
+    let switch = MigrationKey { mid: samples::MID, journal: samples::JOURNAL };
     golden("vote-signed", &Vote::signed_bytes(switch, samples::ROOT));
 }
 

@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_MAX};
-use modelferry_protocol::message::{Activated, Commit, End, Message, Sealed, Switch, Vote};
+use modelferry_protocol::message::{Activated, Commit, End, Message, MigrationKey, Sealed, Vote};
 use modelferry_protocol::snapshot::KeptReply;
 use modelferry_protocol::switch::offer::{self, OfferRefused};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
@@ -21,8 +21,8 @@ const HEAD: Head = Head {
     profile: Profile::Embedded,
 };
 
-fn switch() -> Switch {
-    Switch::of(&HEAD)
+fn switch() -> MigrationKey {
+    MigrationKey::of(&HEAD)
 }
 
 fn handed() -> source::Handed {
@@ -122,7 +122,7 @@ fn a_seal_is_answered_while_its_bytes_arrive() {
 
 #[test]
 fn a_source_that_has_heard_of_the_activation_says_so_as_often_as_it_is_told() {
-    let activated = Message::Activated(Activated { switch: switch(), root: ROOT, reply: Default::default() });
+    let activated = Message::Activated(Activated { key: switch(), root: ROOT, reply: Default::default() });
     for state in [SourceState::Handed(handed()), SourceState::Reaping(ROOT), SourceState::Moved(ROOT)] {
         assert_eq!(source_hears(state, &activated), Outcome::Reply(Message::Finished(switch())));
     }
@@ -161,11 +161,11 @@ fn a_commit_of_another_root_epoch_journal_or_migration_is_ignored() {
     let commit = |switch, root, epoch_to| {
         target_hears(
             TargetState::Prepared(ROOT),
-            &Message::Commit(Commit { switch, root, epoch_to, handover: handover() }),
+            &Message::Commit(Commit { key: switch, root, epoch_to, handover: handover() }),
         )
     };
-    let other_mid = Switch { mid: MigrationId([7; 16]), ..switch() };
-    let other_journal = Switch { journal: JournalId([7; 16]), ..switch() };
+    let other_mid = MigrationKey { mid: MigrationId([7; 16]), ..switch() };
+    let other_journal = MigrationKey { journal: JournalId([7; 16]), ..switch() };
     assert_eq!(commit(switch(), OTHER_ROOT, 2), Outcome::Ignore(Ignored::OtherRoot));
     assert_eq!(commit(switch(), ROOT, 3), Outcome::Ignore(Ignored::OtherEpoch));
     assert_eq!(commit(other_journal, ROOT, 2), Outcome::Ignore(Ignored::OtherJournal));
@@ -219,8 +219,8 @@ fn a_live_model_is_never_given_back_and_says_so_once_its_resources_are_taken_ove
     assert_eq!(target::next(&record), Some(target::TargetCommand::Adopt));
     assert_eq!(target::says(&record), None);
     assert_eq!(record.owned_epoch(), HEAD.epoch_to);
-    let abort = Message::Abort(End { switch: switch(), cause: cause() });
-    let commit = Message::Commit(Commit { switch: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    let abort = Message::Abort(End { key: switch(), cause: cause() });
+    let commit = Message::Commit(Commit { key: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
     for input in [
         TargetInput::Renounce(&cause()),
         TargetInput::Drop(&cause()),
@@ -260,7 +260,7 @@ fn a_model_is_imported_ahead_once_and_a_failure_of_that_ends_it_for_ever() {
     let other = complete(Hash([7; 32]));
     assert!(matches!(other, Outcome::Record(TargetState::Dropping(Dropping { root: None, .. }))), "{other:?}");
     assert!(matches!(
-        target_hears(imported.state, &Message::Abort(End { switch: switch(), cause: cause() })),
+        target_hears(imported.state, &Message::Abort(End { key: switch(), cause: cause() })),
         Outcome::Record(TargetState::Dropping(Dropping { root: None, .. }))
     ));
 }
@@ -268,7 +268,7 @@ fn a_model_is_imported_ahead_once_and_a_failure_of_that_ends_it_for_ever() {
 #[test]
 fn a_source_that_comes_back_committed_hands_over_to_the_target_that_was_forced() {
     let seized = TargetState::Seized(target::Seizure { root: ROOT, cause: cause() });
-    let commit = Message::Commit(Commit { switch: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    let commit = Message::Commit(Commit { key: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
     let Outcome::Reply(told) = target_hears(seized, &commit) else { panic!("no answer") };
     let committed = SourceState::Committed(source::Committed {
         root: ROOT,

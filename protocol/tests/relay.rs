@@ -2,7 +2,7 @@
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::message::{Activated, End, Message, Switch, Vote};
+use modelferry_protocol::message::{Activated, End, Message, MigrationKey, Vote};
 use modelferry_protocol::snapshot::{Arguments, KeptReply, Params};
 use modelferry_protocol::switch::relay::{self, Answer, Answered, Call, Evidence, RelayInput, Relaying};
 use modelferry_protocol::switch::source::{self, Committed, Handed, SourceInput, SourceRecord, SourceState};
@@ -98,7 +98,7 @@ fn activate_succeeds_only_once_the_vote_is_on_disk() {
     let sealed = record(relaying(Some(ROOT)));
     assert_eq!(relay::answer(&sealed, Call::Activate), Answer::Hold);
     let Answered { vote: signature, arguments, .. } = answered();
-    let vote = |root| Vote { signature: signature.clone(), ..Vote::unsigned(Switch::of(&HEAD), root) };
+    let vote = |root| Vote { signature: signature.clone(), ..Vote::unsigned(MigrationKey::of(&HEAD), root) };
     let activate =
         |vote: Option<&Vote>| relayed(sealed.state.clone(), RelayInput::Activate { arguments: &arguments, vote });
     assert_eq!(activate(None), Outcome::Ignore(Ignored::NotExpected));
@@ -114,7 +114,7 @@ fn what_the_controller_was_told_cannot_be_aborted_here() {
     assert_eq!(abort(SourceState::Answered(answered())), Outcome::Ignore(Ignored::NotRevocable));
     assert_eq!(abort(SourceState::Committed(committed())), Outcome::Ignore(Ignored::Committed));
     // Nor by the target, which has no way to give back what it has promised.
-    let dropped = Message::Dropped(End { switch: Switch::of(&HEAD), cause: cause.clone() });
+    let dropped = Message::Dropped(End { key: MigrationKey::of(&HEAD), cause: cause.clone() });
     for state in [SourceState::Answered(answered()), SourceState::Committed(committed())] {
         assert_eq!(heard(state, &dropped), Outcome::Ignore(Ignored::NotExpected));
     }
@@ -137,14 +137,14 @@ fn a_commit_carries_what_the_controller_told_and_its_reply_comes_back_as_often_a
     let says = source::says(&record(SourceState::Committed(committed())));
     assert!(matches!(says, Some(Message::Commit(commit)) if commit.handover == committed().handover));
     let reply = handed().reply;
-    let activated = Message::Activated(Activated { switch: Switch::of(&HEAD), root: ROOT, reply: reply.clone() });
+    let activated = Message::Activated(Activated { key: MigrationKey::of(&HEAD), root: ROOT, reply: reply.clone() });
     let kept = heard(SourceState::Committed(committed()), &activated);
     assert!(matches!(kept, Outcome::Record(SourceState::Handed(handed)) if handed.reply == reply));
 }
 
 #[test]
 fn an_activation_of_another_snapshot_hands_nothing_over() {
-    let activated = |root| Message::Activated(Activated { switch: Switch::of(&HEAD), root, reply: handed().reply });
+    let activated = |root| Message::Activated(Activated { key: MigrationKey::of(&HEAD), root, reply: handed().reply });
     let committed = || SourceState::Committed(committed());
     assert_eq!(heard(committed(), &activated(Hash([5; 32]))), Outcome::Ignore(Ignored::OtherRoot));
     assert_eq!(heard(committed(), &activated(ROOT)), Outcome::Record(SourceState::Handed(handed())));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::frame::{Encoding, FRAME_VERSION, KIND_CHUNK};
-use modelferry_protocol::message::{Message, Switch, Vote};
+use modelferry_protocol::message::{Message, MigrationKey, Vote};
 use modelferry_protocol::plan::{Answer, Knowledge, Level, Payload, Question, Relayed};
 use modelferry_protocol::proof::{self, Verdict};
 use modelferry_protocol::record::{AlarmKind, Body, PrecopyState, When};
@@ -135,7 +135,8 @@ fn every_feature_is_written_down_and_no_other() {
 
 #[test]
 fn labels_are_written_down() {
-    let vote = Vote::signed_bytes(Switch { mid: Default::default(), journal: Default::default() }, Default::default());
+    let vote =
+        Vote::signed_bytes(MigrationKey { mid: Default::default(), journal: Default::default() }, Default::default());
     let signed = vote.split(|byte| *byte == 0).next().unwrap();
     let known = Knowledge::default().signed_bytes(Default::default(), Default::default());
     let known = known.split(|byte| *byte == 0).next().unwrap();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::{Ledger, Standing};
-use modelferry_protocol::message::{Message, Switch, Vote};
+use modelferry_protocol::message::{Message, MigrationKey, Vote};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::{Arguments, KeptReply};
 use modelferry_protocol::switch::relay::{Evidence, RelayInput};
@@ -86,7 +86,7 @@ fn source_steps(profile: Profile, table: &[Transition]) -> Steps {
     made
 }
 
-const SWITCH: Switch = Switch { mid: samples::MID, journal: samples::JOURNAL };
+const SWITCH: MigrationKey = MigrationKey { mid: samples::MID, journal: samples::JOURNAL };
 
 /// What the sample that has imported a description has imported.
 const IMPORTED: Hash = Hash([0x66; 32]);

@@ -65,7 +65,7 @@ impl Foreign<'_> {
                     Some(answer) => _ = session.send(Message::Response(Response { id, answer })).await,
                     None => session.close(CloseCode::Malformed, "a question that is not known"),
                 },
-                Message::Offer(offer) => _ = session.send(Message::Progress(offer.switch)).await,
+                Message::Offer(offer) => _ = session.send(Message::Progress(offer.key)).await,
                 Message::BlobOffer(offer) if offer.blob == self.lacking => return true,
                 Message::BlobOffer(offer) => {
                     self.heard.offered.push(offer.blob);

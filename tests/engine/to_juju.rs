@@ -11,7 +11,7 @@ use modelferry::link::{Identity, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{JournalId, MigrationId};
 use modelferry_protocol::message::{
-    Commit, ControllerCard, Hello, Message, Offer, OwnershipReport, Sealed, Stage, Staged, Switch,
+    Commit, ControllerCard, Hello, Message, MigrationKey, Offer, OwnershipReport, Sealed, Stage, Staged,
 };
 use modelferry_protocol::plan::{Finding, ModelFacts};
 use modelferry_protocol::snapshot::{Arguments, Call, Charm, LogSegment, Name, Params, Performed, Reply, Snapshot};
@@ -23,7 +23,7 @@ use super::engines::Host;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
-const SWITCH: Switch = Switch { mid: MigrationId([7; 16]), journal: JournalId([9; 16]) };
+const SWITCH: MigrationKey = MigrationKey { mid: MigrationId([7; 16]), journal: JournalId([9; 16]) };
 
 /// What the controller holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl Pair {
 
     async fn offer(&mut self) {
         let offer = Offer {
-            switch: SWITCH,
+            key: SWITCH,
             model: MODEL,
             epoch_to: 1,
             profile: Profile::Gateway,
@@ -250,7 +250,7 @@ impl Pair {
     /// Has a call of the snapshot performed ahead of the seal.
     async fn stage(&mut self, place: usize) -> Performed {
         let id = place as u64;
-        let stage = Stage { switch: SWITCH, id, call: self.snapshot.calls[place].clone() };
+        let stage = Stage { key: SWITCH, id, call: self.snapshot.calls[place].clone() };
         let staged = |told| match told {
             Message::Staged(Staged { id: of, outcome, .. }) if of == id => Some(outcome),
             _ => None,
@@ -269,7 +269,7 @@ impl Pair {
             adopt: Params::new(b"adopt".to_vec()).unwrap(),
         };
         let root = self.snapshot.seal().unwrap().1;
-        Message::Commit(Commit { switch: SWITCH, root, epoch_to: 1, handover })
+        Message::Commit(Commit { key: SWITCH, root, epoch_to: 1, handover })
     }
 
     /// Waits for the end of the migration at the target.
@@ -350,7 +350,7 @@ async fn a_copy_counts_as_dropped_once_it_is_seen_gone() {
     pair.offer().await;
     assert_eq!(pair.stage(0).await, done(""));
     let cause = Text::cut("the master aborts");
-    pair.say(Message::Abort(modelferry_protocol::message::End { switch: SWITCH, cause })).await;
+    pair.say(Message::Abort(modelferry_protocol::message::End { key: SWITCH, cause })).await;
     let juju = pair.juju.clone();
     let seal = pair.seal();
     // In the moment in which it is said.

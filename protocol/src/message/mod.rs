@@ -10,7 +10,7 @@ mod switchover;
 pub use self::blob::{BlobOffer, BlobPage, BlobState, Chunks, Hold};
 pub use self::hello::{Agreed, Hello, NoCommonVersion, agree};
 pub use self::ownership::{Claim, OwnershipReport, Seen};
-pub use self::switchover::{Activated, Commit, End, Offer, Sealed, Stage, Staged, Switch, Vote};
+pub use self::switchover::{Activated, Commit, End, MigrationKey, Offer, Sealed, Stage, Staged, Vote};
 pub use crate::card::ControllerCard;
 use crate::codec::{Decode, Encode, Text};
 use crate::frame::frame_enum;
@@ -54,7 +54,7 @@ frame_enum! {
         /// Source to target: a model is offered.
         0x10 = Offer(Offer),
         /// Target to source: the offer stands; bytes arrive, or the copy is being staged.
-        0x11 = Progress(Switch),
+        0x11 = Progress(MigrationKey),
         /// Source to target: this is handed over; vote on it.
         0x12 = Seal(Sealed),
         /// Target to source: the vote.
@@ -64,13 +64,13 @@ frame_enum! {
         /// Target to source: the model is live here.
         0x15 = Activated(Activated),
         /// Source to target: heard that; no need to repeat it.
-        0x16 = Finished(Switch),
+        0x16 = Finished(MigrationKey),
         /// Source to target: decided, the model stays.
         0x17 = Abort(End),
         /// Target to source: nothing is left here; the token is given back.
         0x18 = Dropped(End),
         /// Source to target: this journal cannot know; decides nothing.
-        0x19 = Unknown(Switch),
+        0x19 = Unknown(MigrationKey),
         /// Target to source: the offer is not accepted; decides nothing.
         0x1a = Refused(End),
         /// Source to target: perform this call that stages, as soon as you hold its blob.
@@ -97,17 +97,17 @@ frame_enum! {
 
 impl Message {
     /// Returns the migration that a switchover message is about; nothing for any other message.
-    pub fn switch(&self) -> Option<Switch> {
+    pub fn switch(&self) -> Option<MigrationKey> {
         match self {
-            Self::Offer(offer) => Some(offer.switch),
-            Self::Seal(seal) => Some(seal.switch),
-            Self::Prepared(vote) => Some(vote.switch),
-            Self::Commit(commit) => Some(commit.switch),
-            Self::Activated(activated) => Some(activated.switch),
-            Self::Stage(stage) => Some(stage.switch),
-            Self::Staged(staged) => Some(staged.switch),
+            Self::Offer(offer) => Some(offer.key),
+            Self::Seal(seal) => Some(seal.key),
+            Self::Prepared(vote) => Some(vote.key),
+            Self::Commit(commit) => Some(commit.key),
+            Self::Activated(activated) => Some(activated.key),
+            Self::Stage(stage) => Some(stage.key),
+            Self::Staged(staged) => Some(staged.key),
             Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
-            Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.switch),
+            Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.key),
             Self::Hello(_) | Self::Request(_) | Self::Response(_) | Self::OwnershipReport(_) | Self::Cancel(_) => None,
             Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
             Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
@@ -117,7 +117,7 @@ impl Message {
     /// Makes the offer that `head` heads, still without the names that no record repeats.
     pub fn offer_of(head: &Head) -> Self {
         Self::Offer(Offer {
-            switch: Switch::of(head),
+            key: MigrationKey::of(head),
             model: head.model,
             epoch_to: head.epoch_to,
             profile: head.profile,

@@ -9,14 +9,14 @@ use crate::text::{Cause, Name};
 
 /// Names the migration that a switchover message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Switch {
+pub struct MigrationKey {
     /// The migration.
     pub mid: MigrationId,
     /// The source's journal.
     pub journal: JournalId,
 }
 
-impl Switch {
+impl MigrationKey {
     /// Returns the switch of the migration that `head` heads.
     pub fn of(head: &Head) -> Self {
         Self { mid: head.mid, journal: head.journal }
@@ -27,7 +27,7 @@ impl Switch {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Offer {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// The model.
     pub model: ModelUuid,
     /// The epoch at which the target will own it.
@@ -46,7 +46,7 @@ pub struct Offer {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Sealed {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// The snapshot's root.
     pub root: Root,
     /// Tells how fresh the vote is that answers this seal.
@@ -57,8 +57,8 @@ pub struct Sealed {
 
 impl Sealed {
     /// Makes the seal, still without the snapshot's bytes and a nonce.
-    pub fn asking(switch: Switch, root: Root) -> Self {
-        Self { switch, root, nonce: 0, snapshot: Bytes::default() }
+    pub fn asking(switch: MigrationKey, root: Root) -> Self {
+        Self { key: switch, root, nonce: 0, snapshot: Bytes::default() }
     }
 }
 
@@ -66,7 +66,7 @@ impl Sealed {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Vote {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// The snapshot's root.
     pub root: Root,
     /// The nonce of the last seal heard.
@@ -77,12 +77,12 @@ pub struct Vote {
 
 impl Vote {
     /// Makes the vote, still without nonce and signature.
-    pub fn unsigned(switch: Switch, root: Root) -> Self {
-        Self { switch, root, nonce: 0, signature: Signature::default() }
+    pub fn unsigned(switch: MigrationKey, root: Root) -> Self {
+        Self { key: switch, root, nonce: 0, signature: Signature::default() }
     }
 
     /// Returns the bytes that are signed. The nonce is not among them: it only tells how fresh the vote is.
-    pub fn signed_bytes(switch: Switch, root: Root) -> Vec<u8> {
+    pub fn signed_bytes(switch: MigrationKey, root: Root) -> Vec<u8> {
         [&b"modelferry/1 prepared\0"[..], &switch.mid.0, &switch.journal.0, &root.0].concat()
     }
 }
@@ -91,7 +91,7 @@ impl Vote {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Commit {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// The snapshot's root.
     pub root: Root,
     /// The epoch at which the target owns the model.
@@ -104,7 +104,7 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Activated {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// The snapshot's root, of the record; never of the live content, which moves on.
     pub root: Root,
     /// What `AdoptResources` returned.
@@ -115,7 +115,7 @@ pub struct Activated {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Stage {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// Chosen by the source; the answer repeats it.
     pub id: u64,
     /// The call. The target performs it once it holds its blob.
@@ -126,7 +126,7 @@ pub struct Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Staged {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// Of the question.
     pub id: u64,
     /// What the target's controller said.
@@ -137,7 +137,7 @@ pub struct Staged {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct End {
     /// The migration.
-    pub switch: Switch,
+    pub key: MigrationKey,
     /// Why.
     pub cause: Cause,
 }

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use crate::call::KeptReply;
 use crate::codec::{Decode, Encode, encode, wire_enum};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
-use crate::message::{Activated, Commit, End, Message, Switch};
+use crate::message::{Activated, Commit, End, Message, MigrationKey};
 use crate::migration::{Handover, Head, Root};
 use crate::switch::source::{Committed, Handed, SourceRecord, SourceState};
 use crate::switch::standing::Standing;
@@ -147,21 +147,22 @@ impl Statement {
     }
 
     pub(super) fn message(&self) -> Option<Message> {
-        let switch = Switch { mid: self.mid, journal: self.journal };
+        let switch = MigrationKey { mid: self.mid, journal: self.journal };
         Some(match self.verdict {
             // What the calls are told does not fit on paper: the target's adapter makes it of what it knows.
             Verdict::Commit => {
                 let (epoch_to, handover) = (self.epoch_to, Handover::default());
-                Message::Commit(Commit { switch, root: self.root?, epoch_to, handover })
+                Message::Commit(Commit { key: switch, root: self.root?, epoch_to, handover })
             }
             Verdict::Activated => {
-                Message::Activated(Activated { switch, root: self.root?, reply: KeptReply::default() })
+                Message::Activated(Activated { key: switch, root: self.root?, reply: KeptReply::default() })
             }
-            Verdict::Abort => {
-                Message::Abort(End { switch, cause: Cause::cut("the source keeps the model, as a carried proof says") })
-            }
+            Verdict::Abort => Message::Abort(End {
+                key: switch,
+                cause: Cause::cut("the source keeps the model, as a carried proof says"),
+            }),
             Verdict::Dropped => Message::Dropped(End {
-                switch,
+                key: switch,
                 cause: Cause::cut("the target gave the model back, as a carried proof says"),
             }),
         })

@@ -1,6 +1,6 @@
 //! What an input leads to.
 
-use crate::message::{Message, Switch};
+use crate::message::{Message, MigrationKey};
 use crate::migration::Head;
 
 /// What an input leads to.
@@ -45,7 +45,7 @@ pub enum Ignored {
 }
 
 /// Returns the key of the migration that a message is about, if it is the one of `head`.
-pub(super) fn switch_of(head: &Head, message: &Message) -> Result<Switch, Ignored> {
+pub(super) fn switch_of(head: &Head, message: &Message) -> Result<MigrationKey, Ignored> {
     let switch = message.switch().ok_or(Ignored::NotExpected)?;
     if switch.mid != head.mid {
         return Err(Ignored::OtherMigration);

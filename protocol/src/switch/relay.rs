@@ -12,7 +12,7 @@ use super::outcome::{Ignored, Outcome, switch_of};
 pub use super::source::state::{Answered, Evidence, RelayInput, Relaying};
 use super::source::state::{Committed, Handed, SourceInput, SourceRecord, SourceState, says};
 use crate::call::Arguments;
-use crate::message::{End, Message, Switch};
+use crate::message::{End, Message, MigrationKey};
 use crate::migration::{Handover, Signature};
 use crate::text::Cause;
 
@@ -99,7 +99,7 @@ fn on_relayed(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceSta
             Outcome::Record(Relaying(self::Relaying { root: Some(root), ..relaying.clone() }))
         }
         (Relaying(self::Relaying { root: Some(root), .. }), RelayInput::Activate { arguments, vote: Some(vote) }) => {
-            if vote.switch != Switch::of(&record.head) {
+            if vote.key != MigrationKey::of(&record.head) {
                 Outcome::Ignore(Ignored::OtherMigration)
             } else if vote.root != *root {
                 Outcome::Ignore(Ignored::OtherRoot)
@@ -146,7 +146,7 @@ fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
         (Committed(_), Message::Activated(_)) => Outcome::Ignore(Ignored::OtherRoot),
         (Handed(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
         (Aborted(cause), Message::Prepared(_) | Message::Progress(_)) => {
-            Outcome::Reply(Message::Abort(End { switch, cause: cause.clone() }))
+            Outcome::Reply(Message::Abort(End { key: switch, cause: cause.clone() }))
         }
         _ => Outcome::Ignore(Ignored::NotExpected),
     }

@@ -5,7 +5,7 @@ use crate::call::{KeptReply, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, Hash};
 use crate::limits::EPOCH_FORCED_STEP;
-use crate::message::{Activated, End, Message, Switch, Vote};
+use crate::message::{Activated, End, Message, MigrationKey, Vote};
 use crate::migration::{Handover, Head, Profile, Root};
 use crate::text::Cause;
 
@@ -241,19 +241,19 @@ pub fn next(record: &TargetRecord) -> Option<TargetCommand> {
 ///
 /// The vote of [`TargetState::Prepared`] is signed, and echoes a nonce: the caller adds both.
 pub fn says(record: &TargetRecord) -> Option<Message> {
-    let switch = Switch::of(&record.head);
+    let switch = MigrationKey::of(&record.head);
     match &record.state {
         TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => {
             Some(Message::Progress(switch))
         }
         TargetState::Prepared(root) => Some(Message::Prepared(Vote::unsigned(switch, *root))),
         TargetState::Active(Active { root, reply }) => {
-            Some(Message::Activated(Activated { switch, root: *root, reply: reply.clone() }))
+            Some(Message::Activated(Activated { key: switch, root: *root, reply: reply.clone() }))
         }
         TargetState::Seized(Seizure { root, .. }) => {
-            Some(Message::Activated(Activated { switch, root: *root, reply: KeptReply::default() }))
+            Some(Message::Activated(Activated { key: switch, root: *root, reply: KeptReply::default() }))
         }
-        TargetState::Dropped(cause) => Some(Message::Dropped(End { switch, cause: cause.clone() })),
+        TargetState::Dropped(cause) => Some(Message::Dropped(End { key: switch, cause: cause.clone() })),
         // Of a model that is live the source hears once everything is done that its own controller waits for.
         TargetState::Activating(_) | TargetState::Live(_) | TargetState::Seizing(_) | TargetState::Dropping(_) => None,
     }

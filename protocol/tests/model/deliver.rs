@@ -1,7 +1,7 @@
 //! What a message leads to, through the shipped machines.
 
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{End, Message, Staged, Switch};
+use modelferry_protocol::message::{End, Message, MigrationKey, Staged};
 use modelferry_protocol::snapshot::{Performed, Reply};
 use modelferry_protocol::switch::offer::{self, OfferRefused};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
@@ -62,19 +62,19 @@ impl World {
             _ => return,
         };
         if !matches!(message, Message::Offer(_)) {
-            self.deliver(&readdressed(message, Switch { mid: mid(attempt), journal }), rules);
+            self.deliver(&readdressed(message, MigrationKey { mid: mid(attempt), journal }), rules);
         }
     }
 
     fn offered(&mut self, agent: AgentIndex, message: &Message, known: Option<&TargetRecord>, rules: &Rules) {
         let Message::Offer(offer) = message else { return };
-        let attempt = attempt_of(offer.switch.mid);
+        let attempt = attempt_of(offer.key.mid);
         let head = Head {
-            mid: offer.switch.mid,
+            mid: offer.key.mid,
             model: offer.model,
             epoch_to: offer.epoch_to,
             peer: World::pin(1 - agent),
-            journal: offer.switch.journal,
+            journal: offer.key.journal,
             profile: offer.profile,
         };
         let ledger = self.agents[agent].ledger();
@@ -85,9 +85,7 @@ impl World {
                 assert!(known.is_none(), "an offer took a record back");
                 self.append(agent, attempt, Standing::Target(record));
             }
-            Err(OfferRefused::Tombstone(cause)) => {
-                self.said.insert(&Message::Dropped(End { switch: offer.switch, cause }))
-            }
+            Err(OfferRefused::Tombstone(cause)) => self.said.insert(&Message::Dropped(End { key: offer.key, cause })),
             Err(refused) => {
                 let offering = matches!(
                     self.agents[1 - agent].standing(attempt),
@@ -95,7 +93,7 @@ impl World {
                 );
                 let lives = self.destroyed != Some(1 - agent);
                 self.epoch_refused |= offering && lives && matches!(refused, OfferRefused::Epoch { .. });
-                self.said.insert(&Message::Refused(End { switch: offer.switch, cause: no_cause() }));
+                self.said.insert(&Message::Refused(End { key: offer.key, cause: no_cause() }));
             }
         }
     }
@@ -180,7 +178,7 @@ impl World {
             // Not said on entering by the machine: the answer to the question for it.
             TargetState::Imported(_) => {
                 let outcome = Performed::Done(Reply::default());
-                Some(Message::Staged(Staged { switch: Switch::of(&record.head), id: 0, outcome }))
+                Some(Message::Staged(Staged { key: MigrationKey::of(&record.head), id: 0, outcome }))
             }
             TargetState::Dropping(dropping) if rules.dropped_before_discard => {
                 target::says(&record.with(TargetState::Dropped(dropping.cause.clone())))

@@ -5,7 +5,7 @@
 //! not; then it aborts, as it does after any error, unless it has recorded SUCCESS: from there it only repeats.
 
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Message, Stage, Staged, Switch, Vote};
+use modelferry_protocol::message::{Message, MigrationKey, Stage, Staged, Vote};
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Params, Performed, Reply};
 use modelferry_protocol::switch::relay::{self, Answer, Evidence, RelayInput, Relaying};
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
@@ -191,7 +191,7 @@ impl Ferry {
         if self.rules.no_answered_record || !(votes || self.rules.answered_without_vote) {
             return;
         }
-        let vote = Vote::unsigned(Switch::of(&record.head), root);
+        let vote = Vote::unsigned(MigrationKey::of(&record.head), root);
         let arguments = match self.rules.commit_without_arguments {
             true => Arguments::default(),
             false => Arguments::new(vec![attempt]).expect("one byte"),
@@ -246,7 +246,7 @@ impl World {
         let Some(record) = self.relay(attempt) else { return false };
         let description = BlobRef { hash: self.root_relayed(attempt), bytes: 0 };
         let call = modelferry_protocol::snapshot::Call::Import(description);
-        let stage = Message::Stage(Stage { switch: Switch::of(&record.head), id: 0, call });
+        let stage = Message::Stage(Stage { key: MigrationKey::of(&record.head), id: 0, call });
         let is_new = !self.said.contains(&stage);
         if is_new {
             self.said.insert(&stage);
@@ -266,7 +266,7 @@ impl World {
     fn is_imported(&self, attempt: Attempt) -> bool {
         let Some(record) = self.relay(attempt) else { return false };
         let outcome = Performed::Done(Reply::default());
-        self.said.contains(&Message::Staged(Staged { switch: Switch::of(&record.head), id: 0, outcome }))
+        self.said.contains(&Message::Staged(Staged { key: MigrationKey::of(&record.head), id: 0, outcome }))
     }
 
     pub fn relay_hears(&mut self, attempt: Attempt, message: &Message) {

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use modelferry_protocol::message::{Message, Switch};
+use modelferry_protocol::message::{Message, MigrationKey};
 
 /// Every message that any checker has met, each once. Its place is its bit in [`Said`].
 static MET: RwLock<Vec<Message>> = RwLock::new(Vec::new());
@@ -56,15 +56,15 @@ pub fn is_from_source(message: &Message) -> bool {
 }
 
 /// Returns `message` as if it were about another migration.
-pub fn readdressed(message: &Message, to: Switch) -> Message {
+pub fn readdressed(message: &Message, to: MigrationKey) -> Message {
     let mut message = message.clone();
     match &mut message {
-        Message::Seal(seal) => seal.switch = to,
-        Message::Prepared(vote) => vote.switch = to,
-        Message::Commit(commit) => commit.switch = to,
-        Message::Activated(activated) => activated.switch = to,
+        Message::Seal(seal) => seal.key = to,
+        Message::Prepared(vote) => vote.key = to,
+        Message::Commit(commit) => commit.key = to,
+        Message::Activated(activated) => activated.key = to,
         Message::Progress(switch) | Message::Finished(switch) | Message::Unknown(switch) => *switch = to,
-        Message::Abort(end) | Message::Dropped(end) | Message::Refused(end) => end.switch = to,
+        Message::Abort(end) | Message::Dropped(end) | Message::Refused(end) => end.key = to,
         _ => {}
     }
     message

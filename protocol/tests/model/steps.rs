@@ -1,7 +1,7 @@
 //! Which actions are possible, and what each does.
 
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Message, Switch};
+use modelferry_protocol::message::{Message, MigrationKey};
 use modelferry_protocol::snapshot::KeptReply;
 use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
@@ -151,7 +151,7 @@ impl Ferry {
                 world.feed_target(agent, attempt, TargetInput::Seize(&no_cause()), rules);
             }
             Action::Ready(agent, attempt) => {
-                let progress = Message::Progress(Switch { mid: mid(attempt), journal: world.journal(agent) });
+                let progress = Message::Progress(MigrationKey { mid: mid(attempt), journal: world.journal(agent) });
                 if world.said.contains(&progress) {
                     world.feed_source(agent, attempt, SourceInput::Ready { deadline_ms: 0 });
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Message, Offer, Switch};
+use modelferry_protocol::message::{Message, MigrationKey, Offer};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Snapshot;
@@ -30,7 +30,7 @@ use crate::link::Session;
 use crate::store::StoreError;
 
 /// Takes a message about a migration to its task, or answers it from the record.
-pub async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: &Session) {
+pub async fn heard(core: &Arc<Core>, switch: MigrationKey, message: Message, session: &Session) {
     if core.halted().is_some() {
         // What is missing from a journal that was set back proves nothing.
         return;
@@ -70,9 +70,9 @@ pub async fn heard(core: &Arc<Core>, switch: Switch, message: Message, session: 
 /// Begins to receive a model, or says why not.
 async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Message> {
     let refused = |text: String| {
-        Some(Message::Refused(modelferry_protocol::message::End { switch: offer.switch, cause: Cause::cut(text) }))
+        Some(Message::Refused(modelferry_protocol::message::End { key: offer.key, cause: Cause::cut(text) }))
     };
-    if offer.switch.journal != session.hello().journal {
+    if offer.key.journal != session.hello().journal {
         return refused("the offer names another journal than its agent's".into());
     }
     let store = core.parts.store.clone();
@@ -89,11 +89,11 @@ async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Mes
         return refused(format!("target agent's journal cannot grow: {error}"));
     }
     let head = Head {
-        mid: offer.switch.mid,
+        mid: offer.key.mid,
         model: offer.model,
         epoch_to: offer.epoch_to,
         peer: session.peer(),
-        journal: offer.switch.journal,
+        journal: offer.key.journal,
         profile: offer.profile,
     };
     let terms = terms_of(&offer, session);
@@ -108,7 +108,7 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
         attempt: offer.attempt,
         peer: Text::cut(session.peer_name()),
         controller: session.hello().controller.clone(),
-        ..adhoc::terms(offer.switch.mid, offer.model, offer.name.clone(), offer.owner.clone())
+        ..adhoc::terms(offer.key.mid, offer.model, offer.name.clone(), offer.owner.clone())
     }
 }
 

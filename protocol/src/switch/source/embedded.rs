@@ -56,7 +56,7 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
         // Reclaimed on a dropped token, the target is gone; reclaimed by force, it may come back and ask.
         (Reclaiming(_) | Seizing(_) | Reclaimed(_), Message::Prepared(_) | Message::Progress(_)) => {
             let cause = Cause::cut("the source has taken the model back");
-            Outcome::Reply(Message::Abort(End { switch, cause }))
+            Outcome::Reply(Message::Abort(End { key: switch, cause }))
         }
 
         (Frozen(frozen), Message::Prepared(vote)) if vote.root == frozen.root => {

@@ -9,7 +9,7 @@ pub use self::state::{
 use super::outcome::Outcome;
 use super::relay;
 use crate::ids::JournalId;
-use crate::message::{End, Message, Switch};
+use crate::message::{End, Message, MigrationKey};
 use crate::migration::Profile;
 use crate::text::Cause;
 
@@ -23,10 +23,10 @@ pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState>
 
 /// Returns the answer to a target's message about a migration that this journal does not know: presumed
 /// abort, but only if it is the very journal that would know.
-pub fn answer_unknown(switch: Switch, own: JournalId) -> Message {
+pub fn answer_unknown(switch: MigrationKey, own: JournalId) -> Message {
     if switch.journal == own {
         let cause = Cause::cut("the source has no record of this migration, so it was never decided");
-        Message::Abort(End { switch, cause })
+        Message::Abort(End { key: switch, cause })
     } else {
         Message::Unknown(switch)
     }

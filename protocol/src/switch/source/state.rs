@@ -3,7 +3,7 @@
 use crate::call::{Arguments, KeptReply, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::Epoch;
-use crate::message::{Commit, End, Message, Sealed, Switch, Vote};
+use crate::message::{Commit, End, Message, MigrationKey, Sealed, Vote};
 use crate::migration::{Handover, Head, Profile, Root, Signature};
 use crate::text::Cause;
 
@@ -287,7 +287,7 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
 /// The seal of [`SourceState::Frozen`] carries the snapshot's bytes, which no record holds: the caller
 /// adds them, and a nonce, to what this returns.
 pub fn says(record: &SourceRecord) -> Option<Message> {
-    let switch = Switch::of(&record.head);
+    let switch = MigrationKey::of(&record.head);
     match &record.state {
         SourceState::Offered | SourceState::Freezing(_) | SourceState::Relaying(Relaying { root: None, .. }) => {
             Some(Message::offer_of(&record.head))
@@ -297,11 +297,11 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         | SourceState::Answered(Answered { root, .. }) => Some(Message::Seal(Sealed::asking(switch, *root))),
         SourceState::Committed(Committed { root, handover, .. }) => {
             let (epoch_to, handover) = (record.head.epoch_to, handover.clone());
-            Some(Message::Commit(Commit { switch, root: *root, epoch_to, handover }))
+            Some(Message::Commit(Commit { key: switch, root: *root, epoch_to, handover }))
         }
         SourceState::Handed(_) | SourceState::Moved(_) => Some(Message::Finished(switch)),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
-            Some(Message::Abort(End { switch, cause: cause.clone() }))
+            Some(Message::Abort(End { key: switch, cause: cause.clone() }))
         }
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
             None

@@ -356,6 +356,6 @@ impl SourceTask {
 }
 
 fn vote_is_signed(vote: &Vote, session: &Session) -> bool {
-    let signed = Vote::signed_bytes(vote.switch, vote.root);
+    let signed = Vote::signed_bytes(vote.key, vote.root);
     crate::link::verify_signature(session.peer_spki(), &signed, &vote.signature)
 }

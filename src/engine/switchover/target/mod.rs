@@ -5,7 +5,7 @@ pub mod state;
 
 use modelferry_protocol::codec::Bytes;
 use modelferry_protocol::ledger::Standing;
-use modelferry_protocol::message::{Message, Sealed, Switch, Vote};
+use modelferry_protocol::message::{Message, MigrationKey, Sealed, Vote};
 use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::target::{self, Staging, TargetCommand, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Outcome};
@@ -73,7 +73,7 @@ impl Side for Target {
     fn complete(task: &TargetTask, mut message: Message) -> Message {
         if let Message::Prepared(vote) = &mut message {
             vote.nonce = task.side.nonce;
-            let signature = task.core.parts.link.sign(&Vote::signed_bytes(vote.switch, vote.root));
+            let signature = task.core.parts.link.sign(&Vote::signed_bytes(vote.key, vote.root));
             vote.signature = Bytes::new(signature.to_vec()).expect("an Ed25519 signature has 64 bytes");
         }
         message
@@ -179,7 +179,7 @@ impl TargetTask {
             return;
         }
         let head = &self.record.head;
-        if Switch::of(head) != seal.switch {
+        if MigrationKey::of(head) != seal.key {
             return;
         }
         let snapshot = match Snapshot::open(&seal.snapshot, seal.root) {

@@ -5,7 +5,7 @@
 
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::CALLS_MAX;
-use modelferry_protocol::message::{Message, Stage, Staged, Switch};
+use modelferry_protocol::message::{Message, MigrationKey, Stage, Staged};
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, KeptReply, Performed, Reply, kept};
 use modelferry_protocol::switch::Cause;
 use modelferry_protocol::switch::target::{Staging, TargetInput, TargetState};
@@ -165,11 +165,11 @@ impl TargetTask {
 
     /// Takes in what the source wants performed ahead of the seal.
     pub async fn asked(&mut self, stage: &Stage) {
-        if stage.switch != Switch::of(&self.record.head) || self.side.asked.len() >= CALLS_MAX {
+        if stage.key != MigrationKey::of(&self.record.head) || self.side.asked.len() >= CALLS_MAX {
             return;
         }
         if let Some(blob) = stage.call.blob() {
-            let (store, mid) = (self.core.parts.store.clone(), stage.switch.mid);
+            let (store, mid) = (self.core.parts.store.clone(), stage.key.mid);
             // Held until the migration is over, as what the seal names is.
             if let Err(error) = Core::blocking(move || store.want(mid, [blob.hash])).await {
                 return self.tracked.set_waiting(Some(format!("target disk: {error}")));
@@ -253,8 +253,8 @@ impl TargetTask {
 
     async fn answer(&self, id: u64, outcome: Performed) {
         if let Some(conversation) = self.line.conversation() {
-            let switch = Switch::of(&self.record.head);
-            Core::say(&conversation.session, Message::Staged(Staged { switch, id, outcome })).await;
+            let switch = MigrationKey::of(&self.record.head);
+            Core::say(&conversation.session, Message::Staged(Staged { key: switch, id, outcome })).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::{Bounded, decode, encode};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::CALLS_MAX;
-use modelferry_protocol::message::{Message, Stage, Switch};
+use modelferry_protocol::message::{Message, MigrationKey, Stage};
 use modelferry_protocol::snapshot::{Call, Name, Params, Performed, Snapshot};
 use modelferry_protocol::switch::relay::RelayInput;
 use modelferry_protocol::switch::source::SourceState;
@@ -160,7 +160,7 @@ impl SourceTask {
     /// Asks the target to perform what it has not answered yet.
     pub(super) async fn stage_more(&mut self) {
         let Some(conversation) = self.line.conversation() else { return };
-        let switch = Switch::of(&self.record.head);
+        let switch = MigrationKey::of(&self.record.head);
         let next = match &self.record.state {
             SourceState::Relaying(relaying) if relaying.root.is_none() => self.side.relay.set.due_calls(),
             // Before its vote the target is at the very check.
@@ -168,7 +168,7 @@ impl SourceTask {
             _ => Vec::new(),
         };
         for (id, call) in next {
-            Core::say(&conversation.session, Message::Stage(Stage { switch, id, call })).await;
+            Core::say(&conversation.session, Message::Stage(Stage { key: switch, id, call })).await;
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::record::{
     Alarm, AlarmKind, Body, Conflict, Destination, Halted, Orders, Precopy, Reimported, Removed, Restored,
 };
 use crate::switch::Terms;
-pub use crate::switch::standing::Standing;
+pub use crate::switch::last_record::LastRecord;
 use crate::switch::table::{self, IllegalStep};
 
 /// What an agent has of a model, as its journal says.
@@ -42,7 +42,7 @@ pub enum NotOffered {
 /// A fold of journal records, in order. The same at run time and after a crash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    standings: BTreeMap<MigrationId, Standing>,
+    standings: BTreeMap<MigrationId, LastRecord>,
     terms: BTreeMap<MigrationId, Terms>,
     orders: BTreeMap<MigrationId, Orders>,
     precopies: BTreeMap<MigrationId, Precopy>,
@@ -70,11 +70,11 @@ impl Ledger {
     ///
     /// Errors: the place of the first that may not, and why.
     pub fn check_all<'a>(&self, bodies: impl IntoIterator<Item = &'a Body>) -> Result<(), (usize, IllegalStep)> {
-        let mut ahead: BTreeMap<MigrationId, Standing> = BTreeMap::new();
+        let mut ahead: BTreeMap<MigrationId, LastRecord> = BTreeMap::new();
         for (place, body) in bodies.into_iter().enumerate() {
             let next = match body {
-                Body::Source(record) => Standing::Source(record.clone()),
-                Body::Target(record) => Standing::Target(record.clone()),
+                Body::Source(record) => LastRecord::Source(record.clone()),
+                Body::Target(record) => LastRecord::Target(record.clone()),
                 _ => continue,
             };
             let last = ahead.get(&next.mid()).or_else(|| self.standing(next.mid()));
@@ -87,8 +87,8 @@ impl Ledger {
     /// Takes in the next record.
     pub fn apply(&mut self, body: &Body) {
         match body {
-            Body::Source(record) => self.follow(Standing::Source(record.clone())),
-            Body::Target(record) => self.follow(Standing::Target(record.clone())),
+            Body::Source(record) => self.follow(LastRecord::Source(record.clone())),
+            Body::Target(record) => self.follow(LastRecord::Target(record.clone())),
             Body::Terms(terms) => drop(self.terms.insert(terms.mid, terms.clone())),
             Body::Destination(Destination { mid, controller }) => {
                 if let Some(terms) = self.terms.get_mut(mid) {
@@ -137,12 +137,12 @@ impl Ledger {
     }
 
     /// Takes in the next record of a migration.
-    fn follow(&mut self, standing: Standing) {
+    fn follow(&mut self, standing: LastRecord) {
         let holding = self.holdings.entry(standing.model()).or_default();
         holding.epoch = holding.epoch.max(standing.owned_epoch());
         if let Some(live) = standing.is_live() {
             // A model in conflict is frozen, whatever an attempt that was under way comes to.
-            let came = matches!(standing, Standing::Target(_));
+            let came = matches!(standing, LastRecord::Target(_));
             if came {
                 self.conflicts.remove(&standing.model());
             }
@@ -151,19 +151,19 @@ impl Ledger {
                 self.removed.remove(&standing.model());
             }
         }
-        if standing.moves_away() || standing.is_live() == Some(true) && matches!(standing, Standing::Target(_)) {
+        if standing.moves_away() || standing.is_live() == Some(true) && matches!(standing, LastRecord::Target(_)) {
             self.restored.remove(&standing.model());
         }
         self.standings.insert(standing.mid(), standing);
     }
 
     /// Returns the last record of a migration.
-    pub fn standing(&self, mid: MigrationId) -> Option<&Standing> {
+    pub fn standing(&self, mid: MigrationId) -> Option<&LastRecord> {
         self.standings.get(&mid)
     }
 
     /// Returns the last record of every migration.
-    pub fn standings(&self) -> impl Iterator<Item = (MigrationId, &Standing)> {
+    pub fn standings(&self) -> impl Iterator<Item = (MigrationId, &LastRecord)> {
         self.standings.iter().map(|(mid, standing)| (*mid, standing))
     }
 
@@ -226,10 +226,10 @@ impl Ledger {
     /// epoch's owner is this agent, or not known.
     pub fn handed_to(&self, model: ModelUuid) -> Option<Pin> {
         let epoch = self.epoch(model);
-        let handed = |standing: &&Standing| {
+        let handed = |standing: &&LastRecord| {
             standing.model() == model && standing.moves_away() && standing.owned_epoch() == epoch
         };
-        self.standings.values().find(handed).map(Standing::peer)
+        self.standings.values().find(handed).map(LastRecord::peer)
     }
 
     /// Returns what this agent has of each model that a migration was ever about.
@@ -251,7 +251,7 @@ impl Ledger {
     pub fn shared_with(&self, peer: Pin) -> impl Iterator<Item = (ModelUuid, Holding)> {
         let with = self.standings.values().filter(move |standing| standing.peer() == peer);
         let met = self.met.iter().filter(move |(_, met)| *met == peer).map(|(model, _)| *model);
-        let models: BTreeSet<ModelUuid> = with.map(Standing::model).chain(met).collect();
+        let models: BTreeSet<ModelUuid> = with.map(LastRecord::model).chain(met).collect();
         models.into_iter().filter_map(|model| Some((model, *self.holdings.get(&model)?)))
     }
 
@@ -277,7 +277,7 @@ impl Ledger {
 
     /// Returns the unfinished migration of a model, in whichever direction. There is at most one.
     pub fn busy(&self, model: ModelUuid) -> Option<MigrationId> {
-        let unfinished = |standing: &Standing| standing.model() == model && !standing.is_at_rest();
+        let unfinished = |standing: &LastRecord| standing.model() == model && !standing.is_at_rest();
         self.standings().find(|(_, standing)| unfinished(standing)).map(|(mid, _)| mid)
     }
 

@@ -4,7 +4,7 @@
 mod sample;
 
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::limits::{PROOF_BYTES_MAX, PROOF_MAIL_BYTES_MAX};
 use modelferry_protocol::message::Message;
 use modelferry_protocol::proof::{BadArmour, Proof, ProofRefused, Statement};
@@ -23,24 +23,24 @@ fn head(peer: Pin) -> Head {
     Head { mid: MID, model: MODEL, epoch_to: 2, peer, journal: JOURNAL, profile: Profile::Embedded }
 }
 
-fn source(state: SourceState) -> Standing {
-    Standing::Source(SourceRecord { head: head(pin(TARGET)), state })
+fn source(state: SourceState) -> LastRecord {
+    LastRecord::Source(SourceRecord { head: head(pin(TARGET)), state })
 }
 
-fn target(state: TargetState) -> Standing {
-    Standing::Target(TargetRecord { head: head(pin(SOURCE)), state })
+fn target(state: TargetState) -> LastRecord {
+    LastRecord::Target(TargetRecord { head: head(pin(SOURCE)), state })
 }
 
 fn active() -> TargetState {
     TargetState::Active(Active { root: ROOT, reply: Default::default() })
 }
 
-fn in_doubt_at_source() -> Standing {
+fn in_doubt_at_source() -> LastRecord {
     source(SourceState::Committed(Committed { root: ROOT, vote: Default::default(), handover: Handover::default() }))
 }
 
 /// What the side with `seed` proves of `standing`.
-fn proof_of(standing: &Standing, seed: u8) -> Proof {
+fn proof_of(standing: &LastRecord, seed: u8) -> Proof {
     signed(Statement::of(standing, pin(seed), 1_767_225_600_000).expect("a decision"), &key(seed))
 }
 

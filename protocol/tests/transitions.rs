@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::message::{Message, MigrationKey, Vote};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::{Arguments, KeptReply};
@@ -165,11 +165,11 @@ fn the_specification_has_every_transition_and_no_other() {
     assert_eq!(written("9.3"), steps(table::TARGET));
 }
 
-fn record(name: &str) -> Standing {
+fn record(name: &str) -> LastRecord {
     let (_, body) = samples::bodies().into_iter().find(|(of, _)| of == name).unwrap();
     match body {
-        Body::Source(record) => Standing::Source(record),
-        Body::Target(record) => Standing::Target(record),
+        Body::Source(record) => LastRecord::Source(record),
+        Body::Target(record) => LastRecord::Target(record),
         other => panic!("{} is no step", other.name()),
     }
 }
@@ -186,9 +186,9 @@ fn a_step_that_is_in_no_table_is_refused_with_the_names_of_both_states() {
     assert!(refused(None, "target-Prepared").contains("cannot begin with `Prepared`"));
     // The same migration on the other side, or of another model.
     assert!(refused(Some("source-Offered"), "target-Receiving").contains("of another side"));
-    let Standing::Source(mut moved) = record("source-Freezing") else { unreachable!() };
+    let LastRecord::Source(mut moved) = record("source-Freezing") else { unreachable!() };
     moved.head.model.0[0] ^= 1;
-    let other = table::check(Some(&record("source-Offered")), &Standing::Source(moved));
+    let other = table::check(Some(&record("source-Offered")), &LastRecord::Source(moved));
     assert!(matches!(other, Err(IllegalStep::Head { from: "Offered", to: "Freezing", .. })), "{other:?}");
 }
 

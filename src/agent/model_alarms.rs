@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::switch::source::SourceState;
 
 use crate::controller::inventory::{Held, Inventory, Place};
@@ -90,7 +90,7 @@ fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<Alar
     let back: Vec<String> = ledger
         .standings()
         .filter(|(mid, standing)| {
-            let left = matches!(standing, Standing::Source(record) if matches!(record.state, SourceState::Moved(_)));
+            let left = matches!(standing, LastRecord::Source(record) if matches!(record.state, SourceState::Moved(_)));
             let place = inventory.models.get(&standing.model()).map(|held| held.place);
             left && !inventory.ended.contains(mid)
                 && !ledger.is_live(standing.model())

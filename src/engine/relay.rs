@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::limits::{VERBATIM_BYTES_MAX, VERBATIM_FRAME_BYTES_MAX};
 use modelferry_protocol::message::{Message, Response};
 use modelferry_protocol::plan::{Answer, Payload, Question, Relayed, Verbatim};
@@ -36,11 +36,11 @@ const PIPE_BYTES: usize = 64 << 10;
 const OWNERSHIP: [&str; 4] = ["Import", "Activate", "AdoptResources", "Abort"];
 
 /// Names an exchange, which is no migration: blobs are offered and taken in under it.
-fn exchange(core: &Core, session: &Session, id: MigrationId, model: ModelUuid) -> (Terms, Standing) {
+fn exchange(core: &Core, session: &Session, id: MigrationId, model: ModelUuid) -> (Terms, LastRecord) {
     let (peer, journal) = (session.peer(), core.parts.journal.id());
     let head = Head { mid: id, model, epoch_to: 0, peer, journal, profile: Profile::Gateway };
     let terms = adhoc::terms(id, model, Name::default(), Name::default());
-    (terms, Standing::Target(TargetRecord { head, state: TargetState::Receiving }))
+    (terms, LastRecord::Target(TargetRecord { head, state: TargetState::Receiving }))
 }
 
 /// Offers the blobs of an exchange.

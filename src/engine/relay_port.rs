@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use modelferry_protocol::codec::Bytes;
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::Standing as Recorded;
+use modelferry_protocol::ledger::LastRecord as Recorded;
 use modelferry_protocol::snapshot::{Arguments, Call, Params, Reply};
 use modelferry_protocol::stream::{Open, StreamPurpose};
 use modelferry_protocol::switch::Profile;

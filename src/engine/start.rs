@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::record::{Orders, Precopy};
 use modelferry_protocol::switch::Terms;
 use tokio::sync::mpsc;
@@ -57,8 +57,8 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
             histories.entry(mid).or_default().apply(entry);
         }
     }
-    let mut known: Vec<(Terms, Standing, Orders)> = core.parts.journal.ledger(|ledger| {
-        let with_terms = |(mid, standing): (MigrationId, &Standing)| {
+    let mut known: Vec<(Terms, LastRecord, Orders)> = core.parts.journal.ledger(|ledger| {
+        let with_terms = |(mid, standing): (MigrationId, &LastRecord)| {
             Some((ledger.terms(mid)?.clone(), standing.clone(), ledger.orders(mid)))
         };
         ledger.standings().filter_map(with_terms).collect()

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::source::SourceState;
 
 use super::estate::Estate;
@@ -87,9 +87,9 @@ impl Play {
     }
 
     fn source(&self) -> Option<SourceState> {
-        let state = |(_, standing): (_, &Standing)| match standing {
-            Standing::Source(record) => Some(record.state.clone()),
-            Standing::Target(_) => None,
+        let state = |(_, standing): (_, &LastRecord)| match standing {
+            LastRecord::Source(record) => Some(record.state.clone()),
+            LastRecord::Target(_) => None,
         };
         self.hosts[0].ledger(|ledger| ledger.standings().find_map(state)).flatten()
     }

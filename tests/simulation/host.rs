@@ -17,7 +17,7 @@ use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers, Timing, Wire};
 use modelferry::store::Store;
 use modelferry_protocol::ids::{Hash, Pin};
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name, Snapshot};
 use modelferry_protocol::version::{Feature, Versions};
@@ -388,6 +388,6 @@ impl Host {
     }
 
     pub fn is_at_rest(&self) -> bool {
-        self.ledger(|ledger| ledger.standings().all(|(_, standing)| Standing::is_at_rest(standing))).unwrap_or(false)
+        self.ledger(|ledger| ledger.standings().all(|(_, standing)| LastRecord::is_at_rest(standing))).unwrap_or(false)
     }
 }

@@ -1,7 +1,7 @@
 //! What the journals must agree about, with each other and with the controllers.
 
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::TargetState;
 
@@ -12,8 +12,8 @@ use super::juju::Juju;
 
 fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)> {
     ledger.standings().filter_map(|(mid, standing)| match standing {
-        Standing::Source(record) => Some((mid, record)),
-        Standing::Target(_) => None,
+        LastRecord::Source(record) => Some((mid, record)),
+        LastRecord::Target(_) => None,
     })
 }
 
@@ -48,7 +48,7 @@ pub fn check(hosts: &[Host; 2], region: &Region) {
                 let committed = matches!(record.state, SourceState::Committed(_));
                 let holds = [Held::Staged(mid), Held::Live(Some(mid))].contains(&theirs);
                 let dropped = other.ledger(|ledger| match ledger.standing(mid) {
-                    Some(Standing::Target(record)) => {
+                    Some(LastRecord::Target(record)) => {
                         matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
                     }
                     _ => false,
@@ -86,7 +86,7 @@ pub fn check_journals(hosts: &[Host; 2], estate: &Estate) {
             for (mid, record) in sources(ledger) {
                 let target = other.ledger(|ledger| ledger.standing(mid).cloned()).flatten();
                 let arrived =
-                    matches!(&target, Some(Standing::Target(record)) if matches!(record.state, TargetState::Active(_)));
+                    matches!(&target, Some(LastRecord::Target(record)) if matches!(record.state, TargetState::Active(_)));
                 let left = matches!(record.state, SourceState::Moved(_));
                 if arrived != left {
                     broken.push(format!("{mid}: {} at host {index}, the other has {target:?}", record.state.name()));

@@ -5,7 +5,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use super::statement::{Proof, Verdict, of_source, pin_of_key};
 use crate::ids::Pin;
 use crate::message::Message;
-use crate::switch::standing::Standing;
+use crate::switch::last_record::LastRecord;
 
 /// A proof that proves nothing about the migration it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,11 +47,11 @@ impl Proof {
     ///
     /// `own`: that agent's pin.
     /// Errors: [`ProofRefused`].
-    pub fn check(&self, standing: &Standing, own: Pin) -> Result<Message, ProofRefused> {
+    pub fn check(&self, standing: &LastRecord, own: Pin) -> Result<Message, ProofRefused> {
         let statement = &self.statement;
         let (head, is_source, root) = match standing {
-            Standing::Source(record) => (&record.head, true, of_source(record).and_then(|(_, root)| root)),
-            Standing::Target(record) => (&record.head, false, record.state.root()),
+            LastRecord::Source(record) => (&record.head, true, of_source(record).and_then(|(_, root)| root)),
+            LastRecord::Target(record) => (&record.head, false, record.state.root()),
         };
         let same = |what, expected: &dyn ToString, actual: &dyn ToString| {
             let (expected, actual) = (expected.to_string(), actual.to_string());

@@ -7,8 +7,8 @@ use crate::codec::{Decode, Encode, encode, wire_enum};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
 use crate::message::{Activated, Commit, End, Message, MigrationKey};
 use crate::migration::{Handover, Head, Root};
+use crate::switch::last_record::LastRecord;
 use crate::switch::source::{Committed, Handed, SourceRecord, SourceState};
-use crate::switch::standing::Standing;
 use crate::switch::target::{Active, Seizure, TargetRecord, TargetState};
 use crate::text::Cause;
 
@@ -127,10 +127,10 @@ impl Statement {
     /// Returns what a record proves to the other side, if it decides anything.
     ///
     /// `own`: the pin of the agent whose record it is. `time_ms`: when the record was made.
-    pub fn of(standing: &Standing, own: Pin, time_ms: u64) -> Option<Self> {
+    pub fn of(standing: &LastRecord, own: Pin, time_ms: u64) -> Option<Self> {
         let (head, (verdict, root), source, target) = match standing {
-            Standing::Source(record) => (record.head, of_source(record)?, own, record.head.peer),
-            Standing::Target(record) => (record.head, of_target(record)?, record.head.peer, own),
+            LastRecord::Source(record) => (record.head, of_source(record)?, own, record.head.peer),
+            LastRecord::Target(record) => (record.head, of_target(record)?, record.head.peer, own),
         };
         let Head { mid, model, epoch_to, journal, .. } = head;
         Some(Self { verdict, mid, model, epoch_to, root, source, target, journal, time_ms })

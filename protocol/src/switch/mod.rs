@@ -6,11 +6,11 @@
 //!
 //! The design, its promises and its invariants: `SPEC.md`, "Switchover".
 
+pub mod last_record;
 pub mod offer;
 mod outcome;
 pub mod relay;
 pub mod source;
-pub mod standing;
 pub mod table;
 pub mod target;
 

@@ -4,7 +4,7 @@
 //! make, and no other. `SPEC.md` has the same tables, `tests/transitions.rs` compares the three, and a journal that holds
 //! any other step is refused.
 
-use super::standing::Standing;
+use super::last_record::LastRecord;
 use crate::ids::MigrationId;
 use crate::migration::Profile;
 
@@ -78,13 +78,13 @@ pub const TARGET: &[Transition] = &[
 ];
 
 /// Returns the table that the migration of `standing` follows.
-pub fn of(standing: &Standing) -> &'static [Transition] {
+pub fn of(standing: &LastRecord) -> &'static [Transition] {
     match standing {
-        Standing::Source(record) => match record.head.profile {
+        LastRecord::Source(record) => match record.head.profile {
             Profile::Embedded => SOURCE_EMBEDDED,
             Profile::Gateway => SOURCE_GATEWAY,
         },
-        Standing::Target(_) => TARGET,
+        LastRecord::Target(_) => TARGET,
     }
 }
 
@@ -124,15 +124,17 @@ pub enum IllegalStep {
 /// Checks that `next` may follow `last`, the last record of the same migration; nothing if it is to be the first.
 ///
 /// Errors: [`IllegalStep`].
-pub fn check(last: Option<&Standing>, next: &Standing) -> Result<(), IllegalStep> {
+pub fn check(last: Option<&LastRecord>, next: &LastRecord) -> Result<(), IllegalStep> {
     let (mid, to) = (next.mid(), next.state_name());
     let Some(last) = last else {
         let begins = |step: &Transition| step.from.is_empty() && step.to == to;
         return if of(next).iter().any(begins) { Ok(()) } else { Err(IllegalStep::Beginning { mid, to }) };
     };
     let from = last.state_name();
-    let same_side =
-        matches!((last, next), (Standing::Source(_), Standing::Source(_)) | (Standing::Target(_), Standing::Target(_)));
+    let same_side = matches!(
+        (last, next),
+        (LastRecord::Source(_), LastRecord::Source(_)) | (LastRecord::Target(_), LastRecord::Target(_))
+    );
     if !same_side || last.head() != next.head() {
         return Err(IllegalStep::Head { mid, from, to });
     }

@@ -1,6 +1,6 @@
 //! What a message leads to, through the shipped machines.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{End, Message, MigrationKey, Staged};
 use modelferry_protocol::snapshot::{Performed, Reply};
 use modelferry_protocol::switch::offer::{self, OfferRefused};
@@ -28,11 +28,13 @@ impl World {
         }
         let attempt = attempt_of(message.switch().expect("as above").mid);
         match self.agents[agent].standing(attempt).cloned() {
-            Some(Standing::Source(record)) if record.head.profile == Profile::Gateway => {
+            Some(LastRecord::Source(record)) if record.head.profile == Profile::Gateway => {
                 self.relay_hears(attempt, message);
             }
-            Some(Standing::Source(_)) => self.feed_source(agent, attempt, SourceInput::Heard { message, fresh: true }),
-            Some(Standing::Target(record)) => match message {
+            Some(LastRecord::Source(_)) => {
+                self.feed_source(agent, attempt, SourceInput::Heard { message, fresh: true })
+            }
+            Some(LastRecord::Target(record)) => match message {
                 Message::Offer(_) if rules.offer_resets => self.offered(agent, message, None, rules),
                 Message::Offer(_) if rules.no_tombstone && matches!(record.state, TargetState::Dropped(_)) => {
                     self.offered(agent, message, None, rules);
@@ -57,8 +59,8 @@ impl World {
     pub fn misdeliver(&mut self, message: &Message, attempt: Attempt, rules: &Rules) {
         let agent = self.hearer(message);
         let journal = match self.agents[agent].standing(attempt) {
-            Some(Standing::Source(record)) if !is_from_source(message) => record.head.journal,
-            Some(Standing::Target(record)) if is_from_source(message) => record.head.journal,
+            Some(LastRecord::Source(record)) if !is_from_source(message) => record.head.journal,
+            Some(LastRecord::Target(record)) if is_from_source(message) => record.head.journal,
             _ => return,
         };
         if !matches!(message, Message::Offer(_)) {
@@ -83,13 +85,16 @@ impl World {
             Ok(record) if known == Some(&record) => {}
             Ok(record) => {
                 assert!(known.is_none(), "an offer took a record back");
-                self.append(agent, attempt, Standing::Target(record));
+                self.append(agent, attempt, LastRecord::Target(record));
             }
             Err(OfferRefused::Tombstone(cause)) => self.said.insert(&Message::Dropped(End { key: offer.key, cause })),
             Err(refused) => {
                 let offering = matches!(
                     self.agents[1 - agent].standing(attempt),
-                    Some(Standing::Source(SourceRecord { state: SourceState::Offered | SourceState::Freezing(_), .. }))
+                    Some(LastRecord::Source(SourceRecord {
+                        state: SourceState::Offered | SourceState::Freezing(_),
+                        ..
+                    }))
                 );
                 let lives = self.destroyed != Some(1 - agent);
                 self.epoch_refused |= offering && lives && matches!(refused, OfferRefused::Epoch { .. });
@@ -115,14 +120,14 @@ impl World {
             profile: Profile::Embedded,
         };
         let record = SourceRecord { head, state: SourceState::Aborting(no_cause()) };
-        self.append(agent, attempt_of(switch.mid), Standing::Source(record));
+        self.append(agent, attempt_of(switch.mid), LastRecord::Source(record));
     }
 
     pub fn feed_source(&mut self, agent: AgentIndex, attempt: Attempt, input: SourceInput<'_>) {
-        let Some(Standing::Source(record)) = self.agents[agent].standing(attempt) else { return };
+        let Some(LastRecord::Source(record)) = self.agents[agent].standing(attempt) else { return };
         match source::on(record, input) {
             Outcome::Record(state) => {
-                let standing = Standing::Source(record.with(state));
+                let standing = LastRecord::Source(record.with(state));
                 assert_eq!(table::check(self.agents[agent].standing(attempt), &standing), Ok(()));
                 self.append(agent, attempt, standing);
             }
@@ -132,11 +137,11 @@ impl World {
     }
 
     pub fn feed_target(&mut self, agent: AgentIndex, attempt: Attempt, input: TargetInput<'_>, rules: &Rules) {
-        let Some(Standing::Target(record)) = self.agents[agent].standing(attempt).cloned() else { return };
+        let Some(LastRecord::Target(record)) = self.agents[agent].standing(attempt).cloned() else { return };
         match target::on(&record, input) {
             Outcome::Record(state) => {
                 let entered = record.with(state);
-                let (last, next) = (Standing::Target(record), Standing::Target(entered.clone()));
+                let (last, next) = (LastRecord::Target(record), LastRecord::Target(entered.clone()));
                 assert_eq!(table::check(Some(&last), &next), Ok(()));
                 self.target_enters(agent, attempt, entered, rules);
             }
@@ -154,12 +159,12 @@ impl World {
     }
 
     pub fn renounce(&mut self, agent: AgentIndex, attempt: Attempt, rules: &Rules) {
-        let Some(Standing::Target(record)) = self.agents[agent].standing(attempt) else { return };
+        let Some(LastRecord::Target(record)) = self.agents[agent].standing(attempt) else { return };
         let head = record.head;
         if rules.live_given_back && matches!(record.state, TargetState::Live(_)) {
             // The mutant takes the failure of an adoption for one of the activation.
             let record = TargetRecord { head, state: TargetState::Dropped(no_cause()) };
-            return self.append(agent, attempt, Standing::Target(record));
+            return self.append(agent, attempt, LastRecord::Target(record));
         }
         let mut asked = record.clone();
         if rules.renounce_always {
@@ -190,6 +195,6 @@ impl World {
             _ => None,
         };
         ahead.iter().for_each(|message| self.said.insert(message));
-        self.append(agent, attempt, Standing::Target(record));
+        self.append(agent, attempt, LastRecord::Target(record));
     }
 }

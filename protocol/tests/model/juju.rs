@@ -4,7 +4,7 @@
 //! Its migration master goes through its phases by itself. A reply may be lost, with the call taken in or
 //! not; then it aborts, as it does after any error, unless it has recorded SUCCESS: from there it only repeats.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, MigrationKey, Stage, Staged, Vote};
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Params, Performed, Reply};
 use modelferry_protocol::switch::relay::{self, Answer, Evidence, RelayInput, Relaying};
@@ -214,7 +214,7 @@ impl Ferry {
         let Some(record) = world.relay(attempt) else { return };
         if self.rules.abort_when_answered && matches!(record.state, SourceState::Answered(_)) {
             let record = record.with(SourceState::Aborted(no_cause()));
-            world.append(GATEWAY, attempt, Standing::Source(record));
+            world.append(GATEWAY, attempt, LastRecord::Source(record));
         } else {
             world.feed_source(GATEWAY, attempt, SourceInput::Abort(&no_cause()));
         }
@@ -224,7 +224,7 @@ impl Ferry {
 impl World {
     fn relay(&self, attempt: Attempt) -> Option<&SourceRecord> {
         match self.agents[GATEWAY].standing(attempt) {
-            Some(Standing::Source(record)) => Some(record),
+            Some(LastRecord::Source(record)) => Some(record),
             _ => None,
         }
     }
@@ -238,7 +238,7 @@ impl World {
         let head = self.head(attempt, GATEWAY, epoch_to, Profile::Gateway);
         self.sources.push(GATEWAY);
         self.juju.phases.push(Phase::Live);
-        self.append(GATEWAY, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
+        self.append(GATEWAY, attempt, LastRecord::Source(SourceRecord { head, state: SourceState::Offered }));
     }
 
     /// Passes the controller's `Import` on, once; reports whether it did so now.

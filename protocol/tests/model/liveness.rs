@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::Profile;
 use modelferry_protocol::switch::source::SourceState;
 use stateright::Model;
@@ -100,7 +100,7 @@ fn undecided(world: &World) -> impl Iterator<Item = (AgentIndex, Attempt)> + use
     let sources = world.sources.iter().enumerate();
     sources.map(|(attempt, source)| (*source, attempt as Attempt)).filter(|(source, attempt)| {
         let standing = world.agents[*source].standing(*attempt);
-        matches!(standing, Some(Standing::Source(record))
+        matches!(standing, Some(LastRecord::Source(record))
             if record.head.profile == Profile::Embedded && !record.is_committed() && !record.is_at_rest())
     })
 }
@@ -114,7 +114,7 @@ fn revert_alone(ferry: &Ferry, from: &World, agent: AgentIndex, attempt: Attempt
             Some(next) => world = next,
             None => {
                 let aborted = matches!(world.agents[agent].standing(attempt),
-                    Some(Standing::Source(record)) if matches!(record.state, SourceState::Aborted(_)));
+                    Some(LastRecord::Source(record)) if matches!(record.state, SourceState::Aborted(_)));
                 let reverted = aborted && world.agents[agent].controller.is_live();
                 return if reverted { Ok(steps - 1) } else { Err(format!("L2: no way back from {from:#?}")) };
             }

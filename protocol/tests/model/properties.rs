@@ -2,7 +2,7 @@
 //! asked for. I9: of what a target has said to have dropped nothing is left. I10: the target's controller was told what the
 //! source's had told. Each is to hold in every reachable state.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 use stateright::Property;
@@ -39,7 +39,7 @@ pub fn all() -> Vec<Property<Ferry>> {
 /// Returns the state of a migration at its source, unless its journal was lost.
 pub fn source_state(world: &World, attempt: Attempt) -> Option<&SourceState> {
     match world.agents[world.sources[attempt as usize]].standing(attempt) {
-        Some(Standing::Source(record)) => Some(&record.state),
+        Some(LastRecord::Source(record)) => Some(&record.state),
         _ => None,
     }
 }
@@ -60,7 +60,7 @@ fn live_was_committed(world: &World, held: Held) -> bool {
         return phase.is_success();
     }
     match world.agents[world.sources[attempt as usize]].standing(attempt) {
-        Some(Standing::Source(record)) => {
+        Some(LastRecord::Source(record)) => {
             let taken_back = matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_));
             record.is_committed() && !taken_back
         }
@@ -71,7 +71,7 @@ fn live_was_committed(world: &World, held: Held) -> bool {
 /// I5: whoever gave up a migration last has the model live; a Juju one has not, and will not have, decided otherwise.
 fn given_up_is_live(world: &World, agent: usize) -> bool {
     match world.agents[agent].standings.iter().flatten().last() {
-        Some(Standing::Source(record)) => {
+        Some(LastRecord::Source(record)) => {
             if let Some(phase) = world.juju.phase(attempt_of(record.head.mid)) {
                 return !matches!(record.state, SourceState::Aborted(_)) || !phase.is_success();
             }
@@ -102,7 +102,7 @@ fn committed_is_held(world: &World, attempt: Attempt) -> bool {
     }
     let target = &world.agents[1 - world.sources[attempt as usize]];
     let dropped = match target.standing(attempt) {
-        Some(Standing::Target(record)) => matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_)),
+        Some(LastRecord::Target(record)) => matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_)),
         _ => false,
     };
     (dropped && world.juju.phase(attempt).is_none())
@@ -121,7 +121,7 @@ fn dropped_is_gone(world: &World, agent: usize) -> bool {
         Held::Absent | Held::Live { by: None, .. } | Held::Frozen { .. } => return true,
     };
     !matches!(world.agents[agent].standing(by),
-        Some(Standing::Target(record)) if matches!(record.state, TargetState::Dropped(_)))
+        Some(LastRecord::Target(record)) if matches!(record.state, TargetState::Dropped(_)))
 }
 
 /// I10: where a Juju controller decided, the target's was told what it had told the gateway.

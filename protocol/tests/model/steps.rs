@@ -1,6 +1,6 @@
 //! Which actions are possible, and what each does.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, MigrationKey};
 use modelferry_protocol::snapshot::KeptReply;
 use modelferry_protocol::switch::Profile;
@@ -135,7 +135,8 @@ impl Ferry {
                     world.rebuilt = true;
                     // What was on its way to the old host ended with its connections; what still stands is said again.
                     world.said = Said::default();
-                    let standing: Vec<Standing> = world.agents[1 - agent].standings.iter().flatten().cloned().collect();
+                    let standing: Vec<LastRecord> =
+                        world.agents[1 - agent].standings.iter().flatten().cloned().collect();
                     let unfinished = standing.iter().filter(|standing| !standing.is_at_rest());
                     unfinished.filter_map(says).for_each(|message| world.said.insert(&message));
                 }
@@ -181,7 +182,7 @@ impl Ferry {
                 world.agents[agent].controller.perform(call, rules);
             }
             Action::LoseJournal(agent) => {
-                let only_source = |standing: &Standing| matches!(standing, Standing::Source(_));
+                let only_source = |standing: &LastRecord| matches!(standing, LastRecord::Source(_));
                 if world.agents[agent].has_unfinished()
                     && world.agents[agent].standings.iter().flatten().all(only_source)
                 {
@@ -205,11 +206,11 @@ impl Ferry {
             }
             Action::Juju(step, attempt) => self.juju(world, step, attempt),
             Action::ReapAtOnce(agent, attempt) => {
-                if let Some(Standing::Source(record)) = world.agents[agent].standing(attempt)
+                if let Some(LastRecord::Source(record)) = world.agents[agent].standing(attempt)
                     && let SourceState::Committed(committed) = &record.state
                 {
                     let record = record.with(SourceState::Reaping(committed.root));
-                    world.append(agent, attempt, Standing::Source(record));
+                    world.append(agent, attempt, LastRecord::Source(record));
                 }
             }
         }
@@ -221,7 +222,7 @@ impl Ferry {
             let Some(epoch_to) = world.epoch_offered(agent, &self.rules) else { return };
             let head = world.head(attempt, agent, epoch_to, Profile::Embedded);
             world.sources.push(agent);
-            world.append(agent, attempt, Standing::Source(SourceRecord { head, state: SourceState::Offered }));
+            world.append(agent, attempt, LastRecord::Source(SourceRecord { head, state: SourceState::Offered }));
         }
     }
 
@@ -239,13 +240,13 @@ impl Ferry {
     }
 
     fn abort(&self, world: &mut World, agent: AgentIndex, attempt: Attempt) {
-        let Some(Standing::Source(record)) = world.agents[agent].standing(attempt) else { return };
+        let Some(LastRecord::Source(record)) = world.agents[agent].standing(attempt) else { return };
         if record.head.profile == Profile::Gateway {
             return self.abort_relayed(world, attempt);
         }
         if self.rules.abort_when_committed && matches!(record.state, SourceState::Committed(_)) {
             let record = record.with(SourceState::Aborting(no_cause()));
-            world.append(agent, attempt, Standing::Source(record));
+            world.append(agent, attempt, LastRecord::Source(record));
         } else {
             world.feed_source(agent, attempt, SourceInput::Abort(&no_cause()));
         }
@@ -256,7 +257,7 @@ impl Ferry {
         let Some((attempt, reply)) = world.agents[agent].replied.take() else { return };
         let (cause, none) = (no_cause(), KeptReply::default());
         match world.agents[agent].standing(attempt) {
-            Some(Standing::Source(_)) => {
+            Some(LastRecord::Source(_)) => {
                 let input = match reply {
                     // A root that does not tell the migration would leave it to the id alone.
                     Reply::FrozenWith(writes) if self.rules.mid_ignored => SourceInput::FrozenAs(root(0, writes)),
@@ -266,7 +267,7 @@ impl Ferry {
                 };
                 world.feed_source(agent, attempt, input);
             }
-            Some(Standing::Target(record)) => {
+            Some(LastRecord::Target(record)) => {
                 let discards = matches!(record.state, TargetState::Dropping(_));
                 let input = match reply {
                     Reply::FoundLive => TargetInput::FoundLive,
@@ -283,15 +284,15 @@ impl Ferry {
 }
 
 /// Returns the call that carries out the command of `standing`, if it has one.
-pub fn command(standing: Option<&Standing>, by: Attempt) -> Option<Call> {
+pub fn command(standing: Option<&LastRecord>, by: Attempt) -> Option<Call> {
     let effect = match standing? {
-        Standing::Source(record) => match source::next(record)? {
+        LastRecord::Source(record) => match source::next(record)? {
             SourceCommand::Freeze => Effect::Freeze,
             SourceCommand::Thaw => Effect::Thaw,
             SourceCommand::HandOver => Effect::Redirect,
             SourceCommand::Reap => Effect::Reap,
         },
-        Standing::Target(record) => match (target::next(record)?, &record.state) {
+        LastRecord::Target(record) => match (target::next(record)?, &record.state) {
             (TargetCommand::Import, TargetState::Importing(description)) => Effect::Import(writes_in(*description)),
             (TargetCommand::Stage, TargetState::Staging(staging)) => Effect::Stage(writes_in(staging.root)),
             (TargetCommand::Activate, TargetState::Activating(activating)) => {
@@ -307,10 +308,10 @@ pub fn command(standing: Option<&Standing>, by: Attempt) -> Option<Call> {
 }
 
 /// Reports whether `call` sends the import that the record calls for.
-pub fn imports(standing: &Standing, call: Call) -> bool {
+pub fn imports(standing: &LastRecord, call: Call) -> bool {
     match (standing, call.effect) {
         (_, Effect::Import(_)) => true,
-        (Standing::Target(record), Effect::Stage(_)) => {
+        (LastRecord::Target(record), Effect::Stage(_)) => {
             matches!(&record.state, TargetState::Staging(staging) if !staging.imported)
         }
         _ => false,

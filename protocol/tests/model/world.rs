@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Epoch, Hash, JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::message::Message;
 use modelferry_protocol::record::{Body, Restored};
 use modelferry_protocol::switch::{Cause, Head, Profile, Root};
@@ -104,7 +104,7 @@ pub struct Ferry {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Agent {
     /// What its journal amounts to, per migration.
-    pub standings: Vec<Option<Standing>>,
+    pub standings: Vec<Option<LastRecord>>,
     /// Journals it has lost.
     pub journals_lost: u8,
     pub controller: Controller,
@@ -232,7 +232,7 @@ impl Agent {
         Self { journals_lost: self.journals_lost + 1, ..Self::new(self.controller.kind, Held::Absent) }
     }
 
-    pub fn standing(&self, attempt: Attempt) -> Option<&Standing> {
+    pub fn standing(&self, attempt: Attempt) -> Option<&LastRecord> {
         self.standings.get(attempt as usize)?.as_ref()
     }
 
@@ -248,8 +248,8 @@ impl Agent {
                 ledger.apply(&Body::Restored(Restored { model: MODEL, epoch, cause: no_cause() }));
             }
             match self.standing(attempt) {
-                Some(Standing::Source(record)) => ledger.apply(&Body::Source(record.clone())),
-                Some(Standing::Target(record)) => ledger.apply(&Body::Target(record.clone())),
+                Some(LastRecord::Source(record)) => ledger.apply(&Body::Source(record.clone())),
+                Some(LastRecord::Target(record)) => ledger.apply(&Body::Target(record.clone())),
                 None => {}
             }
         }
@@ -305,7 +305,7 @@ impl World {
     }
 
     /// Makes a record durable, and says what follows from it.
-    pub fn append(&mut self, agent: AgentIndex, attempt: Attempt, standing: Standing) {
+    pub fn append(&mut self, agent: AgentIndex, attempt: Attempt, standing: LastRecord) {
         if let Some(message) = says(&standing) {
             self.said.insert(&message);
         }
@@ -326,9 +326,9 @@ impl World {
     }
 }
 
-pub fn says(standing: &Standing) -> Option<Message> {
+pub fn says(standing: &LastRecord) -> Option<Message> {
     match standing {
-        Standing::Source(record) => modelferry_protocol::switch::source::says(record),
-        Standing::Target(record) => modelferry_protocol::switch::target::says(record),
+        LastRecord::Source(record) => modelferry_protocol::switch::source::says(record),
+        LastRecord::Target(record) => modelferry_protocol::switch::target::says(record),
     }
 }

@@ -1,7 +1,7 @@
 //! Describes an unfinished migration to an operator whose command would change its model: its state, what to type next, and what
 //! ends it on this side should the peer never come back.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
@@ -20,10 +20,10 @@ pub struct Unfinished {
 /// migration has ended. Every command that it names is taken in that state, on that side.
 ///
 /// `id`: the migration's. `model`, `peer`: as operators call them.
-pub fn unfinished(standing: &Standing, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
+pub fn unfinished(standing: &LastRecord, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
     match standing {
-        Standing::Source(record) => of_source(&record.state, id, peer),
-        Standing::Target(record) => of_target(&record.state, id, model, peer),
+        LastRecord::Source(record) => of_source(&record.state, id, peer),
+        LastRecord::Target(record) => of_target(&record.state, id, model, peer),
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    fn every_standing() -> Vec<Standing> {
+    fn every_standing() -> Vec<LastRecord> {
         let (root, cause) = (Hash([5; 32]), Cause::cut("why"));
         let reclaiming = Reclaiming { root, cause: cause.clone() };
         let answered = Answered { root, vote: Default::default(), arguments: Default::default() };
@@ -163,15 +163,15 @@ mod tests {
             TargetState::Seizing(seizure.clone()),
             TargetState::Seized(seizure),
         ];
-        let sources = sources.map(|state| Standing::Source(SourceRecord { head: head(), state }));
-        let targets = targets.map(|state| Standing::Target(TargetRecord { head: head(), state }));
+        let sources = sources.map(|state| LastRecord::Source(SourceRecord { head: head(), state }));
+        let targets = targets.map(|state| LastRecord::Target(TargetRecord { head: head(), state }));
         sources.into_iter().chain(targets).collect()
     }
 
-    fn named(standing: &Standing) -> (&'static str, &'static str) {
+    fn named(standing: &LastRecord) -> (&'static str, &'static str) {
         match standing {
-            Standing::Source(record) => ("source", record.state.name()),
-            Standing::Target(record) => ("target", record.state.name()),
+            LastRecord::Source(record) => ("source", record.state.name()),
+            LastRecord::Target(record) => ("target", record.state.name()),
         }
     }
 

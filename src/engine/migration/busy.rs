@@ -1,7 +1,7 @@
 //! Refuses commands on a model that a migration, a conflict or another command holds.
 
 use modelferry_protocol::ids::ModelUuid;
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 
 use super::id::id_of;
 use crate::engine::base::engine::Engine;
@@ -60,7 +60,7 @@ impl Engine {
         let Some((mid, standing)) = busy else { return Ok(()) };
         let Some(tracked) = self.0.tracked(mid) else { return Ok(()) };
         let id = id_of(&tracked.terms);
-        if let Some(Standing::Source(record)) = standing
+        if let Some(LastRecord::Source(record)) = standing
             && let Some(error) = gateway::refusal(&record, Asked::Steer, &id)
         {
             return Err(error);

@@ -1,7 +1,7 @@
 //! The state of a tracked migration or pre-copy: its last durable record.
 
 use modelferry_protocol::ids::{Hash, ModelUuid};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
@@ -14,13 +14,13 @@ use crate::engine::view::{Bytes, Direction, Kind, Stand, State};
 #[derive(Debug, Clone)]
 pub enum TrackedState {
     /// Of a migration.
-    Migration(Standing),
+    Migration(LastRecord),
     /// Of a pre-copy that leaves from here; what comes in for a peer's goes by the same, and has no record.
     Precopy(PrecopyState),
 }
 
-impl From<Standing> for TrackedState {
-    fn from(standing: Standing) -> Self {
+impl From<LastRecord> for TrackedState {
+    fn from(standing: LastRecord) -> Self {
         Self::Migration(standing)
     }
 }
@@ -41,13 +41,13 @@ impl TrackedState {
         // How many there are is not known before the first connection.
         let is_lacking = bytes.total == 0 || bytes.held < bytes.total;
         match self {
-            Self::Migration(Standing::Source(record)) => match &record.state {
+            Self::Migration(LastRecord::Source(record)) => match &record.state {
                 SourceState::Offered => is_lacking,
                 SourceState::Freezing(_) | SourceState::Frozen(_) => true,
                 SourceState::Handed(_) => after.reap_due_ms.is_none(),
                 _ => false,
             },
-            Self::Migration(Standing::Target(_)) => false,
+            Self::Migration(LastRecord::Target(_)) => false,
             Self::Precopy(state) => matches!(state, PrecopyState::Copying) && is_lacking,
         }
     }
@@ -63,8 +63,8 @@ impl TrackedState {
     /// Returns which side of it this agent is.
     pub fn direction(&self) -> Direction {
         match self {
-            Self::Migration(Standing::Target(_)) => Direction::Target,
-            Self::Migration(Standing::Source(_)) | Self::Precopy(_) => Direction::Source,
+            Self::Migration(LastRecord::Target(_)) => Direction::Target,
+            Self::Migration(LastRecord::Source(_)) | Self::Precopy(_) => Direction::Source,
         }
     }
 
@@ -79,8 +79,8 @@ impl TrackedState {
     /// Returns what was sealed, once something was.
     pub fn root(&self) -> Option<Hash> {
         match self {
-            Self::Migration(Standing::Source(record)) => record.state.root(),
-            Self::Migration(Standing::Target(record)) => record.state.root(),
+            Self::Migration(LastRecord::Source(record)) => record.state.root(),
+            Self::Migration(LastRecord::Target(record)) => record.state.root(),
             Self::Precopy(_) => None,
         }
     }
@@ -88,7 +88,7 @@ impl TrackedState {
     /// Returns how it stands.
     pub fn stand(&self) -> Stand {
         match self {
-            Self::Migration(Standing::Source(record)) => {
+            Self::Migration(LastRecord::Source(record)) => {
                 use SourceState::*;
                 match &record.state {
                     Offered | Freezing(_) | Frozen(_) | Relaying(_) => Stand::Running,
@@ -98,7 +98,7 @@ impl TrackedState {
                     Aborted(_) | Reclaimed(_) => Stand::Reverted,
                 }
             }
-            Self::Migration(Standing::Target(record)) => {
+            Self::Migration(LastRecord::Target(record)) => {
                 use TargetState::*;
                 match &record.state {
                     Receiving | Importing(_) | Imported(_) | Staging(_) => Stand::Running,
@@ -118,12 +118,12 @@ impl TrackedState {
 
     /// Reports whether it is a source whose target has the model, and whose own copy is not to be deleted yet.
     pub fn is_handed(&self) -> bool {
-        matches!(self, Self::Migration(Standing::Source(record)) if matches!(record.state, SourceState::Handed(_)))
+        matches!(self, Self::Migration(LastRecord::Source(record)) if matches!(record.state, SourceState::Handed(_)))
     }
 
     /// Reports whether it is a source that deletes its copy.
     pub fn is_reaping(&self) -> bool {
-        matches!(self, Self::Migration(Standing::Source(record)) if matches!(record.state, SourceState::Reaping(_)))
+        matches!(self, Self::Migration(LastRecord::Source(record)) if matches!(record.state, SourceState::Reaping(_)))
     }
 
     /// Returns the note that describes it.
@@ -131,8 +131,8 @@ impl TrackedState {
     /// `offered`: whether the target has taken the offer. `after`: how far a source is that has handed its model over.
     pub fn note(&self, model: ModelUuid, offered: bool, bytes: &Bytes, after: &status_text::After) -> String {
         match self {
-            Self::Migration(Standing::Source(record)) => status_text::of_source(&record.state, offered, bytes, after),
-            Self::Migration(Standing::Target(record)) => status_text::of_target(&record.state, bytes),
+            Self::Migration(LastRecord::Source(record)) => status_text::of_source(&record.state, offered, bytes, after),
+            Self::Migration(LastRecord::Target(record)) => status_text::of_target(&record.state, bytes),
             Self::Precopy(state) => status_text::of_precopy(state, model, bytes),
         }
     }

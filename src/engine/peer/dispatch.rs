@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, Pin};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, MigrationKey, Offer};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
@@ -36,7 +36,7 @@ pub async fn heard(core: &Arc<Core>, switch: MigrationKey, message: Message, ses
         return;
     }
     let standing = core.parts.journal.ledger(|ledger| ledger.standing(switch.mid).cloned());
-    let partner = standing.as_ref().map(Standing::peer);
+    let partner = standing.as_ref().map(LastRecord::peer);
     if partner.is_some_and(|partner| partner != session.peer()) {
         tracing::warn!(peer = %session.peer_name(), mid = %switch.mid, "a message about another peer's migration, ignored");
         return;
@@ -129,7 +129,7 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
         }
         let busy = ledger.busy(head.model);
         let of_this_peer =
-            |mid| matches!(ledger.standing(mid), Some(Standing::Target(record)) if record.head.peer == head.peer);
+            |mid| matches!(ledger.standing(mid), Some(LastRecord::Target(record)) if record.head.peer == head.peer);
         if busy.is_some_and(of_this_peer) {
             // An attempt that its source has given up while this side could not hear it: it is about to be
             // told. The offer is repeated; refusing it now would end an attempt that has nothing wrong with it.
@@ -148,7 +148,7 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
     .await?;
     let (terms, history) = begun.await.expect("sent before the entries were made durable");
     core.fail_at(head.peer, "target", "Receiving", "after");
-    let standing = Standing::Target(record);
+    let standing = LastRecord::Target(record);
     let tracked = core.track(terms, head.peer, standing.clone(), history);
     switchover::resume(core, tracked, standing);
     Ok(())

@@ -27,7 +27,7 @@
 use std::collections::HashMap;
 
 use modelferry_protocol::ids::{Hash, MigrationId};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 
 use crate::controller::backup;
 use crate::controller::port::{MigrationRef, Presence};
@@ -129,7 +129,7 @@ async fn backups(core: &Core, needs: &mut Needs) {
 }
 
 async fn migrations(core: &Core, needs: &mut Needs) {
-    let standings: Vec<(MigrationId, Standing, String)> = core.parts.journal.ledger(|ledger| {
+    let standings: Vec<(MigrationId, LastRecord, String)> = core.parts.journal.ledger(|ledger| {
         let named = |mid| ledger.terms(mid).map_or_else(|| mid.to_string(), id_of);
         ledger.standings().map(|(mid, standing)| (mid, standing.clone(), named(mid))).collect()
     });
@@ -138,7 +138,7 @@ async fn migrations(core: &Core, needs: &mut Needs) {
         let (at_rest, errand) = (standing.is_at_rest(), MigrationRef { mid, model: standing.model() });
         if at_rest {
             // What came of a source's migration is elsewhere, or is the model as it was.
-            if let Standing::Source(_) = standing {
+            if let LastRecord::Source(_) = standing {
                 continue;
             }
             match core.parts.arrival.probe(errand).await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::plan::{Answer, Keeping, Question};
 use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
@@ -72,7 +72,7 @@ pub async fn keep(
     let snapshot_bytes = Bytes::new(bytes).map_err(|error| refused(error.to_string()))?;
     let question = Question::Keep(Keeping { taken_s, root, snapshot: snapshot_bytes });
     let record = SourceRecord { head: head(core, &snapshot, peer.pin), state: SourceState::Offered };
-    let standing = Standing::Source(record);
+    let standing = LastRecord::Source(record);
     let tracked = Tracked::new(terms(&snapshot), core.parts.link.pin(), peer.pin, standing, History::default());
     let mut conversation = first;
     for _ in 0..CONNECTIONS_MAX {
@@ -114,8 +114,14 @@ pub fn take(
     let record = TargetRecord { head: head(core, &snapshot, session.peer()), state: TargetState::Receiving };
     // One copy of a model at a time: whoever asked for the older has given up, or wants the newer.
     let replaces = |older: &Tracked| older.terms.model == snapshot.model && !older.is_precopy();
-    let arriving =
-        InboundTransfer::begin(core, session, terms(&snapshot), Standing::Target(record), snapshot.blobs(), replaces)?;
+    let arriving = InboundTransfer::begin(
+        core,
+        session,
+        terms(&snapshot),
+        LastRecord::Target(record),
+        snapshot.blobs(),
+        replaces,
+    )?;
     let (store, session, taken_s) = (core.parts.store.clone(), session.clone(), keeping.taken_s);
     Ok(async move {
         match finish(arriving, store, &session, &snapshot, taken_s).await {

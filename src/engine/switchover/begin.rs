@@ -2,7 +2,7 @@
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Knowledge, ModelFacts};
 use modelferry_protocol::record::{Body, Entry, Orders};
@@ -71,7 +71,7 @@ impl Engine {
         let Begun { terms, record, history, adopted } =
             record_offer(core, terms, orders, peer.pin, knowledge, actor).await?;
         adopted.iter().for_each(|adopted| precopy::ended(core, adopted));
-        let tracked = core.track(terms, record.head.peer, Standing::Source(record.clone()), history);
+        let tracked = core.track(terms, record.head.peer, LastRecord::Source(record.clone()), history);
         tracked.set_orders(given);
         let view = tracked.view();
         tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, Pin};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::plan::{Answer, LogTaking, Question};
 use modelferry_protocol::snapshot::{BlobRef, LogSegment};
 use modelferry_protocol::switch::target::TargetState;
@@ -155,7 +155,7 @@ pub async fn take(core: &Core, peer: Pin, taking: LogTaking) -> Answer {
 fn errand(core: &Core, peer: Pin, mid: MigrationId) -> Result<MigrationRef, String> {
     let standing = core.parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
     match standing {
-        Some(Standing::Target(record))
+        Some(LastRecord::Target(record))
             if record.head.peer == peer && matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
         {
             Ok(MigrationRef { mid, model: record.head.model })

@@ -18,7 +18,7 @@ pub mod task;
 
 use std::sync::Arc;
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::Outcome;
 use modelferry_protocol::switch::source::{self as source_machine, SourceInput};
@@ -28,25 +28,25 @@ use crate::engine::base::core::Core;
 use crate::engine::migration::tracked::Tracked;
 
 /// Goes on with a migration from its last durable record, unless that is at rest.
-pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: Standing) {
+pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: LastRecord) {
     if standing.is_at_rest() {
         return;
     }
     match standing {
-        Standing::Source(record) => {
+        LastRecord::Source(record) => {
             tokio::spawn(source::state::SourceTask::resumed(core.clone(), tracked, record).run());
         }
-        Standing::Target(record) => {
+        LastRecord::Target(record) => {
             tokio::spawn(target::state::TargetTask::new(core.clone(), tracked, record).run());
         }
     }
 }
 
 /// Returns what the record of a migration at rest answers. It never changes.
-pub fn answer(standing: &Standing, message: &Message) -> Option<Message> {
+pub fn answer(standing: &LastRecord, message: &Message) -> Option<Message> {
     match standing {
-        Standing::Source(record) => reply(source_machine::on(record, SourceInput::Heard { message, fresh: false })),
-        Standing::Target(record) => reply(target_machine::on(record, TargetInput::Heard(message))),
+        LastRecord::Source(record) => reply(source_machine::on(record, SourceInput::Heard { message, fresh: false })),
+        LastRecord::Target(record) => reply(target_machine::on(record, TargetInput::Heard(message))),
     }
 }
 

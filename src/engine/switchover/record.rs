@@ -1,6 +1,6 @@
 //! Writes the next record of a migration and reports it to peers.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::SourceState;
 
@@ -12,10 +12,10 @@ use crate::engine::peer::claims;
 use crate::engine::precopy::record as precopy;
 
 /// Makes a migration's next record durable, and shows it.
-pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: Standing) {
+pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: LastRecord) {
     let body = match standing.clone() {
-        Standing::Source(record) => Body::Source(record),
-        Standing::Target(record) => Body::Target(record),
+        LastRecord::Source(record) => Body::Source(record),
+        LastRecord::Target(record) => Body::Target(record),
     };
     let entry = entry(actor, body);
     let (side, state) = name_of(&standing);
@@ -23,7 +23,7 @@ pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: Stand
     core.append(entry.clone()).await;
     core.fail_at(tracked.peer, side, state, "after");
     tracing::info!(migration = %id_of(&tracked.terms), state, "recorded");
-    let has_left = matches!(&standing, Standing::Source(record) if matches!(record.state, SourceState::Handed(_)));
+    let has_left = matches!(&standing, LastRecord::Source(record) if matches!(record.state, SourceState::Handed(_)));
     let is_settled = has_left || standing.is_at_rest();
     tracked.stand(standing, |history| history.apply(&entry));
     if has_left {
@@ -38,9 +38,9 @@ pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: Stand
 }
 
 /// Returns the side that a record is of, and its state.
-fn name_of(standing: &Standing) -> (&'static str, &'static str) {
+fn name_of(standing: &LastRecord) -> (&'static str, &'static str) {
     match standing {
-        Standing::Source(record) => ("source", record.state.name()),
-        Standing::Target(record) => ("target", record.state.name()),
+        LastRecord::Source(record) => ("source", record.state.name()),
+        LastRecord::Target(record) => ("target", record.state.name()),
     }
 }

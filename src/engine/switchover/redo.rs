@@ -3,7 +3,7 @@
 //! The journal says what was promised; a database that was set back must not undo it. Every effect is conditional on its
 //! migration, so that one which was performed changes nothing.
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::snapshot::{Arguments, Call};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
@@ -13,15 +13,15 @@ use crate::controller::port::{Arrival, ControllerError, Departure, MigrationRef}
 use crate::journal::Journal;
 
 /// Reports whether the model must not be in service here: it was frozen for good, or is until the migration ends.
-fn is_held(standing: &Standing) -> bool {
+fn is_held(standing: &LastRecord) -> bool {
     use SourceState::{Committed, Frozen, Handed, Moved, Reaping};
-    let Standing::Source(record) = standing else { return false };
+    let LastRecord::Source(record) = standing else { return false };
     matches!(record.state, Frozen(_) | Committed(_) | Handed(_) | Reaping(_) | Moved(_))
 }
 
 /// Repeats what the database lacks. What fails is reported by an alarm that compares the two.
 pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl Departure + Arrival)) {
-    let at_rest: Vec<(MigrationRef, Standing)> = journal.ledger(|ledger| {
+    let at_rest: Vec<(MigrationRef, LastRecord)> = journal.ledger(|ledger| {
         let unknown = ledger.standings().filter(|(mid, _)| !inventory.ended.contains(mid));
         let told = unknown.filter(|(_, standing)| standing.is_at_rest() || is_held(standing));
         // A model that has come back since, or was restored, has not left.
@@ -34,24 +34,24 @@ pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl
         let is_sent_on = held.is_some_and(|held| held.is_handed);
         let card = || journal.ledger(|ledger| ledger.terms(errand.mid).map(|terms| terms.controller.clone()));
         let done: Result<(), ControllerError> = match (&standing, place) {
-            (Standing::Source(record), Some((Place::Frozen, true)))
+            (LastRecord::Source(record), Some((Place::Frozen, true)))
                 if matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_)) =>
             {
                 controller.thaw(errand).await
             }
-            (Standing::Source(_), Some((Place::Live, _))) if is_held(&standing) => {
+            (LastRecord::Source(_), Some((Place::Live, _))) if is_held(&standing) => {
                 match controller.freeze(errand).await {
                     // The migration's task does so where it has not ended.
                     Ok(()) if standing.is_at_rest() => controller.redirect(errand, &card().unwrap_or_default()).await,
                     done => done,
                 }
             }
-            (Standing::Source(_), Some((Place::Frozen, true)))
+            (LastRecord::Source(_), Some((Place::Frozen, true)))
                 if is_held(&standing) && standing.is_at_rest() && !is_sent_on =>
             {
                 controller.redirect(errand, &card().unwrap_or_default()).await
             }
-            (Standing::Target(record), Some((Place::Arriving, true)))
+            (LastRecord::Target(record), Some((Place::Arriving, true)))
                 if matches!(record.state, TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)) =>
             {
                 controller.perform(errand, &Call::Activate(Arguments::default())).await.map(drop)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::Cause;
 use tokio::sync::oneshot;
 
@@ -80,8 +80,8 @@ impl Engine {
         let id = tracked.id();
         let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(tracked.terms.mid).cloned());
         let relayed = match &standing {
-            Some(Standing::Source(record)) => gateway::refusal(record, asked, &id),
-            Some(Standing::Target(_)) | None => None,
+            Some(LastRecord::Source(record)) => gateway::refusal(record, asked, &id),
+            Some(LastRecord::Target(_)) | None => None,
         };
         relayed.unwrap_or_else(|| EngineError::Ended { id, state: tracked.state().to_string() })
     }

@@ -1,7 +1,7 @@
 //! Resolves a migration without its link: by a proof of the other side, or by a last resort.
 
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::proof::{Proof, Statement, Verdict};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
@@ -61,8 +61,8 @@ impl Engine {
         let mut decided: Option<Statement> = None;
         for (_, entry) in entries {
             let standing = match entry.body {
-                Body::Source(record) => Standing::Source(record),
-                Body::Target(record) => Standing::Target(record),
+                Body::Source(record) => LastRecord::Source(record),
+                Body::Target(record) => LastRecord::Target(record),
                 Body::Terms(_) | Body::Note(_) | Body::Orders(_) | Body::Destination(_) => continue,
                 Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) | Body::Precopy(_) => continue,
                 Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => continue,
@@ -104,7 +104,7 @@ impl Engine {
         if standing.is_at_rest() {
             return Err(ended());
         }
-        if let Standing::Source(record) = &standing
+        if let LastRecord::Source(record) = &standing
             && let Some(error) = gateway::refusal(record, asked, &id)
         {
             return Err(error);
@@ -137,7 +137,7 @@ impl Engine {
     /// Returns a migration as it is once its controller has followed. A model is called live only if the controller serves it.
     ///
     /// Errors: [`EngineError::NotServed`]: what was decided is recorded, and nobody serves the model.
-    async fn outcome(&self, tracked: &Tracked, standing: &Standing) -> Result<MigrationView, EngineError> {
+    async fn outcome(&self, tracked: &Tracked, standing: &LastRecord) -> Result<MigrationView, EngineError> {
         followed(tracked).await;
         let view = tracked.view();
         let is_here = matches!(
@@ -164,18 +164,18 @@ async fn followed(tracked: &Tracked) {
 
 /// Reports whether a migration is resolved in this very way already. The command is then typed for the second time, with
 /// its output in the same file: it has to print the same proof again, as the shell has emptied the file.
-fn is_done(standing: &Standing, resolution: &Resolution, own: &Pin) -> bool {
+fn is_done(standing: &LastRecord, resolution: &Resolution, own: &Pin) -> bool {
     match (standing, resolution) {
         (_, Resolution::Proof(proof)) => {
             proof.check(standing, *own).is_ok() && has_followed(standing, proof.statement.verdict)
         }
-        (Standing::Target(record), Resolution::Renounce) => {
+        (LastRecord::Target(record), Resolution::Renounce) => {
             matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
         }
-        (Standing::Source(record), Resolution::Reclaim { typed }) => {
+        (LastRecord::Source(record), Resolution::Reclaim { typed }) => {
             record.head.model == *typed && matches!(record.state, SourceState::Seizing(_) | SourceState::Reclaimed(_))
         }
-        (Standing::Target(record), Resolution::ForceActivate { typed }) => {
+        (LastRecord::Target(record), Resolution::ForceActivate { typed }) => {
             record.head.model == *typed && record.state.is_forced()
         }
         _ => false,
@@ -183,21 +183,21 @@ fn is_done(standing: &Standing, resolution: &Resolution, own: &Pin) -> bool {
 }
 
 /// Reports whether this side has recorded already what follows from the other side's verdict.
-fn has_followed(standing: &Standing, verdict: Verdict) -> bool {
+fn has_followed(standing: &LastRecord, verdict: Verdict) -> bool {
     match (standing, verdict) {
-        (Standing::Target(record), Verdict::Commit) => {
+        (LastRecord::Target(record), Verdict::Commit) => {
             matches!(
                 record.state,
                 TargetState::Activating(_) | TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)
             )
         }
-        (Standing::Target(record), Verdict::Abort) => {
+        (LastRecord::Target(record), Verdict::Abort) => {
             matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
         }
-        (Standing::Source(record), Verdict::Activated) => {
+        (LastRecord::Source(record), Verdict::Activated) => {
             matches!(record.state, SourceState::Handed(_) | SourceState::Reaping(_) | SourceState::Moved(_))
         }
-        (Standing::Source(record), Verdict::Dropped) => {
+        (LastRecord::Source(record), Verdict::Dropped) => {
             matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_))
         }
         _ => false,
@@ -208,14 +208,14 @@ fn unresolvable(id: &str, state: &str, why: &str) -> EngineError {
     EngineError::Unresolvable { id: id.to_owned(), state: state.to_owned(), why: why.to_owned() }
 }
 
-fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
+fn may_renounce(standing: &LastRecord, id: &str) -> Result<(), EngineError> {
     let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
     match standing {
-        Standing::Source(record) => refuse(
+        LastRecord::Source(record) => refuse(
             record.state.name(),
             "only the target can renounce; here it is `--proof FILE`, with what the target prints",
         ),
-        Standing::Target(TargetRecord { head, state }) => match (head.profile, state) {
+        LastRecord::Target(TargetRecord { head, state }) => match (head.profile, state) {
             (Profile::Gateway, TargetState::Prepared(_) | TargetState::Activating(_)) => refuse(
                 state.name(),
                 "a Juju controller decides, and it cannot take a model back; bring it up, or use `--proof FILE`",
@@ -235,14 +235,14 @@ fn may_renounce(standing: &Standing, id: &str) -> Result<(), EngineError> {
     }
 }
 
-fn may_reclaim(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
+fn may_reclaim(standing: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
     let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
     match standing {
-        Standing::Target(record) => refuse(
+        LastRecord::Target(record) => refuse(
             record.state.name(),
             "the model was on its way here; `--reclaim` is for its source, and here it is `--force-activate`",
         ),
-        Standing::Source(SourceRecord { head, state }) => match state {
+        LastRecord::Source(SourceRecord { head, state }) => match state {
             SourceState::Committed(_) if head.model != typed => {
                 Err(EngineError::WrongModel { expected: head.model, typed })
             }
@@ -259,14 +259,14 @@ fn may_reclaim(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), En
     }
 }
 
-fn may_force(standing: &Standing, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
+fn may_force(standing: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
     let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
     match standing {
-        Standing::Source(record) => refuse(
+        LastRecord::Source(record) => refuse(
             record.state.name(),
             "the model was to leave here; `--force-activate` is for its target, and here it is `--reclaim`",
         ),
-        Standing::Target(TargetRecord { head, state }) => match state {
+        LastRecord::Target(TargetRecord { head, state }) => match state {
             TargetState::Prepared(_) if head.model != typed => {
                 Err(EngineError::WrongModel { expected: head.model, typed })
             }

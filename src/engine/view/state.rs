@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
@@ -52,11 +52,11 @@ impl fmt::Display for State {
     }
 }
 
-impl From<&Standing> for State {
-    fn from(standing: &Standing) -> Self {
+impl From<&LastRecord> for State {
+    fn from(standing: &LastRecord) -> Self {
         match standing {
-            Standing::Source(record) => Self::from(&record.state),
-            Standing::Target(record) => Self::from(&record.state),
+            LastRecord::Source(record) => Self::from(&record.state),
+            LastRecord::Target(record) => Self::from(&record.state),
         }
     }
 }

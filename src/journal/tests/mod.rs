@@ -8,7 +8,7 @@ use std::path::Path;
 
 use modelferry_protocol::codec::encode;
 use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::record::{Body, Entry, Note};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::source::{Freezing, SourceRecord, SourceState};
@@ -147,7 +147,7 @@ fn a_decision_sees_what_is_durable_and_a_refusal_changes_nothing() {
     let dir = journal_of(&story());
     let (journal, _) = open(dir.path()).unwrap();
     let refused = journal.append_with(|ledger| match ledger.standing(mid(1)) {
-        Some(Standing::Source(record)) if matches!(record.state, SourceState::Freezing(_)) => Err("freezing"),
+        Some(LastRecord::Source(record)) if matches!(record.state, SourceState::Freezing(_)) => Err("freezing"),
         _ => Ok(vec![note(1, "not to be written")]),
     });
     assert_eq!(refused.unwrap(), Err("freezing"));

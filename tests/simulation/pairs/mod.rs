@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use modelferry::engine::failpoint;
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 
 use super::controller::MODEL;
 use super::estate::Estate;
@@ -141,15 +141,15 @@ impl Play {
     /// Returns the newest migration from `from`, as both sides have it.
     fn stands(&self, from: usize) -> Stands {
         let newest = self.hosts[from].ledger(|ledger| {
-            let from_here = ledger.standings().filter(|(_, standing)| matches!(standing, Standing::Source(_)));
+            let from_here = ledger.standings().filter(|(_, standing)| matches!(standing, LastRecord::Source(_)));
             from_here.max_by_key(|(mid, _)| ledger.terms(*mid).map(|terms| terms.attempt)).map(|(mid, _)| mid)
         });
         let Some(mid) = newest.flatten() else { return [None, None] };
         [from, 1 - from].map(|host| {
             let standing = self.hosts[host].ledger(|ledger| ledger.standing(mid).cloned()).flatten()?;
             let name = match &standing {
-                Standing::Source(record) => record.state.name(),
-                Standing::Target(record) => record.state.name(),
+                LastRecord::Source(record) => record.state.name(),
+                LastRecord::Target(record) => record.state.name(),
             };
             Some((mid, name, standing.is_at_rest()))
         })

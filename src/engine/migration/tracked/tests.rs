@@ -1,5 +1,5 @@
 use modelferry_protocol::ids::{JournalId, MigrationId, ModelUuid};
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::{Head, Profile};
 
@@ -12,7 +12,7 @@ fn tracked() -> Arc<Tracked> {
         ..crate::engine::transfer::adhoc::terms(mid, model, Default::default(), Default::default())
     };
     let head = Head { mid, model, epoch_to: 1, peer, journal: JournalId([4; 16]), profile: Profile::Embedded };
-    let standing = Standing::Source(SourceRecord { head, state: SourceState::Offered });
+    let standing = LastRecord::Source(SourceRecord { head, state: SourceState::Offered });
     Tracked::new(terms, Pin([5; 32]), peer, standing, History::default())
 }
 

@@ -3,7 +3,7 @@
 
 use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
-use modelferry_protocol::ledger::{Ledger, Standing};
+use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Answer, Finding, Level};
 use modelferry_protocol::record::{Body, Conflict, Discarded};
@@ -28,7 +28,7 @@ async fn held(core: &Core, model: ModelUuid) -> Result<Option<Option<Held>>, Con
 fn has_left(ledger: &Ledger, held: &Held) -> bool {
     use SourceState::{Handed, Moved, Reaping};
     let standing = held.mid.and_then(|mid| ledger.standing(mid));
-    matches!(standing, Some(Standing::Source(record)) if matches!(record.state, Handed(_) | Reaping(_) | Moved(_)))
+    matches!(standing, Some(LastRecord::Source(record)) if matches!(record.state, Handed(_) | Reaping(_) | Moved(_)))
 }
 
 /// Checks that an operator can put the copy here into service: it is live already, or frozen by this conflict.

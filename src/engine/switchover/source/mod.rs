@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, Vote};
 use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
@@ -60,8 +60,8 @@ impl Side for Source {
         record.with(state)
     }
 
-    fn standing(record: &SourceRecord) -> Standing {
-        Standing::Source(record.clone())
+    fn standing(record: &SourceRecord) -> LastRecord {
+        LastRecord::Source(record.clone())
     }
 
     fn resolve(record: &SourceRecord, with: &Resolving) -> Outcome<SourceState> {

@@ -4,7 +4,7 @@ mod staging;
 pub mod state;
 
 use modelferry_protocol::codec::Bytes;
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, MigrationKey, Sealed, Vote};
 use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::target::{self, Staging, TargetCommand, TargetInput, TargetRecord, TargetState};
@@ -49,8 +49,8 @@ impl Side for Target {
         record.with(state)
     }
 
-    fn standing(record: &TargetRecord) -> Standing {
-        Standing::Target(record.clone())
+    fn standing(record: &TargetRecord) -> LastRecord {
+        LastRecord::Target(record.clone())
     }
 
     fn resolve(record: &TargetRecord, with: &Resolving) -> Outcome<TargetState> {

@@ -10,7 +10,7 @@ pub mod wait;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use modelferry_protocol::ledger::Standing;
+use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::{Head, Outcome};
 use tokio::sync::mpsc;
@@ -51,7 +51,7 @@ pub trait Side: Default + Send + 'static {
     /// Returns the record that follows.
     fn follow(record: &Self::Record, state: Self::State) -> Self::Record;
     /// Returns the record as the journal holds it.
-    fn standing(record: &Self::Record) -> Standing;
+    fn standing(record: &Self::Record) -> LastRecord;
     /// Gives an operator's resolution to the machine.
     fn resolve(record: &Self::Record, with: &Resolving) -> Outcome<Self::State>;
 

@@ -7,14 +7,14 @@ use crate::migration::{Head, Root};
 
 /// The last record of a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum LastRecord {
     /// This agent is its source.
     Source(SourceRecord),
     /// This agent is its target.
     Target(TargetRecord),
 }
 
-impl Standing {
+impl LastRecord {
     /// Returns what does not change.
     pub fn head(&self) -> &Head {
         match self {

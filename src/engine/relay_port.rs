@@ -25,7 +25,9 @@ use super::relayed_log::RelayedLog;
 use super::switchover::source::at_rest;
 use super::view::GatewayUseView;
 use crate::controller::checks::pair::Shown;
-use crate::controller::gateway::{Admission, Destination, Relay, RelayError, RelayedMigration, Standing, Visitor};
+use crate::controller::gateway::{
+    Admission, Destination, MigrationPhase, Relay, RelayError, RelayedMigration, Visitor,
+};
 use crate::controller::master::log::PieceWriter;
 use crate::controller::port::{Duplex, MigrationRef, Said, VerbatimCall};
 use crate::juju::logstream::LogWriter;
@@ -263,10 +265,10 @@ impl Relay for PeerRelay {
             migration: MigrationRef { mid: record.head.mid, model: record.head.model },
             secret: core.gateway_secret(record.head.mid),
             standing: match record.state {
-                SourceState::Handed(_) | SourceState::Moved(_) => Standing::Moved,
+                SourceState::Handed(_) | SourceState::Moved(_) => MigrationPhase::Moved,
                 // Of one that this side has given up the controller learns by its next call. Until then its agents are answered
                 // as if it ran, so that they report and that call comes.
-                _ => Standing::Running,
+                _ => MigrationPhase::Running,
             },
         };
         last.into_values().map(relayed).collect()

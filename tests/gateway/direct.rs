@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use modelferry::controller::embedded::Embedded;
-use modelferry::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Secret, Standing, Visitor};
+use modelferry::controller::gateway::{
+    Destination, MigrationPhase, Relay, RelayError, RelayedMigration, Secret, Visitor,
+};
 use modelferry::controller::master::log::{LogKeeper, PieceWriter, segment_of};
 use modelferry::controller::port::{Arrival, ControllerError, Duplex, MigrationRef, Said, VerbatimCall};
 use modelferry::juju::logstream::LogWriter;
@@ -127,9 +129,9 @@ impl Relay for Direct {
     fn migrations(&self) -> Vec<RelayedMigration> {
         let journal = self.journal.lock().unwrap();
         let standing = match (journal.aborted, journal.handed) {
-            (true, _) => Standing::Aborted,
-            (_, true) => Standing::Moved,
-            _ => Standing::Running,
+            (true, _) => MigrationPhase::Aborted,
+            (_, true) => MigrationPhase::Moved,
+            _ => MigrationPhase::Running,
         };
         vec![RelayedMigration { migration: self.errand, secret: self.secret, standing }]
     }

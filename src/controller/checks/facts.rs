@@ -15,7 +15,7 @@ pub(super) const CONFIGURATION: &str = "of the destination's configuration, and 
 
 /// How a model stands on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ModelPresence {
     /// In service.
     Live,
     /// Frozen, to leave.
@@ -38,7 +38,7 @@ pub struct Known {
     /// Its owner.
     pub owner: String,
     /// How it stands.
-    pub standing: Standing,
+    pub presence: ModelPresence,
     /// The migration that it is in, if it is in one.
     pub mid: Option<MigrationId>,
 }

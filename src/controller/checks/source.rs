@@ -21,7 +21,7 @@ pub const MIGRATING: &str = "failed to create migration: already in progress";
 
 /// How the model stands on its controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum SourcePresence {
     /// In service, or frozen by the migration that asks.
     Live,
     /// Arriving itself.
@@ -35,7 +35,7 @@ pub struct Source<'a> {
     /// The model.
     pub description: &'a Description,
     /// How it stands.
-    pub standing: Standing,
+    pub presence: SourcePresence,
     /// Whether it was imported without the binaries that its description names.
     pub incomplete: bool,
     /// Binaries that should be here and are not, or not whole; in words.
@@ -77,7 +77,7 @@ pub fn goes_on(controller: &Version) -> Finding {
 /// Checks a model before it leaves.
 pub fn findings(source: &Source<'_>) -> Vec<Finding> {
     let description = source.description;
-    let mut findings = vec![not_controller_model(), standing(source.standing), credential(source.credential_revoked)];
+    let mut findings = vec![not_controller_model(), standing(source.presence), credential(source.credential_revoked)];
     findings.extend(findings_of(
         "machines",
         machine_complaints(description),
@@ -115,11 +115,11 @@ pub fn findings(source: &Source<'_>) -> Vec<Finding> {
     findings
 }
 
-fn standing(standing: Standing) -> Finding {
+fn standing(standing: SourcePresence) -> Finding {
     match standing {
-        Standing::Live => pass("migration", "no other migration of the model is under way"),
-        Standing::Importing => fail("migration", IMPORTING, "modelferry migrations"),
-        Standing::Migrating => fail("migration", MIGRATING, "modelferry migrations"),
+        SourcePresence::Live => pass("migration", "no other migration of the model is under way"),
+        SourcePresence::Importing => fail("migration", IMPORTING, "modelferry migrations"),
+        SourcePresence::Migrating => fail("migration", MIGRATING, "modelferry migrations"),
     }
 }
 

@@ -6,7 +6,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 use modelferry_protocol::snapshot::Name;
 
-use super::source::{self, Source, Standing};
+use super::source::{self, Source, SourcePresence};
 use super::target::{self, Kind, Known, Target};
 use crate::config::{CredentialConfig, EmbeddedConfig, StoragePoolConfig};
 use crate::controller::description::Description;
@@ -74,10 +74,10 @@ fn one(findings: &[Finding]) -> (Level, &str, &str) {
 }
 
 pub(super) fn source_of(description: &Description) -> Source<'_> {
-    let standing = Standing::Live;
+    let standing = SourcePresence::Live;
     Source {
         description,
-        standing,
+        presence: standing,
         incomplete: false,
         damaged: Vec::new(),
         credential_revoked: false,
@@ -169,21 +169,24 @@ fn the_cloud_and_its_type_must_be_the_same() {
 fn clashes_are_told_in_jujus_words() {
     let facts = facts(&Sample::default());
     let clash = |uuid, name: &str, owner: &str, standing| {
-        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), standing, mid: None };
+        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), presence: standing, mid: None };
         let findings = judged(&facts, &config(), &["admin", "bob"], &[known]);
         findings.into_iter().find(|finding| finding.level != Level::Pass).map(|finding| finding.text.into_string())
     };
     let exists = "model with same UUID already exists (9372c470-eead-45ec-89c3-c74c2b3cb633)";
     let of = |standing| clash(facts.uuid, "prod", "admin", standing);
-    assert_eq!(of(target::Standing::Live).unwrap(), exists);
-    assert_eq!(of(target::Standing::Leaving).unwrap(), "model is being migrated out of target controller");
-    assert!(of(target::Standing::LeftOver).unwrap().starts_with(exists));
-    assert_eq!(of(target::Standing::Ours), None);
-    assert_eq!(of(target::Standing::Gone), None);
+    assert_eq!(of(target::ModelPresence::Live).unwrap(), exists);
+    assert_eq!(of(target::ModelPresence::Leaving).unwrap(), "model is being migrated out of target controller");
+    assert!(of(target::ModelPresence::LeftOver).unwrap().starts_with(exists));
+    assert_eq!(of(target::ModelPresence::Ours), None);
+    assert_eq!(of(target::ModelPresence::Gone), None);
     let other = ModelUuid([7; 16]);
-    assert_eq!(clash(other, "prod", "admin", target::Standing::Live).unwrap(), "model named \"prod\" already exists");
-    assert_eq!(clash(other, "prod", "bob", target::Standing::Live), None);
-    assert_eq!(clash(other, "prod", "admin", target::Standing::Gone), None);
+    assert_eq!(
+        clash(other, "prod", "admin", target::ModelPresence::Live).unwrap(),
+        "model named \"prod\" already exists"
+    );
+    assert_eq!(clash(other, "prod", "bob", target::ModelPresence::Live), None);
+    assert_eq!(clash(other, "prod", "admin", target::ModelPresence::Gone), None);
 }
 
 #[test]
@@ -300,9 +303,9 @@ fn a_source_tells_what_else_stands_against_it() {
     let sample = Sample::default();
     let findings = examined(&sample, |source| source.credential_revoked = true);
     assert_eq!(one(&findings).1, "model has revoked credentials");
-    let findings = examined(&sample, |source| source.standing = Standing::Importing);
+    let findings = examined(&sample, |source| source.presence = SourcePresence::Importing);
     assert_eq!(one(&findings).1, "model is being imported as part of another migration");
-    let findings = examined(&sample, |source| source.standing = Standing::Migrating);
+    let findings = examined(&sample, |source| source.presence = SourcePresence::Migrating);
     assert_eq!(one(&findings).1, "failed to create migration: already in progress");
     let findings = examined(&sample, |source| source.incomplete = true);
     assert_eq!(one(&findings).0, Level::Warn);
@@ -356,7 +359,7 @@ fn every_complaint_about_a_model_names_the_command_that_mends_it() {
         joined: Vec::new(),
         ..Sample::default()
     };
-    let findings = examined(&bad, |source| source.standing = Standing::Migrating);
+    let findings = examined(&bad, |source| source.presence = SourcePresence::Migrating);
     assert!(findings.len() >= 5, "{findings:?}");
     assert!(findings.iter().all(|finding| finding.fix.starts_with("juju ") || finding.fix.starts_with("modelferry ")));
 }

@@ -117,13 +117,21 @@ impl Arrival for Embedded {
 /// Returns what a target's checks look at of a model that is here; `mid`: the migration they are for.
 fn known(model: &ModelRecord, mid: Option<MigrationId>) -> Known {
     let standing = match &model.state {
-        State::Live { .. } => target::Standing::Live,
-        State::Frozen { .. } => target::Standing::Leaving,
-        State::Importing { mid: of, .. } | State::Staged { mid: of, .. } if Some(of.0) == mid => target::Standing::Ours,
-        State::Importing { .. } | State::Staged { .. } => target::Standing::LeftOver,
-        State::Gone(_) => target::Standing::Gone,
+        State::Live { .. } => target::ModelPresence::Live,
+        State::Frozen { .. } => target::ModelPresence::Leaving,
+        State::Importing { mid: of, .. } | State::Staged { mid: of, .. } if Some(of.0) == mid => {
+            target::ModelPresence::Ours
+        }
+        State::Importing { .. } | State::Staged { .. } => target::ModelPresence::LeftOver,
+        State::Gone(_) => target::ModelPresence::Gone,
     };
-    Known { uuid: model.uuid, name: model.name.clone(), owner: model.owner.clone(), standing, mid: model.mid() }
+    Known {
+        uuid: model.uuid,
+        name: model.name.clone(),
+        owner: model.owner.clone(),
+        presence: standing,
+        mid: model.mid(),
+    }
 }
 
 fn refused(text: impl Into<String>) -> ControllerError {

@@ -16,7 +16,7 @@ use super::tables::Tables;
 use super::{Embedded, Inner};
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::offers::ModelNames;
-use crate::controller::checks::source::{self, Source, Standing};
+use crate::controller::checks::source::{self, Source, SourcePresence};
 use crate::controller::description::Description;
 use crate::controller::port::{ControllerError, Departure, Examination, Export, MigrationRef, ModelReader};
 
@@ -210,13 +210,13 @@ impl Inner {
             known.into_iter().any(|known| known.owner == credential.owner && known.name == credential.name)
         });
         let standing = match &record.state {
-            State::Importing { .. } | State::Staged { .. } => Standing::Importing,
-            State::Frozen { mid: frozen_by, .. } if Some(frozen_by.0) != mid => Standing::Migrating,
-            _ => Standing::Live,
+            State::Importing { .. } | State::Staged { .. } => SourcePresence::Importing,
+            State::Frozen { mid: frozen_by, .. } if Some(frozen_by.0) != mid => SourcePresence::Migrating,
+            _ => SourcePresence::Live,
         };
         let findings = source::findings(&Source {
             description: &description,
-            standing,
+            presence: standing,
             incomplete: record.incomplete,
             damaged: self.damaged(&record, &description)?,
             credential_revoked: revoked,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Gateway, RelayError, RelayedMigration, Standing, Visitor, Way};
+use super::{Gateway, MigrationPhase, RelayError, RelayedMigration, Visitor, Way};
 use crate::controller::checks::pair::FOLLOWS_REDIRECTS;
 use crate::controller::checks::version::Version;
 use crate::juju::params::Entities;
@@ -31,8 +31,8 @@ impl Gateway {
     ) -> Result<LoggedIn, RpcError> {
         let RelayedMigration { migration: errand, standing, .. } = migration;
         match standing {
-            Standing::Aborted => return Err(RpcError::unknown_model(&errand.model.to_string())),
-            Standing::Running => {
+            MigrationPhase::Aborted => return Err(RpcError::unknown_model(&errand.model.to_string())),
+            MigrationPhase::Running => {
                 self.inner.imports.ended(errand.mid).await;
                 self.relay().seal(errand).await?;
                 match self.relay().staged(errand).await {
@@ -41,7 +41,7 @@ impl Gateway {
                     Err(error) => return Err(error.into()),
                 }
             }
-            Standing::Moved => {}
+            MigrationPhase::Moved => {}
         }
         let destination = self.destination()?;
         let version: Result<Version, _> = login.client_version.parse();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::master::MasterSession;
-use super::{Gateway, RelayedMigration, Secret, Standing, Visitor, Way};
+use super::{Gateway, MigrationPhase, RelayedMigration, Secret, Visitor, Way};
 use crate::controller::master::log::model_of_log;
 use crate::controller::master::upload::bad;
 use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route};
@@ -129,7 +129,7 @@ impl Gateway {
     /// Lets a user of the destination in, once a model has moved there by this gateway: a client that was told the gateway's
     /// address by the source follows no redirect of a login without a model.
     async fn admit_user(&self, connection: &Connection, login: &LoginRequest) -> Result<LoggedIn, RpcError> {
-        let moved = self.relay().migrations().into_iter().find(|known| known.standing == Standing::Moved);
+        let moved = self.relay().migrations().into_iter().find(|known| known.standing == MigrationPhase::Moved);
         let moved = moved.ok_or_else(RpcError::bad_login)?;
         self.proxied(moved.migration, connection, login).await
     }
@@ -144,14 +144,14 @@ impl Gateway {
     ) -> Result<LoggedIn, RpcError> {
         let migration = self.migration_of(model)?;
         match migration.standing {
-            Standing::Aborted => Err(RpcError::unknown_model(model)),
-            Standing::Running => {
+            MigrationPhase::Aborted => Err(RpcError::unknown_model(model)),
+            MigrationPhase::Running => {
                 Err(RpcError::new(ErrorCode::MigrationInProgress, "model migration in progress, model is importing"))
             }
-            Standing::Moved if tag::user_of(&login.auth_tag) == Some(tag::ANONYMOUS) => {
+            MigrationPhase::Moved if tag::user_of(&login.auth_tag) == Some(tag::ANONYMOUS) => {
                 self.proxied(migration.migration, connection, login).await
             }
-            Standing::Moved => {
+            MigrationPhase::Moved => {
                 let redirection = self.redirection()?;
                 self.relay().came(migration.migration, &Visitor::of(connection, login, Way::Redirected));
                 Err(RpcError::redirect(&redirection))

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use modelferry_protocol::ids::ModelUuid;
 
 pub use certificate::{Certificate, CertificateError};
-pub use relay::{Admission, Destination, Relay, RelayError, RelayedMigration, Standing, Visitor, Way};
+pub use relay::{Admission, Destination, MigrationPhase, Relay, RelayError, RelayedMigration, Visitor, Way};
 pub use secret::Secret;
 
 use self::admission::Turnstile;

@@ -79,7 +79,7 @@ impl Default for Admission {
 
 /// How a migration stands, as far as the gateway treats its callers differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum MigrationPhase {
     /// It runs, from before `InitiateMigration` on.
     Running,
     /// It was aborted. The master's `Abort` is answered, every other call fails.
@@ -96,7 +96,7 @@ pub struct RelayedMigration {
     /// What its master logs in with. Journalled before `InitiateMigration` is sent.
     pub secret: Secret,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: MigrationPhase,
 }
 
 /// What became of somebody who came by the gateway.
@@ -246,7 +246,7 @@ pub trait Relay: Send + Sync + 'static {
     /// Returns the model of a migration that the gateway knows, if `model` has one: the unfinished one, else the last.
     fn migration_of(&self, model: ModelUuid) -> Option<RelayedMigration> {
         let mut known: Vec<_> = self.migrations().into_iter().filter(|known| known.migration.model == model).collect();
-        let running = known.iter().position(|known| known.standing == Standing::Running);
+        let running = known.iter().position(|known| known.standing == MigrationPhase::Running);
         running.map(|at| known.swap_remove(at)).or_else(|| known.pop())
     }
 

@@ -18,7 +18,7 @@ use super::facades::{CLOUD, MIGRATION_TARGET, SUPERUSER};
 use super::import::{BY_ENVELOPE, envelope, imported, versions};
 use super::summary::{controllers_own, owner, summaries, text};
 use crate::controller::checks::finding;
-use crate::controller::checks::target::{self, Credential, Kind, Known, Standing, StoragePool, Target};
+use crate::controller::checks::target::{self, Credential, Kind, Known, ModelPresence, StoragePool, Target};
 use crate::controller::port::ControllerError;
 use crate::juju::params::tag;
 use crate::juju::rpc::FacadeVersions;
@@ -136,12 +136,18 @@ impl Inner {
             let holder = holders.get(&uuid).copied();
             let is_leaving = summary["migration"].is_object() || summary["status"]["status"] == "busy";
             let standing = match holder {
-                Some(of) if Some(of) == mid => Standing::Ours,
-                Some(_) => Standing::LeftOver,
-                None if is_leaving => Standing::Leaving,
-                None => Standing::Live,
+                Some(of) if Some(of) == mid => ModelPresence::Ours,
+                Some(_) => ModelPresence::LeftOver,
+                None if is_leaving => ModelPresence::Leaving,
+                None => ModelPresence::Live,
             };
-            models.push(Known { uuid, name: text(&summary["name"]), owner: owner(&summary), standing, mid: holder });
+            models.push(Known {
+                uuid,
+                name: text(&summary["name"]),
+                owner: owner(&summary),
+                presence: standing,
+                mid: holder,
+            });
         }
         Ok(models)
     }

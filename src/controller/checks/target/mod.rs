@@ -8,7 +8,7 @@ mod versions;
 
 use modelferry_protocol::plan::{Finding, Level, ModelFacts};
 
-pub use super::facts::{Credential, Kind, Known, LEAVING, Standing, StoragePool, TWO_COPIES, Target};
+pub use super::facts::{Credential, Kind, Known, LEAVING, ModelPresence, StoragePool, TWO_COPIES, Target};
 use super::refusals;
 use super::users;
 pub use super::users::CHECK as USERS;

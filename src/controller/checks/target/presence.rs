@@ -2,7 +2,7 @@
 
 use modelferry_protocol::plan::{Finding, ModelFacts};
 
-use crate::controller::checks::facts::{Known, LEAVING, Standing, TWO_COPIES, Target};
+use crate::controller::checks::facts::{Known, LEAVING, ModelPresence, TWO_COPIES, Target};
 use crate::controller::checks::{fail, pass};
 
 pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {
@@ -11,11 +11,11 @@ pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {
         return pass(check, "no model of that UUID is here");
     };
     let exists = format!("model with same UUID already exists ({})", facts.uuid);
-    match known.standing {
-        Standing::Ours => pass(check, "the copy of the model that is here is this migration's own"),
-        Standing::Gone => pass(check, "the model was here before, and comes back"),
+    match known.presence {
+        ModelPresence::Ours => pass(check, "the copy of the model that is here is this migration's own"),
+        ModelPresence::Gone => pass(check, "the model was here before, and comes back"),
         // Which of the two counts only a person can tell, so nothing is to be typed that ends one of them.
-        Standing::Live => {
+        ModelPresence::Live => {
             let model = format!("{}/{}", known.owner, known.name);
             let fix = target.fix(
                 |name| format!("juju show-model {name}:{model} # and on the other controller; then read {TWO_COPIES}"),
@@ -23,8 +23,8 @@ pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {
             );
             fail(check, exists, fix)
         }
-        Standing::Leaving => fail(check, LEAVING, "modelferry migrations"),
-        Standing::LeftOver => {
+        ModelPresence::Leaving => fail(check, LEAVING, "modelferry migrations"),
+        ModelPresence::LeftOver => {
             // Juju's own prechecks let it pass, and its import fails. Only the migration that made it can remove it.
             let fix = known.mid.map_or_else(
                 || "modelferry migrations".to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn uuid(facts: &ModelFacts, target: &Target) -> Finding {
 
 pub(super) fn name(facts: &ModelFacts, target: &Target) -> Finding {
     let same = |known: &&Known| known.uuid != facts.uuid && known.name == *facts.name && known.owner == *facts.owner;
-    match target.models.iter().filter(same).find(|known| known.standing != Standing::Gone) {
+    match target.models.iter().filter(same).find(|known| known.presence != ModelPresence::Gone) {
         None => pass("name", format!("no model is called {}/{}", &*facts.owner, &*facts.name)),
         Some(known) => {
             let model = format!("{}/{}", known.owner, known.name);

@@ -44,7 +44,7 @@ async fn agents_are_held_until_all_is_staged_and_then_sent_to_the_destination() 
 async fn an_agent_is_told_the_same_in_validation_in_success_and_later() {
     let served = Served::start().await;
     let in_validation = redirected(served.agent("machine-0", NEW).await);
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     served.script.asked();
     assert_eq!(redirected(served.agent("machine-0", "4.0.1").await), in_validation);
     assert!(served.script.asked().is_empty(), "nothing is sealed or waited for any more");
@@ -134,7 +134,7 @@ async fn an_agent_that_follows_no_redirect_is_carried_once_a_route_is_shown_and_
 #[tokio::test]
 async fn a_connection_that_was_carried_is_no_proof_of_a_route() {
     let served = Served::start().await;
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     let there = users::Destination::start().await;
     *served.script.connects.lock() = Some(there.at());
     served.login(&of_model(), &by_password("user-jujuanonymous", "")).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_connection_that_was_carried_is_no_proof_of_a_route() {
 #[tokio::test]
 async fn agents_of_an_aborted_or_unknown_model_are_told_that_there_is_none() {
     let served = Served::start().await;
-    served.script.stands(Standing::Aborted);
+    served.script.stands(MigrationPhase::Aborted);
     refusal(served.agent("machine-0", NEW).await);
     served.script.migrations.lock().clear();
     refusal(served.agent("machine-0", NEW).await);

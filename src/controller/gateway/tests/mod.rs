@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use self::script::Script;
-use super::{Gateway, RelayedMigration, Secret, Standing};
+use super::{Gateway, MigrationPhase, RelayedMigration, Secret};
 use crate::controller::description::sample::Sample;
 use crate::controller::port::MigrationRef;
 use crate::disk::Disk;
@@ -97,7 +97,7 @@ fn credentials() -> Credentials {
     Credentials { auth_tag: Secret::AUTH_TAG.to_owned(), password: SECRET.password(), ..Credentials::default() }
 }
 
-fn migration(standing: Standing) -> RelayedMigration {
+fn migration(standing: MigrationPhase) -> RelayedMigration {
     RelayedMigration { migration: errand(), secret: SECRET, standing }
 }
 

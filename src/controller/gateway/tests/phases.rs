@@ -257,7 +257,7 @@ async fn abort_is_answered_and_refused_once_the_source_has_shown_success() {
     let served = Served::start().await;
     let master = served.master().await;
     assert_eq!(call(&master, "Abort", of_sample()).await.unwrap(), json!({}));
-    served.script.stands(Standing::Aborted);
+    served.script.stands(MigrationPhase::Aborted);
     let again = served.master().await;
     assert_eq!(call(&again, "Abort", of_sample()).await.unwrap(), json!({}), "a master that was restarted repeats it");
     let decided = "the migration has succeeded, it cannot be aborted any more".to_owned();

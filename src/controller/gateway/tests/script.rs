@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{errand, migration};
-use crate::controller::gateway::{Destination, Relay, RelayError, RelayedMigration, Standing, Visitor};
+use crate::controller::gateway::{Destination, MigrationPhase, Relay, RelayError, RelayedMigration, Visitor};
 use crate::controller::port::{Duplex, MigrationRef, Said, VerbatimCall};
 use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::params::admin::{HostPort, LoginResult};
@@ -68,7 +68,7 @@ impl Script {
     pub fn new() -> Self {
         Self {
             destination: Mutex::new(Some(destination(&["10.0.0.9"]))),
-            migrations: Mutex::new(vec![migration(Standing::Running)]),
+            migrations: Mutex::new(vec![migration(MigrationPhase::Running)]),
             asked: Mutex::default(),
             passed: Mutex::default(),
             steps: Mutex::default(),
@@ -100,7 +100,7 @@ impl Script {
         }
     }
 
-    pub fn stands(&self, standing: Standing) {
+    pub fn stands(&self, standing: MigrationPhase) {
         *self.migrations.lock() = vec![migration(standing)];
     }
 

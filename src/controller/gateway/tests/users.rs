@@ -73,7 +73,7 @@ async fn users_are_sent_to_the_destination_once_the_model_is_there() {
     let login = by_password("user-bob", "his own");
     let refused = refusal(served.login(&of_model(), &login).await);
     assert_eq!(refused.code.as_str(), "model migration in progress");
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     match served.login(&of_model(), &login).await {
         Err(ClientError::Redirected(redirect)) => {
             assert_eq!(redirect.to.servers[0][0].to_string(), "10.0.0.9:17070");
@@ -81,14 +81,14 @@ async fn users_are_sent_to_the_destination_once_the_model_is_there() {
         }
         other => panic!("{:?}", other.map(|(_, result)| result)),
     }
-    served.script.stands(Standing::Aborted);
+    served.script.stands(MigrationPhase::Aborted);
     refusal(served.login(&of_model(), &login).await);
 }
 
 #[tokio::test]
 async fn consumers_of_offers_are_carried_as_they_follow_one_hop_alone() {
     let served = Served::start().await;
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     let there = Destination::start().await;
     *served.script.connects.lock() = Some(there.at());
     let anonymous = by_password("user-jujuanonymous", "");
@@ -104,7 +104,7 @@ async fn a_user_who_was_told_the_gateways_address_logs_in_to_the_destination_by_
     *served.script.connects.lock() = Some(there.at());
     let bob = by_password("user-bob", "his own");
     refusal(served.login(&Scope::Controller, &bob).await);
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     let (client, login) = served.login(&Scope::Controller, &bob).await.unwrap();
     assert_eq!(login.user_info.unwrap().identity, "user-bob");
     let told = client.call_version("ModelManager", 10, "", "ListModels", json!({})).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_user_who_was_told_the_gateways_address_logs_in_to_the_destination_by_
 #[tokio::test]
 async fn a_client_that_asks_where_it_was_sent_is_told() {
     let served = Served::start().await;
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     let client = served.dial(&of_model()).await;
     let told = client.call_version("Admin", 3, "", "RedirectInfo", json!({})).await.unwrap();
     assert_eq!(told["ca-cert"], "THE DESTINATION'S CA");
@@ -128,7 +128,7 @@ async fn a_client_that_asks_where_it_was_sent_is_told() {
 #[tokio::test]
 async fn whoever_comes_by_the_gateway_after_the_move_is_noted_until_the_connection_ends() {
     let served = Served::start().await;
-    served.script.stands(Standing::Moved);
+    served.script.stands(MigrationPhase::Moved);
     let there = Destination::start().await;
     *served.script.connects.lock() = Some(there.at());
     let noted = |served: &Served| {

@@ -15,7 +15,7 @@ use super::super::facades::MODEL_MANAGER;
 use super::super::summary::{owner, text};
 use super::model_info;
 use crate::controller::checks::network::NetworkTable;
-use crate::controller::checks::source::{self, Source, Standing};
+use crate::controller::checks::source::{self, Source, SourcePresence};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::port::{ControllerError, Examination, Export};
@@ -70,10 +70,10 @@ impl Inner {
             Some(mid) => self.departure(mid).await?.is_some(),
             None => false,
         };
-        let standing = if runs && !is_ours { Standing::Migrating } else { Standing::Live };
+        let standing = if runs && !is_ours { SourcePresence::Migrating } else { SourcePresence::Live };
         let mut findings = source::findings(&Source {
             description: &told,
-            standing,
+            presence: standing,
             incomplete: false,
             damaged: Vec::new(),
             credential_revoked: info["cloud-credential-validity"] == false,

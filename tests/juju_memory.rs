@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use modelferry::juju::params::admin::{LoginRequest, LoginResult};
 use modelferry::juju::rpc::{
-    Call, Client, Connection, FacadeVersions, Limits, LoggedIn, RpcError, Scope, Server, Service, Session, Target,
+    Client, Connection, FacadeVersions, Limits, LoggedIn, RpcCall, RpcError, Scope, Server, Service, Session, Target,
 };
 use modelferry::juju::tls::{Authority, server_config};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ impl Service for Quiet {
 
 #[async_trait]
 impl Session for Quiet {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         Ok(call.params)
     }
 }

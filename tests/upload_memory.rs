@@ -16,7 +16,9 @@ use modelferry::controller::port::{Arrival, MigrationRef, ModelReader};
 use modelferry::disk::Disk;
 use modelferry::juju::http::{HttpReply, HttpRequest, RequestHead};
 use modelferry::juju::params::admin::{LoginRequest, LoginResult};
-use modelferry::juju::rpc::{Call, Connection, FacadeVersions, Limits, LoggedIn, RpcError, Server, Service, Session};
+use modelferry::juju::rpc::{
+    Connection, FacadeVersions, Limits, LoggedIn, RpcCall, RpcError, Server, Service, Session,
+};
 use modelferry::juju::tls::{Authority, server_config};
 use modelferry::sample::Sample;
 use modelferry::store::Store;
@@ -62,7 +64,7 @@ impl Service for Taker {
 
 #[async_trait]
 impl Session for Taker {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         Ok(match call.method.as_str() {
             "ModelInfo" => json!({ "results": [{ "error": { "message": "database not found" } }] }),
             "CheckMachines" => json!({ "results": [] }),

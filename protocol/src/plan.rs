@@ -256,7 +256,7 @@ pub struct Verbatim {
 wire_enum! {
     /// What the controller said to a [`Verbatim`] call.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub enum Relayed {
+    pub enum VerbatimReply {
         /// The response.
         0x01 = Response(Payload),
         /// The error, an object with Juju's keys `error`, `error-code` and `error-info`.
@@ -338,6 +338,6 @@ wire_enum! {
         /// What is known of a model's ownership, signed.
         0x0d = Known(Box<Knowledge>),
         /// What the controller said.
-        0x0e = Relayed(Box<Relayed>),
+        0x0e = Relayed(Box<VerbatimReply>),
     }
 }

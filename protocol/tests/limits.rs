@@ -7,8 +7,8 @@ use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::pairing::PairRequest;
 use modelferry_protocol::plan::{
-    Answer, Finding, Hurdle, Level, ModelFacts, NetworkSubnet, Networks, OfferUser, Payload, Question, Relayed, Room,
-    Verbatim,
+    Answer, Finding, Hurdle, Level, ModelFacts, NetworkSubnet, Networks, OfferUser, Payload, Question, Room, Verbatim,
+    VerbatimReply,
 };
 use modelferry_protocol::record::{Body, Entry, Note};
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Performed, Resource};
@@ -113,7 +113,7 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
             method: text(),
             params: Payload::Inline(Bytes::new(vec![0; VERBATIM_FRAME_BYTES_MAX]).unwrap()),
         }))),
-        told(Answer::Relayed(Box::new(Relayed::Error(Payload::Inline(
+        told(Answer::Relayed(Box::new(VerbatimReply::Error(Payload::Inline(
             Bytes::new(vec![0; VERBATIM_FRAME_BYTES_MAX]).unwrap(),
         ))))),
         told(Answer::Findings(full(finding))),

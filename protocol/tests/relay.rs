@@ -4,7 +4,7 @@ use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::message::{Activated, End, Message, MigrationKey, Vote};
 use modelferry_protocol::snapshot::{Arguments, KeptReply, Params};
-use modelferry_protocol::switch::relay::{self, Answer, Answered, Call, Evidence, RelayInput, Relaying};
+use modelferry_protocol::switch::relay::{self, Answered, Evidence, MasterCall, RelayInput, RelayReply, Relaying};
 use modelferry_protocol::switch::source::{self, Committed, Handed, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile, Signature};
 
@@ -72,20 +72,22 @@ fn every_call_is_answered_as_the_specification_says() {
         let line = spec.lines().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("no row {begin}"));
         line.split('|').skip(2).map(|cell| cell.trim().to_owned()).take(6).collect::<Vec<_>>()
     };
-    let calls = [("| whatever brings", Call::Stage), ("| `Activate` |", Call::Activate)];
-    for (begin, call) in calls.into_iter().chain([("| `AdoptResources` |", Call::Adopt), ("| `Abort` |", Call::Abort)])
+    let calls = [("| whatever brings", MasterCall::Stage), ("| `Activate` |", MasterCall::Activate)];
+    for (begin, call) in
+        calls.into_iter().chain([("| `AdoptResources` |", MasterCall::Adopt), ("| `Abort` |", MasterCall::Abort)])
     {
         for (state, written) in states().into_iter().zip(row(begin)) {
-            let answer = relay::answer(&record(state.clone()), call);
+            let answer = relay::reply(&record(state.clone()), call);
             let fits = match written.trim_end_matches(", alarm") {
-                "ok" => answer == Answer::Done,
-                "error" => matches!(answer, Answer::Failed(_)),
+                "ok" => answer == RelayReply::Done,
+                "error" => matches!(answer, RelayReply::Failed(_)),
                 // Everything is there already; the row's "ok" is of the state before.
                 "ok until sealed" => {
-                    matches!(answer, Answer::Failed(_)) && relay::answer(&record(relaying(None)), call) == Answer::Done
+                    matches!(answer, RelayReply::Failed(_))
+                        && relay::reply(&record(relaying(None)), call) == RelayReply::Done
                 }
                 // The call leads to another state first.
-                "no reply yet" | "–" => answer == Answer::Hold,
+                "no reply yet" | "–" => answer == RelayReply::Hold,
                 other => panic!("{other} is no answer"),
             };
             assert!(fits, "{call:?} in {}: {answer:?}, written is {written:?}", state.name());
@@ -96,7 +98,7 @@ fn every_call_is_answered_as_the_specification_says() {
 #[test]
 fn activate_succeeds_only_once_the_vote_is_on_disk() {
     let sealed = record(relaying(Some(ROOT)));
-    assert_eq!(relay::answer(&sealed, Call::Activate), Answer::Hold);
+    assert_eq!(relay::reply(&sealed, MasterCall::Activate), RelayReply::Hold);
     let Answered { vote: signature, arguments, .. } = answered();
     let vote = |root| Vote { signature: signature.clone(), ..Vote::unsigned(MigrationKey::of(&HEAD), root) };
     let activate =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use modelferry_protocol::frame::{Encoding, FRAME_VERSION, KIND_CHUNK};
 use modelferry_protocol::message::{Message, MigrationKey, Vote};
-use modelferry_protocol::plan::{Answer, Knowledge, Level, Payload, Question, Relayed};
+use modelferry_protocol::plan::{Answer, Knowledge, Level, Payload, Question, VerbatimReply};
 use modelferry_protocol::proof::{self, Verdict};
 use modelferry_protocol::record::{AlarmKind, Body, PrecopyState, When};
 use modelferry_protocol::snapshot::{Call, Performed};
@@ -59,7 +59,7 @@ fn every_tag_is_written_down_and_no_other() {
     says_the_same("5.1", "Level", Level::TAGS);
     says_the_same("5.2", "Profile", Profile::TAGS);
     says_the_same("5.1", "Payload", Payload::TAGS);
-    says_the_same("5.1", "Said", Relayed::TAGS);
+    says_the_same("5.1", "Said", VerbatimReply::TAGS);
     says_the_same("5.3", "Encoding", Encoding::TAGS);
     says_the_same("5.4", "StreamPurpose", StreamPurpose::TAGS);
     says_the_same("7. Snapshot", "Call", Call::TAGS);

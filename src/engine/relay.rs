@@ -10,7 +10,7 @@ use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::limits::{VERBATIM_BYTES_MAX, VERBATIM_FRAME_BYTES_MAX};
 use modelferry_protocol::message::{Message, Response};
-use modelferry_protocol::plan::{Answer, Payload, Question, Relayed, Verbatim};
+use modelferry_protocol::plan::{Answer, Payload, Question, Verbatim, VerbatimReply};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::stream::Open;
 use modelferry_protocol::switch::target::{TargetRecord, TargetState};
@@ -122,7 +122,7 @@ pub async fn answer(
     };
     let (answer, blobs) = match relayed {
         Ok(relayed) => {
-            let (Relayed::Response(payload) | Relayed::Error(payload)) = &relayed;
+            let (VerbatimReply::Response(payload) | VerbatimReply::Error(payload)) = &relayed;
             let blobs = blobs(payload);
             (Answer::Relayed(Box::new(relayed)), blobs)
         }
@@ -136,7 +136,7 @@ pub async fn answer(
     }
 }
 
-async fn relayed(core: &Core, call: &Verbatim, mut arriving: InboundTransfer) -> Result<Relayed, String> {
+async fn relayed(core: &Core, call: &Verbatim, mut arriving: InboundTransfer) -> Result<VerbatimReply, String> {
     if &*call.facade == "MigrationTarget" && OWNERSHIP.contains(&&*call.method) {
         return Err(format!("`{}` changes a model's owner, and is not passed on as it is", &*call.method));
     }
@@ -149,8 +149,8 @@ async fn relayed(core: &Core, call: &Verbatim, mut arriving: InboundTransfer) ->
         params,
     };
     match core.parts.arrival.relay(&call).await.map_err(|error| causes(&error))? {
-        Said::Response(bytes) => packed(core, bytes).await.map(Relayed::Response),
-        Said::Error(bytes) => packed(core, bytes).await.map(Relayed::Error),
+        Said::Response(bytes) => packed(core, bytes).await.map(VerbatimReply::Response),
+        Said::Error(bytes) => packed(core, bytes).await.map(VerbatimReply::Error),
     }
 }
 
@@ -233,8 +233,8 @@ impl Engine {
         match answer {
             Answer::Relayed(relayed) => {
                 let (payload, said): (_, fn(Vec<u8>) -> Said) = match *relayed {
-                    Relayed::Response(payload) => (payload, Said::Response),
-                    Relayed::Error(payload) => (payload, Said::Error),
+                    VerbatimReply::Response(payload) => (payload, Said::Response),
+                    VerbatimReply::Error(payload) => (payload, Said::Error),
                 };
                 unpacked(core, payload, &mut arriving).await.map(said).map_err(failed)
             }

@@ -14,7 +14,7 @@ use modelferry::controller::description::wanted::Wanted;
 use modelferry::juju::http::{HttpReply, HttpRequest, RequestHead, Route};
 use modelferry::juju::params::admin::{LoginRequest, LoginResult, UserInfo};
 use modelferry::juju::rpc::{
-    Call, Connection, ErrorCode, FacadeVersions, Limits, LoggedIn, RpcError, Scope, Server, Service, Session,
+    Connection, ErrorCode, FacadeVersions, Limits, LoggedIn, RpcCall, RpcError, Scope, Server, Service, Session,
 };
 use modelferry::juju::tls::{Authority, server_config};
 use modelferry::sample::SampleFiles;
@@ -202,7 +202,7 @@ struct Talk(Arc<Shared>);
 
 #[async_trait]
 impl Session for Talk {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         match call.method.as_str() {
             "InitiateMigration" => self.initiate(&call).await,
             "ListModelSummaries" => Ok(json!({ "results": [{ "result": self.own() }, { "result": self.info() }] })),
@@ -242,7 +242,7 @@ impl Talk {
         }
     }
 
-    async fn initiate(&self, call: &Call) -> Result<Value, RpcError> {
+    async fn initiate(&self, call: &RpcCall) -> Result<Value, RpcError> {
         let target = &call.params["specs"][0]["target-info"];
         let text = |key: &str| target[key].as_str().unwrap_or_default().to_owned();
         let info = Info {

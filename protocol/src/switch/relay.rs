@@ -18,7 +18,7 @@ use crate::text::Cause;
 
 /// A call of the source controller's migration master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum MasterCall {
     /// Any that brings a part of the model, or checks what was brought.
     Stage,
     /// The last before the controller decides.
@@ -31,7 +31,7 @@ pub enum Call {
 
 /// What a call is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum RelayReply {
     /// It is done.
     Done,
     /// Nothing yet: the call waits until the outcome is certain.
@@ -41,28 +41,28 @@ pub enum Answer {
 }
 
 /// Returns what the controller's call is told in the state of `record`, once [`on`] leads to no other.
-pub fn answer(record: &SourceRecord, call: Call) -> Answer {
+pub fn reply(record: &SourceRecord, call: MasterCall) -> RelayReply {
     use SourceState::*;
-    let ended = Answer::Failed("the migration was aborted");
-    let decided = Answer::Failed("the migration has succeeded, it cannot be aborted any more");
+    let ended = RelayReply::Failed("the migration was aborted");
+    let decided = RelayReply::Failed("the migration has succeeded, it cannot be aborted any more");
     match (&record.state, call) {
-        (Relaying(relaying), Call::Stage) if relaying.root.is_none() => Answer::Done,
-        (Aborted(_), Call::Abort) => Answer::Done,
+        (Relaying(relaying), MasterCall::Stage) if relaying.root.is_none() => RelayReply::Done,
+        (Aborted(_), MasterCall::Abort) => RelayReply::Done,
         (Aborted(_), _) => ended,
-        (_, Call::Stage) => Answer::Failed("the migration takes nothing more in"),
+        (_, MasterCall::Stage) => RelayReply::Failed("the migration takes nothing more in"),
 
-        (Relaying(_), _) => Answer::Hold,
-        (Answered(_) | Committed(_) | Handed(_), Call::Activate) => Answer::Done,
-        (Answered(_) | Committed(_), Call::Adopt) | (Answered(_), Call::Abort) => Answer::Hold,
-        (Handed(_) | Moved(_), Call::Adopt) => Answer::Done,
-        (Committed(_) | Handed(_), Call::Abort) => decided,
-        (Moved(_), Call::Abort) => Answer::Done,
-        (Moved(_), Call::Activate) => Answer::Failed("the migration is done"),
+        (Relaying(_), _) => RelayReply::Hold,
+        (Answered(_) | Committed(_) | Handed(_), MasterCall::Activate) => RelayReply::Done,
+        (Answered(_) | Committed(_), MasterCall::Adopt) | (Answered(_), MasterCall::Abort) => RelayReply::Hold,
+        (Handed(_) | Moved(_), MasterCall::Adopt) => RelayReply::Done,
+        (Committed(_) | Handed(_), MasterCall::Abort) => decided,
+        (Moved(_), MasterCall::Abort) => RelayReply::Done,
+        (Moved(_), MasterCall::Activate) => RelayReply::Failed("the migration is done"),
 
-        (Offered, _) => Answer::Failed("the migration has not begun"),
+        (Offered, _) => RelayReply::Failed("the migration has not begun"),
 
         // The states of an embedded controller, to which nobody calls.
-        (Freezing(_) | Frozen(_) | Reaping(_), _) => Answer::Hold,
+        (Freezing(_) | Frozen(_) | Reaping(_), _) => RelayReply::Hold,
         (Aborting(_) | Reclaiming(_) | Seizing(_) | Reclaimed(_), _) => ended,
     }
 }

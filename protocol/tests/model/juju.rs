@@ -7,7 +7,7 @@
 use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, MigrationKey, Stage, Staged, Vote};
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Params, Performed, Reply};
-use modelferry_protocol::switch::relay::{self, Answer, Evidence, RelayInput, Relaying};
+use modelferry_protocol::switch::relay::{self, Evidence, RelayInput, RelayReply, Relaying};
 use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::{Profile, Root};
 
@@ -133,15 +133,16 @@ impl Ferry {
                 }
             },
             (Step::Activate, Some(Phase::Validation)) => return self.activate_called(world, attempt),
-            (Step::Answered, Some(Phase::Validation)) => match self.answer(world, attempt, relay::Call::Activate) {
-                Answer::Done => Phase::Success,
-                Answer::Failed(_) => Phase::Abort,
-                Answer::Hold => return,
+            (Step::Answered, Some(Phase::Validation)) => match self.answer(world, attempt, relay::MasterCall::Activate)
+            {
+                RelayReply::Done => Phase::Success,
+                RelayReply::Failed(_) => Phase::Abort,
+                RelayReply::Hold => return,
             },
             (Step::Adopt, Some(Phase::Success)) => {
                 let params = Params::new(vec![attempt]).expect("one byte");
                 world.relayed(attempt, RelayInput::Shown(Evidence::Success(Some(&params))));
-                if self.answer(world, attempt, relay::Call::Adopt) != Answer::Done {
+                if self.answer(world, attempt, relay::MasterCall::Adopt) != RelayReply::Done {
                     return;
                 }
                 let reap = Call { by: attempt, effect: Effect::Reap };
@@ -199,13 +200,17 @@ impl Ferry {
         world.relayed(attempt, RelayInput::Activate { arguments: &arguments, vote: Some(&vote) });
     }
 
-    fn answer(&self, world: &World, attempt: Attempt, call: relay::Call) -> Answer {
-        let Some(record) = world.relay(attempt) else { return Answer::Failed("no such migration") };
+    fn answer(&self, world: &World, attempt: Attempt, call: relay::MasterCall) -> RelayReply {
+        let Some(record) = world.relay(attempt) else { return RelayReply::Failed("no such migration") };
         let voted = world.juju.vote == Some(attempt);
         match (call, &record.state) {
-            (relay::Call::Activate, SourceState::Relaying(_)) if self.rules.no_answered_record && voted => Answer::Done,
-            (relay::Call::Adopt, SourceState::Committed(_)) if self.rules.adopted_before_active => Answer::Done,
-            _ => relay::answer(record, call),
+            (relay::MasterCall::Activate, SourceState::Relaying(_)) if self.rules.no_answered_record && voted => {
+                RelayReply::Done
+            }
+            (relay::MasterCall::Adopt, SourceState::Committed(_)) if self.rules.adopted_before_active => {
+                RelayReply::Done
+            }
+            _ => relay::reply(record, call),
         }
     }
 

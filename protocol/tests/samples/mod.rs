@@ -8,7 +8,7 @@ use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
     Answer, Finding, Hurdle, Keeping, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, OfferUser,
-    Payload, Precopying, Question, Rebuilding, Relayed, Room, Verbatim,
+    Payload, Precopying, Question, Rebuilding, Room, Verbatim, VerbatimReply,
 };
 use modelferry_protocol::snapshot::{
     AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Opaque, Performed, Resource, Snapshot,
@@ -146,7 +146,7 @@ pub fn answers() -> Vec<Answer> {
         Answer::LogTime(1_767_225_601_000),
         Answer::HeldEach(list(vec![4096, 0])),
         Answer::Known(Box::new(knowledge())),
-        Answer::Relayed(Box::new(Relayed::Response(Payload::Blob(BLOB)))),
+        Answer::Relayed(Box::new(VerbatimReply::Response(Payload::Blob(BLOB)))),
         Answer::Room(Room { bytes_held: 4096, bytes_free: 1 << 40, bytes_kept: 64 << 20 }),
         Answer::Networks(Box::new(Networks {
             told: true,

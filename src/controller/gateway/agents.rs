@@ -14,7 +14,7 @@ use crate::controller::checks::version::Version;
 use crate::juju::params::Entities;
 use crate::juju::params::admin::{LoginRequest, LoginResult};
 use crate::juju::params::tag;
-use crate::juju::rpc::{Call, Connection, FacadeVersions, LoggedIn, RpcError, Session};
+use crate::juju::rpc::{Connection, FacadeVersions, LoggedIn, RpcCall, RpcError, Session};
 
 /// What agents of every release in use ask in their check.
 const CHECKED: &[&str] = &["CAASOperator", "Machiner", "Pinger", "Uniter"];
@@ -89,7 +89,7 @@ struct Reassured {
 
 #[async_trait]
 impl Session for Reassured {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         match call.method.as_str() {
             "Life" | "Refresh" => {
                 let asked = call.params::<Entities>()?.entities;

@@ -21,7 +21,7 @@ use crate::juju::params::migration_target::{
 };
 use crate::juju::params::serialized_model::SerializedModelV2;
 use crate::juju::params::{ErrorResult, ErrorResults, tag};
-use crate::juju::rpc::{Call, RpcError, Session};
+use crate::juju::rpc::{RpcCall, RpcError, Session};
 
 /// The facade of migrations.
 const FACADE: &str = "MigrationTarget";
@@ -56,7 +56,7 @@ impl MasterSession {
 
 #[async_trait]
 impl Session for MasterSession {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         if call.facade != FACADE {
             let reads =
                 READS.iter().any(|(facade, methods)| *facade == call.facade && methods.contains(&call.method.as_str()));
@@ -104,19 +104,19 @@ impl Session for MasterSession {
 }
 
 impl MasterSession {
-    async fn relayed(&self, call: Call) -> Result<Value, RpcError> {
+    async fn relayed(&self, call: RpcCall) -> Result<Value, RpcError> {
         let verbatim = self.verbatim(call);
         self.gateway.relay().call(self.migration.migration, verbatim).await?.into_answer()
     }
 
-    fn verbatim(&self, call: Call) -> VerbatimCall {
-        let Call { facade, version, method, params, .. } = call;
+    fn verbatim(&self, call: RpcCall) -> VerbatimCall {
+        let RpcCall { facade, version, method, params, .. } = call;
         let params = params.to_string().into_bytes();
         VerbatimCall { model: self.migration.migration.model, facade, version, method, params }
     }
 
     /// Refuses a call about another model than the login is for.
-    fn must_name_own(&self, call: &Call) -> Result<(), RpcError> {
+    fn must_name_own(&self, call: &RpcCall) -> Result<(), RpcError> {
         self.must_be_own(model_of(call)?)
     }
 
@@ -132,7 +132,7 @@ impl MasterSession {
         self.must_be_own(model.uuid)
     }
 
-    async fn import(&self, call: &Call) -> Result<Value, RpcError> {
+    async fn import(&self, call: &RpcCall) -> Result<Value, RpcError> {
         let errand = self.migration.migration;
         self.import.lock().get_or_insert_with(|| self.gateway.inner.imports.begin(errand.mid));
         let by_tables = call.version >= BY_TABLES;
@@ -156,7 +156,7 @@ impl MasterSession {
         value_of(&reply)
     }
 
-    async fn check_machines(&self, call: &Call) -> Result<Value, RpcError> {
+    async fn check_machines(&self, call: &RpcCall) -> Result<Value, RpcError> {
         let (relay, errand) = (self.gateway.relay(), self.migration.migration);
         relay.seal(errand).await?;
         value_of(&relay.check_machines(errand, params(call)?).await?)
@@ -178,7 +178,7 @@ struct Comes {
 }
 
 /// Returns the model that `Prechecks` is about.
-fn model_to_come(call: &Call) -> Result<Comes, RpcError> {
+fn model_to_come(call: &RpcCall) -> Result<Comes, RpcError> {
     let (uuid, name, owner) = if call.version >= BY_TABLES {
         let SerializedModelV2 { model_info: info, .. } = call.params()?;
         (info.uuid, info.name, info.qualifier)
@@ -213,15 +213,15 @@ fn value_of(reply: &Reply) -> Result<Value, RpcError> {
         .map_err(|error| RpcError::plain(format!("the destination's reply is no JSON: {error}")))
 }
 
-fn arguments(call: &Call) -> Result<Arguments, RpcError> {
+fn arguments(call: &RpcCall) -> Result<Arguments, RpcError> {
     bounded(call)
 }
 
-fn params(call: &Call) -> Result<Params, RpcError> {
+fn params(call: &RpcCall) -> Result<Params, RpcError> {
     bounded(call)
 }
 
-fn bounded<const MAX: usize>(call: &Call) -> Result<Bytes<MAX>, RpcError> {
+fn bounded<const MAX: usize>(call: &RpcCall) -> Result<Bytes<MAX>, RpcError> {
     let json = call.params.to_string().into_bytes();
     let count = json.len();
     Bytes::new(json).map_err(|_| bad(format!("{count} bytes are more than the {MAX} that {} may have", call.method)))

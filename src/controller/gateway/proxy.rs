@@ -12,7 +12,7 @@ use super::{Gateway, Visitor, Way};
 use crate::controller::port::MigrationRef;
 use crate::juju::params::admin::{LoginRequest, LoginResult};
 use crate::juju::params::from_value;
-use crate::juju::rpc::{Call, Client, ClientError, Connection, ErrorCode, LoggedIn, RpcError, Session};
+use crate::juju::rpc::{Client, ClientError, Connection, ErrorCode, LoggedIn, RpcCall, RpcError, Session};
 
 /// The version of `Admin` that every client speaks.
 const ADMIN: u32 = 3;
@@ -74,8 +74,8 @@ impl Gateway {
 
 #[async_trait]
 impl Session for Proxied {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
-        let Call { facade, version, id, method, params } = call;
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
+        let RpcCall { facade, version, id, method, params } = call;
         self.client.call_version(&facade, version, &id, &method, params).await.map_err(unanswered)
     }
 }

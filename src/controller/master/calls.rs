@@ -5,7 +5,7 @@ use modelferry_protocol::ids::ModelUuid;
 use crate::juju::params::migration_target::ModelArgs;
 use crate::juju::params::serialized_model::SerializedModelV2;
 use crate::juju::params::tag;
-use crate::juju::rpc::{Call, ErrorCode, RpcError};
+use crate::juju::rpc::{ErrorCode, RpcCall, RpcError};
 
 /// From this version on a model has a qualifier in the place of an owner.
 pub const QUALIFIED: u32 = 7;
@@ -15,7 +15,7 @@ pub const BY_TABLES: u32 = 8;
 pub const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// Returns the model that a call names by its tag.
-pub fn model_of(call: &Call) -> Result<ModelUuid, RpcError> {
+pub fn model_of(call: &RpcCall) -> Result<ModelUuid, RpcError> {
     let ModelArgs { model_tag } = call.params()?;
     tag::model_of(&model_tag).ok_or_else(|| RpcError::plain(tag::not_a("model", &model_tag)))
 }
@@ -29,7 +29,7 @@ pub fn all_given(given: &[(&str, &str)]) -> Result<(), RpcError> {
 }
 
 /// Returns the envelope of a call, as it came, once it is known to name a model and a migration.
-pub fn envelope_of(call: &Call) -> Result<Vec<u8>, RpcError> {
+pub fn envelope_of(call: &RpcCall) -> Result<Vec<u8>, RpcError> {
     let SerializedModelV2 { model_info: info, .. } = call.params()?;
     all_given(&[
         (&info.uuid, "UUID"),

@@ -8,7 +8,7 @@ use crate::juju::params;
 
 /// One call of a method.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
+pub struct RpcCall {
     /// The facade, such as `ModelManager`.
     pub facade: String,
     /// The facade's version; 0 where the client named none.
@@ -21,7 +21,7 @@ pub struct Call {
     pub params: Value,
 }
 
-impl Call {
+impl RpcCall {
     /// Reads the parameters by Go's rules: keys in any case, null for any zero value, unknown keys ignored.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, RpcError> {
         params::from_value(&self.params).map_err(|error| RpcError::plain(format!("json: {error}")))
@@ -30,8 +30,8 @@ impl Call {
 
 impl RpcError {
     /// Juju's answer to a method that the facade does not have. A [`Session`](super::Session) returns it.
-    pub fn unknown_method(call: &Call) -> Self {
-        let Call { facade, version, method, .. } = call;
+    pub fn unknown_method(call: &RpcCall) -> Self {
+        let RpcCall { facade, version, method, .. } = call;
         let message = format!("unknown method {method:?} at version {version} for facade type {facade:?}");
         Self::new(ErrorCode::NotImplemented, message)
     }

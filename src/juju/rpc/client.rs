@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
-use super::call::Call;
+use super::call::RpcCall;
 use super::dial::{self, DialError, Target};
 use super::envelope::{Message, REPLY_NODES_MAX};
 use super::error::{ErrorCode, RpcError};
@@ -190,7 +190,7 @@ impl Client {
         method: &str,
         params: Value,
     ) -> Result<Value, ClientError> {
-        let call = Call { facade: facade.to_owned(), version, id: id.to_owned(), method: method.to_owned(), params };
+        let call = RpcCall { facade: facade.to_owned(), version, id: id.to_owned(), method: method.to_owned(), params };
         let (number, answer) = self.waiting.add().ok_or(ClientError::Closed)?;
         let _forget = Forget { number, waiting: &self.waiting };
         let frame = Frame::text(Message::Request(number, call).to_json());
@@ -343,7 +343,7 @@ async fn ping(waiting: &Waiting, pings: mpsc::Sender<Frame>) {
     loop {
         turns.tick().await;
         let Some((number, answer)) = waiting.add() else { return };
-        let call = Call {
+        let call = RpcCall {
             facade: "Pinger".to_owned(),
             version: 1,
             id: String::new(),

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tracing::{debug, info};
 
-use super::call::Call;
+use super::call::RpcCall;
 use super::envelope::{Message, REQUEST_NODES_MAX};
 use super::error::{ErrorCode, RpcError};
 use super::facades;
@@ -157,7 +157,7 @@ impl Caller {
         }
     }
 
-    async fn request(&mut self, id: u64, call: Call, bytes: usize) {
+    async fn request(&mut self, id: u64, call: RpcCall, bytes: usize) {
         let asked = Arc::new(Asked::new(self.connection.peer, self.user(), &call));
         let at_once = match call.facade.as_str() {
             "Admin" => self.admin(id, call).await,
@@ -174,7 +174,7 @@ impl Caller {
     }
 
     /// Begins a call of a facade. None: the answer follows.
-    fn begin(&mut self, id: u64, call: Call, asked: &Arc<Asked>, bytes: usize) -> Option<Result<Value, RpcError>> {
+    fn begin(&mut self, id: u64, call: RpcCall, asked: &Arc<Asked>, bytes: usize) -> Option<Result<Value, RpcError>> {
         let State::Client { session, facades, .. } = &self.state else {
             return Some(Err(RpcError::unknown_facade(&call.facade)));
         };
@@ -206,7 +206,7 @@ impl Caller {
     }
 
     /// Answers `Admin`, which is there for those who are not logged in. None: the answer follows.
-    async fn admin(&mut self, id: u64, call: Call) -> Option<Result<Value, RpcError>> {
+    async fn admin(&mut self, id: u64, call: RpcCall) -> Option<Result<Value, RpcError>> {
         match &self.state {
             State::Client { .. } => return Some(Err(RpcError::plain("already logged in"))),
             State::Deciding(..) => return Some(Err(RpcError::new(ErrorCode::TryAgain, "a login is under way"))),
@@ -304,7 +304,7 @@ async fn out_of_time(until: Option<Instant>) {
 }
 
 /// Answers a call; one that panics costs its caller an error and nobody else anything.
-async fn guarded(session: &dyn Session, call: Call) -> Result<Value, RpcError> {
+async fn guarded(session: &dyn Session, call: RpcCall) -> Result<Value, RpcError> {
     let name = format!("{}.{}", call.facade, call.method);
     match AssertUnwindSafe(session.call(call)).catch_unwind().await {
         Ok(answer) => answer,

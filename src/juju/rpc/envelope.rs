@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::call::Call;
+use super::call::RpcCall;
 use super::error::{ErrorCode, RpcError};
 
 /// Values, keys and elements in the JSON of one request. A value takes up to 80 bytes in memory and 2 on the wire; the largest
@@ -34,7 +34,7 @@ pub enum EnvelopeError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
     /// A call and the number that its reply must have.
-    Request(u64, Call),
+    Request(u64, RpcCall),
     /// The reply to the request of that number.
     Reply(u64, Result<Value, RpcError>),
 }
@@ -53,7 +53,7 @@ impl Message {
         if !keys.facade.is_empty() || !keys.request.is_empty() {
             let Keys { facade, version, id, request: method, .. } = keys;
             let params = keys.params.unwrap_or_else(empty);
-            return Ok(Self::Request(keys.request_id, Call { facade, version, id, method, params }));
+            return Ok(Self::Request(keys.request_id, RpcCall { facade, version, id, method, params }));
         }
         let result = if keys.error.is_empty() && keys.error_code.is_empty() {
             Ok(keys.response.unwrap_or_else(empty))
@@ -236,8 +236,8 @@ mod tests {
         Message::parse(text, REQUEST_NODES_MAX).unwrap()
     }
 
-    fn call(facade: &str, version: u32, method: &str, params: Value) -> Call {
-        Call { facade: facade.to_owned(), version, id: String::new(), method: method.to_owned(), params }
+    fn call(facade: &str, version: u32, method: &str, params: Value) -> RpcCall {
+        RpcCall { facade: facade.to_owned(), version, id: String::new(), method: method.to_owned(), params }
     }
 
     /// Golden text of each kind of message, in both directions.

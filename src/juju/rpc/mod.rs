@@ -17,7 +17,7 @@ mod service;
 mod socket;
 mod streams;
 
-pub use call::Call;
+pub use call::RpcCall;
 pub use client::{Client, ClientError, Redirect};
 pub use dial::{DialError, Target};
 pub use envelope::{EnvelopeError, Message, REPLY_NODES_MAX, REQUEST_NODES_MAX, count_nodes};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::info;
 
-use super::call::Call;
+use super::call::RpcCall;
 use super::error::{ErrorCode, RpcError};
 
 /// Characters of each part that are logged: what a client sends may be megabytes.
@@ -29,7 +29,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(peer: SocketAddr, user: Arc<str>, call: &Call) -> Self {
+    pub(super) fn new(peer: SocketAddr, user: Arc<str>, call: &RpcCall) -> Self {
         let call = format!("{}({}).{}", shown(&call.facade), call.version, shown(&call.method));
         Self { peer, user, call }
     }

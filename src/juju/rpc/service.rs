@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::RpcCall;
 use super::error::{ErrorCode, RpcError};
 use super::scope::Scope;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead};
@@ -149,5 +149,5 @@ pub trait Session: Send + Sync + 'static {
     /// its own, which the call only waits for.
     ///
     /// `Value::Null` is sent as `{}`: clients wait for a response for ever.
-    async fn call(&self, call: Call) -> Result<Value, RpcError>;
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError>;
 }

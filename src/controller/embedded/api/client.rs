@@ -11,9 +11,9 @@ use super::time;
 use crate::controller::description::Description;
 use crate::juju::params::status::{DetailedStatus, FullStatus, MeterStatus, ModelStatusInfo, StatusParams};
 use crate::juju::params::tag;
-use crate::juju::rpc::{Call, RpcError};
+use crate::juju::rpc::{RpcCall, RpcError};
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     match call.method.as_str() {
         "FullStatus" => {
             let StatusParams { patterns, include_storage } = call.params()?;
@@ -26,7 +26,7 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
 }
 
 /// Answers `Storage`.
-pub(super) fn storage(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn storage(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     // With one list for each filter. Juju's have no terms, and its client sends one.
     let listed = |list: Value| Ok(json!({ "results": [{ "result": list }] }));
     let status = || shown(caller, true);

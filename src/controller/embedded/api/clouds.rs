@@ -7,9 +7,9 @@ use super::caller::{Caller, reply};
 use super::errors::{denied, fault, no_tag};
 use crate::juju::params::common::{Outcome, Results};
 use crate::juju::params::{Entities, Entity, tag};
-use crate::juju::rpc::{Call, ErrorCode, RpcError};
+use crate::juju::rpc::{ErrorCode, RpcCall, RpcError};
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     caller.access()?;
     let config = &caller.api.inner().config;
     let own = tag::cloud(&config.cloud);

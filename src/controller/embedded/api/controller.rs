@@ -15,14 +15,14 @@ use crate::juju::params::controller::{
 };
 use crate::juju::params::model_manager::UserModelList;
 use crate::juju::params::{Entities, tag};
-use crate::juju::rpc::{Call, ErrorCode, RpcError};
+use crate::juju::rpc::{ErrorCode, RpcCall, RpcError};
 
 /// From this version on a model has a qualifier in the place of an owner.
 const QUALIFIED: u32 = 13;
 /// Models of one `InitiateMigration`.
 const SPECS_MAX: usize = 64;
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     let config = || &caller.api.inner().config;
     match call.method.as_str() {
         "AllModels" => {
@@ -95,7 +95,7 @@ fn access(caller: &Caller, asked: &str) -> Result<UserAccess, RpcError> {
 }
 
 /// Answers `InitiateMigration`: each model by itself, in order.
-pub(super) async fn initiate(caller: &Arc<Caller>, call: &Call) -> Result<Value, RpcError> {
+pub(super) async fn initiate(caller: &Arc<Caller>, call: &RpcCall) -> Result<Value, RpcError> {
     let InitiateMigrationArgs { specs, dry_run } = call.params()?;
     if specs.len() > SPECS_MAX {
         return Err(RpcError::new(ErrorCode::BadRequest, format!("at most {SPECS_MAX} models at once")));

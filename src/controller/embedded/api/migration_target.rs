@@ -23,12 +23,12 @@ use crate::juju::params::migration_target::{
     BytesResult, CreateMigrationMacaroonResult, MigrationModelInfo, SerializedModel,
 };
 use crate::juju::params::{ErrorResult, ErrorResults, tag};
-use crate::juju::rpc::{Call, ErrorCode, RpcError};
+use crate::juju::rpc::{ErrorCode, RpcCall, RpcError};
 
 /// How Go writes that there is no version.
 const NO_VERSION: &str = "0.0.0";
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     caller.must_be_superuser()?;
     let inner = caller.api.inner();
     let refused = |error: ControllerError| fault(&error);
@@ -65,7 +65,7 @@ pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
     }
 }
 
-fn prechecks_by_tables(inner: &Inner, call: &Call) -> Result<(), RpcError> {
+fn prechecks_by_tables(inner: &Inner, call: &RpcCall) -> Result<(), RpcError> {
     let told = Description::parse(&envelope_of(call)?).map_err(|error| RpcError::plain(error.to_string()))?;
     check_calls(&told).map_err(|error| fault(&error))?;
     let facts = told.facts().map_err(|error| RpcError::plain(error.to_string()))?;

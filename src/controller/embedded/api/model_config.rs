@@ -10,9 +10,9 @@ use super::errors::fault;
 use super::model_manager::description;
 use crate::controller::description::machine::Constraints;
 use crate::juju::params::model_config::{ConfigResults, ConfigValue};
-use crate::juju::rpc::{Call, RpcError};
+use crate::juju::rpc::{RpcCall, RpcError};
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     match call.method.as_str() {
         "ModelGet" => {
             let value = |value| ConfigValue { value: json!(value), source: "model".to_owned() };

@@ -18,7 +18,7 @@ use crate::juju::params::model_manager::{
     ModelUser, Sla, UserModel, UserModelList,
 };
 use crate::juju::params::{Entities, Entity, tag};
-use crate::juju::rpc::{Call, RpcError};
+use crate::juju::rpc::{RpcCall, RpcError};
 
 /// From this version on a model has a qualifier in the place of an owner, and no support level.
 pub(super) const QUALIFIED: u32 = 11;
@@ -27,7 +27,7 @@ const WITH_SERIES: u32 = 9;
 /// What that is: the release that Juju 3.6 prefers.
 const DEFAULT_BASE: (&str, &str) = ("ubuntu@22.04/stable", "jammy");
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     match call.method.as_str() {
         "ListModels" => reply(&list(caller, call)?),
         "ListModelSummaries" => reply(&summaries(caller, call)?),
@@ -48,7 +48,7 @@ pub(super) fn owner(owner: &str, qualified: bool) -> (String, String) {
     if qualified { (String::new(), owner.to_owned()) } else { (tag::user(owner), String::new()) }
 }
 
-fn list(caller: &Caller, call: &Call) -> Result<UserModelList, RpcError> {
+fn list(caller: &Caller, call: &RpcCall) -> Result<UserModelList, RpcError> {
     let Entity { tag: asked } = call.params()?;
     let user = tag::user_of(&asked).ok_or_else(|| no_tag("user", &asked))?;
     caller.must_be(user)?;
@@ -100,7 +100,7 @@ fn sla(level: &str, version: u32) -> Option<Sla> {
     (version < QUALIFIED).then(|| Sla { level: level.to_owned(), owner: String::new() })
 }
 
-fn summaries(caller: &Caller, call: &Call) -> Result<Results<Outcome<ModelSummary>>, RpcError> {
+fn summaries(caller: &Caller, call: &RpcCall) -> Result<Results<Outcome<ModelSummary>>, RpcError> {
     let ModelSummariesRequest { user_tag, all } = call.params()?;
     let user = tag::user_of(&user_tag).ok_or_else(|| no_tag("user", &user_tag))?;
     caller.must_be(user)?;

@@ -14,9 +14,9 @@ use crate::juju::params::common::{EntityStatus, Results};
 use crate::juju::params::offers::{OfferConnection, OfferDetails, OfferFilter, OfferFilters, OfferUser};
 use crate::juju::params::status::{DetailedStatus, RemoteEndpoint};
 use crate::juju::params::tag;
-use crate::juju::rpc::{Call, RpcError};
+use crate::juju::rpc::{RpcCall, RpcError};
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     match call.method.as_str() {
         "ListApplicationOffers" | "FindApplicationOffers" => {
             let OfferFilters { filters } = call.params()?;

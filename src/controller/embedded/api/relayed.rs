@@ -13,7 +13,7 @@ use crate::controller::embedded::Embedded;
 use crate::controller::port::VerbatimCall;
 use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::params::tag;
-use crate::juju::rpc::{Call, RpcError};
+use crate::juju::rpc::{RpcCall, RpcError};
 use modelferry_protocol::ids::ModelUuid;
 
 /// Begins no migration: a peer's calls only read.
@@ -54,7 +54,7 @@ impl Embedded {
             params => serde_json::from_slice(params).map_err(|error| RpcError::plain(error.to_string()))?,
         };
         let (facade, method) = (call.facade.clone(), call.method.clone());
-        let call = Call { facade, version: call.version, id: String::new(), method, params };
+        let call = RpcCall { facade, version: call.version, id: String::new(), method, params };
         let api = Api::new(self.clone(), Arc::new(Nobody), (Ipv4Addr::LOCALHOST, 0).into());
         let from = Ipv4Addr::LOCALHOST.into();
         Caller { api, user: Some(ADMIN.to_owned()), place: Place::Controller, from }.answer(&call)

@@ -10,7 +10,7 @@ use super::caller::{Caller, Place};
 use super::watcher::Watchers;
 use super::{Api, client, clouds, controller, migration_target, model_config, model_manager, offers, user_manager};
 use crate::disk::blocking;
-use crate::juju::rpc::{Call, FacadeVersions, RpcError, Session};
+use crate::juju::rpc::{FacadeVersions, RpcCall, RpcError, Session};
 
 /// Facades of controller connections. Clients of Juju 3 and 4 each find versions that they know.
 const OF_CONTROLLER: &[(&str, &[u32])] = &[
@@ -54,7 +54,7 @@ impl ClientSession {
 
 #[async_trait]
 impl Session for ClientSession {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         match (call.facade.as_str(), call.method.as_str()) {
             ("Client", "WatchAll") | ("Controller", "WatchAllModels") => self.watchers.begin(&self.caller).await,
             ("AllWatcher" | "AllModelWatcher", "Next") => self.watchers.next(&self.caller, &call.id).await,
@@ -69,7 +69,7 @@ impl Session for ClientSession {
 }
 
 impl Caller {
-    pub(super) fn answer(&self, call: &Call) -> Result<Value, RpcError> {
+    pub(super) fn answer(&self, call: &RpcCall) -> Result<Value, RpcError> {
         match call.facade.as_str() {
             "ModelManager" => model_manager::answer(self, call),
             "Controller" => controller::answer(self, call),

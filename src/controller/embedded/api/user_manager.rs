@@ -10,12 +10,12 @@ use super::time;
 use crate::juju::params::common::{Outcome, Results};
 use crate::juju::params::tag;
 use crate::juju::params::user_manager::{UserInfo, UserInfoRequest};
-use crate::juju::rpc::{Call, ErrorCode, RpcError};
+use crate::juju::rpc::{ErrorCode, RpcCall, RpcError};
 
 /// Go's zero time: nobody noted it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-pub(super) fn answer(caller: &Caller, call: &Call) -> Result<Value, RpcError> {
+pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError> {
     match call.method.as_str() {
         "UserInfo" => reply(&infos(caller, &call.params()?)?),
         _ => Err(RpcError::unknown_method(call)),

@@ -6,7 +6,7 @@ use super::*;
 use crate::controller::gateway::Way;
 use crate::juju::params::admin::{HostPort, UserInfo};
 use crate::juju::params::tag;
-use crate::juju::rpc::{Call, Connection, FacadeVersions, Limits, LoggedIn, Service, Session};
+use crate::juju::rpc::{Connection, FacadeVersions, Limits, LoggedIn, RpcCall, Service, Session};
 
 /// The destination's controller, as far as connections are carried to it.
 pub(super) struct Destination {
@@ -62,7 +62,7 @@ impl Service for Answers {
 
 #[async_trait]
 impl Session for Answers {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         Ok(json!({ "by": "the destination", "method": call.method, "params": call.params }))
     }
 }

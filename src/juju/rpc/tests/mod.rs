@@ -173,7 +173,7 @@ impl Drop for CountDrop {
 
 #[async_trait]
 impl Session for FakeSession {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         match call.method.as_str() {
             "Echo" => Ok(call.params),
             "Nothing" => Ok(Value::Null),

@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 
 use super::super::MODEL;
 use super::{Fake, Fault, OWN_MODEL, Stand, State};
-use crate::juju::rpc::{Call, ErrorCode, RpcError, Session};
+use crate::juju::rpc::{ErrorCode, RpcCall, RpcError, Session};
 
 pub(super) struct Talk(pub Arc<Fake>);
 
-fn model_of(call: &Call) -> String {
+fn model_of(call: &RpcCall) -> String {
     call.params["model-tag"].as_str().unwrap_or_default().trim_start_matches("model-").to_owned()
 }
 
 #[async_trait]
 impl Session for Talk {
-    async fn call(&self, call: Call) -> Result<Value, RpcError> {
+    async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
         let fault = self.0.meet(&call.method);
         self.0.state().params.insert(call.method.clone(), call.params.clone());
         match &fault {
@@ -58,7 +58,7 @@ fn import(state: &mut State, version: u32) -> Result<Value, RpcError> {
 
 impl Talk {
     /// Carries out what goes on when its connection has ended: 4.1 ends an import half-way.
-    fn half(&self, call: &Call) {
+    fn half(&self, call: &RpcCall) {
         match call.method.as_str() {
             "Import" => {
                 let mut state = self.0.state();
@@ -70,7 +70,7 @@ impl Talk {
         }
     }
 
-    fn answer(&self, call: &Call) -> Result<Value, RpcError> {
+    fn answer(&self, call: &RpcCall) -> Result<Value, RpcError> {
         let mut state = self.0.state();
         let model = model_of(call);
         match call.method.as_str() {
@@ -154,7 +154,7 @@ fn summaries(state: &State) -> Value {
 }
 
 /// Shows a model as Juju 4.1 does.
-fn info(state: &mut State, call: &Call, may: bool) -> Value {
+fn info(state: &mut State, call: &RpcCall, may: bool) -> Value {
     let tag = call.params["entities"][0]["tag"].as_str().unwrap_or_default();
     let uuid = tag.trim_start_matches("model-").to_owned();
     let not_found = |text: &str| json!({ "error": { "message": text, "code": "not found" } });

@@ -1,7 +1,7 @@
 //! What the master's calls are told, from the durable record alone.
 
 use modelferry_protocol::snapshot::{Performed, Reply};
-use modelferry_protocol::switch::relay::{self, Answer, Call as Verb};
+use modelferry_protocol::switch::relay::{self, MasterCall as Verb, RelayReply};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 
 use crate::controller::gateway::RelayError;
@@ -22,13 +22,13 @@ fn performed(outcome: &Performed) -> Answered {
 
 /// Returns what a call is told that only the record decides about; nothing while it is held.
 fn of_record(record: &SourceRecord, verb: Verb) -> Option<Answered> {
-    match relay::answer(record, verb) {
-        Answer::Hold => None,
-        Answer::Failed(why) => Some(Err(match &record.state {
+    match relay::reply(record, verb) {
+        RelayReply::Hold => None,
+        RelayReply::Failed(why) => Some(Err(match &record.state {
             SourceState::Aborted(cause) => RelayError::Ended(format!("{why}: {}", &**cause)),
             _ => RelayError::Ended(why.to_owned()),
         })),
-        Answer::Done => Some(Ok(match &record.state {
+        RelayReply::Done => Some(Ok(match &record.state {
             SourceState::Handed(handed) if verb == Verb::Adopt => Reply::new(handed.reply.to_vec()).unwrap_or_default(),
             _ => Reply::default(),
         })),

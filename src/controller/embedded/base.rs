@@ -11,7 +11,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
 use parking_lot::Mutex;
 
-use super::database::{Controller, DATABASE};
+use super::database::{ControllerDatabase, DATABASE};
 use super::identity::Identity;
 use super::record::{Blob, der_of};
 use super::view::{ControllerView, fingerprint};
@@ -35,7 +35,7 @@ pub struct Embedded {
 pub(super) struct Inner {
     pub(super) config: EmbeddedConfig,
     pub(super) identity: Identity,
-    pub(super) database: Controller,
+    pub(super) database: ControllerDatabase,
     pub(super) store: Store,
     pub(super) descriptions: Mutex<VecDeque<(Hash, Arc<Description>)>>,
 }
@@ -46,7 +46,7 @@ impl Embedded {
     /// `store`: the agent's, where all blobs are.
     /// Errors: [`ControllerError::Storage`], also while another process has it open.
     pub fn open(state_dir: &Path, config: EmbeddedConfig, store: Store, disk: Disk) -> Result<Self, ControllerError> {
-        let database = Controller::open(state_dir, disk)?;
+        let database = ControllerDatabase::open(state_dir, disk)?;
         let identity = Identity::open(&database, &config)?;
         let descriptions = Mutex::new(VecDeque::new());
         Ok(Self { inner: Arc::new(Inner { config, identity, database, store, descriptions }) })

@@ -18,9 +18,9 @@ use crate::disk::database::{Database, DatabaseError};
 pub(super) const DATABASE: &str = "controller.redb";
 
 /// The database, open.
-pub(super) struct Controller(Database);
+pub(super) struct ControllerDatabase(Database);
 
-impl Controller {
+impl ControllerDatabase {
     /// Opens the database in `dir`, or makes it. Only its owner can read it.
     ///
     /// Errors: [`DatabaseError::Damaged`], [`DatabaseError::Locked`], [`DatabaseError::Full`], [`DatabaseError::Io`].

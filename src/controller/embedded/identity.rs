@@ -4,7 +4,7 @@ use modelferry_protocol::ids::{Hash, ModelUuid};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use super::database::Controller;
+use super::database::ControllerDatabase;
 use super::record::{ModelRecord, State, Summary, text};
 use super::user_record::{ADMIN, UserRecord};
 use super::view::Access;
@@ -36,7 +36,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Reads the identity, or makes it, with the administrator and the controller's own model.
-    pub(super) fn open(database: &Controller, config: &EmbeddedConfig) -> Result<Self, ControllerError> {
+    pub(super) fn open(database: &ControllerDatabase, config: &EmbeddedConfig) -> Result<Self, ControllerError> {
         match database.fact::<Self>(FACT)? {
             Some(identity) if !identity.ca_key.is_empty() => return Ok(identity),
             // Made by a version that kept no key, with which nothing can be signed.

@@ -8,7 +8,7 @@ use modelferry_protocol::ids::ModelUuid;
 
 use super::model_alarms::{compared, is_lost, lacking, live, named};
 use crate::controller::embedded::Embedded;
-use crate::controller::inventory::Place;
+use crate::controller::inventory::ModelLocation;
 use crate::controller::local::LocalController;
 use crate::controller::port::ControllerError;
 use crate::disk::database::HEADROOM_BYTES;
@@ -130,7 +130,7 @@ impl Memory {
         }
         // A real controller's own database is compared by nobody.
         let Some(inventory) = self.local.inventory()? else { return Ok(false) };
-        let is_nowhere = inventory.models.get(&model).is_none_or(|held| held.place == Place::Gone);
+        let is_nowhere = inventory.models.get(&model).is_none_or(|held| held.place == ModelLocation::Gone);
         Ok(is_nowhere && self.journal.ledger(|ledger| is_lost(ledger, &inventory, model)))
     }
 

@@ -7,7 +7,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::switch::source::SourceState;
 
-use crate::controller::inventory::{Held, Inventory, Place};
+use crate::controller::inventory::{Held, Inventory, ModelLocation};
 use crate::engine::view::AlarmView;
 
 /// Returns the name of a model as its last migration knew it, with its UUID.
@@ -49,10 +49,10 @@ pub fn is_lost(ledger: &Ledger, inventory: &Inventory, model: ModelUuid) -> bool
     match inventory.models.get(&model) {
         None => !is_removed,
         Some(held) => match held.place {
-            Place::Gone => !is_removed,
-            Place::Arriving => ledger.busy(model).is_none(),
-            Place::Frozen => held.is_handed && ledger.busy(model).is_none(),
-            Place::Live => false,
+            ModelLocation::Gone => !is_removed,
+            ModelLocation::Arriving => ledger.busy(model).is_none(),
+            ModelLocation::Frozen => held.is_handed && ledger.busy(model).is_none(),
+            ModelLocation::Live => false,
         },
     }
 }
@@ -64,7 +64,7 @@ fn lost_alarm(lost: &[ModelUuid], ledger: &Ledger, inventory: &Inventory, dir: &
     }
     let names: Vec<String> = lost.iter().map(|model| named(ledger, *model)).collect();
     let is_in_the_way =
-        |model: &&ModelUuid| inventory.models.get(*model).is_some_and(|held| held.place == Place::Frozen);
+        |model: &&ModelUuid| inventory.models.get(*model).is_some_and(|held| held.place == ModelLocation::Frozen);
     let first = match lost.iter().filter(is_in_the_way).map(ToString::to_string).collect::<Vec<_>>() {
         none if none.is_empty() => String::new(),
         stale => format!(
@@ -94,7 +94,7 @@ fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<Alar
             let place = inventory.models.get(&standing.model()).map(|held| held.place);
             left && !inventory.ended.contains(mid)
                 && !ledger.is_live(standing.model())
-                && matches!(place, Some(Place::Live | Place::Frozen))
+                && matches!(place, Some(ModelLocation::Live | ModelLocation::Frozen))
         })
         .map(|(mid, standing)| {
             let to = ledger.terms(mid).map_or_else(String::new, |terms| format!(" to \"{}\"", &*terms.peer));
@@ -120,7 +120,8 @@ fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<Alar
 /// Reports models that an operator removed, and that a database which was set back has in service again.
 fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
-    let live = inventory.models.values().filter(|held| held.place == Place::Live && ledger.is_removed(held.uuid));
+    let live =
+        inventory.models.values().filter(|held| held.place == ModelLocation::Live && ledger.is_removed(held.uuid));
     // One that came in another way since has not come back by itself.
     let back: Vec<String> = live.filter(came_before).map(|held| named(ledger, held.uuid)).collect();
     if back.is_empty() {

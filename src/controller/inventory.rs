@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a model is, as the controller sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ModelLocation {
     /// In service here.
     Live,
     /// Here, and held for a migration.
@@ -46,7 +46,7 @@ pub struct Held {
     /// `owner/name`.
     pub path: String,
     /// Where it is.
-    pub place: Place,
+    pub place: ModelLocation,
     /// The migration that holds it.
     pub mid: Option<MigrationId>,
     /// The migration that made it live here, if one did.

@@ -132,7 +132,7 @@ impl RequestHandler {
             ),
             None => Ok(()),
             Some(name) if name == own => Ok(()),
-            Some(name) if self.place(Some(name)).is_ok() => refused(
+            Some(name) if self.locate(Some(name)).is_ok() => refused(
                 format!("controller {name} is beside another agent, and a backup is restored by a controller's own"),
                 format!("copy the archive to the host of {name}, and run `modelferry backup restore FILE` there"),
             ),

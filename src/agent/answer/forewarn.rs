@@ -3,7 +3,7 @@
 use tokio::task::JoinSet;
 
 use super::RequestHandler;
-use super::models::Place;
+use super::models::Location;
 use crate::agent::control::server::Client;
 use crate::agent::control::{Request, Response};
 use crate::engine::PEER_WITHIN;
@@ -37,9 +37,9 @@ impl RequestHandler {
 
     /// Returns the peer that has to be asked before a request can be answered.
     fn needed(&self, request: &Request) -> Option<String> {
-        let beside = |controller: &str| match self.place(Some(controller)) {
-            Ok(Place::Peer(peer)) => Some(peer),
-            Ok(Place::Here) | Err(_) => None,
+        let beside = |controller: &str| match self.locate(Some(controller)) {
+            Ok(Location::Peer(peer)) => Some(peer),
+            Ok(Location::Here) | Err(_) => None,
         };
         match request {
             Request::Precheck { peer, .. } | Request::Migrate { peer, .. } => Some(self.destination(peer)),

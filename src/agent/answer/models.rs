@@ -24,7 +24,7 @@ const FAILED_SHOWN_MS: u64 = 24 * 3_600_000;
 const ADMIN: &str = "admin";
 
 /// Where a name leads.
-pub(super) enum Place {
+pub(super) enum Location {
     /// To the agent's own controller.
     Here,
     /// To the controller beside this peer.
@@ -33,17 +33,17 @@ pub(super) enum Place {
 
 impl RequestHandler {
     /// Returns where a controller is: the agent's own goes by its name, others by their peer's or their own.
-    pub(super) fn place(&self, controller: Option<&str>) -> Result<Place, Failure> {
-        let Some(name) = controller else { return Ok(Place::Here) };
+    pub(super) fn locate(&self, controller: Option<&str>) -> Result<Location, Failure> {
+        let Some(name) = controller else { return Ok(Location::Here) };
         if name == &*self.local.card().name {
-            return Ok(Place::Here);
+            return Ok(Location::Here);
         }
         if self.link.peer(name).is_some() {
-            return Ok(Place::Peer(name.to_owned()));
+            return Ok(Location::Peer(name.to_owned()));
         }
         let called = |controller: &Option<ControllerView>| controller.as_ref().is_some_and(|it| it.name == name);
         match self.peers().into_iter().find(|peer| called(&peer.controller)) {
-            Some(peer) => Ok(Place::Peer(peer.name)),
+            Some(peer) => Ok(Location::Peer(peer.name)),
             None => {
                 let message = format!("controller {name} not found");
                 let missing = Missing::Controller(name.to_owned());
@@ -88,8 +88,8 @@ impl RequestHandler {
 
     /// Shows a controller.
     pub(super) async fn show_controller(&self, controller: Option<String>) -> Result<Response, Failure> {
-        match self.place(controller.as_deref())? {
-            Place::Here => {
+        match self.locate(controller.as_deref())? {
+            Location::Here => {
                 let own = self.own_view().await?;
                 let models = match self.local.must_keep_models() {
                     Ok(()) => self.blocking(counted).await?,
@@ -99,26 +99,26 @@ impl RequestHandler {
                 };
                 Ok(Response::Controller(Box::new(ControllerView { models, ..own.into() })))
             }
-            Place::Peer(peer) => self.ask_peer(&peer, &Request::ShowController { controller: None }).await,
+            Location::Peer(peer) => self.ask_peer(&peer, &Request::ShowController { controller: None }).await,
         }
     }
 
     /// Lists a controller's models.
     pub(super) async fn models(&self, controller: Option<String>) -> Result<Response, Failure> {
-        match self.place(controller.as_deref())? {
-            Place::Here => {
+        match self.locate(controller.as_deref())? {
+            Location::Here => {
                 let models = self.local.models().await.map_err(|error| self.refusal_of_controller(&error))?;
                 Ok(Response::Models { controller: self.local.card().name.to_string(), models })
             }
-            Place::Peer(peer) => self.ask_peer(&peer, &Request::Models { controller: None }).await,
+            Location::Peer(peer) => self.ask_peer(&peer, &Request::Models { controller: None }).await,
         }
     }
 
     /// Shows a model.
     pub(super) async fn show_model(&self, named: &str, held: bool) -> Result<Response, Failure> {
         match self.model_place(named)? {
-            (Place::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model, held }).await,
-            (Place::Here, model) => {
+            (Location::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model, held }).await,
+            (Location::Here, model) => {
                 let details =
                     self.local.model(&model, held).await.map_err(|error| self.refusal_of_controller(&error))?;
                 Ok(Response::Model(Box::new(self.with_migration(details))))
@@ -129,7 +129,7 @@ impl RequestHandler {
     /// Shows a model with everything inside.
     pub(super) async fn model_status(&self, named: &str, held: bool) -> Result<Response, Failure> {
         let (place, model) = self.model_place(named)?;
-        if let Place::Peer(peer) = place {
+        if let Location::Peer(peer) = place {
             return self.ask_peer(&peer, &Request::ModelStatus { model, held }).await;
         }
         let (details, inside) = self
@@ -148,12 +148,12 @@ impl RequestHandler {
     }
 
     /// Splits `[CONTROLLER:]MODEL` into where that is, and what it is called there.
-    fn model_place(&self, named: &str) -> Result<(Place, String), Failure> {
+    fn model_place(&self, named: &str) -> Result<(Location, String), Failure> {
         let (controller, model) = match named.split_once(':') {
             Some((controller, model)) => (Some(controller), model),
             None => (None, named),
         };
-        Ok((self.place(controller)?, model.to_owned()))
+        Ok((self.locate(controller)?, model.to_owned()))
     }
 
     /// Adds what only the agent knows of a model.

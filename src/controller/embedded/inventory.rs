@@ -6,7 +6,7 @@ use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
 use super::record::{ModelRecord, State};
 use super::{Embedded, Inner};
-use crate::controller::inventory::{Held, Inventory, Place};
+use crate::controller::inventory::{Held, Inventory, ModelLocation};
 use crate::controller::port::ControllerError;
 
 impl Embedded {
@@ -59,10 +59,10 @@ impl Inner {
     /// Returns how a model is held here.
     pub(super) fn held_as(&self, record: &ModelRecord) -> Result<Held, ControllerError> {
         let place = match record.state {
-            State::Live { .. } => Place::Live,
-            State::Frozen { .. } => Place::Frozen,
-            State::Importing { .. } | State::Staged { .. } => Place::Arriving,
-            State::Gone(_) => Place::Gone,
+            State::Live { .. } => ModelLocation::Live,
+            State::Frozen { .. } => ModelLocation::Frozen,
+            State::Importing { .. } | State::Staged { .. } => ModelLocation::Arriving,
+            State::Gone(_) => ModelLocation::Gone,
         };
         let (mid, came, brought) = (record.mid(), record.came(), self.brought_as(record)?);
         Ok(Held { uuid: record.uuid, path: record.path(), place, mid, came, is_handed: record.is_held(), brought })

@@ -8,7 +8,7 @@ use crate::controller::description::machine::Machine;
 use crate::controller::description::{Description, ModelKind};
 
 /// What every agent has to know of its controller.
-pub(super) struct Place {
+pub(super) struct ControllerAddress {
     /// `controller-UUID`.
     pub tag: String,
     /// `host:port` each.
@@ -17,7 +17,7 @@ pub(super) struct Place {
     pub ca_cert: String,
 }
 
-impl Place {
+impl ControllerAddress {
     /// Reads it from a connection: the addresses that the controller names, or those that were dialled.
     pub fn of(live: &Live) -> Self {
         let named = live.result.servers.iter().flatten().filter(|node| node.scope != "local-machine");
@@ -31,7 +31,7 @@ impl Place {
 }
 
 /// Returns the lines that an operator types, on a host that reaches the model's machines.
-pub(super) fn commands(told: &Description, place: &Place) -> Vec<String> {
+pub(super) fn commands(told: &Description, place: &ControllerAddress) -> Vec<String> {
     match told.kind {
         ModelKind::Caas => of_pods(told, place),
         ModelKind::Iaas => of_machines(told, place),
@@ -39,7 +39,7 @@ pub(super) fn commands(told: &Description, place: &Place) -> Vec<String> {
 }
 
 /// The agents' configuration is a file on each machine; one service runs the agents of a machine and of its units.
-fn of_machines(told: &Description, place: &Place) -> Vec<String> {
+fn of_machines(told: &Description, place: &ControllerAddress) -> Vec<String> {
     let hosts: Vec<String> = told.all_machines().map(host).collect();
     if hosts.is_empty() {
         return Vec::new();
@@ -74,7 +74,7 @@ fn host(machine: &Machine) -> String {
 }
 
 /// A pod's agent takes the controller from a secret of its application when it starts.
-fn of_pods(told: &Description, place: &Place) -> Vec<String> {
+fn of_pods(told: &Description, place: &ControllerAddress) -> Vec<String> {
     let secret = serde_json::json!({ "stringData": {
         "JUJU_K8S_CONTROLLER_ADDRESSES": place.addresses.join(","),
         "JUJU_K8S_CONTROLLER_CA_CERT": place.ca_cert,
@@ -94,9 +94,9 @@ mod tests {
     use crate::controller::description::application::Application;
     use crate::controller::description::machine::Address;
 
-    fn place() -> Place {
+    fn place() -> ControllerAddress {
         let ca_cert = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
-        Place { tag: "controller-u".to_owned(), addresses: vec!["10.0.0.4:17070".to_owned()], ca_cert }
+        ControllerAddress { tag: "controller-u".to_owned(), addresses: vec!["10.0.0.4:17070".to_owned()], ca_cert }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::outcome::Seen;
-use super::repoint::{Place, commands};
+use super::repoint::{ControllerAddress, commands};
 use super::{Inner, Juju};
 use crate::controller::backup::Source;
 use crate::controller::embedded::view::Imported;
@@ -101,7 +101,7 @@ impl Juju {
         }
         self.inner.rehearse(&unpacked.calls).await?;
         let mut notes = unsaid(&manifest.taken, &manifest.controller.name, &unpacked);
-        let commands = commands(&unpacked.description, &Place::of(&live));
+        let commands = commands(&unpacked.description, &ControllerAddress::of(&live));
         if !commands.is_empty() {
             notes.push(
                 "the model's agents still dial the old controller: nothing but these lines lets them dial this one. Type them once \

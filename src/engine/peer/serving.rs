@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use modelferry_protocol::ids::{Epoch, ModelUuid};
 use modelferry_protocol::ledger::{Holding, Ledger};
 
-use crate::controller::inventory::{Held, Place};
+use crate::controller::inventory::{Held, ModelLocation};
 use crate::engine::base::core::Core;
 
 /// What the journal says of every model at one moment.
@@ -26,7 +26,8 @@ impl Known {
         let in_conflict = ledger.conflicts().map(|conflict| conflict.model);
         let holdings: BTreeMap<ModelUuid, Holding> = ledger.holdings().collect();
         let has_left = |model: &ModelUuid| holdings.get(model).is_some_and(|holding| !holding.live);
-        let live = models.iter().filter(|held| held.place == Place::Live).map(|held| held.uuid).filter(has_left);
+        let live =
+            models.iter().filter(|held| held.place == ModelLocation::Live).map(|held| held.uuid).filter(has_left);
         Self {
             unsettled: unfinished.map(|(_, standing)| standing.model()).chain(in_conflict).collect(),
             handed: live.filter(|model| ledger.handed_to(*model).is_some()).collect(),
@@ -44,12 +45,15 @@ pub async fn serving(core: &Core) -> BTreeMap<ModelUuid, Epoch> {
     let places = places.ok().flatten();
     let models = places.as_deref().unwrap_or_default();
     let after = journal.ledger(|ledger| Known::of(ledger, models));
-    let here: BTreeSet<ModelUuid> =
-        models.iter().filter(|held| held.place != Place::Gone && !held.is_handed).map(|held| held.uuid).collect();
+    let here: BTreeSet<ModelUuid> = models
+        .iter()
+        .filter(|held| held.place != ModelLocation::Gone && !held.is_handed)
+        .map(|held| held.uuid)
+        .collect();
     let is_here = |model: &ModelUuid| places.is_none() || here.contains(model);
     let by_journal = after.holdings.iter().filter(|(model, holding)| holding.live && is_here(model));
     let mut serving: BTreeMap<ModelUuid, Epoch> = by_journal.map(|(model, holding)| (*model, holding.epoch)).collect();
-    for held in models.iter().filter(|held| held.place == Place::Live && held.mid.is_none()) {
+    for held in models.iter().filter(|held| held.place == ModelLocation::Live && held.mid.is_none()) {
         let model = held.uuid;
         // A migration that began meanwhile knows better than a list that is older.
         let is_unchanged = before.holdings.get(&model) == after.holdings.get(&model);

@@ -8,7 +8,7 @@ use modelferry_protocol::snapshot::{Arguments, Call};
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
-use crate::controller::inventory::{Inventory, Place};
+use crate::controller::inventory::{Inventory, ModelLocation};
 use crate::controller::port::{Arrival, ControllerError, Departure, MigrationRef};
 use crate::journal::Journal;
 
@@ -34,24 +34,24 @@ pub async fn repeat(journal: &Journal, inventory: &Inventory, controller: &(impl
         let is_sent_on = held.is_some_and(|held| held.is_handed);
         let card = || journal.ledger(|ledger| ledger.terms(errand.mid).map(|terms| terms.controller.clone()));
         let done: Result<(), ControllerError> = match (&standing, place) {
-            (LastRecord::Source(record), Some((Place::Frozen, true)))
+            (LastRecord::Source(record), Some((ModelLocation::Frozen, true)))
                 if matches!(record.state, SourceState::Aborted(_) | SourceState::Reclaimed(_)) =>
             {
                 controller.thaw(errand).await
             }
-            (LastRecord::Source(_), Some((Place::Live, _))) if is_held(&standing) => {
+            (LastRecord::Source(_), Some((ModelLocation::Live, _))) if is_held(&standing) => {
                 match controller.freeze(errand).await {
                     // The migration's task does so where it has not ended.
                     Ok(()) if standing.is_at_rest() => controller.redirect(errand, &card().unwrap_or_default()).await,
                     done => done,
                 }
             }
-            (LastRecord::Source(_), Some((Place::Frozen, true)))
+            (LastRecord::Source(_), Some((ModelLocation::Frozen, true)))
                 if is_held(&standing) && standing.is_at_rest() && !is_sent_on =>
             {
                 controller.redirect(errand, &card().unwrap_or_default()).await
             }
-            (LastRecord::Target(record), Some((Place::Arriving, true)))
+            (LastRecord::Target(record), Some((ModelLocation::Arriving, true)))
                 if matches!(record.state, TargetState::Live(_) | TargetState::Active(_) | TargetState::Seized(_)) =>
             {
                 controller.perform(errand, &Call::Activate(Arguments::default())).await.map(drop)

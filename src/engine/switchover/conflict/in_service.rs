@@ -11,7 +11,7 @@ use modelferry_protocol::switch::source::SourceState;
 
 use super::conflict_id;
 use crate::controller::checks::target::{LEAVING, TWO_COPIES};
-use crate::controller::inventory::{Held, Place};
+use crate::controller::inventory::{Held, ModelLocation};
 use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
@@ -39,12 +39,12 @@ pub async fn may_enter(core: &Core, model: ModelUuid, conflict: Option<&Conflict
     let held = held.ok_or_else(|| ControllerError::ModelNotFound(model.to_string()))?;
     let of_conflict = conflict.map(|conflict| conflict_id(conflict.model, conflict.epoch));
     match held.place {
-        Place::Live => Ok(()),
+        ModelLocation::Live => Ok(()),
         _ if held.is_handed || core.parts.journal.ledger(|ledger| has_left(ledger, &held)) => {
             Err(EngineError::HandedOver(model))
         }
-        Place::Frozen if of_conflict.is_some() && held.mid == of_conflict => Ok(()),
-        Place::Frozen | Place::Arriving | Place::Gone => Err(EngineError::NotServed(model)),
+        ModelLocation::Frozen if of_conflict.is_some() && held.mid == of_conflict => Ok(()),
+        ModelLocation::Frozen | ModelLocation::Arriving | ModelLocation::Gone => Err(EngineError::NotServed(model)),
     }
 }
 
@@ -54,7 +54,7 @@ pub async fn may_enter(core: &Core, model: ModelUuid, conflict: Option<&Conflict
 pub async fn check(core: &Core, model: ModelUuid) -> Result<(), EngineError> {
     match held(core, model).await? {
         None => Ok(()),
-        Some(Some(held)) if held.place == Place::Live => Ok(()),
+        Some(Some(held)) if held.place == ModelLocation::Live => Ok(()),
         Some(_) => Err(EngineError::NotServed(model)),
     }
 }
@@ -69,7 +69,7 @@ struct LeftBehind {
 
 impl LeftBehind {
     async fn find(core: &Core, model: ModelUuid) -> Result<Option<Self>, ControllerError> {
-        let held = held(core, model).await?.flatten().filter(|held| held.place == Place::Frozen);
+        let held = held(core, model).await?.flatten().filter(|held| held.place == ModelLocation::Frozen);
         let Some((held, mid)) = held.and_then(|held| held.mid.map(|mid| (held, mid))) else { return Ok(None) };
         Ok(core.parts.journal.ledger(|ledger| {
             let standing = ledger.standing(mid).filter(|standing| standing.is_at_rest() && has_left(ledger, &held))?;
@@ -82,7 +82,7 @@ impl LeftBehind {
 
 /// Returns the migration that keeps a copy of a model that it has moved away, as `--hold-reap` does: `reap` ends it.
 async fn kept_after_move(core: &Core, model: ModelUuid) -> Option<MigrationId> {
-    let held = held(core, model).await.ok().flatten().flatten().filter(|held| held.place == Place::Frozen)?;
+    let held = held(core, model).await.ok().flatten().flatten().filter(|held| held.place == ModelLocation::Frozen)?;
     core.parts.journal.ledger(|ledger| {
         let runs = ledger.standing(held.mid?).is_some_and(|standing| !standing.is_at_rest());
         held.mid.filter(|_| runs && has_left(ledger, &held))

@@ -8,7 +8,7 @@ use modelferry_protocol::ids::{ModelUuid, Pin};
 use modelferry_protocol::record::{Body, Discarded};
 use modelferry_protocol::snapshot::{Arguments, Call};
 
-use crate::controller::inventory::{Brought, Held, Place};
+use crate::controller::inventory::{Brought, Held, ModelLocation};
 use crate::controller::port::{ControllerError, MigrationRef, Presence};
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
@@ -18,7 +18,7 @@ use crate::engine::base::error::EngineError;
 /// A model that is held for a migration of which the journal knows nothing.
 pub struct Orphan {
     errand: MigrationRef,
-    place: Place,
+    place: ModelLocation,
     is_handed: bool,
     path: String,
     brought: Option<Brought>,
@@ -67,7 +67,7 @@ impl Orphan {
     /// Puts the model into service here: an operator says that it is to win, which is in the journal already.
     pub async fn serve(&self, core: &Core) -> Result<(), ControllerError> {
         match self.place {
-            Place::Arriving => {
+            ModelLocation::Arriving => {
                 core.parts.arrival.perform(self.errand, &Call::Activate(Arguments::default())).await.map(drop)
             }
             _ => core.parts.departure.thaw(self.errand).await,
@@ -85,7 +85,7 @@ impl Orphan {
         });
         let served = served.max_by_key(|(epoch, ..)| *epoch);
         let own = core.parts.link.pin();
-        if self.place == Place::Arriving {
+        if self.place == ModelLocation::Arriving {
             core.parts.arrival.perform(errand, &Call::Abort).await?;
         } else if self.is_handed {
             departure.reap(errand).await?;

@@ -31,7 +31,7 @@ pub struct Conversation {
     waiting: Mutex<Waiting>,
     takers: AtomicU64,
     /// Blobs that somebody is sending over this connection.
-    sending: watch::Sender<HashMap<Hash, Taker>>,
+    sending: watch::Sender<HashMap<Hash, SendClaim>>,
 }
 
 /// Tells the peer that an answer is not waited for any more, unless it has come.
@@ -53,7 +53,7 @@ impl Drop for Cancels {
 
 /// A transfer, as those see it that share a connection with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taker {
+pub struct SendClaim {
     number: u64,
     /// How urgent it is.
     pub urgency: Urgency,
@@ -116,13 +116,13 @@ impl Conversation {
     }
 
     /// Returns what tells a new transfer from the others.
-    pub fn taker(&self, urgency: Urgency) -> Taker {
-        Taker { number: self.takers.fetch_add(1, Relaxed), urgency }
+    pub fn send_claim(&self, urgency: Urgency) -> SendClaim {
+        SendClaim { number: self.takers.fetch_add(1, Relaxed), urgency }
     }
 
     /// Takes the sending of a blob over, unless another transfer is at it that is as urgent: equal blobs are sent once,
     /// and nothing that is due waits for what goes when there is time.
-    pub fn take(&self, blob: Hash, taker: Taker) -> bool {
+    pub fn take(&self, blob: Hash, taker: SendClaim) -> bool {
         let mut taken = false;
         self.sending.send_if_modified(|sending| {
             let other = sending.get(&blob).copied();
@@ -137,12 +137,12 @@ impl Conversation {
     }
 
     /// Reports whether a blob is still this transfer's to send.
-    pub fn has(&self, blob: Hash, taker: Taker) -> bool {
+    pub fn has(&self, blob: Hash, taker: SendClaim) -> bool {
         self.sending.borrow().get(&blob) == Some(&taker)
     }
 
     /// Lets others send the blob: it is there, or given up. One that was overtaken leaves nothing.
-    pub fn leave(&self, blob: Hash, taker: Taker) {
+    pub fn leave(&self, blob: Hash, taker: SendClaim) {
         self.sending.send_if_modified(|sending| {
             let is_own = sending.get(&blob) == Some(&taker);
             if is_own {
@@ -153,7 +153,7 @@ impl Conversation {
     }
 
     /// Tells whenever a blob has been left, or taken from another.
-    pub fn left(&self) -> watch::Receiver<HashMap<Hash, Taker>> {
+    pub fn left(&self) -> watch::Receiver<HashMap<Hash, SendClaim>> {
         self.sending.subscribe()
     }
 

@@ -23,7 +23,7 @@ use crate::engine::migration::history::History;
 use crate::engine::migration::queue::Queue;
 use crate::engine::migration::tracked::Tracked;
 use crate::engine::migration::tracked_state::TrackedState;
-use crate::engine::retention::stock::Stock;
+use crate::engine::retention::state::RetentionState;
 use crate::engine::transfer::pace::share::Shares;
 use crate::engine::transfer::patches::known::Patching;
 use crate::journal::{Journal, Witness};
@@ -82,7 +82,7 @@ pub struct Core {
     /// State of patches.
     pub patching: Patching,
     /// State of the retention.
-    pub stock: Stock,
+    pub stock: RetentionState,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Incoming copies and pre-copies. They are not journalled and not shown.
     arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
@@ -107,7 +107,7 @@ impl Core {
             precopies: Mutex::default(),
             shares: Shares::default(),
             patching: Patching::default(),
-            stock: Stock::default(),
+            stock: RetentionState::default(),
             migrations: Mutex::default(),
             arriving: Mutex::default(),
             receivings: Mutex::default(),

@@ -6,7 +6,7 @@
 
 mod needs;
 pub mod remote_backup;
-pub mod stock;
+pub mod state;
 mod view;
 
 use std::convert::Infallible;

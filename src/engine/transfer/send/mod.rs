@@ -25,7 +25,7 @@ use super::pace::effort::Gauge;
 use super::pace::share::Pace;
 use super::pace::window::{Reach, Window};
 use crate::config::Rate;
-use crate::engine::base::conversation::{Conversation, Feedback, Taker, over};
+use crate::engine::base::conversation::{Conversation, Feedback, SendClaim, over};
 use crate::engine::base::core::Core;
 use crate::engine::migration::tracked::Tracked;
 use crate::link::{BulkSender, Session, SessionClosed, Urgency};
@@ -58,7 +58,7 @@ struct Sending<'a> {
     store: Store,
     conversation: &'a Conversation,
     tracked: &'a Tracked,
-    taker: Taker,
+    taker: SendClaim,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
     eager_pages: usize,
@@ -97,7 +97,7 @@ pub async fn send(
         store: core.parts.store.clone(),
         conversation,
         tracked,
-        taker: conversation.taker(tracked.urgency()),
+        taker: conversation.send_claim(tracked.urgency()),
         feedback_to,
         waiting: blobs.iter().copied().collect(),
         eager_pages: EAGER_PAGES,

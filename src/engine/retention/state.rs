@@ -6,13 +6,13 @@ use super::view::StockView;
 
 /// What the engine keeps in mind of its store.
 #[derive(Default)]
-pub struct Stock {
+pub struct RetentionState {
     /// Held while there is a prune.
     pub(super) pruning: tokio::sync::Mutex<()>,
     pub(super) last: Mutex<Option<StockView>>,
 }
 
-impl Stock {
+impl RetentionState {
     pub(super) fn note(&self, found: StockView) {
         *self.last.lock() = Some(found);
     }

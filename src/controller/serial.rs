@@ -106,9 +106,9 @@ impl Arrival for Serial {
         self.inner.networks().await
     }
 
-    async fn rehearse(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn dry_run_stage(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         let calls = calls.to_vec();
-        self.alone(errand.model, async move |inner| inner.rehearse(errand, &calls).await).await
+        self.alone(errand.model, async move |inner| inner.dry_run_stage(errand, &calls).await).await
     }
 
     async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {

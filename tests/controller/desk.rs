@@ -154,7 +154,7 @@ impl<C: Controller> Arrival for Desk<C> {
         Ok(self.0.judge())
     }
 
-    async fn rehearse(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn dry_run_stage(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         self.0.rehearse(calls)
     }
 

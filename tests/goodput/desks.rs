@@ -109,8 +109,8 @@ impl Arrival for Desks {
         self.of(facts.uuid).prechecks(facts).await
     }
 
-    async fn rehearse(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
-        Arrival::rehearse(self.of(errand.model), errand, calls).await
+    async fn dry_run_stage(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+        Arrival::dry_run_stage(self.of(errand.model), errand, calls).await
     }
 
     async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {

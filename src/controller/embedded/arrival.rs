@@ -10,12 +10,12 @@ use modelferry_protocol::plan::{Finding, ModelFacts, NetworkSubnet, Networks};
 use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name, Reply};
 use serde_json::json;
 
+use super::dry_run::uploaded;
 use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::facts;
 use super::import::check_name;
 use super::import_builder::check_calls;
 use super::record::{Blob, Mid, ModelRecord, State, Summary, key};
-use super::rehearsal::uploaded;
 use super::tables::Tables;
 use super::user_record::UserRecord;
 use super::{Embedded, Inner};
@@ -68,9 +68,9 @@ impl Arrival for Embedded {
         self.blocking(move |inner| inner.audit(errand.model, &calls)).await
     }
 
-    async fn rehearse(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn dry_run_stage(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         let calls = calls.to_vec();
-        self.blocking(move |inner| inner.rehearse(&calls)).await
+        self.blocking(move |inner| inner.dry_run_stage(&calls)).await
     }
 
     async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {

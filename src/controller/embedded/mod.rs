@@ -13,6 +13,7 @@ mod backup;
 mod base;
 mod database;
 mod departure;
+mod dry_run;
 mod entries;
 mod export;
 mod export_plan;
@@ -29,7 +30,6 @@ mod master;
 mod models;
 mod password;
 mod record;
-mod rehearsal;
 mod tables;
 #[cfg(test)]
 pub(in crate::controller) mod tests;
@@ -39,7 +39,7 @@ pub mod view;
 
 pub use backup::{Unpacked, unpack, verify};
 pub use base::Embedded;
+pub(in crate::controller) use dry_run::uploaded;
 pub use import::Blobs;
-pub(in crate::controller) use rehearsal::uploaded;
 
 use self::base::Inner;

@@ -23,8 +23,8 @@ impl Arrival for Juju {
         self.inner.judge(facts).await
     }
 
-    async fn rehearse(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
-        self.inner.rehearse(calls).await
+    async fn dry_run_stage(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+        self.inner.dry_run_stage(calls).await
     }
 
     async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {

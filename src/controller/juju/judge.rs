@@ -153,7 +153,7 @@ impl Inner {
     }
 
     /// Tries what can be tried before the freeze. A controller that is busy or away is waited for: the model is live meanwhile.
-    pub(super) async fn rehearse(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
+    pub(super) async fn dry_run_stage(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
         let begun = Instant::now();
         loop {
             match self.rehearse_once(calls).await {

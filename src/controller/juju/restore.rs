@@ -99,7 +99,7 @@ impl Juju {
         if self.inner.look(manifest.uuid).await? != Seen::Nothing {
             return Err(ControllerError::Exists(manifest.uuid));
         }
-        self.inner.rehearse(&unpacked.calls).await?;
+        self.inner.dry_run_stage(&unpacked.calls).await?;
         let mut notes = unsaid(&manifest.taken, &manifest.controller.name, &unpacked);
         let commands = commands(&unpacked.description, &ControllerAddress::of(&live));
         if !commands.is_empty() {

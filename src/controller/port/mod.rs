@@ -192,7 +192,7 @@ pub trait Arrival: Send + Sync {
     /// remembers what came of it, so that performing them takes no time that grows with the binaries. Changes nothing.
     ///
     /// Errors: [`ControllerError::Refused`] with the controller's reason.
-    async fn rehearse(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn dry_run_stage(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         let _ = (errand, calls);
         Ok(())
     }

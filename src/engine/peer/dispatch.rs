@@ -164,7 +164,7 @@ pub async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, St
         return Err("the model is not on its way here".to_owned());
     }
     let errand = MigrationRef { mid: snapshot.mid, model: snapshot.model };
-    let tried = core.parts.arrival.rehearse(errand, &snapshot.calls).await;
+    let tried = core.parts.arrival.dry_run_stage(errand, &snapshot.calls).await;
     tried.map_err(|error| format!("failed to import model into target controller: {error}"))?;
     Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
 }

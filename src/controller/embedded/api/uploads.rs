@@ -3,8 +3,8 @@
 use modelferry_protocol::snapshot::Call as Step;
 
 use super::super::Inner;
+use super::super::dry_run::uploaded;
 use super::super::record::key;
-use super::super::rehearsal::uploaded;
 use super::Api;
 use super::errors::fault;
 use crate::controller::master::upload::{Received, Upload, bad, model_of};

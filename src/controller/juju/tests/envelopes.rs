@@ -21,7 +21,7 @@ async fn rig() -> (Rig, serde_json::Value) {
 #[tokio::test]
 async fn an_envelope_is_passed_on_with_every_key_and_its_model_is_staged_and_activated() {
     let (rig, sent) = rig().await;
-    rig.juju.rehearse(errand(FIRST), &rig.calls).await.unwrap();
+    rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap();
     assert_eq!(rig.fake().state().params["Prechecks"], sent);
     rig.stage().await;
     assert_eq!(rig.fake().state().params["Import"], sent);

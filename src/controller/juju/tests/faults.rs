@@ -169,7 +169,7 @@ impl Case {
     /// Runs the migration to its end, as an agent does.
     async fn run(self) -> End {
         self.before("Prechecks");
-        let rehearsed = self.rig.juju.rehearse(errand(FIRST), &self.rig.calls).await;
+        let rehearsed = self.rig.juju.dry_run_stage(errand(FIRST), &self.rig.calls).await;
         self.after("Prechecks");
         if rehearsed.is_err() {
             assert_eq!((self.what, self.rig.fake().count("Import")), ("Prechecks", 0));

@@ -97,13 +97,13 @@ async fn everything_that_stops_a_model_is_told_at_once_each_with_the_juju_line_t
 #[tokio::test]
 async fn the_controllers_own_prechecks_are_tried_before_the_freeze_with_all_facades() {
     let rig = Rig::start().await;
-    rig.juju.rehearse(errand(FIRST), &rig.calls).await.unwrap();
+    rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap();
     let told = rig.fake().state().params["Prechecks"].clone();
     assert_eq!((told["qualifier"].as_str(), told["name"].as_str()), (Some("admin"), Some("prod")));
     assert_eq!(told["facade-versions"]["Uniter"], serde_json::json!([19, 20]));
     assert_eq!(told["facade-versions"]["MigrationTarget"], serde_json::json!([4, 5, 6, 7, 8]));
     rig.fake().fault("Prechecks", Fault::Refuse(RpcError::plain("migration target prechecks failed: no")));
-    let refused = rig.juju.rehearse(errand(FIRST), &rig.calls).await.unwrap_err();
+    let refused = rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap_err();
     assert!(!refused.is_passing() && refused.to_string().contains("target prechecks failed"), "{refused}");
 }
 
@@ -112,10 +112,10 @@ async fn a_model_with_entries_or_without_its_binaries_is_refused_before_the_free
     let rig = Rig::start().await;
     let mut with_entries = rig.calls.clone();
     with_entries.insert(1, Call::ImportEntries(rig.store.put_bytes(b"entries").unwrap()));
-    let refused = rig.juju.rehearse(errand(FIRST), &with_entries).await.unwrap_err().to_string();
+    let refused = rig.juju.dry_run_stage(errand(FIRST), &with_entries).await.unwrap_err().to_string();
     assert!(refused.contains("modelferry embedded get"), "{refused}");
     let bare = [rig.calls[0].clone(), check()];
-    let refused = rig.juju.rehearse(errand(FIRST), &bare).await.unwrap_err().to_string();
+    let refused = rig.juju.dry_run_stage(errand(FIRST), &bare).await.unwrap_err().to_string();
     assert!(refused.contains("of its") && refused.contains("binaries"), "{refused}");
 }
 
@@ -126,7 +126,7 @@ async fn a_controller_of_3_6_is_told_an_owner_and_a_later_one_a_qualifier() {
     {
         let rig = Rig::start().await;
         *rig.fake().migration_target.lock() = versions.to_vec();
-        rig.juju.rehearse(errand(FIRST), &rig.calls).await.unwrap();
+        rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap();
         let told = rig.fake().state().params["Prechecks"].clone();
         assert!(told[key].as_str().unwrap().ends_with("admin") && told[other].is_null(), "{told}");
     }

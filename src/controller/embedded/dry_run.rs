@@ -44,7 +44,7 @@ pub(in crate::controller) fn uploaded<'d>(
 
 impl Inner {
     /// Parses the description and proves every binary, and remembers both.
-    pub(super) fn rehearse(&self, calls: &[Call]) -> Result<(), ControllerError> {
+    pub(super) fn dry_run_stage(&self, calls: &[Call]) -> Result<(), ControllerError> {
         let imported = calls.iter().find_map(|call| if let Call::Import(blob) = call { Some(*blob) } else { None });
         let imported = imported.ok_or_else(|| ControllerError::Refused("no call imports a description".to_owned()))?;
         let description = self.description_of(imported.into())?;

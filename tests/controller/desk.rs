@@ -11,19 +11,19 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, ModelFacts};
 use modelferry_protocol::snapshot::{BlobRef, Call, Charm, LogSegment, Name, Params, Reply};
 
-use super::{Effect, Held, MODEL, Site};
+use super::{Effect, FakeController, Held, MODEL};
 
 /// Bytes of a description, at most.
 const DESCRIPTION_BYTES_MAX: u64 = 1 << 10;
 
 /// A controller, and the way to it.
 #[async_trait]
-pub trait Controller: Send + Sync {
+pub trait ControllerAccess: Send + Sync {
     /// Asks for an effect. What befalls the call is this seam's.
     async fn ask(&self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError>;
 
     /// Looks at what it holds.
-    fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R
+    fn look<R>(&self, look: impl FnOnce(&FakeController) -> R) -> R
     where
         Self: Sized;
 
@@ -48,9 +48,9 @@ pub trait Controller: Send + Sync {
 }
 
 /// The port.
-pub struct Desk<C>(pub C);
+pub struct FakePort<C>(pub C);
 
-impl<C: Controller> Desk<C> {
+impl<C: ControllerAccess> FakePort<C> {
     fn export_now(&self) -> Result<Export, ControllerError> {
         let (writes, charms) = self.0.look(|site| (site.writes, site.charms.clone()));
         let described = self.0.store().put_bytes(format!("writes: {writes}\n").as_bytes());
@@ -77,7 +77,7 @@ impl<C: Controller> Desk<C> {
 }
 
 #[async_trait]
-impl<C: Controller> ModelReader for Desk<C> {
+impl<C: ControllerAccess> ModelReader for FakePort<C> {
     async fn examine(&self, model: ModelUuid, mid: Option<MigrationId>) -> Result<Examination, ControllerError> {
         let is_here = self.0.look(|site| site.is_live() || site.is_whole() && matches!(site.held, Held::Frozen(_)));
         if model != MODEL || !is_here {
@@ -99,7 +99,7 @@ impl<C: Controller> ModelReader for Desk<C> {
 }
 
 #[async_trait]
-impl<C: Controller> Departure for Desk<C> {
+impl<C: ControllerAccess> Departure for FakePort<C> {
     async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError> {
         self.0.ask(errand.mid, Effect::Freeze).await
     }
@@ -139,7 +139,7 @@ impl<C: Controller> Departure for Desk<C> {
 }
 
 #[async_trait]
-impl<C: Controller> Arrival for Desk<C> {
+impl<C: ControllerAccess> Arrival for FakePort<C> {
     async fn card(&self) -> Result<ControllerCard, ControllerError> {
         Ok(ControllerCard::default())
     }

@@ -3,5 +3,5 @@
 mod desk;
 mod site;
 
-pub use desk::{Controller, Desk};
-pub use site::{Effect, Held, MODEL, Site};
+pub use desk::{ControllerAccess, FakePort};
+pub use site::{Effect, FakeController, Held, MODEL};

@@ -39,7 +39,7 @@ pub enum Effect {
 }
 
 /// One controller.
-pub struct Site {
+pub struct FakeController {
     pub held: Held,
     /// Writes in its copy.
     pub writes: u32,
@@ -52,7 +52,7 @@ pub struct Site {
     ended: BTreeSet<MigrationId>,
 }
 
-impl Site {
+impl FakeController {
     pub fn new(held: Held) -> Self {
         let (log, log_times) = (BTreeMap::new(), BTreeMap::new());
         Self { held, writes: 0, charms: Vec::new(), log, log_times, ended: BTreeSet::new() }

@@ -38,7 +38,7 @@ fn mailed(to: &Host, proof: &str) -> PathBuf {
     file
 }
 
-fn carry(from: &Host, to: &Host, id: &str) -> super::host::Told {
+fn carry(from: &Host, to: &Host, id: &str) -> super::host::Output {
     let proof = from.run(&["show-migration", id, "--proof"]).ok();
     assert!(proof.len() <= 1024, "{} bytes: {proof}", proof.len());
     to.run(&["resolve", id, "--proof", mailed(to, &proof).to_str().unwrap()])

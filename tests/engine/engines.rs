@@ -25,8 +25,8 @@ use modelferry_protocol::version::{Feature, Versions};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::controller::{Desk, Held, MODEL};
-use super::shelf::Shelf;
+use super::controller::{FakePort, Held, MODEL};
+use super::shelf::MemoryController;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,7 +67,7 @@ impl QueryHandler for Queries {
 pub struct Host {
     pub name: &'static str,
     pub dir: tempfile::TempDir,
-    pub shelf: Shelf,
+    pub shelf: MemoryController,
     pub settings: Settings,
     pub queries: Arc<Queries>,
     listen: SocketAddr,
@@ -118,7 +118,7 @@ impl Host {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), disk).unwrap();
-        let shelf = Shelf::new(store.clone());
+        let shelf = MemoryController::new(store.clone());
         let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let queries = Arc::new(Queries { asked: AtomicU64::new(0), held: watch::Sender::new(false) });
@@ -267,7 +267,7 @@ async fn begin(
     name: &'static str,
     listen: SocketAddr,
     settings: Settings,
-    shelf: Shelf,
+    shelf: MemoryController,
     arrival: Option<Arc<dyn Arrival>>,
     relayed: Option<Arc<dyn Relayed>>,
     store: Store,
@@ -295,7 +295,7 @@ async fn begin(
         controller: ControllerCard { name: Name::cut(name), ..ControllerCard::default() },
     });
     let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
-    let desk = Arc::new(Desk(shelf));
+    let desk = Arc::new(FakePort(shelf));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &Disk::real()).unwrap(),

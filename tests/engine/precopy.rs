@@ -8,7 +8,7 @@ use modelferry::engine::view::{Kind, MigrationView, Stand, State};
 use modelferry::link::Limit;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
-use super::controller::{Controller, Held, MODEL};
+use super::controller::{ControllerAccess, Held, MODEL};
 use super::engines::{Host, pair, third};
 use super::shelf::noise;
 

@@ -10,7 +10,7 @@ use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 
-use super::controller::{Controller, Effect, Held, Site};
+use super::controller::{ControllerAccess, Effect, FakeController, Held};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ pub struct Trouble {
 }
 
 pub struct Inner {
-    pub site: Site,
+    pub site: FakeController,
     pub trouble: Trouble,
     /// Every effect that was asked for, in order.
     pub asked: Vec<Effect>,
@@ -44,15 +44,15 @@ pub struct Inner {
 
 /// The controller.
 #[derive(Clone)]
-pub struct Shelf {
+pub struct MemoryController {
     store: Store,
     inner: Arc<Mutex<Inner>>,
 }
 
-impl Shelf {
+impl MemoryController {
     pub fn new(store: Store) -> Self {
         let inner = Inner {
-            site: Site::new(Held::Absent),
+            site: FakeController::new(Held::Absent),
             trouble: Trouble::default(),
             asked: Vec::new(),
             logs_taken: Vec::new(),
@@ -87,7 +87,7 @@ fn fails(left: &mut u32) -> bool {
 }
 
 #[async_trait]
-impl Controller for Shelf {
+impl ControllerAccess for MemoryController {
     async fn ask(&self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
         while matches!(effect, Effect::Import(_)) && self.inner().trouble.stall_stage {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -124,7 +124,7 @@ impl Controller for Shelf {
         inner.site.perform(mid, effect)
     }
 
-    fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R {
+    fn look<R>(&self, look: impl FnOnce(&FakeController) -> R) -> R {
         look(&self.inner().site)
     }
 

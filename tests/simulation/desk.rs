@@ -8,13 +8,13 @@ use modelferry::controller::port::ControllerError;
 use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
 
+use super::cluster::TestCluster;
 use super::controller::{Controller, Effect, Site};
-use super::estate::Estate;
 use super::process::Process;
 
 pub struct Way {
     pub host: usize,
-    pub estate: Estate,
+    pub estate: TestCluster,
     pub process: Arc<Process>,
     pub store: Store,
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::source::SourceState;
 
-use super::estate::Estate;
+use super::cluster::TestCluster;
 use super::host::{Host, Region};
 use super::network::{Network, Weather};
 use super::process::{note_panics, take_panic};
@@ -57,7 +57,7 @@ impl Play {
         let trace = Trace::default();
         let region = Region {
             network: Network::new(1, trace.clone()),
-            estate: Estate::new(1, trace.clone()),
+            estate: TestCluster::new(1, trace.clone()),
             trace,
             juju: None,
         };

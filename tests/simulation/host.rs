@@ -23,10 +23,10 @@ use modelferry_protocol::snapshot::{BlobRef, Name, Snapshot};
 use modelferry_protocol::version::{Feature, Versions};
 use tokio::runtime::Runtime;
 
+use super::cluster::TestCluster;
 use super::controller::{Desk, MODEL};
 use super::datagrams::address;
 use super::desk::Way;
-use super::estate::Estate;
 use super::juju::Juju;
 use super::network::Network;
 use super::process::{self, Process};
@@ -45,7 +45,7 @@ impl QueryHandler for NoQueries {
 #[derive(Clone)]
 pub struct Region {
     pub network: Network,
-    pub estate: Estate,
+    pub estate: TestCluster,
     pub trace: Trace,
     /// A Juju controller that decides about what leaves host 0, if that is one.
     pub juju: Option<Juju>,

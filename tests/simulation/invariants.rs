@@ -5,8 +5,8 @@ use modelferry_protocol::ledger::{LastRecord, Ledger};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::TargetState;
 
+use super::cluster::TestCluster;
 use super::controller::{Held, MODEL};
-use super::estate::Estate;
 use super::host::{Host, Region};
 use super::juju::Juju;
 
@@ -76,7 +76,7 @@ pub fn is_settled(hosts: &[Host; 2], region: &Region) -> bool {
 }
 
 /// What both journals say about each migration, once they are at rest.
-pub fn check_journals(hosts: &[Host; 2], estate: &Estate) {
+pub fn check_journals(hosts: &[Host; 2], estate: &TestCluster) {
     let mut broken = Vec::new();
     let mut epochs = [0; 2];
     for (index, host) in hosts.iter().enumerate() {
@@ -115,7 +115,7 @@ pub fn check_journals(hosts: &[Host; 2], estate: &Estate) {
 }
 
 /// Once everything has ended and was pruned: whoever has the model has all of its blobs, and the other none of its charms.
-pub fn check_stores(hosts: &[Host; 2], estate: &Estate) {
+pub fn check_stores(hosts: &[Host; 2], estate: &TestCluster) {
     let mut broken = None;
     {
         let inner = estate.inner();

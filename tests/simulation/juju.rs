@@ -10,8 +10,8 @@ use modelferry::engine::PeerRelay;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::snapshot::{Arguments, BlobRef, Call, Charm, LogSegment, Name, Params};
 
+use super::cluster::TestCluster;
 use super::controller::{Effect, Held, MODEL};
-use super::estate::Estate;
 use super::host::Host;
 use super::process;
 
@@ -75,13 +75,13 @@ struct Faults {
 /// The controller's database, and its master.
 #[derive(Clone)]
 pub struct Juju {
-    estate: Estate,
+    estate: TestCluster,
     migrations: Arc<Mutex<Vec<(MigrationId, Migration)>>>,
     faults: Arc<Mutex<Faults>>,
 }
 
 impl Juju {
-    pub fn new(estate: Estate) -> Self {
+    pub fn new(estate: TestCluster) -> Self {
         Self { estate, migrations: Arc::default(), faults: Arc::default() }
     }
 

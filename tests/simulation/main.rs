@@ -8,12 +8,12 @@
 //!
 //! `SIM_SEED=n` runs one seed and prints what happened, `SIM_SEEDS=n` so many, from `SIM_FIRST=n` on.
 
+mod cluster;
 #[path = "../controller/mod.rs"]
 mod controller;
 #[path = "../datagrams/mod.rs"]
 mod datagrams;
 mod desk;
-mod estate;
 mod handed;
 mod host;
 mod invariants;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use modelferry_protocol::limits::CHUNK_BYTES_MAX;
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::estate::Estate;
+use super::cluster::TestCluster;
 use super::host::{Host, Region};
 use super::network::{Network, Weather};
 use super::run::noise;
@@ -33,7 +33,7 @@ impl Transfer {
     /// Begins one, and lets it run until some of it is durable.
     fn under_way() -> Self {
         let trace = Trace::default();
-        let (network, estate) = (Network::new(1, trace.clone()), Estate::new(1, trace.clone()));
+        let (network, estate) = (Network::new(1, trace.clone()), TestCluster::new(1, trace.clone()));
         let region = Region { network, estate, trace, juju: None };
         let mut hosts = Host::pair(&region);
         hosts.iter_mut().for_each(|host| assert!(host.start(1), "a fresh host starts"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use modelferry::disk::FaultPlan;
 
-use super::estate::Estate;
+use super::cluster::TestCluster;
 use super::host::{Host, Region};
 use super::juju::Juju;
 use super::network::{Network, Weather};
@@ -68,7 +68,7 @@ pub fn run_beside(seed: u64, juju: bool) -> Result<Ran, String> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let trace = Trace::default();
     let network = Network::new(rng.u64(..), trace.clone());
-    let estate = Estate::new(rng.u64(..), trace.clone());
+    let estate = TestCluster::new(rng.u64(..), trace.clone());
     let juju = juju.then(|| Juju::new(estate.clone()));
     let region = Region { network, estate, trace, juju };
     let hosts = Host::pair(&region);

@@ -14,13 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a command printed, and its exit code.
 #[derive(Debug)]
-pub struct Told {
+pub struct Output {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Told {
+impl Output {
     /// Expects success and returns what was printed.
     #[track_caller]
     pub fn ok(self) -> String {
@@ -214,12 +214,12 @@ impl Host {
     }
 
     /// Runs a command against this host's agent. It ends with a code that its help tells of, or the test fails.
-    pub fn run(&self, args: &[&str]) -> Told {
+    pub fn run(&self, args: &[&str]) -> Output {
         self.told(args, &mut self.command(args))
     }
 
     /// Runs a command that was made by [`Host::command`] from `args`.
-    pub fn told(&self, args: &[&str], command: &mut Command) -> Told {
+    pub fn told(&self, args: &[&str], command: &mut Command) -> Output {
         let output = command.output().unwrap();
         let code = output.status.code().unwrap_or(-1);
         assert!(
@@ -227,7 +227,7 @@ impl Host {
             "{args:?} ended with {code}, which its help does not tell: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Told { code, out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
+        Output { code, out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
     }
 
     /// Asks until there is an answer. Panics with the agent's log if there never is one.

@@ -2,7 +2,7 @@
 //!
 //! Each pair is played in several courses, so that the point of a record that every migration passes is met in each of them.
 
-use super::super::estate::Once;
+use super::super::cluster::Once;
 use super::super::juju::Phase;
 use super::{Action, Play, all_hold, pairs, survives};
 

@@ -17,8 +17,8 @@ use modelferry::engine::failpoint;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::ledger::LastRecord;
 
+use super::cluster::TestCluster;
 use super::controller::MODEL;
-use super::estate::Estate;
 use super::host::{Host, Region};
 use super::invariants;
 use super::juju::Juju;
@@ -69,7 +69,7 @@ impl Play {
         note_panics();
         take_panic();
         let trace = Trace::default();
-        let estate = Estate::new(1, trace.clone());
+        let estate = TestCluster::new(1, trace.clone());
         let juju = beside_juju.then(|| Juju::new(estate.clone()));
         let region = Region { network: Network::new(1, trace.clone()), estate, trace, juju };
         let armed = Rc::new(RefCell::new(Armed { points, ..Armed::default() }));

@@ -30,20 +30,20 @@ pub(super) struct Bakery {
 }
 
 /// What a text says that this controller has made.
-pub(super) struct Told<'a> {
+pub(super) struct ProvenLogin<'a> {
     /// The user.
     pub user: &'a str,
     until_ms: u64,
 }
 
 /// Reads `kind user until nonce`.
-fn told<'a>(text: &'a str, kind: &str) -> Option<Told<'a>> {
+fn told<'a>(text: &'a str, kind: &str) -> Option<ProvenLogin<'a>> {
     let mut words = text.split(' ');
     if words.next() != Some(kind) {
         return None;
     }
     let (user, until_ms) = (words.next()?, words.next()?.parse().ok()?);
-    Some(Told { user, until_ms })
+    Some(ProvenLogin { user, until_ms })
 }
 
 fn signature(key: &[u8], text: &[u8]) -> Vec<u8> {

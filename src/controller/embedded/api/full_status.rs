@@ -23,12 +23,12 @@ use crate::juju::params::status::{
 pub(super) const ALIVE: &str = "alive";
 
 /// What the description tells, by name.
-struct Told<'a> {
+struct ByName<'a> {
     applications: BTreeMap<&'a str, &'a Application>,
     versions: BTreeMap<&'a str, &'a str>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> ByName<'a> {
     fn new(description: &'a Description) -> Self {
         let applications = description.applications.iter();
         let units = description.all_units();
@@ -47,7 +47,7 @@ pub(super) fn full_status(
     now: String,
 ) -> FullStatus {
     let inside = ModelStatus::of(description);
-    let told = Told::new(description);
+    let told = ByName::new(description);
     let applications =
         inside.applications.iter().map(|(name, shown)| (name.to_owned(), application(name, shown, &told)));
     let mut status = FullStatus {
@@ -125,7 +125,7 @@ fn interface(shown: &Interface) -> NetworkInterface {
     }
 }
 
-fn application(name: &str, shown: &App, told: &Told<'_>) -> ApplicationStatus {
+fn application(name: &str, shown: &App, told: &ByName<'_>) -> ApplicationStatus {
     let related = shown.relations.iter().map(|(endpoint, related)| {
         let names = related.iter().map(|other| other.related_application.clone()).collect();
         (endpoint.to_owned(), names)
@@ -150,11 +150,11 @@ fn application(name: &str, shown: &App, told: &Told<'_>) -> ApplicationStatus {
     }
 }
 
-fn units(shown: &Named<Unit>, told: &Told<'_>) -> BTreeMap<String, UnitStatus> {
+fn units(shown: &Named<Unit>, told: &ByName<'_>) -> BTreeMap<String, UnitStatus> {
     shown.iter().map(|(name, shown)| (name.to_owned(), unit(name, shown, told))).collect()
 }
 
-fn unit(name: &str, shown: &Unit, told: &Told<'_>) -> UnitStatus {
+fn unit(name: &str, shown: &Unit, told: &ByName<'_>) -> UnitStatus {
     UnitStatus {
         agent_status: detailed(&shown.juju_status),
         workload_status: detailed(&shown.workload_status),
@@ -211,7 +211,7 @@ pub(super) fn relation_status(it: &Relation) -> DetailedStatus {
     }
 }
 
-fn relation(it: &Relation, told: &Told<'_>) -> RelationStatus {
+fn relation(it: &Relation, told: &ByName<'_>) -> RelationStatus {
     let subordinate = |end: &Endpoint| {
         told.applications.get(end.application_name.as_str()).is_some_and(|application| application.subordinate)
     };

@@ -50,9 +50,9 @@ pub struct Inner {
 }
 
 #[derive(Clone)]
-pub struct Estate(Arc<Mutex<Inner>>);
+pub struct TestCluster(Arc<Mutex<Inner>>);
 
-impl Estate {
+impl TestCluster {
     /// The model is live at host 0.
     pub fn new(seed: u64, trace: Trace) -> Self {
         Self(Arc::new(Mutex::new(Inner {

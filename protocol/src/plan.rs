@@ -145,7 +145,7 @@ pub struct Room {
 
 /// A copy of a model that a peer is to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Keeping {
+pub struct BackupRequest {
     /// When it was taken, Unix seconds.
     pub taken_s: u64,
     /// BLAKE3 of the snapshot's bytes.
@@ -281,7 +281,7 @@ wire_enum! {
         0x05 = Networks,
         /// Keep a copy of this model until somebody removes it. Its blobs are offered right behind the question, and
         /// the answer, [`Answer::Bytes`] of all of them, comes when they and the copy are durable.
-        0x06 = Keep(Keeping),
+        0x06 = Keep(BackupRequest),
         /// Try whatever of this snapshot's staging can be tried before the model is frozen: above all, prove the
         /// binaries. It is not what will be handed over, and its blobs have been sent. Answered by [`Answer::Bytes`] of
         /// all of them.

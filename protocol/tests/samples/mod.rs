@@ -7,8 +7,8 @@ use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::manifest::{ChunkRange, ChunkRef, Page};
 use modelferry_protocol::message::*;
 use modelferry_protocol::plan::{
-    Answer, Finding, Hurdle, Keeping, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks, OfferUser,
-    Payload, Precopying, Question, Rebuilding, Room, Verbatim, VerbatimReply,
+    Answer, BackupRequest, Finding, Hurdle, Knowledge, Level, LogTaking, ModelFacts, NetworkSubnet, Networks,
+    OfferUser, Payload, Precopying, Question, Rebuilding, Room, Verbatim, VerbatimReply,
 };
 use modelferry_protocol::snapshot::{
     AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Opaque, Performed, Resource, Snapshot,
@@ -104,7 +104,11 @@ pub fn questions() -> Vec<Question> {
                 blob: BLOB,
             },
         }),
-        Question::Keep(Keeping { taken_s: 1_767_225_600, root: ROOT, snapshot: Bytes::new(vec![0xaa; 40]).unwrap() }),
+        Question::Keep(BackupRequest {
+            taken_s: 1_767_225_600,
+            root: ROOT,
+            snapshot: Bytes::new(vec![0xaa; 40]).unwrap(),
+        }),
         Question::Rehearse(Bytes::new(vec![0xbb; 40]).unwrap()),
         Question::Precopy(Box::new(Precopying {
             mid: MID,

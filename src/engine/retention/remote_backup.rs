@@ -6,7 +6,7 @@ use std::time::Duration;
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::LastRecord;
-use modelferry_protocol::plan::{Answer, Keeping, Question};
+use modelferry_protocol::plan::{Answer, BackupRequest, Question};
 use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{TargetRecord, TargetState};
@@ -70,7 +70,7 @@ pub async fn keep(
     lease.narrow(snapshot.blobs().iter().map(|blob| blob.hash));
     let (bytes, root) = snapshot.seal().map_err(|error| refused(error.to_string()))?;
     let snapshot_bytes = Bytes::new(bytes).map_err(|error| refused(error.to_string()))?;
-    let question = Question::Keep(Keeping { taken_s, root, snapshot: snapshot_bytes });
+    let question = Question::Keep(BackupRequest { taken_s, root, snapshot: snapshot_bytes });
     let record = SourceRecord { head: head(core, &snapshot, peer.pin), state: SourceState::Offered };
     let standing = LastRecord::Source(record);
     let tracked = Tracked::new(terms(&snapshot), core.parts.link.pin(), peer.pin, standing, History::default());
@@ -108,7 +108,7 @@ pub async fn keep(
 pub fn take(
     core: &Arc<Core>,
     session: &Session,
-    keeping: &Keeping,
+    keeping: &BackupRequest,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
     let snapshot = Snapshot::open(&keeping.snapshot, keeping.root).map_err(|error| error.to_string())?;
     let record = TargetRecord { head: head(core, &snapshot, session.peer()), state: TargetState::Receiving };

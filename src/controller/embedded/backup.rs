@@ -7,7 +7,7 @@ use std::path::Path;
 use modelferry_protocol::snapshot::{Call, LogSegment, Params};
 
 use super::Embedded;
-use super::export_plan::Shipment;
+use super::export_plan::ExportPlan;
 use super::import_builder::ImportBuilder;
 use super::record::Blob;
 use super::record::key;
@@ -37,7 +37,7 @@ impl Embedded {
 
     fn write_archive(
         &self,
-        shipment: &Shipment,
+        shipment: &ExportPlan,
         path: &Path,
         files: &mut dyn Files,
     ) -> Result<BackupView, ControllerError> {

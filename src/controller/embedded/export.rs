@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::Embedded;
-use super::export_plan::Shipment;
+use super::export_plan::ExportPlan;
 use super::view::Exported;
 use crate::controller::backup::{File, Proving};
 use crate::controller::files::Files;
@@ -22,7 +22,7 @@ impl Embedded {
     /// Writes a shipment's files into `dir`.
     pub(super) fn write_out(
         &self,
-        shipment: &Shipment,
+        shipment: &ExportPlan,
         dir: &Path,
         files: &mut dyn Files,
     ) -> Result<Exported, ControllerError> {

@@ -13,7 +13,7 @@ use crate::controller::port::ControllerError;
 use crate::store::{Lease, StoreError};
 
 /// What is written of a model.
-pub(super) struct Shipment {
+pub(super) struct ExportPlan {
     pub manifest: Manifest,
     entries: Vec<u8>,
     /// Whoever removes the model meanwhile removes none of these.
@@ -24,7 +24,7 @@ impl Embedded {
     /// Lists a model's files as they are now. The model stays as it is.
     ///
     /// Errors: [`ControllerError::Moved`], [`ControllerError::Refused`] for a model that is not in service.
-    pub(super) fn export_plan(&self, named: &str) -> Result<Shipment, ControllerError> {
+    pub(super) fn export_plan(&self, named: &str) -> Result<ExportPlan, ControllerError> {
         let record = self.inner.known(self.find(named)?)?;
         if let Some(redirect) = record.redirect() {
             return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
@@ -41,7 +41,7 @@ impl Inner {
         &self,
         record: ModelRecord,
         fits: fn(&ModelRecord) -> bool,
-    ) -> Result<Shipment, ControllerError> {
+    ) -> Result<ExportPlan, ControllerError> {
         let description = record.description.filter(|_| fits(&record)).ok_or_else(|| {
             ControllerError::Refused(format!("model \"{}\" has no description to export", record.path()))
         })?;
@@ -68,11 +68,11 @@ impl Inner {
         }
         let origin = Origin { name: self.config.name.clone(), uuid: self.identity.uuid };
         let model = (record.uuid, record.name.as_str(), record.owner.as_str());
-        Ok(Shipment { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries, _files: lease })
+        Ok(ExportPlan { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries, _files: lease })
     }
 
     /// Opens one of a shipment's files. What is read is still to be proven.
-    pub(super) fn open(&self, shipment: &Shipment, file: &File) -> Result<Box<dyn Read>, ControllerError> {
+    pub(super) fn open(&self, shipment: &ExportPlan, file: &File) -> Result<Box<dyn Read>, ControllerError> {
         if file.path == ENTRIES_FILE {
             return Ok(Box::new(Cursor::new(shipment.entries.clone())));
         }

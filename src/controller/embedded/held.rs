@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Embedded;
-use super::export_plan::Shipment;
+use super::export_plan::ExportPlan;
 use super::record::{ModelRecord, State};
 use super::view::{EntryView, Exported, ModelDetails};
 use crate::controller::files::Files;
@@ -39,7 +39,7 @@ impl Embedded {
     }
 
     /// Lists the files of a held copy.
-    pub(super) fn held_shipment(&self, named: &str) -> Result<Shipment, ControllerError> {
+    pub(super) fn held_shipment(&self, named: &str) -> Result<ExportPlan, ControllerError> {
         self.inner.export_plan_of(self.held(named)?, ModelRecord::is_held)
     }
 

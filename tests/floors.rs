@@ -165,8 +165,8 @@ fn only_the_switchover_freezes_thaws_redirects_reaps_activates_adopts_and_aborts
 
 #[test]
 fn a_freeze_outside_of_the_switchover_would_be_noticed() {
-    assert_eq!(crossings_named("core.parts.departure\n    .freeze(errand)"), ["departure.freeze("]);
-    assert_eq!(crossings_named("perform(errand, &Call::Abort)"), ["Call::Abort"]);
+    assert_eq!(crossings_named("core.parts.departure\n    .freeze(migration)"), ["departure.freeze("]);
+    assert_eq!(crossings_named("perform(migration, &Call::Abort)"), ["Call::Abort"]);
     assert!(crossings_named("// departure.reap(\n#[cfg(test)]\nmod tests { Call::Abort }").is_empty());
 }
 

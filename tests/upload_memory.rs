@@ -100,15 +100,15 @@ async fn uploads_of_192_mib_fit_into_64_mib() {
     };
     let config = JujuConfig { name: "west".to_owned(), access };
     let juju = Juju::open(dir.path(), config, Vec::new(), store, Disk::real()).unwrap();
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model };
-    juju.perform(errand, &calls[0]).await.unwrap();
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model };
+    juju.perform(migration, &calls[0]).await.unwrap();
     let before = resident_bytes();
     // 5 resets the peak.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let uploads = calls.iter().filter(|call| !call.imports() && call.blob().is_some_and(|blob| blob.bytes > 0));
     let mut sent = 0;
     for call in uploads.filter(|call| !matches!(call, Step::ImportEntries(_))) {
-        juju.perform(errand, call).await.unwrap();
+        juju.perform(migration, call).await.unwrap();
         sent += call.blob().unwrap().bytes;
     }
     assert!(sent > BINARIES_BYTES / 2, "only {sent} bytes were sent");

@@ -42,7 +42,7 @@ pub enum NotOffered {
 /// A fold of journal records, in order. The same at run time and after a crash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    standings: BTreeMap<MigrationId, LastRecord>,
+    last_records: BTreeMap<MigrationId, LastRecord>,
     terms: BTreeMap<MigrationId, Terms>,
     orders: BTreeMap<MigrationId, Orders>,
     precopies: BTreeMap<MigrationId, Precopy>,
@@ -77,7 +77,7 @@ impl Ledger {
                 Body::Target(record) => LastRecord::Target(record.clone()),
                 _ => continue,
             };
-            let last = ahead.get(&next.mid()).or_else(|| self.standing(next.mid()));
+            let last = ahead.get(&next.mid()).or_else(|| self.last_record(next.mid()));
             table::check(last, &next).map_err(|illegal| (place, illegal))?;
             ahead.insert(next.mid(), next);
         }
@@ -137,34 +137,34 @@ impl Ledger {
     }
 
     /// Takes in the next record of a migration.
-    fn follow(&mut self, standing: LastRecord) {
-        let holding = self.holdings.entry(standing.model()).or_default();
-        holding.epoch = holding.epoch.max(standing.owned_epoch());
-        if let Some(live) = standing.is_live() {
+    fn follow(&mut self, last: LastRecord) {
+        let holding = self.holdings.entry(last.model()).or_default();
+        holding.epoch = holding.epoch.max(last.owned_epoch());
+        if let Some(live) = last.is_live() {
             // A model in conflict is frozen, whatever an attempt that was under way comes to.
-            let came = matches!(standing, LastRecord::Target(_));
+            let came = matches!(last, LastRecord::Target(_));
             if came {
-                self.conflicts.remove(&standing.model());
+                self.conflicts.remove(&last.model());
             }
-            holding.live = live && !self.conflicts.contains_key(&standing.model());
+            holding.live = live && !self.conflicts.contains_key(&last.model());
             if live {
-                self.removed.remove(&standing.model());
+                self.removed.remove(&last.model());
             }
         }
-        if standing.moves_away() || standing.is_live() == Some(true) && matches!(standing, LastRecord::Target(_)) {
-            self.restored.remove(&standing.model());
+        if last.moves_away() || last.is_live() == Some(true) && matches!(last, LastRecord::Target(_)) {
+            self.restored.remove(&last.model());
         }
-        self.standings.insert(standing.mid(), standing);
+        self.last_records.insert(last.mid(), last);
     }
 
     /// Returns the last record of a migration.
-    pub fn standing(&self, mid: MigrationId) -> Option<&LastRecord> {
-        self.standings.get(&mid)
+    pub fn last_record(&self, mid: MigrationId) -> Option<&LastRecord> {
+        self.last_records.get(&mid)
     }
 
     /// Returns the last record of every migration.
-    pub fn standings(&self) -> impl Iterator<Item = (MigrationId, &LastRecord)> {
-        self.standings.iter().map(|(mid, standing)| (*mid, standing))
+    pub fn last_records(&self) -> impl Iterator<Item = (MigrationId, &LastRecord)> {
+        self.last_records.iter().map(|(mid, last)| (*mid, last))
     }
 
     /// Returns the facts of a migration, with the other side's controller as it was described last.
@@ -226,10 +226,8 @@ impl Ledger {
     /// epoch's owner is this agent, or not known.
     pub fn handed_to(&self, model: ModelUuid) -> Option<Pin> {
         let epoch = self.epoch(model);
-        let handed = |standing: &&LastRecord| {
-            standing.model() == model && standing.moves_away() && standing.owned_epoch() == epoch
-        };
-        self.standings.values().find(handed).map(LastRecord::peer)
+        let handed = |last: &&LastRecord| last.model() == model && last.moves_away() && last.owned_epoch() == epoch;
+        self.last_records.values().find(handed).map(LastRecord::peer)
     }
 
     /// Returns what this agent has of each model that a migration was ever about.
@@ -249,7 +247,7 @@ impl Ledger {
 
     /// Returns what this agent has of each model that it ever exchanged with `peer`, or tried to.
     pub fn shared_with(&self, peer: Pin) -> impl Iterator<Item = (ModelUuid, Holding)> {
-        let with = self.standings.values().filter(move |standing| standing.peer() == peer);
+        let with = self.last_records.values().filter(move |last| last.peer() == peer);
         let met = self.met.iter().filter(move |(_, met)| *met == peer).map(|(model, _)| *model);
         let models: BTreeSet<ModelUuid> = with.map(LastRecord::model).chain(met).collect();
         models.into_iter().filter_map(|model| Some((model, *self.holdings.get(&model)?)))
@@ -277,8 +275,8 @@ impl Ledger {
 
     /// Returns the unfinished migration of a model, in whichever direction. There is at most one.
     pub fn busy(&self, model: ModelUuid) -> Option<MigrationId> {
-        let unfinished = |standing: &LastRecord| standing.model() == model && !standing.is_at_rest();
-        self.standings().find(|(_, standing)| unfinished(standing)).map(|(mid, _)| mid)
+        let unfinished = |last: &LastRecord| last.model() == model && !last.is_at_rest();
+        self.last_records().find(|(_, last)| unfinished(last)).map(|(mid, _)| mid)
     }
 
     /// Returns the first attempt number that none of a model's migrations here has, in either direction, nor any larger one.

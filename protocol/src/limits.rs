@@ -77,7 +77,7 @@ pub const HURDLES_MAX: usize = 64;
 pub const HURDLE_BYTES_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.
 pub const FINDINGS_MAX: usize = 240;
-/// Models in one `Claims`: all that two agents have ever exchanged and all that the sender serves, or as many as one message holds.
+/// Models in one `OwnershipReport`: all that two agents have ever exchanged and all that the sender serves, or as many as one message holds.
 pub const CLAIMS_MAX: usize = 8192;
 /// Spaces that a controller tells about.
 pub const SPACES_MAX: usize = 256;

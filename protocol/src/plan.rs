@@ -285,7 +285,7 @@ wire_enum! {
         /// Try whatever of this snapshot's staging can be tried before the model is frozen: above all, prove the
         /// binaries. It is not what will be handed over, and its blobs have been sent. Answered by [`Answer::Bytes`] of
         /// all of them.
-        0x07 = Rehearse(Bytes<SNAPSHOT_BYTES_MAX>),
+        0x07 = DryRun(Bytes<SNAPSHOT_BYTES_MAX>),
         /// How far is the log of the model that this migration brought? Juju's `LatestLogTime`. Answered by
         /// [`Answer::LogTime`].
         0x08 = LatestLogTime(MigrationId),

@@ -178,8 +178,8 @@ fn a_snapshot_and_its_root_are_what_they_were() {
 
 #[test]
 fn a_vote_signs_the_same_bytes_as_ever() {
-    let switch = MigrationKey { mid: samples::MID, journal: samples::JOURNAL };
-    golden("vote-signed", &Vote::signed_bytes(switch, samples::ROOT));
+    let key = MigrationKey { mid: samples::MID, journal: samples::JOURNAL };
+    golden("vote-signed", &Vote::signed_bytes(key, samples::ROOT));
 }
 
 #[test]

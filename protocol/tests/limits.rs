@@ -82,7 +82,7 @@ fn facts() -> ModelFacts {
 
 #[test]
 fn the_largest_message_of_each_shape_fits_a_control_frame() {
-    let switch = MigrationKey { mid: MID, journal: JOURNAL };
+    let key = MigrationKey { mid: MID, journal: JOURNAL };
     let finding = Finding { level: Level::Fail, check: text(), text: text(), fix: text() };
     let subnet = NetworkSubnet { cidr: text(), provider_id: text(), zone: text(), space: text() };
     let page = Page {
@@ -121,15 +121,15 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
         told(Answer::Networks(Box::new(Networks { told: true, spaces: full(text()), subnets: full(subnet) }))),
         told(Answer::Json(Bytes::new(vec![0; ANSWER_BYTES_MAX]).unwrap())),
         Message::Seal(Sealed {
-            key: switch,
+            key,
             root: ROOT,
             nonce: u64::MAX,
             snapshot: Bytes::new(vec![0; SNAPSHOT_BYTES_MAX]).unwrap(),
         }),
-        Message::Abort(End { key: switch, cause: text() }),
-        Message::Commit(Commit { key: switch, root: ROOT, epoch_to: u64::MAX, handover: handover() }),
+        Message::Abort(End { key, cause: text() }),
+        Message::Commit(Commit { key, root: ROOT, epoch_to: u64::MAX, handover: handover() }),
         Message::Stage(Stage {
-            key: switch,
+            key,
             id: u64::MAX,
             call: Call::UploadResource(Resource {
                 application: text(),
@@ -140,7 +140,7 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
             }),
         }),
         Message::Staged(Staged {
-            key: switch,
+            key,
             id: u64::MAX,
             outcome: Performed::Done(Bytes::new(vec![0; REPLY_BYTES_MAX]).unwrap()),
         }),

@@ -21,7 +21,7 @@ const HEAD: Head = Head {
     profile: Profile::Embedded,
 };
 
-fn switch() -> MigrationKey {
+fn key() -> MigrationKey {
     MigrationKey::of(&HEAD)
 }
 
@@ -113,8 +113,8 @@ fn a_model_found_live_is_ours_only_after_a_vote() {
 
 #[test]
 fn a_seal_is_answered_while_its_bytes_arrive() {
-    let seal = |root| Message::Seal(Sealed::asking(switch(), root));
-    let progress = Outcome::Reply(Message::Progress(switch()));
+    let seal = |root| Message::Seal(Sealed::asking(key(), root));
+    let progress = Outcome::Reply(Message::Progress(key()));
     assert_eq!(target_hears(TargetState::Receiving, &seal(ROOT)), progress);
     assert_eq!(target_hears(staging(), &seal(ROOT)), progress);
     assert_eq!(target_hears(staging(), &seal(OTHER_ROOT)), Outcome::Ignore(Ignored::OtherRoot));
@@ -122,15 +122,15 @@ fn a_seal_is_answered_while_its_bytes_arrive() {
 
 #[test]
 fn a_source_that_has_heard_of_the_activation_says_so_as_often_as_it_is_told() {
-    let activated = Message::Activated(Activated { key: switch(), root: ROOT, reply: Default::default() });
+    let activated = Message::Activated(Activated { key: key(), root: ROOT, reply: Default::default() });
     for state in [SourceState::Handed(handed()), SourceState::Reaping(ROOT), SourceState::Moved(ROOT)] {
-        assert_eq!(source_hears(state, &activated), Outcome::Reply(Message::Finished(switch())));
+        assert_eq!(source_hears(state, &activated), Outcome::Reply(Message::Finished(key())));
     }
 }
 
 #[test]
 fn a_source_that_will_not_commit_any_more_tells_a_waiting_target() {
-    let vote = Message::Prepared(Vote::unsigned(switch(), ROOT));
+    let vote = Message::Prepared(Vote::unsigned(key(), ROOT));
     let reclaiming = source::Reclaiming { root: ROOT, cause: cause() };
     for state in [
         SourceState::Aborting(cause()),
@@ -139,7 +139,7 @@ fn a_source_that_will_not_commit_any_more_tells_a_waiting_target() {
         SourceState::Seizing(reclaiming),
         SourceState::Reclaimed(3),
     ] {
-        for asks in [vote.clone(), Message::Progress(switch())] {
+        for asks in [vote.clone(), Message::Progress(key())] {
             let told = source_hears(state.clone(), &asks);
             assert!(matches!(told, Outcome::Reply(Message::Abort(_))), "{} says {told:?}", state.name());
         }
@@ -149,7 +149,7 @@ fn a_source_that_will_not_commit_any_more_tells_a_waiting_target() {
 #[test]
 fn a_vote_that_is_not_fresh_commits_nothing() {
     let frozen = SourceState::Frozen(source::Frozen { root: ROOT, deadline_ms: 0 });
-    let message = &Message::Prepared(Vote::unsigned(switch(), ROOT));
+    let message = &Message::Prepared(Vote::unsigned(key(), ROOT));
     let record = SourceRecord { head: HEAD, state: frozen.clone() };
     let stale = source::on(&record, SourceInput::Heard { message, fresh: false });
     assert_eq!(stale, Outcome::Ignore(Ignored::Stale));
@@ -158,19 +158,19 @@ fn a_vote_that_is_not_fresh_commits_nothing() {
 
 #[test]
 fn a_commit_of_another_root_epoch_journal_or_migration_is_ignored() {
-    let commit = |switch, root, epoch_to| {
+    let commit = |key, root, epoch_to| {
         target_hears(
             TargetState::Prepared(ROOT),
-            &Message::Commit(Commit { key: switch, root, epoch_to, handover: handover() }),
+            &Message::Commit(Commit { key, root, epoch_to, handover: handover() }),
         )
     };
-    let other_mid = MigrationKey { mid: MigrationId([7; 16]), ..switch() };
-    let other_journal = MigrationKey { journal: JournalId([7; 16]), ..switch() };
-    assert_eq!(commit(switch(), OTHER_ROOT, 2), Outcome::Ignore(Ignored::OtherRoot));
-    assert_eq!(commit(switch(), ROOT, 3), Outcome::Ignore(Ignored::OtherEpoch));
+    let other_mid = MigrationKey { mid: MigrationId([7; 16]), ..key() };
+    let other_journal = MigrationKey { journal: JournalId([7; 16]), ..key() };
+    assert_eq!(commit(key(), OTHER_ROOT, 2), Outcome::Ignore(Ignored::OtherRoot));
+    assert_eq!(commit(key(), ROOT, 3), Outcome::Ignore(Ignored::OtherEpoch));
     assert_eq!(commit(other_journal, ROOT, 2), Outcome::Ignore(Ignored::OtherJournal));
     assert_eq!(commit(other_mid, ROOT, 2), Outcome::Ignore(Ignored::OtherMigration));
-    assert_eq!(commit(switch(), ROOT, 2), Outcome::Record(activating()));
+    assert_eq!(commit(key(), ROOT, 2), Outcome::Record(activating()));
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn a_live_model_is_never_given_back_and_says_so_once_its_resources_are_taken_ove
     assert_eq!(target::next(&record), Some(target::TargetCommand::Adopt));
     assert_eq!(target::says(&record), None);
     assert_eq!(record.owned_epoch(), HEAD.epoch_to);
-    let abort = Message::Abort(End { key: switch(), cause: cause() });
-    let commit = Message::Commit(Commit { key: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    let abort = Message::Abort(End { key: key(), cause: cause() });
+    let commit = Message::Commit(Commit { key: key(), root: ROOT, epoch_to: 2, handover: Handover::default() });
     for input in [
         TargetInput::Renounce(&cause()),
         TargetInput::Drop(&cause()),
@@ -260,7 +260,7 @@ fn a_model_is_imported_ahead_once_and_a_failure_of_that_ends_it_for_ever() {
     let other = complete(Hash([7; 32]));
     assert!(matches!(other, Outcome::Record(TargetState::Dropping(Dropping { root: None, .. }))), "{other:?}");
     assert!(matches!(
-        target_hears(imported.state, &Message::Abort(End { key: switch(), cause: cause() })),
+        target_hears(imported.state, &Message::Abort(End { key: key(), cause: cause() })),
         Outcome::Record(TargetState::Dropping(Dropping { root: None, .. }))
     ));
 }
@@ -268,7 +268,7 @@ fn a_model_is_imported_ahead_once_and_a_failure_of_that_ends_it_for_ever() {
 #[test]
 fn a_source_that_comes_back_committed_hands_over_to_the_target_that_was_forced() {
     let seized = TargetState::Seized(target::Seizure { root: ROOT, cause: cause() });
-    let commit = Message::Commit(Commit { key: switch(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    let commit = Message::Commit(Commit { key: key(), root: ROOT, epoch_to: 2, handover: Handover::default() });
     let Outcome::Reply(told) = target_hears(seized, &commit) else { panic!("no answer") };
     let committed = SourceState::Committed(source::Committed {
         root: ROOT,
@@ -280,6 +280,6 @@ fn a_source_that_comes_back_committed_hands_over_to_the_target_that_was_forced()
 
 #[test]
 fn a_missing_record_means_abort_in_the_same_journal_alone() {
-    assert!(matches!(source::answer_unknown(switch(), HEAD.journal), Message::Abort(End { .. })));
-    assert_eq!(source::answer_unknown(switch(), JournalId([6; 16])), Message::Unknown(switch()));
+    assert!(matches!(source::answer_unknown(key(), HEAD.journal), Message::Abort(End { .. })));
+    assert_eq!(source::answer_unknown(key(), JournalId([6; 16])), Message::Unknown(key()));
 }

@@ -39,9 +39,9 @@ fn in_doubt_at_source() -> LastRecord {
     source(SourceState::Committed(Committed { root: ROOT, vote: Default::default(), handover: Handover::default() }))
 }
 
-/// What the side with `seed` proves of `standing`.
-fn proof_of(standing: &LastRecord, seed: u8) -> Proof {
-    signed(Statement::of(standing, pin(seed), 1_767_225_600_000).expect("a decision"), &key(seed))
+/// What the side with `seed` proves of `last`.
+fn proof_of(last: &LastRecord, seed: u8) -> Proof {
+    signed(Statement::of(last, pin(seed), 1_767_225_600_000).expect("a decision"), &key(seed))
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn each_decision_is_carried_to_the_other_side_as_its_message() {
 
 #[test]
 fn a_side_that_has_decided_nothing_proves_nothing() {
-    for standing in [
+    for last in [
         source(SourceState::Offered),
         target(TargetState::Receiving),
         target(TargetState::Prepared(ROOT)),
@@ -67,7 +67,7 @@ fn a_side_that_has_decided_nothing_proves_nothing() {
         target(TargetState::Activating(Activating { root: ROOT, handover: Handover::default() })),
         target(TargetState::Live(Live { root: ROOT, adopt: Default::default(), forced: None })),
     ] {
-        assert_eq!(Statement::of(&standing, pin(SOURCE), 0), None);
+        assert_eq!(Statement::of(&last, pin(SOURCE), 0), None);
     }
 }
 

@@ -54,13 +54,13 @@ impl Memory {
         }
         self.lost_limits = peers.lost_limits();
         let unknown: Vec<String> = self.journal.ledger(|ledger| {
-            let unfinished = ledger.standings().filter(|(_, standing)| !standing.is_at_rest());
-            let unknown = unfinished.filter(|(_, standing)| peers.by_pin(standing.peer()).is_none());
+            let unfinished = ledger.last_records().filter(|(_, last)| !last.is_at_rest());
+            let unknown = unfinished.filter(|(_, last)| peers.by_pin(last.peer()).is_none());
             unknown
-                .map(|(mid, standing)| {
+                .map(|(mid, last)| {
                     let peer =
                         ledger.terms(mid).map_or_else(String::new, |terms| format!(" with \"{}\"", &*terms.peer));
-                    format!("{}{peer}", named(ledger, standing.model()))
+                    format!("{}{peer}", named(ledger, last.model()))
                 })
                 .collect()
         });
@@ -187,7 +187,7 @@ impl Memory {
     fn set_aside(&self) -> Vec<AlarmView> {
         let dir = self.dir.display();
         let mut alarms = Vec::new();
-        let had_peers = self.journal.ledger(|ledger| ledger.standings().next().is_some());
+        let had_peers = self.journal.ledger(|ledger| ledger.last_records().next().is_some());
         let peers_aside = Peers::why_set_aside(&self.dir);
         // A file that was set aside is not missing: its own alarm says what to do.
         if had_peers && peers_aside.is_none() && Peers::is_missing(&self.dir) {

@@ -12,7 +12,7 @@ use crate::engine::view::AlarmView;
 
 /// Returns the name of a model as its last migration knew it, with its UUID.
 pub fn named(ledger: &Ledger, model: ModelUuid) -> String {
-    let of_model = ledger.standings().filter(|(_, standing)| standing.model() == model);
+    let of_model = ledger.last_records().filter(|(_, last)| last.model() == model);
     match of_model.filter_map(|(mid, _)| ledger.terms(mid)).last() {
         Some(terms) => format!("\"{}/{}\" ({model})", &*terms.owner, &*terms.name),
         None => model.to_string(),
@@ -88,17 +88,17 @@ fn lost_alarm(lost: &[ModelUuid], ledger: &Ledger, inventory: &Inventory, dir: &
 /// Reports models that have moved away, and that a database which was set back has again.
 fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
     let back: Vec<String> = ledger
-        .standings()
-        .filter(|(mid, standing)| {
-            let left = matches!(standing, LastRecord::Source(record) if matches!(record.state, SourceState::Moved(_)));
-            let place = inventory.models.get(&standing.model()).map(|held| held.place);
+        .last_records()
+        .filter(|(mid, last)| {
+            let left = matches!(last, LastRecord::Source(record) if matches!(record.state, SourceState::Moved(_)));
+            let place = inventory.models.get(&last.model()).map(|held| held.place);
             left && !inventory.ended.contains(mid)
-                && !ledger.is_live(standing.model())
+                && !ledger.is_live(last.model())
                 && matches!(place, Some(ModelLocation::Live | ModelLocation::Frozen))
         })
-        .map(|(mid, standing)| {
+        .map(|(mid, last)| {
             let to = ledger.terms(mid).map_or_else(String::new, |terms| format!(" to \"{}\"", &*terms.peer));
-            format!("{}{to}", named(ledger, standing.model()))
+            format!("{}{to}", named(ledger, last.model()))
         })
         .collect();
     if back.is_empty() {
@@ -119,7 +119,7 @@ fn back_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<Alar
 
 /// Reports models that an operator removed, and that a database which was set back has in service again.
 fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<AlarmView> {
-    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.standing(mid).is_some());
+    let came_before = |held: &&Held| held.came.is_some_and(|mid| ledger.last_record(mid).is_some());
     let live =
         inventory.models.values().filter(|held| held.place == ModelLocation::Live && ledger.is_removed(held.uuid));
     // One that came in another way since has not come back by itself.
@@ -143,7 +143,7 @@ fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
     let orphans: Vec<String> = inventory
         .models
         .values()
-        .filter(|held| held.mid.is_some_and(|mid| ledger.standing(mid).is_none()))
+        .filter(|held| held.mid.is_some_and(|mid| ledger.last_record(mid).is_none()))
         .filter(|held| !ledger.in_conflict(held.uuid))
         // A Juju controller that brings a model decides about it, and is in no journal of agents.
         .filter(|held| held.brought.is_none())

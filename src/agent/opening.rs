@@ -110,7 +110,7 @@ pub fn open(config: &Config) -> Result<Opening, AgentError> {
     }
     let peers = Peers::load(dir, &disk)?.owned_by(identity.pin());
     if Witness::is_missing(dir) {
-        let has_met = !peers.list().is_empty() || journal.ledger(|ledger| ledger.standings().next().is_some());
+        let has_met = !peers.list().is_empty() || journal.ledger(|ledger| ledger.last_records().next().is_some());
         // One that was damaged has an alarm of its own, and a journal that was begun anew as well.
         let is_lost = has_met && !had_witness && !found.created;
         begin_witness(&journal, &witness, is_lost.then(|| witness_lost(config, &local.card().name, identity.pin())))?;
@@ -190,7 +190,7 @@ fn open_controller(
             if is_new && has_begun {
                 // What ended under the old database is over.
                 embedded.end_all(journal.ledger(|ledger| {
-                    ledger.standings().filter(|(_, standing)| standing.is_at_rest()).map(|(mid, _)| mid).collect()
+                    ledger.last_records().filter(|(_, last)| last.is_at_rest()).map(|(mid, _)| mid).collect()
                 }))?;
             }
             // Asked for once.

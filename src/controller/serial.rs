@@ -106,14 +106,14 @@ impl Arrival for Serial {
         self.inner.networks().await
     }
 
-    async fn dry_run_stage(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn dry_run_stage(&self, migration: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
         let calls = calls.to_vec();
-        self.alone(errand.model, async move |inner| inner.dry_run_stage(errand, &calls).await).await
+        self.alone(migration.model, async move |inner| inner.dry_run_stage(migration, &calls).await).await
     }
 
-    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, migration: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let call = call.clone();
-        self.alone(errand.model, async move |inner| inner.perform(errand, &call).await).await
+        self.alone(migration.model, async move |inner| inner.perform(migration, &call).await).await
     }
 
     async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
@@ -127,22 +127,22 @@ impl Arrival for Serial {
         self.inner.stream(open).await
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
-        self.alone(errand.model, async move |inner| inner.latest_log_time(errand).await).await
+    async fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError> {
+        self.alone(migration.model, async move |inner| inner.latest_log_time(migration).await).await
     }
 
-    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let segment = segment.clone();
-        self.alone(errand.model, async move |inner| inner.take_log(errand, &segment).await).await
+        self.alone(migration.model, async move |inner| inner.take_log(migration, &segment).await).await
     }
 
-    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
-        self.alone(errand.model, async move |inner| inner.probe(errand).await).await
+    async fn probe(&self, migration: MigrationRef) -> Result<Presence, ControllerError> {
+        self.alone(migration.model, async move |inner| inner.probe(migration).await).await
     }
 
-    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+    async fn audit(&self, migration: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
         let calls = calls.to_vec();
-        self.alone(errand.model, async move |inner| inner.audit(errand, &calls).await).await
+        self.alone(migration.model, async move |inner| inner.audit(migration, &calls).await).await
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
         (slow.clone(), serialised(slow))
     }
 
-    fn errand(model: u8) -> MigrationRef {
+    fn migration(model: u8) -> MigrationRef {
         MigrationRef { mid: MigrationId([1; 16]), model: ModelUuid([model; 16]) }
     }
 
@@ -221,16 +221,16 @@ mod tests {
         let (slow, arrival) = slow(false);
         let first = tokio::spawn({
             let arrival = arrival.clone();
-            async move { arrival.perform(errand(1), &Call::Activate(Default::default())).await.map(drop) }
+            async move { arrival.perform(migration(1), &Call::Activate(Default::default())).await.map(drop) }
         });
         until(|| slow.under_way.load(SeqCst) == 1).await;
         // The agent gives it up; the controller does not know that.
         first.abort();
         let second = tokio::spawn({
             let arrival = arrival.clone();
-            async move { arrival.perform(errand(1), &Call::Abort).await.map(drop) }
+            async move { arrival.perform(migration(1), &Call::Abort).await.map(drop) }
         });
-        let other = tokio::spawn(async move { arrival.perform(errand(2), &Call::Abort).await.map(drop) });
+        let other = tokio::spawn(async move { arrival.perform(migration(2), &Call::Abort).await.map(drop) });
         until(|| slow.under_way.load(SeqCst) == 2).await;
         assert_eq!(slow.ended.load(SeqCst), 0, "of another model, at once");
         slow.gate.as_ref().unwrap().add_permits(3);
@@ -248,7 +248,7 @@ mod tests {
         let (slow, arrival) = slow(true);
         let calls = [Call::Abort, Call::Abort].map(|call| {
             let arrival = arrival.clone();
-            tokio::spawn(async move { arrival.perform(errand(1), &call).await.map(drop) })
+            tokio::spawn(async move { arrival.perform(migration(1), &call).await.map(drop) })
         });
         until(|| slow.under_way.load(SeqCst) == 2).await;
         slow.gate.as_ref().unwrap().add_permits(2);

@@ -52,14 +52,14 @@ async fn offer(
     blobs: &[BlobRef],
 ) -> Result<(), TransferError> {
     let session = &conversation.session;
-    let (terms, standing) = exchange(core, session, id, model);
-    let tracked = Tracked::new(terms, core.parts.link.pin(), session.peer(), standing, History::default());
+    let (terms, last) = exchange(core, session, id, model);
+    let tracked = Tracked::new(terms, core.parts.link.pin(), session.peer(), last, History::default());
     send::send(core, conversation, &tracked, blobs).await
 }
 
 fn arriving(core: &Arc<Core>, session: &Session, id: MigrationId, model: ModelUuid) -> Result<InboundTransfer, String> {
-    let (terms, standing) = exchange(core, session, id, model);
-    InboundTransfer::begin(core, session, terms, standing, Vec::new(), |_| false)
+    let (terms, last) = exchange(core, session, id, model);
+    InboundTransfer::begin(core, session, terms, last, Vec::new(), |_| false)
 }
 
 /// Returns bytes as they travel: in the frame if they fit, else as a blob in the store.

@@ -104,8 +104,8 @@ impl Engine {
 
     /// Returns who has come by the gateway for a migration's model; nothing for a migration that used none.
     pub async fn gateway_use(&self, mid: MigrationId) -> Option<GatewayUseView> {
-        let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
-        let Some(Recorded::Source(record)) = standing else { return None };
+        let last = self.0.parts.journal.ledger(|ledger| ledger.last_record(mid).cloned());
+        let Some(Recorded::Source(record)) = last else { return None };
         if record.head.profile != Profile::Gateway {
             return None;
         }
@@ -169,23 +169,23 @@ impl PeerRelay {
     }
 
     fn record(&self, mid: MigrationId) -> Option<SourceRecord> {
-        let standing = self.core().parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
-        match standing {
+        let last = self.core().parts.journal.ledger(|ledger| ledger.last_record(mid).cloned());
+        match last {
             Some(Recorded::Source(record)) => Some(record),
             _ => None,
         }
     }
 
     /// Asks the migration's task, and waits for its answer.
-    async fn ask(&self, errand: MigrationRef, call: MasterRequest) -> Answered {
+    async fn ask(&self, migration_ref: MigrationRef, call: MasterRequest) -> Answered {
         loop {
-            let Some(record) = self.record(errand.mid) else {
+            let Some(record) = self.record(migration_ref.mid) else {
                 return Err(RelayError::Ended("no such migration".to_owned()));
             };
             if record.is_at_rest() {
                 return at_rest(&record, &call);
             }
-            let mailbox = self.core().tracked(errand.mid).and_then(|tracked| tracked.mailbox());
+            let mailbox = self.core().tracked(migration_ref.mid).and_then(|tracked| tracked.mailbox());
             if let Some(mailbox) = mailbox {
                 let (reply, answer) = oneshot::channel();
                 let waiting = WaitingCall { call: call.clone(), reply };
@@ -201,10 +201,10 @@ impl PeerRelay {
     }
 
     /// Makes a call at the destination, and waits for the link for as long as the module of the port says.
-    async fn passed_on(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
+    async fn passed_on(&self, migration_ref: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
         let begun = Instant::now();
         loop {
-            let Some(record) = self.record(errand.mid) else {
+            let Some(record) = self.record(migration_ref.mid) else {
                 return Err(RelayError::Ended("no such migration".to_owned()));
             };
             if let SourceState::Aborted(cause) = &record.state {
@@ -215,7 +215,7 @@ impl PeerRelay {
                 Err(error @ (EngineError::PeerDown { .. } | EngineError::Unanswered(_))) => causes(&error),
                 Err(error) => return Err(RelayError::Unreachable(causes(&error))),
             };
-            let is_begun = self.core().tracked(errand.mid).is_some_and(|tracked| tracked.is_begun());
+            let is_begun = self.core().tracked(migration_ref.mid).is_some_and(|tracked| tracked.is_begun());
             if !is_begun && begun.elapsed() >= BEFORE_FREEZE {
                 let text = format!("{failure}; nothing has begun: see `modelferry peers`, and migrate again");
                 return Err(RelayError::Unreachable(text));
@@ -247,11 +247,11 @@ impl Relay for PeerRelay {
             record.head.profile == Profile::Gateway && record.head.peer == pin && record.state != SourceState::Offered
         };
         let mut known: Vec<SourceRecord> = core.parts.journal.ledger(|ledger| {
-            let of_source = |(_, standing): (MigrationId, &Recorded)| match standing {
+            let of_source = |(_, last): (MigrationId, &Recorded)| match last {
                 Recorded::Source(record) if ours(record) => Some(record.clone()),
                 Recorded::Source(_) | Recorded::Target(_) => None,
             };
-            ledger.standings().filter_map(of_source).collect()
+            ledger.last_records().filter_map(of_source).collect()
         });
         // The last of each model comes last.
         let began =
@@ -262,9 +262,9 @@ impl Relay for PeerRelay {
             last.insert(record.head.model, record);
         }
         let relayed = |record: SourceRecord| RelayedMigration {
-            migration: MigrationRef { mid: record.head.mid, model: record.head.model },
+            migration_ref: MigrationRef { mid: record.head.mid, model: record.head.model },
             secret: core.gateway_secret(record.head.mid),
-            standing: match record.state {
+            phase: match record.state {
                 SourceState::Handed(_) | SourceState::Moved(_) => MigrationPhase::Moved,
                 // Of one that this side has given up the controller learns by its next call. Until then its agents are answered
                 // as if it ran, so that they report and that call comes.
@@ -274,70 +274,75 @@ impl Relay for PeerRelay {
         last.into_values().map(relayed).collect()
     }
 
-    async fn call(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
-        self.passed_on(errand, call).await
+    async fn call(&self, migration_ref: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
+        self.passed_on(migration_ref, call).await
     }
 
-    async fn prechecks(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
-        self.passed_on(errand, call).await
+    async fn prechecks(&self, migration_ref: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
+        self.passed_on(migration_ref, call).await
     }
 
-    async fn import(&self, errand: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
-        self.ask(errand, MasterRequest::Import(import.clone())).await
+    async fn import(&self, migration_ref: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
+        self.ask(migration_ref, MasterRequest::Import(import.clone())).await
     }
 
-    async fn upload(&self, errand: MigrationRef, upload: &Call) -> Result<(), RelayError> {
-        self.ask(errand, MasterRequest::Upload(upload.clone())).await.map(drop)
+    async fn upload(&self, migration_ref: MigrationRef, upload: &Call) -> Result<(), RelayError> {
+        self.ask(migration_ref, MasterRequest::Upload(upload.clone())).await.map(drop)
     }
 
-    async fn seal(&self, errand: MigrationRef) -> Result<(), RelayError> {
-        self.ask(errand, MasterRequest::Seal).await.map(drop)
+    async fn seal(&self, migration_ref: MigrationRef) -> Result<(), RelayError> {
+        self.ask(migration_ref, MasterRequest::Seal).await.map(drop)
     }
 
-    async fn staged(&self, errand: MigrationRef) -> Result<(), RelayError> {
-        self.ask(errand, MasterRequest::Staged).await.map(drop)
+    async fn staged(&self, migration_ref: MigrationRef) -> Result<(), RelayError> {
+        self.ask(migration_ref, MasterRequest::Staged).await.map(drop)
     }
 
-    async fn check_machines(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
-        self.ask(errand, MasterRequest::CheckMachines(params)).await
+    async fn check_machines(&self, migration_ref: MigrationRef, params: Params) -> Result<Reply, RelayError> {
+        self.ask(migration_ref, MasterRequest::CheckMachines(params)).await
     }
 
-    async fn activate(&self, errand: MigrationRef, arguments: Arguments) -> Result<(), RelayError> {
-        self.ask(errand, MasterRequest::Activate(arguments)).await.map(drop)
+    async fn activate(&self, migration_ref: MigrationRef, arguments: Arguments) -> Result<(), RelayError> {
+        self.ask(migration_ref, MasterRequest::Activate(arguments)).await.map(drop)
     }
 
-    async fn adopt(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
-        self.ask(errand, MasterRequest::Adopt(params)).await
+    async fn adopt(&self, migration_ref: MigrationRef, params: Params) -> Result<Reply, RelayError> {
+        self.ask(migration_ref, MasterRequest::Adopt(params)).await
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError> {
-        self.ask(errand, MasterRequest::Log).await?;
-        RelayedLog::of(self.core().clone(), errand).latest().await
+    async fn latest_log_time(&self, migration_ref: MigrationRef) -> Result<u64, RelayError> {
+        self.ask(migration_ref, MasterRequest::Log).await?;
+        RelayedLog::of(self.core().clone(), migration_ref).latest().await
     }
 
-    async fn open_log(&self, errand: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
-        self.ask(errand, MasterRequest::Log).await?;
-        Ok(Box::new(PieceWriter::new(RelayedLog::of(self.core().clone(), errand))))
+    async fn open_log(&self, migration_ref: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
+        self.ask(migration_ref, MasterRequest::Log).await?;
+        Ok(Box::new(PieceWriter::new(RelayedLog::of(self.core().clone(), migration_ref))))
     }
 
-    async fn abort(&self, errand: MigrationRef) -> Result<(), RelayError> {
-        self.ask(errand, MasterRequest::Abort).await.map(drop)
+    async fn abort(&self, migration_ref: MigrationRef) -> Result<(), RelayError> {
+        self.ask(migration_ref, MasterRequest::Abort).await.map(drop)
     }
 
-    fn came(&self, errand: MigrationRef, visitor: &Visitor) {
+    fn came(&self, migration_ref: MigrationRef, visitor: &Visitor) {
         if let Some(relayed) = &self.core().parts.relayed {
-            relayed.visitors.came(errand.mid, visitor, self.core().clock_ms());
+            relayed.visitors.came(migration_ref.mid, visitor, self.core().clock_ms());
         }
     }
 
-    fn left(&self, errand: MigrationRef, visitor: &Visitor) {
+    fn left(&self, migration_ref: MigrationRef, visitor: &Visitor) {
         if let Some(relayed) = &self.core().parts.relayed {
-            relayed.visitors.left(errand.mid, visitor, self.core().clock_ms());
+            relayed.visitors.left(migration_ref.mid, visitor, self.core().clock_ms());
         }
     }
 
-    async fn connect(&self, errand: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
-        let open = Open { purpose: StreamPurpose::Api, mid: errand.mid, model: errand.model, head: Bytes::default() };
+    async fn connect(&self, migration_ref: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
+        let open = Open {
+            purpose: StreamPurpose::Api,
+            mid: migration_ref.mid,
+            model: migration_ref.model,
+            head: Bytes::default(),
+        };
         match self.engine.open_stream(&self.peer, open).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(RelayError::Refused(RpcError::plain(causes(&error)))),

@@ -21,32 +21,32 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The log that a master sends, as it is kept here.
 pub struct RelayedLog {
     core: Arc<Core>,
-    errand: MigrationRef,
+    migration: MigrationRef,
 }
 
 impl RelayedLog {
     /// Returns the log of a migration's model.
-    pub fn of(core: Arc<Core>, errand: MigrationRef) -> Self {
-        Self { core, errand }
+    pub fn of(core: Arc<Core>, migration: MigrationRef) -> Self {
+        Self { core, migration }
     }
 
     /// Returns the time of the last line that is durable here, Unix milliseconds; 0 for none.
     pub async fn latest(&self) -> Result<u64, RelayError> {
         let Some(relayed) = &self.core.parts.relayed else { return Ok(0) };
-        let kept = relayed.controller.log(self.errand).await;
+        let kept = relayed.controller.log(self.migration).await;
         Ok(kept.map_err(|error| RelayError::Storage(error.to_string()))?.until_ms)
     }
 
     /// Reports whether the target has so much still to take that no more is kept here.
     async fn is_full(&self) -> Result<bool, ControllerError> {
         let Some(relayed) = &self.core.parts.relayed else { return Ok(false) };
-        let kept = relayed.controller.log(self.errand).await?;
+        let kept = relayed.controller.log(self.migration).await?;
         let bytes: u64 = kept.segments.iter().map(|segment| segment.blob.bytes).sum();
         Ok(bytes >= KEPT_BYTES_MAX)
     }
 
     async fn tell(&self, event: Event) {
-        if let Some(mailbox) = self.core.tracked(self.errand.mid).and_then(|tracked| tracked.mailbox()) {
+        if let Some(mailbox) = self.core.tracked(self.migration.mid).and_then(|tracked| tracked.mailbox()) {
             // A task that is gone has come to its end.
             let _ = mailbox.send(event).await;
         }
@@ -61,7 +61,7 @@ impl LogKeeper for RelayedLog {
         while self.is_full().await.map_err(failed)? {
             sleep(LOOK).await;
         }
-        relayed.controller.keep_log(self.errand, text).await.map_err(failed)?;
+        relayed.controller.keep_log(self.migration, text).await.map_err(failed)?;
         self.tell(Event::LogGrown).await;
         Ok(())
     }

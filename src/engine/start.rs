@@ -58,18 +58,18 @@ async fn recover(core: &Arc<Core>) -> Result<(), EngineError> {
         }
     }
     let mut known: Vec<(Terms, LastRecord, Orders)> = core.parts.journal.ledger(|ledger| {
-        let with_terms = |(mid, standing): (MigrationId, &LastRecord)| {
-            Some((ledger.terms(mid)?.clone(), standing.clone(), ledger.orders(mid)))
+        let with_terms = |(mid, last): (MigrationId, &LastRecord)| {
+            Some((ledger.terms(mid)?.clone(), last.clone(), ledger.orders(mid)))
         };
-        ledger.standings().filter_map(with_terms).collect()
+        ledger.last_records().filter_map(with_terms).collect()
     });
     // In the order in which they began: that is the order of the queue.
     known.sort_by_key(|(terms, ..)| histories.get(&terms.mid).map_or(0, |history| history.started_ms));
-    for (terms, standing, orders) in known {
+    for (terms, last, orders) in known {
         let history = histories.remove(&terms.mid).unwrap_or_default();
-        let tracked = core.track(terms, standing.peer(), standing.clone(), history);
+        let tracked = core.track(terms, last.peer(), last.clone(), history);
         tracked.set_orders(orders);
-        switchover::resume(core, tracked, standing);
+        switchover::resume(core, tracked, last);
     }
     let mut precopies: Vec<(Precopy, Orders)> = core
         .parts

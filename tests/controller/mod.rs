@@ -1,7 +1,7 @@
 //! A controller for tests of engines: the port over a state machine, with a seam for whatever befalls a call.
 
-mod desk;
-mod site;
+mod port;
+mod state;
 
-pub use desk::{ControllerAccess, FakePort};
-pub use site::{Effect, FakeController, Held, MODEL};
+pub use port::{ControllerAccess, FakePort};
+pub use state::{Effect, FakeController, Held, MODEL};

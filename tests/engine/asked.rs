@@ -17,7 +17,7 @@ async fn a_peer_that_is_being_dialled_is_waited_for() {
     let (src, dst) = (Host::start("src").await, Host::start("dst").await);
     let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
     dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
-    src.shelf.hold(&[b"charm".to_vec()]);
+    src.controller.hold(&[b"charm".to_vec()]);
     assert!(src.engine().plan(MODEL, "dst").await.unwrap().ok);
     assert_eq!(src.engine().away("dst"), None);
     dst.engine().query("src", "{}").await.unwrap();

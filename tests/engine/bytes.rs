@@ -9,7 +9,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::controller::Held;
 use super::engines::pair;
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 /// Lines of code, in no order: deflate and zstd make a third of them, and less.
 fn lines(seed: u64, bytes: usize) -> Vec<u8> {
@@ -34,8 +34,8 @@ fn charm(year: u16) -> Vec<u8> {
 async fn of_a_charm_packed_again_only_the_headers_travel() {
     let (src, dst) = pair(&[b"version: 12\n".to_vec(), charm(2026)]).await;
     // It was here once, under another model.
-    dst.shelf.hold(&[charm(2025)]);
-    dst.shelf.inner().site.held = Held::Absent;
+    dst.controller.hold(&[charm(2025)]);
+    dst.controller.inner().site.held = Held::Absent;
     let mid = src.migrate("dst").await;
     let bytes = src.ends(mid, Stand::Moved).await.bytes;
     assert!(bytes.reused * 100 >= bytes.total * 96, "{bytes:?}");

@@ -8,7 +8,7 @@ use modelferry::engine::view::{MigrationView, Stand, State};
 
 use super::controller::Held;
 use super::engines::{pair, pair_on};
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 /// Changes a byte in the middle of a file, and returns what it was before.
 fn damage(file: &Path) -> Vec<u8> {
@@ -22,7 +22,7 @@ fn damage(file: &Path) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_binary_damaged_on_its_source_s_disk_ends_the_migration_and_is_named() {
     let (src, dst) = pair(&[noise(1, 1_000_000), noise(2, 1_000_000)]).await;
-    let charm = src.shelf.inner().site.charms[1];
+    let charm = src.controller.inner().site.charms[1];
     let whole = damage(&src.file_of(charm));
     let mid = src.migrate("dst").await;
     let cause = src.ends(mid, Stand::Reverted).await.cause.unwrap();
@@ -39,7 +39,7 @@ async fn a_binary_damaged_on_its_source_s_disk_ends_the_migration_and_is_named()
 async fn a_piece_of_a_log_damaged_on_its_source_s_disk_is_named_until_it_is_whole_again() {
     let (src, dst) = pair(&[noise(1, 1_000)]).await;
     src.log(3);
-    let log = src.shelf.inner().site.log.clone();
+    let log = src.controller.inner().site.log.clone();
     let whole = damage(&src.file_of(log[&2]));
     let mid = src.migrate("dst").await;
     let named = format!("{}` on this host is damaged", log[&2].hash);
@@ -48,14 +48,14 @@ async fn a_piece_of_a_log_damaged_on_its_source_s_disk_is_named_until_it_is_whol
     assert_eq!((view.state, src.held()), (State::Handed, Held::Frozen(mid)));
     fs::write(src.file_of(log[&2]), whole).unwrap();
     src.ends(mid, Stand::Moved).await;
-    assert_eq!(dst.shelf.inner().site.log, log);
+    assert_eq!(dst.controller.inner().site.log, log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_piece_of_a_log_that_the_target_cannot_take_is_told_at_the_source() {
     let (src, dst) = pair(&[noise(1, 1_000)]).await;
     src.log(3);
-    let log = src.shelf.inner().site.log.clone();
+    let log = src.controller.inner().site.log.clone();
     // Nothing can be written where a directory is.
     let obstacle = dst.dir.path().join("partial").join(log[&2].hash.to_string());
     fs::create_dir_all(&obstacle).unwrap();
@@ -67,7 +67,7 @@ async fn a_piece_of_a_log_that_the_target_cannot_take_is_told_at_the_source() {
     .await;
     fs::remove_dir(&obstacle).unwrap();
     src.ends(mid, Stand::Moved).await;
-    assert_eq!(dst.shelf.inner().site.log, log);
+    assert_eq!(dst.controller.inner().site.log, log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::controller::{FakePort, Held, MODEL};
-use super::shelf::MemoryController;
+use super::memory_controller::MemoryController;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,11 +67,11 @@ impl QueryHandler for Queries {
 pub struct Host {
     pub name: &'static str,
     pub dir: tempfile::TempDir,
-    pub shelf: MemoryController,
+    pub controller: MemoryController,
     pub settings: Settings,
     pub queries: Arc<Queries>,
     listen: SocketAddr,
-    /// Another controller as a target than the shelf, if there is one.
+    /// Another controller as a target than the one in memory, if there is one.
     arrival: Option<Arc<dyn Arrival>>,
     /// A controller that drives its migrations by itself, as the source, if there is one.
     relayed: Option<Arc<dyn Relayed>>,
@@ -118,7 +118,7 @@ impl Host {
         let dir = tempfile::tempdir().unwrap();
         // One store for the life of the host: the controller's binaries are in it too.
         let store = Store::open(dir.path(), disk).unwrap();
-        let shelf = MemoryController::new(store.clone());
+        let controller = MemoryController::new(store.clone());
         let settings = Settings { disk_reserve_bytes: 0, patches, ..Settings::default() };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let queries = Arc::new(Queries { asked: AtomicU64::new(0), held: watch::Sender::new(false) });
@@ -127,7 +127,7 @@ impl Host {
         let mut host = Self {
             name,
             dir,
-            shelf,
+            controller,
             settings,
             queries,
             listen,
@@ -178,9 +178,9 @@ impl Host {
 
     fn begin(&self) -> impl Future<Output = (Engine, Link)> + Send + use<> {
         let (path, name, listen, settings) = (self.dir.path().to_owned(), self.name, self.listen, self.settings);
-        let (shelf, arrival, relayed) = (self.shelf.clone(), self.arrival.clone(), self.relayed.clone());
+        let (controller, arrival, relayed) = (self.controller.clone(), self.arrival.clone(), self.relayed.clone());
         let (store, queries) = (self.store.clone(), self.queries.clone());
-        async move { begin(&path, name, listen, settings, shelf, arrival, relayed, store, queries).await }
+        async move { begin(&path, name, listen, settings, controller, arrival, relayed, store, queries).await }
     }
 
     pub fn engine(&self) -> &Engine {
@@ -188,12 +188,12 @@ impl Host {
     }
 
     pub fn held(&self) -> Held {
-        self.shelf.inner().site.held
+        self.controller.inner().site.held
     }
 
     /// Gives the model here a log of so many pieces.
     pub fn log(&self, pieces: u64) {
-        self.shelf.log((1..=pieces).map(|until_ms| (until_ms, format!("{until_ms} line\n").into_bytes())));
+        self.controller.log((1..=pieces).map(|until_ms| (until_ms, format!("{until_ms} line\n").into_bytes())));
     }
 
     /// The store here.
@@ -267,7 +267,7 @@ async fn begin(
     name: &'static str,
     listen: SocketAddr,
     settings: Settings,
-    shelf: MemoryController,
+    controller: MemoryController,
     arrival: Option<Arc<dyn Arrival>>,
     relayed: Option<Arc<dyn Relayed>>,
     store: Store,
@@ -295,15 +295,15 @@ async fn begin(
         controller: ControllerCard { name: Name::cut(name), ..ControllerCard::default() },
     });
     let (link, sessions) = Link::start(config, identity, peers, hello).await.unwrap();
-    let desk = Arc::new(FakePort(shelf));
+    let port = Arc::new(FakePort(controller));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &Disk::real()).unwrap(),
         store,
         link: link.clone(),
-        reader: desk.clone(),
-        departure: desk.clone(),
-        arrival: arrival.unwrap_or(desk),
+        reader: port.clone(),
+        departure: port.clone(),
+        arrival: arrival.unwrap_or(port),
         relayed: relayed.map(|controller| RelayedSource {
             controller,
             gateways: vec![GatewayAddress {
@@ -363,7 +363,7 @@ async fn paired(src: Host, dst: Host, blobs: &[Vec<u8>]) -> (Host, Host) {
     let (code, _) = src.link().offer(Some("dst".into())).await.unwrap();
     dst.link().accept(code, &src.link().local_addr().to_string(), Some("src".into())).await.unwrap();
     connected(&src, &dst).await;
-    src.shelf.hold(blobs);
+    src.controller.hold(blobs);
     (src, dst)
 }
 

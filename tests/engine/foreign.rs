@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::controller::MODEL;
 use super::engines::{Host, pair_with};
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -138,7 +138,7 @@ async fn offered_in_the_end(ways: Ways) -> Heard {
     let (src, _west) = pair_with(&[b"version: 12\n".to_vec(), base], Patches::Auto).await;
     let precopied = src.engine().precopy(MODEL, "dst", None, "test").await.unwrap();
     src.ends(precopied.mid.parse().unwrap(), Stand::Copied).await;
-    src.shelf.hold(&[b"version: 12\n".to_vec(), edited.clone()]);
+    src.controller.hold(&[b"version: 12\n".to_vec(), edited.clone()]);
     src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
 
     let dir = tempfile::tempdir().unwrap();

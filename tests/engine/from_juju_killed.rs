@@ -23,23 +23,23 @@ async fn an_activate_is_not_answered_by_a_vote_from_before_the_link_was_lost() {
     let freshness = Duration::from_secs(1);
     pair.src.settings.commit_freshness = freshness;
     killed(&mut pair).await;
-    let errand = pair.begin().await;
-    pair.stage(errand).await;
-    pair.validate(errand).await;
+    let migration_ref = pair.begin().await;
+    pair.stage(migration_ref).await;
+    pair.validate(migration_ref).await;
     pair.dst.stop();
     tokio::time::sleep(freshness).await;
     let relay = pair.relay();
-    let mut activating = Box::pin(relay.activate(errand, arguments()));
+    let mut activating = Box::pin(relay.activate(migration_ref, arguments()));
     // One task takes in both, in this order, and answers the second from what it knows.
     tokio::select! {
         biased;
         answered = &mut activating => panic!("{answered:?}"),
-        staged = soon(relay.staged(errand)) => staged.unwrap(),
+        staged = soon(relay.staged(migration_ref)) => staged.unwrap(),
     }
-    assert_eq!(pair.state(errand), State::Relaying);
+    assert_eq!(pair.state(migration_ref), State::Relaying);
     pair.dst.restart().await;
     soon(activating).await.unwrap();
-    assert_eq!(pair.state(errand), State::Answered);
+    assert_eq!(pair.state(migration_ref), State::Answered);
 }
 
 /// The bug: the budget counted from before the controller was asked, which may wait for minutes, with the model live.
@@ -50,12 +50,12 @@ async fn the_freeze_budget_counts_from_when_the_controller_was_asked_also_after_
     let asked_ms = modelferry::clock::now_ms() + 3_600_000;
     pair.source.script().asked_ms = Some(asked_ms);
     let mid = pair.src.migrate_with("dst", MigrateOptions { freeze_max, ..options() }).await;
-    let errand = pair.begun(mid).await;
+    let migration_ref = pair.begun(mid).await;
     // The budget is over as the record has it, and not as the controller was asked.
     tokio::time::sleep(freeze_max).await;
-    pair.stage(errand).await;
+    pair.stage(migration_ref).await;
     killed(&mut pair).await;
-    pair.validate(errand).await;
+    pair.validate(migration_ref).await;
     // Without what tells when it was asked the record's own deadline holds.
     pair.source.script().asked_ms = None;
     pair.src.restart().await;
@@ -66,26 +66,26 @@ async fn the_freeze_budget_counts_from_when_the_controller_was_asked_also_after_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agent_answers_as_before_in_every_state() {
     let mut pair = Pair::start().await;
-    let errand = pair.begin().await;
+    let migration_ref = pair.begin().await;
     killed(&mut pair).await;
-    pair.stage(errand).await;
+    pair.stage(migration_ref).await;
     // The master begins its phase again, as it does when its own connection broke.
     killed(&mut pair).await;
-    pair.stage(errand).await;
-    pair.validate(errand).await;
+    pair.stage(migration_ref).await;
+    pair.validate(migration_ref).await;
     killed(&mut pair).await;
-    pair.validate(errand).await;
-    pair.activate(errand).await;
+    pair.validate(migration_ref).await;
+    pair.activate(migration_ref).await;
     killed(&mut pair).await;
-    pair.validate(errand).await;
-    pair.activate(errand).await;
-    assert_eq!(pair.state(errand), State::Answered);
-    pair.adopt(errand).await;
+    pair.validate(migration_ref).await;
+    pair.activate(migration_ref).await;
+    assert_eq!(pair.state(migration_ref), State::Answered);
+    pair.adopt(migration_ref).await;
     killed(&mut pair).await;
-    pair.adopt(errand).await;
-    pair.end(errand).await;
+    pair.adopt(migration_ref).await;
+    pair.end(migration_ref).await;
     killed(&mut pair).await;
-    assert_eq!(pair.state(errand), State::Moved);
+    assert_eq!(pair.state(migration_ref), State::Moved);
 }
 
 /// The bug: what the master had sent was in memory alone. An agent that was killed between the last upload and the first agent's
@@ -93,32 +93,32 @@ async fn a_killed_agent_answers_as_before_in_every_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_killed_between_the_last_upload_and_the_seal_goes_on() {
     let mut pair = Pair::start().await;
-    let errand = pair.begin().await;
-    pair.stage(errand).await;
+    let migration_ref = pair.begin().await;
+    pair.stage(migration_ref).await;
     // The link is down as well: neither the uploads nor the import's answer are asked for again.
     pair.dst.stop();
     pair.src.restart().await;
-    soon(pair.relay().seal(errand)).await.unwrap();
+    soon(pair.relay().seal(migration_ref)).await.unwrap();
     pair.dst.restart().await;
-    pair.validate(errand).await;
-    pair.activate(errand).await;
-    pair.adopt(errand).await;
-    let asked = pair.dst.shelf.inner().asked.clone();
+    pair.validate(migration_ref).await;
+    pair.activate(migration_ref).await;
+    pair.adopt(migration_ref).await;
+    let asked = pair.dst.controller.inner().asked.clone();
     assert_eq!(asked.iter().filter(|effect| matches!(effect, Effect::Import(_))).count(), 1);
-    pair.end(errand).await;
+    pair.end(migration_ref).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seal_waits_for_an_import_whose_answer_was_lost_with_the_agent() {
     let mut pair = Pair::start().await;
-    let errand = pair.begin().await;
+    let migration_ref = pair.begin().await;
     let import = pair.import();
     pair.dst.stop();
     let relay = pair.relay();
-    let importing = tokio::spawn(async move { relay.import(errand, &import).await });
+    let importing = tokio::spawn(async move { relay.import(migration_ref, &import).await });
     // Taken in once an upload is: the two are one task's.
     soon(async {
-        while pair.relay().upload(errand, &pair.charm(0)).await.is_err() {
+        while pair.relay().upload(migration_ref, &pair.charm(0)).await.is_err() {
             tokio::task::yield_now().await;
         }
     })
@@ -127,9 +127,9 @@ async fn a_seal_waits_for_an_import_whose_answer_was_lost_with_the_agent() {
     let _ = importing.await;
     pair.src.restart().await;
     let relay = pair.relay();
-    let sealing = tokio::spawn(async move { relay.seal(errand).await });
+    let sealing = tokio::spawn(async move { relay.seal(migration_ref).await });
     pair.dst.restart().await;
     soon(sealing).await.unwrap().unwrap();
-    pair.validate(errand).await;
-    assert_eq!(pair.dst.held(), Held::Staged(errand.mid));
+    pair.validate(migration_ref).await;
+    assert_eq!(pair.dst.held(), Held::Staged(migration_ref.mid));
 }

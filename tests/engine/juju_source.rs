@@ -42,12 +42,12 @@ impl Source {
 
 #[async_trait]
 impl Relayed for Source {
-    async fn initiate(&self, errand: MigrationRef, to: &Announced) -> Result<(), ControllerError> {
+    async fn initiate(&self, migration: MigrationRef, to: &Announced) -> Result<(), ControllerError> {
         let mut script = self.script();
         if let Some(why) = script.refuse.clone() {
             return Err(ControllerError::Refused(why));
         }
-        script.asked.push((errand, to.addresses.join(",")));
+        script.asked.push((migration, to.addresses.join(",")));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use modelferry::engine::{EngineError, ErrorKind, MigrateOptions};
 
 use super::controller::{Effect, Held, MODEL};
 use super::engines::{Host, pair};
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 fn blobs() -> Vec<Vec<u8>> {
     vec![b"version: 12\n".to_vec(), noise(1, 3 << 20), Vec::new(), b"x".to_vec(), noise(2, 700_000), noise(1, 3 << 20)]
@@ -22,7 +22,7 @@ async fn a_model_moves_and_every_blob_arrives() {
     dst.ends(mid, Stand::Moved).await;
     assert_eq!(src.held(), Held::Absent);
     assert_eq!(dst.held(), Held::Live(Some(mid)));
-    assert_eq!(src.shelf.inner().site.charms, dst.shelf.inner().site.charms);
+    assert_eq!(src.controller.inner().site.charms, dst.controller.inner().site.charms);
     assert_eq!(view.bytes.held, view.bytes.total);
 }
 
@@ -41,7 +41,7 @@ async fn a_return_trip_sends_no_chunk_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
+    dst.controller.inner().trouble.refuse_precheck = Some("model named \"shelf\" already exists".into());
     let options = MigrateOptions::new(Duration::from_secs(9));
     let refused = src.engine().migrate(MODEL, "dst", options, "test").await.unwrap_err();
     assert_eq!(refused.to_string(), "target prechecks failed: model named \"shelf\" already exists");
@@ -53,7 +53,7 @@ async fn a_refusal_of_the_target_s_prechecks_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_freeze_that_is_refused_leaves_the_model_live() {
     let (src, dst) = pair(&blobs()).await;
-    src.shelf.inner().trouble.refuse_freeze = true;
+    src.controller.inner().trouble.refuse_freeze = true;
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.unwrap().contains("model is dying"));
@@ -65,14 +65,14 @@ async fn a_freeze_that_is_refused_leaves_the_model_live() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_is_refused_reverts_with_the_target_s_words() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.refuse_stage = Some("cannot get secret backend".into());
+    dst.controller.inner().trouble.refuse_stage = Some("cannot get secret backend".into());
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.as_ref().unwrap().contains("cannot get secret backend"), "{view:?}");
     assert_eq!(src.held(), Held::Live(None));
     dst.ends(mid, Stand::Reverted).await;
     // And when the trouble is over, the model moves under a new migration.
-    dst.shelf.inner().trouble.refuse_stage = None;
+    dst.controller.inner().trouble.refuse_stage = None;
     let again = src.migrate("dst").await;
     src.ends(again, Stand::Moved).await;
 }
@@ -80,7 +80,7 @@ async fn an_import_that_is_refused_reverts_with_the_target_s_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_asks_for_a_long_wait_does_not_hold_a_model_frozen_for_longer_than_was_allowed() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.put_off = Some(Duration::from_secs(3600));
+    dst.controller.inner().trouble.put_off = Some(Duration::from_secs(3600));
     let options = MigrateOptions::new(Duration::from_secs(1));
     let mid = src.migrate_with("dst", options).await;
     let waits = dst.until(mid, "the wait", |view| view.waiting.is_some()).await;
@@ -89,7 +89,7 @@ async fn a_controller_that_asks_for_a_long_wait_does_not_hold_a_model_frozen_for
     dst.ends(mid, Stand::Reverted).await;
     assert_eq!((src.held(), dst.held()), (Held::Live(None), Held::Absent));
     // The wait is over, and the model moves under a new migration.
-    dst.shelf.inner().trouble.put_off = None;
+    dst.controller.inner().trouble.put_off = None;
     let again = src.migrate("dst").await;
     src.ends(again, Stand::Moved).await;
 }
@@ -97,7 +97,7 @@ async fn a_controller_that_asks_for_a_long_wait_does_not_hold_a_model_frozen_for
 #[tokio::test(flavor = "multi_thread")]
 async fn an_activation_that_fails_is_repeated_until_it_succeeds() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.failing_activations = 2;
+    dst.controller.inner().trouble.failing_activations = 2;
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Moved).await;
     assert_eq!(dst.held(), Held::Live(Some(mid)));
@@ -106,8 +106,8 @@ async fn an_activation_that_fails_is_repeated_until_it_succeeds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thaw_that_fails_is_repeated_until_the_model_is_live() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.refuse_stage = Some("no".into());
-    src.shelf.inner().trouble.failing_thaws = 1;
+    dst.controller.inner().trouble.refuse_stage = Some("no".into());
+    src.controller.inner().trouble.failing_thaws = 1;
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Reverted).await;
     assert_eq!(src.held(), Held::Live(None));
@@ -155,7 +155,7 @@ async fn only_the_source_can_abort() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_is_not_known_is_refused_with_the_command_to_pair() {
     let src = Host::start("src").await;
-    src.shelf.hold(&blobs());
+    src.controller.hold(&blobs());
     let told = src.engine().plan(MODEL, "nowhere").await.unwrap_err();
     assert_eq!(told.kind(), ErrorKind::NotFound);
     assert!(told.to_string().contains("modelferry pair accept"), "{told}");
@@ -164,7 +164,7 @@ async fn a_peer_that_is_not_known_is_refused_with_the_command_to_pair() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_frozen_can_be_aborted_and_not_paused() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.stall_stage = true;
+    dst.controller.inner().trouble.stall_stage = true;
     let mid = src.migrate("dst").await;
     src.until(mid, "the freeze", |view| view.state == State::Frozen).await;
     for change in [Change::Pause, Change::Resume, Change::Cutover { until_ms: None }] {
@@ -175,28 +175,28 @@ async fn what_is_frozen_can_be_aborted_and_not_paused() {
         assert!(matches!(dst.engine().order(mid, change, "test").await, Err(EngineError::NotSource(_))));
     }
     assert!(src.engine().migration(mid).unwrap().orders.is_none());
-    dst.shelf.inner().trouble.stall_stage = false;
+    dst.controller.inner().trouble.stall_stage = false;
     src.ends(mid, Stand::Moved).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_committed_cannot_be_paused() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.failing_activations = u32::MAX;
+    dst.controller.inner().trouble.failing_activations = u32::MAX;
     let mid = src.migrate("dst").await;
     src.until(mid, "the commit", |view| view.state == State::Committed).await;
     let refused = src.engine().order(mid, Change::Pause, "test").await.unwrap_err();
     assert!(matches!(refused, EngineError::TooLate(_)), "{refused}");
-    dst.shelf.inner().trouble.failing_activations = 0;
+    dst.controller.inner().trouble.failing_activations = 0;
     src.ends(mid, Stand::Moved).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn binaries_are_tried_by_the_target_before_the_freeze() {
     let (src, dst) = pair(&blobs()).await;
-    dst.shelf.inner().trouble.refuse_rehearsal = Some("charm-0 is none".into());
+    dst.controller.inner().trouble.refuse_dry_run = Some("charm-0 is none".into());
     let mid = src.migrate("dst").await;
     let view = src.ends(mid, Stand::Reverted).await;
     assert!(view.cause.as_ref().unwrap().contains("charm-0 is none"), "{view:?}");
-    assert!(!src.shelf.inner().asked.contains(&Effect::Freeze), "{:?}", src.shelf.inner().asked);
+    assert!(!src.controller.inner().asked.contains(&Effect::Freeze), "{:?}", src.controller.inner().asked);
 }

@@ -13,7 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::controller::{Held, MODEL};
 use super::engines::{Host, pair_each, pair_with};
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 /// A charm packed at a level of deflate, with a line more in one of its files or without.
 fn charm(level: i64, line: &str) -> Vec<u8> {
@@ -43,9 +43,9 @@ async fn ready(base: &[u8], new: &[u8], patches: Patches) -> (Host, Host) {
 /// Likewise, each with its own mind about patches.
 async fn ready_each(base: &[u8], new: &[u8], patches: [Patches; 2]) -> (Host, Host) {
     let (src, dst) = pair_each(&[described(), base.to_vec()], patches).await;
-    dst.shelf.hold(&[base.to_vec()]);
-    dst.shelf.inner().site.held = Held::Absent;
-    src.shelf.hold(&[described(), new.to_vec()]);
+    dst.controller.hold(&[base.to_vec()]);
+    dst.controller.inner().site.held = Held::Absent;
+    src.controller.hold(&[described(), new.to_vec()]);
     src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
     (src, dst)
 }
@@ -82,8 +82,8 @@ async fn what_follows_under_the_same_name_is_compared_without_being_an_archive()
     let (src, dst) = pair_with(&[described(), base], Patches::Auto).await;
     moved(&src, &dst).await;
     // The next revision of the same charm: no chunk of it is the same.
-    dst.shelf.inner().site.held = Held::Absent;
-    src.shelf.hold(&[described(), edited]);
+    dst.controller.inner().site.held = Held::Absent;
+    src.controller.hold(&[described(), edited]);
     src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
     let bytes = moved(&src, &dst).await;
     assert!(bytes.sent_wire * 20 < bytes.total, "{bytes:?}");
@@ -96,7 +96,7 @@ async fn what_a_precopy_has_brought_is_what_the_next_version_is_compared_with() 
     let (src, dst) = pair_with(&[described(), base], Patches::Auto).await;
     let view = src.engine().precopy(MODEL, "dst", None, "test").await.unwrap();
     src.ends(view.mid.parse().unwrap(), Stand::Copied).await;
-    src.shelf.hold(&[described(), edited]);
+    src.controller.hold(&[described(), edited]);
     src.link().limit(None, Limit::AtMost("1mbit".parse().unwrap())).await.unwrap();
     let bytes = moved(&src, &dst).await;
     assert!(bytes.sent_wire * 20 < bytes.total, "{bytes:?}");

@@ -10,7 +10,7 @@ use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
 use super::controller::{ControllerAccess, Held, MODEL};
 use super::engines::{Host, pair, third};
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 /// A model of other name and equal bytes: the controller of these tests exports the same for any.
 const TWIN: ModelUuid = ModelUuid([9; 16]);
@@ -39,7 +39,7 @@ async fn ended(src: &Host, mid: MigrationId, state: State) -> MigrationView {
 /// Waits until the target waits for nothing any more, and so holds nothing beyond its store's retention.
 async fn nothing_wanted(dst: &Host) {
     let released = async {
-        while !dst.shelf.store().wanted().is_empty() {
+        while !dst.controller.store().wanted().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -60,7 +60,7 @@ async fn a_migration_sends_only_what_has_changed_since_the_precopy() {
     assert_eq!((again.id, again.bytes.sent), (format!("{MODEL}:p1"), 0), "{:?}", again.bytes);
 
     let added = noise(3, 200_000);
-    src.shelf.hold(&[blobs(), vec![added.clone()]].concat());
+    src.controller.hold(&[blobs(), vec![added.clone()]].concat());
     let third = ended(&src, precopy(&src, "dst").await, State::Copied).await;
     assert_eq!(third.bytes.sent, added.len() as u64, "{:?}", third.bytes);
 
@@ -108,7 +108,7 @@ async fn a_precopy_is_paused_resumed_and_given_up() {
     let (src, dst) = pair(&[noise(6, BIG)]).await;
     let mid = precopy_of(&src, MODEL, "dst", Some("16mbit")).await;
     src.until(mid, "some bytes are held", |view| view.bytes.held >= 1 << 20).await;
-    assert!(!dst.shelf.store().wanted().is_empty(), "what comes in is held while it does");
+    assert!(!dst.controller.store().wanted().is_empty(), "what comes in is held while it does");
     src.engine().order(mid, Change::Pause, "test").await.unwrap();
     nothing_wanted(&dst).await;
     let told = src.engine().order(mid, Change::Cutover { until_ms: None }, "test").await.unwrap_err();

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::controller::MODEL;
 use super::engines::{Host, connected};
-use super::shelf::noise;
+use super::memory_controller::noise;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -43,7 +43,7 @@ struct Journal {
 
 pub struct Direct {
     pub embedded: Embedded,
-    pub errand: MigrationRef,
+    pub migration_ref: MigrationRef,
     pub secret: Secret,
     pub faults: Mutex<HashMap<&'static str, Fault>>,
     /// How often a reply was lost: the gateway dies each time.
@@ -56,10 +56,10 @@ fn refused(error: &ControllerError) -> RelayError {
 }
 
 impl Direct {
-    pub fn new(embedded: Embedded, errand: MigrationRef) -> Arc<Self> {
+    pub fn new(embedded: Embedded, migration_ref: MigrationRef) -> Arc<Self> {
         Arc::new(Self {
             embedded,
-            errand,
+            migration_ref,
             secret: Secret([9; 32]),
             faults: Mutex::default(),
             lost: watch::Sender::new(0),
@@ -77,7 +77,7 @@ impl Direct {
     }
 
     async fn perform(&self, call: &Call) -> Result<Reply, RelayError> {
-        self.embedded.perform(self.errand, call).await.map_err(|error| refused(&error))
+        self.embedded.perform(self.migration_ref, call).await.map_err(|error| refused(&error))
     }
 
     async fn before(&self, call: &'static str) -> Result<(), RelayError> {
@@ -128,12 +128,12 @@ impl Relay for Direct {
 
     fn migrations(&self) -> Vec<RelayedMigration> {
         let journal = self.journal.lock().unwrap();
-        let standing = match (journal.aborted, journal.handed) {
+        let phase = match (journal.aborted, journal.handed) {
             (true, _) => MigrationPhase::Aborted,
             (_, true) => MigrationPhase::Moved,
             _ => MigrationPhase::Running,
         };
-        vec![RelayedMigration { migration: self.errand, secret: self.secret, standing }]
+        vec![RelayedMigration { migration_ref: self.migration_ref, secret: self.secret, phase }]
     }
 
     async fn call(&self, _: MigrationRef, _: VerbatimCall) -> Result<Said, RelayError> {
@@ -221,13 +221,13 @@ impl Relay for Direct {
         Ok(reply)
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError> {
-        self.embedded.latest_log_time(errand).await.map_err(|error| refused(&error))
+    async fn latest_log_time(&self, migration_ref: MigrationRef) -> Result<u64, RelayError> {
+        self.embedded.latest_log_time(migration_ref).await.map_err(|error| refused(&error))
     }
 
     async fn open_log(&self, _: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
-        let (embedded, errand) = (self.embedded.clone(), self.errand);
-        Ok(Box::new(PieceWriter::new(Log { embedded, errand })))
+        let (embedded, migration_ref) = (self.embedded.clone(), self.migration_ref);
+        Ok(Box::new(PieceWriter::new(Log { embedded, migration_ref })))
     }
 
     async fn abort(&self, _: MigrationRef) -> Result<(), RelayError> {
@@ -249,7 +249,7 @@ impl Relay for Direct {
 
 struct Log {
     embedded: Embedded,
-    errand: MigrationRef,
+    migration_ref: MigrationRef,
 }
 
 #[async_trait]
@@ -257,7 +257,7 @@ impl LogKeeper for Log {
     async fn keep(&self, text: String) -> Result<(), RpcError> {
         let segment = segment_of(text.as_bytes()).map_err(RpcError::plain)?;
         self.embedded.store().put_bytes(text.as_bytes()).map_err(|error| RpcError::plain(error.to_string()))?;
-        let taken = self.embedded.take_log(self.errand, &segment).await;
+        let taken = self.embedded.take_log(self.migration_ref, &segment).await;
         taken.map(drop).map_err(|error| RpcError::plain(error.to_string()))
     }
 }

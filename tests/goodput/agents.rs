@@ -20,9 +20,9 @@ use tokio::time::Instant;
 use super::control::Answers;
 use super::controller::{Held, MODEL};
 use super::datagrams::address;
-use super::desks::{Desks, MODELS};
 use super::log;
-use super::shelf::{Shelf, noise};
+use super::memory_controller::{MemoryController, noise};
+use super::two_models::{MODELS, TwoModels};
 use super::wire::{Carried, Link, Road};
 
 /// What each agent is called by the other.
@@ -31,8 +31,8 @@ pub const NAMES: [&str; 2] = ["src", "dst"];
 /// An agent without its control socket.
 pub struct Host {
     _dir: tempfile::TempDir,
-    pub shelves: [Shelf; 2],
-    pub desks: Arc<Desks>,
+    pub controllers: [MemoryController; 2],
+    pub ports: Arc<TwoModels>,
     pub link: Connections,
     pub engine: Engine,
 }
@@ -87,8 +87,8 @@ pub fn transfers_by<const N: usize>(congestion: Congestion, road: Road, bytes: u
         let [src, dst] = hosts(&link, LinkSettings { congestion, ..LinkSettings::default() }).await;
         let mut ran = Vec::new();
         for number in 0..N {
-            src.shelves[0].hold(&[noise(number as u64, bytes as usize)]);
-            dst.shelves[0].inner().site.held = Held::Absent;
+            src.controllers[0].hold(&[noise(number as u64, bytes as usize)]);
+            dst.controllers[0].inner().site.held = Held::Absent;
             // Long enough for both sides to have nothing left to say of the last one.
             tokio::time::sleep(Duration::from_secs(3)).await;
             ran.push(transfer(&link, road, &src.engine, bytes).await);
@@ -102,8 +102,8 @@ pub fn beside_precopy(road: Road, bytes: u64) -> Ran {
     virtually(async {
         let link = Link::new(road, 7);
         let [src, _dst] = hosts(&link, LinkSettings::default()).await;
-        for (shelf, more) in src.shelves.iter().zip([1, 3]) {
-            shelf.hold(&[noise(more, (more * bytes) as usize)]);
+        for (controller, more) in src.controllers.iter().zip([1, 3]) {
+            controller.hold(&[noise(more, (more * bytes) as usize)]);
         }
         let view = src.engine.precopy(MODELS[1], NAMES[1], None, "test").await.unwrap();
         let mut precopy = src.engine.watch(view.mid.parse().unwrap()).unwrap();
@@ -123,7 +123,7 @@ pub struct Going(pub watch::Receiver<MigrationView>);
 impl Going {
     /// Begins to move the model of a number, with so many bytes that do not compress.
     pub async fn begin(src: &Host, number: usize, bytes: u64) -> Self {
-        src.shelves[number].hold(&[noise(number as u64, bytes as usize)]);
+        src.controllers[number].hold(&[noise(number as u64, bytes as usize)]);
         let options = MigrateOptions::new(Duration::from_secs(600));
         let view = src.engine.migrate(MODELS[number], NAMES[1], options, "test").await.unwrap();
         Self(src.engine.watch(view.mid.parse().unwrap()).unwrap())
@@ -221,20 +221,20 @@ async fn start(link: &Link, host: usize, settings: LinkSettings, dir: tempfile::
     });
     let (connections, sessions) =
         Connections::start_on(Some(link.wire(host)), config, identity, peers, hello).await.unwrap();
-    let shelves = [(); 2].map(|()| Shelf::new(store.clone()));
-    let desks = Arc::new(Desks::new(shelves.clone()));
+    let controllers = [(); 2].map(|()| MemoryController::new(store.clone()));
+    let ports = Arc::new(TwoModels::new(controllers.clone()));
     let parts = EngineParts {
         journal,
         witness: Witness::load(path, &disk).unwrap(),
         store,
         link: connections.clone(),
-        reader: desks.clone(),
-        departure: desks.clone(),
-        arrival: desks.clone(),
+        reader: ports.clone(),
+        departure: ports.clone(),
+        arrival: ports.clone(),
         relayed: None,
         query: Arc::new(Answers),
         settings: Settings { disk_reserve_bytes: 0, ..Settings::default() },
     };
     let engine = Engine::start(parts, sessions).await.unwrap();
-    Host { _dir: dir, shelves, desks, link: connections, engine }
+    Host { _dir: dir, controllers, ports, link: connections, engine }
 }

@@ -7,7 +7,7 @@ use modelferry::engine::view::State;
 use tokio::time::Instant;
 
 use super::agents::{Going, hosts, virtually};
-use super::shelf::noise;
+use super::memory_controller::noise;
 use super::wire::{Link, Road};
 
 const MIB: u64 = 1 << 20;
@@ -62,7 +62,7 @@ fn a_log_that_waits_for_a_silent_peer_says_so_long_before_the_connection_is_give
         link.begin();
         let cut_at = Instant::now() + from;
         let mut going = Going::begin(&src, 0, MIB).await;
-        src.shelves[0].log([(1, noise(3, 16 * MIB as usize))]);
+        src.controllers[0].log([(1, noise(3, 16 * MIB as usize))]);
 
         let view = going.waits("the agent of dst gives no sign of life").await;
         assert_eq!(view.state, State::Handed);

@@ -8,7 +8,7 @@ use modelferry::sample::Sample;
 use tokio::time::Instant;
 
 use super::agents::{Going, hosts, virtually};
-use super::desks::Described;
+use super::two_models::Described;
 use super::wire::{Link, Road};
 
 const MIB: u64 = 1 << 20;
@@ -30,7 +30,7 @@ fn frozen(described: &Described, binaries: u64) -> Duration {
     virtually(async move {
         let link = Link::new(Road::new(20.0, RTT.as_millis() as u64, 0.0), 7);
         let [src, _dst] = hosts(&link, LinkSettings::default()).await;
-        src.desks.describe(described);
+        src.ports.describe(described);
         let mut going = Going::begin(&src, 0, binaries).await;
         going.0.wait_for(|view| matches!(view.state, State::Freezing | State::Frozen)).await.unwrap();
         let begun = Instant::now();

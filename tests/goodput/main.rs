@@ -13,11 +13,11 @@ mod controller;
 mod cut;
 #[path = "../datagrams/mod.rs"]
 mod datagrams;
-mod desks;
 mod freeze;
 mod log;
-#[path = "../engine/shelf.rs"]
-mod shelf;
+#[path = "../engine/memory_controller.rs"]
+mod memory_controller;
+mod two_models;
 mod wire;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use modelferry::controller::port::ControllerError;
 use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::controller::{Effect, Held, Site};
+use super::controller::{Effect, FakeController, Held};
 use super::trace::Trace;
 
 /// A call that was sent and takes effect later, whatever became of the sender.
@@ -34,7 +34,7 @@ impl Once {
 }
 
 pub struct Inner {
-    pub sites: [Site; 2],
+    pub sites: [FakeController; 2],
     /// Writes acknowledged to users, by whoever was live.
     pub acknowledged: u32,
     /// The model's log, wherever the model is.
@@ -56,7 +56,7 @@ impl TestCluster {
     /// The model is live at host 0.
     pub fn new(seed: u64, trace: Trace) -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            sites: [Site::new(Held::Live(None)), Site::new(Held::Absent)],
+            sites: [FakeController::new(Held::Live(None)), FakeController::new(Held::Absent)],
             acknowledged: 0,
             log: BTreeMap::new(),
             broken: None,
@@ -146,7 +146,7 @@ impl Inner {
     /// I1, I2 and I3.
     fn check(&mut self) {
         let acknowledged = self.acknowledged;
-        if self.sites.iter().all(Site::is_live) {
+        if self.sites.iter().all(FakeController::is_live) {
             self.breaks("I1: both controllers are live".to_owned());
         }
         if !self.sites.iter().any(|site| site.is_whole() && site.writes == acknowledged) {

@@ -87,11 +87,11 @@ impl Play {
     }
 
     fn source(&self) -> Option<SourceState> {
-        let state = |(_, standing): (_, &LastRecord)| match standing {
+        let state = |(_, last): (_, &LastRecord)| match last {
             LastRecord::Source(record) => Some(record.state.clone()),
             LastRecord::Target(_) => None,
         };
-        self.hosts[0].ledger(|ledger| ledger.standings().find_map(state)).flatten()
+        self.hosts[0].ledger(|ledger| ledger.last_records().find_map(state)).flatten()
     }
 
     fn is_handed(&self) -> bool {

@@ -24,11 +24,11 @@ use modelferry_protocol::version::{Feature, Versions};
 use tokio::runtime::Runtime;
 
 use super::cluster::TestCluster;
-use super::controller::{Desk, MODEL};
+use super::controller::{FakePort, MODEL};
 use super::datagrams::address;
-use super::desk::Way;
 use super::juju::Juju;
 use super::network::Network;
+use super::port::SimulatedPort;
 use super::process::{self, Process};
 use super::trace::Trace;
 
@@ -204,7 +204,7 @@ impl Host {
             seed: Some(*blake3::hash(&seed.to_le_bytes()).as_bytes()),
         };
         let (link, sessions) = Link::start_on(Some(wire), config, identity, peers, hello).await.ok()?;
-        let desk = Arc::new(Desk(Way {
+        let port = Arc::new(FakePort(SimulatedPort {
             host: self.index,
             estate: self.region.estate.clone(),
             process: process.clone(),
@@ -216,9 +216,9 @@ impl Host {
             store: store.clone(),
             witness,
             link,
-            reader: desk.clone(),
-            departure: desk.clone(),
-            arrival: desk,
+            reader: port.clone(),
+            departure: port.clone(),
+            arrival: port,
             relayed: self.region.juju.clone().filter(|_| self.index == 0).map(|juju| RelayedSource {
                 controller: Arc::new(juju),
                 gateways: vec![GatewayAddress {
@@ -388,6 +388,6 @@ impl Host {
     }
 
     pub fn is_at_rest(&self) -> bool {
-        self.ledger(|ledger| ledger.standings().all(|(_, standing)| LastRecord::is_at_rest(standing))).unwrap_or(false)
+        self.ledger(|ledger| ledger.last_records().all(|(_, last)| LastRecord::is_at_rest(last))).unwrap_or(false)
     }
 }

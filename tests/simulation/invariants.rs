@@ -11,7 +11,7 @@ use super::host::{Host, Region};
 use super::juju::Juju;
 
 fn sources(ledger: &Ledger) -> impl Iterator<Item = (MigrationId, &SourceRecord)> {
-    ledger.standings().filter_map(|(mid, standing)| match standing {
+    ledger.last_records().filter_map(|(mid, last)| match last {
         LastRecord::Source(record) => Some((mid, record)),
         LastRecord::Target(_) => None,
     })
@@ -38,16 +38,16 @@ pub fn check(hosts: &[Host; 2], region: &Region) {
                     broken.push(format!("I5: host {index} gave up, its model is {own:?}"));
                 }
             }
-            for (mid, standing) in ledger.standings() {
-                let needed = !standing.is_at_rest() || own == Held::Live(Some(mid));
-                if let Some(lacking) = standing.root().filter(|_| needed).and_then(|root| host.lacks_of(root)) {
+            for (mid, last) in ledger.last_records() {
+                let needed = !last.is_at_rest() || own == Held::Live(Some(mid));
+                if let Some(lacking) = last.root().filter(|_| needed).and_then(|root| host.lacks_of(root)) {
                     broken.push(format!("I8: host {index}, migration {mid}: {lacking}"));
                 }
             }
             for (mid, record) in sources(ledger) {
                 let committed = matches!(record.state, SourceState::Committed(_));
                 let holds = [Held::Staged(mid), Held::Live(Some(mid))].contains(&theirs);
-                let dropped = other.ledger(|ledger| match ledger.standing(mid) {
+                let dropped = other.ledger(|ledger| match ledger.last_record(mid) {
                     Some(LastRecord::Target(record)) => {
                         matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
                     }
@@ -84,7 +84,7 @@ pub fn check_journals(hosts: &[Host; 2], estate: &TestCluster) {
         host.ledger(|ledger| {
             epochs[index] = ledger.epoch(MODEL);
             for (mid, record) in sources(ledger) {
-                let target = other.ledger(|ledger| ledger.standing(mid).cloned()).flatten();
+                let target = other.ledger(|ledger| ledger.last_record(mid).cloned()).flatten();
                 let arrived =
                     matches!(&target, Some(LastRecord::Target(record)) if matches!(record.state, TargetState::Active(_)));
                 let left = matches!(record.state, SourceState::Moved(_));

@@ -234,29 +234,29 @@ impl Juju {
 
 async fn call(
     relay: &PeerRelay,
-    errand: MigrationRef,
+    migration_ref: MigrationRef,
     phase: Phase,
     description: BlobRef,
     charms: &[BlobRef],
 ) -> Result<(), String> {
     let done = match phase {
-        Phase::Import(0) => relay.import(errand, &Call::Import(description)).await.map(drop),
+        Phase::Import(0) => relay.import(migration_ref, &Call::Import(description)).await.map(drop),
         Phase::Import(number) => {
             let place = number - 1;
             let url = Name::cut(format!("ch:charm-{place}"));
             let upload = Call::UploadCharm(Charm { blob: charms[place], ..Charm::named(url) });
-            relay.upload(errand, &upload).await
+            relay.upload(migration_ref, &upload).await
         }
         Phase::Validation => {
-            relay.seal(errand).await.map_err(|error| error.to_string())?;
+            relay.seal(migration_ref).await.map_err(|error| error.to_string())?;
             // Of a model that was refused its agents report all the same.
-            let _ = relay.staged(errand).await;
+            let _ = relay.staged(migration_ref).await;
             Ok(())
         }
-        Phase::CheckMachines => relay.check_machines(errand, Params::default()).await.map(drop),
-        Phase::Activate => relay.activate(errand, Arguments::default()).await,
-        Phase::Success => relay.adopt(errand, Params::default()).await.map(drop),
-        Phase::Abort => relay.abort(errand).await,
+        Phase::CheckMachines => relay.check_machines(migration_ref, Params::default()).await.map(drop),
+        Phase::Activate => relay.activate(migration_ref, Arguments::default()).await,
+        Phase::Success => relay.adopt(migration_ref, Params::default()).await.map(drop),
+        Phase::Abort => relay.abort(migration_ref).await,
         Phase::Asked | Phase::Reap | Phase::Done | Phase::AbortDone => Ok(()),
     };
     done.map_err(|error| error.to_string())
@@ -264,7 +264,7 @@ async fn call(
 
 #[async_trait]
 impl Relayed for Juju {
-    async fn initiate(&self, errand: MigrationRef, _: &Announced) -> Result<(), ControllerError> {
+    async fn initiate(&self, migration_ref: MigrationRef, _: &Announced) -> Result<(), ControllerError> {
         let unknown = || ControllerError::Unknown("no reply".to_owned());
         if self.chance(20) {
             return Err(unknown());
@@ -274,18 +274,18 @@ impl Relayed for Juju {
         }
         {
             let mut migrations = self.migrations.lock().unwrap();
-            if migrations.iter().all(|(mid, _)| *mid != errand.mid) {
+            if migrations.iter().all(|(mid, _)| *mid != migration_ref.mid) {
                 let busy = migrations.iter().any(|(_, migration)| !migration.phase.is_end());
                 if busy || !matches!(self.estate.inner().sites[AGENT].held, Held::Live(_)) {
                     return Err(ControllerError::Refused("failed to create migration: already in progress".into()));
                 }
-                migrations.push((errand.mid, Migration { phase: Phase::Asked, since_ms: 0, call: None }));
+                migrations.push((migration_ref.mid, Migration { phase: Phase::Asked, since_ms: 0, call: None }));
             }
         }
         if self.loses(Phase::Asked) || self.chance(20) { Err(unknown()) } else { Ok(()) }
     }
 
-    async fn shown(&self, errand: MigrationRef) -> Result<Shown, ControllerError> {
+    async fn shown(&self, migration_ref: MigrationRef) -> Result<Shown, ControllerError> {
         let is_silent = {
             let mut faults = self.faults.lock().unwrap();
             let is_silent = faults.looks > 0;
@@ -296,7 +296,7 @@ impl Relayed for Juju {
             return Err(ControllerError::Unknown("no reply".to_owned()));
         }
         let migrations = self.migrations.lock().unwrap();
-        let of = migrations.iter().find(|(mid, _)| *mid == errand.mid);
+        let of = migrations.iter().find(|(mid, _)| *mid == migration_ref.mid);
         Ok(match of.map(|(_, migration)| migration.phase) {
             None => Shown::Nothing,
             Some(Phase::Success | Phase::Reap) => Shown::Success,

@@ -13,7 +13,6 @@ mod cluster;
 mod controller;
 #[path = "../datagrams/mod.rs"]
 mod datagrams;
-mod desk;
 mod handed;
 mod host;
 mod invariants;
@@ -21,6 +20,7 @@ mod juju;
 mod network;
 #[cfg(feature = "failpoints")]
 mod pairs;
+mod port;
 mod process;
 mod resume;
 mod run;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use modelferry::sample::Sample;
 
-use super::host::{Host, Told, binary};
+use super::host::{Host, Output, binary};
 
 /// Returns the path of a case's file.
 fn case(name: &str) -> PathBuf {
@@ -14,7 +14,7 @@ fn case(name: &str) -> PathBuf {
 }
 
 /// Runs a command with a file's content coming through standard input.
-fn piped(host: &Host, args: &[&str], input: &Path) -> Told {
+fn piped(host: &Host, args: &[&str], input: &Path) -> Output {
     let mut cat = Command::new("cat").arg(input).stdout(Stdio::piped()).spawn().unwrap();
     let output = Command::new(binary())
         .arg("--config")
@@ -25,7 +25,7 @@ fn piped(host: &Host, args: &[&str], input: &Path) -> Told {
         .output()
         .unwrap();
     cat.wait().unwrap();
-    Told {
+    Output {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

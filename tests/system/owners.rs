@@ -5,14 +5,14 @@ use std::fs;
 
 use modelferry::sample::Sample;
 
-use super::host::{Host, Told, meet, ready, towards};
+use super::host::{Host, Output, meet, ready, towards};
 use super::state::{copy, lose_journal};
 
 const PAGE: &str = include_str!("../../docs/in-doubt.md");
 
 /// Types a command as the page has it, `MODEL-UUID` and `NAME` filled in.
 #[track_caller]
-fn typed(host: &Host, command: &str, sample: &Sample, peer: &str) -> Told {
+fn typed(host: &Host, command: &str, sample: &Sample, peer: &str) -> Output {
     assert!(PAGE.contains(&format!("`modelferry {command}`")), "the page does not say: modelferry {command}");
     let command = command.replace("MODEL-UUID", &sample.uuid).replace("NAME", peer);
     host.run(&command.split(' ').collect::<Vec<_>>())

@@ -27,7 +27,7 @@ pub struct Request {
     pub question: Question,
 }
 
-/// The answer to an [`Ask`].
+/// The answer to an [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Response {
     /// Of the question.
@@ -97,7 +97,7 @@ frame_enum! {
 
 impl Message {
     /// Returns the migration that a switchover message is about; nothing for any other message.
-    pub fn switch(&self) -> Option<MigrationKey> {
+    pub fn key(&self) -> Option<MigrationKey> {
         match self {
             Self::Offer(offer) => Some(offer.key),
             Self::Seal(seal) => Some(seal.key),
@@ -106,7 +106,7 @@ impl Message {
             Self::Activated(activated) => Some(activated.key),
             Self::Stage(stage) => Some(stage.key),
             Self::Staged(staged) => Some(staged.key),
-            Self::Progress(switch) | Self::Finished(switch) | Self::Unknown(switch) => Some(*switch),
+            Self::Progress(key) | Self::Finished(key) | Self::Unknown(key) => Some(*key),
             Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.key),
             Self::Hello(_) | Self::Request(_) | Self::Response(_) | Self::OwnershipReport(_) | Self::Cancel(_) => None,
             Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,

@@ -57,8 +57,8 @@ pub struct Sealed {
 
 impl Sealed {
     /// Makes the seal, still without the snapshot's bytes and a nonce.
-    pub fn asking(switch: MigrationKey, root: Root) -> Self {
-        Self { key: switch, root, nonce: 0, snapshot: Bytes::default() }
+    pub fn asking(key: MigrationKey, root: Root) -> Self {
+        Self { key, root, nonce: 0, snapshot: Bytes::default() }
     }
 }
 
@@ -77,13 +77,13 @@ pub struct Vote {
 
 impl Vote {
     /// Makes the vote, still without nonce and signature.
-    pub fn unsigned(switch: MigrationKey, root: Root) -> Self {
-        Self { key: switch, root, nonce: 0, signature: Signature::default() }
+    pub fn unsigned(key: MigrationKey, root: Root) -> Self {
+        Self { key, root, nonce: 0, signature: Signature::default() }
     }
 
     /// Returns the bytes that are signed. The nonce is not among them: it only tells how fresh the vote is.
-    pub fn signed_bytes(switch: MigrationKey, root: Root) -> Vec<u8> {
-        [&b"modelferry/1 prepared\0"[..], &switch.mid.0, &switch.journal.0, &root.0].concat()
+    pub fn signed_bytes(key: MigrationKey, root: Root) -> Vec<u8> {
+        [&b"modelferry/1 prepared\0"[..], &key.mid.0, &key.journal.0, &root.0].concat()
     }
 }
 

@@ -47,9 +47,9 @@ impl Proof {
     ///
     /// `own`: that agent's pin.
     /// Errors: [`ProofRefused`].
-    pub fn check(&self, standing: &LastRecord, own: Pin) -> Result<Message, ProofRefused> {
+    pub fn check(&self, last: &LastRecord, own: Pin) -> Result<Message, ProofRefused> {
         let statement = &self.statement;
-        let (head, is_source, root) = match standing {
+        let (head, is_source, root) = match last {
             LastRecord::Source(record) => (&record.head, true, of_source(record).and_then(|(_, root)| root)),
             LastRecord::Target(record) => (&record.head, false, record.state.root()),
         };

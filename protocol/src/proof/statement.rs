@@ -127,8 +127,8 @@ impl Statement {
     /// Returns what a record proves to the other side, if it decides anything.
     ///
     /// `own`: the pin of the agent whose record it is. `time_ms`: when the record was made.
-    pub fn of(standing: &LastRecord, own: Pin, time_ms: u64) -> Option<Self> {
-        let (head, (verdict, root), source, target) = match standing {
+    pub fn of(last: &LastRecord, own: Pin, time_ms: u64) -> Option<Self> {
+        let (head, (verdict, root), source, target) = match last {
             LastRecord::Source(record) => (record.head, of_source(record)?, own, record.head.peer),
             LastRecord::Target(record) => (record.head, of_target(record)?, record.head.peer, own),
         };
@@ -147,22 +147,19 @@ impl Statement {
     }
 
     pub(super) fn message(&self) -> Option<Message> {
-        let switch = MigrationKey { mid: self.mid, journal: self.journal };
+        let key = MigrationKey { mid: self.mid, journal: self.journal };
         Some(match self.verdict {
             // What the calls are told does not fit on paper: the target's adapter makes it of what it knows.
             Verdict::Commit => {
                 let (epoch_to, handover) = (self.epoch_to, Handover::default());
-                Message::Commit(Commit { key: switch, root: self.root?, epoch_to, handover })
+                Message::Commit(Commit { key, root: self.root?, epoch_to, handover })
             }
-            Verdict::Activated => {
-                Message::Activated(Activated { key: switch, root: self.root?, reply: KeptReply::default() })
+            Verdict::Activated => Message::Activated(Activated { key, root: self.root?, reply: KeptReply::default() }),
+            Verdict::Abort => {
+                Message::Abort(End { key, cause: Cause::cut("the source keeps the model, as a carried proof says") })
             }
-            Verdict::Abort => Message::Abort(End {
-                key: switch,
-                cause: Cause::cut("the source keeps the model, as a carried proof says"),
-            }),
             Verdict::Dropped => Message::Dropped(End {
-                key: switch,
+                key,
                 cause: Cause::cut("the target gave the model back, as a carried proof says"),
             }),
         })

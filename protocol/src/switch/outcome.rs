@@ -45,10 +45,10 @@ pub enum Ignored {
 }
 
 /// Returns the key of the migration that a message is about, if it is the one of `head`.
-pub(super) fn switch_of(head: &Head, message: &Message) -> Result<MigrationKey, Ignored> {
-    let switch = message.switch().ok_or(Ignored::NotExpected)?;
-    if switch.mid != head.mid {
+pub(super) fn key_of(head: &Head, message: &Message) -> Result<MigrationKey, Ignored> {
+    let key = message.key().ok_or(Ignored::NotExpected)?;
+    if key.mid != head.mid {
         return Err(Ignored::OtherMigration);
     }
-    if switch.journal == head.journal { Ok(switch) } else { Err(Ignored::OtherJournal) }
+    if key.journal == head.journal { Ok(key) } else { Err(Ignored::OtherJournal) }
 }

@@ -8,7 +8,7 @@
 //! While the model is live and its binaries travel ahead the record is `Offered`, as with an embedded controller. There is no
 //! command: the controller freezes, thaws and reaps by itself, once it was asked to migrate the model.
 
-use super::outcome::{Ignored, Outcome, switch_of};
+use super::outcome::{Ignored, Outcome, key_of};
 pub use super::source::state::{Answered, Evidence, RelayInput, Relaying};
 use super::source::state::{Committed, Handed, SourceInput, SourceRecord, SourceState, says};
 use crate::call::Arguments;
@@ -130,8 +130,8 @@ fn on_relayed(record: &SourceRecord, input: RelayInput<'_>) -> Outcome<SourceSta
 
 fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
     use SourceState::*;
-    let switch = match switch_of(&record.head, message) {
-        Ok(switch) => switch,
+    let key = match key_of(&record.head, message) {
+        Ok(key) => key,
         Err(ignored) => return Outcome::Ignore(ignored),
     };
     let said = || says(record).map_or(Outcome::Ignore(Ignored::NotExpected), Outcome::Reply);
@@ -144,9 +144,9 @@ fn heard(record: &SourceRecord, message: &Message) -> Outcome<SourceState> {
             Outcome::Record(Handed(self::Handed { root: committed.root, reply: activated.reply.clone() }))
         }
         (Committed(_), Message::Activated(_)) => Outcome::Ignore(Ignored::OtherRoot),
-        (Handed(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
+        (Handed(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(key)),
         (Aborted(cause), Message::Prepared(_) | Message::Progress(_)) => {
-            Outcome::Reply(Message::Abort(End { key: switch, cause: cause.clone() }))
+            Outcome::Reply(Message::Abort(End { key, cause: cause.clone() }))
         }
         _ => Outcome::Ignore(Ignored::NotExpected),
     }

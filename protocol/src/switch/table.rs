@@ -77,9 +77,9 @@ pub const TARGET: &[Transition] = &[
     step(&["Dropping"], "FoundLive", "Dropped"),
 ];
 
-/// Returns the table that the migration of `standing` follows.
-pub fn of(standing: &LastRecord) -> &'static [Transition] {
-    match standing {
+/// Returns the table that the migration of `last` follows.
+pub fn of(last: &LastRecord) -> &'static [Transition] {
+    match last {
         LastRecord::Source(record) => match record.head.profile {
             Profile::Embedded => SOURCE_EMBEDDED,
             Profile::Gateway => SOURCE_GATEWAY,

@@ -1,6 +1,6 @@
 //! The target's machine. In `Prepared` it does nothing by itself, for ever.
 
-use super::outcome::{Ignored, Outcome, switch_of};
+use super::outcome::{Ignored, Outcome, key_of};
 use crate::call::{KeptReply, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, Hash};
@@ -241,19 +241,19 @@ pub fn next(record: &TargetRecord) -> Option<TargetCommand> {
 ///
 /// The vote of [`TargetState::Prepared`] is signed, and echoes a nonce: the caller adds both.
 pub fn says(record: &TargetRecord) -> Option<Message> {
-    let switch = MigrationKey::of(&record.head);
+    let key = MigrationKey::of(&record.head);
     match &record.state {
         TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => {
-            Some(Message::Progress(switch))
+            Some(Message::Progress(key))
         }
-        TargetState::Prepared(root) => Some(Message::Prepared(Vote::unsigned(switch, *root))),
+        TargetState::Prepared(root) => Some(Message::Prepared(Vote::unsigned(key, *root))),
         TargetState::Active(Active { root, reply }) => {
-            Some(Message::Activated(Activated { key: switch, root: *root, reply: reply.clone() }))
+            Some(Message::Activated(Activated { key, root: *root, reply: reply.clone() }))
         }
         TargetState::Seized(Seizure { root, .. }) => {
-            Some(Message::Activated(Activated { key: switch, root: *root, reply: KeptReply::default() }))
+            Some(Message::Activated(Activated { key, root: *root, reply: KeptReply::default() }))
         }
-        TargetState::Dropped(cause) => Some(Message::Dropped(End { key: switch, cause: cause.clone() })),
+        TargetState::Dropped(cause) => Some(Message::Dropped(End { key, cause: cause.clone() })),
         // Of a model that is live the source hears once everything is done that its own controller waits for.
         TargetState::Activating(_) | TargetState::Live(_) | TargetState::Seizing(_) | TargetState::Dropping(_) => None,
     }
@@ -329,7 +329,7 @@ fn drop(root: Option<Root>, cause: &Cause) -> Outcome<TargetState> {
 
 fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
     use TargetState::*;
-    if let Err(ignored) = switch_of(&record.head, message) {
+    if let Err(ignored) = key_of(&record.head, message) {
         return Outcome::Ignore(ignored);
     }
     match (&record.state, message) {

@@ -16,8 +16,8 @@ use crate::world::{AgentIndex, Attempt, MODEL, Rules, World, attempt_of, mid, no
 impl World {
     /// Returns the agent that hears `message`.
     pub fn hearer(&self, message: &Message) -> AgentIndex {
-        let switch = message.switch().expect("only switchover messages are said");
-        let source = self.sources[attempt_of(switch.mid) as usize];
+        let key = message.key().expect("only switchover messages are said");
+        let source = self.sources[attempt_of(key.mid) as usize];
         if is_from_source(message) { 1 - source } else { source }
     }
 
@@ -26,8 +26,8 @@ impl World {
         if self.destroyed == Some(agent) {
             return;
         }
-        let attempt = attempt_of(message.switch().expect("as above").mid);
-        match self.agents[agent].standing(attempt).cloned() {
+        let attempt = attempt_of(message.key().expect("as above").mid);
+        match self.agents[agent].last_record(attempt).cloned() {
             Some(LastRecord::Source(record)) if record.head.profile == Profile::Gateway => {
                 self.relay_hears(attempt, message);
             }
@@ -58,7 +58,7 @@ impl World {
     /// Delivers `message` as if it were about `attempt`.
     pub fn misdeliver(&mut self, message: &Message, attempt: Attempt, rules: &Rules) {
         let agent = self.hearer(message);
-        let journal = match self.agents[agent].standing(attempt) {
+        let journal = match self.agents[agent].last_record(attempt) {
             Some(LastRecord::Source(record)) if !is_from_source(message) => record.head.journal,
             Some(LastRecord::Target(record)) if is_from_source(message) => record.head.journal,
             _ => return,
@@ -90,7 +90,7 @@ impl World {
             Err(OfferRefused::Tombstone(cause)) => self.said.insert(&Message::Dropped(End { key: offer.key, cause })),
             Err(refused) => {
                 let offering = matches!(
-                    self.agents[1 - agent].standing(attempt),
+                    self.agents[1 - agent].last_record(attempt),
                     Some(LastRecord::Source(SourceRecord {
                         state: SourceState::Offered | SourceState::Freezing(_),
                         ..
@@ -105,31 +105,31 @@ impl World {
 
     /// The source's journal has no record of what a target asks about.
     fn asked_in_vain(&mut self, agent: AgentIndex, message: &Message, rules: &Rules) {
-        let switch = message.switch().expect("only switchover messages are said");
+        let key = message.key().expect("only switchover messages are said");
         if !rules.lost_journal_aborts {
-            self.said.insert(&source::answer_unknown(switch, self.journal(agent)));
+            self.said.insert(&source::answer_unknown(key, self.journal(agent)));
             return;
         }
         // The mutant takes the missing record for an abort, and so takes the model back.
         let head = Head {
-            mid: switch.mid,
+            mid: key.mid,
             model: MODEL,
             epoch_to: 1,
             peer: World::pin(1 - agent),
-            journal: switch.journal,
+            journal: key.journal,
             profile: Profile::Embedded,
         };
         let record = SourceRecord { head, state: SourceState::Aborting(no_cause()) };
-        self.append(agent, attempt_of(switch.mid), LastRecord::Source(record));
+        self.append(agent, attempt_of(key.mid), LastRecord::Source(record));
     }
 
     pub fn feed_source(&mut self, agent: AgentIndex, attempt: Attempt, input: SourceInput<'_>) {
-        let Some(LastRecord::Source(record)) = self.agents[agent].standing(attempt) else { return };
+        let Some(LastRecord::Source(record)) = self.agents[agent].last_record(attempt) else { return };
         match source::on(record, input) {
             Outcome::Record(state) => {
-                let standing = LastRecord::Source(record.with(state));
-                assert_eq!(table::check(self.agents[agent].standing(attempt), &standing), Ok(()));
-                self.append(agent, attempt, standing);
+                let last = LastRecord::Source(record.with(state));
+                assert_eq!(table::check(self.agents[agent].last_record(attempt), &last), Ok(()));
+                self.append(agent, attempt, last);
             }
             Outcome::Reply(message) => self.said.insert(&message),
             Outcome::Ignore(_) => {}
@@ -137,7 +137,7 @@ impl World {
     }
 
     pub fn feed_target(&mut self, agent: AgentIndex, attempt: Attempt, input: TargetInput<'_>, rules: &Rules) {
-        let Some(LastRecord::Target(record)) = self.agents[agent].standing(attempt).cloned() else { return };
+        let Some(LastRecord::Target(record)) = self.agents[agent].last_record(attempt).cloned() else { return };
         match target::on(&record, input) {
             Outcome::Record(state) => {
                 let entered = record.with(state);
@@ -159,7 +159,7 @@ impl World {
     }
 
     pub fn renounce(&mut self, agent: AgentIndex, attempt: Attempt, rules: &Rules) {
-        let Some(LastRecord::Target(record)) = self.agents[agent].standing(attempt) else { return };
+        let Some(LastRecord::Target(record)) = self.agents[agent].last_record(attempt) else { return };
         let head = record.head;
         if rules.live_given_back && matches!(record.state, TargetState::Live(_)) {
             // The mutant takes the failure of an adoption for one of the activation.

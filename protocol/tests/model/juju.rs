@@ -228,7 +228,7 @@ impl Ferry {
 
 impl World {
     fn relay(&self, attempt: Attempt) -> Option<&SourceRecord> {
-        match self.agents[GATEWAY].standing(attempt) {
+        match self.agents[GATEWAY].last_record(attempt) {
             Some(LastRecord::Source(record)) => Some(record),
             _ => None,
         }

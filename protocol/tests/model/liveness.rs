@@ -99,8 +99,8 @@ fn successors(ferry: &Ferry, world: &World) -> Result<Vec<World>, String> {
 fn undecided(world: &World) -> impl Iterator<Item = (AgentIndex, Attempt)> + use<'_> {
     let sources = world.sources.iter().enumerate();
     sources.map(|(attempt, source)| (*source, attempt as Attempt)).filter(|(source, attempt)| {
-        let standing = world.agents[*source].standing(*attempt);
-        matches!(standing, Some(LastRecord::Source(record))
+        let last = world.agents[*source].last_record(*attempt);
+        matches!(last, Some(LastRecord::Source(record))
             if record.head.profile == Profile::Embedded && !record.is_committed() && !record.is_at_rest())
     })
 }
@@ -113,7 +113,7 @@ fn revert_alone(ferry: &Ferry, from: &World, agent: AgentIndex, attempt: Attempt
         match alone.iter().find_map(|action| ferry.next_state(&world, *action)) {
             Some(next) => world = next,
             None => {
-                let aborted = matches!(world.agents[agent].standing(attempt),
+                let aborted = matches!(world.agents[agent].last_record(attempt),
                     Some(LastRecord::Source(record)) if matches!(record.state, SourceState::Aborted(_)));
                 let reverted = aborted && world.agents[agent].controller.is_live();
                 return if reverted { Ok(steps - 1) } else { Err(format!("L2: no way back from {from:#?}")) };

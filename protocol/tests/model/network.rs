@@ -63,7 +63,7 @@ pub fn readdressed(message: &Message, to: MigrationKey) -> Message {
         Message::Prepared(vote) => vote.key = to,
         Message::Commit(commit) => commit.key = to,
         Message::Activated(activated) => activated.key = to,
-        Message::Progress(switch) | Message::Finished(switch) | Message::Unknown(switch) => *switch = to,
+        Message::Progress(key) | Message::Finished(key) | Message::Unknown(key) => *key = to,
         Message::Abort(end) | Message::Dropped(end) | Message::Refused(end) => end.key = to,
         _ => {}
     }

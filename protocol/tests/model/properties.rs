@@ -38,7 +38,7 @@ pub fn all() -> Vec<Property<Ferry>> {
 
 /// Returns the state of a migration at its source, unless its journal was lost.
 pub fn source_state(world: &World, attempt: Attempt) -> Option<&SourceState> {
-    match world.agents[world.sources[attempt as usize]].standing(attempt) {
+    match world.agents[world.sources[attempt as usize]].last_record(attempt) {
         Some(LastRecord::Source(record)) => Some(&record.state),
         _ => None,
     }
@@ -59,7 +59,7 @@ fn live_was_committed(world: &World, held: Held) -> bool {
     if let Some(phase) = world.juju.phase(attempt) {
         return phase.is_success();
     }
-    match world.agents[world.sources[attempt as usize]].standing(attempt) {
+    match world.agents[world.sources[attempt as usize]].last_record(attempt) {
         Some(LastRecord::Source(record)) => {
             let taken_back = matches!(record.state, SourceState::Reclaiming(_) | SourceState::Reclaimed(_));
             record.is_committed() && !taken_back
@@ -70,7 +70,7 @@ fn live_was_committed(world: &World, held: Held) -> bool {
 
 /// I5: whoever gave up a migration last has the model live; a Juju one has not, and will not have, decided otherwise.
 fn given_up_is_live(world: &World, agent: usize) -> bool {
-    match world.agents[agent].standings.iter().flatten().last() {
+    match world.agents[agent].last_records.iter().flatten().last() {
         Some(LastRecord::Source(record)) => {
             if let Some(phase) = world.juju.phase(attempt_of(record.head.mid)) {
                 return !matches!(record.state, SourceState::Aborted(_)) || !phase.is_success();
@@ -101,7 +101,7 @@ fn committed_is_held(world: &World, attempt: Attempt) -> bool {
         return true;
     }
     let target = &world.agents[1 - world.sources[attempt as usize]];
-    let dropped = match target.standing(attempt) {
+    let dropped = match target.last_record(attempt) {
         Some(LastRecord::Target(record)) => matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_)),
         _ => false,
     };
@@ -120,7 +120,7 @@ fn dropped_is_gone(world: &World, agent: usize) -> bool {
         Held::Live { by: Some(by), .. } => by,
         Held::Absent | Held::Live { by: None, .. } | Held::Frozen { .. } => return true,
     };
-    !matches!(world.agents[agent].standing(by),
+    !matches!(world.agents[agent].last_record(by),
         Some(LastRecord::Target(record)) if matches!(record.state, TargetState::Dropped(_)))
 }
 

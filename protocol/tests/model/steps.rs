@@ -33,7 +33,7 @@ impl Model for Ferry {
             if self.bounds.restored {
                 actions.extend([Action::Remove(agent), Action::Restore(agent)]);
             }
-            let attempts = world.agents[agent].standings.len() as Attempt;
+            let attempts = world.agents[agent].last_records.len() as Attempt;
             if world.agents[agent].controller.is_live() {
                 if world.acknowledged < self.bounds.writes {
                     actions.push(Action::Write(agent));
@@ -96,7 +96,7 @@ impl Ferry {
     /// Lists what agents do by themselves and with the messages that arrive: no operator, timeout or fault.
     pub fn agent_actions(&self, world: &World, actions: &mut Vec<Action>) {
         for (index, agent) in world.agents.iter().enumerate().filter(|(index, _)| world.destroyed != Some(*index)) {
-            for attempt in 0..agent.standings.len() as Attempt {
+            for attempt in 0..agent.last_records.len() as Attempt {
                 actions.extend([Action::Ready(index, attempt), Action::Perform(index, attempt)]);
             }
             if agent.replied.is_some() {
@@ -135,9 +135,9 @@ impl Ferry {
                     world.rebuilt = true;
                     // What was on its way to the old host ended with its connections; what still stands is said again.
                     world.said = Said::default();
-                    let standing: Vec<LastRecord> =
-                        world.agents[1 - agent].standings.iter().flatten().cloned().collect();
-                    let unfinished = standing.iter().filter(|standing| !standing.is_at_rest());
+                    let last: Vec<LastRecord> =
+                        world.agents[1 - agent].last_records.iter().flatten().cloned().collect();
+                    let unfinished = last.iter().filter(|last| !last.is_at_rest());
                     unfinished.filter_map(says).for_each(|message| world.said.insert(&message));
                 }
             }
@@ -173,7 +173,7 @@ impl Ferry {
                     && world.agents[agent].late.insert(call)
                 {
                     world.agents[agent].unsent &=
-                        !imports(world.agents[agent].standing(attempt).expect("it has a command"), call);
+                        !imports(world.agents[agent].last_record(attempt).expect("it has a command"), call);
                     world.faults += 1;
                 }
             }
@@ -182,11 +182,11 @@ impl Ferry {
                 world.agents[agent].controller.perform(call, rules);
             }
             Action::LoseJournal(agent) => {
-                let only_source = |standing: &LastRecord| matches!(standing, LastRecord::Source(_));
+                let only_source = |last: &LastRecord| matches!(last, LastRecord::Source(_));
                 if world.agents[agent].has_unfinished()
-                    && world.agents[agent].standings.iter().flatten().all(only_source)
+                    && world.agents[agent].last_records.iter().flatten().all(only_source)
                 {
-                    world.agents[agent].standings.clear();
+                    world.agents[agent].last_records.clear();
                     world.agents[agent].replied = None;
                     world.agents[agent].journals_lost += 1;
                 }
@@ -206,7 +206,7 @@ impl Ferry {
             }
             Action::Juju(step, attempt) => self.juju(world, step, attempt),
             Action::ReapAtOnce(agent, attempt) => {
-                if let Some(LastRecord::Source(record)) = world.agents[agent].standing(attempt)
+                if let Some(LastRecord::Source(record)) = world.agents[agent].last_record(attempt)
                     && let SourceState::Committed(committed) = &record.state
                 {
                     let record = record.with(SourceState::Reaping(committed.root));
@@ -234,13 +234,13 @@ impl Ferry {
         let may = is_gone(restored.controller.held) && restored.restored.is_none() && !restored.has_unfinished();
         if may && (nowhere || self.rules.restored_from_the_living) {
             // Without the step of a last resort: whatever is promised holds with it the more.
-            restored.restored = Some((restored.standings.len() as Attempt, restored.ledger().epoch(MODEL)));
+            restored.restored = Some((restored.last_records.len() as Attempt, restored.ledger().epoch(MODEL)));
             restored.controller.held = Held::Live { by: None, writes: world.acknowledged };
         }
     }
 
     fn abort(&self, world: &mut World, agent: AgentIndex, attempt: Attempt) {
-        let Some(LastRecord::Source(record)) = world.agents[agent].standing(attempt) else { return };
+        let Some(LastRecord::Source(record)) = world.agents[agent].last_record(attempt) else { return };
         if record.head.profile == Profile::Gateway {
             return self.abort_relayed(world, attempt);
         }
@@ -256,7 +256,7 @@ impl Ferry {
     pub fn record(&self, world: &mut World, agent: AgentIndex) {
         let Some((attempt, reply)) = world.agents[agent].replied.take() else { return };
         let (cause, none) = (no_cause(), KeptReply::default());
-        match world.agents[agent].standing(attempt) {
+        match world.agents[agent].last_record(attempt) {
             Some(LastRecord::Source(_)) => {
                 let input = match reply {
                     // A root that does not tell the migration would leave it to the id alone.
@@ -283,9 +283,9 @@ impl Ferry {
     }
 }
 
-/// Returns the call that carries out the command of `standing`, if it has one.
-pub fn command(standing: Option<&LastRecord>, by: Attempt) -> Option<Call> {
-    let effect = match standing? {
+/// Returns the call that carries out the command of `last`, if it has one.
+pub fn command(last: Option<&LastRecord>, by: Attempt) -> Option<Call> {
+    let effect = match last? {
         LastRecord::Source(record) => match source::next(record)? {
             SourceCommand::Freeze => Effect::Freeze,
             SourceCommand::Thaw => Effect::Thaw,
@@ -308,8 +308,8 @@ pub fn command(standing: Option<&LastRecord>, by: Attempt) -> Option<Call> {
 }
 
 /// Reports whether `call` sends the import that the record calls for.
-pub fn imports(standing: &LastRecord, call: Call) -> bool {
-    match (standing, call.effect) {
+pub fn imports(last: &LastRecord, call: Call) -> bool {
+    match (last, call.effect) {
         (_, Effect::Import(_)) => true,
         (LastRecord::Target(record), Effect::Stage(_)) => {
             matches!(&record.state, TargetState::Staging(staging) if !staging.imported)
@@ -323,9 +323,9 @@ fn next_call(agent: &Agent, attempt: Attempt, rules: &Rules) -> Option<Call> {
     if agent.controller.is_juju() && !agent.late.is_empty() && !rules.calls_not_serialised {
         return None;
     }
-    let standing = agent.standing(attempt);
-    let call = command(standing, attempt)?;
-    match (imports(standing?, call), call.effect) {
+    let last = agent.last_record(attempt);
+    let call = command(last, attempt)?;
+    match (imports(last?, call), call.effect) {
         (true, Effect::Stage(writes)) if agent.controller.is_juju() => {
             Some(Call { effect: Effect::Import(writes), ..call })
         }
@@ -340,7 +340,7 @@ fn perform(world: &mut World, index: AgentIndex, attempt: Attempt, rules: &Rules
     }
     let Some(call) = next_call(agent, attempt, rules) else { return };
     let juju = agent.controller.is_juju();
-    let imports = agent.standing(attempt).is_some_and(|standing| imports(standing, call));
+    let imports = agent.last_record(attempt).is_some_and(|last| imports(last, call));
     let reply = if juju && imports && !agent.unsent && !rules.import_repeated {
         // It was sent, and what came of it was lost.
         let complete = agent.controller.shows_complete() || rules.import_taken_for_done;
@@ -373,8 +373,8 @@ fn perform(world: &mut World, index: AgentIndex, attempt: Attempt, rules: &Rules
 fn break_import(world: &mut World, index: AgentIndex, attempt: Attempt) {
     let agent = &mut world.agents[index];
     let sends = agent
-        .standing(attempt)
-        .is_some_and(|standing| command(Some(standing), attempt).is_some_and(|call| imports(standing, call)));
+        .last_record(attempt)
+        .is_some_and(|last| command(Some(last), attempt).is_some_and(|call| imports(last, call)));
     if !sends || !agent.unsent || agent.replied.is_some() || !agent.late.is_empty() {
         return;
     }

@@ -104,7 +104,7 @@ pub struct Ferry {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Agent {
     /// What its journal amounts to, per migration.
-    pub standings: Vec<Option<LastRecord>>,
+    pub last_records: Vec<Option<LastRecord>>,
     /// Journals it has lost.
     pub journals_lost: u8,
     pub controller: Controller,
@@ -217,7 +217,7 @@ pub fn no_cause() -> Cause {
 impl Agent {
     fn new(kind: Kind, held: Held) -> Self {
         Self {
-            standings: Vec::new(),
+            last_records: Vec::new(),
             journals_lost: 0,
             controller: Controller::new(kind, held),
             replied: None,
@@ -232,22 +232,22 @@ impl Agent {
         Self { journals_lost: self.journals_lost + 1, ..Self::new(self.controller.kind, Held::Absent) }
     }
 
-    pub fn standing(&self, attempt: Attempt) -> Option<&LastRecord> {
-        self.standings.get(attempt as usize)?.as_ref()
+    pub fn last_record(&self, attempt: Attempt) -> Option<&LastRecord> {
+        self.last_records.get(attempt as usize)?.as_ref()
     }
 
     pub fn has_unfinished(&self) -> bool {
-        self.standings.iter().flatten().any(|standing| !standing.is_at_rest())
+        self.last_records.iter().flatten().any(|last| !last.is_at_rest())
     }
 
     /// Folds what the journal holds, with the shipped fold.
     pub fn ledger(&self) -> Ledger {
         let mut ledger = Ledger::default();
-        for attempt in 0..=self.standings.len() as Attempt {
+        for attempt in 0..=self.last_records.len() as Attempt {
             if let Some((_, epoch)) = self.restored.filter(|(before, _)| *before == attempt) {
                 ledger.apply(&Body::Restored(Restored { model: MODEL, epoch, cause: no_cause() }));
             }
-            match self.standing(attempt) {
+            match self.last_record(attempt) {
                 Some(LastRecord::Source(record)) => ledger.apply(&Body::Source(record.clone())),
                 Some(LastRecord::Target(record)) => ledger.apply(&Body::Target(record.clone())),
                 None => {}
@@ -305,20 +305,20 @@ impl World {
     }
 
     /// Makes a record durable, and says what follows from it.
-    pub fn append(&mut self, agent: AgentIndex, attempt: Attempt, standing: LastRecord) {
-        if let Some(message) = says(&standing) {
+    pub fn append(&mut self, agent: AgentIndex, attempt: Attempt, last: LastRecord) {
+        if let Some(message) = says(&last) {
             self.said.insert(&message);
         }
         let journal = &mut self.agents[agent];
         if journal.replied.is_some_and(|(replied, _)| replied == attempt) {
             journal.replied = None;
         }
-        journal.unsent |= matches!(command(Some(&standing), attempt), Some(call) if imports(&standing, call));
+        journal.unsent |= matches!(command(Some(&last), attempt), Some(call) if imports(&last, call));
         let slot = attempt as usize;
-        if journal.standings.len() <= slot {
-            journal.standings.resize(slot + 1, None);
+        if journal.last_records.len() <= slot {
+            journal.last_records.resize(slot + 1, None);
         }
-        journal.standings[slot] = Some(standing);
+        journal.last_records[slot] = Some(last);
     }
 
     pub fn live_count(&self) -> usize {
@@ -326,8 +326,8 @@ impl World {
     }
 }
 
-pub fn says(standing: &LastRecord) -> Option<Message> {
-    match standing {
+pub fn says(last: &LastRecord) -> Option<Message> {
+    match last {
         LastRecord::Source(record) => modelferry_protocol::switch::source::says(record),
         LastRecord::Target(record) => modelferry_protocol::switch::target::says(record),
     }

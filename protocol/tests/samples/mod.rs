@@ -109,7 +109,7 @@ pub fn questions() -> Vec<Question> {
             root: ROOT,
             snapshot: Bytes::new(vec![0xaa; 40]).unwrap(),
         }),
-        Question::Rehearse(Bytes::new(vec![0xbb; 40]).unwrap()),
+        Question::DryRun(Bytes::new(vec![0xbb; 40]).unwrap()),
         Question::Precopy(Box::new(Precopying {
             mid: MID,
             model: MODEL,

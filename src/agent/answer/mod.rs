@@ -17,7 +17,7 @@ mod peers;
 mod refusal;
 mod resolve;
 pub(super) mod status_only;
-mod stock;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! A client sends one [`Request`] and reads [`Response`]s: any number of those that say that more follows, then the
 //! one that ends it. An agent that works on an answer says every [`ALIVE_EVERY`] that it does. Whoever may connect may read; who may change things is decided by `admission`.
 
+mod backup_ref;
 mod failure;
 pub mod fd_passing;
 mod nearest;
@@ -21,10 +22,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::backup_ref::BackupRef;
 pub use self::failure::{Failure, FailureKind, Missing};
 pub use self::nearest::nearest;
 pub use self::orders::{Order, Schedule};
-pub use self::resolve_method::{BackupRef, ResolveMethod};
+pub use self::resolve_method::ResolveMethod;
 pub use self::response::Response;
 pub use self::secret::Secret;
 

@@ -1,6 +1,4 @@
-//! Parameters of requests that choose a method.
-
-use std::path::PathBuf;
+//! The ways in which an operator resolves a migration in doubt.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +35,4 @@ pub enum ResolveMethod {
         /// The model's UUID, as the operator typed it.
         model: String,
     },
-}
-
-/// A backup, by where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackupRef {
-    /// An archive, an absolute path; the client hands it over.
-    File(PathBuf),
-    /// One that is kept here: its id, or how that begins.
-    Kept(String),
 }

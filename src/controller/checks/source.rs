@@ -77,7 +77,7 @@ pub fn goes_on(controller: &Version) -> Finding {
 /// Checks a model before it leaves.
 pub fn findings(source: &Source<'_>) -> Vec<Finding> {
     let description = source.description;
-    let mut findings = vec![not_controller_model(), standing(source.presence), credential(source.credential_revoked)];
+    let mut findings = vec![not_controller_model(), presence(source.presence), credential(source.credential_revoked)];
     findings.extend(findings_of(
         "machines",
         machine_complaints(description),
@@ -115,8 +115,8 @@ pub fn findings(source: &Source<'_>) -> Vec<Finding> {
     findings
 }
 
-fn standing(standing: SourcePresence) -> Finding {
-    match standing {
+fn presence(presence: SourcePresence) -> Finding {
+    match presence {
         SourcePresence::Live => pass("migration", "no other migration of the model is under way"),
         SourcePresence::Importing => fail("migration", IMPORTING, "modelferry migrations"),
         SourcePresence::Migrating => fail("migration", MIGRATING, "modelferry migrations"),

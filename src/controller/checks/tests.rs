@@ -74,10 +74,10 @@ fn one(findings: &[Finding]) -> (Level, &str, &str) {
 }
 
 pub(super) fn source_of(description: &Description) -> Source<'_> {
-    let standing = SourcePresence::Live;
+    let presence = SourcePresence::Live;
     Source {
         description,
-        presence: standing,
+        presence,
         incomplete: false,
         damaged: Vec::new(),
         credential_revoked: false,
@@ -168,13 +168,13 @@ fn the_cloud_and_its_type_must_be_the_same() {
 #[test]
 fn clashes_are_told_in_jujus_words() {
     let facts = facts(&Sample::default());
-    let clash = |uuid, name: &str, owner: &str, standing| {
-        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), presence: standing, mid: None };
+    let clash = |uuid, name: &str, owner: &str, presence| {
+        let known = Known { uuid, name: name.to_owned(), owner: owner.to_owned(), presence, mid: None };
         let findings = judged(&facts, &config(), &["admin", "bob"], &[known]);
         findings.into_iter().find(|finding| finding.level != Level::Pass).map(|finding| finding.text.into_string())
     };
     let exists = "model with same UUID already exists (9372c470-eead-45ec-89c3-c74c2b3cb633)";
-    let of = |standing| clash(facts.uuid, "prod", "admin", standing);
+    let of = |presence| clash(facts.uuid, "prod", "admin", presence);
     assert_eq!(of(target::ModelPresence::Live).unwrap(), exists);
     assert_eq!(of(target::ModelPresence::Leaving).unwrap(), "model is being migrated out of target controller");
     assert!(of(target::ModelPresence::LeftOver).unwrap().starts_with(exists));

@@ -8,12 +8,12 @@ use crate::controller::port::{Arrival, ControllerError, Departure, MigrationRef,
 
 pub(crate) async fn a_freeze_can_be_repeated_and_survives_a_restart<S: SourceRig>() {
     let (mut pair, before) = Pair::<S>::start().await.frozen().await;
-    pair.source.port().freeze(pair.errand).await.unwrap();
+    pair.source.port().freeze(pair.migration).await.unwrap();
     pair.source = pair.source.restarted();
     let refused = pair.source.write(pair.model);
     assert!(matches!(refused, Err(ControllerError::MigrationInProgress)), "{refused:?}");
-    pair.source.port().freeze(pair.errand).await.unwrap();
-    assert_eq!(pair.source.port().export(pair.errand).await.unwrap(), before);
+    pair.source.port().freeze(pair.migration).await.unwrap();
+    assert_eq!(pair.source.port().export(pair.migration).await.unwrap(), before);
 }
 
 pub(crate) async fn a_frozen_model_belongs_to_its_migration<S: SourceRig>() {
@@ -36,29 +36,29 @@ pub(crate) async fn a_thaw_gives_the_model_back_as_it_was<S: SourceRig>() {
     let (pair, _) = Pair::<S>::start().await.frozen().await;
     let before = pair.source.writes(pair.model);
     for _ in 0..2 {
-        pair.source.port().thaw(pair.errand).await.unwrap();
+        pair.source.port().thaw(pair.migration).await.unwrap();
     }
     assert_eq!(pair.source.writes(pair.model), before);
     pair.source.write(pair.model).unwrap();
     // A late freeze of the migration that was given up would be the model's end.
-    assert!(pair.source.port().freeze(pair.errand).await.is_err());
+    assert!(pair.source.port().freeze(pair.migration).await.is_err());
     pair.source.write(pair.model).unwrap();
     pair.source.port().freeze(pair.other()).await.unwrap();
 }
 
 pub(crate) async fn a_thaw_of_what_was_never_frozen_changes_nothing<S: SourceRig>() {
     let pair = Pair::<S>::start().await;
-    pair.source.port().thaw(pair.errand).await.unwrap();
-    pair.target.port().thaw(pair.errand).await.unwrap();
+    pair.source.port().thaw(pair.migration).await.unwrap();
+    pair.target.port().thaw(pair.migration).await.unwrap();
     pair.source.write(pair.model).unwrap();
     // The freeze was on its way when the migration was given up, and lands now.
-    assert!(pair.source.port().freeze(pair.errand).await.is_err());
+    assert!(pair.source.port().freeze(pair.migration).await.is_err());
     pair.source.write(pair.model).unwrap();
 }
 
 pub(crate) async fn only_a_frozen_model_is_exported<S: SourceRig>() {
     let pair = Pair::<S>::start().await;
-    assert!(pair.source.port().export(pair.errand).await.is_err());
+    assert!(pair.source.port().export(pair.migration).await.is_err());
     let preview = pair.source.port().preview(pair.model).await.unwrap();
     pair.source.write(pair.model).unwrap();
     let (pair, export) = pair.frozen().await;
@@ -91,21 +91,21 @@ pub(crate) async fn its_own_freeze_is_no_finding<S: SourceRig>() {
 pub(crate) async fn a_model_handed_over_redirects_and_never_comes_back_by_itself<S: SourceRig>() {
     let (mut pair, _) = Pair::<S>::start().await.staged().await;
     let card = pair.target.port().card().await.unwrap();
-    assert!(pair.source.port().reap(pair.errand).await.is_err(), "reaped without a redirect");
+    assert!(pair.source.port().reap(pair.migration).await.is_err(), "reaped without a redirect");
     for _ in 0..2 {
-        pair.source.port().redirect(pair.errand, &card).await.unwrap();
+        pair.source.port().redirect(pair.migration, &card).await.unwrap();
     }
-    assert!(pair.source.port().thaw(pair.errand).await.is_err());
+    assert!(pair.source.port().thaw(pair.migration).await.is_err());
     assert!(moved(pair.source.write(pair.model)));
     for _ in 0..2 {
-        pair.source.port().reap(pair.errand).await.unwrap();
-        pair.source.port().redirect(pair.errand, &card).await.unwrap();
+        pair.source.port().reap(pair.migration).await.unwrap();
+        pair.source.port().redirect(pair.migration, &card).await.unwrap();
         pair.source = pair.source.restarted();
     }
     assert!(moved(pair.source.write(pair.model)));
-    pair.source.port().thaw(pair.errand).await.unwrap();
+    pair.source.port().thaw(pair.migration).await.unwrap();
     assert!(moved(pair.source.write(pair.model)));
-    assert!(pair.source.port().export(pair.errand).await.is_err());
+    assert!(pair.source.port().export(pair.migration).await.is_err());
 }
 
 pub(crate) async fn a_model_can_come_home<S: SourceRig>() {
@@ -128,8 +128,8 @@ pub(crate) async fn a_model_can_come_home<S: SourceRig>() {
     pair.source.port().perform(back, &Call::Activate(Default::default())).await.unwrap();
     pair.source.write(pair.model).unwrap();
     // What is left of the migration that took it away changes nothing any more.
-    assert!(pair.source.port().reap(pair.errand).await.is_err());
-    pair.source.port().thaw(pair.errand).await.unwrap();
-    pair.source.port().perform(pair.errand, &Call::Abort).await.unwrap();
+    assert!(pair.source.port().reap(pair.migration).await.is_err());
+    pair.source.port().thaw(pair.migration).await.unwrap();
+    pair.source.port().perform(pair.migration, &Call::Abort).await.unwrap();
     pair.source.write(pair.model).unwrap();
 }

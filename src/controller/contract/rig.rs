@@ -43,14 +43,14 @@ pub(crate) struct Pair<S, T = S> {
     pub(super) source: S,
     pub(super) target: T,
     pub(super) model: ModelUuid,
-    pub(super) errand: MigrationRef,
+    pub(super) migration: MigrationRef,
 }
 
 impl<S: SourceRig, T: Rig> Pair<S, T> {
     pub(super) async fn start() -> Self {
         let (source, target) = (S::start("src").await, T::start("dst").await);
         let model = if T::KEEPS_ENTRIES { source.with_model() } else { source.with_unwritten_model() };
-        Self { source, target, model, errand: MigrationRef { mid: FIRST, model } }
+        Self { source, target, model, migration: MigrationRef { mid: FIRST, model } }
     }
 
     /// The same model in a migration that came before or after.
@@ -59,8 +59,8 @@ impl<S: SourceRig, T: Rig> Pair<S, T> {
     }
 
     pub(super) async fn frozen(self) -> (Self, Export) {
-        self.source.port().freeze(self.errand).await.unwrap();
-        let export = self.source.port().export(self.errand).await.unwrap();
+        self.source.port().freeze(self.migration).await.unwrap();
+        let export = self.source.port().export(self.migration).await.unwrap();
         carry(&self.source, &self.target, &export);
         (self, export)
     }
@@ -73,23 +73,23 @@ impl<S: SourceRig, T: Rig> Pair<S, T> {
 
     pub(super) async fn stage(&self, export: &Export) {
         for call in &export.calls {
-            self.target.port().perform(self.errand, call).await.unwrap();
+            self.target.port().perform(self.migration, call).await.unwrap();
         }
     }
 
     pub(super) async fn moved(self) -> Self {
         let (pair, _) = self.staged().await;
         for call in [Call::Activate(Default::default()), Call::AdoptResources(Default::default())] {
-            pair.target.port().perform(pair.errand, &call).await.unwrap();
+            pair.target.port().perform(pair.migration, &call).await.unwrap();
         }
         let card = pair.target.port().card().await.unwrap();
-        pair.source.port().redirect(pair.errand, &card).await.unwrap();
-        pair.source.port().reap(pair.errand).await.unwrap();
+        pair.source.port().redirect(pair.migration, &card).await.unwrap();
+        pair.source.port().reap(pair.migration).await.unwrap();
         pair
     }
 
     pub(super) async fn presence(&self) -> Presence {
-        self.target.port().probe(self.errand).await.unwrap()
+        self.target.port().probe(self.migration).await.unwrap()
     }
 }
 

@@ -63,9 +63,9 @@ impl Arrival for Embedded {
         Ok(networks(&self.inner.config.spaces))
     }
 
-    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+    async fn audit(&self, migration: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
         let calls = calls.to_vec();
-        self.blocking(move |inner| inner.audit(errand.model, &calls)).await
+        self.blocking(move |inner| inner.audit(migration.model, &calls)).await
     }
 
     async fn dry_run_stage(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
@@ -73,19 +73,19 @@ impl Arrival for Embedded {
         self.blocking(move |inner| inner.dry_run_stage(&calls)).await
     }
 
-    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, migration: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let call = call.clone();
-        self.blocking(move |inner| inner.perform(errand, &call)).await?;
+        self.blocking(move |inner| inner.perform(migration, &call)).await?;
         Ok(Reply::default())
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
-        self.blocking(move |inner| inner.latest_log_time(errand)).await
+    async fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError> {
+        self.blocking(move |inner| inner.latest_log_time(migration)).await
     }
 
-    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let segment = segment.clone();
-        self.blocking(move |inner| inner.take_log(errand, &segment)).await
+        self.blocking(move |inner| inner.take_log(migration, &segment)).await
     }
 
     async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
@@ -99,14 +99,14 @@ impl Arrival for Embedded {
         Ok(Said::of(blocking(move || embedded.relayed(&call)).await))
     }
 
-    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
+    async fn probe(&self, migration: MigrationRef) -> Result<Presence, ControllerError> {
         self.blocking(move |inner| {
-            let Some(record) = inner.database.model(errand.model)? else { return Ok(Presence::Absent) };
+            let Some(record) = inner.database.model(migration.model)? else { return Ok(Presence::Absent) };
             Ok(match &record.state {
                 State::Gone(_) => Presence::Absent,
-                State::Importing { mid, .. } if mid.0 == errand.mid => Presence::Importing,
-                State::Staged { mid, .. } if mid.0 == errand.mid => Presence::Staged,
-                _ if record.came() == Some(errand.mid) => Presence::Live,
+                State::Importing { mid, .. } if mid.0 == migration.mid => Presence::Importing,
+                State::Staged { mid, .. } if mid.0 == migration.mid => Presence::Staged,
+                _ if record.came() == Some(migration.mid) => Presence::Live,
                 _ => Presence::Other,
             })
         })
@@ -116,7 +116,7 @@ impl Arrival for Embedded {
 
 /// Returns what a target's checks look at of a model that is here; `mid`: the migration they are for.
 fn known(model: &ModelRecord, mid: Option<MigrationId>) -> Known {
-    let standing = match &model.state {
+    let presence = match &model.state {
         State::Live { .. } => target::ModelPresence::Live,
         State::Frozen { .. } => target::ModelPresence::Leaving,
         State::Importing { mid: of, .. } | State::Staged { mid: of, .. } if Some(of.0) == mid => {
@@ -125,36 +125,30 @@ fn known(model: &ModelRecord, mid: Option<MigrationId>) -> Known {
         State::Importing { .. } | State::Staged { .. } => target::ModelPresence::LeftOver,
         State::Gone(_) => target::ModelPresence::Gone,
     };
-    Known {
-        uuid: model.uuid,
-        name: model.name.clone(),
-        owner: model.owner.clone(),
-        presence: standing,
-        mid: model.mid(),
-    }
+    Known { uuid: model.uuid, name: model.name.clone(), owner: model.owner.clone(), presence, mid: model.mid() }
 }
 
 fn refused(text: impl Into<String>) -> ControllerError {
     ControllerError::Refused(text.into())
 }
 
-/// How far the errand's copy of a model is.
+/// How far the migration's copy of a model is.
 enum Copy {
     Importing(ModelRecord),
     Staged(ModelRecord),
 }
 
-/// Returns the errand's copy of its model, as long as nobody uses it.
-fn copy(record: Option<ModelRecord>, errand: MigrationRef) -> Result<Copy, ControllerError> {
-    let Some(record) = record else { return Err(ControllerError::ModelNotFound(errand.model.to_string())) };
+/// Returns the migration's copy of its model, as long as nobody uses it.
+fn copy(record: Option<ModelRecord>, migration: MigrationRef) -> Result<Copy, ControllerError> {
+    let Some(record) = record else { return Err(ControllerError::ModelNotFound(migration.model.to_string())) };
     match &record.state {
-        State::Importing { mid, .. } if mid.0 == errand.mid => Ok(Copy::Importing(record)),
-        State::Staged { mid, .. } if mid.0 == errand.mid => Ok(Copy::Staged(record)),
+        State::Importing { mid, .. } if mid.0 == migration.mid => Ok(Copy::Importing(record)),
+        State::Staged { mid, .. } if mid.0 == migration.mid => Ok(Copy::Staged(record)),
         State::Importing { mid, .. } | State::Staged { mid, .. } => {
-            Err(ControllerError::OtherMigration { model: errand.model, actual: mid.0, expected: errand.mid })
+            Err(ControllerError::OtherMigration { model: migration.model, actual: mid.0, expected: migration.mid })
         }
         State::Live { .. } | State::Frozen { .. } => Err(ControllerError::NotImporting),
-        State::Gone(_) => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+        State::Gone(_) => Err(ControllerError::ModelNotFound(migration.model.to_string())),
     }
 }
 
@@ -179,21 +173,21 @@ fn networks(spaces: &[SpaceConfig]) -> Networks {
 
 impl Inner {
     /// Makes one of the calls that stage a model, take it into service, or delete its copy.
-    pub(super) fn perform(&self, errand: MigrationRef, call: &Call) -> Result<(), ControllerError> {
+    pub(super) fn perform(&self, migration: MigrationRef, call: &Call) -> Result<(), ControllerError> {
         match call {
-            Call::Import(blob) => self.stage_description(errand, *blob),
+            Call::Import(blob) => self.stage_description(migration, *blob),
             Call::ImportOpaque(opaque) => Err(refused(format!(
                 "this controller does not know what an export of kind \"{}\" holds; export the model as a description",
                 &*opaque.kind
             ))),
-            Call::ImportEntries(blob) => self.stage_entries(errand, *blob),
+            Call::ImportEntries(blob) => self.stage_entries(migration, *blob),
             Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
-                self.stage_binary(errand, call)
+                self.stage_binary(migration, call)
             }
-            Call::CheckMachines(_) => self.finish_staging(errand),
-            Call::Activate(_) => self.activate(errand),
-            Call::AdoptResources(_) => self.adopt(errand),
-            Call::Abort => self.abort(errand),
+            Call::CheckMachines(_) => self.finish_staging(migration),
+            Call::Activate(_) => self.activate(migration),
+            Call::AdoptResources(_) => self.adopt(migration),
+            Call::Abort => self.abort(migration),
         }
     }
 
@@ -209,9 +203,9 @@ impl Inner {
     }
 
     /// Holds an import to the rules that prechecks tell of, for a source that has not asked or was told long ago.
-    fn check_import(&self, errand: MigrationRef, description: &Description) -> Result<(), ControllerError> {
+    fn check_import(&self, migration: MigrationRef, description: &Description) -> Result<(), ControllerError> {
         let mut facts = description.facts().map_err(|error| refused(error.to_string()))?;
-        facts.mid = Some(errand.mid);
+        facts.mid = Some(migration.mid);
         if facts.cloud_type.is_empty() {
             facts.cloud_type = Name::cut(&self.config.cloud_type);
         }
@@ -224,93 +218,95 @@ impl Inner {
         }
     }
 
-    fn stage_description(&self, errand: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
+    fn stage_description(&self, migration: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
         let description = self.description_of(blob.into())?;
-        if description.uuid != errand.model {
-            return Err(refused(format!("the description is of model {}, not {}", description.uuid, errand.model)));
+        if description.uuid != migration.model {
+            return Err(refused(format!("the description is of model {}, not {}", description.uuid, migration.model)));
         }
         check_calls(&description)?;
-        if !self.is_here_by(errand)? {
-            self.check_import(errand, &description)?;
+        if !self.is_here_by(migration)? {
+            self.check_import(migration, &description)?;
         }
         self.database.write(|tables| {
-            tables.refuse_ended(errand.mid)?;
-            let known = tables.model(errand.model)?;
+            tables.refuse_ended(migration.mid)?;
+            let known = tables.model(migration.model)?;
             let before = match known.map(|known| (known.description, known.state)) {
                 None => None,
                 // It comes home. An abort puts the redirect back.
                 Some((_, State::Gone(departed))) => Some(departed),
                 Some((of, State::Importing { mid, .. } | State::Staged { mid, .. }))
-                    if mid.0 == errand.mid && of == Some(blob.into()) =>
+                    if mid.0 == migration.mid && of == Some(blob.into()) =>
                 {
                     return Ok(());
                 }
-                Some(_) => return Err(refused(format!("model with same UUID already exists ({})", errand.model))),
+                Some(_) => return Err(refused(format!("model with same UUID already exists ({})", migration.model))),
             };
-            check_name(&tables.models()?, errand.model, &description.name, &description.owner)?;
+            check_name(&tables.models()?, migration.model, &description.name, &description.owner)?;
             tables.put_model(&ModelRecord {
-                uuid: errand.model,
+                uuid: migration.model,
                 name: description.name.clone(),
                 owner: description.owner.clone(),
                 controller: false,
                 description: Some(blob.into()),
                 incomplete: !description.wanted().is_empty(),
-                state: State::Importing { mid: Mid(errand.mid), before },
+                state: State::Importing { mid: Mid(migration.mid), before },
                 since_ms: now_ms(),
                 summary: Summary::of(&description),
             })
         })
     }
 
-    /// Reports whether the model is here by this very errand, so that importing it again is no new import.
-    fn is_here_by(&self, errand: MigrationRef) -> Result<bool, ControllerError> {
-        let known = self.database.model(errand.model)?;
-        Ok(known.is_some_and(|known| known.mid() == Some(errand.mid) || known.came() == Some(errand.mid)))
+    /// Reports whether the model is here by this very migration, so that importing it again is no new import.
+    fn is_here_by(&self, migration: MigrationRef) -> Result<bool, ControllerError> {
+        let known = self.database.model(migration.model)?;
+        Ok(known.is_some_and(|known| known.mid() == Some(migration.mid) || known.came() == Some(migration.mid)))
     }
 
-    fn stage_entries(&self, errand: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
+    fn stage_entries(&self, migration: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
         let document = self.store.read(blob, ENTRIES_DOCUMENT_BYTES_MAX).map_err(ControllerError::storage)?;
         let entries = parse_entries(&document)?;
-        if let Copy::Staged(record) = copy(self.database.model(errand.model)?, errand)? {
+        if let Copy::Staged(record) = copy(self.database.model(migration.model)?, migration)? {
             let same = self.entries_document(record.uuid)? == document;
             return if same { Ok(()) } else { Err(refused("the model is staged with other entries")) };
         }
         self.database.write(|tables| {
-            importing(tables, errand)?;
-            tables.clear_entries(errand.model)?;
-            entries.iter().try_for_each(|(key, value)| tables.add_entry(errand.model, key, value).map(drop))
+            importing(tables, migration)?;
+            tables.clear_entries(migration.model)?;
+            entries.iter().try_for_each(|(key, value)| tables.add_entry(migration.model, key, value).map(drop))
         })
     }
 
-    fn stage_binary(&self, errand: MigrationRef, call: &Call) -> Result<(), ControllerError> {
-        let (Copy::Importing(record) | Copy::Staged(record)) = copy(self.database.model(errand.model)?, errand)?;
-        let description = record.description.ok_or_else(|| ControllerError::ModelNotFound(errand.model.to_string()))?;
+    fn stage_binary(&self, migration: MigrationRef, call: &Call) -> Result<(), ControllerError> {
+        let (Copy::Importing(record) | Copy::Staged(record)) = copy(self.database.model(migration.model)?, migration)?;
+        let description =
+            record.description.ok_or_else(|| ControllerError::ModelNotFound(migration.model.to_string()))?;
         let description = self.description_of(description)?;
         let (blob, wanted) = uploaded(call, &description)?;
         let path = key(wanted);
-        let held = self.database.binaries(errand.model)?;
+        let held = self.database.binaries(migration.model)?;
         if held.iter().any(|(known, of)| *known == path && *of == blob.into()) {
             return Ok(());
         }
         self.prove(blob, wanted)?;
         // What is lost of a half staged copy is staged again: the end of the staging makes all of it durable.
         self.database.write_soon(|tables| {
-            importing(tables, errand)?;
-            tables.put_binary(errand.model, &path, blob.into())
+            importing(tables, migration)?;
+            tables.put_binary(migration.model, &path, blob.into())
         })
     }
 
     /// Ends the staging: from here on the model can be activated, and everything that can fail has been tried.
-    fn finish_staging(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        let record = match copy(self.database.model(errand.model)?, errand)? {
+    fn finish_staging(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        let record = match copy(self.database.model(migration.model)?, migration)? {
             Copy::Staged(_) => return Ok(()),
             Copy::Importing(record) => record,
         };
-        let description = record.description.ok_or_else(|| ControllerError::ModelNotFound(errand.model.to_string()))?;
+        let description =
+            record.description.ok_or_else(|| ControllerError::ModelNotFound(migration.model.to_string()))?;
         let description = self.description_of(description)?;
         self.database.write(|tables| {
-            let mut record = importing(tables, errand)?;
-            let held: BTreeSet<String> = tables.binaries(errand.model)?.into_iter().map(|(path, _)| path).collect();
+            let mut record = importing(tables, migration)?;
+            let held: BTreeSet<String> = tables.binaries(migration.model)?.into_iter().map(|(path, _)| path).collect();
             let missing: Vec<String> = description
                 .wanted()
                 .iter()
@@ -331,46 +327,46 @@ impl Inner {
         })
     }
 
-    fn activate(&self, errand: MigrationRef) -> Result<(), ControllerError> {
+    fn activate(&self, migration: MigrationRef) -> Result<(), ControllerError> {
         self.database.write_regardless(|tables| {
-            let known = tables.model(errand.model)?;
-            if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
+            let known = tables.model(migration.model)?;
+            if known.as_ref().is_some_and(|known| known.came() == Some(migration.mid)) {
                 return Ok(());
             }
-            match copy(known, errand)? {
+            match copy(known, migration)? {
                 Copy::Importing(record) => {
                     Err(refused(format!("model \"{}\" is not completely imported", record.path())))
                 }
                 Copy::Staged(mut record) => {
                     // THE MODEL GOES LIVE HERE, once this transaction is on the disk.
-                    tables.end(errand.mid)?;
-                    record.set_state(State::Live { came: Some(Mid(errand.mid)) });
+                    tables.end(migration.mid)?;
+                    record.set_state(State::Live { came: Some(Mid(migration.mid)) });
                     tables.put_model(&record)
                 }
             }
         })
     }
 
-    fn adopt(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        let known = self.database.model(errand.model)?;
-        if known.as_ref().is_some_and(|known| known.came() == Some(errand.mid)) {
+    fn adopt(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        let known = self.database.model(migration.model)?;
+        if known.as_ref().is_some_and(|known| known.came() == Some(migration.mid)) {
             return Ok(());
         }
-        let (Copy::Importing(record) | Copy::Staged(record)) = copy(known, errand)?;
+        let (Copy::Importing(record) | Copy::Staged(record)) = copy(known, migration)?;
         Err(refused(format!("model \"{}\" is not active", record.path())))
     }
 
-    fn abort(&self, errand: MigrationRef) -> Result<(), ControllerError> {
+    fn abort(&self, migration: MigrationRef) -> Result<(), ControllerError> {
         self.database.write_regardless(|tables| {
-            let Some(mut record) = tables.model(errand.model)? else { return tables.end(errand.mid) };
-            if record.came() == Some(errand.mid) {
+            let Some(mut record) = tables.model(migration.model)? else { return tables.end(migration.mid) };
+            if record.came() == Some(migration.mid) {
                 return Err(ControllerError::NotImporting);
             }
-            tables.end(errand.mid)?;
+            tables.end(migration.mid)?;
             match &record.state {
-                State::Importing { mid, before } | State::Staged { mid, before } if mid.0 == errand.mid => {
-                    let Some(departed) = before.clone() else { return tables.remove_model(errand.model) };
-                    tables.remove_content(errand.model)?;
+                State::Importing { mid, before } | State::Staged { mid, before } if mid.0 == migration.mid => {
+                    let Some(departed) = before.clone() else { return tables.remove_model(migration.model) };
+                    tables.remove_content(migration.model)?;
                     record.description = None;
                     record.set_state(State::Gone(departed));
                     tables.put_model(&record)
@@ -382,9 +378,9 @@ impl Inner {
     }
 }
 
-/// Returns the errand's copy inside a transaction, while it may still change.
-fn importing(tables: &Tables<'_>, errand: MigrationRef) -> Result<ModelRecord, ControllerError> {
-    match copy(tables.model(errand.model)?, errand)? {
+/// Returns the migration's copy inside a transaction, while it may still change.
+fn importing(tables: &Tables<'_>, migration: MigrationRef) -> Result<ModelRecord, ControllerError> {
+    match copy(tables.model(migration.model)?, migration)? {
         Copy::Importing(record) => Ok(record),
         Copy::Staged(record) => Err(refused(format!("model \"{}\" is staged already", record.path()))),
     }

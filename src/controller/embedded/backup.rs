@@ -37,14 +37,14 @@ impl Embedded {
 
     fn write_archive(
         &self,
-        shipment: &ExportPlan,
+        plan: &ExportPlan,
         path: &Path,
         files: &mut dyn Files,
     ) -> Result<BackupView, ControllerError> {
-        let manifest = &shipment.manifest;
+        let manifest = &plan.manifest;
         let unwritable = |source| BackupError::Unwritable { path: path.to_owned(), source };
         let mut file = files.create(path).map_err(unwritable)?;
-        let bytes = backup::write(&mut file, manifest, &mut |file| self.inner.open(shipment, file), path)?;
+        let bytes = backup::write(&mut file, manifest, &mut |file| self.inner.open(plan, file), path)?;
         file.sync_all().map_err(unwritable)?;
         Ok(BackupView::new(manifest, path.display().to_string(), Some(bytes)))
     }
@@ -60,9 +60,9 @@ impl Embedded {
         let store = &self.inner.store;
         // Nothing names what is copied until the model is admitted.
         let _copied = store.lease_with_puts();
-        let intake =
+        let import =
             ImportBuilder::of_backup(source, &accept, &|_, bytes| store.put(bytes).map_err(ControllerError::storage))?;
-        self.admit(intake, over_redirect)
+        self.admit(import, over_redirect)
     }
 }
 
@@ -105,20 +105,20 @@ impl Unpacked {
 /// Errors: [`ControllerError::Refused`] for a backup that is not what it says.
 pub fn unpack(source: &mut dyn Source, store: &Store) -> Result<Unpacked, ControllerError> {
     let put = |_: &backup::File, bytes: &mut dyn io::Read| store.put(bytes).map_err(ControllerError::storage);
-    let intake = ImportBuilder::of_backup(source, &|_| Ok(()), &put)?;
-    let blob = store.put_bytes(&intake.description).map_err(ControllerError::storage)?;
-    let held: HashMap<String, Blob> = intake.binaries.into_iter().collect();
-    let wanted = intake.told.wanted().iter();
+    let import = ImportBuilder::of_backup(source, &|_| Ok(()), &put)?;
+    let blob = store.put_bytes(&import.description).map_err(ControllerError::storage)?;
+    let held: HashMap<String, Blob> = import.binaries.into_iter().collect();
+    let wanted = import.told.wanted().iter();
     let uploads = wanted.filter_map(|wanted| Some(wanted.upload((*held.get(&key(wanted))?).into())));
     let mut calls = vec![Call::Import(blob)];
     calls.extend(uploads);
     calls.push(Call::CheckMachines(Params::default()));
     Ok(Unpacked {
-        description: intake.told,
+        description: import.told,
         calls,
-        log: intake.logs.into_iter().map(LogSegment::from).collect(),
-        entries: intake.entries.len(),
-        warnings: intake.warnings,
+        log: import.logs.into_iter().map(LogSegment::from).collect(),
+        entries: import.entries.len(),
+        warnings: import.warnings,
     })
 }
 

@@ -40,11 +40,11 @@ impl ModelReader for Embedded {
 
 #[async_trait]
 impl Departure for Embedded {
-    async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        self.changing(errand, true, move |record| match &record.state {
+    async fn freeze(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        self.changing(migration, true, move |record| match &record.state {
             State::Live { .. } if record.controller => Err(ControllerError::Refused(source::CONTROLLER.to_owned())),
-            State::Live { came } => Ok(Some(State::Frozen { mid: Mid(errand.mid), came: *came, redirect: None })),
-            State::Frozen { .. } => ours(record, errand).map(|()| None),
+            State::Live { came } => Ok(Some(State::Frozen { mid: Mid(migration.mid), came: *came, redirect: None })),
+            State::Frozen { .. } => ours(record, migration).map(|()| None),
             State::Importing { .. } | State::Staged { .. } => {
                 Err(ControllerError::Refused(source::IMPORTING.to_owned()))
             }
@@ -53,11 +53,11 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn export(&self, errand: MigrationRef) -> Result<Export, ControllerError> {
+    async fn export(&self, migration: MigrationRef) -> Result<Export, ControllerError> {
         self.blocking(move |inner| {
-            let record = inner.known(errand.model)?;
+            let record = inner.known(migration.model)?;
             match record.state {
-                State::Frozen { .. } => ours(&record, errand)?,
+                State::Frozen { .. } => ours(&record, migration)?,
                 _ => return Err(ControllerError::Refused(format!("model \"{}\" is not frozen", record.path()))),
             }
             inner.calls(&record)
@@ -65,22 +65,22 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn log(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
-        self.blocking(move |inner| inner.log_from(errand, from_ms)).await
+    async fn log(&self, migration: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        self.blocking(move |inner| inner.log_from(migration, from_ms)).await
     }
 
-    async fn thaw(&self, errand: MigrationRef) -> Result<(), ControllerError> {
+    async fn thaw(&self, migration: MigrationRef) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write_regardless(|tables| {
-                tables.end(errand.mid)?;
+                tables.end(migration.mid)?;
                 // Unknown, frozen by another migration, or live already: nothing of this migration is left to undo.
-                let Some(mut record) = tables.model(errand.model)? else { return Ok(()) };
+                let Some(mut record) = tables.model(migration.model)? else { return Ok(()) };
                 match &record.state {
-                    State::Frozen { mid, redirect: Some(_), .. } if mid.0 == errand.mid => {
+                    State::Frozen { mid, redirect: Some(_), .. } if mid.0 == migration.mid => {
                         // Handed over: another controller owns it, and there must never be two.
                         Err(ControllerError::Refused(format!("model \"{}\" has been handed over", record.path())))
                     }
-                    State::Frozen { mid, came, redirect: None } if mid.0 == errand.mid => {
+                    State::Frozen { mid, came, redirect: None } if mid.0 == migration.mid => {
                         let came = *came;
                         record.set_state(State::Live { came });
                         tables.put_model(&record)
@@ -92,40 +92,40 @@ impl Departure for Embedded {
         .await
     }
 
-    async fn redirect(&self, errand: MigrationRef, to: &ControllerCard) -> Result<(), ControllerError> {
+    async fn redirect(&self, migration: MigrationRef, to: &ControllerCard) -> Result<(), ControllerError> {
         let to = Redirect::new(to);
-        self.changing(errand, false, move |record| match &record.state {
+        self.changing(migration, false, move |record| match &record.state {
             State::Frozen { mid, came, .. } => {
-                ours(record, errand)?;
+                ours(record, migration)?;
                 Ok(Some(State::Frozen { mid: *mid, came: *came, redirect: Some(to.clone()) }))
             }
-            State::Gone(gone) if gone.mid.0 == errand.mid => Ok(None),
+            State::Gone(gone) if gone.mid.0 == migration.mid => Ok(None),
             _ => Err(not_frozen(record)),
         })
         .await
     }
 
-    async fn reap(&self, errand: MigrationRef) -> Result<(), ControllerError> {
+    async fn reap(&self, migration: MigrationRef) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             inner.database.write_regardless(|tables| {
-                let Some(mut record) = tables.model(errand.model)? else {
-                    return Err(ControllerError::ModelNotFound(errand.model.to_string()));
+                let Some(mut record) = tables.model(migration.model)? else {
+                    return Err(ControllerError::ModelNotFound(migration.model.to_string()));
                 };
                 match &record.state {
                     State::Frozen { mid, redirect, .. } => {
-                        ours(&record, errand)?;
+                        ours(&record, migration)?;
                         // Without a redirect its users would be told that it never was.
                         let redirect = redirect.clone().ok_or_else(|| {
                             ControllerError::Refused(format!("model \"{}\" has no redirect yet", record.path()))
                         })?;
                         let mid = *mid;
-                        tables.end(errand.mid)?;
+                        tables.end(migration.mid)?;
                         tables.remove_content(record.uuid)?;
                         record.description = None;
                         record.set_state(State::Gone(Departed { mid, redirect }));
                         tables.put_model(&record)
                     }
-                    State::Gone(gone) if gone.mid.0 == errand.mid => Ok(()),
+                    State::Gone(gone) if gone.mid.0 == migration.mid => Ok(()),
                     _ => Err(not_frozen(&record)),
                 }
             })
@@ -134,11 +134,11 @@ impl Departure for Embedded {
     }
 }
 
-/// Tells whether a model is in the errand's migration.
-pub(super) fn ours(record: &ModelRecord, errand: MigrationRef) -> Result<(), ControllerError> {
+/// Tells whether a model is in the migration's migration.
+pub(super) fn ours(record: &ModelRecord, migration: MigrationRef) -> Result<(), ControllerError> {
     match record.mid() {
-        Some(actual) if actual != errand.mid => {
-            Err(ControllerError::OtherMigration { model: errand.model, actual, expected: errand.mid })
+        Some(actual) if actual != migration.mid => {
+            Err(ControllerError::OtherMigration { model: migration.model, actual, expected: migration.mid })
         }
         _ => Ok(()),
     }
@@ -169,17 +169,17 @@ impl Embedded {
     /// migration has ended here.
     async fn changing(
         &self,
-        errand: MigrationRef,
+        migration: MigrationRef,
         begins: bool,
         next: impl Fn(&ModelRecord) -> Result<Option<State>, ControllerError> + Send + 'static,
     ) -> Result<(), ControllerError> {
         self.blocking(move |inner| {
             let change = |tables: &mut Tables<'_>| {
                 if begins {
-                    tables.refuse_ended(errand.mid)?;
+                    tables.refuse_ended(migration.mid)?;
                 }
-                let Some(mut record) = tables.model(errand.model)? else {
-                    return Err(ControllerError::ModelNotFound(errand.model.to_string()));
+                let Some(mut record) = tables.model(migration.model)? else {
+                    return Err(ControllerError::ModelNotFound(migration.model.to_string()));
                 };
                 let Some(state) = next(&record)? else { return Ok(()) };
                 record.set_state(state);
@@ -209,14 +209,14 @@ impl Inner {
             let known = self.config.credentials.iter().filter(|known| known.revoked);
             known.into_iter().any(|known| known.owner == credential.owner && known.name == credential.name)
         });
-        let standing = match &record.state {
+        let presence = match &record.state {
             State::Importing { .. } | State::Staged { .. } => SourcePresence::Importing,
             State::Frozen { mid: frozen_by, .. } if Some(frozen_by.0) != mid => SourcePresence::Migrating,
             _ => SourcePresence::Live,
         };
         let findings = source::findings(&Source {
             description: &description,
-            presence: standing,
+            presence,
             incomplete: record.incomplete,
             damaged: self.damaged(&record, &description)?,
             credential_revoked: revoked,

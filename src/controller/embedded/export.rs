@@ -19,18 +19,18 @@ impl Embedded {
         self.write_out(&self.export_plan(named)?, dir, files)
     }
 
-    /// Writes a shipment's files into `dir`.
+    /// Writes the files of `plan` into `dir`.
     pub(super) fn write_out(
         &self,
-        shipment: &ExportPlan,
+        plan: &ExportPlan,
         dir: &Path,
         files: &mut dyn Files,
     ) -> Result<Exported, ControllerError> {
-        let manifest = &shipment.manifest;
+        let manifest = &plan.manifest;
         // The description last: a directory with it is a whole export.
         for file in manifest.files.iter().skip(1).chain(manifest.files.first()) {
             let path = dir.join(&file.path);
-            copy_out(file, self.inner.open(shipment, file)?, &path, files)?;
+            copy_out(file, self.inner.open(plan, file)?, &path, files)?;
         }
         Ok(Exported {
             model: manifest.path(),

@@ -71,10 +71,10 @@ impl Inner {
         Ok(ExportPlan { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries, _files: lease })
     }
 
-    /// Opens one of a shipment's files. What is read is still to be proven.
-    pub(super) fn open(&self, shipment: &ExportPlan, file: &File) -> Result<Box<dyn Read>, ControllerError> {
+    /// Opens one of the files of `plan`. What is read is still to be proven.
+    pub(super) fn open(&self, plan: &ExportPlan, file: &File) -> Result<Box<dyn Read>, ControllerError> {
         if file.path == ENTRIES_FILE {
-            return Ok(Box::new(Cursor::new(shipment.entries.clone())));
+            return Ok(Box::new(Cursor::new(plan.entries.clone())));
         }
         match self.store.open_blob(file.blake3) {
             Ok(blob) => Ok(Box::new(blob)),

@@ -60,23 +60,23 @@ impl Embedded {
         over_redirect: bool,
         allow: &mut dyn FnMut(ModelUuid) -> Result<(), ControllerError>,
     ) -> Result<Imported, ControllerError> {
-        let mut intake =
+        let mut import =
             ImportBuilder::begin(read_description(description, files)?, &description.display().to_string())?;
         // Before anything is copied: a refusal should not cost an hour. First who has the model in hand: "exists already" is
         // true of one that migrates, and says nothing of the migration.
-        allow(intake.told.uuid)?;
-        self.refuse_clash(&intake.told, over_redirect)?;
+        allow(import.told.uuid)?;
+        self.refuse_clash(&import.told, over_redirect)?;
         // Nothing names what is copied until the model is admitted.
         let _copied = self.inner.store.lease_with_puts();
         if let Blobs::Dir(dir) = blobs {
-            self.inner.take_binaries(&mut intake, dir, files)?;
-            take_entries(&mut intake, dir, files)?;
+            self.inner.take_binaries(&mut import, dir, files)?;
+            take_entries(&mut import, dir, files)?;
             for (text, shown) in logs::texts(dir, files)? {
                 let put = |bytes: &mut dyn io::Read| self.inner.store.put(bytes).map_err(ControllerError::storage);
-                intake.log(&text, &shown, put)?;
+                import.log(&text, &shown, put)?;
             }
         }
-        self.admit(intake, over_redirect)
+        self.admit(import, over_redirect)
     }
 
     /// Refuses a model that is here already.
@@ -85,8 +85,8 @@ impl Embedded {
     }
 
     /// Takes what has come in into service: the one step that makes it a model.
-    pub(super) fn admit(&self, intake: ImportBuilder, over_redirect: bool) -> Result<Imported, ControllerError> {
-        let ImportBuilder { told, description, binaries, entries, logs, warnings } = intake;
+    pub(super) fn admit(&self, import: ImportBuilder, over_redirect: bool) -> Result<Imported, ControllerError> {
+        let ImportBuilder { told, description, binaries, entries, logs, warnings } = import;
         let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
             uuid: told.uuid,
@@ -125,11 +125,11 @@ impl Inner {
     /// Copies every binary that the description names into the store, or none if a file is missing.
     fn take_binaries(
         &self,
-        intake: &mut ImportBuilder,
+        import: &mut ImportBuilder,
         dir: &Path,
         files: &mut dyn Files,
     ) -> Result<(), ControllerError> {
-        let named = intake.told.wanted().to_vec();
+        let named = import.told.wanted().to_vec();
         let mut missing: Vec<String> = Vec::new();
         for wanted in &named {
             let path = dir.join(wanted.path());
@@ -157,7 +157,7 @@ impl Inner {
             let path = dir.join(wanted.path());
             let mut file = files.open(&path).map_err(|error| unreadable(&path, &error))?;
             let put = |bytes: &mut dyn io::Read| self.store.put(bytes).map_err(ControllerError::storage);
-            intake.binary(wanted, &mut file, &path.display().to_string(), put)
+            import.binary(wanted, &mut file, &path.display().to_string(), put)
         })
     }
 }
@@ -203,10 +203,10 @@ fn read_description(path: &Path, files: &mut dyn Files) -> Result<Vec<u8>, Contr
     })
 }
 
-fn take_entries(intake: &mut ImportBuilder, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
+fn take_entries(import: &mut ImportBuilder, dir: &Path, files: &mut dyn Files) -> Result<(), ControllerError> {
     let path = dir.join(ENTRIES_FILE);
     match files.open(&path) {
-        Ok(mut file) => intake.entries(&mut file, &path.display().to_string()),
+        Ok(mut file) => import.entries(&mut file, &path.display().to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(unreadable(&path, &error)),
     }

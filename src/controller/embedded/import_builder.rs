@@ -117,9 +117,9 @@ impl ImportBuilder {
     ) -> Result<Self, ControllerError> {
         let malformed = |what: String| ControllerError::from(BackupError::Malformed(what));
         let manifest = source.manifest().clone();
-        let mut intake: Option<Self> = None;
+        let mut import: Option<Self> = None;
         let mut wanted: HashMap<String, Wanted> = HashMap::new();
-        source.each(&mut |file, bytes| match &mut intake {
+        source.each(&mut |file, bytes| match &mut import {
             None => {
                 let description =
                     read_bytes(bytes).map_err(|error| ControllerError::Refused(format!("{}: {error}", file.path)))?;
@@ -134,28 +134,28 @@ impl ImportBuilder {
                 }
                 accept(told)?;
                 wanted = told.wanted().iter().map(|wanted| (key(wanted), wanted.clone())).collect();
-                intake = Some(begun);
+                import = Some(begun);
                 Ok(())
             }
-            Some(intake) if file.path == ENTRIES_FILE => intake.entries(bytes, ENTRIES_FILE),
-            Some(intake) if Path::new(&file.path).starts_with(LOGS_DIR) => {
+            Some(import) if file.path == ENTRIES_FILE => import.entries(bytes, ENTRIES_FILE),
+            Some(import) if Path::new(&file.path).starts_with(LOGS_DIR) => {
                 let mut text = Vec::new();
                 let unreadable = |error| ControllerError::Refused(format!("cannot read {}: {error}", file.path));
                 (&mut *bytes).take(LOG_SEGMENT_BYTES_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
-                intake.log(&text, &file.path, |bytes| put(file, bytes))
+                import.log(&text, &file.path, |bytes| put(file, bytes))
             }
-            Some(intake) => {
+            Some(import) => {
                 let wanted = wanted.get(&file.path);
                 let wanted = wanted.ok_or_else(|| malformed(format!("its description does not name {}", file.path)))?;
-                intake.binary(wanted, bytes, &file.path, |bytes| put(file, bytes))
+                import.binary(wanted, bytes, &file.path, |bytes| put(file, bytes))
             }
         })?;
-        let intake = intake.ok_or_else(|| malformed("it has no files".to_owned()))?;
-        if manifest.complete != (intake.binaries.len() == wanted.len()) {
-            let (count, named) = (intake.binaries.len(), wanted.len());
+        let import = import.ok_or_else(|| malformed("it has no files".to_owned()))?;
+        if manifest.complete != (import.binaries.len() == wanted.len()) {
+            let (count, named) = (import.binaries.len(), wanted.len());
             return Err(malformed(format!("it has {count} of {named} binaries, and its manifest says otherwise")));
         }
-        Ok(intake)
+        Ok(import)
     }
 }
 

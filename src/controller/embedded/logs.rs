@@ -34,39 +34,39 @@ pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, S
 }
 
 impl Inner {
-    /// Yields what is to follow a model that is held for the errand.
-    pub(super) fn log_from(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
-        let record = self.known(errand.model)?;
-        if record.mid() != Some(errand.mid) {
+    /// Yields what is to follow a model that is held for the migration.
+    pub(super) fn log_from(&self, migration: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        let record = self.known(migration.model)?;
+        if record.mid() != Some(migration.mid) {
             // Reaped, or never frozen by it: nothing is left to follow.
             return Ok(Vec::new());
         }
-        let mut logs = self.database.logs(errand.model)?;
+        let mut logs = self.database.logs(migration.model)?;
         logs.retain(|log| log.until_ms >= from_ms);
         logs.sort_by(|a, b| (a.until_ms, &a.name).cmp(&(b.until_ms, &b.name)));
         Ok(logs.into_iter().map(LogSegment::from).collect())
     }
 
-    /// Refuses a log of a model that the errand has not brought, or that has left again.
-    fn brought(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        let record = self.known(errand.model)?;
+    /// Refuses a log of a model that the migration has not brought, or that has left again.
+    fn brought(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        let record = self.known(migration.model)?;
         // Handed on: what came now would be left behind.
         if let Some(redirect) = record.redirect() {
             return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
         }
         match record.came() {
-            Some(mid) if mid == errand.mid => Ok(()),
-            _ => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+            Some(mid) if mid == migration.mid => Ok(()),
+            _ => Err(ControllerError::ModelNotFound(migration.model.to_string())),
         }
     }
 
-    pub(super) fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
-        self.brought(errand)?;
-        self.database.log_time(errand.mid)
+    pub(super) fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError> {
+        self.brought(migration)?;
+        self.database.log_time(migration.mid)
     }
 
-    pub(super) fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
-        self.brought(errand)?;
+    pub(super) fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
+        self.brought(migration)?;
         // Whoever asked may be gone before the piece has its row.
         let lease = self.store.lease();
         lease.keep([segment.blob.hash]);
@@ -77,13 +77,13 @@ impl Inner {
         }
         self.database.write(|tables| {
             // Asked again where it counts: between the two the model may have left.
-            let here = tables.model(errand.model)?;
-            if !here.is_some_and(|record| record.came() == Some(errand.mid) && record.redirect().is_none()) {
-                return Err(ControllerError::ModelNotFound(errand.model.to_string()));
+            let here = tables.model(migration.model)?;
+            if !here.is_some_and(|record| record.came() == Some(migration.mid) && record.redirect().is_none()) {
+                return Err(ControllerError::ModelNotFound(migration.model.to_string()));
             }
-            check_count(tables.logs(errand.model)?.len() + 1)?;
-            tables.add_log(errand.model, &log)?;
-            tables.advance_log_time(errand.mid, log.until_ms)
+            check_count(tables.logs(migration.model)?.len() + 1)?;
+            tables.add_log(migration.model, &log)?;
+            tables.advance_log_time(migration.mid, log.until_ms)
         })
     }
 }

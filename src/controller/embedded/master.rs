@@ -26,9 +26,9 @@ fn fact(model: ModelUuid) -> String {
 
 impl Inner {
     /// Notes that a master begins to import a model. `by`: who it logged in as, and from where.
-    pub(super) fn note_import(&self, errand: MigrationRef, by: String) -> Result<(), ControllerError> {
-        let import = Import { mid: Mid(errand.mid), by, since_ms: now_ms() };
-        self.database.write(|tables| tables.put_fact(&fact(errand.model), &import))
+    pub(super) fn note_import(&self, migration: MigrationRef, by: String) -> Result<(), ControllerError> {
+        let import = Import { mid: Mid(migration.mid), by, since_ms: now_ms() };
+        self.database.write(|tables| tables.put_fact(&fact(migration.model), &import))
     }
 
     /// Returns the last import of a model by a master.

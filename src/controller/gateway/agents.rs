@@ -29,13 +29,13 @@ impl Gateway {
         connection: &Connection,
         login: &LoginRequest,
     ) -> Result<LoggedIn, RpcError> {
-        let RelayedMigration { migration: errand, standing, .. } = migration;
-        match standing {
-            MigrationPhase::Aborted => return Err(RpcError::unknown_model(&errand.model.to_string())),
+        let RelayedMigration { migration_ref, phase, .. } = migration;
+        match phase {
+            MigrationPhase::Aborted => return Err(RpcError::unknown_model(&migration_ref.model.to_string())),
             MigrationPhase::Running => {
-                self.inner.imports.ended(errand.mid).await;
-                self.relay().seal(errand).await?;
-                match self.relay().staged(errand).await {
+                self.inner.imports.ended(migration_ref.mid).await;
+                self.relay().seal(migration_ref).await?;
+                match self.relay().staged(migration_ref).await {
                     Ok(()) => {}
                     Err(RelayError::Refused(why)) => return self.reassured(&migration, &why),
                     Err(error) => return Err(error.into()),
@@ -48,7 +48,7 @@ impl Gateway {
         if version.is_ok_and(|version| version >= FOLLOWS_REDIRECTS) {
             let redirection = self.redirection()?;
             self.inner.turnstile.pass(destination.admission).await;
-            self.relay().came(errand, &Visitor::of(connection, login, Way::Redirected));
+            self.relay().came(migration_ref, &Visitor::of(connection, login, Way::Redirected));
             return Err(RpcError::redirect(&redirection));
         }
         if !destination.route_shown {
@@ -61,13 +61,13 @@ impl Gateway {
             return Err(RpcError::plain(text));
         }
         self.inner.turnstile.pass(destination.admission).await;
-        self.proxied(errand, connection, login).await
+        self.proxied(migration_ref, connection, login).await
     }
 
     /// Lets an agent report success although the destination has refused the model. The reason reaches the master by
     /// `CheckMachines` then, at once; an agent that is refused tries for minutes, with the model frozen, and tells no reason.
     fn reassured(&self, migration: &RelayedMigration, why: &RpcError) -> Result<LoggedIn, RpcError> {
-        let model = migration.migration.model.to_string();
+        let model = migration.migration_ref.model.to_string();
         tracing::info!(%model, "an agent's check is answered here, as the destination has refused the model: {why}");
         let destination = self.destination()?;
         let versions: Vec<u32> = VERSIONS.collect();

@@ -71,10 +71,10 @@ impl Service for Gateway {
     async fn write_log(&self, head: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
         let model = model_of_log(head)?;
         let migration = self.master_by(&Shown::of(&head.credentials)).ok_or_else(RpcError::bad_login)?;
-        if model != migration.migration.model {
-            return Err(bad(format!("this login moves model {}", migration.migration.model)));
+        if model != migration.migration_ref.model {
+            return Err(bad(format!("this login moves model {}", migration.migration_ref.model)));
         }
-        Ok(self.relay().open_log(migration.migration).await?)
+        Ok(self.relay().open_log(migration.migration_ref).await?)
     }
 }
 
@@ -86,7 +86,7 @@ impl Gateway {
         }
         let mut known = self.relay().migrations().into_iter();
         known.find(|known| {
-            let mid = known.migration.mid;
+            let mid = known.migration_ref.mid;
             known.secret.is_password(shown.password) || known.secret.is_macaroon(mid, shown.macaroons)
         })
     }
@@ -129,9 +129,9 @@ impl Gateway {
     /// Lets a user of the destination in, once a model has moved there by this gateway: a client that was told the gateway's
     /// address by the source follows no redirect of a login without a model.
     async fn admit_user(&self, connection: &Connection, login: &LoginRequest) -> Result<LoggedIn, RpcError> {
-        let moved = self.relay().migrations().into_iter().find(|known| known.standing == MigrationPhase::Moved);
+        let moved = self.relay().migrations().into_iter().find(|known| known.phase == MigrationPhase::Moved);
         let moved = moved.ok_or_else(RpcError::bad_login)?;
-        self.proxied(moved.migration, connection, login).await
+        self.proxied(moved.migration_ref, connection, login).await
     }
 
     /// Sends a user of a model to the destination. Consumers of its offers, who are nobody in particular, follow one hop alone
@@ -143,17 +143,17 @@ impl Gateway {
         login: &LoginRequest,
     ) -> Result<LoggedIn, RpcError> {
         let migration = self.migration_of(model)?;
-        match migration.standing {
+        match migration.phase {
             MigrationPhase::Aborted => Err(RpcError::unknown_model(model)),
             MigrationPhase::Running => {
                 Err(RpcError::new(ErrorCode::MigrationInProgress, "model migration in progress, model is importing"))
             }
             MigrationPhase::Moved if tag::user_of(&login.auth_tag) == Some(tag::ANONYMOUS) => {
-                self.proxied(migration.migration, connection, login).await
+                self.proxied(migration.migration_ref, connection, login).await
             }
             MigrationPhase::Moved => {
                 let redirection = self.redirection()?;
-                self.relay().came(migration.migration, &Visitor::of(connection, login, Way::Redirected));
+                self.relay().came(migration.migration_ref, &Visitor::of(connection, login, Way::Redirected));
                 Err(RpcError::redirect(&redirection))
             }
         }

@@ -62,17 +62,17 @@ impl Session for MasterSession {
                 READS.iter().any(|(facade, methods)| *facade == call.facade && methods.contains(&call.method.as_str()));
             return if reads { self.relayed(call).await } else { Err(RpcError::permission_denied()) };
         }
-        let (relay, errand) = (self.gateway.relay(), self.migration.migration);
+        let (relay, migration) = (self.gateway.relay(), self.migration.migration_ref);
         match call.method.as_str() {
             "CACert" => json_of(&BytesResult { result: self.gateway.inner.ca_cert.clone().into_bytes() }),
             "CreateMigrationMacaroon" => {
-                let macaroon = self.migration.secret.macaroon(errand.mid);
+                let macaroon = self.migration.secret.macaroon(migration.mid);
                 json_of(&CreateMigrationMacaroonResult { macaroon })
             }
             "Prechecks" => {
                 self.must_move(&model_to_come(&call)?)?;
                 let verbatim = self.verbatim(call);
-                relay.prechecks(errand, verbatim).await?.into_answer()
+                relay.prechecks(migration, verbatim).await?.into_answer()
             }
             "Import" => self.import(&call).await,
             "CheckMachines" => {
@@ -81,21 +81,21 @@ impl Session for MasterSession {
             }
             "Activate" => {
                 self.must_name_own(&call)?;
-                relay.activate(errand, arguments(&call)?).await?;
+                relay.activate(migration, arguments(&call)?).await?;
                 Ok(json!({}))
             }
             "AdoptResources" => {
                 self.must_name_own(&call)?;
-                value_of(&relay.adopt(errand, params(&call)?).await?)
+                value_of(&relay.adopt(migration, params(&call)?).await?)
             }
             "LatestLogTime" => {
                 self.must_name_own(&call)?;
-                let latest = relay.latest_log_time(errand).await?;
+                let latest = relay.latest_log_time(migration).await?;
                 Ok(json!(time(latest).unwrap_or_else(|| NO_TIME.to_owned())))
             }
             "Abort" => {
                 self.must_name_own(&call)?;
-                relay.abort(errand).await?;
+                relay.abort(migration).await?;
                 Ok(json!({}))
             }
             _ => self.relayed(call).await,
@@ -106,13 +106,13 @@ impl Session for MasterSession {
 impl MasterSession {
     async fn relayed(&self, call: RpcCall) -> Result<Value, RpcError> {
         let verbatim = self.verbatim(call);
-        self.gateway.relay().call(self.migration.migration, verbatim).await?.into_answer()
+        self.gateway.relay().call(self.migration.migration_ref, verbatim).await?.into_answer()
     }
 
     fn verbatim(&self, call: RpcCall) -> VerbatimCall {
         let RpcCall { facade, version, method, params, .. } = call;
         let params = params.to_string().into_bytes();
-        VerbatimCall { model: self.migration.migration.model, facade, version, method, params }
+        VerbatimCall { model: self.migration.migration_ref.model, facade, version, method, params }
     }
 
     /// Refuses a call about another model than the login is for.
@@ -121,7 +121,7 @@ impl MasterSession {
     }
 
     fn must_be_own(&self, model: ModelUuid) -> Result<(), RpcError> {
-        let own = self.migration.migration.model;
+        let own = self.migration.migration_ref.model;
         if model == own { Ok(()) } else { Err(bad(format!("this login moves model {own}, and no other: not {model}"))) }
     }
 
@@ -133,8 +133,8 @@ impl MasterSession {
     }
 
     async fn import(&self, call: &RpcCall) -> Result<Value, RpcError> {
-        let errand = self.migration.migration;
-        self.import.lock().get_or_insert_with(|| self.gateway.inner.imports.begin(errand.mid));
+        let migration = self.migration.migration_ref;
+        self.import.lock().get_or_insert_with(|| self.gateway.inner.imports.begin(migration.mid));
         let by_tables = call.version >= BY_TABLES;
         let document = if by_tables { envelope_of(call)? } else { call.params::<SerializedModel>()?.bytes };
         if document.len() as u64 > DESCRIPTION_BYTES_MAX {
@@ -152,14 +152,14 @@ impl MasterSession {
         })
         .await?;
         self.must_move(&model)?;
-        let reply = self.gateway.relay().import(errand, &step(by_tables, blob)).await?;
+        let reply = self.gateway.relay().import(migration, &step(by_tables, blob)).await?;
         value_of(&reply)
     }
 
     async fn check_machines(&self, call: &RpcCall) -> Result<Value, RpcError> {
-        let (relay, errand) = (self.gateway.relay(), self.migration.migration);
-        relay.seal(errand).await?;
-        value_of(&relay.check_machines(errand, params(call)?).await?)
+        let (relay, migration) = (self.gateway.relay(), self.migration.migration_ref);
+        relay.seal(migration).await?;
+        value_of(&relay.check_machines(migration, params(call)?).await?)
     }
 }
 

@@ -29,13 +29,13 @@ struct Proxied {
 /// Notes the end of a connection that was carried.
 struct Visit {
     gateway: Gateway,
-    errand: MigrationRef,
+    migration: MigrationRef,
     visitor: Visitor,
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.gateway.relay().left(self.errand, &self.visitor);
+        self.gateway.relay().left(self.migration, &self.visitor);
     }
 }
 
@@ -52,12 +52,12 @@ impl Gateway {
     /// Makes a login at the destination, and carries the connection's calls there.
     pub(super) async fn proxied(
         &self,
-        errand: MigrationRef,
+        migration: MigrationRef,
         connection: &Connection,
         login: &LoginRequest,
     ) -> Result<LoggedIn, RpcError> {
         let (scope, visitor) = (&connection.scope, Visitor::of(connection, login, Way::Carried));
-        let connection = self.relay().connect(errand).await?;
+        let connection = self.relay().connect(migration).await?;
         let client = Client::over(connection, scope).await.map_err(unanswered)?;
         let answer = client.call_version("Admin", ADMIN, "", "Login", json!(login)).await.map_err(unanswered)?;
         let result = from_value::<LoginResult>(&answer);
@@ -66,8 +66,8 @@ impl Gateway {
             // A client keeps these addresses, and may have no other way than by this one.
             result.servers = vec![self.inner.servers.clone()];
         }
-        self.relay().came(errand, &visitor);
-        let visit = Visit { gateway: self.clone(), errand, visitor };
+        self.relay().came(migration, &visitor);
+        let visit = Visit { gateway: self.clone(), migration, visitor };
         Ok(LoggedIn { result, session: Arc::new(Proxied { client, _visit: visit }) })
     }
 }

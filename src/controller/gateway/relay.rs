@@ -92,11 +92,11 @@ pub enum MigrationPhase {
 #[derive(Debug, Clone)]
 pub struct RelayedMigration {
     /// The migration and its model.
-    pub migration: MigrationRef,
+    pub migration_ref: MigrationRef,
     /// What its master logs in with. Journalled before `InitiateMigration` is sent.
     pub secret: Secret,
     /// How it stands.
-    pub standing: MigrationPhase,
+    pub phase: MigrationPhase,
 }
 
 /// What became of somebody who came by the gateway.
@@ -165,13 +165,13 @@ pub trait Relay: Send + Sync + 'static {
     /// `UserManager.UserInfo`, `Controller.IdentityProviderURL`, `MigrationTarget.CACert`, and calls that are not known.
     ///
     /// Never one that changes the owner, and none of which a second one does harm. With the link down: held, as the module says.
-    async fn call(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError>;
+    async fn call(&self, migration: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError>;
 
     /// Passes a `MigrationTarget.Prechecks` on, as [`Relay::call`] does.
     ///
     /// It has a method of its own because the freeze budget counts from the last one before [`Relay::import`]: the master
     /// makes it when the model's agents have stopped working.
-    async fn prechecks(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError>;
+    async fn prechecks(&self, migration: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError>;
 
     /// Imports the model: [`Call::Import`], or [`Call::ImportOpaque`] of kind `juju/8`. The blob is in the agent's store,
     /// durable, and leased until this returns.
@@ -180,7 +180,7 @@ pub trait Relay: Send + Sync + 'static {
     /// The same call again: the same answer, also after a crash, and without a second import. With another blob:
     /// [`RelayError::OtherBytes`]. A failure is durable: after one the destination's copy is never activated.
     /// Link down: held, and the import is sent when the link is back.
-    async fn import(&self, errand: MigrationRef, import: &Call) -> Result<Reply, RelayError>;
+    async fn import(&self, migration: MigrationRef, import: &Call) -> Result<Reply, RelayError>;
 
     /// Takes a binary: [`Call::UploadCharm`], [`Call::UploadAgentBinary`] or [`Call::UploadResource`], with the name or query that
     /// the master wrote. The blob is in the agent's store, durable, and leased until this returns.
@@ -189,70 +189,71 @@ pub trait Relay: Send + Sync + 'static {
     /// as soon as it can. Bytes that were copied ahead are known by their hash, and are not sent. The same again: ok. Other bytes
     /// for the same binary: [`RelayError::OtherBytes`]. If the destination has refused an earlier call of this migration, that
     /// refusal is the answer to the next upload: [`RelayError::Refused`].
-    async fn upload(&self, errand: MigrationRef, upload: &Call) -> Result<(), RelayError>;
+    async fn upload(&self, migration: MigrationRef, upload: &Call) -> Result<(), RelayError>;
 
     /// Fixes the set: nothing is imported or uploaded after it. Durable when it returns, and without waiting for the link.
     ///
     /// The gateway calls it when the connection that carried the import has closed, and an agent of the model logs in or the
     /// master calls `CheckMachines`. Again: ok. Errors: [`RelayError::Ended`] while nothing has been imported, so that nobody
     /// seals an empty set.
-    async fn seal(&self, errand: MigrationRef) -> Result<(), RelayError>;
+    async fn seal(&self, migration: MigrationRef) -> Result<(), RelayError>;
 
     /// Waits until the destination holds the whole sealed set: from then on an agent of the model may log in there.
     ///
     /// Errors: [`RelayError::Refused`] if the staging has failed, with the destination's reason. The gateway then lets agents
     /// report success, so that the reason reaches the master by `CheckMachines`.
-    async fn staged(&self, errand: MigrationRef) -> Result<(), RelayError>;
+    async fn staged(&self, migration: MigrationRef) -> Result<(), RelayError>;
 
     /// Returns the destination's reply to `CheckMachines`, JSON, once everything is staged.
-    async fn check_machines(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError>;
+    async fn check_machines(&self, migration: MigrationRef, params: Params) -> Result<Reply, RelayError>;
 
     /// Promises the source that the destination will take the model, and returns once it may be told so.
     ///
     /// The relay asks for the vote again on a link that is proven alive, journals `Answered` with `arguments`, and returns. The call
     /// is NOT passed on: the destination activates after the source has shown SUCCESS. Again, in `Answered`, `Committed` and
     /// `Handed`: ok. Held without a limit of its own; before `Answered` the freeze budget ends it.
-    async fn activate(&self, errand: MigrationRef, arguments: Arguments) -> Result<(), RelayError>;
+    async fn activate(&self, migration: MigrationRef, arguments: Arguments) -> Result<(), RelayError>;
 
     /// Takes `AdoptResources`, which proves that the source is at SUCCESS: journals `Committed` with `params`, waits until the
     /// destination has activated and adopted, journals `Handed`, and returns what `AdoptResources` returned there.
     ///
     /// Again: the same answer. The relay repeats a failing adoption at the destination by itself and goes on waiting: an error here
     /// makes the source wait for all its agents again. So the only errors are those of a migration that was aborted.
-    async fn adopt(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError>;
+    async fn adopt(&self, migration: MigrationRef, params: Params) -> Result<Reply, RelayError>;
 
     /// Returns the time of the last log line that is durable in this agent, Unix milliseconds; 0 for none. It proves SUCCESS, as
     /// [`Relay::adopt`] does.
     ///
     /// A master that was restarted sends what is later than this. It answers from the journal, and waits for no link.
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError>;
+    async fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, RelayError>;
 
     /// Opens the log that follows the model. It proves SUCCESS, as [`Relay::adopt`] does.
     ///
     /// The writer keeps lines on this agent's disk while the link is down, up to 64 MiB; then it makes the master wait. The master
     /// ends the stream without a word: lines that were written before [`LogWriter::finish`] are kept, also if it never comes.
-    async fn open_log(&self, errand: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError>;
+    async fn open_log(&self, migration: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError>;
 
     /// Takes the master's `Abort`: journals `Aborted` and returns, without waiting for the destination, which is told when it can
     /// be. Again: ok. In `Committed` and `Handed`: [`RelayError::Ended`], and an alarm.
-    async fn abort(&self, errand: MigrationRef) -> Result<(), RelayError>;
+    async fn abort(&self, migration: MigrationRef) -> Result<(), RelayError>;
 
     /// Opens a connection to the API port of the destination's controller: TLS ends at the destination's agent, so that what is
     /// written here is HTTP/1.1. For agents that follow no redirect, and for users and consumers who reach this host alone.
     ///
     /// Such a connection is no proof that anything else reaches the destination.
-    async fn connect(&self, errand: MigrationRef) -> Result<Box<dyn Duplex>, RelayError>;
+    async fn connect(&self, migration: MigrationRef) -> Result<Box<dyn Duplex>, RelayError>;
 
     /// Returns the model of a migration that the gateway knows, if `model` has one: the unfinished one, else the last.
     fn migration_of(&self, model: ModelUuid) -> Option<RelayedMigration> {
-        let mut known: Vec<_> = self.migrations().into_iter().filter(|known| known.migration.model == model).collect();
-        let running = known.iter().position(|known| known.standing == MigrationPhase::Running);
+        let mut known: Vec<_> =
+            self.migrations().into_iter().filter(|known| known.migration_ref.model == model).collect();
+        let running = known.iter().position(|known| known.phase == MigrationPhase::Running);
         running.map(|at| known.swap_remove(at)).or_else(|| known.pop())
     }
 
     /// Notes who has come for the model, so that an operator sees who still needs the gateway.
-    fn came(&self, errand: MigrationRef, visitor: &Visitor);
+    fn came(&self, migration: MigrationRef, visitor: &Visitor);
 
     /// Notes that a connection which was carried has ended.
-    fn left(&self, errand: MigrationRef, visitor: &Visitor);
+    fn left(&self, migration: MigrationRef, visitor: &Visitor);
 }

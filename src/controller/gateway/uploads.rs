@@ -10,8 +10,9 @@ impl Gateway {
     pub(super) async fn take_upload(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
         let migration = self.master_by(&Shown::of(&request.head.credentials)).ok_or_else(RpcError::bad_login)?;
         let model = model_of(&request.head)?;
-        if model != migration.migration.model {
-            let text = format!("this login moves model {}, and the upload is for {model}", migration.migration.model);
+        if model != migration.migration_ref.model {
+            let text =
+                format!("this login moves model {}, and the upload is for {model}", migration.migration_ref.model);
             return Err(bad(text));
         }
         let upload = Upload::of(&request.head)?;
@@ -19,7 +20,7 @@ impl Gateway {
         let _stored = self.inner.store.lease_with_puts();
         let Received { step, reply } = upload.receive(&self.inner.store, request).await?;
         if let Some(step) = step {
-            self.relay().upload(migration.migration, &step).await?;
+            self.relay().upload(migration.migration_ref, &step).await?;
         }
         Ok(reply)
     }

@@ -27,23 +27,23 @@ impl Arrival for Juju {
         self.inner.dry_run_stage(calls).await
     }
 
-    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, migration: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let (inner, call) = (self.inner.clone(), call.clone());
-        self.inner.turns.alone(errand.model, async move { inner.perform(errand, &call).await }).await
+        self.inner.turns.alone(migration.model, async move { inner.perform(migration, &call).await }).await
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
-        self.inner.log_time(errand).await
+    async fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError> {
+        self.inner.log_time(migration).await
     }
 
-    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let (inner, segment) = (self.inner.clone(), segment.clone());
-        self.inner.turns.alone(errand.model, async move { inner.take_log(errand, &segment).await }).await
+        self.inner.turns.alone(migration.model, async move { inner.take_log(migration, &segment).await }).await
     }
 
-    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
+    async fn probe(&self, migration: MigrationRef) -> Result<Presence, ControllerError> {
         let inner = self.inner.clone();
-        self.inner.turns.alone(errand.model, async move { inner.presence(errand).await }).await
+        self.inner.turns.alone(migration.model, async move { inner.presence(migration).await }).await
     }
 
     async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
@@ -59,40 +59,40 @@ impl Arrival for Juju {
         }
     }
 
-    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
-        self.inner.audit(errand, calls).await
+    async fn audit(&self, migration: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+        self.inner.audit(migration, calls).await
     }
 }
 
 #[async_trait]
 impl Relayed for Juju {
-    async fn initiate(&self, errand: MigrationRef, to: &Announced) -> Result<(), ControllerError> {
+    async fn initiate(&self, migration: MigrationRef, to: &Announced) -> Result<(), ControllerError> {
         let (inner, to) = (self.inner.clone(), to.clone());
-        self.inner.turns.alone(errand.model, async move { inner.initiate(errand, &to).await }).await
+        self.inner.turns.alone(migration.model, async move { inner.initiate(migration, &to).await }).await
     }
 
-    async fn asked_ms(&self, errand: MigrationRef) -> Result<Option<u64>, ControllerError> {
-        self.inner.asked_ms(errand).await
+    async fn asked_ms(&self, migration: MigrationRef) -> Result<Option<u64>, ControllerError> {
+        self.inner.asked_ms(migration).await
     }
 
     async fn routes(&self, addresses: &[String]) -> Vec<(String, Result<(), String>)> {
         self.inner.routes(addresses).await
     }
 
-    async fn shown(&self, errand: MigrationRef) -> Result<Shown, ControllerError> {
-        self.inner.shown(errand).await
+    async fn shown(&self, migration: MigrationRef) -> Result<Shown, ControllerError> {
+        self.inner.shown(migration).await
     }
 
-    async fn keep_log(&self, errand: MigrationRef, text: String) -> Result<(), ControllerError> {
-        self.inner.keep_log(errand, text).await
+    async fn keep_log(&self, migration: MigrationRef, text: String) -> Result<(), ControllerError> {
+        self.inner.keep_log(migration, text).await
     }
 
-    async fn log(&self, errand: MigrationRef) -> Result<KeptLog, ControllerError> {
-        self.inner.kept_log(errand).await
+    async fn log(&self, migration: MigrationRef) -> Result<KeptLog, ControllerError> {
+        self.inner.kept_log(migration).await
     }
 
-    async fn log_taken(&self, errand: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError> {
-        self.inner.log_taken(errand, piece.clone()).await
+    async fn log_taken(&self, migration: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError> {
+        self.inner.log_taken(migration, piece.clone()).await
     }
 }
 

@@ -147,7 +147,7 @@ impl Inner {
     /// Compares a model that has arrived with what staged it.
     pub(super) async fn audit(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         calls: &[Call],
     ) -> Result<Vec<Finding>, ControllerError> {
         let (bytes, told) = self.description(imported(calls)?).await?;
@@ -155,7 +155,7 @@ impl Inner {
         let path = format!("{}:{}/{}", self.connector.name(), told.owner, told.name);
         let show = format!("juju status -m {path}");
         let looked = async {
-            let model = live.model(errand.model).await?;
+            let model = live.model(migration.model).await?;
             let asked = json!({ "patterns": null, "include-storage": false });
             let status = model.call("Client", CLIENT, "FullStatus", asked).await?;
             let secrets = match secrets(&model, !told.secrets.is_empty()).await {

@@ -34,7 +34,7 @@ pub(in crate::controller) struct Timing {
     pub gone: Duration,
     /// The pause between two looks.
     pub look: Duration,
-    /// How long a rehearsal waits for a controller that is busy or away.
+    /// How long a dry run waits for a controller that is busy or away.
     pub patience: Duration,
     /// How long a restore waits for such a controller at each call that stages the model.
     pub restore: Duration,
@@ -137,17 +137,17 @@ impl Inner {
         blocking(move || inner.records.copy(mid)).await
     }
 
-    /// Returns what the errand has made, if it has begun.
+    /// Returns what the migration has made, if it has begun.
     ///
     /// Errors: [`ControllerError::OtherMigration`], [`ControllerError::ModelNotFound`].
-    pub(super) async fn begun(self: &Arc<Self>, errand: MigrationRef) -> Result<Copy, ControllerError> {
-        match self.copy(errand.mid).await? {
-            Some(copy) if copy.model == errand.model => Ok(copy),
-            _ => match self.holder(errand.model).await? {
+    pub(super) async fn begun(self: &Arc<Self>, migration: MigrationRef) -> Result<Copy, ControllerError> {
+        match self.copy(migration.mid).await? {
+            Some(copy) if copy.model == migration.model => Ok(copy),
+            _ => match self.holder(migration.model).await? {
                 Some(actual) => {
-                    Err(ControllerError::OtherMigration { model: errand.model, actual, expected: errand.mid })
+                    Err(ControllerError::OtherMigration { model: migration.model, actual, expected: migration.mid })
                 }
-                None => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+                None => Err(ControllerError::ModelNotFound(migration.model.to_string())),
             },
         }
     }

@@ -95,9 +95,13 @@ fn explained(error: &RpcError) -> String {
 
 impl Inner {
     /// Imports a model, or finds out what came of an import that was sent before. The caller holds the model's lock.
-    pub(super) async fn import(self: &Arc<Self>, errand: MigrationRef, blob: BlobRef) -> Result<(), ControllerError> {
-        let Some(copy) = self.copy(errand.mid).await? else { return self.send_import(errand, blob, None).await };
-        if copy.model != errand.model || copy.ended {
+    pub(super) async fn import(
+        self: &Arc<Self>,
+        migration: MigrationRef,
+        blob: BlobRef,
+    ) -> Result<(), ControllerError> {
+        let Some(copy) = self.copy(migration.mid).await? else { return self.send_import(migration, blob, None).await };
+        if copy.model != migration.model || copy.ended {
             return Err(refused("this migration has ended here, and imports nothing any more"));
         }
         if copy.description != blob.hash {
@@ -107,21 +111,21 @@ impl Inner {
         match copy.import {
             Import::Done => Ok(()),
             Import::Failed { cause } => Err(ControllerError::Refused(cause)),
-            Import::PutOff => self.send_import(errand, blob, Some(copy)).await,
-            Import::Sent { at_ms } => self.settle_import(errand, copy, at_ms).await,
+            Import::PutOff => self.send_import(migration, blob, Some(copy)).await,
+            Import::Sent { at_ms } => self.settle_import(migration, copy, at_ms).await,
         }
     }
 
     /// `before`: the copy of an import that the controller has put off.
     async fn send_import(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         blob: BlobRef,
         before: Option<Copy>,
     ) -> Result<(), ControllerError> {
-        let model = errand.model;
-        if let Some(actual) = self.holder(model).await?.filter(|holder| *holder != errand.mid) {
-            return Err(ControllerError::OtherMigration { model, actual, expected: errand.mid });
+        let model = migration.model;
+        if let Some(actual) = self.holder(model).await?.filter(|holder| *holder != migration.mid) {
+            return Err(ControllerError::OtherMigration { model, actual, expected: migration.mid });
         }
         let (payload, told) = self.description(blob).await?;
         if told.uuid != model {
@@ -133,7 +137,7 @@ impl Inner {
             // It said that it did nothing.
             (_, Some(copy)) => {
                 let cause = "the controller has put the import off, and has something of the model";
-                return self.import_failed(errand, copy, cause.to_owned()).await;
+                return self.import_failed(migration, copy, cause.to_owned()).await;
             }
         }
         let live = self.connector.live().await?;
@@ -142,15 +146,15 @@ impl Inner {
         drop(payload);
         let copy = Copy::new(model, blob.hash, facade, Import::Sent { at_ms: now_ms() });
         let (inner, begun) = (self.clone(), copy.clone());
-        blocking(move || inner.records.begin(errand.mid, &begun)).await?;
+        blocking(move || inner.records.begin(migration.mid, &begun)).await?;
         match live.call("MigrationTarget", &[facade], "Import", params).await {
-            Ok(_) => self.put(errand.mid, &Copy { import: Import::Done, ..copy }).await,
+            Ok(_) => self.put(migration.mid, &Copy { import: Import::Done, ..copy }).await,
             Err(error) if error.is_put_off() => {
-                self.put(errand.mid, &Copy { import: Import::PutOff, ..copy }).await?;
+                self.put(migration.mid, &Copy { import: Import::PutOff, ..copy }).await?;
                 Err(error.into())
             }
-            Err(CallError::Refused(error)) => self.import_failed(errand, copy, explained(&error)).await,
-            Err(error @ CallError::Unfit(_)) => self.import_failed(errand, copy, error.to_string()).await,
+            Err(CallError::Refused(error)) => self.import_failed(migration, copy, explained(&error)).await,
+            Err(error @ CallError::Unfit(_)) => self.import_failed(migration, copy, error.to_string()).await,
             // Whether it was carried out is to be found out.
             Err(error) => Err(error.into()),
         }
@@ -159,33 +163,33 @@ impl Inner {
     /// Writes down that an import has failed: nothing is ever activated after it.
     async fn import_failed(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         copy: Copy,
         cause: String,
     ) -> Result<(), ControllerError> {
-        self.put(errand.mid, &Copy { import: Import::Failed { cause: cause.clone() }, ..copy }).await?;
+        self.put(migration.mid, &Copy { import: Import::Failed { cause: cause.clone() }, ..copy }).await?;
         Err(ControllerError::Refused(cause))
     }
 
     /// Finds out what came of an import whose reply was lost. It is never sent again.
     async fn settle_import(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         copy: Copy,
         at_ms: u64,
     ) -> Result<(), ControllerError> {
         if copy.facade >= BY_ENVELOPE || !self.shows_whole_imports_alone(copy.facade).await? {
             return self
-                .import_failed(errand, copy, format!("{LOST}, and the controller cannot tell what came of it"))
+                .import_failed(migration, copy, format!("{LOST}, and the controller cannot tell what came of it"))
                 .await;
         }
-        let seen = self.look(errand.model).await?;
+        let seen = self.look(migration.model).await?;
         let settles = self.timing.import_settles;
         let within = match seen {
-            Seen::Importing => return self.put(errand.mid, &Copy { import: Import::Done, ..copy }).await,
+            Seen::Importing => return self.put(migration.mid, &Copy { import: Import::Done, ..copy }).await,
             Seen::Live => {
                 let cause = format!("{LOST}, and the model is in service without having been activated");
-                return self.import_failed(errand, copy, cause).await;
+                return self.import_failed(migration, copy, cause).await;
             }
             Seen::Hidden => settles,
             Seen::Nothing => settles / 12,
@@ -193,7 +197,7 @@ impl Inner {
         if u128::from(now_ms().saturating_sub(at_ms)) < within.as_millis() {
             return Err(ControllerError::Unknown(format!("{LOST}; what came of it is not known yet")));
         }
-        self.import_failed(errand, copy, format!("{LOST}, and the controller does not have the whole model")).await
+        self.import_failed(migration, copy, format!("{LOST}, and the controller does not have the whole model")).await
     }
 
     async fn shows_whole_imports_alone(self: &Arc<Self>, facade: u32) -> Result<bool, ControllerError> {

@@ -135,19 +135,13 @@ impl Inner {
             let Ok(uuid) = text(&summary["uuid"]).parse() else { continue };
             let holder = holders.get(&uuid).copied();
             let is_leaving = summary["migration"].is_object() || summary["status"]["status"] == "busy";
-            let standing = match holder {
+            let presence = match holder {
                 Some(of) if Some(of) == mid => ModelPresence::Ours,
                 Some(_) => ModelPresence::LeftOver,
                 None if is_leaving => ModelPresence::Leaving,
                 None => ModelPresence::Live,
             };
-            models.push(Known {
-                uuid,
-                name: text(&summary["name"]),
-                owner: owner(&summary),
-                presence: standing,
-                mid: holder,
-            });
+            models.push(Known { uuid, name: text(&summary["name"]), owner: owner(&summary), presence, mid: holder });
         }
         Ok(models)
     }
@@ -156,7 +150,7 @@ impl Inner {
     pub(super) async fn dry_run_stage(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
         let begun = Instant::now();
         loop {
-            match self.rehearse_once(calls).await {
+            match self.dry_run_once(calls).await {
                 Err(error) if error.is_passing() && begun.elapsed() < self.timing.patience => {
                     sleep(self.timing.look).await;
                 }
@@ -166,7 +160,7 @@ impl Inner {
     }
 
     /// Tries the controller's own prechecks of the description.
-    async fn rehearse_once(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
+    async fn dry_run_once(self: &Arc<Self>, calls: &[Call]) -> Result<(), ControllerError> {
         let refused = |text: &str| ControllerError::Refused(text.to_owned());
         let imported = imported(calls)?;
         if calls.iter().any(|call| matches!(call, Call::ImportEntries(blob) if blob.bytes > 0)) {

@@ -19,25 +19,25 @@ use crate::juju::logstream::{LogRecord, LogSender, StreamError};
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 impl Inner {
-    /// Returns the errand's copy, if it brought the model into service.
-    async fn brought(self: &Arc<Self>, errand: MigrationRef) -> Result<Copy, ControllerError> {
-        let copy = self.begun(errand).await?;
+    /// Returns the migration's copy, if it brought the model into service.
+    async fn brought(self: &Arc<Self>, migration: MigrationRef) -> Result<Copy, ControllerError> {
+        let copy = self.begun(migration).await?;
         match copy.activation {
             Some(Step::Done) => Ok(copy),
-            _ => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+            _ => Err(ControllerError::ModelNotFound(migration.model.to_string())),
         }
     }
 
-    pub(super) async fn log_time(self: &Arc<Self>, errand: MigrationRef) -> Result<u64, ControllerError> {
-        Ok(self.brought(errand).await?.log_until_ms)
+    pub(super) async fn log_time(self: &Arc<Self>, migration: MigrationRef) -> Result<u64, ControllerError> {
+        Ok(self.brought(migration).await?.log_until_ms)
     }
 
     pub(super) async fn take_log(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         segment: &LogSegment,
     ) -> Result<u64, ControllerError> {
-        let mut copy = self.brought(errand).await?;
+        let mut copy = self.brought(migration).await?;
         if copy.log.contains_key(&*segment.name) {
             return Ok(copy.log_until_ms);
         }
@@ -54,17 +54,17 @@ impl Inner {
             },
             error => ControllerError::Unknown(error.to_string()),
         };
-        live.alongside(send(&live, errand, &text), StreamError::Broken).await.map_err(failed)?;
+        live.alongside(send(&live, migration, &text), StreamError::Broken).await.map_err(failed)?;
         copy.log.insert(segment.name.to_string(), segment.lines);
         copy.log_until_ms = copy.log_until_ms.max(segment.until_ms);
-        self.put(errand.mid, &copy).await?;
+        self.put(migration.mid, &copy).await?;
         Ok(copy.log_until_ms)
     }
 }
 
 /// Sends a piece of a log, and waits until the controller has read all of it.
-async fn send(live: &Live, errand: MigrationRef, text: &str) -> Result<(), StreamError> {
-    let (model, version) = (errand.model.to_string(), &live.result.server_version);
+async fn send(live: &Live, migration: MigrationRef, text: &str) -> Result<(), StreamError> {
+    let (model, version) = (migration.model.to_string(), &live.result.server_version);
     let mut sender = LogSender::open(&live.target, &model, &live.credentials(), version).await?;
     for line in text.lines() {
         sender.send(&record(line)).await?;

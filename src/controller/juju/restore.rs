@@ -39,7 +39,7 @@ pub(super) struct Restoring {
 }
 
 impl Restoring {
-    fn errand(&self) -> MigrationRef {
+    fn migration(&self) -> MigrationRef {
         MigrationRef { mid: self.mid, model: self.uuid }
     }
 }
@@ -129,7 +129,7 @@ impl Juju {
         self.take_over(restoring, say).await;
         let mut warnings = unpacked.warnings.clone();
         for segment in &unpacked.log {
-            if let Err(error) = self.inner.take_log(restoring.errand(), segment).await {
+            if let Err(error) = self.inner.take_log(restoring.migration(), segment).await {
                 warnings.push(format!("the model's log is not in the controller: {error}; it is in the backup"));
                 break;
             }
@@ -173,8 +173,8 @@ impl Juju {
     }
 
     async fn alone(&self, restoring: &Restoring, call: &Call) -> Result<(), ControllerError> {
-        let (inner, call, errand) = (self.inner.clone(), call.clone(), restoring.errand());
-        self.inner.turns.alone(errand.model, async move { inner.perform(errand, &call).await.map(drop) }).await
+        let (inner, call, migration) = (self.inner.clone(), call.clone(), restoring.migration());
+        self.inner.turns.alone(migration.model, async move { inner.perform(migration, &call).await.map(drop) }).await
     }
 
     /// Ends the restores that a crash has interrupted.

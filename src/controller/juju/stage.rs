@@ -46,49 +46,55 @@ fn reply(answer: &Value) -> Reply {
 
 impl Inner {
     /// Makes one call. The caller holds the model's lock.
-    pub(super) async fn perform(self: &Arc<Self>, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
+    pub(super) async fn perform(
+        self: &Arc<Self>,
+        migration: MigrationRef,
+        call: &Call,
+    ) -> Result<Reply, ControllerError> {
         let done = |()| Reply::default();
         match call {
-            Call::Import(_) | Call::ImportOpaque(_) => self.import(errand, payload(call)?).await.map(done),
+            Call::Import(_) | Call::ImportOpaque(_) => self.import(migration, payload(call)?).await.map(done),
             Call::ImportEntries(blob) if blob.bytes == 0 => Ok(Reply::default()),
             Call::ImportEntries(_) => Err(refused(ENTRIES)),
             Call::UploadCharm(_) | Call::UploadAgentBinary(_) | Call::UploadResource(_) => {
-                let copy = self.imported(errand).await?;
-                self.upload(errand, &copy, call).await.map(done)
+                let copy = self.imported(migration).await?;
+                self.upload(migration, &copy, call).await.map(done)
             }
-            Call::CheckMachines(_) => self.check(errand).await,
-            Call::Activate(arguments) => self.activate(errand, arguments).await.map(done),
-            Call::AdoptResources(params) => self.adopt(errand, params).await,
-            Call::Abort => self.abort(errand).await.map(done),
+            Call::CheckMachines(_) => self.check(migration).await,
+            Call::Activate(arguments) => self.activate(migration, arguments).await.map(done),
+            Call::AdoptResources(params) => self.adopt(migration, params).await,
+            Call::Abort => self.abort(migration).await.map(done),
         }
     }
 
-    /// Returns the errand's copy, if its import is known to be whole.
-    async fn imported(self: &Arc<Self>, errand: MigrationRef) -> Result<Copy, ControllerError> {
-        let copy = self.begun(errand).await?;
+    /// Returns the migration's copy, if its import is known to be whole.
+    async fn imported(self: &Arc<Self>, migration: MigrationRef) -> Result<Copy, ControllerError> {
+        let copy = self.begun(migration).await?;
         match &copy.import {
             _ if copy.activation == Some(Step::Done) => Ok(copy),
-            _ if copy.ended => Err(ControllerError::ModelNotFound(errand.model.to_string())),
+            _ if copy.ended => Err(ControllerError::ModelNotFound(migration.model.to_string())),
             Import::Done => Ok(copy),
             Import::Failed { cause } => Err(refused(cause)),
             Import::PutOff | Import::Sent { .. } => Err(refused("whether the model was imported is not known yet")),
         }
     }
 
-    async fn check(self: &Arc<Self>, errand: MigrationRef) -> Result<Reply, ControllerError> {
-        let copy = self.imported(errand).await?;
+    async fn check(self: &Arc<Self>, migration: MigrationRef) -> Result<Reply, ControllerError> {
+        let copy = self.imported(migration).await?;
         if copy.checked {
             return Ok(reply(&json!({ "results": [] })));
         }
-        self.all_uploaded(errand, &copy).await?;
-        self.tell_revisions(errand, &copy).await?;
-        let answer =
-            self.connector.call("MigrationTarget", &[copy.facade], "CheckMachines", model_args(errand.model)).await?;
+        self.all_uploaded(migration, &copy).await?;
+        self.tell_revisions(migration, &copy).await?;
+        let answer = self
+            .connector
+            .call("MigrationTarget", &[copy.facade], "CheckMachines", model_args(migration.model))
+            .await?;
         let told: ErrorResults = from_value(&answer).map_err(|error| refused(error.to_string()))?;
         let errors: Vec<String> = told.results.into_iter().filter_map(|it| it.error).map(|it| it.to_string()).collect();
         match errors.len() {
             0 => {
-                self.put(errand.mid, &Copy { checked: true, ..copy }).await?;
+                self.put(migration.mid, &Copy { checked: true, ..copy }).await?;
                 Ok(reply(&answer))
             }
             1 => Err(refused(format!("machine sanity check failed, 1 error found: {}", errors[0]))),
@@ -96,8 +102,8 @@ impl Inner {
         }
     }
 
-    async fn activate(self: &Arc<Self>, errand: MigrationRef, arguments: &Arguments) -> Result<(), ControllerError> {
-        let mut copy = self.imported(errand).await?;
+    async fn activate(self: &Arc<Self>, migration: MigrationRef, arguments: &Arguments) -> Result<(), ControllerError> {
+        let mut copy = self.imported(migration).await?;
         if copy.activation == Some(Step::Done) {
             return Ok(());
         }
@@ -107,12 +113,12 @@ impl Inner {
         let live = self.connector.live().await?;
         if copy.activation.is_none() {
             copy.activation = Some(Step::Sent);
-            self.put(errand.mid, &copy).await?;
+            self.put(migration.mid, &copy).await?;
         }
         let params = match told(arguments)? {
             Some(params) => params,
             None => {
-                let mut params = model_args(errand.model);
+                let mut params = model_args(migration.model);
                 params["controller-tag"] = json!("");
                 params["controller-alias"] = json!("");
                 params["source-ca-cert"] = json!("");
@@ -123,16 +129,16 @@ impl Inner {
         };
         if let Err(error) = live.call("MigrationTarget", &[copy.facade], "Activate", params).await {
             // An earlier one may have been carried out although its reply was lost.
-            let is_live = error.refusal().is_some() && self.look(errand.model).await? == Seen::Live;
+            let is_live = error.refusal().is_some() && self.look(migration.model).await? == Seen::Live;
             if !is_live {
                 return Err(error.into());
             }
         }
-        self.put(errand.mid, &Copy { activation: Some(Step::Done), ..copy }).await
+        self.put(migration.mid, &Copy { activation: Some(Step::Done), ..copy }).await
     }
 
-    async fn adopt(self: &Arc<Self>, errand: MigrationRef, params: &Params) -> Result<Reply, ControllerError> {
-        let copy = self.begun(errand).await?;
+    async fn adopt(self: &Arc<Self>, migration: MigrationRef, params: &Params) -> Result<Reply, ControllerError> {
+        let copy = self.begun(migration).await?;
         if copy.activation != Some(Step::Done) {
             return Err(refused("the model is not active, so its cloud resources are not taken over"));
         }
@@ -143,21 +149,21 @@ impl Inner {
         let params = match told(params)? {
             Some(params) => params,
             None => {
-                let mut params = model_args(errand.model);
+                let mut params = model_args(migration.model);
                 params["source-controller-version"] = json!(live.result.server_version);
                 params
             }
         };
         let answer = live.call("MigrationTarget", &[copy.facade], "AdoptResources", params).await?;
-        self.put(errand.mid, &Copy { adopted: true, ..copy }).await?;
+        self.put(migration.mid, &Copy { adopted: true, ..copy }).await?;
         Ok(reply(&answer))
     }
 
-    async fn abort(self: &Arc<Self>, errand: MigrationRef) -> Result<(), ControllerError> {
-        let copy = match self.copy(errand.mid).await? {
-            Some(copy) if copy.model == errand.model => copy,
+    async fn abort(self: &Arc<Self>, migration: MigrationRef) -> Result<(), ControllerError> {
+        let copy = match self.copy(migration.mid).await? {
+            Some(copy) if copy.model == migration.model => copy,
             Some(_) => return Ok(()),
-            None => return self.put(errand.mid, &never_begun(errand.model)).await,
+            None => return self.put(migration.mid, &never_begun(migration.model)).await,
         };
         if copy.gone {
             return Ok(());
@@ -167,29 +173,29 @@ impl Inner {
             sleep(self.timing.look * 5).await;
         }
         // Looked at before every abort: at version 8 one that follows a second import deletes a model that is live.
-        if copy.activation == Some(Step::Done) || self.look(errand.model).await? == Seen::Live {
+        if copy.activation == Some(Step::Done) || self.look(migration.model).await? == Seen::Live {
             let activation = copy.activation.map(|_| Step::Done);
-            self.put(errand.mid, &Copy { activation, ..copy }).await?;
+            self.put(migration.mid, &Copy { activation, ..copy }).await?;
             return Err(ControllerError::NotImporting);
         }
         let copy = Copy { ended: true, ..copy };
-        self.put(errand.mid, &copy).await?;
-        match self.connector.call("MigrationTarget", &[copy.facade], "Abort", model_args(errand.model)).await {
+        self.put(migration.mid, &copy).await?;
+        match self.connector.call("MigrationTarget", &[copy.facade], "Abort", model_args(migration.model)).await {
             Ok(_) => {}
-            Err(error @ CallError::Refused(_)) => match self.look(errand.model).await? {
+            Err(error @ CallError::Refused(_)) => match self.look(migration.model).await? {
                 Seen::Nothing => {}
                 Seen::Live => return Err(ControllerError::NotImporting),
                 // Half an import, such as the controller leaves when the connection ends under it. It shows no such model to
                 // remove, nobody can use what is left, and nothing is activated after it: there is nothing to wait for.
                 Seen::Hidden if error.is_not_found() && !self.may_still_run(&copy.import) => {
-                    return self.put(errand.mid, &Copy { gone: true, ..copy }).await;
+                    return self.put(migration.mid, &Copy { gone: true, ..copy }).await;
                 }
                 Seen::Hidden | Seen::Importing => return Err(error.into()),
             },
             Err(error) => return Err(error.into()),
         }
-        self.wait_until_gone(errand.model).await?;
-        self.put(errand.mid, &Copy { gone: true, ..copy }).await
+        self.wait_until_gone(migration.model).await?;
+        self.put(migration.mid, &Copy { gone: true, ..copy }).await
     }
 
     /// Reports whether the controller may still be carrying out an import whose reply was lost.
@@ -212,10 +218,10 @@ impl Inner {
     }
 
     /// Says what is here of the model, by what was written down and, where that does not tell, by a look.
-    pub(super) async fn presence(self: &Arc<Self>, errand: MigrationRef) -> Result<Presence, ControllerError> {
-        let copy = self.copy(errand.mid).await?.filter(|copy| copy.model == errand.model);
+    pub(super) async fn presence(self: &Arc<Self>, migration: MigrationRef) -> Result<Presence, ControllerError> {
+        let copy = self.copy(migration.mid).await?.filter(|copy| copy.model == migration.model);
         let Some(copy) = copy.as_ref().filter(|copy| !copy.gone) else {
-            return Ok(match self.look(errand.model).await? {
+            return Ok(match self.look(migration.model).await? {
                 Seen::Nothing => Presence::Absent,
                 // What a failed import of this migration has left behind, and the controller does not remove.
                 Seen::Hidden if copy.is_some() => Presence::Absent,
@@ -224,7 +230,7 @@ impl Inner {
         };
         Ok(match copy.activation {
             Some(Step::Done) => Presence::Live,
-            Some(Step::Sent) if self.look(errand.model).await? == Seen::Live => Presence::Live,
+            Some(Step::Sent) if self.look(migration.model).await? == Seen::Live => Presence::Live,
             _ if copy.checked && !copy.ended => Presence::Staged,
             _ if copy.import == Import::Done && !copy.ended => Presence::Imported,
             _ => Presence::Importing,

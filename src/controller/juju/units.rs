@@ -43,7 +43,7 @@ impl Inner {
     /// Tells the controller which revisions the units have, where it wants to be told.
     pub(super) async fn tell_revisions(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         copy: &Copy,
     ) -> Result<(), ControllerError> {
         let live = self.connector.live().await?;
@@ -51,14 +51,19 @@ impl Inner {
             return Ok(());
         }
         let told = self.parsed(copy.description).await?;
-        let sending = requests(&told).into_iter().map(|request| self.tell_revision(&live, errand, request));
+        let sending = requests(&told).into_iter().map(|request| self.tell_revision(&live, migration, request));
         stream::iter(sending).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         Ok(())
     }
 
-    async fn tell_revision(&self, live: &Live, errand: MigrationRef, request: Request) -> Result<(), ControllerError> {
+    async fn tell_revision(
+        &self,
+        live: &Live,
+        migration: MigrationRef,
+        request: Request,
+    ) -> Result<(), ControllerError> {
         self.throttle.check(&format!("uploading {}", request.what))?;
-        match self.post(live, errand, &request, UploadBody::empty()).await {
+        match self.post(live, migration, &request, UploadBody::empty()).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.unsent(live, &request, error)),
         }

@@ -37,12 +37,12 @@ impl Inner {
     /// Sends a binary, unless this migration has sent it before.
     pub(super) async fn upload(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         copy: &Copy,
         call: &Call,
     ) -> Result<(), ControllerError> {
         let told = self.parsed(copy.description).await?;
-        let (inner, call, mid) = (self.clone(), call.clone(), errand.mid);
+        let (inner, call, mid) = (self.clone(), call.clone(), migration.mid);
         let (request, before) = blocking(move || {
             let (blob, wanted) = uploaded(&call, &told)?;
             // An upload is recorded under this name.
@@ -62,14 +62,14 @@ impl Inner {
         }
         let sent_before = before.is_some();
         self.throttle.check(&format!("uploading {what}"))?;
-        self.note_upload(errand, what, blob, Step::Sent).await?;
+        self.note_upload(migration, what, blob, Step::Sent).await?;
         let live = self.connector.live().await?;
-        match self.send(&live, errand, &request).await {
+        match self.send(&live, migration, &request).await {
             Ok(reply) => check_reply(&request, &reply)?,
             Err(UploadError::Refused { error, .. }) if is_there(&error, &request, sent_before) => {}
             Err(error) => return Err(self.unsent(&live, &request, error)),
         }
-        self.note_upload(errand, what, blob, Step::Done).await
+        self.note_upload(migration, what, blob, Step::Done).await
     }
 
     /// Judges an upload that failed.
@@ -93,34 +93,34 @@ impl Inner {
 
     async fn note_upload(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         what: &str,
         blob: BlobRef,
         step: Step,
     ) -> Result<(), ControllerError> {
         let (inner, what) = (self.clone(), what.to_owned());
         let upload = Upload { blob: blob.hash, step };
-        blocking(move || inner.records.put_upload(errand.mid, &what, &upload)).await
+        blocking(move || inner.records.put_upload(migration.mid, &what, &upload)).await
     }
 
-    async fn send(&self, live: &Live, errand: MigrationRef, request: &Request) -> Result<HttpReply, UploadError> {
+    async fn send(&self, live: &Live, migration: MigrationRef, request: &Request) -> Result<HttpReply, UploadError> {
         let (pieces, body) = mpsc::channel(PIECES_AHEAD);
         let (store, blob) = (self.store.clone(), request.blob);
         // It ends with the request: nobody takes its pieces then.
         tokio::task::spawn_blocking(move || read(&store, blob, &pieces));
-        self.post(live, errand, request, UploadBody::pieces(body)).await
+        self.post(live, migration, request, UploadBody::pieces(body)).await
     }
 
     /// Sends a request of a migration.
     pub(super) async fn post(
         &self,
         live: &Live,
-        errand: MigrationRef,
+        migration: MigrationRef,
         request: &Request,
         body: UploadBody,
     ) -> Result<HttpReply, UploadError> {
         let mut headers = request.headers.clone();
-        headers.push((MODEL, errand.model.to_string()));
+        headers.push((MODEL, migration.model.to_string()));
         let (target, begun) = (live.http(), Instant::now());
         let sending = target.send(request.method.clone(), &request.path, &headers, body);
         let sent = live.alongside(sending, UploadError::Broken).await;
@@ -131,7 +131,7 @@ impl Inner {
     /// Refuses a copy that lacks binaries: its machines could not get them from the controller.
     pub(super) async fn all_uploaded(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         copy: &Copy,
     ) -> Result<(), ControllerError> {
         let told = self.parsed(copy.description).await?;
@@ -140,7 +140,7 @@ impl Inner {
             let mut missing = Vec::new();
             for wanted in told.wanted() {
                 let what = wanted.to_string();
-                let upload = inner.records.upload(errand.mid, &what)?;
+                let upload = inner.records.upload(migration.mid, &what)?;
                 if upload.is_none_or(|upload| upload.step != Step::Done) {
                     missing.push(what);
                 }

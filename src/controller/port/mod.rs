@@ -83,26 +83,26 @@ pub trait ModelReader: Send + Sync {
 #[async_trait]
 pub trait Departure: Send + Sync {
     /// Refuses writes to the model from now on, also after a restart. Again: ok.
-    async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError>;
+    async fn freeze(&self, migration: MigrationRef) -> Result<(), ControllerError>;
 
     /// Yields the calls that stage the frozen model: the same as often as it is asked.
-    async fn export(&self, errand: MigrationRef) -> Result<Export, ControllerError>;
+    async fn export(&self, migration: MigrationRef) -> Result<Export, ControllerError>;
 
     /// Takes the model back into service. Again, or never frozen by this migration: ok, and nothing changes.
-    async fn thaw(&self, errand: MigrationRef) -> Result<(), ControllerError>;
+    async fn thaw(&self, migration: MigrationRef) -> Result<(), ControllerError>;
 
     /// Answers the frozen model's users from now on with where it went. Again: ok.
-    async fn redirect(&self, errand: MigrationRef, to: &ControllerCard) -> Result<(), ControllerError>;
+    async fn redirect(&self, migration: MigrationRef, to: &ControllerCard) -> Result<(), ControllerError>;
 
     /// Yields the pieces of the frozen model's log that end at `from_ms` (Unix milliseconds) or later, in the order of
     /// their ends, equal ones by name. Their blobs are in the agent's store. A controller that keeps no log yields none.
-    async fn log(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
-        let _ = (errand, from_ms);
+    async fn log(&self, migration: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+        let _ = (migration, from_ms);
         Ok(Vec::new())
     }
 
     /// Deletes the frozen model; the redirect stays. Again: ok.
-    async fn reap(&self, errand: MigrationRef) -> Result<(), ControllerError>;
+    async fn reap(&self, migration: MigrationRef) -> Result<(), ControllerError>;
 }
 
 /// What a model needs of the agent's store.
@@ -192,8 +192,8 @@ pub trait Arrival: Send + Sync {
     /// remembers what came of it, so that performing them takes no time that grows with the binaries. Changes nothing.
     ///
     /// Errors: [`ControllerError::Refused`] with the controller's reason.
-    async fn dry_run_stage(&self, errand: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
-        let _ = (errand, calls);
+    async fn dry_run_stage(&self, migration: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+        let _ = (migration, calls);
         Ok(())
     }
 
@@ -210,19 +210,19 @@ pub trait Arrival: Send + Sync {
     /// controller is told exactly them, but for what names its own side. An abort of what is not there is done.
     /// Errors: [`ControllerError::NotImporting`] for an abort of what is live by now;
     /// [`ControllerError::Refused`] with the controller's reason; [`ControllerError::Unknown`] if it did not answer.
-    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError>;
+    async fn perform(&self, migration: MigrationRef, call: &Call) -> Result<Reply, ControllerError>;
 
-    /// Returns the time of the last log line that the errand has brought, Unix milliseconds; 0 for none. Juju's
+    /// Returns the time of the last log line that the migration has brought, Unix milliseconds; 0 for none. Juju's
     /// `LatestLogTime`.
     ///
     /// Errors: [`ControllerError::ModelNotFound`], [`ControllerError::Moved`] if the model has left again.
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError>;
+    async fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError>;
 
-    /// Takes a piece of the log of a model that the errand has brought, and returns as [`Arrival::latest_log_time`]
+    /// Takes a piece of the log of a model that the migration has brought, and returns as [`Arrival::latest_log_time`]
     /// does. Its blob is in the agent's store. Again: ok, and nothing changes.
     ///
     /// Errors: as there; [`ControllerError::Refused`] for what is no log.
-    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError>;
+    async fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError>;
 
     /// Makes a call of the controller's API that no agent has to understand, and returns what it said. Once, whatever comes
     /// of it; dropped, it may have been made.
@@ -245,12 +245,12 @@ pub trait Arrival: Send + Sync {
     }
 
     /// Says what is here of the model. Changes nothing.
-    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError>;
+    async fn probe(&self, migration: MigrationRef) -> Result<Presence, ControllerError>;
 
     /// Compares what is here of a model that has arrived with the calls that staged it. Changes nothing; every check
     /// yields a finding. A controller that cannot be asked says so.
-    async fn audit(&self, errand: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
-        let _ = (errand, calls);
+    async fn audit(&self, migration: MigrationRef, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+        let _ = (migration, calls);
         Ok(vec![Finding {
             level: Level::Warn,
             check: Text::cut("controller"),

@@ -52,12 +52,12 @@ pub trait Relayed: Send + Sync {
     ///
     /// Errors: [`ControllerError::Refused`] with the controller's reason: nothing has begun; [`ControllerError::Unknown`] where that
     /// is not known.
-    async fn initiate(&self, errand: MigrationRef, to: &Announced) -> Result<(), ControllerError>;
+    async fn initiate(&self, migration: MigrationRef, to: &Announced) -> Result<(), ControllerError>;
 
     /// Returns when the controller was asked to begin the migration, Unix milliseconds by this host's clock: the model cannot have
     /// been frozen before. Nothing while it was not asked, and from one that does not keep it.
-    async fn asked_ms(&self, errand: MigrationRef) -> Result<Option<u64>, ControllerError> {
-        let _ = errand;
+    async fn asked_ms(&self, migration: MigrationRef) -> Result<Option<u64>, ControllerError> {
+        let _ = migration;
         Ok(None)
     }
 
@@ -67,17 +67,17 @@ pub trait Relayed: Send + Sync {
     }
 
     /// Says what the controller shows of the migration. Changes nothing.
-    async fn shown(&self, errand: MigrationRef) -> Result<Shown, ControllerError>;
+    async fn shown(&self, migration: MigrationRef) -> Result<Shown, ControllerError>;
 
     /// Keeps a piece of the log that the controller sends behind the model: whole lines that each begin with a time. Durable
     /// when this returns; its blob is in the agent's store.
-    async fn keep_log(&self, errand: MigrationRef, text: String) -> Result<(), ControllerError>;
+    async fn keep_log(&self, migration: MigrationRef, text: String) -> Result<(), ControllerError>;
 
     /// Returns what is kept of the log, in the order in which it came.
-    async fn log(&self, errand: MigrationRef) -> Result<KeptLog, ControllerError>;
+    async fn log(&self, migration: MigrationRef) -> Result<KeptLog, ControllerError>;
 
     /// Forgets a piece of the log that the target has taken.
-    async fn log_taken(&self, errand: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError>;
+    async fn log_taken(&self, migration: MigrationRef, piece: &LogSegment) -> Result<(), ControllerError>;
 }
 
 /// The log that a source controller has sent behind a model.

@@ -122,13 +122,13 @@ impl Conversation {
 
     /// Takes the sending of a blob over, unless another transfer is at it that is as urgent: equal blobs are sent once,
     /// and nothing that is due waits for what goes when there is time.
-    pub fn take(&self, blob: Hash, taker: SendClaim) -> bool {
+    pub fn take(&self, blob: Hash, claim: SendClaim) -> bool {
         let mut taken = false;
         self.sending.send_if_modified(|sending| {
             let other = sending.get(&blob).copied();
-            taken = other.is_none_or(|other| other.urgency < taker.urgency);
+            taken = other.is_none_or(|other| other.urgency < claim.urgency);
             if taken {
-                sending.insert(blob, taker);
+                sending.insert(blob, claim);
             }
             // Whoever is overtaken has to hear of it.
             taken && other.is_some()
@@ -137,14 +137,14 @@ impl Conversation {
     }
 
     /// Reports whether a blob is still this transfer's to send.
-    pub fn has(&self, blob: Hash, taker: SendClaim) -> bool {
-        self.sending.borrow().get(&blob) == Some(&taker)
+    pub fn has(&self, blob: Hash, claim: SendClaim) -> bool {
+        self.sending.borrow().get(&blob) == Some(&claim)
     }
 
     /// Lets others send the blob: it is there, or given up. One that was overtaken leaves nothing.
-    pub fn leave(&self, blob: Hash, taker: SendClaim) {
+    pub fn leave(&self, blob: Hash, claim: SendClaim) {
         self.sending.send_if_modified(|sending| {
-            let is_own = sending.get(&blob) == Some(&taker);
+            let is_own = sending.get(&blob) == Some(&claim);
             if is_own {
                 sending.remove(&blob);
             }

@@ -82,10 +82,10 @@ pub struct Core {
     /// State of patches.
     pub patching: Patching,
     /// State of the retention.
-    pub stock: RetentionState,
+    pub retention: RetentionState,
     migrations: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// Incoming copies and pre-copies. They are not journalled and not shown.
-    arriving: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
+    inbound: Mutex<BTreeMap<MigrationId, Arc<Tracked>>>,
     /// The receivers, one for each connection.
     receivings: Mutex<Vec<Weak<dyn Receiver>>>,
     conversations: Mutex<HashMap<Pin, watch::Sender<Option<Arc<Conversation>>>>>,
@@ -107,9 +107,9 @@ impl Core {
             precopies: Mutex::default(),
             shares: Shares::default(),
             patching: Patching::default(),
-            stock: RetentionState::default(),
+            retention: RetentionState::default(),
             migrations: Mutex::default(),
-            arriving: Mutex::default(),
+            inbound: Mutex::default(),
             receivings: Mutex::default(),
             conversations: Mutex::default(),
             recorded,
@@ -119,8 +119,8 @@ impl Core {
     }
 
     /// Adds a migration or a pre-copy to those that this agent tracks.
-    pub fn track(&self, terms: Terms, peer: Pin, course: impl Into<TrackedState>, history: History) -> Arc<Tracked> {
-        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, course, history);
+    pub fn track(&self, terms: Terms, peer: Pin, state: impl Into<TrackedState>, history: History) -> Arc<Tracked> {
+        let tracked = Tracked::new(terms, self.parts.link.pin(), peer, state, history);
         tracked.doubt_after(self.parts.settings.in_doubt_after);
         self.migrations.lock().insert(tracked.terms.mid, tracked.clone());
         tracked
@@ -140,25 +140,25 @@ impl Core {
         precopies.entry(peer).or_insert_with(|| Queue::new(1)).clone()
     }
 
-    pub fn arriving_all(&self) -> Vec<Arc<Tracked>> {
-        self.arriving.lock().values().cloned().collect()
+    pub fn inbound_all(&self) -> Vec<Arc<Tracked>> {
+        self.inbound.lock().values().cloned().collect()
     }
 
     /// Accepts blobs that are offered under the id of this copy.
-    pub fn add_arriving(&self, copy: &Arc<Tracked>) {
-        self.arriving.lock().insert(copy.terms.mid, copy.clone());
+    pub fn add_inbound(&self, copy: &Arc<Tracked>) {
+        self.inbound.lock().insert(copy.terms.mid, copy.clone());
     }
 
     /// Removes a copy that has ended, and releases its blobs, unless another copy with the same id has begun.
-    pub fn forget_arriving(&self, copy: &Arc<Tracked>) {
+    pub fn forget_inbound(&self, copy: &Arc<Tracked>) {
         let mid = copy.terms.mid;
-        let mut arriving = self.arriving.lock();
-        if arriving.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
-            arriving.remove(&mid);
+        let mut inbound = self.inbound.lock();
+        if inbound.get(&mid).is_some_and(|known| Arc::ptr_eq(known, copy)) {
+            inbound.remove(&mid);
             // Still locked: another of this id wants its blobs only once it is among them.
             self.release(mid);
         }
-        drop(arriving);
+        drop(inbound);
         self.give_up(copy);
     }
 
@@ -186,8 +186,8 @@ impl Core {
     /// Releases the blobs of a migration or copy that has ended, if no other has begun under the same id: a blob may have been
     /// marked as wanted after the end.
     pub fn release_if_over(&self, tracked: &Tracked) {
-        let (mid, arriving) = (tracked.terms.mid, self.arriving.lock());
-        if tracked.mailbox().is_none() && !arriving.contains_key(&mid) {
+        let (mid, inbound) = (tracked.terms.mid, self.inbound.lock());
+        if tracked.mailbox().is_none() && !inbound.contains_key(&mid) {
             self.release(mid);
         }
     }
@@ -196,12 +196,12 @@ impl Core {
     pub fn receiver(&self, id: MigrationId) -> Option<Arc<Tracked>> {
         // A pre-copy that is followed here leaves from here.
         let migration = self.tracked(id).filter(|tracked| !tracked.is_precopy());
-        migration.or_else(|| self.arriving.lock().get(&id).cloned())
+        migration.or_else(|| self.inbound.lock().get(&id).cloned())
     }
 
     /// Notifies every task that waits for blobs that one is complete.
     pub fn blob_arrived(&self) {
-        let waiting = self.all_tracked().into_iter().chain(self.arriving_all());
+        let waiting = self.all_tracked().into_iter().chain(self.inbound_all());
         waiting.for_each(|tracked| tracked.blob_arrived.notify_one());
     }
 

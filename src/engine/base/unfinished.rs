@@ -16,12 +16,12 @@ pub struct Unfinished {
     pub alone: String,
 }
 
-/// Returns why a model must stay as it is while the last record of a migration of it is `standing`; nothing if that
+/// Returns why a model must stay as it is while the last record of a migration of it is `last`; nothing if that
 /// migration has ended. Every command that it names is taken in that state, on that side.
 ///
 /// `id`: the migration's. `model`, `peer`: as operators call them.
-pub fn unfinished(standing: &LastRecord, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
-    match standing {
+pub fn unfinished(last: &LastRecord, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
+    match last {
         LastRecord::Source(record) => of_source(&record.state, id, peer),
         LastRecord::Target(record) => of_target(&record.state, id, model, peer),
     }
@@ -168,8 +168,8 @@ mod tests {
         sources.into_iter().chain(targets).collect()
     }
 
-    fn named(standing: &LastRecord) -> (&'static str, &'static str) {
-        match standing {
+    fn named(last: &LastRecord) -> (&'static str, &'static str) {
+        match last {
             LastRecord::Source(record) => ("source", record.state.name()),
             LastRecord::Target(record) => ("target", record.state.name()),
         }
@@ -177,9 +177,9 @@ mod tests {
 
     #[test]
     fn a_model_can_be_changed_or_deleted_exactly_when_no_migration_of_it_is_unfinished() {
-        for standing in every_standing() {
-            let refused = unfinished(&standing, "ID", "MODEL", "PEER").is_some();
-            assert_eq!(refused, !standing.is_at_rest(), "{:?}", named(&standing));
+        for last in every_standing() {
+            let refused = unfinished(&last, "ID", "MODEL", "PEER").is_some();
+            assert_eq!(refused, !last.is_at_rest(), "{:?}", named(&last));
         }
     }
 
@@ -189,9 +189,9 @@ mod tests {
         let document = include_str!("../../../docs/while-it-migrates.md");
         let rows = document.lines().filter(|line| line.starts_with("| source |") || line.starts_with("| target |"));
         let told: BTreeSet<String> = rows.map(str::to_owned).collect();
-        let rows = every_standing().into_iter().map(|standing| {
-            let (side, state) = named(&standing);
-            match unfinished(&standing, "ID", "MODEL", "PEER") {
+        let rows = every_standing().into_iter().map(|last| {
+            let (side, state) = named(&last);
+            match unfinished(&last, "ID", "MODEL", "PEER") {
                 Some(Unfinished { state: stands, next, alone }) => {
                     format!("| {side} | `{state}` | {stands} | {next} | {alone} |")
                 }

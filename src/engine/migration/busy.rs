@@ -16,9 +16,9 @@ fn refuse(ledger: &Ledger, model: ModelUuid) -> Result<(), EngineError> {
         return Err(EngineError::InConflict(model));
     }
     let Some(mid) = ledger.busy(model) else { return Ok(()) };
-    let (Some(standing), Some(terms)) = (ledger.standing(mid), ledger.terms(mid)) else { return Ok(()) };
+    let (Some(last), Some(terms)) = (ledger.last_record(mid), ledger.terms(mid)) else { return Ok(()) };
     let id = id_of(terms);
-    match unfinished(standing, &id, &terms.name, &terms.peer) {
+    match unfinished(last, &id, &terms.name, &terms.peer) {
         Some(unfinished) => Err(EngineError::Migrating { model: terms.name.to_string(), id, unfinished }),
         None => Ok(()),
     }
@@ -42,8 +42,8 @@ impl Engine {
     pub fn way_out(&self, id: &str) -> Option<Unfinished> {
         let mid = self.find_migration(id).ok()?;
         self.0.parts.journal.ledger(|ledger| {
-            let (standing, terms) = (ledger.standing(mid)?, ledger.terms(mid)?);
-            unfinished(standing, &id_of(terms), &terms.name, &terms.peer)
+            let (last, terms) = (ledger.last_record(mid)?, ledger.terms(mid)?);
+            unfinished(last, &id_of(terms), &terms.name, &terms.peer)
         })
     }
 
@@ -55,12 +55,12 @@ impl Engine {
     pub(in crate::engine) fn refuse_if_busy(&self, model: ModelUuid) -> Result<(), EngineError> {
         let busy = self.0.parts.journal.ledger(|ledger| {
             let mid = ledger.busy(model)?;
-            Some((mid, ledger.standing(mid).cloned()))
+            Some((mid, ledger.last_record(mid).cloned()))
         });
-        let Some((mid, standing)) = busy else { return Ok(()) };
+        let Some((mid, last)) = busy else { return Ok(()) };
         let Some(tracked) = self.0.tracked(mid) else { return Ok(()) };
         let id = id_of(&tracked.terms);
-        if let Some(LastRecord::Source(record)) = standing
+        if let Some(LastRecord::Source(record)) = last
             && let Some(error) = gateway::refusal(&record, Asked::Steer, &id)
         {
             return Err(error);

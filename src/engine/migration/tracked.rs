@@ -44,7 +44,7 @@ pub struct Tracked {
 struct Inner {
     /// The other side's controller, as it was described last.
     controller: ControllerCard,
-    course: TrackedState,
+    state: TrackedState,
     history: History,
     orders: Orders,
     after: status_text::After,
@@ -64,17 +64,17 @@ struct Inner {
 }
 
 impl Tracked {
-    /// Follows what stands at `course`. A pre-copy's terms have its number for their attempt.
+    /// Follows what stands at `state`. A pre-copy's terms have its number for their attempt.
     ///
     /// `own`, `peer`: the pins of this agent and of the other.
-    pub fn new(terms: Terms, own: Pin, peer: Pin, course: impl Into<TrackedState>, history: History) -> Arc<Self> {
-        Arc::new(Self::begin(terms, own, peer, course.into(), history))
+    pub fn new(terms: Terms, own: Pin, peer: Pin, state: impl Into<TrackedState>, history: History) -> Arc<Self> {
+        Arc::new(Self::begin(terms, own, peer, state.into(), history))
     }
 
-    fn begin(terms: Terms, own: Pin, peer: Pin, course: TrackedState, history: History) -> Self {
+    fn begin(terms: Terms, own: Pin, peer: Pin, state: TrackedState, history: History) -> Self {
         let inner = Inner {
             controller: terms.controller.clone(),
-            course,
+            state,
             orders: Orders::none(terms.mid),
             after: status_text::After::default(),
             offered: false,
@@ -143,12 +143,12 @@ impl Tracked {
 
     /// Returns its id, in Juju's form.
     pub fn id(&self) -> String {
-        self.inner.lock().course.id(self.terms.model, self.terms.attempt)
+        self.inner.lock().state.id(self.terms.model, self.terms.attempt)
     }
 
     /// Reports whether it is a pre-copy, and no migration.
     pub fn is_precopy(&self) -> bool {
-        matches!(self.inner.lock().course, TrackedState::Precopy(_))
+        matches!(self.inner.lock().state, TrackedState::Precopy(_))
     }
 
     /// Reports whether its last record is final.
@@ -158,22 +158,22 @@ impl Tracked {
 
     /// Returns which side of it this agent is.
     pub fn direction(&self) -> Direction {
-        self.inner.lock().course.direction()
+        self.inner.lock().state.direction()
     }
 
     /// Returns how it stands.
     pub fn stands(&self) -> Stand {
-        self.inner.lock().course.stand()
+        self.inner.lock().state.stand()
     }
 
     /// Returns its state, without what that holds.
     pub fn state(&self) -> State {
-        self.inner.lock().course.state()
+        self.inner.lock().state.state()
     }
 
     /// Returns what was sealed, once something was.
     pub fn root(&self) -> Option<Hash> {
-        self.inner.lock().course.root()
+        self.inner.lock().state.root()
     }
 
     /// Returns when it began, Unix milliseconds.
@@ -194,7 +194,7 @@ impl Tracked {
     /// Reports whether its source cannot delete its copy, and tries again.
     pub fn is_reap_failing(&self) -> bool {
         let inner = self.inner.lock();
-        inner.course.is_reaping() && inner.waiting.is_some()
+        inner.state.is_reaping() && inner.waiting.is_some()
     }
 
     /// Returns the priority of its chunks on the link.
@@ -203,10 +203,10 @@ impl Tracked {
     }
 
     /// Applies a new durable record.
-    pub fn stand(&self, course: impl Into<TrackedState>, history: impl FnOnce(&mut History)) {
+    pub fn stand(&self, state: impl Into<TrackedState>, history: impl FnOnce(&mut History)) {
         {
             let mut inner = self.inner.lock();
-            inner.course = course.into();
+            inner.state = state.into();
             (inner.waiting, inner.failing) = (None, None);
             history(&mut inner.history);
             inner.undecided = match (inner.history.undecided_since_ms, inner.undecided) {
@@ -278,11 +278,11 @@ impl Tracked {
 
     /// Returns the same migration with counters of its own, shown to nobody.
     pub fn apart(&self) -> Self {
-        let (course, history) = {
+        let (state, history) = {
             let inner = self.inner.lock();
-            (inner.course.clone(), inner.history.clone())
+            (inner.state.clone(), inner.history.clone())
         };
-        Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, course, history) }
+        Self { is_apart: true, ..Self::begin(self.terms.clone(), self.own, self.peer, state, history) }
     }
 
     /// Sets what it waits for; `None` if it does not wait.
@@ -342,7 +342,7 @@ impl Tracked {
 
 /// Returns what it waits for.
 fn waits_for(inner: &Inner, bytes: &Bytes) -> Option<String> {
-    let limit = inner.limit.clone().filter(|_| inner.course.sends(bytes, &inner.after));
+    let limit = inner.limit.clone().filter(|_| inner.state.sends(bytes, &inner.after));
     inner.waiting.clone().or(limit)
 }
 
@@ -350,12 +350,12 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
     let waiting = waits_for(inner, &bytes);
     // While it waits nothing moves, and nobody knows when it will.
     let bytes = if waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
-    let (course, direction) = (&inner.course, inner.course.direction());
-    let note = inner.phase.clone().unwrap_or_else(|| course.note(terms.model, inner.offered, &bytes, &inner.after));
+    let (state, direction) = (&inner.state, inner.state.direction());
+    let note = inner.phase.clone().unwrap_or_else(|| state.note(terms.model, inner.offered, &bytes, &inner.after));
     let history = &inner.history;
     MigrationView {
-        id: course.id(terms.model, terms.attempt),
-        kind: course.kind(),
+        id: state.id(terms.model, terms.attempt),
+        kind: state.kind(),
         mid: terms.mid.to_string(),
         model_uuid: terms.model.to_string(),
         model: terms.name.to_string(),
@@ -363,8 +363,8 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
         direction,
         peer: terms.peer.to_string(),
         controller: inner.controller.name.to_string(),
-        state: course.state(),
-        stand: course.stand(),
+        state: state.state(),
+        stand: state.stand(),
         note,
         waiting: waiting.or_else(|| inner.phase.clone()),
         failing: inner.failing,
@@ -378,9 +378,9 @@ fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> Mi
             .zip(history.undecided_since_ms)
             .map(|(undecided, since_ms)| undecided.for_ms(since_ms, crate::clock::now_ms())),
         in_doubt_after_ms: inner.in_doubt_after_ms,
-        reap_due_ms: inner.after.reap_due_ms.filter(|_| course.is_handed()),
+        reap_due_ms: inner.after.reap_due_ms.filter(|_| state.is_handed()),
         frozen_ms: history.frozen_ms(),
-        root: course.root().map(|root| root.to_string()),
+        root: state.root().map(|root| root.to_string()),
         source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
         target_pin: if direction == Direction::Source { peer } else { own }.to_string(),
         bytes,

@@ -20,8 +20,8 @@ pub enum TrackedState {
 }
 
 impl From<LastRecord> for TrackedState {
-    fn from(standing: LastRecord) -> Self {
-        Self::Migration(standing)
+    fn from(last: LastRecord) -> Self {
+        Self::Migration(last)
     }
 }
 
@@ -71,7 +71,7 @@ impl TrackedState {
     /// Returns its state, without what that holds.
     pub fn state(&self) -> State {
         match self {
-            Self::Migration(standing) => State::from(standing),
+            Self::Migration(last) => State::from(last),
             Self::Precopy(state) => State::from(state),
         }
     }

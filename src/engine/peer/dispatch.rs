@@ -30,34 +30,34 @@ use crate::link::Session;
 use crate::store::StoreError;
 
 /// Takes a message about a migration to its task, or answers it from the record.
-pub async fn heard(core: &Arc<Core>, switch: MigrationKey, message: Message, session: &Session) {
+pub async fn heard(core: &Arc<Core>, key: MigrationKey, message: Message, session: &Session) {
     if core.halted().is_some() {
         // What is missing from a journal that was set back proves nothing.
         return;
     }
-    let standing = core.parts.journal.ledger(|ledger| ledger.standing(switch.mid).cloned());
-    let partner = standing.as_ref().map(LastRecord::peer);
+    let last = core.parts.journal.ledger(|ledger| ledger.last_record(key.mid).cloned());
+    let partner = last.as_ref().map(LastRecord::peer);
     if partner.is_some_and(|partner| partner != session.peer()) {
-        tracing::warn!(peer = %session.peer_name(), mid = %switch.mid, "a message about another peer's migration, ignored");
+        tracing::warn!(peer = %session.peer_name(), mid = %key.mid, "a message about another peer's migration, ignored");
         return;
     }
-    if let Some(mailbox) = core.tracked(switch.mid).and_then(|tracked| tracked.mailbox()) {
+    if let Some(mailbox) = core.tracked(key.mid).and_then(|tracked| tracked.mailbox()) {
         // A task that is busy hears it when it is said again; the connection must not wait for it.
         if mailbox.try_send(Event::Heard { message: Box::new(message), session: session.clone() }).is_err() {
-            tracing::debug!(mid = %switch.mid, "the migration's task is busy, a message is left to be repeated");
+            tracing::debug!(mid = %key.mid, "the migration's task is busy, a message is left to be repeated");
         }
         return;
     }
-    let answer = match standing {
+    let answer = match last {
         // A migration without a task is at rest.
-        Some(standing) => switchover::answer(&standing, &message),
+        Some(last) => switchover::answer(&last, &message),
         None => match message {
             Message::Offer(offer) => accept(core, offer, session).await,
             Message::Progress(_) | Message::Prepared(_) | Message::Activated(_) | Message::Dropped(_) => {
-                Some(source::answer_unknown(switch, core.parts.journal.id()))
+                Some(source::answer_unknown(key, core.parts.journal.id()))
             }
             other => {
-                tracing::debug!(message = other.name(), mid = %switch.mid, "about an unknown migration, ignored");
+                tracing::debug!(message = other.name(), mid = %key.mid, "about an unknown migration, ignored");
                 None
             }
         },
@@ -124,12 +124,12 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
             // A command is at it, and soon done.
             return Err(None);
         }
-        if ledger.standing(head.mid).is_some() {
+        if ledger.last_record(head.mid).is_some() {
             return Err(None);
         }
         let busy = ledger.busy(head.model);
         let of_this_peer =
-            |mid| matches!(ledger.standing(mid), Some(LastRecord::Target(record)) if record.head.peer == head.peer);
+            |mid| matches!(ledger.last_record(mid), Some(LastRecord::Target(record)) if record.head.peer == head.peer);
         if busy.is_some_and(of_this_peer) {
             // An attempt that its source has given up while this side could not hear it: it is about to be
             // told. The offer is repeated; refusing it now would end an attempt that has nothing wrong with it.
@@ -148,23 +148,23 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
     .await?;
     let (terms, history) = begun.await.expect("sent before the entries were made durable");
     core.fail_at(head.peer, "target", "Receiving", "after");
-    let standing = LastRecord::Target(record);
-    let tracked = core.track(terms, head.peer, standing.clone(), history);
-    switchover::resume(core, tracked, standing);
+    let last = LastRecord::Target(record);
+    let tracked = core.track(terms, head.peer, last.clone(), history);
+    switchover::resume(core, tracked, last);
     Ok(())
 }
 
 /// Has the controller try what can be tried of a model that is on its way here, and returns the bytes of its blobs.
 ///
 /// Errors: why it would not be taken.
-pub async fn rehearse(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String> {
+pub async fn dry_run(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, String> {
     let snapshot = Snapshot::open(snapshot, Hash::of(snapshot)).map_err(|error| error.to_string())?;
     let coming = core.tracked(snapshot.mid).filter(|tracked| tracked.peer == peer && tracked.mailbox().is_some());
     if coming.is_none_or(|tracked| tracked.terms.model != snapshot.model) {
         return Err("the model is not on its way here".to_owned());
     }
-    let errand = MigrationRef { mid: snapshot.mid, model: snapshot.model };
-    let tried = core.parts.arrival.dry_run_stage(errand, &snapshot.calls).await;
+    let migration_ref = MigrationRef { mid: snapshot.mid, model: snapshot.model };
+    let tried = core.parts.arrival.dry_run_stage(migration_ref, &snapshot.calls).await;
     tried.map_err(|error| format!("failed to import model into target controller: {error}"))?;
     Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
 }
@@ -200,7 +200,7 @@ pub async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         Question::TakeLog(taking) => log::take(core, peer, taking).await,
         // Kept apart: they last, and must not hold up the answers to others.
         Question::Rebuild(_) => failed("a blob is made where that is heard".to_owned()),
-        Question::Rehearse(_) => failed("a model is tried where it is heard".to_owned()),
+        Question::DryRun(_) => failed("a model is tried where it is heard".to_owned()),
         Question::GiveUp(mid) => {
             precopy::give_up(core, peer, mid);
             Answer::Bytes(0)

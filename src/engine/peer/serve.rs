@@ -24,7 +24,7 @@ use crate::link::{ChunkInbox, NewSession, Session, StreamInbox};
 /// Messages about incoming blobs that wait for the disk.
 const BLOB_MESSAGES_MAX: usize = 64;
 /// Models of one peer that are tried at once before they are frozen. Well above what a source lets run.
-const REHEARSALS_MAX: usize = 32;
+const DRY_RUNS_MAX: usize = 32;
 /// Calls of one peer that are on their way to the controller at once.
 const RELAYS_MAX: usize = 32;
 /// Questions of one peer that are being answered at once.
@@ -58,7 +58,7 @@ struct Service {
     tasks: JoinSet<()>,
     answers: JoinSet<()>,
     copies: JoinSet<()>,
-    rehearsals: JoinSet<()>,
+    dry_runs: JoinSet<()>,
     /// Calls on their way to the controller, by the question's id.
     relays: HashMap<u64, AbortHandle>,
 }
@@ -91,9 +91,9 @@ impl Service {
             }
         });
         tasks.spawn(relay::serve_streams(core.clone(), streams));
-        let (answers, copies, rehearsals) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let (answers, copies, dry_runs) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let relays = HashMap::new();
-        Self { core, session, conversation, receiving, met: false, blobs, tasks, answers, copies, rehearsals, relays }
+        Self { core, session, conversation, receiving, met: false, blobs, tasks, answers, copies, dry_runs, relays }
     }
 
     /// Takes a message to whatever it concerns. Breaks when the connection has ended.
@@ -120,8 +120,8 @@ impl Service {
             }
             Message::Hold(_) => self.conversation.feed_all(message).await,
             message => {
-                if let Some(switch) = message.switch().filter(|_| self.met) {
-                    dispatch::heard(&self.core, switch, message, &self.session).await;
+                if let Some(key) = message.key().filter(|_| self.met) {
+                    dispatch::heard(&self.core, key, message, &self.session).await;
                 }
             }
         }
@@ -141,15 +141,15 @@ impl Service {
     async fn asked(&mut self, id: u64, question: Question) {
         match question {
             // Begun here and not in a task: its blobs are offered right behind it.
-            Question::Keep(keeping) => {
-                let begun = remote_backup::take(&self.core, &self.session, &keeping);
+            Question::Keep(request) => {
+                let begun = remote_backup::take(&self.core, &self.session, &request);
                 self.answer_when_here(id, begun);
             }
             Question::Precopy(precopying) => {
                 let begun = precopy::take(&self.core, &self.session, *precopying);
                 self.answer_when_here(id, begun);
             }
-            Question::Rehearse(snapshot) => self.rehearse(id, snapshot),
+            Question::DryRun(snapshot) => self.dry_run(id, snapshot),
             Question::Rebuild(rebuilding) => self.rebuild(id, rebuilding),
             Question::Relay(call) => self.relay(id, *call).await,
             question => {
@@ -179,15 +179,15 @@ impl Service {
     }
 
     /// Tries a model. Apart from the other questions: it lasts as long as reading all binaries does.
-    fn rehearse(&mut self, id: u64, snapshot: Bytes<SNAPSHOT_BYTES_MAX>) {
-        while self.rehearsals.try_join_next().is_some() {}
-        let is_busy = self.rehearsals.len() >= REHEARSALS_MAX;
+    fn dry_run(&mut self, id: u64, snapshot: Bytes<SNAPSHOT_BYTES_MAX>) {
+        while self.dry_runs.try_join_next().is_some() {}
+        let is_busy = self.dry_runs.len() >= DRY_RUNS_MAX;
         let (core, session) = (self.core.clone(), self.session.clone());
-        self.rehearsals.spawn(async move {
+        self.dry_runs.spawn(async move {
             let answer = if is_busy {
-                Err(format!("{REHEARSALS_MAX} models are being tried here already; try again later"))
+                Err(format!("{DRY_RUNS_MAX} models are being tried here already; try again later"))
             } else {
-                dispatch::rehearse(&core, session.peer(), &snapshot).await
+                dispatch::dry_run(&core, session.peer(), &snapshot).await
             };
             let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
             Core::say(&session, Message::Response(Response { id, answer })).await;
@@ -196,10 +196,10 @@ impl Service {
 
     /// Makes a blob of a patch. Apart from the other questions: deflate has to be done again.
     fn rebuild(&mut self, id: u64, rebuilding: Rebuilding) {
-        while self.rehearsals.try_join_next().is_some() {}
-        let is_busy = self.rehearsals.len() >= REHEARSALS_MAX;
+        while self.dry_runs.try_join_next().is_some() {}
+        let is_busy = self.dry_runs.len() >= DRY_RUNS_MAX;
         let (core, session) = (self.core.clone(), self.session.clone());
-        self.rehearsals.spawn(async move {
+        self.dry_runs.spawn(async move {
             let answer = rebuild::rebuild(&core, session.peer(), rebuilding, is_busy).await;
             Core::say(&session, Message::Response(Response { id, answer })).await;
         });

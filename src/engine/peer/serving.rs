@@ -22,14 +22,14 @@ struct Known {
 
 impl Known {
     fn of(ledger: &Ledger, models: &[Held]) -> Self {
-        let unfinished = ledger.standings().filter(|(_, standing)| !standing.is_at_rest());
+        let unfinished = ledger.last_records().filter(|(_, last)| !last.is_at_rest());
         let in_conflict = ledger.conflicts().map(|conflict| conflict.model);
         let holdings: BTreeMap<ModelUuid, Holding> = ledger.holdings().collect();
         let has_left = |model: &ModelUuid| holdings.get(model).is_some_and(|holding| !holding.live);
         let live =
             models.iter().filter(|held| held.place == ModelLocation::Live).map(|held| held.uuid).filter(has_left);
         Self {
-            unsettled: unfinished.map(|(_, standing)| standing.model()).chain(in_conflict).collect(),
+            unsettled: unfinished.map(|(_, last)| last.model()).chain(in_conflict).collect(),
             handed: live.filter(|model| ledger.handed_to(*model).is_some()).collect(),
             holdings,
         }

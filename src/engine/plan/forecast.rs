@@ -140,8 +140,8 @@ mod tests {
         assert_eq!(eta_ms(10 << 20, rate, rtt), Some(10_080));
         assert_eq!(eta_ms(10 << 20, None, rtt), None);
         assert_eq!(eta_ms(0, None, rtt), Some(0));
-        let standing = Some(RateView { bytes_per_second: 0, measured_ms: 0 });
-        assert_eq!(eta_ms(u64::MAX, standing, rtt), Some(u64::MAX), "too long is no overflow");
+        let last = Some(RateView { bytes_per_second: 0, measured_ms: 0 });
+        assert_eq!(eta_ms(u64::MAX, last, rtt), Some(u64::MAX), "too long is no overflow");
     }
 
     #[test]

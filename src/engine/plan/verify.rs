@@ -64,8 +64,8 @@ impl Engine {
                 finding("blobs", Level::Fail, text)
             }
         });
-        let errand = MigrationRef { mid, model: tracked.terms.model };
-        findings.extend(core.parts.arrival.audit(errand, &snapshot.calls).await?);
+        let migration = MigrationRef { mid, model: tracked.terms.model };
+        findings.extend(core.parts.arrival.audit(migration, &snapshot.calls).await?);
         seen.ok = findings.iter().all(|finding| finding.level != Level::Fail);
         seen.findings = findings.iter().map(FindingView::from).collect();
         Ok(seen)

@@ -18,7 +18,7 @@ use crate::link::Session;
 /// Waits no longer for a pre-copy that its source has given up.
 pub fn give_up(core: &Core, peer: Pin, mid: MigrationId) {
     let is_it = |coming: &&Arc<Tracked>| coming.terms.mid == mid && coming.peer == peer && coming.is_precopy();
-    let Some(mailbox) = core.arriving_all().iter().find(is_it).and_then(|coming| coming.mailbox()) else { return };
+    let Some(mailbox) = core.inbound_all().iter().find(is_it).and_then(|coming| coming.mailbox()) else { return };
     // One whose mailbox is full is about to fail anyway.
     let _ = mailbox.try_send(Event::Failed(Cause::cut("its source has given it up")));
 }
@@ -32,11 +32,11 @@ pub fn take(
     precopying: Precopying,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
     let Precopying { mid, model, name, owner, blobs } = precopying;
-    let (terms, course) = (adhoc::terms(mid, model, name, owner), TrackedState::Precopy(PrecopyState::Copying));
+    let (terms, state) = (adhoc::terms(mid, model, name, owner), TrackedState::Precopy(PrecopyState::Copying));
     // A source sends one at a time: whoever asks for another has ended the older.
-    let mut arriving = InboundTransfer::begin(core, session, terms, course, blobs.to_vec(), Tracked::is_precopy)?;
+    let mut inbound = InboundTransfer::begin(core, session, terms, state, blobs.to_vec(), Tracked::is_precopy)?;
     Ok(async move {
-        match arriving.arrive().await {
+        match inbound.arrive().await {
             Ok(bytes) => Answer::Bytes(bytes),
             Err(text) => Answer::Failed(Text::cut(text)),
         }

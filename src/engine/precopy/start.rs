@@ -43,7 +43,7 @@ fn refuse(ledger: &Ledger, model: ModelUuid, name: &str, peer: Pin) -> Result<()
         return Err(EngineError::Copying { model: name, id: precopy_id(model, precopy.number) });
     }
     // To another peer it may go; to this one the migration sends the very same bytes.
-    let to_this = |mid: &MigrationId| ledger.standing(*mid).is_some_and(|standing| standing.peer() == peer);
+    let to_this = |mid: &MigrationId| ledger.last_record(*mid).is_some_and(|last| last.peer() == peer);
     match ledger.busy(model).filter(to_this) {
         Some(mid) => {
             let id = ledger.terms(mid).map_or_else(|| mid.to_string(), id_of);
@@ -111,8 +111,8 @@ impl Engine {
 
 /// Follows a pre-copy, and lets it go on if it has not ended.
 pub fn follow(core: &Arc<Core>, precopy: &Precopy, orders: Orders, history: History) -> Arc<Tracked> {
-    let course = TrackedState::Precopy(precopy.state.clone());
-    let tracked = core.track(terms(precopy), precopy.peer, course, history);
+    let state = TrackedState::Precopy(precopy.state.clone());
+    let tracked = core.track(terms(precopy), precopy.peer, state, history);
     tracked.set_orders(orders);
     come_to(&tracked, &precopy.state);
     if !precopy.is_at_rest() {

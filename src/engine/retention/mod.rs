@@ -1,4 +1,4 @@
-//! The store as a stock: what is held and for whom, and the removal of what nobody needs.
+//! Retention: lists what the store holds and for whom, and removes the blobs that nothing needs.
 //!
 //! What nobody needs is not useless: it makes the next transfer small. So it stays for a while, and goes by how long it
 //! has not been needed, the longest first where it takes more than the quota. "Since when" is a row, written when a
@@ -34,7 +34,7 @@ impl Engine {
     ///
     /// `list`: whether every blob is listed.
     /// Errors: [`EngineError::Store`].
-    pub async fn stock(&self, list: bool) -> Result<StoreView, EngineError> {
+    pub async fn store_view(&self, list: bool) -> Result<StoreView, EngineError> {
         let core = &self.0;
         let needs = needs::gather(core).await;
         let store = core.parts.store.clone();
@@ -96,7 +96,7 @@ impl Engine {
 
     /// Returns what the last automatic prune found.
     pub fn last_prune(&self) -> Option<StockView> {
-        self.0.stock.last.lock().clone()
+        self.0.retention.last.lock().clone()
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn tend(core: Arc<Core>) -> Infallible {
 }
 
 async fn prune(core: &Core, older_than: Option<Duration>, dry_run: bool) -> Result<PruneView, EngineError> {
-    let _one = core.stock.pruning.lock().await;
+    let _one = core.retention.pruning.lock().await;
     let policy = core.parts.settings.store;
     let retention = older_than.unwrap_or(policy.retention);
     // Before anybody is asked: what is held from now on stays, wherever a name for it becomes durable meanwhile.
@@ -130,7 +130,7 @@ async fn prune(core: &Core, older_than: Option<Duration>, dry_run: bool) -> Resu
     let needed = |item: &Item| !needs.of(item.blob.hash, item.in_use).is_empty();
     if !needs.trouble.is_empty() {
         let why = needs.trouble.join("; ");
-        core.stock.note(StockView { time_ms: now_ms, bytes, idle_bytes: 0, trouble: Some(why.clone()) });
+        core.retention.note(StockView { time_ms: now_ms, bytes, idle_bytes: 0, trouble: Some(why.clone()) });
         return Err(EngineError::Unprunable(why));
     }
     let mut idle: Vec<Item> = items.into_iter().filter(|item| !needed(item)).collect();
@@ -162,7 +162,7 @@ async fn prune(core: &Core, older_than: Option<Duration>, dry_run: bool) -> Resu
             noted => noted?,
         }
         let bytes = bytes - view.bytes;
-        core.stock.note(StockView { time_ms: now_ms, bytes, idle_bytes: view.idle_bytes, trouble: None });
+        core.retention.note(StockView { time_ms: now_ms, bytes, idle_bytes: view.idle_bytes, trouble: None });
     }
     Ok(view)
 }

@@ -129,19 +129,19 @@ async fn backups(core: &Core, needs: &mut Needs) {
 }
 
 async fn migrations(core: &Core, needs: &mut Needs) {
-    let standings: Vec<(MigrationId, LastRecord, String)> = core.parts.journal.ledger(|ledger| {
+    let last_records: Vec<(MigrationId, LastRecord, String)> = core.parts.journal.ledger(|ledger| {
         let named = |mid| ledger.terms(mid).map_or_else(|| mid.to_string(), id_of);
-        ledger.standings().map(|(mid, standing)| (mid, standing.clone(), named(mid))).collect()
+        ledger.last_records().map(|(mid, last)| (mid, last.clone(), named(mid))).collect()
     });
-    for (mid, standing, id) in standings {
-        let Some(root) = standing.root() else { continue };
-        let (at_rest, errand) = (standing.is_at_rest(), MigrationRef { mid, model: standing.model() });
+    for (mid, last, id) in last_records {
+        let Some(root) = last.root() else { continue };
+        let (at_rest, migration) = (last.is_at_rest(), MigrationRef { mid, model: last.model() });
         if at_rest {
             // What came of a source's migration is elsewhere, or is the model as it was.
-            if let LastRecord::Source(_) = standing {
+            if let LastRecord::Source(_) = last {
                 continue;
             }
-            match core.parts.arrival.probe(errand).await {
+            match core.parts.arrival.probe(migration).await {
                 Ok(Presence::Live) => {}
                 Ok(_) => continue,
                 Err(error) => {

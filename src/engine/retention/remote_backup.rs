@@ -72,8 +72,8 @@ pub async fn keep(
     let snapshot_bytes = Bytes::new(bytes).map_err(|error| refused(error.to_string()))?;
     let question = Question::Keep(BackupRequest { taken_s, root, snapshot: snapshot_bytes });
     let record = SourceRecord { head: head(core, &snapshot, peer.pin), state: SourceState::Offered };
-    let standing = LastRecord::Source(record);
-    let tracked = Tracked::new(terms(&snapshot), core.parts.link.pin(), peer.pin, standing, History::default());
+    let last = LastRecord::Source(record);
+    let tracked = Tracked::new(terms(&snapshot), core.parts.link.pin(), peer.pin, last, History::default());
     let mut conversation = first;
     for _ in 0..CONNECTIONS_MAX {
         match adhoc::over(core, &conversation, &tracked, question.clone(), &snapshot.blobs(), &[]).await {
@@ -108,13 +108,13 @@ pub async fn keep(
 pub fn take(
     core: &Arc<Core>,
     session: &Session,
-    keeping: &BackupRequest,
+    request: &BackupRequest,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
-    let snapshot = Snapshot::open(&keeping.snapshot, keeping.root).map_err(|error| error.to_string())?;
+    let snapshot = Snapshot::open(&request.snapshot, request.root).map_err(|error| error.to_string())?;
     let record = TargetRecord { head: head(core, &snapshot, session.peer()), state: TargetState::Receiving };
     // One copy of a model at a time: whoever asked for the older has given up, or wants the newer.
     let replaces = |older: &Tracked| older.terms.model == snapshot.model && !older.is_precopy();
-    let arriving = InboundTransfer::begin(
+    let inbound = InboundTransfer::begin(
         core,
         session,
         terms(&snapshot),
@@ -122,9 +122,9 @@ pub fn take(
         snapshot.blobs(),
         replaces,
     )?;
-    let (store, session, taken_s) = (core.parts.store.clone(), session.clone(), keeping.taken_s);
+    let (store, session, taken_s) = (core.parts.store.clone(), session.clone(), request.taken_s);
     Ok(async move {
-        match finish(arriving, store, &session, &snapshot, taken_s).await {
+        match finish(inbound, store, &session, &snapshot, taken_s).await {
             Ok(bytes) => Answer::Bytes(bytes),
             Err(text) => {
                 tracing::warn!(peer = %session.peer_name(), model = %snapshot.name, text, "a copy is not kept");
@@ -135,13 +135,13 @@ pub fn take(
 }
 
 async fn finish(
-    mut arriving: InboundTransfer,
+    mut inbound: InboundTransfer,
     store: Store,
     session: &Session,
     snapshot: &Snapshot,
     taken_s: u64,
 ) -> Result<u64, String> {
-    arriving.arrive().await?;
+    inbound.arrive().await?;
     let card = &session.hello().controller;
     let origin = Origin { name: card.name.to_string(), uuid: card.uuid };
     let manifest = Manifest::of(snapshot, origin, taken_s).map_err(|error| error.to_string())?;

@@ -39,16 +39,16 @@ pub async fn carry(
     core: &Core,
     conversation: &Conversation,
     tracked: &Tracked,
-    errand: MigrationRef,
+    migration: MigrationRef,
     between: impl Fn() -> Result<(), ControllerError>,
 ) -> Result<(), LogError> {
     let carrying = async {
-        let from_ms = ask(conversation, Question::LatestLogTime(errand.mid)).await?;
-        let segments = core.parts.departure.log(errand, from_ms).await?;
+        let from_ms = ask(conversation, Question::LatestLogTime(migration.mid)).await?;
+        let segments = core.parts.departure.log(migration, from_ms).await?;
         send_pieces(core, conversation, tracked, &segments).await?;
         let mut sent = 0;
         for segment in &segments {
-            hand_over(conversation, errand, segment).await?;
+            hand_over(conversation, migration, segment).await?;
             sent += u64::from(segment.lines);
             tracked.set_log_sent(sent);
             between()?;
@@ -65,19 +65,19 @@ pub async fn carry_relayed(
     core: &Core,
     conversation: &Conversation,
     tracked: &Tracked,
-    errand: MigrationRef,
+    migration: MigrationRef,
 ) -> Result<(), LogError> {
     let Some(relayed) = &core.parts.relayed else { return Ok(()) };
     let carrying = async {
         loop {
-            let segments = relayed.controller.log(errand).await?.segments;
+            let segments = relayed.controller.log(migration).await?.segments;
             if segments.is_empty() {
                 return Ok(());
             }
             send_pieces(core, conversation, tracked, &segments).await?;
             for segment in &segments {
-                hand_over(conversation, errand, segment).await?;
-                relayed.controller.log_taken(errand, segment).await?;
+                hand_over(conversation, migration, segment).await?;
+                relayed.controller.log_taken(migration, segment).await?;
                 tracked.add_log_sent(u64::from(segment.lines));
             }
         }
@@ -118,8 +118,8 @@ async fn send_pieces(
 }
 
 /// Makes the target take a piece of the log whose bytes it holds.
-async fn hand_over(conversation: &Conversation, errand: MigrationRef, segment: &LogSegment) -> Result<(), LogError> {
-    let taking = LogTaking { mid: errand.mid, segment: segment.clone() };
+async fn hand_over(conversation: &Conversation, migration: MigrationRef, segment: &LogSegment) -> Result<(), LogError> {
+    let taking = LogTaking { mid: migration.mid, segment: segment.clone() };
     ask(conversation, Question::TakeLog(taking)).await.map(drop)
 }
 
@@ -134,8 +134,8 @@ async fn ask(conversation: &Conversation, question: Question) -> Result<u64, Log
 
 /// Answers how far the log is that a migration of `peer` has brought.
 pub async fn latest(core: &Core, peer: Pin, mid: MigrationId) -> Answer {
-    let told = match errand(core, peer, mid) {
-        Ok(errand) => core.parts.arrival.latest_log_time(errand).await.map_err(|error| error.to_string()),
+    let told = match migration(core, peer, mid) {
+        Ok(migration) => core.parts.arrival.latest_log_time(migration).await.map_err(|error| error.to_string()),
         Err(text) => Err(text),
     };
     told.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::LogTime)
@@ -144,17 +144,17 @@ pub async fn latest(core: &Core, peer: Pin, mid: MigrationId) -> Answer {
 /// Takes a piece of the log that follows a migration of `peer`.
 pub async fn take(core: &Core, peer: Pin, taking: LogTaking) -> Answer {
     let LogTaking { mid, segment } = taking;
-    let told = match errand(core, peer, mid) {
-        Ok(errand) => core.parts.arrival.take_log(errand, &segment).await.map_err(|error| error.to_string()),
+    let told = match migration(core, peer, mid) {
+        Ok(migration) => core.parts.arrival.take_log(migration, &segment).await.map_err(|error| error.to_string()),
         Err(text) => Err(text),
     };
     told.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::LogTime)
 }
 
-/// Returns the errand of a migration that has brought its model here from `peer`.
-fn errand(core: &Core, peer: Pin, mid: MigrationId) -> Result<MigrationRef, String> {
-    let standing = core.parts.journal.ledger(|ledger| ledger.standing(mid).cloned());
-    match standing {
+/// Returns the migration of a migration that has brought its model here from `peer`.
+fn migration(core: &Core, peer: Pin, mid: MigrationId) -> Result<MigrationRef, String> {
+    let last = core.parts.journal.ledger(|ledger| ledger.last_record(mid).cloned());
+    match last {
         Some(LastRecord::Target(record))
             if record.head.peer == peer && matches!(record.state, TargetState::Active(_) | TargetState::Seized(_)) =>
         {

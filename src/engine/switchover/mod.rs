@@ -28,11 +28,11 @@ use crate::engine::base::core::Core;
 use crate::engine::migration::tracked::Tracked;
 
 /// Goes on with a migration from its last durable record, unless that is at rest.
-pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: LastRecord) {
-    if standing.is_at_rest() {
+pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, last: LastRecord) {
+    if last.is_at_rest() {
         return;
     }
-    match standing {
+    match last {
         LastRecord::Source(record) => {
             tokio::spawn(source::state::SourceTask::resumed(core.clone(), tracked, record).run());
         }
@@ -43,8 +43,8 @@ pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, standing: LastRecord) {
 }
 
 /// Returns what the record of a migration at rest answers. It never changes.
-pub fn answer(standing: &LastRecord, message: &Message) -> Option<Message> {
-    match standing {
+pub fn answer(last: &LastRecord, message: &Message) -> Option<Message> {
+    match last {
         LastRecord::Source(record) => reply(source_machine::on(record, SourceInput::Heard { message, fresh: false })),
         LastRecord::Target(record) => reply(target_machine::on(record, TargetInput::Heard(message))),
     }

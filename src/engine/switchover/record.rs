@@ -12,20 +12,20 @@ use crate::engine::peer::claims;
 use crate::engine::precopy::record as precopy;
 
 /// Makes a migration's next record durable, and shows it.
-pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: LastRecord) {
-    let body = match standing.clone() {
+pub async fn record(core: &Core, tracked: &Tracked, actor: &str, last: LastRecord) {
+    let body = match last.clone() {
         LastRecord::Source(record) => Body::Source(record),
         LastRecord::Target(record) => Body::Target(record),
     };
     let entry = entry(actor, body);
-    let (side, state) = name_of(&standing);
+    let (side, state) = name_of(&last);
     core.fail_at(tracked.peer, side, state, "before");
     core.append(entry.clone()).await;
     core.fail_at(tracked.peer, side, state, "after");
     tracing::info!(migration = %id_of(&tracked.terms), state, "recorded");
-    let has_left = matches!(&standing, LastRecord::Source(record) if matches!(record.state, SourceState::Handed(_)));
-    let is_settled = has_left || standing.is_at_rest();
-    tracked.stand(standing, |history| history.apply(&entry));
+    let has_left = matches!(&last, LastRecord::Source(record) if matches!(record.state, SourceState::Handed(_)));
+    let is_settled = has_left || last.is_at_rest();
+    tracked.stand(last, |history| history.apply(&entry));
     if has_left {
         precopy::left(core, &tracked.terms).await;
     }
@@ -38,8 +38,8 @@ pub async fn record(core: &Core, tracked: &Tracked, actor: &str, standing: LastR
 }
 
 /// Returns the side that a record is of, and its state.
-fn name_of(standing: &LastRecord) -> (&'static str, &'static str) {
-    match standing {
+fn name_of(last: &LastRecord) -> (&'static str, &'static str) {
+    match last {
         LastRecord::Source(record) => ("source", record.state.name()),
         LastRecord::Target(record) => ("target", record.state.name()),
     }

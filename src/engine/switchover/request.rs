@@ -78,8 +78,8 @@ impl Engine {
     /// Returns why a migration that has ended does not do what an operator asks.
     pub(super) fn ended(&self, tracked: &Tracked, asked: Asked) -> EngineError {
         let id = tracked.id();
-        let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(tracked.terms.mid).cloned());
-        let relayed = match &standing {
+        let last = self.0.parts.journal.ledger(|ledger| ledger.last_record(tracked.terms.mid).cloned());
+        let relayed = match &last {
             Some(LastRecord::Source(record)) => gateway::refusal(record, asked, &id),
             Some(LastRecord::Target(_)) | None => None,
         };

@@ -60,7 +60,7 @@ impl Engine {
         // The first record of the verdict that stands is the decision; what follows carries it out.
         let mut decided: Option<Statement> = None;
         for (_, entry) in entries {
-            let standing = match entry.body {
+            let last = match entry.body {
                 Body::Source(record) => LastRecord::Source(record),
                 Body::Target(record) => LastRecord::Target(record),
                 Body::Terms(_) | Body::Note(_) | Body::Orders(_) | Body::Destination(_) => continue,
@@ -68,7 +68,7 @@ impl Engine {
                 Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => continue,
                 Body::Removed(_) | Body::Reimported(_) => continue,
             };
-            let statement = Statement::of(&standing, link.pin(), entry.time_ms);
+            let statement = Statement::of(&last, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);
             if !same {
                 decided = statement;
@@ -97,14 +97,14 @@ impl Engine {
         let id = id_of(&tracked.terms);
         let asked = resolution.asked();
         let ended = || self.ended(&tracked, asked);
-        let standing = self.0.parts.journal.ledger(|ledger| ledger.standing(mid).cloned()).ok_or_else(ended)?;
-        if is_done(&standing, &resolution, &self.0.parts.link.pin()) {
-            return self.outcome(&tracked, &standing).await;
+        let last = self.0.parts.journal.ledger(|ledger| ledger.last_record(mid).cloned()).ok_or_else(ended)?;
+        if is_done(&last, &resolution, &self.0.parts.link.pin()) {
+            return self.outcome(&tracked, &last).await;
         }
-        if standing.is_at_rest() {
+        if last.is_at_rest() {
             return Err(ended());
         }
-        if let LastRecord::Source(record) = &standing
+        if let LastRecord::Source(record) = &last
             && let Some(error) = gateway::refusal(record, asked, &id)
         {
             return Err(error);
@@ -112,32 +112,32 @@ impl Engine {
         let by = if reason.is_empty() { actor.to_owned() } else { format!("{actor}: {reason}") };
         let (with, actor) = match &resolution {
             Resolution::Proof(proof) => (
-                Resolving::Carried(Box::new(proof.check(&standing, self.0.parts.link.pin())?)),
+                Resolving::Carried(Box::new(proof.check(&last, self.0.parts.link.pin())?)),
                 format!("{actor}, by proof"),
             ),
             Resolution::Renounce => {
-                may_renounce(&standing, &id)?;
+                may_renounce(&last, &id)?;
                 (Resolving::Renounce(Cause::cut(format!("renounced by operator ({by})"))), actor.to_owned())
             }
             Resolution::Reclaim { typed } => {
-                may_reclaim(&standing, &id, *typed)?;
+                may_reclaim(&last, &id, *typed)?;
                 let cause = format!("taken back by force: the target is destroyed, says the operator ({by})");
                 (Resolving::Seize(Cause::cut(cause)), format!("{actor}, by force"))
             }
             Resolution::ForceActivate { typed } => {
-                may_force(&standing, &id, *typed)?;
+                may_force(&last, &id, *typed)?;
                 let cause = format!("activated by force: the source is destroyed, says the operator ({by})");
                 (Resolving::Seize(Cause::cut(cause)), format!("{actor}, by force"))
             }
         };
         self.ask(&tracked, asked, |reply| Event::Resolve { with, actor, reply }).await?;
-        self.outcome(&tracked, &standing).await
+        self.outcome(&tracked, &last).await
     }
 
     /// Returns a migration as it is once its controller has followed. A model is called live only if the controller serves it.
     ///
     /// Errors: [`EngineError::NotServed`]: what was decided is recorded, and nobody serves the model.
-    async fn outcome(&self, tracked: &Tracked, standing: &LastRecord) -> Result<MigrationView, EngineError> {
+    async fn outcome(&self, tracked: &Tracked, last: &LastRecord) -> Result<MigrationView, EngineError> {
         followed(tracked).await;
         let view = tracked.view();
         let is_here = matches!(
@@ -145,9 +145,9 @@ impl Engine {
             (Direction::Source, Stand::Reverted) | (Direction::Target, Stand::Moved)
         );
         // The model of a migration that a Juju controller drives is that controller's.
-        let model = standing.model();
+        let model = last.model();
         let is_here = is_here && self.0.parts.journal.ledger(|ledger| ledger.is_live(model));
-        if is_here && standing.head().profile == Profile::Embedded {
+        if is_here && last.head().profile == Profile::Embedded {
             in_service::check(&self.0, model).await?;
         }
         Ok(view)
@@ -164,11 +164,9 @@ async fn followed(tracked: &Tracked) {
 
 /// Reports whether a migration is resolved in this very way already. The command is then typed for the second time, with
 /// its output in the same file: it has to print the same proof again, as the shell has emptied the file.
-fn is_done(standing: &LastRecord, resolution: &Resolution, own: &Pin) -> bool {
-    match (standing, resolution) {
-        (_, Resolution::Proof(proof)) => {
-            proof.check(standing, *own).is_ok() && has_followed(standing, proof.statement.verdict)
-        }
+fn is_done(last: &LastRecord, resolution: &Resolution, own: &Pin) -> bool {
+    match (last, resolution) {
+        (_, Resolution::Proof(proof)) => proof.check(last, *own).is_ok() && has_followed(last, proof.statement.verdict),
         (LastRecord::Target(record), Resolution::Renounce) => {
             matches!(record.state, TargetState::Dropping(_) | TargetState::Dropped(_))
         }
@@ -183,8 +181,8 @@ fn is_done(standing: &LastRecord, resolution: &Resolution, own: &Pin) -> bool {
 }
 
 /// Reports whether this side has recorded already what follows from the other side's verdict.
-fn has_followed(standing: &LastRecord, verdict: Verdict) -> bool {
-    match (standing, verdict) {
+fn has_followed(last: &LastRecord, verdict: Verdict) -> bool {
+    match (last, verdict) {
         (LastRecord::Target(record), Verdict::Commit) => {
             matches!(
                 record.state,
@@ -208,9 +206,9 @@ fn unresolvable(id: &str, state: &str, why: &str) -> EngineError {
     EngineError::Unresolvable { id: id.to_owned(), state: state.to_owned(), why: why.to_owned() }
 }
 
-fn may_renounce(standing: &LastRecord, id: &str) -> Result<(), EngineError> {
+fn may_renounce(last: &LastRecord, id: &str) -> Result<(), EngineError> {
     let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
-    match standing {
+    match last {
         LastRecord::Source(record) => refuse(
             record.state.name(),
             "only the target can renounce; here it is `--proof FILE`, with what the target prints",
@@ -235,9 +233,9 @@ fn may_renounce(standing: &LastRecord, id: &str) -> Result<(), EngineError> {
     }
 }
 
-fn may_reclaim(standing: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
+fn may_reclaim(last: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
     let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
-    match standing {
+    match last {
         LastRecord::Target(record) => refuse(
             record.state.name(),
             "the model was on its way here; `--reclaim` is for its source, and here it is `--force-activate`",
@@ -259,9 +257,9 @@ fn may_reclaim(standing: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), 
     }
 }
 
-fn may_force(standing: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
+fn may_force(last: &LastRecord, id: &str, typed: ModelUuid) -> Result<(), EngineError> {
     let refuse = |state: &str, why: &str| Err(unresolvable(id, state, why));
-    match standing {
+    match last {
         LastRecord::Source(record) => refuse(
             record.state.name(),
             "the model was to leave here; `--force-activate` is for its target, and here it is `--reclaim`",

@@ -21,7 +21,7 @@ use crate::engine::migration::tracked_state::TrackedState;
 use crate::link::Session;
 use crate::store::{Store, StoreError};
 
-/// Parcels that come in at once.
+/// Transfers outside a migration that may come in at once.
 const INBOUND_MAX: usize = 32;
 
 /// Returns the facts of what travels for a model, as far as it has any.
@@ -80,7 +80,7 @@ pub async fn over(
     }
 }
 
-/// A parcel on its way in.
+/// A transfer outside a migration, on its way in.
 pub struct InboundTransfer {
     core: Arc<Core>,
     tracked: Arc<Tracked>,
@@ -91,12 +91,12 @@ pub struct InboundTransfer {
 impl Drop for InboundTransfer {
     fn drop(&mut self) {
         self.tracked.close_mailbox();
-        self.core.forget_arriving(&self.tracked);
+        self.core.forget_inbound(&self.tracked);
     }
 }
 
 impl InboundTransfer {
-    /// Begins to take a parcel in: what is offered under its id from now on is taken. An older one of the same peer that
+    /// Begins a transfer: from now on blobs that are offered under its id are received. An older one of the same peer that
     /// `replaces` points out is given up.
     ///
     /// Errors: why it is not taken.
@@ -111,15 +111,15 @@ impl InboundTransfer {
         let peer: Pin = session.peer();
         let tracked = Tracked::new(terms, core.parts.link.pin(), peer, course, History::default());
         let mailbox = tracked.open_mailbox();
-        for older in core.arriving_all().iter().filter(|older| older.peer == peer && replaces(older)) {
+        for older in core.inbound_all().iter().filter(|older| older.peer == peer && replaces(older)) {
             if let Some(mailbox) = older.mailbox() {
                 let _ = mailbox.try_send(Event::Failed(Cause::cut("a newer one has taken its place")));
             }
         }
-        if core.tracked(tracked.terms.mid).is_some() || core.arriving_all().len() >= INBOUND_MAX {
+        if core.tracked(tracked.terms.mid).is_some() || core.inbound_all().len() >= INBOUND_MAX {
             return Err(format!("{INBOUND_MAX} copies are on their way in already; try again later"));
         }
-        core.add_arriving(&tracked);
+        core.add_inbound(&tracked);
         Ok(Self { core: core.clone(), tracked, mailbox, blobs })
     }
 

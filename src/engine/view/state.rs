@@ -53,8 +53,8 @@ impl fmt::Display for State {
 }
 
 impl From<&LastRecord> for State {
-    fn from(standing: &LastRecord) -> Self {
-        match standing {
+    fn from(last: &LastRecord) -> Self {
+        match last {
             LastRecord::Source(record) => Self::from(&record.state),
             LastRecord::Target(record) => Self::from(&record.state),
         }

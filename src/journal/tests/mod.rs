@@ -146,7 +146,7 @@ fn generations_alternate_between_the_files() {
 fn a_decision_sees_what_is_durable_and_a_refusal_changes_nothing() {
     let dir = journal_of(&story());
     let (journal, _) = open(dir.path()).unwrap();
-    let refused = journal.append_with(|ledger| match ledger.standing(mid(1)) {
+    let refused = journal.append_with(|ledger| match ledger.last_record(mid(1)) {
         Some(LastRecord::Source(record)) if matches!(record.state, SourceState::Freezing(_)) => Err("freezing"),
         _ => Ok(vec![note(1, "not to be written")]),
     });

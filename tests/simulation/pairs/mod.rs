@@ -141,17 +141,17 @@ impl Play {
     /// Returns the newest migration from `from`, as both sides have it.
     fn stands(&self, from: usize) -> Stands {
         let newest = self.hosts[from].ledger(|ledger| {
-            let from_here = ledger.standings().filter(|(_, standing)| matches!(standing, LastRecord::Source(_)));
+            let from_here = ledger.last_records().filter(|(_, last)| matches!(last, LastRecord::Source(_)));
             from_here.max_by_key(|(mid, _)| ledger.terms(*mid).map(|terms| terms.attempt)).map(|(mid, _)| mid)
         });
         let Some(mid) = newest.flatten() else { return [None, None] };
         [from, 1 - from].map(|host| {
-            let standing = self.hosts[host].ledger(|ledger| ledger.standing(mid).cloned()).flatten()?;
-            let name = match &standing {
+            let last = self.hosts[host].ledger(|ledger| ledger.last_record(mid).cloned()).flatten()?;
+            let name = match &last {
                 LastRecord::Source(record) => record.state.name(),
                 LastRecord::Target(record) => record.state.name(),
             };
-            Some((mid, name, standing.is_at_rest()))
+            Some((mid, name, last.is_at_rest()))
         })
     }
 

@@ -5,7 +5,7 @@ use super::state::{SourceInput, SourceRecord, SourceState, says};
 use crate::limits::EPOCH_FORCED_STEP;
 use crate::message::{End, Message};
 use crate::migration::Handover;
-use crate::switch::outcome::{Ignored, Outcome, switch_of};
+use crate::switch::outcome::{Ignored, Outcome, key_of};
 use crate::text::Cause;
 
 /// Returns what `input` leads to in the state of `record`, which is of profile Embedded.
@@ -45,8 +45,8 @@ pub(super) fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<Sourc
 
 fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<SourceState> {
     use SourceState::*;
-    let switch = match switch_of(&record.head, message) {
-        Ok(switch) => switch,
+    let key = match key_of(&record.head, message) {
+        Ok(key) => key,
         Err(ignored) => return Outcome::Ignore(ignored),
     };
     match (&record.state, message) {
@@ -56,7 +56,7 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
         // Reclaimed on a dropped token, the target is gone; reclaimed by force, it may come back and ask.
         (Reclaiming(_) | Seizing(_) | Reclaimed(_), Message::Prepared(_) | Message::Progress(_)) => {
             let cause = Cause::cut("the source has taken the model back");
-            Outcome::Reply(Message::Abort(End { key: switch, cause }))
+            Outcome::Reply(Message::Abort(End { key, cause }))
         }
 
         (Frozen(frozen), Message::Prepared(vote)) if vote.root == frozen.root => {
@@ -86,7 +86,7 @@ fn heard(record: &SourceRecord, message: &Message, fresh: bool) -> Outcome<Sourc
             Outcome::Record(Reclaiming(self::Reclaiming { root: committed.root, cause: end.cause.clone() }))
         }
 
-        (Handed(_) | Reaping(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(switch)),
+        (Handed(_) | Reaping(_) | Moved(_), Message::Activated(_)) => Outcome::Reply(Message::Finished(key)),
         _ => Outcome::Ignore(Ignored::NotExpected),
     }
 }

@@ -23,11 +23,11 @@ pub fn on(record: &SourceRecord, input: SourceInput<'_>) -> Outcome<SourceState>
 
 /// Returns the answer to a target's message about a migration that this journal does not know: presumed
 /// abort, but only if it is the very journal that would know.
-pub fn answer_unknown(switch: MigrationKey, own: JournalId) -> Message {
-    if switch.journal == own {
+pub fn answer_unknown(key: MigrationKey, own: JournalId) -> Message {
+    if key.journal == own {
         let cause = Cause::cut("the source has no record of this migration, so it was never decided");
-        Message::Abort(End { key: switch, cause })
+        Message::Abort(End { key, cause })
     } else {
-        Message::Unknown(switch)
+        Message::Unknown(key)
     }
 }

@@ -287,21 +287,21 @@ pub fn next(record: &SourceRecord) -> Option<SourceCommand> {
 /// The seal of [`SourceState::Frozen`] carries the snapshot's bytes, which no record holds: the caller
 /// adds them, and a nonce, to what this returns.
 pub fn says(record: &SourceRecord) -> Option<Message> {
-    let switch = MigrationKey::of(&record.head);
+    let key = MigrationKey::of(&record.head);
     match &record.state {
         SourceState::Offered | SourceState::Freezing(_) | SourceState::Relaying(Relaying { root: None, .. }) => {
             Some(Message::offer_of(&record.head))
         }
         SourceState::Frozen(Frozen { root, .. })
         | SourceState::Relaying(Relaying { root: Some(root), .. })
-        | SourceState::Answered(Answered { root, .. }) => Some(Message::Seal(Sealed::asking(switch, *root))),
+        | SourceState::Answered(Answered { root, .. }) => Some(Message::Seal(Sealed::asking(key, *root))),
         SourceState::Committed(Committed { root, handover, .. }) => {
             let (epoch_to, handover) = (record.head.epoch_to, handover.clone());
-            Some(Message::Commit(Commit { key: switch, root: *root, epoch_to, handover }))
+            Some(Message::Commit(Commit { key, root: *root, epoch_to, handover }))
         }
-        SourceState::Handed(_) | SourceState::Moved(_) => Some(Message::Finished(switch)),
+        SourceState::Handed(_) | SourceState::Moved(_) => Some(Message::Finished(key)),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {
-            Some(Message::Abort(End { key: switch, cause: cause.clone() }))
+            Some(Message::Abort(End { key, cause: cause.clone() }))
         }
         SourceState::Reaping(_) | SourceState::Reclaiming(_) | SourceState::Seizing(_) | SourceState::Reclaimed(_) => {
             None

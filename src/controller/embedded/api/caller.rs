@@ -15,7 +15,7 @@ use crate::juju::rpc::{ErrorCode, RpcError};
 
 /// What a connection speaks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum Subject {
     /// The controller, and its models from outside.
     Controller,
     /// The inside of this model.
@@ -27,7 +27,7 @@ pub(super) struct Caller {
     pub api: Api,
     /// None for a client that is nobody in particular.
     pub user: Option<String>,
-    pub scope: Scope,
+    pub subject: Subject,
     /// The address that the client calls from.
     pub from: IpAddr,
 }
@@ -86,7 +86,7 @@ impl Caller {
     ///
     /// `while_frozen`: whether it may be asked of a model that is migrated.
     pub(super) fn own_model(&self, while_frozen: bool) -> Result<(ModelRecord, ModelAccess), RpcError> {
-        let Scope::Model(uuid) = self.scope else { return Err(model_not_found()) };
+        let Subject::Model(uuid) = self.subject else { return Err(model_not_found()) };
         let (record, rights) = self.model(uuid)?;
         let migrating = |text: &str| Err(RpcError::new(ErrorCode::MigrationInProgress, text));
         match record.model_state() {

@@ -15,26 +15,26 @@ use crate::juju::rpc::RpcError;
 /// The log of a model that has come.
 struct ModelLog {
     api: Api,
-    errand: MigrationRef,
+    migration: MigrationRef,
 }
 
 impl Api {
     pub(super) async fn take_log(&self, head: &RequestHead) -> Result<Box<dyn LogWriter>, RpcError> {
         let (model, api) = (model_of_log(head)?, self.clone());
-        let errand = blocking(move || api.inner().in_mode(model, "")).await?;
-        Ok(Box::new(PieceWriter::new(ModelLog { api: self.clone(), errand })))
+        let migration = blocking(move || api.inner().in_mode(model, "")).await?;
+        Ok(Box::new(PieceWriter::new(ModelLog { api: self.clone(), migration })))
     }
 }
 
 #[async_trait]
 impl LogKeeper for ModelLog {
     async fn keep(&self, text: String) -> Result<(), RpcError> {
-        let errand = self.errand;
+        let migration = self.migration;
         let keep = move |api: &Api| {
             let piece = LogPiece::read(text.as_bytes(), "the log that follows the model")?;
             let _stored = api.inner().store.lease_with_puts();
             api.inner().store.put_bytes(text.as_bytes()).map_err(ControllerError::storage)?;
-            api.inner().take_log(errand, &LogSegment::from(piece)).map(drop)
+            api.inner().take_log(migration, &LogSegment::from(piece)).map(drop)
         };
         self.api.blocking(keep).await
     }

@@ -10,7 +10,7 @@ use super::super::record::ModelRecord;
 use super::super::user_record::ModelAccess;
 use super::super::users::Known;
 use super::super::view::{Access, ModelState};
-use super::caller::{Scope, rights};
+use super::caller::{Subject, rights};
 use super::device_login::PAGE;
 use super::errors::{denied, fault};
 use super::local_login::is_served;
@@ -240,7 +240,7 @@ impl Api {
     async fn unproven(&self, connection: &Connection, user: &str) -> Result<LoggedIn, RpcError> {
         let at = self.servers.first().map(ToString::to_string).unwrap_or_default();
         let result = self.ask_to_prove(user, &at).await?;
-        let session = ClientSession::new(self.clone(), None, Scope::Controller, connection.peer.ip());
+        let session = ClientSession::new(self.clone(), None, Subject::Controller, connection.peer.ip());
         Ok(LoggedIn { result, session: Arc::new(session) })
     }
 
@@ -258,7 +258,7 @@ impl Api {
         known: Option<Known>,
         access: ModelAccess,
     ) -> LoggedIn {
-        let place = model.map_or(Scope::Controller, |record| Scope::Model(record.uuid));
+        let subject = model.map_or(Subject::Controller, |record| Subject::Model(record.uuid));
         let inner = self.inner();
         let user_info = user.zip(known).map(|(user, known)| UserInfo {
             display_name: user.to_owned(),
@@ -271,12 +271,12 @@ impl Api {
             servers: vec![self.servers.to_vec()],
             model_tag: model.map(|record| tag::model(&record.uuid.to_string())).unwrap_or_default(),
             controller_tag: tag::controller(&inner.identity.uuid.to_string()),
-            facades: facades(place, user.is_none()),
+            facades: facades(subject, user.is_none()),
             server_version: inner.config.version.clone(),
             user_info,
             ..LoginResult::default()
         };
-        let session = ClientSession::new(self.clone(), user.map(str::to_owned), place, connection.peer.ip());
+        let session = ClientSession::new(self.clone(), user.map(str::to_owned), subject, connection.peer.ip());
         LoggedIn { result, session: Arc::new(session) }
     }
 

@@ -33,8 +33,8 @@ pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError>
     let inner = caller.api.inner();
     let refused = |error: ControllerError| fault(&error);
     let perform = |step: &Step| {
-        let (_, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
-        inner.perform(errand, step).map(|()| json!({})).map_err(refused)
+        let (_, migration) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
+        inner.perform(migration, step).map(|()| json!({})).map_err(refused)
     };
     match call.method.as_str() {
         "CACert" => reply(&BytesResult { result: inner.identity.ca_cert.clone().into_bytes() }),
@@ -50,15 +50,15 @@ pub(super) fn answer(caller: &Caller, call: &RpcCall) -> Result<Value, RpcError>
             import(caller, &bytes).map(|()| json!({}))
         }
         "CheckMachines" => {
-            let (record, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
-            reply(&inner.check_machines(&record, errand).map_err(refused)?)
+            let (record, migration) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
+            reply(&inner.check_machines(&record, migration).map_err(refused)?)
         }
         "Activate" => perform(&Step::Activate(Arguments::default())),
         "AdoptResources" => perform(&Step::AdoptResources(Params::default())),
         "Abort" => perform(&Step::Abort),
         "LatestLogTime" => {
-            let (_, errand) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
-            let latest = inner.latest_log_time(errand).map_err(refused)?;
+            let (_, migration) = inner.brought_by_master(model_of(call)?).map_err(refused)?;
+            let latest = inner.latest_log_time(migration).map_err(refused)?;
             Ok(json!(time(latest).unwrap_or_else(|| NO_TIME.to_owned())))
         }
         _ => Err(RpcError::unknown_method(call)),
@@ -110,10 +110,10 @@ fn import(caller: &Caller, document: &[u8]) -> Result<(), RpcError> {
         tracing::info!(%model, "an import that was left over is deleted, and the model imported anew");
         inner.perform(left, &Step::Abort).map_err(refused)?;
     }
-    let errand = MigrationRef { mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()), model };
+    let migration = MigrationRef { mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()), model };
     tracing::info!(%model, by, "a Juju controller imports a model");
-    inner.note_import(errand, by).map_err(refused)?;
-    inner.perform(errand, &Step::Import(blob)).map_err(refused)
+    inner.note_import(migration, by).map_err(refused)?;
+    inner.perform(migration, &Step::Import(blob)).map_err(refused)
 }
 
 /// Juju's word for how a model stands in a migration.
@@ -146,7 +146,7 @@ impl Inner {
     /// Returns the migration of a master that has not made its model live.
     fn left_over(&self, model: ModelUuid) -> Result<Option<MigrationRef>, ControllerError> {
         match self.brought_by_master(model) {
-            Ok((record, errand)) => Ok((mode(&record) == "importing").then_some(errand)),
+            Ok((record, migration)) => Ok((mode(&record) == "importing").then_some(migration)),
             Err(ControllerError::ModelNotFound(_) | ControllerError::NotImporting) => Ok(None),
             Err(error) => Err(error),
         }
@@ -155,7 +155,7 @@ impl Inner {
     /// Judges a model that a master would bring.
     fn judge_masters(&self, mut facts: ModelFacts) -> Result<(), ControllerError> {
         // What is left over is deleted at the import.
-        facts.mid = self.left_over(facts.uuid)?.map(|errand| errand.mid);
+        facts.mid = self.left_over(facts.uuid)?.map(|migration| migration.mid);
         // Behind a master is a real controller, and machines run its models.
         facts.machines_live = true;
         if facts.cloud_type.is_empty() {
@@ -171,19 +171,20 @@ impl Inner {
 
     /// Ends the staging if nothing is missing, and else lists what is: a master uploads everything, so that something
     /// was lost on the way.
-    fn check_machines(&self, record: &ModelRecord, errand: MigrationRef) -> Result<ErrorResults, ControllerError> {
-        if record.came() == Some(errand.mid) {
+    fn check_machines(&self, record: &ModelRecord, migration: MigrationRef) -> Result<ErrorResults, ControllerError> {
+        if record.came() == Some(migration.mid) {
             return Ok(ErrorResults::default());
         }
-        let not_found = || ControllerError::ModelNotFound(errand.model.to_string());
+        let not_found = || ControllerError::ModelNotFound(migration.model.to_string());
         let description = self.description_of(record.description.ok_or_else(not_found)?)?;
-        let held: BTreeSet<String> = self.database.binaries(errand.model)?.into_iter().map(|(path, _)| path).collect();
+        let held: BTreeSet<String> =
+            self.database.binaries(migration.model)?.into_iter().map(|(path, _)| path).collect();
         let missing = description.wanted().iter().filter(|wanted| !held.contains(&key(wanted)));
         let results: Vec<ErrorResult> = missing
             .map(|wanted| ErrorResult { error: Some(RpcError::plain(format!("{wanted} was not uploaded"))) })
             .collect();
         if results.is_empty() {
-            self.perform(errand, &Step::CheckMachines(Params::default()))?;
+            self.perform(migration, &Step::CheckMachines(Params::default()))?;
         }
         Ok(ErrorResults { results })
     }
@@ -196,6 +197,6 @@ impl Inner {
             let text = format!("model migration mode is {actual:?} instead of {wanted:?}");
             return Err(RpcError::new(ErrorCode::BadRequest, text));
         }
-        self.brought_by_master(model).map(|(_, errand)| errand).map_err(|error| fault(&error))
+        self.brought_by_master(model).map(|(_, migration)| migration).map_err(|error| fault(&error))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::record::ModelRecord;
-use super::caller::{Caller, Scope, reply};
+use super::caller::{Caller, Subject, reply};
 use super::errors::fault;
 use super::model_manager::description;
 use crate::controller::description::machine::Constraints;
@@ -53,7 +53,7 @@ fn constraints(asked: &Constraints) -> Map<String, Value> {
 
 /// Returns the model that is meant: on a controller connection, the controller's own.
 fn record(caller: &Caller) -> Result<ModelRecord, RpcError> {
-    if let Scope::Model(_) = caller.scope {
+    if let Subject::Model(_) = caller.subject {
         return Ok(caller.own_model(false)?.0);
     }
     caller.must_be_superuser()?;

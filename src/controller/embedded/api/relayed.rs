@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::user_record::ADMIN;
-use super::caller::{Caller, Scope};
+use super::caller::{Caller, Subject};
 use super::session::facades;
 use super::{Api, LastMigration, Migrator};
 use crate::controller::embedded::Embedded;
@@ -41,7 +41,7 @@ impl Embedded {
         LoginResult {
             servers: vec![servers],
             controller_tag: tag::controller(&self.inner.identity.uuid.to_string()),
-            facades: facades(Scope::Controller, false),
+            facades: facades(Subject::Controller, false),
             server_version: self.inner.config.version.clone(),
             ..LoginResult::default()
         }
@@ -57,6 +57,6 @@ impl Embedded {
         let call = RpcCall { facade, version: call.version, id: String::new(), method, params };
         let api = Api::new(self.clone(), Arc::new(Nobody), (Ipv4Addr::LOCALHOST, 0).into());
         let from = Ipv4Addr::LOCALHOST.into();
-        Caller { api, user: Some(ADMIN.to_owned()), scope: Scope::Controller, from }.answer(&call)
+        Caller { api, user: Some(ADMIN.to_owned()), subject: Subject::Controller, from }.answer(&call)
     }
 }

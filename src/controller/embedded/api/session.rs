@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::caller::{Caller, Scope};
+use super::caller::{Caller, Subject};
 use super::watcher::Watchers;
 use super::{Api, client, clouds, controller, migration_target, model_config, model_manager, offers, user_manager};
 use crate::disk::blocking;
@@ -31,11 +31,11 @@ const OF_MODEL: &[(&str, &[u32])] =
 const OF_ANYBODY: &[(&str, &[u32])] = &[("Pinger", &[1])];
 
 /// Lists what a connection has.
-pub(super) fn facades(place: Scope, anonymous: bool) -> Vec<FacadeVersions> {
+pub(super) fn facades(place: Subject, anonymous: bool) -> Vec<FacadeVersions> {
     let offered = match place {
         _ if anonymous => OF_ANYBODY,
-        Scope::Controller => OF_CONTROLLER,
-        Scope::Model(_) => OF_MODEL,
+        Subject::Controller => OF_CONTROLLER,
+        Subject::Model(_) => OF_MODEL,
     };
     offered.iter().map(|(name, versions)| FacadeVersions::new(*name, versions)).collect()
 }
@@ -47,8 +47,8 @@ pub(super) struct ClientSession {
 }
 
 impl ClientSession {
-    pub(super) fn new(api: Api, user: Option<String>, place: Scope, from: IpAddr) -> Self {
-        Self { caller: Arc::new(Caller { api, user, scope: place, from }), watchers: Watchers::default() }
+    pub(super) fn new(api: Api, user: Option<String>, place: Subject, from: IpAddr) -> Self {
+        Self { caller: Arc::new(Caller { api, user, subject: place, from }), watchers: Watchers::default() }
     }
 }
 

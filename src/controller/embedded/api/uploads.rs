@@ -18,24 +18,24 @@ impl Api {
     pub(super) async fn take_upload(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {
         let model = model_of(&request.head)?;
         let look = self.clone();
-        let errand = blocking(move || look.inner().in_mode(model, "importing")).await?;
+        let migration = blocking(move || look.inner().in_mode(model, "importing")).await?;
         let upload = Upload::of(&request.head)?;
         // Nothing names what is stored until it is staged.
         let _stored = self.inner().store.lease_with_puts();
         let Received { step, reply } = upload.receive(&self.inner().store, request).await?;
         if let Some(step) = step {
-            self.stage(errand, step).await?;
+            self.stage(migration, step).await?;
         }
         Ok(reply)
     }
 
-    async fn stage(&self, errand: MigrationRef, step: Step) -> Result<(), RpcError> {
+    async fn stage(&self, migration: MigrationRef, step: Step) -> Result<(), RpcError> {
         let api = self.clone();
         let staged = blocking(move || {
             if let Step::UploadCharm(_) = step {
-                api.inner().refuse_another(errand, &step)?;
+                api.inner().refuse_another(migration, &step)?;
             }
-            api.inner().perform(errand, &step)
+            api.inner().perform(migration, &step)
         });
         staged.await.map_err(|error| match error {
             ControllerError::Refused(text) => bad(text),
@@ -47,12 +47,12 @@ impl Api {
 impl Inner {
     /// Refuses a charm that was uploaded before with other bytes. A real controller gives a local one another revision
     /// then, and refuses one of a store as well.
-    fn refuse_another(&self, errand: MigrationRef, step: &Step) -> Result<(), ControllerError> {
-        let not_found = || ControllerError::ModelNotFound(errand.model.to_string());
-        let description = self.description_of(self.known(errand.model)?.description.ok_or_else(not_found)?)?;
+    fn refuse_another(&self, migration: MigrationRef, step: &Step) -> Result<(), ControllerError> {
+        let not_found = || ControllerError::ModelNotFound(migration.model.to_string());
+        let description = self.description_of(self.known(migration.model)?.description.ok_or_else(not_found)?)?;
         let (blob, wanted) = uploaded(step, &description)?;
         let path = key(wanted);
-        let held = self.database.binaries(errand.model)?;
+        let held = self.database.binaries(migration.model)?;
         match held.iter().find(|(known, of)| *known == path && of.hash != blob.hash) {
             None => Ok(()),
             Some((_, known)) => Err(ControllerError::Refused(format!(

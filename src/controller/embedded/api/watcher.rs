@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::super::record::ModelRecord;
-use super::caller::{Caller, Scope, reply};
+use super::caller::{Caller, Subject, reply};
 use super::full_status::full_status;
 use super::model_config::settings;
 use super::model_manager::{description, status};
@@ -45,7 +45,8 @@ impl Watchers {
     /// Begins one.
     pub(super) async fn begin(&self, caller: &Arc<Caller>) -> Result<Value, RpcError> {
         let looked = Arc::clone(caller);
-        blocking(move || if looked.scope == Scope::Controller { looked.must_be_superuser() } else { Ok(()) }).await?;
+        blocking(move || if looked.subject == Subject::Controller { looked.must_be_superuser() } else { Ok(()) })
+            .await?;
         let mut begun = self.begun.lock();
         if begun.1.len() >= WATCHERS_MAX {
             return Err(RpcError::new(ErrorCode::QuotaLimitExceeded, "too many watchers on this connection"));
@@ -105,14 +106,14 @@ fn deltas(before: &Things, now: &Things) -> Vec<(String, String, Value)> {
 /// Looks at everything that the connection watches.
 fn things(caller: &Caller) -> Result<Things, RpcError> {
     let mut things = Things::new();
-    match caller.scope {
-        Scope::Controller => {
+    match caller.subject {
+        Subject::Controller => {
             for (record, _) in caller.models_of(caller.user()?, true)? {
                 let (status, _) = status(caller, &record, "");
                 add_model(&mut things, caller, &record, status);
             }
         }
-        Scope::Model(_) => {
+        Subject::Model(_) => {
             let (record, _) = caller.own_model(true)?;
             let (status, _) = status(caller, &record, "");
             add_model(&mut things, caller, &record, status);

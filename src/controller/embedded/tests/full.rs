@@ -21,7 +21,7 @@ fn on_faulty_disk() -> (EmbeddedRig, Faults, ModelUuid) {
     (rig, faults, model)
 }
 
-fn errand(number: u8, model: ModelUuid) -> MigrationRef {
+fn migration(number: u8, model: ModelUuid) -> MigrationRef {
     MigrationRef { mid: MigrationId([number; 16]), model }
 }
 
@@ -33,16 +33,16 @@ async fn a_model_that_was_frozen_is_thawed_whichever_write_fails_meanwhile() {
     for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::Other] {
         for write in 0.. {
             number += 1;
-            let errand = errand(number, model);
-            rig.embedded.freeze(errand).await.unwrap();
+            let migration = migration(number, model);
+            rig.embedded.freeze(migration).await.unwrap();
             assert!(rig.write(model).is_err(), "it is frozen");
             faults.set(FaultPlan { fail_writes: Some((write, kind)), ..FaultPlan::default() });
-            let thawed = rig.embedded.thaw(errand).await;
+            let thawed = rig.embedded.thaw(migration).await;
             faults.set(FaultPlan::default());
             if let Err(error) = &thawed {
                 assert_eq!(error.is_full(), kind != ErrorKind::Other, "{error:?}");
                 failed += 1;
-                rig.embedded.thaw(errand).await.unwrap();
+                rig.embedded.thaw(migration).await.unwrap();
             }
             rig.write(model).unwrap();
             if thawed.is_ok() {
@@ -56,15 +56,15 @@ async fn a_model_that_was_frozen_is_thawed_whichever_write_fails_meanwhile() {
 #[tokio::test]
 async fn on_a_disk_that_is_almost_full_nothing_begins_and_everything_ends() {
     let (rig, faults, model) = on_faulty_disk();
-    rig.embedded.freeze(errand(1, model)).await.unwrap();
+    rig.embedded.freeze(migration(1, model)).await.unwrap();
     faults.set(FaultPlan { free_bytes: Some(HEADROOM_BYTES - 1), ..FaultPlan::default() });
-    rig.embedded.thaw(errand(1, model)).await.unwrap();
-    let refused = rig.embedded.freeze(errand(2, model)).await.unwrap_err();
+    rig.embedded.thaw(migration(1, model)).await.unwrap();
+    let refused = rig.embedded.freeze(migration(2, model)).await.unwrap_err();
     assert!(refused.is_full(), "{refused:?}");
     assert!(rig.write(model).unwrap_err().is_full());
     faults.set(FaultPlan::default());
     rig.write(model).unwrap();
-    rig.embedded.freeze(errand(2, model)).await.unwrap();
+    rig.embedded.freeze(migration(2, model)).await.unwrap();
 }
 
 #[test]

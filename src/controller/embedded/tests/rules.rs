@@ -9,15 +9,15 @@ use crate::controller::port::{Arrival, Departure, MigrationRef, ModelReader};
 
 const MID: MigrationId = MigrationId([1; 16]);
 
-fn errand() -> MigrationRef {
+fn migration() -> MigrationRef {
     MigrationRef { mid: MID, model: Sample::default().uuid }
 }
 
 /// Freezes the sample on `source` and carries its blobs to `target`.
 async fn handed_over(source: &EmbeddedRig, target: &EmbeddedRig) -> Vec<Call> {
     source.with_model();
-    source.embedded.freeze(errand()).await.unwrap();
-    let export = Departure::export(&source.embedded, errand()).await.unwrap();
+    source.embedded.freeze(migration()).await.unwrap();
+    let export = Departure::export(&source.embedded, migration()).await.unwrap();
     for blob in modelferry_protocol::snapshot::distinct_blobs(&export.calls) {
         target.store.put(&mut source.store.open_blob(blob.hash).unwrap()).unwrap();
     }
@@ -50,7 +50,7 @@ async fn a_source_that_skips_asking_is_refused_at_import() {
     for (change, expected) in refusals {
         let (source, target) = (EmbeddedRig::start("src"), target(change));
         let calls = handed_over(&source, &target).await;
-        let refused = target.embedded.perform(errand(), &calls[0]).await.unwrap_err().to_string();
+        let refused = target.embedded.perform(migration(), &calls[0]).await.unwrap_err().to_string();
         assert!(refused.contains(expected), "{refused}");
         assert!(target.embedded.find("prod").is_err(), "something was imported");
     }
@@ -61,7 +61,7 @@ async fn an_import_without_its_users_is_refused() {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let calls = handed_over(&source, &target).await;
     target.embedded.remove_user("bob").unwrap();
-    let refused = target.embedded.perform(errand(), &calls[0]).await.unwrap_err().to_string();
+    let refused = target.embedded.perform(migration(), &calls[0]).await.unwrap_err().to_string();
     assert!(refused.starts_with("cannot initiate migration as the users granted access to the model do not exist"));
 }
 
@@ -69,18 +69,18 @@ async fn an_import_without_its_users_is_refused() {
 async fn an_import_that_is_repeated_is_not_judged_anew() {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let calls = handed_over(&source, &target).await;
-    target.embedded.perform(errand(), &calls[0]).await.unwrap();
+    target.embedded.perform(migration(), &calls[0]).await.unwrap();
     target.embedded.remove_user("bob").unwrap();
-    target.embedded.perform(errand(), &calls[0]).await.unwrap();
+    target.embedded.perform(migration(), &calls[0]).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_left_over_import_names_the_migration_that_can_remove_it() {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let calls = handed_over(&source, &target).await;
-    target.embedded.perform(errand(), &calls[0]).await.unwrap();
+    target.embedded.perform(migration(), &calls[0]).await.unwrap();
     let other = MigrationId([2; 16]);
-    let facts = source.embedded.examine(errand().model, Some(other)).await.unwrap().facts;
+    let facts = source.embedded.examine(migration().model, Some(other)).await.unwrap().facts;
     let findings = target.embedded.prechecks(&facts).await.unwrap();
     let left_over = findings.iter().find(|finding| finding.level == Level::Fail).unwrap();
     assert!(left_over.text.contains("left-over import"), "{}", &*left_over.text);
@@ -93,7 +93,7 @@ async fn a_binary_that_is_gone_is_found_before_anything_moves() {
     source.with_model();
     let wal = Sample::default().binaries().into_iter().find(|(path, _)| path.ends_with("wal-g")).unwrap().1;
     source.store.remove(source.store.put_bytes(&wal).unwrap().hash).unwrap();
-    let findings = source.embedded.examine(errand().model, None).await.unwrap().findings;
+    let findings = source.embedded.examine(migration().model, None).await.unwrap().findings;
     let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.level == Level::Fail).collect();
     assert_eq!(failed.len(), 1, "{findings:?}");
     assert!(failed[0].text.ends_with("resource postgresql/wal-g is missing"), "{}", &*failed[0].text);
@@ -103,7 +103,7 @@ async fn arrived() -> (EmbeddedRig, Vec<Call>) {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let calls = handed_over(&source, &target).await;
     for call in calls.iter().chain(&[Call::Activate(Default::default())]) {
-        target.embedded.perform(errand(), call).await.unwrap();
+        target.embedded.perform(migration(), call).await.unwrap();
     }
     (target, calls)
 }
@@ -116,7 +116,7 @@ fn wrong(findings: &[Finding]) -> Vec<&str> {
 async fn a_model_that_arrived_whole_passes_its_audit_and_later_writes_are_no_loss() {
     let (target, calls) = arrived().await;
     target.embedded.set("prod", "later", "write").unwrap();
-    let findings = target.embedded.audit(errand(), &calls).await.unwrap();
+    let findings = target.embedded.audit(migration(), &calls).await.unwrap();
     let checks: Vec<&str> = findings.iter().map(|finding| &*finding.check).collect();
     assert_eq!(checks, ["model", "description", "counts", "entries", "binaries"]);
     assert_eq!(wrong(&findings), [""; 0]);
@@ -135,10 +135,10 @@ async fn an_audit_tells_what_differs_from_what_was_handed_over() {
         ..modelferry_protocol::snapshot::Charm::named(modelferry_protocol::snapshot::Name::cut("ch:never-1"))
     };
     calls.push(Call::UploadCharm(charm));
-    let findings = target.embedded.audit(errand(), &calls).await.unwrap();
+    let findings = target.embedded.audit(migration(), &calls).await.unwrap();
     assert_eq!(wrong(&findings), ["description", "entries", "binaries"]);
     target.embedded.remove("prod").unwrap();
-    let findings = target.embedded.audit(errand(), &calls).await.unwrap();
+    let findings = target.embedded.audit(migration(), &calls).await.unwrap();
     assert_eq!(wrong(&findings), ["model"]);
 }
 

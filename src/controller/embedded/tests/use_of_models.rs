@@ -114,11 +114,11 @@ async fn a_controller_model_stays() {
 #[tokio::test]
 async fn only_a_live_model_is_removed() {
     let rig = started();
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
-    rig.embedded.freeze(errand).await.unwrap();
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    rig.embedded.freeze(migration).await.unwrap();
     assert!(matches!(rig.embedded.remove("prod"), Err(ControllerError::MigrationInProgress)));
     assert_eq!(rig.embedded.model("prod").unwrap().row.status, "busy");
-    rig.embedded.thaw(errand).await.unwrap();
+    rig.embedded.thaw(migration).await.unwrap();
     rig.embedded.remove("prod").unwrap();
     assert!(matches!(rig.embedded.model("prod"), Err(ControllerError::ModelNotFound(_))));
     // And the name is free again, with numbers that begin anew.
@@ -144,12 +144,12 @@ fn users_are_added_listed_and_removed() {
 #[tokio::test]
 async fn a_model_that_left_answers_with_where_it_went() {
     let rig = started();
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     let target = EmbeddedRig::start("dst");
-    rig.embedded.freeze(errand).await.unwrap();
+    rig.embedded.freeze(migration).await.unwrap();
     assert!(rig.embedded.redirects().unwrap().is_empty());
-    rig.embedded.redirect(errand, &target.embedded.card().await.unwrap()).await.unwrap();
-    rig.embedded.reap(errand).await.unwrap();
+    rig.embedded.redirect(migration, &target.embedded.card().await.unwrap()).await.unwrap();
+    rig.embedded.reap(migration).await.unwrap();
     let [redirect] = rig.embedded.redirects().unwrap().try_into().unwrap();
     let view = target.embedded.view().unwrap();
     assert_eq!((redirect.model.as_str(), redirect.controller.as_str()), ("admin/prod", "dst"));
@@ -191,16 +191,20 @@ async fn a_model_without_its_binaries_moves_and_stays_incomplete() {
     let (source, target) = (EmbeddedRig::start("src"), EmbeddedRig::start("dst"));
     let sample = Sample::default();
     source.embedded.import(&source.files(&sample).join("model.yaml"), &Blobs::Without, &mut OwnFiles).unwrap();
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: sample.uuid };
-    source.embedded.freeze(errand).await.unwrap();
-    let export = Departure::export(&source.embedded, errand).await.unwrap();
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: sample.uuid };
+    source.embedded.freeze(migration).await.unwrap();
+    let export = Departure::export(&source.embedded, migration).await.unwrap();
     assert!(!export.complete);
     for call in &export.calls {
         if let Some(blob) = call.blob() {
             target.store.put(&mut source.store.open_blob(blob.hash).unwrap()).unwrap();
         }
-        target.embedded.perform(errand, call).await.unwrap();
+        target.embedded.perform(migration, call).await.unwrap();
     }
-    target.embedded.perform(errand, &modelferry_protocol::snapshot::Call::Activate(Default::default())).await.unwrap();
+    target
+        .embedded
+        .perform(migration, &modelferry_protocol::snapshot::Call::Activate(Default::default()))
+        .await
+        .unwrap();
     assert!(target.embedded.model("prod").unwrap().row.incomplete);
 }

@@ -31,7 +31,7 @@ const FACADE: &str = "MigrationTarget";
 const VERSION: u32 = 6;
 const SECRET: Secret = Secret([7; 32]);
 
-fn errand() -> MigrationRef {
+fn migration_ref() -> MigrationRef {
     MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid }
 }
 
@@ -97,8 +97,8 @@ fn credentials() -> Credentials {
     Credentials { auth_tag: Secret::AUTH_TAG.to_owned(), password: SECRET.password(), ..Credentials::default() }
 }
 
-fn migration(standing: MigrationPhase) -> RelayedMigration {
-    RelayedMigration { migration: errand(), secret: SECRET, standing }
+fn migration(phase: MigrationPhase) -> RelayedMigration {
+    RelayedMigration { migration_ref: migration_ref(), secret: SECRET, phase }
 }
 
 async fn call(client: &Client, method: &str, params: Value) -> Result<Value, ClientError> {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{errand, migration};
+use super::{migration, migration_ref};
 use crate::controller::gateway::{Destination, MigrationPhase, Relay, RelayError, RelayedMigration, Visitor};
 use crate::controller::port::{Duplex, MigrationRef, Said, VerbatimCall};
 use crate::juju::logstream::{LogRecord, LogWriter};
@@ -100,12 +100,12 @@ impl Script {
         }
     }
 
-    pub fn stands(&self, standing: MigrationPhase) {
-        *self.migrations.lock() = vec![migration(standing)];
+    pub fn stands(&self, phase: MigrationPhase) {
+        *self.migrations.lock() = vec![migration(phase)];
     }
 
     fn ask(&self, of: MigrationRef, what: impl Into<String>) {
-        assert_eq!(of, errand());
+        assert_eq!(of, migration_ref());
         self.asked.lock().push(what.into());
     }
 }
@@ -137,72 +137,72 @@ impl Relay for Script {
         self.migrations.lock().clone()
     }
 
-    async fn call(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
-        self.ask(errand, format!("call {}.{}", call.facade, call.method));
+    async fn call(&self, migration_ref: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
+        self.ask(migration_ref, format!("call {}.{}", call.facade, call.method));
         self.passed.lock().push(call);
         answer(&self.relayed).await.map(|value| Said::of(Ok(value)))
     }
 
-    async fn prechecks(&self, errand: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
-        self.ask(errand, "prechecks");
+    async fn prechecks(&self, migration_ref: MigrationRef, call: VerbatimCall) -> Result<Said, RelayError> {
+        self.ask(migration_ref, "prechecks");
         self.passed.lock().push(call);
         answer(&self.relayed).await.map(|value| Said::of(Ok(value)))
     }
 
-    async fn import(&self, errand: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
-        self.ask(errand, "import");
+    async fn import(&self, migration_ref: MigrationRef, import: &Call) -> Result<Reply, RelayError> {
+        self.ask(migration_ref, "import");
         self.steps.lock().push(import.clone());
         answer(&self.imported).await.map(|value| reply(&value))
     }
 
-    async fn upload(&self, errand: MigrationRef, upload: &Call) -> Result<(), RelayError> {
-        self.ask(errand, "upload");
+    async fn upload(&self, migration_ref: MigrationRef, upload: &Call) -> Result<(), RelayError> {
+        self.ask(migration_ref, "upload");
         self.steps.lock().push(upload.clone());
         answer(&self.uploaded).await.map(drop)
     }
 
-    async fn seal(&self, errand: MigrationRef) -> Result<(), RelayError> {
-        self.ask(errand, "seal");
+    async fn seal(&self, migration_ref: MigrationRef) -> Result<(), RelayError> {
+        self.ask(migration_ref, "seal");
         answer(&self.sealed).await.map(drop)
     }
 
-    async fn staged(&self, errand: MigrationRef) -> Result<(), RelayError> {
-        self.ask(errand, "staged");
+    async fn staged(&self, migration_ref: MigrationRef) -> Result<(), RelayError> {
+        self.ask(migration_ref, "staged");
         answer(&self.staged).await.map(drop)
     }
 
-    async fn check_machines(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
-        self.ask(errand, format!("check {}", String::from_utf8_lossy(&params)));
+    async fn check_machines(&self, migration_ref: MigrationRef, params: Params) -> Result<Reply, RelayError> {
+        self.ask(migration_ref, format!("check {}", String::from_utf8_lossy(&params)));
         answer(&self.checked).await.map(|value| reply(&value))
     }
 
-    async fn activate(&self, errand: MigrationRef, arguments: Arguments) -> Result<(), RelayError> {
-        self.ask(errand, format!("activate {}", String::from_utf8_lossy(&arguments)));
+    async fn activate(&self, migration_ref: MigrationRef, arguments: Arguments) -> Result<(), RelayError> {
+        self.ask(migration_ref, format!("activate {}", String::from_utf8_lossy(&arguments)));
         answer(&self.activated).await.map(drop)
     }
 
-    async fn adopt(&self, errand: MigrationRef, params: Params) -> Result<Reply, RelayError> {
-        self.ask(errand, format!("adopt {}", String::from_utf8_lossy(&params)));
+    async fn adopt(&self, migration_ref: MigrationRef, params: Params) -> Result<Reply, RelayError> {
+        self.ask(migration_ref, format!("adopt {}", String::from_utf8_lossy(&params)));
         answer(&self.adopted).await.map(|value| reply(&value))
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, RelayError> {
-        self.ask(errand, "log time");
+    async fn latest_log_time(&self, migration_ref: MigrationRef) -> Result<u64, RelayError> {
+        self.ask(migration_ref, "log time");
         Ok(u64::try_from(self.lines.lock().len()).unwrap() * 1000)
     }
 
-    async fn open_log(&self, errand: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
-        self.ask(errand, "log");
+    async fn open_log(&self, migration_ref: MigrationRef) -> Result<Box<dyn LogWriter>, RelayError> {
+        self.ask(migration_ref, "log");
         Ok(Box::new(Lines(self.lines.clone())))
     }
 
-    async fn abort(&self, errand: MigrationRef) -> Result<(), RelayError> {
-        self.ask(errand, "abort");
+    async fn abort(&self, migration_ref: MigrationRef) -> Result<(), RelayError> {
+        self.ask(migration_ref, "abort");
         answer(&self.aborted).await.map(drop)
     }
 
-    async fn connect(&self, errand: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
-        self.ask(errand, "connect");
+    async fn connect(&self, migration_ref: MigrationRef) -> Result<Box<dyn Duplex>, RelayError> {
+        self.ask(migration_ref, "connect");
         let connects = self.connects.lock().clone();
         let (address, ca) = connects.ok_or_else(|| RelayError::Unreachable("no link".to_owned()))?;
         let secured = secure(&client_config(&ca).unwrap(), &address).await;
@@ -210,12 +210,12 @@ impl Relay for Script {
     }
 
     fn came(&self, of: MigrationRef, visitor: &Visitor) {
-        assert_eq!(of, errand());
+        assert_eq!(of, migration_ref());
         self.visitors.lock().push(("came", visitor.clone()));
     }
 
     fn left(&self, of: MigrationRef, visitor: &Visitor) {
-        assert_eq!(of, errand());
+        assert_eq!(of, migration_ref());
         self.visitors.lock().push(("left", visitor.clone()));
     }
 }

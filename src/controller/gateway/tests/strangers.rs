@@ -18,7 +18,8 @@ async fn a_wrong_secret_a_wrong_name_and_the_macaroon_of_another_migration_are_r
         let refused = refusal(served.login(&Scope::Controller, &by_password(tag, password)).await);
         assert_eq!(refused.message, "invalid entity name or password", "{tag}");
     }
-    for macaroon in [other.macaroon(errand().mid), SECRET.macaroon(MigrationId([2; 16])), json!({}), json!(null)] {
+    for macaroon in [other.macaroon(migration_ref().mid), SECRET.macaroon(MigrationId([2; 16])), json!({}), json!(null)]
+    {
         let login = LoginRequest { macaroons: vec![vec![macaroon]], ..LoginRequest::default() };
         refusal(served.login(&Scope::Controller, &login).await);
     }

@@ -71,9 +71,9 @@ impl Inner {
     /// Returns when the controller was asked last, if it was.
     pub(in super::super) async fn asked_ms(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
     ) -> Result<Option<u64>, ControllerError> {
-        let departure = self.departure(errand.mid).await?;
+        let departure = self.departure(migration.mid).await?;
         Ok(departure.map(|departure| departure.asked_ms).filter(|asked_ms| *asked_ms > 0))
     }
 
@@ -83,25 +83,25 @@ impl Inner {
     /// the controller begins.
     pub(in super::super) async fn initiate(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         announced: &Announced,
     ) -> Result<(), ControllerError> {
-        let (live, info) = self.looked_at(errand.model).await?;
-        match self.departure(errand.mid).await? {
+        let (live, info) = self.looked_at(migration.model).await?;
+        match self.departure(migration.mid).await? {
             Some(Departure { step: Step::Done, .. }) => return Ok(()),
             Some(departure) => {
                 let runs = match live.shows_migrations() {
                     true => !begun(&info).is_empty() && begun(&info) != departure.before,
-                    false => gate_is_closed(&live, errand.model).await?,
+                    false => gate_is_closed(&live, migration.model).await?,
                 };
                 if runs || info["error"].is_object() {
-                    return self.put_departure(errand.mid, &Departure { step: Step::Done, ..departure }).await;
+                    return self.put_departure(migration.mid, &Departure { step: Step::Done, ..departure }).await;
                 }
                 // The request before has not arrived, so that nothing is frozen.
-                self.put_departure(errand.mid, &Departure { asked_ms: now_ms(), ..departure }).await?;
+                self.put_departure(migration.mid, &Departure { asked_ms: now_ms(), ..departure }).await?;
             }
             None => {
-                if let Some(error) = failure(errand.model, &info) {
+                if let Some(error) = failure(migration.model, &info) {
                     return Err(error);
                 }
                 if info["result"]["is-controller"] == true {
@@ -109,11 +109,11 @@ impl Inner {
                 }
                 let before = begun(&info);
                 let (step, was_seen) = (Step::Sent, false);
-                let departure = Departure { model: errand.model, step, before, was_seen, asked_ms: now_ms() };
-                self.put_departure(errand.mid, &departure).await?;
+                let departure = Departure { model: migration.model, step, before, was_seen, asked_ms: now_ms() };
+                self.put_departure(migration.mid, &departure).await?;
             }
         }
-        let answer = live.call("Controller", CONTROLLER, "InitiateMigration", request(errand, announced)).await;
+        let answer = live.call("Controller", CONTROLLER, "InitiateMigration", request(migration, announced)).await;
         let answer = match answer {
             Err(CallError::Refused(error)) => return Err(ControllerError::Refused(error.to_string())),
             answer => answer?,
@@ -123,16 +123,16 @@ impl Inner {
             // The one that was asked for before may have begun meanwhile; what it does is seen by the next look.
             return Err(ControllerError::Refused(text(&error["message"])));
         }
-        tracing::info!(model = %errand.model, id = text(&result["migration-id"]), "the controller begins to migrate the model");
-        let Some(departure) = self.departure(errand.mid).await? else { return Ok(()) };
-        self.put_departure(errand.mid, &Departure { step: Step::Done, ..departure }).await
+        tracing::info!(model = %migration.model, id = text(&result["migration-id"]), "the controller begins to migrate the model");
+        let Some(departure) = self.departure(migration.mid).await? else { return Ok(()) };
+        self.put_departure(migration.mid, &Departure { step: Step::Done, ..departure }).await
     }
 }
 
 /// Makes the parameters of `InitiateMigration`. Never a dry run: controllers before 3.6.13 do not know it, and migrate.
 ///
 /// A 4.1 source exchanges the password for a macaroon at the gateway.
-fn request(errand: MigrationRef, announced: &Announced) -> Value {
+fn request(migration: MigrationRef, announced: &Announced) -> Value {
     let target = json!({
         "controller-tag": tag::controller(&announced.controller.to_string()),
         "controller-alias": announced.alias,
@@ -141,5 +141,5 @@ fn request(errand: MigrationRef, announced: &Announced) -> Value {
         "auth-tag": announced.auth_tag,
         "password": announced.password,
     });
-    json!({ "specs": [{ "model-tag": tag::model(&errand.model.to_string()), "target-info": target }] })
+    json!({ "specs": [{ "model-tag": tag::model(&migration.model.to_string()), "target-info": target }] })
 }

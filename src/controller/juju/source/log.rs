@@ -32,7 +32,7 @@ impl Inner {
     /// Keeps a piece.
     pub(in super::super) async fn keep_log(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         text: String,
     ) -> Result<(), ControllerError> {
         let inner = self.clone();
@@ -40,36 +40,39 @@ impl Inner {
             let refused = |why| ControllerError::Refused(format!("the log that follows the model: {why}"));
             let segment = segment_of(text.as_bytes()).map_err(refused)?;
             // Held until the migration is over.
-            inner.store.want(errand.mid, [segment.blob.hash]).map_err(ControllerError::storage)?;
+            inner.store.want(migration.mid, [segment.blob.hash]).map_err(ControllerError::storage)?;
             inner.store.put_bytes(text.as_bytes()).map_err(ControllerError::storage)?;
             let _one = inner.logs.lock();
-            let mut log = inner.log_of(errand.mid)?;
+            let mut log = inner.log_of(migration.mid)?;
             log.until_ms = log.until_ms.max(segment.until_ms);
             log.pieces.push(segment.into());
-            inner.records.put_fact(&fact(errand.mid), &log)
+            inner.records.put_fact(&fact(migration.mid), &log)
         })
         .await
     }
 
     /// Returns what is kept.
-    pub(in super::super) async fn kept_log(self: &Arc<Self>, errand: MigrationRef) -> Result<KeptLog, ControllerError> {
+    pub(in super::super) async fn kept_log(
+        self: &Arc<Self>,
+        migration: MigrationRef,
+    ) -> Result<KeptLog, ControllerError> {
         let inner = self.clone();
-        let log = blocking(move || inner.log_of(errand.mid)).await?;
+        let log = blocking(move || inner.log_of(migration.mid)).await?;
         Ok(KeptLog { until_ms: log.until_ms, segments: log.pieces.into_iter().map(LogSegment::from).collect() })
     }
 
     /// Forgets a piece.
     pub(in super::super) async fn log_taken(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         piece: LogSegment,
     ) -> Result<(), ControllerError> {
         let inner = self.clone();
         blocking(move || {
             let _one = inner.logs.lock();
-            let mut log = inner.log_of(errand.mid)?;
+            let mut log = inner.log_of(migration.mid)?;
             log.pieces.retain(|kept| *kept.name != *piece.name);
-            inner.records.put_fact(&fact(errand.mid), &log)
+            inner.records.put_fact(&fact(migration.mid), &log)
         })
         .await
     }

@@ -70,10 +70,10 @@ impl Inner {
             Some(mid) => self.departure(mid).await?.is_some(),
             None => false,
         };
-        let standing = if runs && !is_ours { SourcePresence::Migrating } else { SourcePresence::Live };
+        let presence = if runs && !is_ours { SourcePresence::Migrating } else { SourcePresence::Live };
         let mut findings = source::findings(&Source {
             description: &told,
-            presence: standing,
+            presence,
             incomplete: false,
             damaged: Vec::new(),
             credential_revoked: info["cloud-credential-validity"] == false,

@@ -41,25 +41,25 @@ fn read(status: &str) -> Shown {
 
 impl Inner {
     /// Says what the controller shows of a migration.
-    pub(in super::super) async fn shown(self: &Arc<Self>, errand: MigrationRef) -> Result<Shown, ControllerError> {
-        let Some(departure) = self.departure(errand.mid).await? else { return Ok(Shown::Nothing) };
-        let (live, info) = self.looked_at(errand.model).await?;
+    pub(in super::super) async fn shown(self: &Arc<Self>, migration: MigrationRef) -> Result<Shown, ControllerError> {
+        let Some(departure) = self.departure(migration.mid).await? else { return Ok(Shown::Nothing) };
+        let (live, info) = self.looked_at(migration.model).await?;
         match live.shows_migrations() {
             true => Ok(by_status(&departure, &info)),
-            false => self.by_gate(errand, departure, &live).await,
+            false => self.by_gate(migration, departure, &live).await,
         }
     }
 
     async fn by_gate(
         self: &Arc<Self>,
-        errand: MigrationRef,
+        migration: MigrationRef,
         departure: Departure,
         live: &Live,
     ) -> Result<Shown, ControllerError> {
-        match gate_is_closed(live, errand.model).await? {
+        match gate_is_closed(live, migration.model).await? {
             true if departure.was_seen => Ok(Shown::Silent),
             true => {
-                self.put_departure(errand.mid, &Departure { was_seen: true, ..departure }).await?;
+                self.put_departure(migration.mid, &Departure { was_seen: true, ..departure }).await?;
                 Ok(Shown::Silent)
             }
             // It closes a while after the controller has said that it begins.

@@ -13,7 +13,7 @@ fn take_over() -> [Call; 2] {
 }
 
 async fn presence(rig: &Rig) -> Presence {
-    rig.juju.probe(errand(FIRST)).await.unwrap()
+    rig.juju.probe(migration(FIRST)).await.unwrap()
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn half_an_import_that_the_controller_cannot_abort_is_let_go_once_it_can_r
     assert!(rig.perform(&rig.calls[0]).await.is_err() && rig.perform(&activate()).await.is_err());
     assert_eq!((rig.fake().count("Import"), rig.fake().count("Activate")), (1, 0));
     // Another migration finds what is left, and does not import over it.
-    assert!(rig.juju.perform(errand(SECOND), &rig.calls[0]).await.is_err());
+    assert!(rig.juju.perform(migration(SECOND), &rig.calls[0]).await.is_err());
 }
 
 /// From 8 on a staged model is invisible, and a second import followed by an abort would delete a model that is live.
@@ -185,7 +185,7 @@ async fn an_abort_ends_when_the_model_is_gone_and_an_import_that_lands_late_is_r
     }
     assert_eq!((rig.fake().count("Import"), rig.fake().count("Activate")), (1, 0));
     // The next migration of the same model is another one.
-    rig.juju.perform(errand(SECOND), &rig.calls[0]).await.unwrap();
+    rig.juju.perform(migration(SECOND), &rig.calls[0]).await.unwrap();
     assert_eq!(rig.fake().count("Import"), 2);
 }
 
@@ -201,7 +201,7 @@ async fn an_abort_before_the_import_keeps_it_away_for_ever() {
 async fn a_copy_belongs_to_its_migration() {
     let rig = Rig::start().await;
     rig.stage().await;
-    let other = errand(SECOND);
+    let other = migration(SECOND);
     for call in rig.calls.iter().chain(&take_over()) {
         let outcome = rig.juju.perform(other, call).await;
         let of_another = matches!(outcome, Err(ControllerError::OtherMigration { actual: FIRST, .. }));
@@ -283,10 +283,10 @@ async fn a_piece_of_the_log_is_sent_once_and_one_that_broke_off_is_sent_again_as
     let text = b"2026-08-18T10:13:14.5Z INFO machine-0 juju.worker: one\n2026-08-18T10:13:15Z INFO machine-0 juju.worker: two\n";
     let blob = rig.store.put_bytes(text).unwrap();
     let segment = LogSegment { name: Name::cut("1-a.log"), until_ms: 1_787_048_795_000, lines: 2, blob };
-    let take = async || rig.juju.take_log(errand(FIRST), &segment).await;
+    let take = async || rig.juju.take_log(migration(FIRST), &segment).await;
     assert!(matches!(take().await, Err(ControllerError::ModelNotFound(_))), "the model is not live");
     rig.perform(&activate()).await.unwrap();
-    assert_eq!(rig.juju.latest_log_time(errand(FIRST)).await.unwrap(), 0);
+    assert_eq!(rig.juju.latest_log_time(migration(FIRST)).await.unwrap(), 0);
     rig.fake().fault("logtransfer", Fault::Cut);
     assert!(take().await.unwrap_err().is_passing());
     for _ in 0..2 {
@@ -295,6 +295,6 @@ async fn a_piece_of_the_log_is_sent_once_and_one_that_broke_off_is_sent_again_as
     let texts: Vec<String> = rig.fake().state().lines.iter().map(|line| line.message.clone()).collect();
     assert_eq!(texts, ["one", "two"]);
     let rig = rig.restarted();
-    assert_eq!(rig.juju.latest_log_time(errand(FIRST)).await.unwrap(), segment.until_ms);
+    assert_eq!(rig.juju.latest_log_time(migration(FIRST)).await.unwrap(), segment.until_ms);
     assert_eq!(rig.juju.inner.records.copy(FIRST).unwrap().unwrap().activation, Some(Step::Done));
 }

@@ -181,7 +181,7 @@ async fn a_node_that_answers_no_pings_is_given_up_at_every_call_and_the_migratio
     let blob = rig.store.put_bytes(b"2026-08-18T10:13:14.5Z INFO machine-0 juju.worker: one\n").unwrap();
     let segment = LogSegment { name: Name::cut("1.log"), until_ms: 7, lines: 1, blob };
     let until_ms = loop {
-        match outcome(rig.juju.take_log(errand(FIRST), &segment)).await {
+        match outcome(rig.juju.take_log(migration(FIRST), &segment)).await {
             Ok(until_ms) => break until_ms,
             Err(error) => assert!(error.is_passing(), "{error}"),
         }

@@ -21,18 +21,18 @@ async fn rig() -> (Rig, serde_json::Value) {
 #[tokio::test]
 async fn an_envelope_is_passed_on_with_every_key_and_its_model_is_staged_and_activated() {
     let (rig, sent) = rig().await;
-    rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap();
+    rig.juju.dry_run_stage(migration(FIRST), &rig.calls).await.unwrap();
     assert_eq!(rig.fake().state().params["Prechecks"], sent);
     rig.stage().await;
     assert_eq!(rig.fake().state().params["Import"], sent);
     assert_eq!(
-        (rig.fake().stand(MODEL), rig.juju.probe(errand(FIRST)).await.unwrap()),
+        (rig.fake().stand(MODEL), rig.juju.probe(migration(FIRST)).await.unwrap()),
         (Some(Stand::Unseen), Presence::Staged)
     );
     for call in [activate(), adopt()] {
         rig.insist(&call).await;
     }
-    assert_eq!(rig.juju.probe(errand(FIRST)).await.unwrap(), Presence::Live);
+    assert_eq!(rig.juju.probe(migration(FIRST)).await.unwrap(), Presence::Live);
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn by_version_8_a_live_model_is_neither_imported_over_nor_aborted() {
     for call in [rig.calls[0].clone(), Call::Abort] {
         assert!(rig.perform(&call).await.is_err(), "{}", call.name());
     }
-    rig.juju.perform(errand(SECOND), &rig.calls[0]).await.unwrap_err();
+    rig.juju.perform(migration(SECOND), &rig.calls[0]).await.unwrap_err();
     assert_eq!((rig.fake().count("Import"), rig.fake().count("Abort")), (1, 0));
     assert_eq!(rig.fake().stand(MODEL), Some(Stand::Live));
 }

@@ -156,22 +156,22 @@ impl Case {
         let segment = LogSegment { name: Name::cut("1.log"), until_ms: 7, lines: 1, blob };
         loop {
             self.before("logtransfer");
-            let taken = self.rig.juju.take_log(errand(FIRST), &segment).await;
+            let taken = self.rig.juju.take_log(migration(FIRST), &segment).await;
             self.after("logtransfer");
             if taken.is_ok() {
                 break;
             }
             tokio::time::sleep(TIMING.look).await;
         }
-        assert_eq!(self.rig.juju.latest_log_time(errand(FIRST)).await.unwrap(), 7);
+        assert_eq!(self.rig.juju.latest_log_time(migration(FIRST)).await.unwrap(), 7);
     }
 
     /// Runs the migration to its end, as an agent does.
     async fn run(self) -> End {
         self.before("Prechecks");
-        let rehearsed = self.rig.juju.dry_run_stage(errand(FIRST), &self.rig.calls).await;
+        let tried = self.rig.juju.dry_run_stage(migration(FIRST), &self.rig.calls).await;
         self.after("Prechecks");
-        if rehearsed.is_err() {
+        if tried.is_err() {
             assert_eq!((self.what, self.rig.fake().count("Import")), ("Prechecks", 0));
             return End::Ends;
         }
@@ -215,7 +215,7 @@ impl Case {
 
     async fn has_one_owner(&self, is_given_up: bool) {
         let presence = loop {
-            match self.rig.juju.probe(errand(FIRST)).await {
+            match self.rig.juju.probe(migration(FIRST)).await {
                 Ok(presence) => break presence,
                 Err(_) => tokio::time::sleep(TIMING.look).await,
             }

@@ -1,4 +1,4 @@
-//! Prechecks, the rehearsal, the audit and the doctor.
+//! Prechecks, the dry run, the audit and the doctor.
 
 use modelferry_protocol::codec::{Bounded, Text};
 use modelferry_protocol::plan::{Finding, Hurdle, Level, ModelFacts, OfferUser};
@@ -97,13 +97,13 @@ async fn everything_that_stops_a_model_is_told_at_once_each_with_the_juju_line_t
 #[tokio::test]
 async fn the_controllers_own_prechecks_are_tried_before_the_freeze_with_all_facades() {
     let rig = Rig::start().await;
-    rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap();
+    rig.juju.dry_run_stage(migration(FIRST), &rig.calls).await.unwrap();
     let told = rig.fake().state().params["Prechecks"].clone();
     assert_eq!((told["qualifier"].as_str(), told["name"].as_str()), (Some("admin"), Some("prod")));
     assert_eq!(told["facade-versions"]["Uniter"], serde_json::json!([19, 20]));
     assert_eq!(told["facade-versions"]["MigrationTarget"], serde_json::json!([4, 5, 6, 7, 8]));
     rig.fake().fault("Prechecks", Fault::Refuse(RpcError::plain("migration target prechecks failed: no")));
-    let refused = rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap_err();
+    let refused = rig.juju.dry_run_stage(migration(FIRST), &rig.calls).await.unwrap_err();
     assert!(!refused.is_passing() && refused.to_string().contains("target prechecks failed"), "{refused}");
 }
 
@@ -112,10 +112,10 @@ async fn a_model_with_entries_or_without_its_binaries_is_refused_before_the_free
     let rig = Rig::start().await;
     let mut with_entries = rig.calls.clone();
     with_entries.insert(1, Call::ImportEntries(rig.store.put_bytes(b"entries").unwrap()));
-    let refused = rig.juju.dry_run_stage(errand(FIRST), &with_entries).await.unwrap_err().to_string();
+    let refused = rig.juju.dry_run_stage(migration(FIRST), &with_entries).await.unwrap_err().to_string();
     assert!(refused.contains("modelferry embedded get"), "{refused}");
     let bare = [rig.calls[0].clone(), check()];
-    let refused = rig.juju.dry_run_stage(errand(FIRST), &bare).await.unwrap_err().to_string();
+    let refused = rig.juju.dry_run_stage(migration(FIRST), &bare).await.unwrap_err().to_string();
     assert!(refused.contains("of its") && refused.contains("binaries"), "{refused}");
 }
 
@@ -126,7 +126,7 @@ async fn a_controller_of_3_6_is_told_an_owner_and_a_later_one_a_qualifier() {
     {
         let rig = Rig::start().await;
         *rig.fake().migration_target.lock() = versions.to_vec();
-        rig.juju.dry_run_stage(errand(FIRST), &rig.calls).await.unwrap();
+        rig.juju.dry_run_stage(migration(FIRST), &rig.calls).await.unwrap();
         let told = rig.fake().state().params["Prechecks"].clone();
         assert!(told[key].as_str().unwrap().ends_with("admin") && told[other].is_null(), "{told}");
     }
@@ -139,7 +139,7 @@ async fn an_audit_counts_secrets_by_their_ids() {
     let ids: Vec<String> = told.secrets.iter().map(|secret| secret.id.clone()).collect();
     assert!(!ids.is_empty(), "the sample has no secrets");
     let secrets = async || {
-        let findings = rig.juju.audit(errand(FIRST), &rig.calls).await.unwrap();
+        let findings = rig.juju.audit(migration(FIRST), &rig.calls).await.unwrap();
         findings.into_iter().find(|finding| &*finding.check == "secrets").unwrap()
     };
     let missing = secrets().await;
@@ -155,7 +155,7 @@ async fn an_audit_counts_secrets_by_their_ids() {
 async fn an_audit_by_a_user_who_may_not_list_the_secrets_compares_the_rest_and_says_what_to_grant() {
     let rig = Rig::start().await;
     rig.fake().fault("ListSecrets", Fault::Refuse(RpcError::permission_denied()));
-    let findings = rig.juju.audit(errand(FIRST), &rig.calls).await.unwrap();
+    let findings = rig.juju.audit(migration(FIRST), &rig.calls).await.unwrap();
     let of = |check: &str| findings.iter().find(|finding| &*finding.check == check).unwrap();
     assert_eq!(of("secrets").level, Level::Warn);
     assert_eq!(&*of("secrets").fix, "juju grant --controller west admin read admin/prod");
@@ -165,7 +165,7 @@ async fn an_audit_by_a_user_who_may_not_list_the_secrets_compares_the_rest_and_s
 #[tokio::test]
 async fn an_audit_names_what_is_missing() {
     let rig = Rig::start().await;
-    let findings = rig.juju.audit(errand(FIRST), &rig.calls).await.unwrap();
+    let findings = rig.juju.audit(migration(FIRST), &rig.calls).await.unwrap();
     for (check, missing) in [
         ("applications", "missing: webapp"),
         ("units", "missing: webapp/0"),

@@ -39,7 +39,7 @@ async fn moves(rig: &Rig) {
     }
     let blob = rig.store.put_bytes(b"2026-08-18T10:13:14.5Z INFO machine-0 juju.worker: one\n").unwrap();
     let segment = LogSegment { name: Name::cut("1-a.log"), until_ms: 1_787_048_795_000, lines: 1, blob };
-    rig.juju.take_log(errand(FIRST), &segment).await.unwrap();
+    rig.juju.take_log(migration(FIRST), &segment).await.unwrap();
     assert_eq!((rig.fake().stand(MODEL), rig.fake().state().lines.len()), (Some(Stand::Live), 1));
 }
 

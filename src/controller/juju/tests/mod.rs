@@ -59,7 +59,7 @@ fn adopt() -> Call {
     Call::AdoptResources(Params::default())
 }
 
-fn errand(mid: MigrationId) -> MigrationRef {
+fn migration(mid: MigrationId) -> MigrationRef {
     MigrationRef { mid, model: MODEL.parse().unwrap() }
 }
 
@@ -152,7 +152,7 @@ impl Rig {
     }
 
     async fn perform(&self, call: &Call) -> Result<(), ControllerError> {
-        self.juju.perform(errand(FIRST), call).await.map(drop)
+        self.juju.perform(migration(FIRST), call).await.map(drop)
     }
 
     async fn import(&self) -> Result<(), ControllerError> {

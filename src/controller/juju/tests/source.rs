@@ -90,8 +90,8 @@ async fn the_controllers_own_model_is_refused_and_never_asked_for() {
         let rig = Rig::start().await;
         *rig.fake().version.lock() = version.to_owned();
         let own: ModelUuid = OWN_MODEL.parse().unwrap();
-        let errand = MigrationRef { mid: FIRST, model: own };
-        let refused = rig.juju.initiate(errand, &announced()).await.unwrap_err();
+        let migration = MigrationRef { mid: FIRST, model: own };
+        let refused = rig.juju.initiate(migration, &announced()).await.unwrap_err();
         assert!(refused.to_string().contains("controllers can't be migrated"), "{refused}");
         let findings = rig.juju.examine(own, None).await.unwrap().findings;
         assert!(findings.iter().any(|finding| finding.level == Level::Fail), "{findings:?}");
@@ -104,10 +104,10 @@ async fn the_controller_is_asked_once_however_often_and_a_lost_reply_is_looked_a
     let rig = Rig::start().await;
     leaving(&rig, "3.6.11");
     rig.fake().fault("InitiateMigration", Fault::LoseReply);
-    assert!(rig.juju.initiate(errand(FIRST), &announced()).await.unwrap_err().is_passing());
+    assert!(rig.juju.initiate(migration(FIRST), &announced()).await.unwrap_err().is_passing());
     let rig = rig.restarted();
     for _ in 0..2 {
-        rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+        rig.juju.initiate(migration(FIRST), &announced()).await.unwrap();
     }
     assert_eq!(rig.fake().count("InitiateMigration"), 1);
     let told = rig.fake().state().params["InitiateMigration"].clone();
@@ -118,8 +118,8 @@ async fn the_controller_is_asked_once_however_often_and_a_lost_reply_is_looked_a
     let rig = Rig::start().await;
     leaving(&rig, "3.6.11");
     rig.fake().fault("InitiateMigration", Fault::Cut);
-    assert!(rig.juju.initiate(errand(FIRST), &announced()).await.is_err());
-    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    assert!(rig.juju.initiate(migration(FIRST), &announced()).await.is_err());
+    rig.juju.initiate(migration(FIRST), &announced()).await.unwrap();
     assert_eq!(rig.fake().count("InitiateMigration"), 2);
 }
 
@@ -127,21 +127,21 @@ async fn the_controller_is_asked_once_however_often_and_a_lost_reply_is_looked_a
 async fn it_is_kept_when_the_controller_was_asked_as_the_freeze_counts_from_there() {
     let rig = Rig::start().await;
     leaving(&rig, "3.6.11");
-    assert_eq!(rig.juju.asked_ms(errand(FIRST)).await.unwrap(), None);
+    assert_eq!(rig.juju.asked_ms(migration(FIRST)).await.unwrap(), None);
     let before_ms = crate::clock::now_ms();
     // It never arrived, and was asked for again.
     rig.fake().fault("InitiateMigration", Fault::Cut);
-    assert!(rig.juju.initiate(errand(FIRST), &announced()).await.is_err());
-    let first_ms = rig.juju.asked_ms(errand(FIRST)).await.unwrap().unwrap();
+    assert!(rig.juju.initiate(migration(FIRST), &announced()).await.is_err());
+    let first_ms = rig.juju.asked_ms(migration(FIRST)).await.unwrap().unwrap();
     while crate::clock::now_ms() == first_ms {
         tokio::task::yield_now().await;
     }
-    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
-    let asked_ms = rig.juju.asked_ms(errand(FIRST)).await.unwrap().unwrap();
+    rig.juju.initiate(migration(FIRST), &announced()).await.unwrap();
+    let asked_ms = rig.juju.asked_ms(migration(FIRST)).await.unwrap().unwrap();
     assert!(first_ms >= before_ms && asked_ms > first_ms, "{before_ms} {first_ms} {asked_ms}");
     let rig = rig.restarted();
-    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
-    assert_eq!(rig.juju.asked_ms(errand(FIRST)).await.unwrap(), Some(asked_ms), "nothing was asked for again");
+    rig.juju.initiate(migration(FIRST), &announced()).await.unwrap();
+    assert_eq!(rig.juju.asked_ms(migration(FIRST)).await.unwrap(), Some(asked_ms), "nothing was asked for again");
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_refusal_of_the_controller_is_passed_on_in_its_words() {
     leaving(&rig, "3.6.11");
     rig.fake()
         .fault("InitiateMigration", Fault::Refuse(RpcError::plain("source prechecks failed: unit db/0 not idle")));
-    let refused = rig.juju.initiate(errand(FIRST), &announced()).await.unwrap_err();
+    let refused = rig.juju.initiate(migration(FIRST), &announced()).await.unwrap_err();
     assert!(!refused.is_passing() && refused.to_string().contains("unit db/0 not idle"), "{refused}");
 }
 
@@ -205,9 +205,9 @@ async fn a_refusal_of_the_controller_is_passed_on_in_its_words() {
 async fn the_end_of_a_migration_is_seen_by_its_status_or_where_there_is_none_by_the_gate() {
     let rig = Rig::start().await;
     leaving(&rig, "3.6.11");
-    let shown = async |rig: &Rig| rig.juju.shown(errand(FIRST)).await.unwrap();
+    let shown = async |rig: &Rig| rig.juju.shown(migration(FIRST)).await.unwrap();
     assert_eq!(shown(&rig).await, Shown::Nothing, "nothing was asked for");
-    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    rig.juju.initiate(migration(FIRST), &announced()).await.unwrap();
     assert_eq!(shown(&rig).await, Shown::Running);
     rig.fake().state().migration["status"] = "successful, waiting for agents to report back".into();
     assert_eq!(shown(&rig).await, Shown::Success);
@@ -217,7 +217,7 @@ async fn the_end_of_a_migration_is_seen_by_its_status_or_where_there_is_none_by_
     let rig = Rig::start().await;
     leaving(&rig, "4.1.0");
     rig.fake().state().migration = serde_json::Value::Null;
-    rig.juju.initiate(errand(FIRST), &announced()).await.unwrap();
+    rig.juju.initiate(migration(FIRST), &announced()).await.unwrap();
     rig.fake().state().is_exporting = false;
     assert_eq!(shown(&rig).await, Shown::Nothing, "the gate closes a while after the request");
     rig.fake().state().is_exporting = true;

@@ -60,7 +60,7 @@ async fn a_copy_is_not_taken_for_removed_because_the_user_may_not_see_it() {
     rig.stage().await;
     *rig.fake().access.lock() = "login".to_owned();
     waits(&rig, &Call::Abort).await;
-    assert!(rig.juju.probe(errand(FIRST)).await.unwrap() != Presence::Absent);
+    assert!(rig.juju.probe(migration(FIRST)).await.unwrap() != Presence::Absent);
     *rig.fake().access.lock() = "superuser".to_owned();
     rig.insist(&Call::Abort).await;
     assert_eq!(rig.fake().stand(MODEL), None);

@@ -12,18 +12,18 @@ fn tracked() -> Arc<Tracked> {
         ..crate::engine::transfer::adhoc::terms(mid, model, Default::default(), Default::default())
     };
     let head = Head { mid, model, epoch_to: 1, peer, journal: JournalId([4; 16]), profile: Profile::Embedded };
-    let standing = LastRecord::Source(SourceRecord { head, state: SourceState::Offered });
-    Tracked::new(terms, Pin([5; 32]), peer, standing, History::default())
+    let last = LastRecord::Source(SourceRecord { head, state: SourceState::Offered });
+    Tracked::new(terms, Pin([5; 32]), peer, last, History::default())
 }
 
 #[test]
 fn what_is_shown_is_never_taken_back_by_who_looked_before() {
     for _ in 0..5_000 {
         let tracked = tracked();
-        let standing = tracked.inner.lock().course.clone();
+        let last = tracked.inner.lock().state.clone();
         std::thread::scope(|scope| {
             scope.spawn(|| tracked.counted_from(1));
-            scope.spawn(|| tracked.stand(standing, |history| history.ended_ms = Some(2)));
+            scope.spawn(|| tracked.stand(last, |history| history.ended_ms = Some(2)));
         });
         assert_eq!(tracked.view().ended_ms, Some(2));
     }

@@ -27,8 +27,8 @@ async fn held(core: &Core, model: ModelUuid) -> Result<Option<Option<Held>>, Con
 /// Reports whether the migration that holds a copy has handed the model over, as the journal says.
 fn has_left(ledger: &Ledger, held: &Held) -> bool {
     use SourceState::{Handed, Moved, Reaping};
-    let standing = held.mid.and_then(|mid| ledger.standing(mid));
-    matches!(standing, Some(LastRecord::Source(record)) if matches!(record.state, Handed(_) | Reaping(_) | Moved(_)))
+    let last = held.mid.and_then(|mid| ledger.last_record(mid));
+    matches!(last, Some(LastRecord::Source(record)) if matches!(record.state, Handed(_) | Reaping(_) | Moved(_)))
 }
 
 /// Checks that an operator can put the copy here into service: it is live already, or frozen by this conflict.
@@ -61,7 +61,7 @@ pub async fn check(core: &Core, model: ModelUuid) -> Result<(), EngineError> {
 
 /// A copy that the controller has although its migration has ended and the model moved: the database was set back.
 struct LeftBehind {
-    errand: MigrationRef,
+    migration: MigrationRef,
     is_handed: bool,
     peer: Pin,
     card: ControllerCard,
@@ -72,10 +72,10 @@ impl LeftBehind {
         let held = held(core, model).await?.flatten().filter(|held| held.place == ModelLocation::Frozen);
         let Some((held, mid)) = held.and_then(|held| held.mid.map(|mid| (held, mid))) else { return Ok(None) };
         Ok(core.parts.journal.ledger(|ledger| {
-            let standing = ledger.standing(mid).filter(|standing| standing.is_at_rest() && has_left(ledger, &held))?;
+            let last = ledger.last_record(mid).filter(|last| last.is_at_rest() && has_left(ledger, &held))?;
             let card = ledger.terms(mid).map(|terms| terms.controller.clone()).unwrap_or_default();
-            let errand = MigrationRef { mid, model };
-            Some(Self { errand, is_handed: held.is_handed, peer: standing.peer(), card })
+            let migration = MigrationRef { mid, model };
+            Some(Self { migration, is_handed: held.is_handed, peer: last.peer(), card })
         }))
     }
 }
@@ -84,7 +84,7 @@ impl LeftBehind {
 async fn kept_after_move(core: &Core, model: ModelUuid) -> Option<MigrationId> {
     let held = held(core, model).await.ok().flatten().flatten().filter(|held| held.place == ModelLocation::Frozen)?;
     core.parts.journal.ledger(|ledger| {
-        let runs = ledger.standing(held.mid?).is_some_and(|standing| !standing.is_at_rest());
+        let runs = ledger.last_record(held.mid?).is_some_and(|last| !last.is_at_rest());
         held.mid.filter(|_| runs && has_left(ledger, &held))
     })
 }
@@ -128,9 +128,9 @@ impl Engine {
         let Some(left) = LeftBehind::find(core, model).await? else { return Ok(false) };
         let _held = core.in_hand.take(model).ok_or(EngineError::InHand(model))?;
         if !left.is_handed {
-            core.parts.departure.redirect(left.errand, &left.card).await?;
+            core.parts.departure.redirect(left.migration, &left.card).await?;
         }
-        core.parts.departure.reap(left.errand).await?;
+        core.parts.departure.reap(left.migration).await?;
         let cause = of_operator(
             "discarded by operator, as the model had moved before the database was set back",
             reason,

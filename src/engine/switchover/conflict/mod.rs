@@ -47,9 +47,9 @@ pub async fn lift(core: &Core, conflict: &Conflict) -> Result<(), ControllerErro
 
 async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
     let mut backoff = Backoff::new();
-    let errand = MigrationRef { mid: conflict_id(model, epoch), model };
+    let migration = MigrationRef { mid: conflict_id(model, epoch), model };
     loop {
-        match core.parts.departure.freeze(errand).await {
+        match core.parts.departure.freeze(migration).await {
             // A model that is gone, or held for a migration, serves nobody.
             Ok(()) | Err(ControllerError::ModelNotFound(_) | ControllerError::Moved { .. }) => return,
             Err(ControllerError::OtherMigration { .. }) => return,
@@ -87,10 +87,10 @@ impl Engine {
                 .find(|known| known.peer == peer && known.terms.model == model && !known.is_precopy())
                 .map(|known| known.terms.controller.clone()),
         };
-        let errand = MigrationRef { mid: conflict_id(model, epoch), model };
-        core.parts.departure.freeze(errand).await?;
-        core.parts.departure.redirect(errand, &card.unwrap_or_default()).await?;
-        core.parts.departure.reap(errand).await?;
+        let migration = MigrationRef { mid: conflict_id(model, epoch), model };
+        core.parts.departure.freeze(migration).await?;
+        core.parts.departure.redirect(migration, &card.unwrap_or_default()).await?;
+        core.parts.departure.reap(migration).await?;
         // Recorded when it is done: until then the alarm stands, and the command can be repeated.
         let cause = of_operator("discarded by operator", reason, actor);
         core.append(entry(actor, Body::Discarded(Discarded { model, peer, cause }))).await;

@@ -17,7 +17,7 @@ use crate::engine::base::error::EngineError;
 
 /// A model that is held for a migration of which the journal knows nothing.
 pub struct Orphan {
-    errand: MigrationRef,
+    migration: MigrationRef,
     place: ModelLocation,
     is_handed: bool,
     path: String,
@@ -26,18 +26,18 @@ pub struct Orphan {
 
 impl Orphan {
     fn of(core: &Core, held: &Held) -> Option<Self> {
-        let errand = MigrationRef { mid: held.mid?, model: held.uuid };
+        let migration = MigrationRef { mid: held.mid?, model: held.uuid };
         let is_known = core
             .parts
             .journal
-            .ledger(|ledger| ledger.standing(errand.mid).is_some() || ledger.in_conflict(errand.model));
+            .ledger(|ledger| ledger.last_record(migration.mid).is_some() || ledger.in_conflict(migration.model));
         let Held { place, is_handed, path, brought, .. } = held.clone();
-        (!is_known).then_some(Self { errand, place, is_handed, path, brought })
+        (!is_known).then_some(Self { migration, place, is_handed, path, brought })
     }
 
     /// Returns why the model is held here.
     fn why(self) -> EngineError {
-        let model = self.errand.model;
+        let model = self.migration.model;
         match self.brought {
             Some(brought) => EngineError::Brought { model, path: self.path, brought },
             None => EngineError::Orphaned(model),
@@ -55,11 +55,11 @@ impl Orphan {
     /// Errors: [`EngineError::HandedOver`], [`EngineError::Incomplete`].
     pub async fn may_serve(&self, core: &Core) -> Result<(), EngineError> {
         if self.is_handed {
-            return Err(EngineError::HandedOver(self.errand.model));
+            return Err(EngineError::HandedOver(self.migration.model));
         }
-        let presence = core.parts.arrival.probe(self.errand).await?;
+        let presence = core.parts.arrival.probe(self.migration).await?;
         match presence {
-            Presence::Importing => Err(EngineError::Incomplete(self.errand.model)),
+            Presence::Importing => Err(EngineError::Incomplete(self.migration.model)),
             _ => Ok(()),
         }
     }
@@ -68,9 +68,9 @@ impl Orphan {
     pub async fn serve(&self, core: &Core) -> Result<(), ControllerError> {
         match self.place {
             ModelLocation::Arriving => {
-                core.parts.arrival.perform(self.errand, &Call::Activate(Arguments::default())).await.map(drop)
+                core.parts.arrival.perform(self.migration, &Call::Activate(Arguments::default())).await.map(drop)
             }
-            _ => core.parts.departure.thaw(self.errand).await,
+            _ => core.parts.departure.thaw(self.migration).await,
         }
     }
 
@@ -78,21 +78,21 @@ impl Orphan {
     ///
     /// Errors: [`EngineError::OnlyCopy`]; [`EngineError::Controller`], and then it can be repeated.
     async fn discard(&self, core: &Core) -> Result<Pin, EngineError> {
-        let (errand, departure) = (self.errand, &core.parts.departure);
-        let served = core.claimed_by(errand.model).into_iter().filter_map(|(peer, epoch)| {
+        let (migration, departure) = (self.migration, &core.parts.departure);
+        let served = core.claimed_by(migration.model).into_iter().filter_map(|(peer, epoch)| {
             let state = core.parts.link.watch(peer).borrow().clone();
             Some((epoch, peer, state.session()?.hello().controller.clone()))
         });
         let served = served.max_by_key(|(epoch, ..)| *epoch);
         let own = core.parts.link.pin();
         if self.place == ModelLocation::Arriving {
-            core.parts.arrival.perform(errand, &Call::Abort).await?;
+            core.parts.arrival.perform(migration, &Call::Abort).await?;
         } else if self.is_handed {
-            departure.reap(errand).await?;
+            departure.reap(migration).await?;
         } else {
-            let Some((_, _, card)) = &served else { return Err(EngineError::OnlyCopy(errand.model)) };
-            departure.redirect(errand, card).await?;
-            departure.reap(errand).await?;
+            let Some((_, _, card)) = &served else { return Err(EngineError::OnlyCopy(migration.model)) };
+            departure.redirect(migration, card).await?;
+            departure.reap(migration).await?;
         }
         Ok(served.map_or(own, |(_, peer, _)| peer))
     }

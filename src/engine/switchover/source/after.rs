@@ -58,7 +58,7 @@ impl SourceTask {
 
     async fn log_follows(&mut self) -> Result<(), ControllerError> {
         // Without a log there is nothing that the peer would be needed for.
-        if self.core.parts.departure.log(self.errand(), 0).await?.is_empty() {
+        if self.core.parts.departure.log(self.migration(), 0).await?.is_empty() {
             return Ok(());
         }
         self.pass("log", "before")?;
@@ -73,11 +73,11 @@ impl SourceTask {
             };
             self.tracked.set_waiting(None);
             self.say_to(&conversation).await;
-            let (core, tracked, errand) = (self.core.clone(), self.tracked.clone(), self.errand());
+            let (core, tracked, migration) = (self.core.clone(), self.tracked.clone(), self.migration());
             let session = conversation.session.clone();
             let carried = async move {
                 let between = || crate::engine::base::failpoint::pass(Source::NAME, "log", "within", Some(&session));
-                log::carry(&core, &conversation, &tracked, errand, between).await
+                log::carry(&core, &conversation, &tracked, migration, between).await
             };
             tokio::pin!(carried);
             let done = loop {

@@ -193,8 +193,8 @@ impl SourceTask {
             }
         } else if let (Some(conversation), true) = (connected, ahead.work.is_none() && now_ms >= ahead.retry_ms) {
             if is_copied && is_due && ahead.accepted {
-                let (core, errand) = (self.core.clone(), self.errand());
-                let check: Transfer = Box::pin(async move { recheck(&core, &conversation, errand).await });
+                let (core, migration) = (self.core.clone(), self.migration());
+                let check: Transfer = Box::pin(async move { recheck(&core, &conversation, migration).await });
                 ahead.work = Some((Work::Check, check));
             } else if !is_copied {
                 // The hour does not wait for those who came earlier.
@@ -202,7 +202,7 @@ impl SourceTask {
                     Some(waiting) => phase = Some(format!("queued ({waiting} ahead)")),
                     None => {
                         self.tracked.set_waiting(None);
-                        let copy = copy(self.core.clone(), conversation, self.tracked.clone(), self.errand());
+                        let copy = copy(self.core.clone(), conversation, self.tracked.clone(), self.migration());
                         ahead.work = Some((Work::Copy(now_ms), Box::pin(copy)));
                     }
                 }
@@ -323,28 +323,28 @@ async fn copy(
     core: Arc<Core>,
     conversation: Arc<Conversation>,
     tracked: Arc<Tracked>,
-    errand: MigrationRef,
+    migration: MigrationRef,
 ) -> Result<(), Failure> {
     // What the model was written is a blob of its own, which nothing names but the export.
     let lease = core.parts.store.lease_with_puts();
     // There is nothing to send, and nothing to try, of a model that is not shown before it is frozen.
-    let Some(export) = core.parts.reader.ahead(errand.model).await? else { return Ok(()) };
+    let Some(export) = core.parts.reader.ahead(migration.model).await? else { return Ok(()) };
     patches::ahead(&core, &conversation, &tracked, &export.calls).await?;
     lease.narrow(distinct_blobs(&export.calls).iter().map(|blob| blob.hash));
     rate::send(&core, &conversation, &tracked, &distinct_blobs(&export.calls)).await?;
     patches::remember(&core, &export.calls).await;
-    rehearse(&conversation, errand, export).await
+    dry_run(&conversation, migration, export).await
 }
 
 /// Has the target try what it can before the freeze, so that nothing in the freeze grows with the binaries.
-async fn rehearse(conversation: &Conversation, errand: MigrationRef, export: Export) -> Result<(), Failure> {
+async fn dry_run(conversation: &Conversation, migration: MigrationRef, export: Export) -> Result<(), Failure> {
     let failed = |text: String| Failure::Final(Cause::cut(format!("model data transfer failed, {text}")));
     let Export { name, owner, complete, calls } = export;
     let calls = Bounded::new(calls).map_err(|error| failed(error.to_string()))?;
     let (name, owner) = (Name::cut(name), Name::cut(owner));
-    let snapshot = Snapshot { mid: errand.mid, model: errand.model, epoch_to: 0, name, owner, complete, calls };
+    let snapshot = Snapshot { mid: migration.mid, model: migration.model, epoch_to: 0, name, owner, complete, calls };
     let (bytes, _) = snapshot.seal().map_err(|error| failed(error.to_string()))?;
-    let question = Question::Rehearse(Bytes::new(bytes).map_err(|error| failed(error.to_string()))?);
+    let question = Question::DryRun(Bytes::new(bytes).map_err(|error| failed(error.to_string()))?);
     match conversation.ask(question).await.map_err(|_| Failure::Closed)? {
         Answer::Bytes(_) => Ok(()),
         Answer::Failed(text) => Err(Failure::Final(Cause::cut(text.into_string()))),
@@ -354,8 +354,8 @@ async fn rehearse(conversation: &Conversation, errand: MigrationRef, export: Exp
 
 /// Checks once more, just before the freeze, what was checked at the start: hours may lie between. A gateway learns as what
 /// controller it poses.
-async fn recheck(core: &Arc<Core>, conversation: &Conversation, errand: MigrationRef) -> Result<(), Failure> {
-    let findings = match plan::findings(core, conversation, errand.model, Some(errand.mid)).await {
+async fn recheck(core: &Arc<Core>, conversation: &Conversation, migration: MigrationRef) -> Result<(), Failure> {
+    let findings = match plan::findings(core, conversation, migration.model, Some(migration.mid)).await {
         Ok(findings) => findings,
         Err(EngineError::Unanswered(_)) => return Err(Failure::Closed),
         Err(EngineError::Controller(error)) => return Err(error.into()),

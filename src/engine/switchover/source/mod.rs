@@ -60,7 +60,7 @@ impl Side for Source {
         record.with(state)
     }
 
-    fn standing(record: &SourceRecord) -> LastRecord {
+    fn last_record(record: &SourceRecord) -> LastRecord {
         LastRecord::Source(record.clone())
     }
 
@@ -170,7 +170,7 @@ impl Side for Source {
 
 impl SourceTask {
     async fn effect(&self, command: SourceCommand) -> Result<(), ControllerError> {
-        let (departure, errand) = (&self.core.parts.departure, self.errand());
+        let (departure, migration) = (&self.core.parts.departure, self.migration());
         let name = match command {
             SourceCommand::Freeze => "freeze",
             SourceCommand::Thaw => "thaw",
@@ -179,10 +179,10 @@ impl SourceTask {
         };
         self.pass(name, "before")?;
         match command {
-            SourceCommand::Freeze => departure.freeze(errand).await,
-            SourceCommand::Thaw => departure.thaw(errand).await,
-            SourceCommand::HandOver => departure.redirect(errand, &self.tracked.controller()).await,
-            SourceCommand::Reap => departure.reap(errand).await,
+            SourceCommand::Freeze => departure.freeze(migration).await,
+            SourceCommand::Thaw => departure.thaw(migration).await,
+            SourceCommand::HandOver => departure.redirect(migration, &self.tracked.controller()).await,
+            SourceCommand::Reap => departure.reap(migration).await,
         }?;
         self.pass(name, "after")
     }
@@ -194,7 +194,7 @@ impl SourceTask {
         let fail = |text: String| Cause::cut(format!("model data transfer failed, model export failed: {text}"));
         self.effect(SourceCommand::Freeze).await.map_err(|error| fail(causes(&error)))?;
         let lease = self.core.parts.store.lease_with_puts();
-        let exported = self.core.parts.departure.export(self.errand()).await;
+        let exported = self.core.parts.departure.export(self.migration()).await;
         let Export { name, owner, complete, calls } = exported.map_err(|error| fail(causes(&error)))?;
         let head = &self.record.head;
         let snapshot = Snapshot {

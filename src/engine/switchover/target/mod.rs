@@ -49,7 +49,7 @@ impl Side for Target {
         record.with(state)
     }
 
-    fn standing(record: &TargetRecord) -> LastRecord {
+    fn last_record(record: &TargetRecord) -> LastRecord {
         LastRecord::Target(record.clone())
     }
 

@@ -52,11 +52,11 @@ impl TargetTask {
     /// Finds out how far the copy is. `imported`: whether the record says that it was imported.
     async fn begun(&mut self, imported: bool) -> Result<Begun, Unstaged> {
         let unsent = std::mem::take(&mut self.side.unsent);
-        let (arrival, errand) = (&self.core.parts.arrival, self.errand());
-        Ok(match arrival.probe(errand).await? {
+        let (arrival, migration) = (&self.core.parts.arrival, self.migration());
+        Ok(match arrival.probe(migration).await? {
             Presence::Staged => Begun::Staged,
             Presence::Live | Presence::Other => {
-                return Err(failed(&format!("model with same UUID already exists ({})", errand.model)));
+                return Err(failed(&format!("model with same UUID already exists ({})", migration.model)));
             }
             Presence::Imported => Begun::Imported,
             _ if imported => Begun::Imported,
@@ -68,7 +68,7 @@ impl TargetTask {
             // anew, since it ends the migration on this controller for ever.
             Presence::Importing if arrival.keeps_migrations() => Begun::Not,
             Presence::Importing | Presence::Unclear if unsent => {
-                return Err(failed(&format!("a copy that is left over is in the way ({})", errand.model)));
+                return Err(failed(&format!("a copy that is left over is in the way ({})", migration.model)));
             }
             Presence::Importing | Presence::Unclear => {
                 return Err(failed("whether the import was complete is not known, and none is sent twice"));
@@ -86,7 +86,7 @@ impl TargetTask {
                 // Only a controller that takes an import again is asked for it by another process.
                 None => self.description(hash).await?,
             };
-            self.core.parts.arrival.perform(self.errand(), &call).await?;
+            self.core.parts.arrival.perform(self.migration(), &call).await?;
         }
         Ok(self.pass("import", "after")?)
     }
@@ -114,7 +114,7 @@ impl TargetTask {
             Begun::Not => false,
         };
         for call in snapshot.calls.iter().filter(|call| !(imported && call.imports())) {
-            self.core.parts.arrival.perform(self.errand(), call).await?;
+            self.core.parts.arrival.perform(self.migration(), call).await?;
             // The half staged copy is a case of its own.
             self.pass("stage", "within")?;
         }
@@ -123,15 +123,15 @@ impl TargetTask {
 
     /// Takes the model into service: the source has given it away.
     pub async fn activate(&self) -> Result<(), ControllerError> {
-        let (arrival, errand) = (&self.core.parts.arrival, self.errand());
+        let (arrival, migration) = (&self.core.parts.arrival, self.migration());
         let arguments = match &self.record.state {
             TargetState::Activating(activating) => activating.handover.activate.clone(),
             _ => Arguments::default(),
         };
         self.pass("activate", "before")?;
-        if arrival.probe(errand).await? != Presence::Live {
-            arrival.perform(errand, &Call::Activate(arguments)).await?;
-            if !arrival.keeps_migrations() && arrival.probe(errand).await? != Presence::Live {
+        if arrival.probe(migration).await? != Presence::Live {
+            arrival.perform(migration, &Call::Activate(arguments)).await?;
+            if !arrival.keeps_migrations() && arrival.probe(migration).await? != Presence::Live {
                 return Err(ControllerError::Unknown("the model was activated and is not seen live yet".into()));
             }
         }
@@ -143,20 +143,20 @@ impl TargetTask {
         let TargetState::Live(live) = &self.record.state else { return Ok(KeptReply::default()) };
         self.pass("adopt", "before")?;
         let call = Call::AdoptResources(live.adopt.clone());
-        let reply = self.core.parts.arrival.perform(self.errand(), &call).await?;
+        let reply = self.core.parts.arrival.perform(self.migration(), &call).await?;
         self.pass("adopt", "after")?;
         Ok(kept(&reply))
     }
 
     /// Deletes the copy, and sees it gone: a controller may say that it is before it is.
     pub async fn discard(&self) -> Result<(), ControllerError> {
-        let (arrival, errand) = (&self.core.parts.arrival, self.errand());
+        let (arrival, migration) = (&self.core.parts.arrival, self.migration());
         self.pass("discard", "before")?;
-        match arrival.perform(errand, &Call::Abort).await {
+        match arrival.perform(migration, &Call::Abort).await {
             Ok(_) | Err(ControllerError::ModelNotFound(_)) => {}
             Err(error) => return Err(error),
         }
-        match arrival.probe(errand).await? {
+        match arrival.probe(migration).await? {
             Presence::Absent | Presence::Other => self.pass("discard", "after"),
             Presence::Live if !arrival.keeps_migrations() => Err(ControllerError::NotImporting),
             _ => Err(ControllerError::Unknown("the copy is still being deleted".into())),
@@ -234,7 +234,7 @@ impl TargetTask {
     }
 
     async fn perform_ahead(&self, call: &Call) -> Result<Reply, Unstaged> {
-        Ok(self.core.parts.arrival.perform(self.errand(), call).await?)
+        Ok(self.core.parts.arrival.perform(self.migration(), call).await?)
     }
 
     /// Reports whether everything is here that a call needs.
@@ -253,8 +253,8 @@ impl TargetTask {
 
     async fn answer(&self, id: u64, outcome: Performed) {
         if let Some(conversation) = self.line.conversation() {
-            let switch = MigrationKey::of(&self.record.head);
-            Core::say(&conversation.session, Message::Staged(Staged { key: switch, id, outcome })).await;
+            let key = MigrationKey::of(&self.record.head);
+            Core::say(&conversation.session, Message::Staged(Staged { key, id, outcome })).await;
         }
     }
 }

@@ -51,7 +51,7 @@ pub trait Side: Default + Send + 'static {
     /// Returns the record that follows.
     fn follow(record: &Self::Record, state: Self::State) -> Self::Record;
     /// Returns the record as the journal holds it.
-    fn standing(record: &Self::Record) -> LastRecord;
+    fn last_record(record: &Self::Record) -> LastRecord;
     /// Gives an operator's resolution to the machine.
     fn resolve(record: &Self::Record, with: &Resolving) -> Outcome<Self::State>;
 
@@ -97,7 +97,7 @@ impl<S: Side> Task<S> {
     }
 
     /// Returns what controllers are told with every call.
-    pub(super) fn errand(&self) -> MigrationRef {
+    pub(super) fn migration(&self) -> MigrationRef {
         let head = S::head(&self.record);
         MigrationRef { mid: head.mid, model: head.model }
     }
@@ -126,7 +126,7 @@ impl<S: Side> Task<S> {
                 let record = S::follow(&self.record, state);
                 // THE COMMIT POINT, when a source's record is `Committed`: the instant this returns, the model is the
                 // target's. Nothing derived from it has been said or done before.
-                record::record(&self.core, &self.tracked, actor, S::standing(&record)).await;
+                record::record(&self.core, &self.tracked, actor, S::last_record(&record)).await;
                 self.record = record;
             }
             Outcome::Reply(message) => {

@@ -138,7 +138,7 @@ impl Sending<'_> {
 
     pub(super) fn done(&mut self, handle: Handle) {
         let open = self.open.remove(&handle);
-        open.iter().for_each(|open| self.conversation.leave(open.blob.hash, self.taker));
+        open.iter().for_each(|open| self.conversation.leave(open.blob.hash, self.claim));
         let pages = open.into_iter().flat_map(|open| open.pages.into_values());
         for page in pages {
             let on_the_way = page.sent.iter().filter_map(|index| page.page.chunks.get(*index));

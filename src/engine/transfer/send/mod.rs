@@ -58,7 +58,7 @@ struct Sending<'a> {
     store: Store,
     conversation: &'a Conversation,
     tracked: &'a Tracked,
-    taker: SendClaim,
+    claim: SendClaim,
     feedback_to: mpsc::Sender<Message>,
     waiting: VecDeque<BlobRef>,
     eager_pages: usize,
@@ -97,7 +97,7 @@ pub async fn send(
         store: core.parts.store.clone(),
         conversation,
         tracked,
-        taker: conversation.send_claim(tracked.urgency()),
+        claim: conversation.send_claim(tracked.urgency()),
         feedback_to,
         waiting: blobs.iter().copied().collect(),
         eager_pages: EAGER_PAGES,
@@ -123,7 +123,7 @@ impl Drop for Sending<'_> {
     fn drop(&mut self) {
         for (handle, open) in &self.open {
             self.conversation.forget(*handle);
-            self.conversation.leave(open.blob.hash, self.taker);
+            self.conversation.leave(open.blob.hash, self.claim);
         }
         if self.silent_s.is_some() {
             self.tracked.set_waiting(None);
@@ -139,7 +139,7 @@ impl Sending<'_> {
         let queue = Arc::new(Mutex::new(queue));
         let mut streams = JoinSet::new();
         let mut left = self.conversation.left();
-        let streams_max = if self.taker.urgency == Urgency::Spare { STREAMS_SPARE } else { STREAMS };
+        let streams_max = if self.claim.urgency == Urgency::Spare { STREAMS_SPARE } else { STREAMS };
         let mut look = tokio::time::interval(LOOK);
         loop {
             left.mark_unchanged();
@@ -206,7 +206,7 @@ impl Sending<'_> {
     /// Opens another stream for chunks. The first is waited for; more only make it faster, and nothing waits for those
     /// while others have all that the peer allows.
     async fn open_bulk(&mut self, feedback: &mut Feedback, first: bool) -> Result<Option<BulkSender>, TransferError> {
-        let (session, urgency) = (self.conversation.session.clone(), self.taker.urgency);
+        let (session, urgency) = (self.conversation.session.clone(), self.claim.urgency);
         let open = async move { session.open_bulk(urgency).await };
         if first {
             return Ok(Some(self.while_listening(feedback, open).await?));
@@ -226,12 +226,12 @@ impl Sending<'_> {
     /// Reports whether it matters here what others take and leave.
     fn minds_others(&self) -> bool {
         let wants = !self.waiting.is_empty() && self.open.len() < BLOBS_OPEN_MAX;
-        wants || self.taker.urgency == Urgency::Spare
+        wants || self.claim.urgency == Urgency::Spare
     }
 
     /// Leaves the blobs that something more urgent has taken over. They are offered again once that is done with them.
     fn give_way(&mut self) {
-        let is_taken = |open: &Open| !self.conversation.has(open.blob.hash, self.taker);
+        let is_taken = |open: &Open| !self.conversation.has(open.blob.hash, self.claim);
         let taken = self.open.iter().filter(|(_, open)| is_taken(open));
         for (handle, blob, bytes_held) in
             taken.map(|(handle, open)| (*handle, open.blob, open.bytes_held)).collect::<Vec<_>>()
@@ -245,7 +245,7 @@ impl Sending<'_> {
     async fn offer_more(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
         while self.open.len() < BLOBS_OPEN_MAX {
             // A blob that another migration is sending is offered when that is over: then it is there.
-            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash, self.taker)) else {
+            let Some(at) = self.waiting.iter().position(|blob| self.conversation.take(blob.hash, self.claim)) else {
                 break;
             };
             let Some(blob) = self.waiting.remove(at) else { break };

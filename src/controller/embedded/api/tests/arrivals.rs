@@ -247,10 +247,10 @@ async fn an_import_that_was_left_over_is_aborted_first() {
 async fn a_copy_of_the_agents_own_migration_is_no_masters_to_delete() {
     let served = target().await;
     let client = served.admin(&Scope::Controller).await;
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     let blob = served.embedded().store().put_bytes(&yaml()).unwrap();
     let step = modelferry_protocol::snapshot::Call::Import(blob);
-    crate::controller::port::Arrival::perform(served.embedded(), errand, &step).await.unwrap();
+    crate::controller::port::Arrival::perform(served.embedded(), migration, &step).await.unwrap();
     for (method, params) in [("Import", serialized()), ("Abort", of_sample()), ("Activate", of_sample())] {
         refusal(call(&client, method, params).await);
     }

@@ -187,12 +187,12 @@ async fn a_watcher_tells_what_there_is_and_then_waits_for_a_change() {
     let kinds: std::collections::BTreeSet<&str> =
         first["deltas"].as_array().unwrap().iter().map(|delta| delta[0].as_str().unwrap()).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["application", "machine", "model", "relation", "unit"]);
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
     let next = client.call_version("AllWatcher", 3, &id, "Next", json!({}));
     let change = async {
         // Answered while the other call waits.
         called(&client, "Pinger", 1, "Ping", json!({})).await;
-        served.embedded().freeze(errand).await.unwrap();
+        served.embedded().freeze(migration).await.unwrap();
     };
     let (next, ()) = tokio::join!(next, change);
     let deltas = next.unwrap()["deltas"].clone();

@@ -114,8 +114,8 @@ async fn a_running_migration_is_shown_wherever_juju_shows_it() {
 async fn a_frozen_model_shows_its_status_and_nothing_more() {
     let served = Served::start().await;
     let client = served.admin(&sample()).await;
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
-    served.embedded().freeze(errand).await.unwrap();
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    served.embedded().freeze(migration).await.unwrap();
     let status = called(&client, "Client", 8, "FullStatus", json!({})).await;
     assert_eq!(status["model"]["model-status"]["status"], "busy");
     let refused = refusal(client.call_version("ModelConfig", 3, "", "ModelGet", json!({})).await);
@@ -125,7 +125,7 @@ async fn a_frozen_model_shows_its_status_and_nothing_more() {
     *served.played.frozen_for_good.lock() = Some(why.clone());
     let refused = refusal(client.call_version("ModelConfig", 3, "", "ModelGet", json!({})).await);
     assert_eq!((refused.code, refused.message), (ErrorCode::MigrationInProgress, why));
-    served.embedded().thaw(errand).await.unwrap();
+    served.embedded().thaw(migration).await.unwrap();
     let told = called(&client, "ModelConfig", 3, "ModelGet", json!({})).await;
     assert_eq!(told["config"]["name"], json!({ "value": "prod", "source": "model" }));
 }

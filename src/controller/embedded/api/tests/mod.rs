@@ -151,10 +151,10 @@ fn refusal<T>(outcome: Result<T, ClientError>) -> RpcError {
 
 /// Moves the sample model from one controller to the address of another, as an engine does.
 async fn moved(from: &Embedded, to: &Embedded) {
-    let errand = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
-    from.freeze(errand).await.unwrap();
-    from.redirect(errand, &to.controller_card()).await.unwrap();
-    from.reap(errand).await.unwrap();
+    let migration = MigrationRef { mid: MigrationId([1; 16]), model: Sample::default().uuid };
+    from.freeze(migration).await.unwrap();
+    from.redirect(migration, &to.controller_card()).await.unwrap();
+    from.reap(migration).await.unwrap();
 }
 
 /// Calls a method that must succeed.

@@ -117,7 +117,7 @@ impl SourceTask {
     /// Lets the freeze budget count from when the controller was asked.
     async fn count_from_asked(&mut self) {
         let Some(relayed) = &self.core.parts.relayed else { return };
-        match relayed.controller.asked_ms(self.errand()).await {
+        match relayed.controller.asked_ms(self.migration()).await {
             Ok(asked_ms) => {
                 let freeze_ms = self.tracked.terms.freeze_ms_max;
                 self.side.relay.deadline_ms = asked_ms.map(|asked_ms| asked_ms.saturating_add(freeze_ms));

@@ -160,7 +160,7 @@ impl SourceTask {
     /// Asks the target to perform what it has not answered yet.
     pub(super) async fn stage_more(&mut self) {
         let Some(conversation) = self.line.conversation() else { return };
-        let switch = MigrationKey::of(&self.record.head);
+        let key = MigrationKey::of(&self.record.head);
         let next = match &self.record.state {
             SourceState::Relaying(relaying) if relaying.root.is_none() => self.side.relay.set.due_calls(),
             // Before its vote the target is at the very check.
@@ -168,7 +168,7 @@ impl SourceTask {
             _ => Vec::new(),
         };
         for (id, call) in next {
-            Core::say(&conversation.session, Message::Stage(Stage { key: switch, id, call })).await;
+            Core::say(&conversation.session, Message::Stage(Stage { key, id, call })).await;
         }
     }
 }

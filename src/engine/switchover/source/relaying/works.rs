@@ -123,21 +123,21 @@ impl SourceTask {
         }
         let is_handed = matches!(self.record.state, SourceState::Handed(_));
         if is_handed && works.log.is_none() && self.side.relay.log_to_carry && !self.tracked.terms.skip_log {
-            let (errand, later) = (self.errand(), std::mem::take(&mut works.pause_log));
+            let (migration, later) = (self.migration(), std::mem::take(&mut works.pause_log));
             // What comes from here on is noted anew.
             (self.side.relay.log_to_carry, self.side.relay.log_on_its_way) = (false, true);
             works.log = Some(Box::pin(async move {
                 if later {
                     sleep(AGAIN).await;
                 }
-                log::carry_relayed(&core, &conversation, &tracked, errand).await
+                log::carry_relayed(&core, &conversation, &tracked, migration).await
             }));
         }
     }
 
     fn begin_with_controller(&mut self, works: &mut Works) {
         let Some(relayed) = &self.core.parts.relayed else { return };
-        let (controller, errand) = (Arc::clone(&relayed.controller), self.errand());
+        let (controller, migration) = (Arc::clone(&relayed.controller), self.migration());
         let is_asked = matches!(&self.record.state, SourceState::Relaying(relaying) if relaying.root.is_none());
         if is_asked && !self.side.relay.initiated && works.initiate.is_none() {
             let (later, announced) = (std::mem::take(&mut works.pause_initiate), self.announced());
@@ -147,7 +147,7 @@ impl SourceTask {
                     sleep(AGAIN).await;
                 }
                 let announced = announced.map_err(ControllerError::Refused)?;
-                controller.initiate(errand, &announced).await
+                controller.initiate(migration, &announced).await
             }));
         }
         let every = match &self.record.state {
@@ -159,7 +159,7 @@ impl SourceTask {
         if self.side.relay.initiated && works.look.is_none() {
             works.look = Some(Box::pin(async move {
                 sleep(every).await;
-                controller.shown(errand).await
+                controller.shown(migration).await
             }));
         }
     }

@@ -9,10 +9,10 @@ use modelferry::store::Store;
 use modelferry_protocol::ids::MigrationId;
 
 use super::cluster::TestCluster;
-use super::controller::{Controller, Effect, Site};
+use super::controller::{ControllerAccess, Effect, FakeController};
 use super::process::Process;
 
-pub struct Way {
+pub struct SimulatedPort {
     pub host: usize,
     pub estate: TestCluster,
     pub process: Arc<Process>,
@@ -21,7 +21,7 @@ pub struct Way {
 
 /// A call on its way. If the agent dies now, it may still land.
 struct Sent<'a> {
-    way: &'a Way,
+    way: &'a SimulatedPort,
     mid: MigrationId,
     effect: Effect,
     landed: bool,
@@ -48,7 +48,7 @@ fn down() -> ControllerError {
 }
 
 #[async_trait]
-impl Controller for Way {
+impl ControllerAccess for SimulatedPort {
     async fn ask(&self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
         let (there_ms, back_ms, fails, how) = {
             let mut inner = self.estate.inner();
@@ -77,7 +77,7 @@ impl Controller for Way {
         if fails { Err(down()) } else { done }
     }
 
-    fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R {
+    fn look<R>(&self, look: impl FnOnce(&FakeController) -> R) -> R {
         look(&self.estate.inner().sites[self.host])
     }
 

@@ -18,7 +18,7 @@ pub struct Trouble {
     pub refuse_precheck: Option<String>,
     pub refuse_freeze: bool,
     pub refuse_stage: Option<String>,
-    pub refuse_rehearsal: Option<String>,
+    pub refuse_dry_run: Option<String>,
     /// The wait that is asked for at every upload, if one is.
     pub put_off: Option<std::time::Duration>,
     /// Whether an import lasts until this is taken back.
@@ -142,11 +142,11 @@ impl ControllerAccess for MemoryController {
         vec![Finding { level, check: Text::cut("shelf"), text: Text::cut(text), fix: Text::default() }]
     }
 
-    fn rehearse(&self, calls: &[Call]) -> Result<(), ControllerError> {
+    fn dry_run(&self, calls: &[Call]) -> Result<(), ControllerError> {
         for blob in calls.iter().filter_map(Call::blob) {
             self.store.verify(blob).expect("every blob is here when it is tried");
         }
-        self.inner().trouble.refuse_rehearsal.clone().map_or(Ok(()), |text| Err(ControllerError::Refused(text)))
+        self.inner().trouble.refuse_dry_run.clone().map_or(Ok(()), |text| Err(ControllerError::Refused(text)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The port, over whatever holds a [`Site`].
+//! The port, over whatever holds a [`FakeController`].
 
 use async_trait::async_trait;
 use modelferry::controller::port::{
@@ -42,7 +42,7 @@ pub trait ControllerAccess: Send + Sync {
     }
 
     /// Tries what can be tried of a model that is on its way here.
-    fn rehearse(&self, _: &[Call]) -> Result<(), ControllerError> {
+    fn dry_run(&self, _: &[Call]) -> Result<(), ControllerError> {
         Ok(())
     }
 }
@@ -100,27 +100,27 @@ impl<C: ControllerAccess> ModelReader for FakePort<C> {
 
 #[async_trait]
 impl<C: ControllerAccess> Departure for FakePort<C> {
-    async fn freeze(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        self.0.ask(errand.mid, Effect::Freeze).await
+    async fn freeze(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        self.0.ask(migration.mid, Effect::Freeze).await
     }
 
-    async fn export(&self, errand: MigrationRef) -> Result<Export, ControllerError> {
+    async fn export(&self, migration: MigrationRef) -> Result<Export, ControllerError> {
         // The writes of a model that is not frozen for this migration are nobody's to hand over.
-        if self.0.look(|site| site.held) != Held::Frozen(errand.mid) {
+        if self.0.look(|site| site.held) != Held::Frozen(migration.mid) {
             return Err(ControllerError::Refused("the model is not frozen".into()));
         }
         self.export_now()
     }
 
-    async fn thaw(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        self.0.ask(errand.mid, Effect::Thaw).await
+    async fn thaw(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        self.0.ask(migration.mid, Effect::Thaw).await
     }
 
-    async fn redirect(&self, errand: MigrationRef, _: &ControllerCard) -> Result<(), ControllerError> {
-        self.0.ask(errand.mid, Effect::Redirect).await
+    async fn redirect(&self, migration: MigrationRef, _: &ControllerCard) -> Result<(), ControllerError> {
+        self.0.ask(migration.mid, Effect::Redirect).await
     }
 
-    async fn log(&self, errand: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+    async fn log(&self, migration: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
         let segment = |(until_ms, blob): (&u64, &BlobRef)| LogSegment {
             name: Name::cut(until_ms.to_string()),
             until_ms: *until_ms,
@@ -128,13 +128,13 @@ impl<C: ControllerAccess> Departure for FakePort<C> {
             blob: *blob,
         };
         Ok(self.0.look(|site| match site.held {
-            Held::Frozen(by) if by == errand.mid => site.log.range(from_ms..).map(segment).collect(),
+            Held::Frozen(by) if by == migration.mid => site.log.range(from_ms..).map(segment).collect(),
             _ => Vec::new(),
         }))
     }
 
-    async fn reap(&self, errand: MigrationRef) -> Result<(), ControllerError> {
-        self.0.ask(errand.mid, Effect::Reap).await
+    async fn reap(&self, migration: MigrationRef) -> Result<(), ControllerError> {
+        self.0.ask(migration.mid, Effect::Reap).await
     }
 }
 
@@ -155,10 +155,10 @@ impl<C: ControllerAccess> Arrival for FakePort<C> {
     }
 
     async fn dry_run_stage(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
-        self.0.rehearse(calls)
+        self.0.dry_run(calls)
     }
 
-    async fn perform(&self, errand: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
+    async fn perform(&self, migration: MigrationRef, call: &Call) -> Result<Reply, ControllerError> {
         let effect = match call {
             Call::Import(blob) => Effect::Import(self.described(*blob)?),
             Call::UploadCharm(charm) => {
@@ -175,21 +175,21 @@ impl<C: ControllerAccess> Arrival for FakePort<C> {
                 return Ok(Reply::default());
             }
         };
-        self.0.ask(errand.mid, effect).await?;
+        self.0.ask(migration.mid, effect).await?;
         Ok(Reply::default())
     }
 
-    async fn latest_log_time(&self, errand: MigrationRef) -> Result<u64, ControllerError> {
-        Ok(self.0.look(|site| site.log_time(errand.mid)))
+    async fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError> {
+        Ok(self.0.look(|site| site.log_time(migration.mid)))
     }
 
-    async fn take_log(&self, errand: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
+    async fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
         let lease = self.0.store().lease();
         lease.keep([segment.blob.hash]);
         let proven = self.0.store().verify(segment.blob);
         proven.map_err(|error| self.unreadable(segment.blob, error.to_string()))?;
-        self.0.ask(errand.mid, Effect::TakeLog(segment.until_ms, segment.blob)).await?;
-        Ok(self.0.look(|site| site.log_time(errand.mid)))
+        self.0.ask(migration.mid, Effect::TakeLog(segment.until_ms, segment.blob)).await?;
+        Ok(self.0.look(|site| site.log_time(migration.mid)))
     }
 
     async fn relay(&self, call: &VerbatimCall) -> Result<Said, ControllerError> {
@@ -198,12 +198,12 @@ impl<C: ControllerAccess> Arrival for FakePort<C> {
         Ok(Said::Response(told.into()))
     }
 
-    async fn probe(&self, errand: MigrationRef) -> Result<Presence, ControllerError> {
+    async fn probe(&self, migration: MigrationRef) -> Result<Presence, ControllerError> {
         Ok(match self.0.look(|site| site.held) {
             Held::Absent => Presence::Absent,
-            Held::Importing(mid) if mid == errand.mid => Presence::Importing,
-            Held::Staged(mid) if mid == errand.mid => Presence::Staged,
-            Held::Live(Some(mid)) if mid == errand.mid => Presence::Live,
+            Held::Importing(mid) if mid == migration.mid => Presence::Importing,
+            Held::Staged(mid) if mid == migration.mid => Presence::Staged,
+            Held::Live(Some(mid)) if mid == migration.mid => Presence::Live,
             _ => Presence::Other,
         })
     }

@@ -7,7 +7,7 @@ use crate::agent::control::{Failure, Response};
 
 impl RequestHandler {
     pub(super) async fn store(&self, list: bool) -> Result<Response, Failure> {
-        let held = self.engine()?.stock(list).await.map_err(|error| self.refusal_of_engine(&error))?;
+        let held = self.engine()?.store_view(list).await.map_err(|error| self.refusal_of_engine(&error))?;
         Ok(Response::Store(Box::new(held)))
     }
 

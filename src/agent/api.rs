@@ -14,14 +14,14 @@ use crate::juju::tls::server_config;
 /// Starts the API at `listen`.
 ///
 /// Errors: [`AgentError::Api`] for an address that is not to be had; [`AgentError::Controller`].
-pub(super) async fn start(listen: SocketAddr, desk: &Arc<RequestHandler>) -> Result<Server, AgentError> {
+pub(super) async fn start(listen: SocketAddr, handler: &Arc<RequestHandler>) -> Result<Server, AgentError> {
     let failed = |source: std::io::Error| AgentError::Api { listen, source };
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
     let listen = listener.local_addr().map_err(failed)?;
-    let embedded = desk.embedded.clone();
+    let embedded = handler.embedded.clone();
     let leaf = blocking(move || embedded.api_leaf(listen)).await?;
     let tls = server_config(&leaf).map_err(|error| failed(std::io::Error::other(error)))?;
-    let api = Api::new(desk.embedded.clone(), Arc::new(Migrations(Arc::clone(desk))), listen);
+    let api = Api::new(handler.embedded.clone(), Arc::new(Migrations(Arc::clone(handler))), listen);
     let server = Server::start(listener, tls, Arc::new(api), Limits::default()).map_err(failed)?;
     tracing::info!(%listen, "Juju's API");
     Ok(server)

@@ -78,13 +78,13 @@ fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std:
 }
 
 /// Returns the controller as a source, with its gateways; nothing for one inside the agent.
-pub(super) fn source(desk: &RequestHandler, opened: &[Opened]) -> Option<RelayedSource> {
+pub(super) fn source(handler: &RequestHandler, opened: &[Opened]) -> Option<RelayedSource> {
     Some(RelayedSource {
-        controller: desk.local.relayed()?,
+        controller: handler.local.relayed()?,
         gateways: opened.iter().map(|opened| opened.address.clone()).collect(),
-        destinations: Destinations::new(&desk.state_dir, Disk::real()),
-        visitors: Arc::new(Visitors::new(&desk.state_dir, Disk::real())),
-        freeze_max: desk.freeze_max,
+        destinations: Destinations::new(&handler.state_dir, Disk::real()),
+        visitors: Arc::new(Visitors::new(&handler.state_dir, Disk::real())),
+        freeze_max: handler.freeze_max,
     })
 }
 

@@ -133,7 +133,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     }
     let (link, sessions) =
         Link::start(link_config(&config, &*local), identity, peers, hello(&local, &journal, &witness)).await?;
-    let desk = Arc::new(RequestHandler {
+    let handler = Arc::new(RequestHandler {
         embedded: embedded.clone(),
         local: local.clone(),
         link: link.clone(),
@@ -144,8 +144,8 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         engine: OnceLock::new(),
         memory,
     });
-    let opened_gateways = gateways::open(&desk.state_dir, &config.gateways).await?;
-    let (relayed, gateway_store) = (gateways::source(&desk, &opened_gateways), store.clone());
+    let opened_gateways = gateways::open(&handler.state_dir, &config.gateways).await?;
+    let (relayed, gateway_store) = (gateways::source(&handler, &opened_gateways), store.clone());
     let parts = EngineParts {
         journal,
         witness,
@@ -155,15 +155,15 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         departure: Arc::new(embedded),
         arrival: local.arrival(),
         relayed,
-        query: Arc::new(Questions(desk.clone())),
+        query: Arc::new(Questions(handler.clone())),
         settings: settings(&config),
     };
     tokio::spawn(async move { local.tend().await });
     let engine = Engine::start(parts, sessions).await?;
-    let _ = desk.engine.set(engine.clone());
+    let _ = handler.engine.set(engine.clone());
     let _gateways = gateways::start(opened_gateways, &engine, &gateway_store)?;
     let api = match &config.embedded.api {
-        Some(told) => Some(api::start(told.listen, &desk).await?),
+        Some(told) => Some(api::start(told.listen, &handler).await?),
         None => None,
     };
 
@@ -171,7 +171,7 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     systemd::ready(&summary(&engine, &link));
     tokio::select! {
         signal = stop.asked() => tracing::info!(signal, "stopping"),
-        never = server.serve(desk) => match never {},
+        never = server.serve(handler) => match never {},
         never = supervise(&engine, &link) => match never {},
     }
     systemd::stopping();

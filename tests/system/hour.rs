@@ -141,7 +141,7 @@ fn what_makes_no_sense_is_refused_before_anything_begins() {
     let model = sample.name.as_str();
     src.run(&["migrate", model, "dst", "--at", "soon"]).fails(2, "such as 22:00");
     src.run(&["migrate", model, "dst", "--at", "+1h", "--hold"]).fails(2, "cannot be used with");
-    src.run(&["migrate", model, "dst", "--until", "+1h"]).fails(2, "only what waits");
+    src.run(&["migrate", model, "dst", "--until", "+1h"]).fails(2, "--until needs --at or --hold");
     src.run(&["migrate", model, "dst", "--hold", "--until", "2020-01-01T00:00Z"]).fails(2, "is not after now");
     src.run(&["migrate", model, "dst", "--bwlimit", "0"]).fails(2, "never ends");
     assert_eq!(src.run(&["migrations", "--format", "json"]).json(), serde_json::json!([]));

@@ -1,4 +1,4 @@
-//! Which offers a target accepts.
+//! Decides whether a target accepts a migration offer.
 
 use super::target::{TargetRecord, TargetState};
 use crate::ids::{Epoch, MigrationId};
@@ -9,34 +9,34 @@ use crate::text::Cause;
 /// Why an offer was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OfferRefused {
-    /// This migration ended here once; a tombstone stands.
+    /// This journal holds the record `Dropped` of the migration; a dropped migration never starts again.
     #[error("migration ended here before: {0}")]
     Tombstone(Cause),
-    /// The offer is older than what is known about the model's ownership.
+    /// The offered epoch is not larger than the largest epoch at which this agent knows the model to have been owned.
     #[error("offered epoch {offered} is not newer than the known epoch {known} of this model")]
     Epoch {
-        /// What was offered.
+        /// The offered epoch.
         offered: Epoch,
-        /// The largest that is known to have been owned.
+        /// The largest epoch at which the model is known to have been owned.
         known: Epoch,
     },
-    /// The epoch leaves no room for the ones that must follow it.
+    /// The epoch is above [`EPOCH_MAX`], which reserves room for later forced epochs.
     #[error("offered epoch {offered} is beyond the largest, {EPOCH_MAX}")]
     EpochTooLarge {
-        /// What was offered.
+        /// The offered epoch.
         offered: Epoch,
     },
-    /// Another migration of this model is unfinished here.
+    /// Another migration of this model is unfinished here, or this id is known with another head.
     #[error("model is being migrated already, by migration {0}")]
     Busy(MigrationId),
 }
 
-/// Returns the first record of a migration that `head` offers; the one that stands, if the same offer was
-/// accepted before: an offer that comes late must not take a record back.
+/// Returns the record to journal: `Receiving` for a new migration, or `known` unchanged if the same head was accepted before. A
+/// late duplicate of an offer therefore never moves a record back to `Receiving`.
 ///
-/// `known`: what this journal holds about the same migration. `epoch_known`: the largest epoch at which
-/// this agent knows the model to have been owned. `busy`: another unfinished migration of the model here,
-/// in either direction.
+/// `known`: this journal's record of the migration, if any. The engine answers repeated offers itself and passes `None`; the model
+/// checker passes the record. `epoch_known`: the largest epoch at which this agent knows the model to have been owned. `busy`:
+/// another unfinished migration of the model here, in either direction.
 /// Errors: [`OfferRefused`].
 pub fn accept(
     head: Head,

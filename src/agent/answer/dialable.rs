@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use modelferry_protocol::limits::PORT_DEFAULT;
 
-/// Returns where another host can dial an agent that listens at `listen`, the likeliest first.
+/// Returns where another host can dial an agent that listens at `listen`, IPv4 first.
 ///
-/// An agent that listens at every address is dialled at the ones that packets leave this host from.
+/// For a wildcard address (`0.0.0.0`, `[::]`) these are the source addresses of this host's default routes, or 127.0.0.1 if there
+/// is no route.
 pub(super) fn dialable(listen: SocketAddr) -> Vec<SocketAddr> {
     if !listen.ip().is_unspecified() {
         return vec![listen];
@@ -26,11 +27,11 @@ pub(super) fn dialable(listen: SocketAddr) -> Vec<SocketAddr> {
     found
 }
 
-/// Addresses of documentation, which no host has: packets to them take the default route, and none is sent.
+/// Documentation addresses (RFC 5737, RFC 3849). They select the default route; nothing is sent to them.
 const FAR_V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), PORT_DEFAULT);
 const FAR_V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), PORT_DEFAULT);
 
-/// Returns the address that packets to `far` leave from; connecting a datagram socket sends none.
+/// Returns the address that packets to `far` leave from. To connect a UDP socket sends no packet.
 fn leaves_from(own: IpAddr, far: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((own, 0))?;
     socket.connect(far)?;

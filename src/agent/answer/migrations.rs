@@ -1,4 +1,5 @@
-//! Requests about migrations: begin, watch, abort, show. The engine decides.
+//! Handles requests about migrations and pre-copies: precheck, totals, migrate, precopy, order, abort, reap, show, watch. The engine
+//! decides; this file resolves names and maps errors.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
 use crate::engine::view::{MigrationView, Stand};
 use crate::engine::{EngineError, MigrateOptions, When};
 
-/// How often a watcher hears something, so that one that hung up is noticed.
+/// Interval at which `watch` sends an unchanged view again: what the client shows as elapsed and remaining time goes on.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
 fn is_at_rest(view: &MigrationView) -> bool {
@@ -24,9 +25,10 @@ fn usage(text: String) -> Failure {
     Failure::new(FailureKind::Usage, text).state("nothing has changed")
 }
 
-/// Returns what may be sent for something.
+/// Parses the rate cap of a migration or pre-copy; `None` means no cap.
 ///
-/// `what`: a migration, or a pre-copy, in words.
+/// `what`: "migration" or "pre-copy", for the error text.
+/// Errors: `Usage` for a malformed rate, and for 0, because a transfer that begins paused never ends.
 fn cap(rate: Option<&str>, what: &str) -> Result<Option<Rate>, Failure> {
     let rate = rate.map(str::parse::<Rate>).transpose().map_err(|error| usage(error.to_string()))?;
     if rate.is_some_and(Rate::is_pause) {
@@ -36,7 +38,7 @@ fn cap(rate: Option<&str>, what: &str) -> Result<Option<Rate>, Failure> {
     Ok(rate)
 }
 
-/// Refuses a cutover whose tries are over before they begin.
+/// Refuses a deadline (`until_ms`) that is not after the earliest freeze (`begins_ms`).
 fn ends_after(until_ms: Option<u64>, begins_ms: u64) -> Result<(), Failure> {
     match until_ms.filter(|until_ms| *until_ms <= begins_ms) {
         None => Ok(()),
@@ -48,7 +50,10 @@ fn ends_after(until_ms: Option<u64>, begins_ms: u64) -> Result<(), Failure> {
     }
 }
 
-/// Returns the options with a schedule.
+/// Adds the schedule to the options. `--at` and `--hold` exclude each other; `--until` needs one of them. With `--at` alone the
+/// deadline is [`CUTOVER_WITHIN`] later.
+///
+/// Errors: `Usage`.
 fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOptions, Failure> {
     let bwlimit = cap(schedule.bwlimit.as_deref(), "migration")?;
     let freeze = match (schedule.at_ms, schedule.hold) {
@@ -58,7 +63,11 @@ fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOpti
         (Some(at_ms), false) => When::At(at_ms),
         (None, true) => When::Held,
         (None, false) if schedule.until_ms.is_some() => {
-            return Err(usage("only what waits can wait until a time".to_owned()).hint("say --at TIME, or --hold"));
+            return Err(usage(
+                "--until needs --at or --hold: without them the model is frozen as soon as its binaries are there"
+                    .to_owned(),
+            )
+            .hint("say --at TIME, or --hold"));
         }
         (None, false) => When::Ready,
     };
@@ -69,7 +78,9 @@ fn scheduled(schedule: &Schedule, options: MigrateOptions) -> Result<MigrateOpti
 }
 
 impl RequestHandler {
-    /// Returns the model that an operator means; it must be here.
+    /// Finds a model on the controller beside this agent.
+    ///
+    /// Errors: `Refused` if the name's `controller:` prefix is another agent's; `NotFound`.
     pub(super) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
         let own = self.local.card().name;
         let model = match named.split_once(':') {
@@ -95,7 +106,7 @@ impl RequestHandler {
         Ok(Response::Plan(Box::new(plan)))
     }
 
-    /// Returns what models have together.
+    /// Returns the total bytes of several models, and how many the peer already holds. A blob that two models share counts once.
     pub(super) async fn totals(&self, models: &[String], peer: &str) -> Result<Response, Failure> {
         let mut found = Vec::with_capacity(models.len());
         for model in models {
@@ -140,7 +151,7 @@ impl RequestHandler {
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
         let aborted = engine.abort(mid, actor).await.map_err(|error| {
             let mut failure = self.refused(error);
-            // Too late is in doubt only as long as the other side has not answered.
+            // An abort after the commit is in doubt only until the other side has answered; then it is a plain refusal.
             let undecided = engine.migration(mid).is_some_and(|view| view.stand == Stand::Undecided);
             if failure.kind == FailureKind::InDoubt && !undecided {
                 failure.kind = FailureKind::Refused;
@@ -151,7 +162,7 @@ impl RequestHandler {
         Ok(Response::Migration(Box::new(aborted)))
     }
 
-    /// Says so if the model of a migration that was given up is not here any more: nobody may be told that it stays.
+    /// Returns a failure if the aborted migration's model no longer exists here, so that the client does not report that it stays.
     async fn refuse_if_lost(&self, aborted: &MigrationView) -> Result<(), Failure> {
         if !aborted.moves() {
             return Ok(());
@@ -161,11 +172,12 @@ impl RequestHandler {
         let message =
             format!("migration \"{}\" is given up, and its model is not here: {}", aborted.id, failure.message);
         Err(Failure::new(failure.kind, message)
-            .state("the migration had not deleted it; whoever else may have is not known to this agent")
+            .state("the migration did not delete the model; this agent does not know who did")
             .hint("see `modelferry models` and `modelferry backup list`"))
     }
 
-    /// Changes what is wanted of a migration whose model is live.
+    /// Applies an order (pause, resume, cutover) to an unfinished migration before its model is frozen. Pause and resume also apply to
+    /// a pre-copy.
     pub(super) async fn order(&self, id: &str, order: Order, actor: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let found = if let Order::Cutover { .. } = order { engine.find_migration(id) } else { engine.find(id) };
@@ -202,7 +214,7 @@ impl RequestHandler {
         }
     }
 
-    /// Tells a client whenever a migration changes, until it is at rest.
+    /// Sends the client the migration's view on each change, and at least every [`WATCH_INTERVAL`], until the migration has ended.
     pub(super) async fn watch(&self, id: &str, client: &mut Client) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
@@ -216,7 +228,7 @@ impl RequestHandler {
             if client.update(&Response::Update(Box::new(view))).await.is_err() {
                 return Err(Failure::new(FailureKind::Unreachable, "the watcher is gone"));
             }
-            // Nothing new is no reason to end: the view is sent again, and again.
+            // After an interval without a change the same view is sent again.
             if let Ok(Err(_)) = tokio::time::timeout(WATCH_INTERVAL, changes.changed()).await {
                 return Err(Failure::new(FailureKind::Unreachable, "the agent stops"));
             }

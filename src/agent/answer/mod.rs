@@ -216,7 +216,7 @@ impl Handler for RequestHandler {
     }
 }
 
-/// Hands a peer's questions to the desk.
+/// Passes a peer's questions to the [`RequestHandler`].
 pub(super) struct Questions(pub Arc<RequestHandler>);
 
 #[async_trait]

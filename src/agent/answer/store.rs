@@ -1,4 +1,4 @@
-//! Requests about the store: its content, and what to remove.
+//! Handles the requests `Store`, which lists the blobs and who needs them, and `Prune`, which removes unneeded blobs.
 
 use std::time::Duration;
 

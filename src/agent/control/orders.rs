@@ -6,27 +6,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Schedule {
-    /// Not before this.
+    /// Earliest time of the freeze; default: as soon as the binaries are there.
     pub at_ms: Option<u64>,
-    /// Not before somebody asks for it.
+    /// Whether the freeze waits for [`Order::Cutover`]. Excludes `at_ms`.
     pub hold: bool,
-    /// After this not any more.
+    /// Deadline of the freeze; afterwards the migration is given up. Needs `at_ms` or `hold`. Default: one hour after `at_ms`; none
+    /// with `hold`.
     pub until_ms: Option<u64>,
-    /// What may be sent for it, such as `20mbit`; any amount if it is absent.
+    /// Rate cap of this migration, such as `20mbit`; absent: no cap. 0 is refused.
     pub bwlimit: Option<String>,
 }
 
-/// A change of it.
+/// An operator's order to an unfinished migration or pre-copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Order {
-    /// Send nothing for it.
+    /// Stop sending until [`Order::Resume`].
     Pause {},
     /// Go on sending.
     Resume {},
     /// Freeze the model as soon as both sides agree.
     Cutover {
-        /// After this, Unix milliseconds, not any more.
+        /// Deadline of the freeze, Unix milliseconds. Default: the deadline the migration has, else one hour from now.
         until_ms: Option<u64>,
     },
 }

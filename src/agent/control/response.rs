@@ -19,18 +19,18 @@ use crate::engine::view::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "body", rename_all = "kebab-case")]
 pub enum Response {
-    /// It cannot, or will not.
+    /// The request failed or was refused.
     Failed(Box<Failure>),
-    /// To a watcher: the migration as it is now. More follows.
+    /// Part of [`super::Request::Watch`]: the migration's current view. More follows.
     Update(Box<MigrationView>),
-    /// The agent wants this file handed over, open, and goes on then. More follows.
+    /// The agent asks the client to open this file and pass its descriptor. More follows.
     Wanted(Wanted),
-    /// Why the answer takes its time, in a line for people. More follows.
+    /// One line for the operator: why the request takes long. More follows.
     Waiting(String),
-    /// The agent is at it. It says so every other second, so that whoever hears nothing at all knows that it is stuck. More
-    /// follows.
+    /// Keep-alive, sent every [`super::ALIVE_EVERY`] while the agent works on the request. After [`super::SILENCE_MAX`] without any
+    /// response the client assumes that the agent is stuck. More follows.
     Alive,
-    /// It is done, and there is nothing to tell.
+    /// The request succeeded and returns no data. It also ends [`super::Request::Events`].
     Done,
     /// Of [`super::Request::Status`].
     Status(Box<StatusView>),
@@ -57,7 +57,7 @@ pub enum Response {
     ModelStatus(Box<ModelStatusView>),
     /// Of [`super::Request::Migrations`].
     Migrations(Vec<MigrationView>),
-    /// Of [`super::Request::Migrate`], [`super::Request::Order`], [`super::Request::Abort`],
+    /// Of [`super::Request::Migrate`], [`super::Request::Precopy`], [`super::Request::Order`], [`super::Request::Abort`],
     /// [`super::Request::Reap`], and the end of [`super::Request::Watch`].
     Migration(Box<MigrationView>),
     /// Of [`super::Request::ShowMigration`].
@@ -66,20 +66,20 @@ pub enum Response {
         migration: Box<MigrationView>,
         /// Its records, oldest first.
         events: Vec<EventView>,
-        /// Who has come by the gateway for its model, if it left by one.
+        /// Clients that reached the model through the gateway; absent if it did not leave by one.
         #[serde(default)]
         gateway: Option<GatewayUseView>,
     },
     /// Of [`super::Request::ShowProof`].
     Proof(String),
-    /// Of [`super::Request::Resolve`].
+    /// Of [`super::Request::Resolve`], except by `DiscardFrozen`, `Supersede` and `Acknowledge`, which return [`Response::Done`].
     Resolved {
         /// The migration as it is now.
         migration: Box<MigrationView>,
-        /// What this side proves now, if it does.
+        /// This side's signed proof for the other side, if there is one.
         proof: Option<String>,
     },
-    /// Of [`super::Request::Events`], oldest first. More may follow.
+    /// A batch of [`super::Request::Events`], oldest first. More follows; [`Response::Done`] ends the stream unless `follow` is set.
     Events(Vec<EventView>),
     /// Of [`super::Request::Audit`].
     Audit(AuditView),
@@ -105,7 +105,7 @@ pub enum Response {
     Paired(PairedView),
     /// Of [`super::Request::BackupList`], newest first.
     Backups(Vec<BackupView>),
-    /// Of [`super::Request::BackupCreate`], [`super::Request::BackupVerify`].
+    /// Of [`super::Request::BackupCreate`], [`super::Request::BackupVerify`] and [`super::Request::BackupRemove`].
     Backup(Box<BackupView>),
     /// Of [`super::Request::Store`].
     Store(Box<StoreView>),

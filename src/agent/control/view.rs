@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::controller::description::{Consumer, Description};
 use crate::controller::embedded::view::{self as embedded, ModelDetails};
 use crate::controller::status::{ModelStatus, file};
-use crate::engine::retention::StockView;
+use crate::engine::retention::StoreUse;
 use crate::engine::view::{AlarmView, Direction, MigrationView, Stand, State, WayBackView};
 
 /// Reports whether a migration has been undecided for so long that an operator should know.
@@ -45,7 +45,7 @@ pub struct StatusView {
     pub failed: Vec<MigrationView>,
     /// What the store held when it was last pruned by itself.
     #[serde(default)]
-    pub store: Option<StockView>,
+    pub store: Option<StoreUse>,
 }
 
 /// A model that the migration master of a Juju controller brings.

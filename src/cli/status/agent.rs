@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::plain;
 use crate::cli::output::{Paint, Table, ago, byte_count, clock, painted, span};
 use crate::cli::{doubt, peers};
-use crate::engine::retention::StockView;
+use crate::engine::retention::StoreUse;
 use crate::engine::view::MigrationView;
 
 /// What a doubt begins with.
@@ -59,7 +59,7 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         }
     }
     if let Some(store) = &status.store {
-        let _ = writeln!(text, "\nStore: {}", stock(store));
+        let _ = writeln!(text, "\nStore: {}", store_line(store));
     }
     let mut table = Table::new(&["Waiting", "ID", "Reason"]);
     for migration in sure {
@@ -118,7 +118,7 @@ pub(super) fn check(status: &StatusView, now_ms: u64) -> Exit {
 }
 
 /// Tells in a line what the store held when it was last pruned.
-fn stock(store: &StockView) -> String {
+fn store_line(store: &StoreUse) -> String {
     let bytes = format!("{} at {}", byte_count(store.bytes), clock(store.time_ms));
     match &store.trouble {
         None => {

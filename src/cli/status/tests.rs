@@ -12,7 +12,7 @@ use crate::cli::output::clock;
 use crate::controller::description::Description;
 use crate::controller::inventory::Brought;
 use crate::controller::status::ModelStatus;
-use crate::engine::retention::StockView;
+use crate::engine::retention::StoreUse;
 use crate::engine::view::{AlarmView, Bytes, Direction, Kind, MigrationView, Stand, State};
 
 /// 2025-10-09 08:53:20 UTC.
@@ -303,7 +303,7 @@ fn monitoring_is_told_of_doubt_before_what_deserves_attention() {
     assert_eq!(check(agent_status()), Exit::Attention, "a peer's link is down");
     let reaping = MigrationView { state: State::Reaping, ..migration(Stand::Finishing) };
     assert_eq!(check(StatusView { migrations: vec![reaping], ..well.clone() }), Exit::Attention);
-    let store = StockView { time_ms: NOW_MS, bytes: 1, idle_bytes: 0, trouble: Some("damaged".into()) };
+    let store = StoreUse { time_ms: NOW_MS, bytes: 1, idle_bytes: 0, trouble: Some("damaged".into()) };
     assert_eq!(check(StatusView { store: Some(store), ..well }), Exit::Attention);
     let doubtful = StatusView { migrations: vec![migration(Stand::Undecided)], ..failed.clone() };
     assert_eq!(check(doubtful), Exit::InDoubt);
@@ -326,12 +326,12 @@ fn an_interval_is_a_number_of_seconds_or_a_duration() {
 
 #[test]
 fn what_nobody_needs_is_told_and_what_keeps_it_from_being_pruned() {
-    let store = StockView { time_ms: NOW_MS, bytes: 64 << 20, idle_bytes: 1 << 20, trouble: None };
-    let told = |store: StockView| agent::text(&StatusView { store: Some(store), ..agent_status() }, NOW_MS, false);
+    let store = StoreUse { time_ms: NOW_MS, bytes: 64 << 20, idle_bytes: 1 << 20, trouble: None };
+    let told = |store: StoreUse| agent::text(&StatusView { store: Some(store), ..agent_status() }, NOW_MS, false);
     let line =
         format!("\nStore: 64 MiB at {}, of which nobody needed 1 MiB. See `modelferry store show`.\n", clock(NOW_MS));
     assert!(told(store.clone()).contains(&line));
     let trouble = Some("what backup 9f needs: it is damaged".to_owned());
-    let told = told(StockView { trouble, ..store });
+    let told = told(StoreUse { trouble, ..store });
     assert!(told.contains(". Nothing of it is pruned") && told.contains("backup 9f"), "{told}");
 }

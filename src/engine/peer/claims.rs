@@ -13,7 +13,7 @@ use modelferry_protocol::message::{Claim, Message, OwnershipReport, Seen};
 use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
-use super::serving::serving;
+use super::in_service::in_service;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
@@ -23,7 +23,7 @@ use crate::link::{CloseCode, Session};
 
 /// Makes what this agent tells `peer`: of every model that the two ever shared, and of every other one in service here.
 pub async fn of(core: &Core, peer: Pin) -> Message {
-    of_serving(core, peer, &serving(core).await)
+    of_serving(core, peer, &in_service(core).await)
 }
 
 fn of_serving(core: &Core, peer: Pin, serving: &BTreeMap<ModelUuid, Epoch>) -> Message {
@@ -94,7 +94,7 @@ async fn compare(core: &Arc<Core>, session: &Session, claims: &OwnershipReport) 
     if live.is_empty() {
         return;
     }
-    let serving = serving(core).await;
+    let serving = in_service(core).await;
     let mut has_to_hear = false;
     for Claim { model, epoch: theirs, .. } in live {
         let Some(own) = serving.get(&model).copied() else { continue };
@@ -188,7 +188,7 @@ pub async fn tell_all(core: &Core) {
     if connected.is_empty() {
         return;
     }
-    let serving = serving(core).await;
+    let serving = in_service(core).await;
     for (peer, conversation) in connected {
         Core::say(&conversation.session, of_serving(core, peer, &serving)).await;
     }

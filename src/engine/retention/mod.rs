@@ -16,7 +16,7 @@ use std::time::Duration;
 use modelferry_protocol::ids::Hash;
 use tokio::time::{Instant, MissedTickBehavior};
 
-pub use self::view::{BlobView, NeedView, PruneView, StockView, StoreView};
+pub use self::view::{BlobView, NeedView, PruneView, StoreUse, StoreView};
 
 use self::needs::Needs;
 use crate::engine::base::core::Core;
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// Returns what the last automatic prune found.
-    pub fn last_prune(&self) -> Option<StockView> {
+    pub fn last_prune(&self) -> Option<StoreUse> {
         self.0.retention.last.lock().clone()
     }
 }
@@ -130,7 +130,7 @@ async fn prune(core: &Core, older_than: Option<Duration>, dry_run: bool) -> Resu
     let needed = |item: &Item| !needs.of(item.blob.hash, item.in_use).is_empty();
     if !needs.trouble.is_empty() {
         let why = needs.trouble.join("; ");
-        core.retention.note(StockView { time_ms: now_ms, bytes, idle_bytes: 0, trouble: Some(why.clone()) });
+        core.retention.note(StoreUse { time_ms: now_ms, bytes, idle_bytes: 0, trouble: Some(why.clone()) });
         return Err(EngineError::Unprunable(why));
     }
     let mut idle: Vec<Item> = items.into_iter().filter(|item| !needed(item)).collect();
@@ -162,7 +162,7 @@ async fn prune(core: &Core, older_than: Option<Duration>, dry_run: bool) -> Resu
             noted => noted?,
         }
         let bytes = bytes - view.bytes;
-        core.retention.note(StockView { time_ms: now_ms, bytes, idle_bytes: view.idle_bytes, trouble: None });
+        core.retention.note(StoreUse { time_ms: now_ms, bytes, idle_bytes: view.idle_bytes, trouble: None });
     }
     Ok(view)
 }

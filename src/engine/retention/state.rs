@@ -2,18 +2,18 @@
 
 use parking_lot::Mutex;
 
-use super::view::StockView;
+use super::view::StoreUse;
 
 /// What the engine keeps in mind of its store.
 #[derive(Default)]
 pub struct RetentionState {
     /// Held while there is a prune.
     pub(super) pruning: tokio::sync::Mutex<()>,
-    pub(super) last: Mutex<Option<StockView>>,
+    pub(super) last: Mutex<Option<StoreUse>>,
 }
 
 impl RetentionState {
-    pub(super) fn note(&self, found: StockView) {
+    pub(super) fn note(&self, found: StoreUse) {
         *self.last.lock() = Some(found);
     }
 }

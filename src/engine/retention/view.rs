@@ -89,7 +89,7 @@ pub struct PruneView {
 /// What the last automatic prune found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct StockView {
+pub struct StoreUse {
     /// When, Unix milliseconds.
     pub time_ms: u64,
     /// Bytes that were held afterwards, those of blobs on their way in included.

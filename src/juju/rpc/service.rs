@@ -39,7 +39,7 @@ pub struct LoggedIn {
 ///
 /// use async_trait::async_trait;
 /// use modelferry::juju::params::admin::{LoginRequest, LoginResult, UserInfo};
-/// use modelferry::juju::rpc::{Call, Connection, FacadeVersions, LoggedIn, RpcError, Scope, Service, Session};
+/// use modelferry::juju::rpc::{RpcCall, Connection, FacadeVersions, LoggedIn, RpcError, Scope, Service, Session};
 /// use serde_json::{Value, json};
 ///
 /// struct Controller;
@@ -68,7 +68,7 @@ pub struct LoggedIn {
 ///
 /// #[async_trait]
 /// impl Session for User {
-///     async fn call(&self, call: Call) -> Result<Value, RpcError> {
+///     async fn call(&self, call: RpcCall) -> Result<Value, RpcError> {
 ///         match (call.facade.as_str(), call.method.as_str()) {
 ///             ("ModelManager", "ListModels") => Ok(json!({"user-models": []})),
 ///             _ => Err(RpcError::unknown_method(&call)),

@@ -7,15 +7,15 @@ use super::bucket::Bucket;
 use super::memory::Capacity;
 use parking_lot::Mutex;
 
-/// Credit of the pace, which makes up for late timers. A timer tick is 1 ms.
+/// Burst that the pace allows, so that a timer that fires late loses no rate. A timer tick is 1 ms.
 const PACE_CREDIT: Duration = Duration::from_millis(3);
-/// Credit of a cap. 20 ms of extra data are invisible in a measurement over 10 s.
+/// Burst that a cap allows. 20 ms of extra data are invisible in a measurement over 10 s.
 const CAP_CREDIT: Duration = Duration::from_millis(20);
 
 /// UDP payload with which QUIC begins every connection.
 const MTU_BYTES_MIN: u64 = 1200;
 
-/// A cap that several schedules share: the agent's, or a peer's.
+/// A rate cap that several connections share: the agent's or a peer's. It begins unlimited.
 #[derive(Debug, Clone)]
 pub(in crate::link) struct SharedBucket(Arc<Mutex<Bucket>>);
 
@@ -52,7 +52,7 @@ struct State {
 }
 
 impl State {
-    /// Reserves bytes in the peer's cap and returns their send time.
+    /// Reserves bytes in the peer's cap and returns their send time. Before the peer is known it counts them and returns `now`.
     fn count(&mut self, now: Instant, bytes: u64) -> Instant {
         match &self.peer {
             Some(peer) => peer.reserve(now, bytes),

@@ -37,7 +37,7 @@ impl Known {
 }
 
 /// Returns the models that are in service here, with their epochs.
-pub async fn serving(core: &Core) -> BTreeMap<ModelUuid, Epoch> {
+pub async fn in_service(core: &Core) -> BTreeMap<ModelUuid, Epoch> {
     let journal = &core.parts.journal;
     let before = journal.ledger(|ledger| Known::of(ledger, &[]));
     let places = core.parts.arrival.places().await;

@@ -15,7 +15,7 @@ const VERIFY: Help = Help {
     juju: None,
 };
 
-/// Prove the audit trail
+/// Verify the audit log's hash chain
 ///
 /// Whatever this agent has promised, and who asked for it, is in its journal; there is no second record of it.
 #[derive(Debug, Subcommand)]

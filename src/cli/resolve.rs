@@ -26,7 +26,7 @@ const HELP: Help = Help {
     juju: None,
 };
 
-/// End a doubt that the link does not end: by the other side's proof, by giving back, by force
+/// Resolve a migration in doubt: by the other side's proof, by giving the model back, or by force
 ///
 /// A proof is what `modelferry show-migration ID --proof` prints on the other side's host; an e-mail around it does
 /// no harm. Giving it to this command is the same as the link delivering it.

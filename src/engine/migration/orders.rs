@@ -23,7 +23,7 @@ pub enum Change {
     Resume,
     /// Freeze the model as soon as both sides agree.
     Cutover {
-        /// Unix milliseconds after which the migration is given up; [`CUTOVER_WITHIN`] from now, without.
+        /// Unix milliseconds after which the migration is given up; Default: the deadline the migration has, else [`CUTOVER_WITHIN`] from now.
         until_ms: Option<u64>,
     },
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::controller::gateway::CertificateError;
 use crate::controller::port::ControllerError;
 use crate::engine::EngineError;
 use crate::journal::JournalError;
@@ -94,8 +95,16 @@ impl AgentError {
         match self {
             Self::NoSuchGroup(_) | Self::NoSocket { .. } => true,
             Self::Identity(error) => error.is_config(),
+            Self::Gateway { .. } => self.is_incomplete_ca(),
             _ => false,
         }
+    }
+
+    /// Reports whether a gateway's own CA lacks a file.
+    fn is_incomplete_ca(&self) -> bool {
+        let Self::Gateway { source, .. } = self else { return false };
+        let certificate = source.get_ref().and_then(|inner| inner.downcast_ref::<CertificateError>());
+        matches!(certificate, Some(CertificateError::Incomplete { .. }))
     }
 
     /// Returns what to do next; nothing where the error itself says it.
@@ -109,6 +118,7 @@ impl AgentError {
             Self::SocketTaken { .. } => "stop that agent, or set another socket in the configuration",
             Self::NoSuchGroup(_) => "create it with `groupadd --system`, or correct the configuration",
             Self::Api { .. } => "set listen in [embedded.api] of the configuration to an address that is free",
+            Self::Gateway { .. } if self.is_incomplete_ca() => "",
             Self::Gateway { .. } => {
                 "set listen in [gateways.PEER] of the configuration to an address that is free, and certificate and key to files \
                  that this user may read"
@@ -116,5 +126,24 @@ impl AgentError {
             Self::Link(LinkError::Listen { .. }) => "set listen in the configuration to an address that is free",
             _ => "",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_without_half_of_its_ca_waits_for_the_operator_and_gives_no_other_advice() {
+        let paths = ("ca.pem".into(), "ca-key.pem".into());
+        let lost =
+            CertificateError::Incomplete { missing: paths.0, present: paths.1, command: "ca-key.pem".to_owned() };
+        let failed = |source| AgentError::Gateway { peer: "west".to_owned(), source };
+        let incomplete = failed(std::io::Error::other(lost));
+        assert!(incomplete.is_config());
+        assert_eq!(incomplete.hint(), "");
+        let taken = failed(std::io::ErrorKind::AddrInUse.into());
+        assert!(!taken.is_config());
+        assert!(taken.hint().contains("an address that is free"));
     }
 }

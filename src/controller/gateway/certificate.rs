@@ -14,6 +14,12 @@ use crate::disk::Disk;
 use crate::juju::csr::days_left;
 use crate::juju::tls::{Authority, Leaf, TlsError};
 
+/// The certificate of the gateway's own CA, PEM.
+const CA_CERT: &str = "ca.pem";
+/// Its private key and the certificate once more, PEM.
+const CA_KEY: &str = "ca-key.pem";
+const CERTIFICATE_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+
 /// A certificate that cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
@@ -42,6 +48,20 @@ pub enum CertificateError {
          here, and `sudo modelferry gateway sign FILE` on a machine of the destination controller"
     )]
     Untrusted(PathBuf),
+    /// One of the two files of the gateway's own CA is missing.
+    #[error(
+        "{missing} is missing, but {present} is there: it belongs to the CA by which source controllers and their agents \
+         know this gateway. Put {missing} back from a backup. If no migration uses this gateway, type `sudo rm {command}` \
+         instead: the agent then makes a new CA when it starts"
+    )]
+    Incomplete {
+        /// The file that is missing.
+        missing: PathBuf,
+        /// The file that is left.
+        present: PathBuf,
+        /// The file that is left, as a shell reads it.
+        command: String,
+    },
 }
 
 /// What a server shows, and the CA that proves it.
@@ -79,29 +99,9 @@ impl Certificate {
     /// Makes a certificate by the gateway's own CA in `dir`, which is made once and stays: a source keeps it for as long as the
     /// migration runs. `hosts`: names and addresses that the certificate is for, besides the one that clients of Juju verify.
     ///
-    /// Errors: [`CertificateError::Io`], [`CertificateError::Unusable`].
+    /// Errors: [`CertificateError::Io`], [`CertificateError::Unusable`], [`CertificateError::Incomplete`].
     pub fn own(dir: &Path, disk: &Disk, hosts: &[String]) -> Result<Self, CertificateError> {
-        let (cert_path, key_path) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| CertificateError::Io { path, source }
-        };
-        let unusable = |source| CertificateError::Unusable { path: cert_path.clone(), source };
-        let authority = match fs::read_to_string(&cert_path) {
-            Ok(cert_pem) => {
-                let key_pem = fs::read_to_string(&key_path).map_err(failed(&key_path))?;
-                Authority { cert_pem, key_pem }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let made = Authority::make().map_err(unusable)?;
-                disk.create_dir(dir).map_err(failed(dir))?;
-                // The certificate is last: without it the key counts for nothing, and is made again.
-                disk.replace(&key_path, made.key_pem.as_bytes()).map_err(failed(&key_path))?;
-                disk.replace(&cert_path, made.cert_pem.as_bytes()).map_err(failed(&cert_path))?;
-                made
-            }
-            Err(error) => return Err(failed(&cert_path)(error)),
-        };
+        let authority = own_authority(dir, disk)?;
         let (mut names, mut addresses) = (Vec::new(), Vec::new());
         for host in hosts {
             match host.parse() {
@@ -109,8 +109,54 @@ impl Certificate {
                 Err(_) => names.push(host.clone()),
             }
         }
+        let unusable = |source| CertificateError::Unusable { path: dir.join(CA_CERT), source };
         let leaf = authority.issue(&names, &addresses).map_err(unusable)?;
         Ok(Self { leaf, ca_cert: authority.cert_pem, days_left: None })
+    }
+}
+
+/// Reads the gateway's own CA, or makes it if neither of its files is there.
+///
+/// The file of the key holds the certificate as well, and is written first: one atomic write makes the CA, and the
+/// certificate's own file is written again from it, byte for byte, if it is missing.
+fn own_authority(dir: &Path, disk: &Disk) -> Result<Authority, CertificateError> {
+    let (cert_path, key_path) = (dir.join(CA_CERT), dir.join(CA_KEY));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CertificateError::Io { path, source }
+    };
+    let incomplete = |missing: &Path, present: &Path| {
+        let command = crate::disk::quoted(present);
+        CertificateError::Incomplete { missing: missing.to_owned(), present: present.to_owned(), command }
+    };
+    match (found(&cert_path).map_err(failed(&cert_path))?, found(&key_path).map_err(failed(&key_path))?) {
+        (Some(cert_pem), Some(key_pem)) => Ok(Authority { cert_pem, key_pem }),
+        (Some(_), None) => Err(incomplete(&key_path, &cert_path)),
+        (None, Some(key_pem)) => {
+            // Agents before this one have written the key alone.
+            let begin = key_pem.find(CERTIFICATE_BEGIN).ok_or_else(|| incomplete(&cert_path, &key_path))?;
+            let cert_pem = key_pem[begin..].to_owned();
+            disk.replace(&cert_path, cert_pem.as_bytes()).map_err(failed(&cert_path))?;
+            Ok(Authority { cert_pem, key_pem })
+        }
+        (None, None) => {
+            let made =
+                Authority::make().map_err(|source| CertificateError::Unusable { path: cert_path.clone(), source })?;
+            disk.create_dir(dir).map_err(failed(dir))?;
+            let both = made.key_pem.clone() + &made.cert_pem;
+            disk.replace(&key_path, both.as_bytes()).map_err(failed(&key_path))?;
+            disk.replace(&cert_path, made.cert_pem.as_bytes()).map_err(failed(&cert_path))?;
+            Ok(made)
+        }
+    }
+}
+
+/// Reads a file that may be missing.
+fn found(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -155,5 +201,38 @@ mod tests {
         assert_eq!(first.days_left, None);
         let key = fs::metadata(dir.path().join("gateway/ca-key.pem")).unwrap();
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_missing_certificate_of_the_gateways_own_ca_is_written_again_byte_for_byte() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let own = || Certificate::own(dir.path(), &Disk::real(), &[]).unwrap();
+        let first = own();
+        fs::remove_file(dir.path().join(CA_CERT)).unwrap();
+        let second = own();
+        assert_eq!(second.ca_cert, first.ca_cert);
+        assert_eq!(fs::read_to_string(dir.path().join(CA_CERT)).unwrap(), first.ca_cert);
+        crate::juju::tls::server_config(&second.leaf).unwrap();
+    }
+
+    #[test]
+    fn a_ca_of_which_half_is_missing_is_never_replaced_and_the_operator_learns_what_to_type() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (cert, key) = (dir.path().join(CA_CERT), dir.path().join(CA_KEY));
+        let own = || Certificate::own(dir.path(), &Disk::real(), &[]);
+        let made = Authority::make().unwrap();
+        // An agent before this one has made the CA: the key's file has the key alone.
+        fs::write(&key, &made.key_pem).unwrap();
+        let refused = own().unwrap_err();
+        assert!(matches!(&refused, CertificateError::Incomplete { missing, .. } if *missing == cert), "{refused}");
+        assert!(refused.to_string().contains(&format!("sudo rm {}", key.display())), "{refused}");
+        fs::write(&cert, &made.cert_pem).unwrap();
+        assert_eq!(own().unwrap().ca_cert, made.cert_pem);
+        fs::remove_file(&key).unwrap();
+        let refused = own().unwrap_err();
+        assert!(matches!(&refused, CertificateError::Incomplete { missing, .. } if *missing == key), "{refused}");
+        assert_eq!(fs::read_to_string(&cert).unwrap(), made.cert_pem);
+        fs::remove_file(&cert).unwrap();
+        assert_ne!(own().unwrap().ca_cert, made.cert_pem, "with both removed a new CA is made");
     }
 }

@@ -7,6 +7,7 @@
     JUJU41       Juju's own client, 4.1-beta2; only with --long
     MASTER36     Juju 3.6.11's own migration master
     WIRETAP36    holds every message against Juju 3.6.11's own types
+    WATCH36      follows a controller with Juju 3.6.11's own client of AllModelWatcher
     SERVER41     Juju 4.1's own API server, see tests/interop/juju41/server41
     CLIENT41     asks it with Juju 4.1's own API client
     LIBJUJU      Python interpreters that have python-libjuju, separated by colons

@@ -3,13 +3,15 @@
 import base64
 import json
 import ssl
+import subprocess
+import threading
 import urllib.request
 
 import pytest
 
-from conftest import MODEL, PASSWORD, assert_clean, node, run, tool
+from conftest import MODEL, PASSWORD, assert_clean, node, run, tool, until
 from test_cli36 import migrated
-from test_libraries import CLIENTS, address_of, ca_of, uuid_of
+from test_libraries import CLIENTS, address_of, ca_of, listed, uuid_of
 
 CONTROLLER, INSIDE = "/api", "/model/{uuid}/api"
 ENTITIES = {"entities": [{"tag": "model-{uuid}"}]}
@@ -97,6 +99,57 @@ def test_nobody_in_particular_may_ping_and_is_redirected_as_users_are(cluster):
     told = asked(cluster.src, INSIDE, [["admin", "AdminV3", "redirectInfo", None]], user="", uuid=uuid)[0]["reply"]
     assert told["ca-cert"] == ca_of(cluster.dst).read_text()
     assert told["servers"][0][0]["port"] == cluster.dst.tap_port
+
+
+class Watched:
+    """What Juju 3.6.11's own client of AllModelWatcher has been sent: models by UUID, and the UUIDs of those that are gone."""
+
+    def __init__(self, agent, user="admin"):
+        command = [tool("WATCH36"), "-addr", address_of(agent), "-ca", ca_of(agent), "-user", user, "-password", PASSWORD]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.models, self.gone, self.last = {}, set(), None
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.last = json.loads(line)
+            for change in self.last if isinstance(self.last, list) else []:
+                assert change["kind"] == "model", change
+                if change["removed"]:
+                    self.gone.add(change["id"])
+                else:
+                    self.models[change["id"]] = change["entity"]
+
+    def ended(self):
+        """Waits for the program, and returns its exit status and what it has said of a failure."""
+        code = self.process.wait(timeout=30)
+        self.reader.join()
+        return code, self.process.stderr.read()
+
+
+def test_jujus_own_client_of_all_model_watcher_follows_models_that_come_change_and_go(cluster):
+    agent, uuid = cluster.dst, uuid_of(cluster.src)
+    watched = Watched(agent)
+    until("what there is comes first", lambda: len(watched.models) == len(listed(agent)))
+    assert sorted(model["name"] for model in watched.models.values()) == listed(agent) == ["controller"]
+    cluster.import_model(agent)
+    until("a model comes", lambda: uuid in watched.models)
+    told, shown = watched.models[uuid], agent("show-model", MODEL, "--format", "json").json()[MODEL]
+    seen = (told["model-uuid"], told["owner"], told["controller-uuid"], told["cloud"], told["cloud-region"], told["version"], told["life"])
+    keys = ("model-uuid", "owner", "controller-uuid", "cloud", "region", "agent-version", "life")
+    assert seen == tuple(shown[key] for key in keys)
+    agent("embedded", "remove", MODEL).ok()
+    until("it goes", lambda: uuid in watched.gone)
+    watched.process.stdin.close()
+    assert watched.ended() == (0, "")
+    assert watched.last == {"stopped": True}
+    assert_clean(agent, "reply")
+
+
+def test_jujus_own_client_of_all_model_watcher_is_refused_without_a_superusers_rights(shared):
+    code, refused = Watched(shared.src, user="bob").ended()
+    assert code != 0 and "permission denied" in refused
 
 
 def test_the_clients_commands_that_look_agree_with_modelferry(shared):

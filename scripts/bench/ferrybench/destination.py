@@ -183,11 +183,17 @@ def large(name, machines, bytes_wanted=0):
     return model
 
 
+def noise(size):
+    """Bytes that do not compress, MiB by MiB: Python makes no 256 MiB at once."""
+    source = random.Random(7)
+    return b"".join(source.randbytes(min(MIB, size - begin)) for begin in range(0, size, MIB))
+
+
 def uploads(rig, mib, runs):
     """Lets the agent and curl upload the same charms in turns. Returns their rates in MiB/s, a run each, and the agent's peak."""
     model = sample("charms-0")
     charms = len(model["applications"]["applications"])
-    filling = random.Random(7).randbytes(mib * MIB // charms)
+    filling = noise(mib * MIB // charms)
     ours, curls, peak = [], [], 0
     for run in range(runs):
         model = sample(f"charms-{run}")

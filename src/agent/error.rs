@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::state_check::Untrusted;
 use crate::controller::gateway::CertificateError;
 use crate::controller::port::ControllerError;
 use crate::engine::EngineError;
@@ -21,6 +22,9 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
+    /// Other users can change what is in the state directory.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// The control socket is not to be had.
     #[error("cannot listen on the control socket {}", path.display())]
     Socket {
@@ -93,7 +97,7 @@ impl AgentError {
     /// Reports whether an operator must change something before a new start can go better.
     pub fn is_config(&self) -> bool {
         match self {
-            Self::NoSuchGroup(_) | Self::NoSocket { .. } => true,
+            Self::Untrusted(_) | Self::NoSuchGroup(_) | Self::NoSocket { .. } => true,
             Self::Identity(error) => error.is_config(),
             Self::Gateway { .. } => self.is_incomplete_ca(),
             _ => false,

@@ -10,6 +10,7 @@ mod gateways;
 mod logging;
 mod model_alarms;
 mod opening;
+mod state_check;
 mod systemd;
 
 use std::sync::{Arc, OnceLock};

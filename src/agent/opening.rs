@@ -17,6 +17,7 @@ use super::AgentError;
 use super::alarms::Memory;
 use super::control::view::ControllerView;
 use super::model_alarms::served;
+use super::state_check;
 use crate::clock::now_ms;
 use crate::config::{Config, ControllerConfig};
 use crate::controller::embedded::Embedded;
@@ -75,11 +76,12 @@ pub struct StatusOnly {
 /// Keeps a second agent away from a state directory for as long as it lives.
 pub type Guard = Box<dyn Any + Send + Sync>;
 
-/// Opens what is on disk: first the journal, which also keeps a second agent away from all the rest.
+/// Opens what is on disk, unless other users can change it: first the journal, which also keeps a second agent away from all the rest.
 pub fn open(config: &Config) -> Result<Opening, AgentError> {
     let dir = &config.state_dir;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| AgentError::StateDir { path: dir.clone(), source })?;
+    let checked = made.and_then(|()| state_check::check(dir, rustix::process::geteuid().as_raw()));
+    checked.map_err(|source| AgentError::StateDir { path: dir.clone(), source })??;
     let disk = Disk::real();
     // Each of these comes after the journal.
     let had_run =

@@ -16,7 +16,8 @@ use super::value::{Absolute, Address, Filter, Named};
 table! {
     /// The agent's paths and UDP address, and who may change things.
     [Default] pub(super) struct File in "" {
-        /// The directory of everything durable: identity, journal, store, models.
+        /// The directory of everything durable: identity, journal, store, models. The agent does not start (exit 78) if a user
+        /// other than root and its own can change it or a directory above, and says what to type.
         pub(super) state_dir: Option<Absolute>
             => "(under systemd its state directory; `/var/lib/modelferry` as root, else `~/.local/state/modelferry`)"
             [serde(alias = "state_dir")],

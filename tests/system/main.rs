@@ -40,6 +40,7 @@ mod status;
 mod store;
 mod stuck;
 mod trail;
+mod trusted;
 mod two_hosts;
 mod unwritable;
 mod verify;

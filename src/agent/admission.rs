@@ -1,6 +1,6 @@
 //! Decides which local users may send requests that change something. Every user who can connect may read.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::control::{Failure, FailureKind, Request};
 
@@ -8,12 +8,20 @@ use super::control::{Failure, FailureKind, Request};
 #[derive(Debug, Clone)]
 pub struct Admission {
     own_uid: u32,
-    group: Option<Group>,
+    group: Option<String>,
+    accounts: Accounts,
+}
+
+/// The files that list the host's groups and users. They are read for each request, so that a member who was removed from
+/// the group is refused from then on, whatever groups the member's processes still have.
+#[derive(Debug, Clone)]
+struct Accounts {
+    groups: PathBuf,
+    users: PathBuf,
 }
 
 #[derive(Debug, Clone)]
 struct Group {
-    name: String,
     gid: u32,
     members: Vec<String>,
 }
@@ -39,15 +47,17 @@ impl Admission {
     ///
     /// Errors: the group's name if the host has no such group.
     pub fn new(own_uid: u32, group: Option<&str>) -> Result<Self, String> {
-        let Some(name) = group else { return Ok(Self { own_uid, group: None }) };
-        let groups = std::fs::read_to_string(Path::new("/etc/group")).unwrap_or_default();
-        let group = parse_group(&groups, name).ok_or_else(|| name.to_owned())?;
-        Ok(Self { own_uid, group: Some(group) })
+        let accounts = Accounts { groups: "/etc/group".into(), users: "/etc/passwd".into() };
+        let admission = Self { own_uid, group: group.map(str::to_owned), accounts };
+        match group.filter(|_| admission.gid().is_none()) {
+            Some(name) => Err(name.to_owned()),
+            None => Ok(admission),
+        }
     }
 
     /// Returns the group that the socket belongs to.
     pub fn gid(&self) -> Option<u32> {
-        self.group.as_ref().map(|group| group.gid)
+        self.accounts.group(self.group.as_deref()?).map(|group| group.gid)
     }
 
     /// Lets a request through, or says who may make it.
@@ -56,7 +66,7 @@ impl Admission {
             return Ok(());
         }
         let hint = match &self.group {
-            Some(group) => format!("use sudo, or ask to be added to group {}", group.name),
+            Some(group) => format!("use sudo, or ask to be added to group {group}"),
             None => "use sudo; or set admin-group in the agent's configuration to a group of yours".to_owned(),
         };
         Err(Failure::new(FailureKind::NotPermitted, format!("user {} may look but not change anything", caller.uid))
@@ -70,36 +80,60 @@ impl Admission {
     }
 
     fn may_change(&self, caller: Caller) -> bool {
-        if self.is_owner(caller.uid) {
-            return true;
+        let group = || self.accounts.group(self.group.as_deref()?);
+        self.is_owner(caller.uid) || group().is_some_and(|group| self.accounts.is_member(caller, &group))
+    }
+}
+
+impl Accounts {
+    fn group(&self, name: &str) -> Option<Group> {
+        let groups = std::fs::read_to_string(&self.groups).ok()?;
+        let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        let gid = fields.next()?.parse().ok()?;
+        let members = fields.next().unwrap_or("").split(',').filter(|member| !member.is_empty());
+        Some(Group { gid, members: members.map(str::to_owned).collect() })
+    }
+
+    /// Reports whether a user is a member of the group now. A user whom the file does not list, as of a directory service, is
+    /// a member if it is the process's own group, as the kernel says.
+    fn is_member(&self, caller: Caller, group: &Group) -> bool {
+        let Ok(users) = std::fs::read_to_string(&self.users) else { return false };
+        let uid = caller.uid.to_string();
+        let mut listed = users.lines().filter(|line| line.split(':').nth(2) == Some(uid.as_str())).peekable();
+        if listed.peek().is_none() {
+            return caller.gid == group.gid;
         }
-        self.group.as_ref().is_some_and(|group| {
-            group.gid == caller.gid || user_name(caller.uid).is_some_and(|name| group.members.contains(&name))
+        let primary = group.gid.to_string();
+        listed.any(|line| {
+            let mut fields = line.split(':');
+            let is_named = fields.next().is_some_and(|name| group.members.iter().any(|member| member == name));
+            is_named || fields.nth(2) == Some(primary.as_str())
         })
     }
 }
 
-fn parse_group(groups: &str, name: &str) -> Option<Group> {
-    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
-    let mut fields = line.split(':').skip(2);
-    let gid = fields.next()?.parse().ok()?;
-    let members = fields.next().unwrap_or("").split(',').filter(|member| !member.is_empty());
-    Some(Group { name: name.to_owned(), gid, members: members.map(str::to_owned).collect() })
-}
-
-fn user_name(uid: u32) -> Option<String> {
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let uid = uid.to_string();
-    let line = users.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()))?;
-    line.split(':').next().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
-    fn rule(group: Option<Group>) -> Admission {
-        Admission { own_uid: 990, group }
+    fn rule(group: Option<&str>, accounts: Accounts) -> Admission {
+        Admission { own_uid: 990, group: group.map(str::to_owned), accounts }
+    }
+
+    /// Writes the two files of a host with the group `juju`. `members`: of the group.
+    fn accounts(dir: &Path, members: &str) -> Accounts {
+        let accounts = Accounts { groups: dir.join("group"), users: dir.join("passwd") };
+        fs::write(&accounts.groups, format!("root:x:0:\njuju:x:120:{members}\n")).unwrap();
+        fs::write(
+            &accounts.users,
+            "ann:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\ncem:x:1002:120::/:/bin/sh\n",
+        )
+        .unwrap();
+        accounts
     }
 
     fn abort() -> Request {
@@ -108,7 +142,8 @@ mod tests {
 
     #[test]
     fn root_and_the_agents_user_may_change_things_others_may_look() {
-        let rule = rule(None);
+        let scratch = tempfile::tempdir().unwrap();
+        let rule = rule(None, accounts(scratch.path(), "ann"));
         for uid in [0, 990] {
             rule.admit(Caller { uid, gid: 1 }, &abort()).unwrap();
         }
@@ -124,12 +159,31 @@ mod tests {
 
     #[test]
     fn the_groups_members_may_change_things_and_others_are_told_its_name() {
-        let group = parse_group("root:x:0:\njuju:x:120:ann,bob\n", "juju").unwrap();
-        assert_eq!(group.members, ["ann", "bob"]);
-        let rule = rule(Some(group));
-        rule.admit(Caller { uid: 1000, gid: 120 }, &abort()).unwrap();
-        let refusal = rule.admit(Caller { uid: 1001, gid: 1001 }, &abort()).unwrap_err();
-        assert!(refusal.hint.contains("group juju"), "{refusal:?}");
+        let scratch = tempfile::tempdir().unwrap();
+        let rule = rule(Some("juju"), accounts(scratch.path(), "ann,dan"));
+        rule.admit(Caller { uid: 1000, gid: 1000 }, &abort()).unwrap();
+        // The group that the user's line names, and that of a user whom the file does not list.
+        rule.admit(Caller { uid: 1002, gid: 1002 }, &abort()).unwrap();
+        rule.admit(Caller { uid: 7000, gid: 120 }, &abort()).unwrap();
+        for stranger in [Caller { uid: 1001, gid: 1001 }, Caller { uid: 7000, gid: 7000 }] {
+            let refusal = rule.admit(stranger, &abort()).unwrap_err();
+            assert!(refusal.hint.contains("group juju"), "{refusal:?}");
+        }
+    }
+
+    /// The list was read once, when the agent started, and a process kept the group that it was started with.
+    #[test]
+    fn a_member_who_was_removed_from_the_group_is_refused_from_the_next_request_on() {
+        let scratch = tempfile::tempdir().unwrap();
+        let rule = rule(Some("juju"), accounts(scratch.path(), "ann"));
+        // A shell that was started when the user was a member.
+        let ann = Caller { uid: 1000, gid: 120 };
+        rule.admit(ann, &abort()).unwrap();
+        accounts(scratch.path(), "bob");
+        assert_eq!(rule.admit(ann, &abort()).unwrap_err().kind, FailureKind::NotPermitted);
+        rule.admit(Caller { uid: 1001, gid: 1001 }, &abort()).unwrap();
+        fs::write(scratch.path().join("group"), "root:x:0:\n").unwrap();
+        rule.admit(Caller { uid: 1001, gid: 120 }, &abort()).unwrap_err();
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Client {
                 self.silent = SILENCE_MAX;
                 Err(self.stuck())
             }
+            // An agent that refuses the connection says why and closes it, perhaps before the request is written.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => match self.next(None) {
+                Err(refusal) if refusal.kind != FailureKind::Unreachable => Err(refusal),
+                _ => Err(self.broken(&error)),
+            },
             sent => sent.map_err(|error| self.broken(&error)),
         }
     }

@@ -26,7 +26,7 @@ table! {
             => "(under systemd in its runtime directory; `/run/modelferry/modelferry.sock` as root, else in \
                 `$XDG_RUNTIME_DIR/modelferry`, or in the state directory)",
         /// A group whose members may type commands that change something, such as `migrate`; root and the agent's own user always
-        /// may. Commands that only show something, such as `status`, are open to every user who can connect to the socket.
+        /// may. Who is a member is looked up for each command. Commands that only show something, such as `status`, are open to every user who can connect to the socket.
         pub(super) admin_group: Option<Named> => "" [serde(alias = "admin_group")],
         /// The UDP address to listen on for peers. `[::]` means every address of the host, or every IPv4 address if the
         /// kernel lacks IPv6.

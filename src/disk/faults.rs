@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::medium::{Medium, MediumFile, Open};
 use super::real::{Real, open_file};
 use parking_lot::Mutex;
+use rustix::io::Errno;
 
 /// The faults to inject. All counts start when the plan is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct FaultPlan {
     pub fail_writes: Option<(u64, io::ErrorKind)>,
     /// The error of every read; `None`: reads succeed.
     pub fail_reads: Option<io::ErrorKind>,
+    /// Number of opens that fail because no file descriptors are left.
+    pub opens_without_descriptor: u64,
     /// Index of the effect, from 0, at which the process dies. A write is torn in half; any other effect does not
     /// happen. Every later operation fails. Effects are writes, syncs, growth, creations, renames and removals.
     pub die_at: Option<u64>,
@@ -95,6 +98,11 @@ impl Faults {
         self.state.lock().bytes_written
     }
 
+    /// Returns how many opens are still to fail for want of a file descriptor.
+    pub fn opens_without_descriptor(&self) -> u64 {
+        self.state.lock().plan.opens_without_descriptor
+    }
+
     /// Undoes unsynced changes, as a power cut does. A write survives if `kept` returns true for its position, counted
     /// from the last unsynced change: a disk may write in any order. Call this after all files are closed.
     pub fn power_cut(&self, kept: impl Fn(usize) -> bool) -> io::Result<()> {
@@ -148,6 +156,17 @@ impl State {
         Ok(if self.plan.short_write == Some(at) { Fate::Short(count / 2) } else { Fate::Whole })
     }
 
+    /// Takes a file descriptor.
+    fn descriptor(&mut self) -> io::Result<()> {
+        match self.plan.opens_without_descriptor.checked_sub(1) {
+            Some(left) => {
+                self.plan.opens_without_descriptor = left;
+                Err(Errno::MFILE.into())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Takes up to `bytes` from the free space for a growing file. Returns the bytes granted.
     fn grow(&mut self, bytes: u64) -> u64 {
         let Some(free) = self.plan.free_bytes.as_mut() else { return bytes };
@@ -159,6 +178,7 @@ impl State {
 
 impl Medium for Faults {
     fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn MediumFile>> {
+        self.state.lock().descriptor()?;
         if open != Open::Existing {
             self.effect()?;
         }

@@ -8,6 +8,7 @@
 //! Files have mode 0600, directories 0700.
 
 pub mod database;
+pub mod descriptors;
 mod faults;
 mod medium;
 mod real;
@@ -99,7 +100,7 @@ impl Disk {
     }
 
     pub fn open(&self, path: &Path, open: Open) -> io::Result<DiskFile> {
-        let file = self.medium.open(path, open)?;
+        let file = descriptors::when_available(|| self.medium.open(path, open))?;
         Ok(DiskFile { path: path.to_owned(), file })
     }
 
@@ -157,7 +158,7 @@ impl Disk {
     /// Makes the entries of the parent directory of `path` durable.
     pub fn sync_dir_of(&self, path: &Path) -> io::Result<()> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        self.medium.sync_dir(parent.unwrap_or(Path::new(".")))
+        descriptors::when_available(|| self.medium.sync_dir(parent.unwrap_or(Path::new("."))))
     }
 
     /// Returns the bytes that an unprivileged process may still write to the file system of `path`.

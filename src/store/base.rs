@@ -19,6 +19,7 @@ use super::members::Members;
 use super::receiver::Receiver;
 use super::rows::{Manifest, Rows};
 use crate::disk::Disk;
+use crate::disk::descriptors::when_available;
 
 /// A handle on the store. Cheap to clone.
 #[derive(Clone)]
@@ -146,7 +147,7 @@ impl Store {
     /// Opens a complete blob's file. Errors: [`StoreError::NotHeld`], [`StoreError::Io`].
     pub fn open_blob(&self, hash: Hash) -> Result<File, StoreError> {
         let path = self.inner.blob_path(hash);
-        File::open(&path).map_err(|source| match source.kind() {
+        when_available(|| File::open(&path)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StoreError::NotHeld(hash),
             _ => StoreError::io("open", &path, source),
         })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use modelferry_protocol::ids::Hash;
 
 use super::StoreError;
+use crate::disk::descriptors::when_available;
 
 /// Read buffer for hashing a whole file.
 pub(super) const READ_BYTES: usize = 256 << 10;
@@ -21,7 +22,7 @@ pub(super) fn file_size(path: &Path) -> Result<Option<u64>, StoreError> {
 }
 
 pub(super) fn files(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let list = || fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
+    let list = || when_available(|| fs::read_dir(dir))?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
     list().map_err(|source| StoreError::io("list", dir, source))
 }
 

@@ -15,6 +15,7 @@ use super::receiver::Receiver;
 use super::rows::{Manifest, Partial, Rows};
 use super::subscribers::{DurabilitySubscription, union};
 use super::{BlobReader, Store, StoreError};
+use crate::disk::descriptors::when_available;
 use crate::disk::{DiskFile, Open};
 
 /// A partially received blob. Clones are the same one, and so are all that [`Store::incoming`] returns for a blob. After
@@ -344,7 +345,7 @@ impl Incoming {
             return Err(StoreError::Incomplete(self.shared.blob.hash));
         }
         let (expected, path) = (self.shared.blob.hash, inner.blob_path(self.shared.blob.hash));
-        let hashed = File::open(file.path()).and_then(|mut file| hash_file(&mut file));
+        let hashed = when_available(|| File::open(file.path())).and_then(|mut file| hash_file(&mut file));
         let actual = hashed.map_err(|source| StoreError::io("read", file.path(), source))?;
         let _live = inner.live.lock();
         if actual != expected {

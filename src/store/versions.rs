@@ -9,6 +9,7 @@ use modelferry_protocol::snapshot::BlobRef;
 
 use super::tables::VERSIONS;
 use super::{Store, StoreError};
+use crate::disk::descriptors::when_available;
 
 /// Maximum number of versions remembered per name.
 const VERSIONS_MAX: usize = 4;
@@ -80,7 +81,8 @@ impl Store {
     /// Errors: [`StoreError::Io`].
     pub fn scratch(&self) -> Result<File, StoreError> {
         let place = &self.inner.partial;
-        tempfile::tempfile_in(place).map_err(|source| StoreError::io("make a file in", place, source))
+        when_available(|| tempfile::tempfile_in(place))
+            .map_err(|source| StoreError::io("make a file in", place, source))
     }
 }
 

@@ -86,3 +86,15 @@ async fn a_disk_that_is_full_when_the_first_blob_is_offered_makes_the_migration_
     src.ends(mid, Stand::Moved).await;
     dst.ends(mid, Stand::Moved).await;
 }
+
+/// It was taken for a fault of the store, which ended the migration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_file_descriptors_waits_for_them_and_takes_the_model() {
+    let faults = Faults::default();
+    let (src, dst) = pair_on(&[b"version: 12\n".to_vec(), noise(1, 2 << 20)], Disk::faulty(&faults)).await;
+    faults.set(FaultPlan { opens_without_descriptor: 20, ..FaultPlan::default() });
+    let mid = src.migrate("dst").await;
+    src.ends(mid, Stand::Moved).await;
+    dst.ends(mid, Stand::Moved).await;
+    assert_eq!(faults.opens_without_descriptor(), 0, "none was missing");
+}

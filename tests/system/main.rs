@@ -8,6 +8,7 @@ mod bad_input;
 mod beside;
 mod cases;
 mod completion;
+mod crowd;
 mod endurance;
 mod full;
 mod handed;

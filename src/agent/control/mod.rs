@@ -9,6 +9,7 @@ mod failure;
 pub mod fd_passing;
 mod nearest;
 mod orders;
+mod places;
 mod request;
 mod resolve_method;
 mod response;

@@ -11,19 +11,16 @@ use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, BufReader, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::fd_passing::{self, Wanted};
+use super::places::Places;
 use super::wire::{WireError, read_line, write_line};
 use super::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response, too_long};
 use crate::agent::AgentError;
 use crate::agent::admission::{Admission, Caller};
 
-/// Clients served at once. 64: a few people, their watchers and a monitoring system.
-const CLIENTS_MAX: usize = 64;
-/// Further places, for root and the agent's own user alone: users who may only look cannot block an `abort`.
-const CLIENTS_KEPT: usize = 8;
 /// How long a request may take to arrive. It is one line: whoever needs longer is not typing it.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a refused request that are read and thrown away, so that the refusal is not lost with them.
@@ -150,8 +147,7 @@ impl Server {
 
     /// Serves clients until it is dropped.
     pub async fn serve(&self, answer: Arc<dyn Handler>) -> std::convert::Infallible {
-        let places = Arc::new(Semaphore::new(CLIENTS_MAX));
-        let kept = Arc::new(Semaphore::new(CLIENTS_KEPT));
+        let places = Places::default();
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -161,15 +157,19 @@ impl Server {
                     continue;
                 }
             };
-            let is_owner = stream.peer_cred().is_ok_and(|of| self.admission.is_owner(of.uid()));
-            let place = Arc::clone(&places).try_acquire_owned();
-            let place = if is_owner { place.or_else(|_| Arc::clone(&kept).try_acquire_owned()) } else { place };
+            let Ok(credentials) = stream.peer_cred() else { continue };
+            let caller = Caller { uid: credentials.uid(), gid: credentials.gid() };
+            let place = match places.take(caller.uid, self.admission.is_owner(caller.uid)) {
+                Ok(place) => place,
+                Err(refusal) => {
+                    refuse(&stream, refusal);
+                    continue;
+                }
+            };
             let (answer, admission) = (Arc::clone(&answer), self.admission.clone());
             tokio::spawn(async move {
-                let served = match place {
-                    Ok(_place) => serve_client(stream, answer.as_ref(), &admission).await,
-                    Err(_) => refuse_crowd(stream).await,
-                };
+                let served = serve_client(stream, caller, answer.as_ref(), &admission).await;
+                drop(place);
                 if let Err(error) = served {
                     tracing::debug!(%error, "a client of the control socket went away");
                 }
@@ -207,19 +207,20 @@ fn refuse_to_replace(path: &Path) -> Result<(), AgentError> {
     }
 }
 
-async fn refuse_crowd(stream: UnixStream) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
-    let failure = Failure::new(FailureKind::Refused, format!("{CLIENTS_MAX} clients are connected already"))
-        .state("nothing has changed")
-        .hint("end some of the commands that wait or watch, which `pgrep -a modelferry` lists, and try again");
-    write_line(&mut writer, &Response::from(failure)).await?;
-    discard(BufReader::new(reader)).await;
-    Ok(())
+/// Refuses a client without waiting for it, and without a task that would hold its descriptor: the refusal fits into the
+/// empty buffer of a new socket.
+fn refuse(stream: &UnixStream, refusal: Failure) {
+    let mut line = serde_json::to_vec(&Response::from(refusal)).unwrap_or_default();
+    line.push(b'\n');
+    let _ = stream.try_write(&line);
 }
 
-async fn serve_client(stream: UnixStream, answer: &dyn Handler, admission: &Admission) -> io::Result<()> {
-    let credentials = stream.peer_cred()?;
-    let caller = Caller { uid: credentials.uid(), gid: credentials.gid() };
+async fn serve_client(
+    stream: UnixStream,
+    caller: Caller,
+    answer: &dyn Handler,
+    admission: &Admission,
+) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let (mut reader, mut client) = (BufReader::new(reader), Client(Arc::new(Mutex::new(writer))));
     let request = match tokio::time::timeout(ARRIVE_WITHIN, read_line(&mut reader, REQUEST_BYTES_MAX)).await {

@@ -20,13 +20,6 @@ pub const EXPORTER_BYTES: usize = 32;
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER modelferry-pair/1";
 /// Seconds for which an offer is open.
 pub const OFFER_SECONDS: u64 = 600;
-/// Void offers within [`VOID_WINDOW_SECONDS`] that lock pairing.
-pub const VOID_OFFERS_MAX: usize = 3;
-/// Seconds over which void offers are counted.
-pub const VOID_WINDOW_SECONDS: u64 = 3600;
-/// Seconds for which pairing stays locked.
-pub const LOCK_SECONDS: u64 = 600;
-
 /// Crockford's base 32 and, for the check character alone, five more.
 const ALPHABET: &[u8; 37] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ*~$=U";
 

@@ -117,7 +117,7 @@ fn every_limit_is_written_down_with_its_value_and_no_other() {
     ]
     .to_vec();
     coded.extend(values![pairing:
-        SECRET_BYTES, EXPORTER_BYTES, OFFER_SECONDS, VOID_OFFERS_MAX, VOID_WINDOW_SECONDS, LOCK_SECONDS,
+        SECRET_BYTES, EXPORTER_BYTES, OFFER_SECONDS,
     ]);
     let mut names = declared(include_str!("../src/limits.rs"));
     names.extend(declared(include_str!("../src/pairing.rs")));

@@ -1,14 +1,17 @@
 //! `modelferry pair`: make two agents trust each other.
 
+use std::io::{self, BufRead, IsTerminal, Read};
+
 use clap::Subcommand;
 use modelferry_protocol::limits::PORT_DEFAULT;
 
 use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::plain;
+use super::spool::STANDARD_INPUT;
 use super::{Context, client};
 use crate::agent::control::view::OfferView;
-use crate::agent::control::{Failure, Request, Response};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 
 const HELP: Help = Help {
     examples: &[
@@ -19,6 +22,9 @@ const HELP: Help = Help {
     juju: Some("juju login HOST -c NAME"),
 };
 
+/// Bytes of the line with the code. A code has 21 characters, and may stand in quotes.
+const CODE_LINE_BYTES_MAX: u64 = 256;
+
 const OFFER: Help =
     Help { examples: &["modelferry pair offer", "modelferry pair offer --as west"], exits: exit::ASKING, juju: None };
 
@@ -26,6 +32,7 @@ const ACCEPT: Help = Help {
     examples: &[
         "modelferry pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' east.example.net --as east",
         "modelferry pair accept 'ZKTX-PJQE-7Z8D-DRZM-~' 192.0.2.7:17171",
+        "modelferry pair accept - east.example.net --as east",
     ],
     exits: exit::ASKING_PEER,
     juju: Some("juju login HOST -c NAME"),
@@ -53,7 +60,8 @@ pub enum PairCommand {
     /// another is named.
     #[command(after_long_help = ACCEPT)]
     Accept {
-        /// The code that `pair offer` printed
+        /// The code that `pair offer` printed; - asks for it, or reads it from standard input, and keeps it out of the shell's
+        /// history
         code: String,
         /// The other host
         #[arg(value_name = "HOST[:PORT]")]
@@ -62,6 +70,24 @@ pub enum PairCommand {
         #[arg(long = "as", value_name = "NAME")]
         name: Option<String>,
     },
+}
+
+/// Reads the code from the first line of standard input. `asks`: whether a person types it.
+fn code_of(input: &mut dyn BufRead, asks: bool) -> Result<String, Failure> {
+    if asks {
+        eprint!("Code that `modelferry pair offer` printed: ");
+    }
+    let mut line = String::new();
+    let read = input.take(CODE_LINE_BYTES_MAX).read_line(&mut line);
+    let usage = |text: String| Failure::new(FailureKind::Usage, text).state("nothing has changed");
+    read.map_err(|error| usage(format!("the code cannot be read from standard input: {error}")))?;
+    match line.trim() {
+        "" => {
+            Err(usage("standard input has no code".to_owned())
+                .hint("type the code that `modelferry pair offer` printed"))
+        }
+        code => Ok(code.to_owned()),
+    }
 }
 
 /// Says what to type on the other host. The code stands in quotes, as its last character may be one that a shell acts on.
@@ -104,6 +130,11 @@ impl PairCommand {
                 context.print(&offer, || offered(&offer, &context.environment.host_name));
             }
             Self::Accept { code, address, name } => {
+                let code = if code == STANDARD_INPUT {
+                    code_of(&mut io::stdin().lock(), io::stdin().is_terminal())?
+                } else {
+                    code
+                };
                 let answer = context.ask(&Request::PairAccept { code, address, name })?;
                 let Response::Paired(paired) = answer else { return Err(client::unexpected()) };
                 context.print(&paired, || format!("Paired with \"{}\", pin {}.\n", plain(&paired.name), paired.pin));
@@ -116,6 +147,17 @@ impl PairCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_read_from_the_first_line_of_standard_input() {
+        let read = |text: &str| code_of(&mut text.as_bytes(), false);
+        assert_eq!(read("ZKTX-PJQE-7Z8D-DRZM-~\nmore\n").unwrap(), "ZKTX-PJQE-7Z8D-DRZM-~");
+        assert_eq!(read("  'ZKTX-PJQE-7Z8D-DRZM-~'").unwrap(), "'ZKTX-PJQE-7Z8D-DRZM-~'");
+        for nothing in ["", "\n", "   \n"] {
+            assert_eq!(read(nothing).unwrap_err().kind, FailureKind::Usage);
+        }
+        assert!(read(&"x".repeat(1 << 20)).unwrap().len() as u64 <= CODE_LINE_BYTES_MAX);
+    }
 
     #[test]
     fn an_offer_is_a_command_that_can_be_typed_as_it_is() {

@@ -17,7 +17,7 @@ use crate::agent::control::{Failure, FailureKind};
 use crate::controller::description::packed::how_to_unpack;
 
 /// What stands for standard input on a command line.
-const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "-";
 /// How long is waited for what. Only tests wait otherwise.
 #[derive(Debug, Clone, Copy)]
 struct Patience {

@@ -1,7 +1,7 @@
 //! Decides which keys may complete a handshake.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -9,13 +9,15 @@ use modelferry_protocol::ids::Pin;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::offers::Offers;
+use super::peers::Peer;
 
-/// The pinned keys and the open pairing offer.
+/// The pinned keys, the addresses of their owners, and the open pairing offer.
 #[derive(Default)]
 pub(super) struct Admission {
     pins: RwLock<HashSet<Pin>>,
+    /// The addresses of the peers, as far as they are numbers.
+    addresses: RwLock<HashSet<IpAddr>>,
     offers: Mutex<Offers>,
-    pairing: AtomicBool,
 }
 
 impl std::fmt::Debug for Admission {
@@ -30,8 +32,16 @@ impl Admission {
         self.pins.read().contains(&pin)
     }
 
-    pub fn set_pins(&self, pins: impl Iterator<Item = Pin>) {
-        *self.pins.write() = pins.collect();
+    /// Reports whether a paired peer is dialled at this address, or has called from it.
+    pub fn is_of_peer(&self, address: IpAddr) -> bool {
+        self.addresses.read().contains(&address.to_canonical())
+    }
+
+    pub fn set_peers(&self, peers: &[Peer]) {
+        *self.pins.write() = peers.iter().map(|peer| peer.pin).collect();
+        let known = peers.iter().flat_map(|peer| peer.addresses.iter().chain(&peer.learned));
+        let numbers = known.filter_map(|address| address.parse::<SocketAddr>().ok());
+        *self.addresses.write() = numbers.map(|address| address.ip().to_canonical()).collect();
     }
 
     pub fn offers(&self) -> MutexGuard<'_, Offers> {
@@ -44,66 +54,47 @@ impl Admission {
     }
 }
 
-/// The right of one incoming connection to pair. Only one connection holds it at a time.
-#[derive(Debug)]
-pub(super) struct PairTicket {
-    admission: Arc<Admission>,
-    taken: AtomicBool,
-}
+/// Whether an incoming connection asked to pair. Any number may ask at once: nothing is decided before the proof.
+#[derive(Debug, Default)]
+pub(super) struct PairingAsked(AtomicBool);
 
-impl PairTicket {
-    /// Returns a ticket that is not taken.
-    pub fn new(admission: Arc<Admission>) -> Arc<Self> {
-        Arc::new(Self { admission, taken: AtomicBool::new(false) })
+impl PairingAsked {
+    /// Notes that the connection asks for pairing and nothing else.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Release);
     }
 
-    /// Takes the ticket. Returns false if another connection holds it or the offer is gone.
-    pub fn take(&self) -> bool {
-        if self.is_taken() {
-            return true;
-        }
-        if !self.admission.offer_is_open() || self.admission.pairing.swap(true, Ordering::AcqRel) {
-            return false;
-        }
-        self.taken.store(true, Ordering::Release);
-        true
-    }
-
-    /// Reports whether this connection holds the ticket.
-    pub fn is_taken(&self) -> bool {
-        self.taken.load(Ordering::Acquire)
-    }
-
-    /// Returns the ticket, so that another connection may pair.
-    pub fn release(&self) {
-        if self.taken.swap(false, Ordering::AcqRel) {
-            self.admission.pairing.store(false, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for PairTicket {
-    fn drop(&mut self) {
-        self.release();
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use modelferry_protocol::pairing::Code;
+
+    fn peer(pin: u8, addresses: &[&str], learned: &[&str]) -> Peer {
+        let owned = |list: &[&str]| list.iter().map(|address| (*address).to_owned()).collect();
+        Peer {
+            name: "west".into(),
+            pin: Pin([pin; 32]),
+            addresses: owned(addresses),
+            learned: owned(learned),
+            paired_ms: 1,
+        }
+    }
 
     #[test]
-    fn one_stranger_at_a_time_may_pair_and_only_while_an_offer_is_open() {
-        let admission = Arc::new(Admission::default());
-        let [first, second] = [(); 2].map(|()| PairTicket::new(admission.clone()));
-        assert!(!first.take(), "without an offer");
-        admission.offers().open(Code::new([1; 10]), None, Instant::now()).unwrap();
-        assert!(first.take() && first.take());
-        assert!(!second.take(), "while another is pairing");
-        first.release();
-        assert!(second.take());
-        drop(second);
-        assert!(first.take());
+    fn peers_are_known_by_their_keys_and_by_every_address_that_they_are_dialled_at_or_called_from() {
+        let admission = Admission::default();
+        admission.set_peers(&[peer(1, &["192.0.2.1:17171", "west.example.net:17171"], &["[2001:db8::7]:9"])]);
+        assert!(admission.is_pinned(Pin([1; 32])) && !admission.is_pinned(Pin([2; 32])));
+        for (address, known) in
+            [("192.0.2.1", true), ("::ffff:192.0.2.1", true), ("2001:db8::7", true), ("192.0.2.2", false)]
+        {
+            assert_eq!(admission.is_of_peer(address.parse().unwrap()), known, "{address}");
+        }
+        admission.set_peers(&[]);
+        assert!(!admission.is_pinned(Pin([1; 32])) && !admission.is_of_peer("192.0.2.1".parse().unwrap()));
     }
 }

@@ -49,7 +49,7 @@ close_codes! {
     0x0a = TwoAgents, "two agents use this identity";
     /// No pairing offer is open.
     0x10 = PairNoOffer, "no pairing is offered";
-    /// The pairing proof is wrong. The offer is void.
+    /// The pairing proof is wrong. The offer takes no other one from the same network.
     0x11 = PairWrongProof, "the pairing code is wrong";
     /// The offering side cannot use the name for the new peer.
     0x12 = PairName, "the peer's name is taken or cannot be used";

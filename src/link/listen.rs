@@ -4,66 +4,63 @@ use std::sync::Arc;
 
 use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR};
 use quinn::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::admission::PairTicket;
+use super::admission::PairingAsked;
 use super::close::CloseCode;
-use super::connection::{Connection, describe};
-use super::shared::{HANDSHAKES_MAX, HANDSHAKES_UNVALIDATED_MAX, Shared};
+use super::connection::{Alert, Connection, alert_of, describe};
+use super::places::{Full, Place};
+use super::shared::Shared;
 use super::{offering, serve};
 
 /// Accepts connections until the endpoint is closed.
 pub(super) async fn listen(shared: Arc<Shared>) {
     while let Some(incoming) = shared.endpoint.accept().await {
-        let under_way = HANDSHAKES_MAX - shared.handshakes.available_permits();
-        let Ok(permit) = shared.handshakes.clone().try_acquire_owned() else {
-            incoming.refuse();
-            continue;
-        };
-        if under_way >= HANDSHAKES_UNVALIDATED_MAX && !incoming.remote_address_validated() && incoming.may_retry() {
+        let address = incoming.remote_address();
+        let is_validated = incoming.remote_address_validated() || !incoming.may_retry();
+        let is_peer = shared.admission.is_of_peer(address.ip());
+        match shared.places.take(address.ip().to_canonical(), is_peer, is_validated) {
+            Ok(place) => drop(tokio::spawn(accept(shared.clone(), incoming, place))),
             // `retry` fails only where no retry is possible, and `may_retry` was checked.
-            let _ = incoming.retry();
-            continue;
+            Err(Full::Validate) => drop(incoming.retry()),
+            Err(Full::Refuse) => {
+                shared.turned_away(address, "too many handshakes", "its network has a handshake under way");
+                incoming.refuse();
+            }
         }
-        tokio::spawn(accept(shared.clone(), incoming, permit));
     }
 }
 
-async fn accept(shared: Arc<Shared>, incoming: Incoming, permit: OwnedSemaphorePermit) {
-    let ticket = shared.admission.offer_is_open().then(|| PairTicket::new(shared.admission.clone()));
-    let (config, schedule) = shared.server_config(incoming.remote_address(), ticket.clone());
+async fn accept(shared: Arc<Shared>, incoming: Incoming, place: Place) {
+    let asked = shared.admission.offer_is_open().then(Arc::<PairingAsked>::default);
+    let (address, is_validated) = (incoming.remote_address(), incoming.remote_address_validated());
+    let (config, schedule) = shared.server_config(address, asked.clone());
     let connecting = match incoming.accept_with(config) {
         Ok(connecting) => connecting,
         Err(error) => return shared.complaints.warn(None, "handshake", &describe(&error)),
     };
     let connection = match timeout(shared.config.timing.handshake, connecting).await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => {
-            release(ticket);
-            return shared.complaints.warn(None, "handshake", &describe(&error));
+        // A key is looked at only once its owner has answered from this address.
+        Ok(Err(error)) if is_validated || alert_of(&error) == Some(Alert::AccessDenied) => {
+            return shared.turned_away(address, "handshake", &describe(&error));
         }
-        Err(_) => {
-            release(ticket);
-            return shared.complaints.warn(None, "handshake", "it took too long");
-        }
+        Ok(Err(error)) => return shared.complaints.warn(None, "handshake", &describe(&error)),
+        Err(_) if is_validated => return shared.turned_away(address, "handshake", "it took too long"),
+        Err(_) => return shared.complaints.warn(None, "handshake", "it took too long"),
     };
-    drop(permit);
     let connection = Connection::new(connection, false, schedule);
-    let pairs = ticket.as_ref().is_some_and(|ticket| ticket.is_taken());
+    let pairs = asked.is_some_and(|asked| asked.is_asked());
     match connection.alpn().as_deref() {
-        Some(ALPN_PAIR) if pairs => offering::offering(&shared, connection).await,
+        Some(ALPN_PAIR) if pairs => {
+            // A stranger keeps its place until the pairing has ended.
+            offering::offering(&shared, connection).await;
+            drop(place);
+        }
         Some(ALPN_LINK) if !pairs => {
+            drop(place);
             serve::serve(&shared, connection).await;
         }
         _ => connection.close(CloseCode::Unpaired, ""),
-    }
-    release(ticket);
-}
-
-/// Returns the ticket at once, so that the next stranger can pair before QUIC has forgotten this connection.
-fn release(ticket: Option<Arc<PairTicket>>) {
-    if let Some(ticket) = ticket {
-        ticket.release();
     }
 }

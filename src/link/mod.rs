@@ -22,6 +22,7 @@ mod life;
 mod limits;
 mod listen;
 mod mtu;
+mod network;
 mod offering;
 mod offers;
 mod open_stream;
@@ -29,12 +30,14 @@ mod pair;
 mod pair_error;
 mod peers;
 mod peers_error;
+mod places;
 mod race;
 mod registry;
 mod serve;
 mod session;
 mod shared;
 mod socket;
+mod strangers;
 mod streams;
 mod tls;
 
@@ -48,7 +51,7 @@ use modelferry_protocol::ids::Pin;
 use modelferry_protocol::pairing::{Code, SECRET_BYTES};
 use parking_lot::Mutex;
 use ring::rand::SecureRandom;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use certificate::{CertificateError, pin_of, verify_signature};
@@ -66,9 +69,10 @@ pub use registry::{NOT_YET, PeerState};
 pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, Urgency};
 pub use shared::MakeHello;
 pub use socket::Wire;
+pub use strangers::Stranger;
 pub use streams::{ByteStream, IncomingStream, StreamInbox, StreamReader, StreamRefused, StreamWriter};
 
-use self::shared::{HANDSHAKES_MAX, Shared};
+use self::shared::Shared;
 use crate::config::Rate;
 
 /// Maximum number of sessions that the engine has not accepted yet.
@@ -124,7 +128,7 @@ impl Link {
         let failed = |source| LinkError::Listen { address: config.listen, source };
         let admission = Arc::new(admission::Admission::default());
         let peers = peers.owned_by(identity.pin());
-        admission.set_pins(peers.list().iter().map(|peer| peer.pin));
+        admission.set_peers(peers.list());
         let tls = tls::Tls::new(identity.certified_key(), admission.clone());
         let server = shared::server_config(&tls);
         let (caps, pending) = (flow::Caps::new(config.settings.clone()), flow::PendingSchedule::default());
@@ -149,7 +153,8 @@ impl Link {
             doubles: doubles::Doubles::default(),
             hello,
             sessions,
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            places: places::Places::default(),
+            strangers: strangers::Strangers::default(),
             stop: CancellationToken::new(),
             caps,
             memory,
@@ -189,6 +194,11 @@ impl Link {
 
     pub fn peers(&self) -> Vec<Peer> {
         self.0.peers().list().to_vec()
+    }
+
+    /// Returns the strangers that were turned away since this agent started, the latest first.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        self.0.strangers.list()
     }
 
     /// Returns the peer with this name.
@@ -234,14 +244,13 @@ impl Link {
     ///
     /// `name`: the local name for the peer. Default: the name that the peer suggests.
     ///
-    /// Errors: [`PairError::Locked`], [`PairError::Name`].
+    /// Errors: [`PairError::Name`], [`PairError::NoRandomness`].
     pub async fn offer(&self, name: Option<String>) -> Result<(Code, Duration), PairError> {
         name.as_deref().map_or(Ok(()), check_peer_name)?;
         let mut secret = [0; SECRET_BYTES];
         ring::rand::SystemRandom::new().fill(&mut secret).map_err(|_| PairError::NoRandomness)?;
         let code = Code::new(secret);
-        let opened = self.0.admission.offers().open(code, name, Instant::now());
-        let lasts = opened.map_err(|locked| PairError::Locked { remaining: locked.remaining })?;
+        let lasts = self.0.admission.offers().open(code, name, Instant::now());
         Ok((code, lasts))
     }
 

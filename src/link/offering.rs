@@ -35,7 +35,7 @@ pub(super) async fn offering(shared: &Arc<Shared>, connection: Connection) {
             dial::start(shared, peer.pin, shared.config.timing.retry_min);
         }
         Err(Refusal(code, reason)) => {
-            shared.complaints.warn(None, code.text(), &reason);
+            shared.turned_away(connection.quic.remote_address(), code.text(), &reason);
             connection.close(code, &reason);
         }
     }
@@ -51,17 +51,21 @@ async fn answer(shared: &Shared, connection: &Connection) -> Result<Peer, Refusa
     let request: PairRequest = decode(&request).map_err(|error| broken(&error))?;
 
     let mut proof = None;
-    let outcome = shared.admission.offers().prove(Instant::now(), |code| {
+    let address = connection.quic.remote_address();
+    let outcome = shared.admission.offers().prove(Instant::now(), address.ip(), |code| {
         proof = Some(code.proof(Side::Offering, &exporter, shared.own(), pin));
         code.verify(&request.proof, Side::Accepting, &exporter, shared.own(), pin)
     });
     let (name, proof) = match (outcome, proof) {
         (Outcome::Right(name), Some(proof)) => (name, proof),
-        (Outcome::Wrong, _) => return Err(Refusal(CloseCode::PairWrongProof, "the offer is void".to_owned())),
+        (Outcome::Wrong, _) => {
+            let reason = "the pairing code was wrong, and this offer takes no other from its network";
+            return Err(Refusal(CloseCode::PairWrongProof, reason.to_owned()));
+        }
         _ => return Err(Refusal(CloseCode::PairNoOffer, String::new())),
     };
     let name = name.unwrap_or_else(|| request.name.to_string());
-    let addresses = called_from(connection.quic.remote_address(), request.port);
+    let addresses = called_from(address, request.port);
     let peer = Peer { name, pin, addresses, learned: Vec::new(), paired_ms: now_ms() };
     pin_peer(shared, &peer).await.map_err(|error| match error {
         PairError::Name(error) => Refusal(CloseCode::PairName, error.to_string()),

@@ -104,10 +104,8 @@ async fn ask(connection: &Connection, request: &[u8]) -> Result<Vec<u8>, String>
 /// Converts the close of a pairing by the other side into an error.
 fn refused(address: &str, error: &ConnectionError) -> PairError {
     let address = address.to_owned();
-    match alert_of(error) {
-        Some(Alert::NoProtocol) => return PairError::NoOffer { address },
-        Some(Alert::AccessDenied) => return PairError::Busy { address },
-        _ => {}
+    if alert_of(error) == Some(Alert::NoProtocol) {
+        return PairError::NoOffer { address };
     }
     let code = match error {
         ConnectionError::ApplicationClosed(close) => CloseCode::from_number(close.error_code.into_inner()),

@@ -1,7 +1,5 @@
 //! Why a pairing failed.
 
-use std::time::Duration;
-
 use super::peers::BadPeerName;
 use super::peers_error::PeersError;
 
@@ -18,12 +16,6 @@ pub enum PairError {
         address: String,
         /// The other side's explanation.
         reason: String,
-    },
-    /// Pairing is locked after too many wrong codes.
-    #[error("pairing is locked for {} s more, after three wrong codes within an hour", remaining.as_secs().max(1))]
-    Locked {
-        /// Time until the lock ends.
-        remaining: Duration,
     },
     /// The address is invalid or does not resolve.
     #[error("`{address}` cannot be dialled: {reason}; give HOST or HOST:PORT")]
@@ -49,15 +41,10 @@ pub enum PairError {
         /// The dialled address.
         address: String,
     },
-    /// The other side is busy with another pairing.
-    #[error("{address} is busy with another pairing; try again in a few seconds")]
-    Busy {
-        /// The dialled address.
-        address: String,
-    },
-    /// The code is wrong, and the offer is void.
+    /// The code is wrong, and the offer takes no other one from here.
     #[error(
-        "the code is wrong, and the offer at {address} is void now; run `modelferry pair offer` there for a new one"
+        "the code is wrong, and the offer at {address} takes no other one from this host's network; run `modelferry pair offer` there for \
+         a new one"
     )]
     WrongCode {
         /// The dialled address.

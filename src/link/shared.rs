@@ -7,11 +7,11 @@ use modelferry_protocol::ids::Pin;
 use modelferry_protocol::message::Hello;
 use parking_lot::Mutex;
 use quinn::Endpoint;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::address::canonical;
-use super::admission::{Admission, PairTicket};
+use super::admission::{Admission, PairingAsked};
 use super::complaints::Complaints;
 use super::config::{LinkConfig, transport};
 use super::doubles::Doubles;
@@ -20,18 +20,19 @@ use super::identity::Identity;
 use super::mtu;
 use super::peers::Peers;
 use super::peers_error::PeersError;
+use super::places::Places;
 use super::registry::Registry;
 use super::session::NewSession;
+use super::strangers::Strangers;
 use super::tls::Tls;
+use crate::clock::now_ms;
 use crate::disk::blocking;
 
 /// Builds this agent's `Hello` for the peer with this pin.
 pub type MakeHello = Arc<dyn Fn(Pin) -> Hello + Send + Sync>;
 
-/// Maximum number of concurrent handshakes.
-pub(super) const HANDSHAKES_MAX: usize = 64;
-/// Number of concurrent handshakes above which a new one must first validate its address.
-pub(super) const HANDSHAKES_UNVALIDATED_MAX: usize = 16;
+/// Maximum number of connections that [`super::listen`] has not looked at yet.
+const INCOMING_MAX: usize = 64;
 /// Maximum bytes buffered for one connection that is not accepted yet, and for all of them together.
 const INCOMING_BYTES_MAX: u64 = 64 << 10;
 const INCOMING_BYTES_TOTAL_MAX: u64 = 4 << 20;
@@ -49,7 +50,8 @@ pub(super) struct Shared {
     pub doubles: Doubles,
     pub hello: MakeHello,
     pub sessions: mpsc::Sender<NewSession>,
-    pub handshakes: Arc<Semaphore>,
+    pub places: Places,
+    pub strangers: Strangers,
     pub stop: CancellationToken,
     pub caps: Caps,
     /// Measured rates and round trips of the links to peers.
@@ -85,7 +87,7 @@ impl Shared {
         let next = change(&self.peers())?;
         let saved = next.clone();
         blocking(move || saved.save()).await?;
-        self.admission.set_pins(next.list().iter().map(|peer| peer.pin));
+        self.admission.set_peers(next.list());
         *self.peers.lock() = next;
         Ok(())
     }
@@ -105,17 +107,23 @@ impl Shared {
         }
     }
 
+    /// Logs that a stranger was turned away, and remembers its address for people.
+    pub fn turned_away(&self, address: SocketAddr, code: &str, reason: &str) {
+        self.complaints.warn(None, code, reason);
+        self.strangers.note(address.ip(), if reason.is_empty() { code } else { reason }, now_ms());
+    }
+
     /// Builds the settings for accepting one connection from `address`, and its [`SendSchedule`].
     pub fn server_config(
         &self,
         address: SocketAddr,
-        ticket: Option<Arc<PairTicket>>,
+        asked: Option<Arc<PairingAsked>>,
     ) -> (Arc<quinn::ServerConfig>, Arc<SendSchedule>) {
         let mut config = self.server.clone();
         let (flow, schedule) = self.flow();
         config.transport_config(transport(&self.config.timing, flow, self.datagram_bytes(address)));
-        if ticket.is_some() {
-            config.crypto = self.tls.server(ticket);
+        if asked.is_some() {
+            config.crypto = self.tls.server(asked);
         }
         (Arc::new(config), schedule)
     }
@@ -185,7 +193,7 @@ impl Shared {
 pub(super) fn server_config(tls: &Tls) -> quinn::ServerConfig {
     let mut server = quinn::ServerConfig::with_crypto(tls.server(None));
     server
-        .max_incoming(HANDSHAKES_MAX)
+        .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
     server

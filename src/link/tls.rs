@@ -19,7 +19,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{DigitallySignedStruct, DistinguishedName, PeerIncompatible, SignatureScheme};
 
-use super::admission::{Admission, PairTicket};
+use super::admission::{Admission, PairingAsked};
 use super::certificate::{pin_of, spki_of};
 
 /// The only signature algorithm that agents use.
@@ -52,17 +52,17 @@ impl Tls {
         Self { key, admission, provider: Arc::new(rustls::crypto::ring::default_provider()) }
     }
 
-    /// Builds the configuration for accepting pinned keys, and a stranger that takes `ticket`.
-    pub fn server(&self, ticket: Option<Arc<PairTicket>>) -> Arc<QuicServerConfig> {
+    /// Builds the configuration for accepting pinned keys, and with `asked` a stranger that asks to pair, which it notes.
+    pub fn server(&self, asked: Option<Arc<PairingAsked>>) -> Arc<QuicServerConfig> {
         let mut alpn = vec![ALPN_LINK.to_vec()];
-        alpn.extend(ticket.is_some().then(|| ALPN_PAIR.to_vec()));
-        let verifier = Arc::new(PeerCert::Dialling { admission: self.admission.clone(), ticket: ticket.clone() });
+        alpn.extend(asked.is_some().then(|| ALPN_PAIR.to_vec()));
+        let verifier = Arc::new(PeerCert::Dialling { admission: self.admission.clone(), asked: asked.clone() });
         let builder = rustls::ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider speaks TLS 1.3")
             .with_client_cert_verifier(verifier);
-        let mut config = match ticket {
-            Some(ticket) => builder.with_cert_resolver(Arc::new(PairResolver { key: self.key.clone(), ticket })),
+        let mut config = match asked {
+            Some(asked) => builder.with_cert_resolver(Arc::new(PairResolver { key: self.key.clone(), asked })),
             None => builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(self.key.clone()))),
         };
         config.alpn_protocols = alpn;
@@ -108,8 +108,8 @@ fn sole_pin(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>
 /// Verifies the other side's certificate.
 #[derive(Debug)]
 enum PeerCert {
-    /// The side that dialled this agent: accepts pinned keys, and a stranger that takes the ticket.
-    Dialling { admission: Arc<Admission>, ticket: Option<Arc<PairTicket>> },
+    /// The side that dialled this agent: accepts pinned keys, and a stranger that asks to pair.
+    Dialling { admission: Arc<Admission>, asked: Option<Arc<PairingAsked>> },
     /// The side that this agent dialled: accepts only `expected`. A pairing expects no pin, because its proofs cover
     /// the key.
     Dialled { expected: Option<Pin> },
@@ -123,8 +123,8 @@ impl PeerCert {
     ) -> Result<(), rustls::Error> {
         let pin = sole_pin(end_entity, intermediates)?;
         let admitted = match self {
-            Self::Dialling { admission, ticket } => {
-                ticket.as_ref().is_some_and(|ticket| ticket.is_taken()) || admission.is_pinned(pin)
+            Self::Dialling { admission, asked } => {
+                asked.as_ref().is_some_and(|asked| asked.is_asked()) || admission.is_pinned(pin)
             }
             Self::Dialled { expected } => expected.is_none_or(|expected| expected == pin),
         };
@@ -193,17 +193,19 @@ impl ServerCertVerifier for PeerCert {
     ed25519_in_tls13!();
 }
 
-/// Presents the certificate. Takes the ticket if the client asks for pairing, because the certificate verifier, which
-/// runs later, does not know the requested protocol.
+/// Presents the certificate. Notes whether the client asks for pairing, because the certificate verifier, which runs
+/// later, does not know the requested protocol.
 #[derive(Debug)]
 struct PairResolver {
     key: Arc<CertifiedKey>,
-    ticket: Arc<PairTicket>,
+    asked: Arc<PairingAsked>,
 }
 
 impl ResolvesServerCert for PairResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let only_pairs = hello.alpn().is_some_and(|protocols| protocols.eq([ALPN_PAIR]));
-        (!only_pairs || self.ticket.take()).then(|| self.key.clone())
+        if hello.alpn().is_some_and(|protocols| protocols.eq([ALPN_PAIR])) {
+            self.asked.ask();
+        }
+        Some(self.key.clone())
     }
 }

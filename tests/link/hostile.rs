@@ -47,16 +47,6 @@ async fn while_an_offer_is_open_an_unpaired_key_gets_in_to_pair_only() {
 }
 
 #[tokio::test]
-async fn only_one_stranger_at_a_time_gets_in_to_pair() {
-    let agent = Agent::new("east").await;
-    agent.link.offer(None).await.unwrap();
-    let first = Raw::new();
-    let connection = soon(first.dial(agent.link.local_addr(), ALPN_PAIR)).await.unwrap();
-    let _unfinished = soon(connection.open_bi()).await.unwrap();
-    assert!(handshake_fails(&Raw::new(), &agent, ALPN_PAIR).await);
-}
-
-#[tokio::test]
 async fn a_certificate_that_is_not_one_ed25519_key_fails_in_the_handshake() {
     let agent = Agent::new("east").await;
     agent.link.offer(None).await.unwrap();

@@ -3,6 +3,7 @@
 use modelferry::link::{BadPeerName, CloseCode, PairError};
 use modelferry_protocol::limits::ALPN_PAIR;
 use modelferry_protocol::pairing::Code;
+use tempfile::TempDir;
 
 use crate::raw::{Raw, closed_with};
 use crate::support::{Agent, Process, pair, paired, soon};
@@ -39,26 +40,25 @@ async fn a_pairing_survives_a_restart_of_both() {
     west.kill();
 }
 
+/// Any stranger voided an offer, and three wrong proofs locked pairing.
 #[tokio::test]
-async fn a_wrong_code_pairs_nobody_and_voids_the_offer() {
+async fn a_wrong_code_costs_the_network_that_sent_it_and_not_the_offer() {
     let (east, west) = (Agent::new("east").await, Agent::new("west").await);
     let (right, _) = east.link.offer(None).await.unwrap();
-    let wrong = west.link.accept(Code::new([7; 10]), &east.address(), None).await;
-    assert!(matches!(wrong, Err(PairError::WrongCode { .. })), "{wrong:?}");
-    let late = west.link.accept(right, &east.address(), None).await;
-    assert!(matches!(late, Err(PairError::NoOffer { .. })), "{late:?}");
-    assert_eq!((east.link.peers(), west.link.peers()), (vec![], vec![]));
-}
-
-#[tokio::test]
-async fn three_void_offers_lock_pairing() {
-    let (east, west) = (Agent::new("east").await, Agent::new("west").await);
-    for _ in 0..3 {
-        east.link.offer(None).await.unwrap();
-        west.link.accept(Code::new([7; 10]), &east.address(), None).await.unwrap_err();
+    for network in 1..=5 {
+        let listen = format!("127.0.{network}.1:0").parse().unwrap();
+        let stranger = Agent::on(TempDir::new().unwrap(), "stranger", listen).await;
+        for code in [Code::new([7; 10]), right] {
+            let wrong = stranger.link.accept(code, &east.address(), None).await;
+            assert!(matches!(wrong, Err(PairError::WrongCode { .. })), "{wrong:?}");
+        }
+        let tried = east.link.strangers().into_iter().next().expect("it is remembered");
+        assert_eq!((tried.address, tried.count), (listen.ip(), 2));
+        assert!(tried.reason.contains("the pairing code was wrong"), "{tried:?}");
     }
-    let locked = east.link.offer(None).await;
-    assert!(matches!(locked, Err(PairError::Locked { .. })), "{locked:?}");
+    assert_eq!(east.link.peers(), []);
+    west.link.accept(right, &east.address(), None).await.unwrap();
+    assert_eq!(east.link.peers().len(), 1);
 }
 
 #[tokio::test]

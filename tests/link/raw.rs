@@ -40,6 +40,11 @@ impl Raw {
         Self { endpoint: Endpoint::client(loopback()).unwrap(), pin, chain, key }
     }
 
+    /// Dials by another socket.
+    pub fn on(self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self }
+    }
+
     /// Takes connections under `alpn` as well, from anybody.
     pub fn listening(self, alpn: &[u8]) -> Self {
         let mut config = rustls::ServerConfig::builder_with_provider(provider())

@@ -208,6 +208,7 @@ impl RequestHandler {
             arrivals: self.arrivals().await,
             failed,
             store: self.engine()?.last_prune(),
+            strangers: self.strangers(),
         })))
     }
 }

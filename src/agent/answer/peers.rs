@@ -7,14 +7,25 @@ use modelferry_protocol::pairing::Code;
 use super::RequestHandler;
 use super::dialable::dialable;
 use super::refusal::refusal_of_pairing;
-use crate::agent::control::view::{ControllerView, OfferView, PairedView, PeerView};
+use crate::agent::control::view::{ControllerView, OfferView, PairedView, PeerView, StrangerView};
 use crate::agent::control::{Failure, FailureKind, Response};
-use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session};
+use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session, Stranger};
 
 impl RequestHandler {
     /// Returns the peers.
     pub(super) fn peers(&self) -> Vec<PeerView> {
         self.link.peers().iter().map(|peer| self.peer(peer)).collect()
+    }
+
+    /// Returns who dialled this agent without being its peer.
+    pub(super) fn strangers(&self) -> Vec<StrangerView> {
+        let view = |stranger: Stranger| StrangerView {
+            address: stranger.address.to_string(),
+            count: stranger.count,
+            last_ms: stranger.last_ms,
+            reason: stranger.reason,
+        };
+        self.link.strangers().into_iter().map(view).collect()
     }
 
     fn peer(&self, peer: &Peer) -> PeerView {

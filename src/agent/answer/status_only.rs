@@ -32,6 +32,7 @@ impl StatusOnlyHandler {
             arrivals: Vec::new(),
             failed: Vec::new(),
             store: None,
+            strangers: Vec::new(),
         }))
     }
 }

@@ -46,6 +46,22 @@ pub struct StatusView {
     /// What the store held when it was last pruned by itself.
     #[serde(default)]
     pub store: Option<StoreUse>,
+    /// Strangers that dialled this agent and were turned away, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<StrangerView>,
+}
+
+/// Somebody who dialled this agent without being its peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StrangerView {
+    pub address: String,
+    /// Attempts since this agent was started.
+    pub count: u64,
+    /// The last attempt, Unix milliseconds.
+    pub last_ms: u64,
+    /// Why the last attempt came to nothing.
+    pub reason: String,
 }
 
 /// A model that the migration master of a Juju controller brings.

@@ -58,6 +58,10 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
             let _ = write!(text, "\n{}", peers.render_in(color));
         }
     }
+    let strangers = turned_away(status, now_ms);
+    if !strangers.is_empty() {
+        let _ = write!(text, "\n{}", strangers.render_in(color));
+    }
     if let Some(store) = &status.store {
         let _ = writeln!(text, "\nStore: {}", store_line(store));
     }
@@ -83,6 +87,16 @@ pub(super) fn text(status: &StatusView, now_ms: u64, color: bool) -> String {
         let _ = write!(text, "\n{}{}", failed.told(now_ms), failed.next());
     }
     text
+}
+
+/// Lists who dialled this agent without being its peer.
+fn turned_away(status: &StatusView, now_ms: u64) -> Table {
+    let mut table = Table::new(&["Turned away", "Times", "Last", "Reason"]);
+    for stranger in &status.strangers {
+        let last = ago(stranger.last_ms, now_ms);
+        table.row([&stranger.address, &stranger.count.to_string(), &last, &stranger.reason]);
+    }
+    table
 }
 
 /// Lists the models here that nobody can write to now: each with who holds it, and for how long.

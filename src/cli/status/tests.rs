@@ -6,7 +6,8 @@ use super::cut::{cut, cut_note};
 use super::model::{Sections, text, tree};
 use super::*;
 use crate::agent::control::view::{
-    ArrivalView, ControllerView, ModelMigration, ModelStatusView, ModelView, PeerView, StatusView, is_in_doubt,
+    ArrivalView, ControllerView, ModelMigration, ModelStatusView, ModelView, PeerView, StatusView, StrangerView,
+    is_in_doubt,
 };
 use crate::cli::output::clock;
 use crate::controller::description::Description;
@@ -228,6 +229,7 @@ fn agent_status() -> StatusView {
         arrivals: Vec::new(),
         failed: Vec::new(),
         store: None,
+        strangers: Vec::new(),
     }
 }
 
@@ -334,4 +336,19 @@ fn what_nobody_needs_is_told_and_what_keeps_it_from_being_pruned() {
     let trouble = Some("what backup 9f needs: it is damaged".to_owned());
     let told = told(StoreUse { trouble, ..store });
     assert!(told.contains(". Nothing of it is pruned") && told.contains("backup 9f"), "{told}");
+}
+
+#[test]
+fn status_shows_who_dialled_without_being_a_peer() {
+    let stranger = StrangerView {
+        address: "192.0.2.66".into(),
+        count: 12,
+        last_ms: NOW_MS - 120_000,
+        reason: "the pairing code was wrong".into(),
+    };
+    let text = agent::text(&StatusView { strangers: vec![stranger], ..agent_status() }, NOW_MS, false);
+    let row = text.lines().find(|line| line.starts_with("192.0.2.66")).expect("a row");
+    assert!(row.contains("12") && row.contains("ago") && row.contains("the pairing code was wrong"), "{text}");
+    assert!(text.contains("Turned away"), "{text}");
+    assert!(!agent::text(&agent_status(), NOW_MS, false).contains("Turned away"));
 }

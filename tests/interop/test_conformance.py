@@ -166,6 +166,9 @@ def test_list_show_and_status_are_modelferrys_field_by_field_in_each_form(shared
     assert differences(theirs, ours) == []
     theirs, ours = both(["models", "-c", "src"], ["models"])
     # Beside these Juju's list has what its show-model has, and ours has counts.
-    keys = ("name", "model-uuid", "model-type", "owner", "cloud", "region", "type", "life", "access")
+    keys = ["name", "model-uuid", "model-type", "cloud", "region", "type", "life", "access"]
+    # The client of Juju 4.1 lists no owner: the name has the qualifier, which is all that it shows of whose a model is.
+    if not juju("version").ok().startswith("4."):
+        keys.append("owner")
     listed = lambda told: [{key: model.get(key) for key in keys} for model in told["models"]]
     assert listed(theirs) == listed(ours)

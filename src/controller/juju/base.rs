@@ -73,7 +73,7 @@ pub(super) struct Inner {
     pub(super) sha256: Sha256,
     pub(super) proven: Proven,
     pub(super) throttle: Throttle,
-    /// The description that was parsed last: a migration asks for its own once for every binary.
+    /// The description that was parsed last: prechecks, import and each upload of a migration ask for the same one.
     pub(super) parsed: Mutex<Option<(Hash, Arc<Description>)>>,
     pub(super) turns: Turns,
     /// Held while a log that follows a model changes.
@@ -176,32 +176,44 @@ impl Inner {
     ///
     /// Errors: as [`Inner::description`].
     pub(super) async fn parsed(self: &Arc<Self>, hash: Hash) -> Result<Arc<Description>, ControllerError> {
-        if let Some((known, parsed)) = &*self.parsed.lock()
-            && *known == hash
-        {
-            return Ok(parsed.clone());
+        if let Some(parsed) = self.known(hash) {
+            return Ok(parsed);
         }
         let store = self.store.clone();
         let bytes = blocking(move || store.size(hash)).await.map_err(ControllerError::storage)?.unwrap_or_default();
         let (_, told) = self.description(BlobRef { hash, bytes }).await?;
-        let told = Arc::new(told);
-        *self.parsed.lock() = Some((hash, told.clone()));
         Ok(told)
     }
 
+    /// Returns the description that was parsed last, if it has this hash.
+    fn known(&self, hash: Hash) -> Option<Arc<Description>> {
+        self.parsed.lock().as_ref().filter(|(known, _)| *known == hash).map(|(_, parsed)| parsed.clone())
+    }
+
     /// Returns a description out of the store.
+    ///
+    /// The prechecks parse it while the model is live. If the frozen model still has the same description, nothing is parsed during
+    /// the freeze.
     ///
     /// Errors: [`ControllerError::Refused`] for what is not understood.
     pub(super) async fn description(
         self: &Arc<Self>,
         blob: BlobRef,
-    ) -> Result<(Vec<u8>, Description), ControllerError> {
-        let store = self.store.clone();
-        blocking(move || {
+    ) -> Result<(Vec<u8>, Arc<Description>), ControllerError> {
+        let (store, known) = (self.store.clone(), self.known(blob.hash));
+        let (bytes, parsed) = blocking(move || {
             let bytes = store.read(blob, DESCRIPTION_BYTES_MAX).map_err(ControllerError::storage)?;
-            let told = Description::parse(&bytes).map_err(|error| ControllerError::Refused(error.to_string()))?;
-            Ok((bytes, told))
+            let parsed = match known {
+                Some(parsed) => parsed,
+                None => {
+                    let parsed = Description::parse(&bytes);
+                    Arc::new(parsed.map_err(|error| ControllerError::Refused(error.to_string()))?)
+                }
+            };
+            Ok::<_, ControllerError>((bytes, parsed))
         })
-        .await
+        .await?;
+        *self.parsed.lock() = Some((blob.hash, parsed.clone()));
+        Ok((bytes, parsed))
     }
 }

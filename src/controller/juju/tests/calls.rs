@@ -298,3 +298,13 @@ async fn a_piece_of_the_log_is_sent_once_and_one_that_broke_off_is_sent_again_as
     assert_eq!(rig.juju.latest_log_time(migration(FIRST)).await.unwrap(), segment.until_ms);
     assert_eq!(rig.juju.inner.records.copy(FIRST).unwrap().unwrap().activation, Some(Step::Done));
 }
+
+#[tokio::test]
+async fn a_description_that_the_prechecks_have_parsed_is_not_parsed_again_while_the_model_is_frozen() {
+    let rig = Rig::start().await;
+    let parsed = || rig.juju.inner.parsed.lock().clone().unwrap().1;
+    rig.juju.dry_run_stage(migration(FIRST), &rig.calls).await.unwrap();
+    let before = parsed();
+    rig.stage().await;
+    assert!(std::sync::Arc::ptr_eq(&before, &parsed()));
+}

@@ -46,8 +46,8 @@ impl Memory {
             let text = format!(
                 "this agent's key is another than {} paired with, and they refuse it. No migration with them goes on; the \
                  models stay as they are. Put {dir}/identity back from a backup of this host and restart the agent. If the \
-                 key is lost, pair again: on each host `modelferry unpair PEER`, which says of what has not ended with that peer how \
-                 to end it first; then `modelferry pair offer` here, and there what it prints",
+                 key is lost, pair again: on each host `modelferry unpair PEER`, which gives up what nothing was promised about, and names \
+                 the rest; then `modelferry pair offer` here, and there what it prints",
                 strangers.join(", ")
             );
             self.noted.push(AlarmView::new("identity", text));
@@ -66,8 +66,9 @@ impl Memory {
         });
         if !unknown.is_empty() {
             let text = format!(
-                "peers.toml lacks the peers of migrations that have not ended: {}. They wait. Put {}/peers.toml back from a \
-                 backup of this host and restart the agent, or pair with these peers again",
+                "peers.toml lacks the peers of migrations that have not ended: {}. They wait. If these peers were unpaired, `modelferry \
+                 status` says what ends each of them. If not, put {}/peers.toml back from a backup of this host and restart the agent, \
+                 or pair with these peers again",
                 unknown.join(", "),
                 self.dir.display()
             );

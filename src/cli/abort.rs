@@ -17,7 +17,8 @@ const HELP: Help = Help {
 /// Give a migration up: the model stays live on its source
 ///
 /// Works at once in every state before the switchover is decided, also while the peer cannot be reached, which is told
-/// later. After the decision it is refused: too late, committed. A pre-copy is given up as well; what it has brought stays
+/// later. After the decision it is refused: too late, committed. On the target's host it works until the target has voted. A
+/// pre-copy is given up as well; what it has brought stays
 /// over there, and is not sent again should it be wanted after all.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]

@@ -6,6 +6,7 @@ use super::exit::{self, Exit};
 use super::help::Help;
 use super::output::plain;
 use super::{Context, client};
+use crate::agent::control::view::{LeftView, UnpairedView};
 use crate::agent::control::{Failure, Request, Response};
 
 const HELP: Help =
@@ -13,7 +14,9 @@ const HELP: Help =
 
 /// Forget a peer: its key is trusted no longer
 ///
-/// Refused while a migration with that peer has not ended. Nothing is said to the other side: unpair there as well.
+/// Cuts the link at once. Migrations and pre-copies with that peer are given up, except those that were decided or that this side
+/// has voted on: they are named, and a proof of the other side still ends them. Nothing is said to the other side: unpair there
+/// as well.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct UnpairArgs {
@@ -23,11 +26,18 @@ pub struct UnpairArgs {
 
 impl UnpairArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Response::Done = context.ask(&Request::Unpair { peer: self.peer.clone() })? else {
-            return Err(client::unexpected());
-        };
-        context.print(&serde_json::json!({ "unpaired": self.peer }), || {
-            format!("\"{}\" is forgotten here. Unpair on the other host as well.\n", plain(&self.peer))
+        let answer = context.ask(&Request::Unpair { peer: self.peer.clone() })?;
+        let Response::Unpaired(UnpairedView { ended, left }) = answer else { return Err(client::unexpected()) };
+        context.print(&serde_json::json!({ "unpaired": self.peer, "ended": ended, "left": left }), || {
+            let mut text = format!("\"{}\" is forgotten here. Unpair on the other host as well.\n", plain(&self.peer));
+            for id in &ended {
+                text += &format!("Given up: \"{}\".\n", plain(id));
+            }
+            for LeftView { id, state, stands, next } in &left {
+                let [id, state, stands, next] = [id, state, stands, next].map(|said| plain(said));
+                text += &format!("Not ended: \"{id}\" ({state}): {stands}. What ends it here: {next}.\n");
+            }
+            text
         });
         Ok(Exit::Done)
     }

@@ -33,3 +33,4 @@ pub use self::plan::verify::HandedOver;
 pub use self::relay_port::PeerRelay;
 pub use self::switchover::redo;
 pub use self::switchover::resolve::Resolution;
+pub use self::switchover::unpair::Unpaired;

@@ -74,6 +74,7 @@ pub use streams::{ByteStream, IncomingStream, StreamInbox, StreamReader, StreamR
 
 use self::shared::Shared;
 use crate::config::Rate;
+use crate::disk::blocking;
 
 /// Maximum number of sessions that the engine has not accepted yet.
 const SESSIONS_QUEUED_MAX: usize = 16;
@@ -263,27 +264,22 @@ impl Link {
         pair::accept(&self.0, code, address, name).await
     }
 
-    /// Removes a peer. Deletes its pin from disk first, then closes its connection.
+    /// Removes a peer. Closes its connection and refuses its key first, then deletes its pin from disk: a peer that is trusted
+    /// no more must not be kept by a disk that fails.
     ///
-    /// Errors: [`PairError::UnknownPeer`], [`PairError::NotSaved`].
+    /// Errors: [`PairError::UnknownPeer`]; [`PairError::NotSaved`]: the peer is cut off, but only until the agent ends.
     pub async fn unpair(&self, name: &str) -> Result<(), PairError> {
-        let mut gone = None;
-        self.0
-            .change_peers(|peers| {
-                let pin = peers.by_name(name).map(|peer| peer.pin);
-                let pin = pin.ok_or_else(|| PairError::UnknownPeer { name: name.to_owned() })?;
-                gone = Some(pin);
-                Ok::<_, PairError>(peers.without(pin))
-            })
-            .await?;
-        if let Some(pin) = gone {
-            self.0.registry.forget(pin);
-            self.0.caps.forget(pin);
-            self.0.memory.forget(pin);
-            let _changing = self.0.changing.lock().await;
-            self.0.save_limits().await?;
-        }
-        Ok(())
+        let _changing = self.0.changing.lock().await;
+        let peers = self.0.peers();
+        let pin = peers.by_name(name).map(|peer| peer.pin);
+        let pin = pin.ok_or_else(|| PairError::UnknownPeer { name: name.to_owned() })?;
+        let peers = peers.without(pin);
+        self.0.trust(peers.clone());
+        self.0.registry.forget(pin);
+        self.0.caps.forget(pin);
+        self.0.memory.forget(pin);
+        blocking(move || peers.save()).await?;
+        Ok(self.0.save_limits().await?)
     }
 
     /// Returns the caps in force now: the agent's own, then one per peer.

@@ -87,9 +87,14 @@ impl Shared {
         let next = change(&self.peers())?;
         let saved = next.clone();
         blocking(move || saved.save()).await?;
-        self.admission.set_peers(next.list());
-        *self.peers.lock() = next;
+        self.trust(next);
         Ok(())
+    }
+
+    /// Replaces the peers in memory.
+    pub fn trust(&self, peers: Peers) {
+        self.admission.set_peers(peers.list());
+        *self.peers.lock() = peers;
     }
 
     /// Stores the address from which a peer connected. The peer may have moved, and this agent may later have to dial

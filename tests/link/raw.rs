@@ -22,7 +22,7 @@ pub struct Raw {
     pub endpoint: Endpoint,
     pub pin: Pin,
     chain: Vec<CertificateDer<'static>>,
-    key: PrivatePkcs8KeyDer<'static>,
+    pub key: PrivatePkcs8KeyDer<'static>,
 }
 
 impl Raw {
@@ -102,12 +102,17 @@ impl Raw {
 
 /// Reads one control message.
 pub async fn read(stream: &mut RecvStream) -> Message {
+    try_read(stream).await.expect("a message before the end")
+}
+
+/// Reads one control message; nothing once the connection has ended.
+pub async fn try_read(stream: &mut RecvStream) -> Option<Message> {
     let mut header = [0; FRAME_HEADER_BYTES];
-    stream.read_exact(&mut header).await.unwrap();
+    stream.read_exact(&mut header).await.ok()?;
     let header = FrameHeader::parse(header, 1 << 20).unwrap();
     let mut body = vec![0; header.body_bytes as usize];
-    stream.read_exact(&mut body).await.unwrap();
-    Message::from_body(header.kind, &body).unwrap()
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Message::from_body(header.kind, &body).unwrap())
 }
 
 /// Returns the application code and reason with which the other side closes.

@@ -183,7 +183,7 @@ fn a_copy_that_a_conflict_has_frozen_there_is_called_that_by_the_check() {
     assert!(told.contains("Two copies of one model") && !told.contains("being migrated out"), "{told}");
 }
 
-/// "Or end it with `modelferry abort ID`", said every answer; typed on a target, and after the commit, it is refused.
+/// "Or end it with `modelferry abort ID`", said every answer; typed on a target it was refused.
 #[test]
 fn what_ends_a_migration_is_said_by_side_and_works_as_it_is_typed() {
     let sample = Sample::default();
@@ -194,17 +194,30 @@ fn what_ends_a_migration_is_said_by_side_and_works_as_it_is_typed() {
     // Nothing of the model is known to the controller yet, and its name is one all the same.
     for named in [&sample.name, &sample.uuid] {
         let told = dst.run(&["embedded", "remove", named]).fails(1, "is being migrated");
-        assert!(told.contains("only its source can give it up"), "{told}");
+        assert!(told.contains(&format!("`modelferry abort {id}`")), "{told}");
     }
-    let abort = format!("`modelferry abort {id}`");
-    let renounce = format!("`modelferry resolve {id} --renounce`");
-    for told in [src.run(&["migrate", &sample.name, "dst"]).err, src.run(&["unpair", "dst"]).err] {
-        assert!(told.contains(&abort) && told.contains("nothing has changed"), "{told}");
+    let told = src.run(&["migrate", &sample.name, "dst"]).err;
+    assert!(told.contains(&format!("`modelferry abort {id}`")) && told.contains("nothing has changed"), "{told}");
+    dst.run(&["abort", &id]).ok();
+    src.run(&["wait", &id]).fails(3, "aborted by operator (uid");
+    assert!(src.serves(&sample.name));
+}
+
+/// It was refused for as long as the peer did not end its offers.
+#[test]
+fn an_unpaired_peer_s_unfinished_migrations_are_given_up_on_either_side() {
+    let sample = Sample::default();
+    let (src, dst, _) = ready(&sample);
+    src.run(&["migrate", &sample.name, "dst", "--hold"]).ok();
+    let id = format!("{}:0", sample.uuid);
+    dst.until("the offer is there", |dst| (dst.run(&["show-migration", &id]).code == 0).then_some(()));
+    for (host, peer) in [(&dst, "src"), (&src, "dst")] {
+        let told = host.run(&["unpair", peer]).ok();
+        assert!(told.contains(&format!("Given up: \"{id}\".")), "{told}");
+        host.run(&["wait", &id]).fails(3, "its peer was unpaired by operator (uid");
+        assert_eq!(host.run(&["peers"]).ok().matches(peer).count(), 0);
     }
-    let told = dst.run(&["unpair", "src"]).fails(1, "has not ended");
-    assert!(!told.contains(&abort) && told.contains(&renounce), "{told}");
-    dst.run(&["resolve", &id, "--renounce"]).ok();
-    dst.run(&["unpair", "src"]).ok();
+    assert!(src.serves(&sample.name));
 }
 
 /// The peers were gone without a word, and nobody was answered.

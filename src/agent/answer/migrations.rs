@@ -11,7 +11,7 @@ use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
 use crate::clock::now_ms;
 use crate::config::Rate;
 use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
-use crate::engine::view::{MigrationView, Stand};
+use crate::engine::view::{Direction, MigrationView, Stand};
 use crate::engine::{EngineError, MigrateOptions, When};
 
 /// Interval at which `watch` sends an unchanged view again: what the client shows as elapsed and remaining time goes on.
@@ -164,7 +164,7 @@ impl RequestHandler {
 
     /// Returns a failure if the aborted migration's model no longer exists here, so that the client does not report that it stays.
     async fn refuse_if_lost(&self, aborted: &MigrationView) -> Result<(), Failure> {
-        if !aborted.moves() {
+        if !aborted.moves() || aborted.direction == Direction::Target {
             return Ok(());
         }
         let found = self.model_here(&aborted.model_uuid).await;

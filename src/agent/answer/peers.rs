@@ -7,8 +7,12 @@ use modelferry_protocol::pairing::Code;
 use super::RequestHandler;
 use super::dialable::dialable;
 use super::refusal::refusal_of_pairing;
-use crate::agent::control::view::{ControllerView, OfferView, PairedView, PeerView, StrangerView};
+use crate::agent::control::view::{
+    ControllerView, LeftView, OfferView, PairedView, PeerView, StrangerView, UnpairedView,
+};
 use crate::agent::control::{Failure, FailureKind, Response};
+use crate::engine::Unpaired;
+use crate::engine::view::MigrationView;
 use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session, Stranger};
 
 impl RequestHandler {
@@ -96,23 +100,25 @@ impl RequestHandler {
         Ok(Response::Paired(PairedView { name: peer.name, pin: peer.pin.to_string() }))
     }
 
-    /// Forgets a peer, unless a migration still needs it.
+    /// Forgets a peer: cuts its link, then gives up what nothing was promised about.
     pub(super) async fn unpair(&self, peer: &str, actor: &str) -> Result<Response, Failure> {
-        let running = self.engine()?.migrations().into_iter().find(|view| view.peer == peer && view.ended_ms.is_none());
-        if let Some(running) = running {
-            let what = if running.moves() { "migration" } else { "pre-copy" };
-            let message = format!("{what} \"{}\" with \"{peer}\" has not ended ({})", running.id, running.state);
-            let (state, next) = self.unfinished(&running.id);
-            let alone = self.engine()?.way_out(&running.id);
-            let alone = alone.map_or_else(String::new, |out| format!(". If {peer} never comes back: {}", out.alone));
-            return Err(Failure::new(FailureKind::Refused, message).state(state).hint(format!("{next}{alone}")));
-        }
         let pin = self.link.peer(peer).map(|peer| peer.pin);
-        self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error))?;
-        if let Some(pin) = pin {
-            self.engine()?.unpaired(pin, actor).await;
-        }
-        Ok(Response::Done)
+        let saved = self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error));
+        let Some(pin) = pin else { return saved.map(|()| Response::Done) };
+        let Unpaired { ended, left } = self.engine()?.unpaired(pin, actor).await;
+        saved.map_err(|failure| {
+            failure
+                .state(format!("\"{peer}\" is cut off; when the agent restarts it is paired again"))
+                .hint("mend what it says, restart the agent, and type this again")
+        })?;
+        let left = left.into_iter().map(|view| self.left(view)).collect();
+        Ok(Response::Unpaired(UnpairedView { ended: ended.into_iter().map(|view| view.id).collect(), left }))
+    }
+
+    fn left(&self, view: MigrationView) -> LeftView {
+        let out = self.engine.get().and_then(|engine| engine.way_out(&view.id));
+        let (stands, next) = out.map_or_else(Default::default, |out| (out.state, out.alone));
+        LeftView { id: view.id, state: view.state.to_string(), stands, next }
     }
 }
 

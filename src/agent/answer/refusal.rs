@@ -158,6 +158,9 @@ impl RequestHandler {
             )),
             EngineError::UnknownPeer(peer) => failure.missing(Missing::Peer(peer.clone())),
             EngineError::UnknownMigration(id) => failure.missing(Missing::Migration(id.clone())),
+            EngineError::Voted { .. } => {
+                failure.state(UNCHANGED).hint("`modelferry status` says who must act, and what to type")
+            }
             EngineError::TooLate(_) => failure.state("the switchover is decided, so the model cannot be kept here"),
             _ => failure,
         }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::fd_passing::Wanted;
 use super::view::{
     CapView, ChecklistView, ControllerView, IdentityView, ModelStatusView, ModelView, OfferView, PairedView, PeerView,
-    StatusView,
+    StatusView, UnpairedView,
 };
 use crate::controller::backup::view::BackupView;
 use crate::controller::embedded::view::{EntryView, Exported, Imported, ModelRow, UserView};
@@ -103,6 +103,8 @@ pub enum Response {
     Offer(OfferView),
     /// Of [`super::Request::PairAccept`].
     Paired(PairedView),
+    /// Of [`super::Request::Unpair`].
+    Unpaired(UnpairedView),
     /// Of [`super::Request::BackupList`], newest first.
     Backups(Vec<BackupView>),
     /// Of [`super::Request::BackupCreate`], [`super::Request::BackupVerify`] and [`super::Request::BackupRemove`].

@@ -309,6 +309,30 @@ pub struct PairedView {
     pub pin: String,
 }
 
+/// A peer that was unpaired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UnpairedView {
+    /// The migrations and pre-copies with it that were given up, by their IDs: nothing had been promised.
+    pub ended: Vec<String>,
+    /// Those that were decided, or that this side has voted on.
+    pub left: Vec<LeftView>,
+}
+
+/// A migration that outlives the pairing with its peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeftView {
+    /// The migration.
+    pub id: String,
+    /// Its state.
+    pub state: String,
+    /// Where the model is.
+    pub stands: String,
+    /// What ends it here without the peer.
+    pub next: String,
+}
+
 /// Where a model went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -150,6 +150,14 @@ pub enum EngineError {
         /// Its state.
         state: String,
     },
+    /// An abort at a target that has voted.
+    #[error("too late: migration {id} is {state} here, and this side has promised its source to take the model")]
+    Voted {
+        /// The migration.
+        id: String,
+        /// Its state.
+        state: String,
+    },
     /// Only the source can do that.
     #[error("only the source agent of migration {0} can do that; the model is on its way here")]
     NotSource(String),
@@ -288,7 +296,7 @@ impl EngineError {
             Self::UnknownPeer(_) | Self::UnknownMigration(_) => ErrorKind::NotFound,
             Self::PeerDown { .. } | Self::PeerSilent { .. } | Self::Unanswered(_) => ErrorKind::PeerDown,
             Self::Relayed { undecided: false, .. } => ErrorKind::Refused,
-            Self::TooLate(_) | Self::Halted(_) | Self::Relayed { .. } => ErrorKind::InDoubt,
+            Self::TooLate(_) | Self::Voted { .. } | Self::Halted(_) | Self::Relayed { .. } => ErrorKind::InDoubt,
         }
     }
 }

@@ -19,11 +19,11 @@ pub struct Unfinished {
 /// Returns why a model must stay as it is while the last record of a migration of it is `last`; nothing if that
 /// migration has ended. Every command that it names is taken in that state, on that side.
 ///
-/// `id`: the migration's. `model`, `peer`: as operators call them.
-pub fn unfinished(last: &LastRecord, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
+/// `id`: the migration's. `peer`: as operators call it.
+pub fn unfinished(last: &LastRecord, id: &str, peer: &str) -> Option<Unfinished> {
     match last {
         LastRecord::Source(record) => of_source(&record.state, id, peer),
-        LastRecord::Target(record) => of_target(&record.state, id, model, peer),
+        LastRecord::Target(record) => of_target(&record.state, id, peer),
     }
 }
 
@@ -79,14 +79,12 @@ fn of_source(state: &SourceState, id: &str, peer: &str) -> Option<Unfinished> {
     Some(Unfinished { state, next, alone })
 }
 
-fn of_target(state: &TargetState, id: &str, model: &str, peer: &str) -> Option<Unfinished> {
+fn of_target(state: &TargetState, id: &str, peer: &str) -> Option<Unfinished> {
     let (state, next, alone) = match state {
         TargetState::Receiving | TargetState::Importing(_) | TargetState::Imported(_) | TargetState::Staging(_) => (
             format!("the model is on {peer}, and a copy of it is on its way here"),
-            format!(
-                "follow it with `modelferry wait {id}`; only its source can give it up: `modelferry abort {model}` there"
-            ),
-            format!("`modelferry resolve {id} --renounce`"),
+            format!("follow it with `modelferry wait {id}`, or give it up first with `modelferry abort {id}`"),
+            format!("`modelferry abort {id}`"),
         ),
         TargetState::Prepared(_) => {
             (format!("the copy here becomes the model as soon as {peer} says so"), WHO.to_owned(), BY_HAND.to_owned())
@@ -178,7 +176,7 @@ mod tests {
     #[test]
     fn a_model_can_be_changed_or_deleted_exactly_when_no_migration_of_it_is_unfinished() {
         for last in every_standing() {
-            let refused = unfinished(&last, "ID", "MODEL", "PEER").is_some();
+            let refused = unfinished(&last, "ID", "PEER").is_some();
             assert_eq!(refused, !last.is_at_rest(), "{:?}", named(&last));
         }
     }
@@ -191,7 +189,7 @@ mod tests {
         let told: BTreeSet<String> = rows.map(str::to_owned).collect();
         let rows = every_standing().into_iter().map(|last| {
             let (side, state) = named(&last);
-            match unfinished(&last, "ID", "MODEL", "PEER") {
+            match unfinished(&last, "ID", "PEER") {
                 Some(Unfinished { state: stands, next, alone }) => {
                     format!("| {side} | `{state}` | {stands} | {next} | {alone} |")
                 }

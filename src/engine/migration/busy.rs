@@ -18,7 +18,7 @@ fn refuse(ledger: &Ledger, model: ModelUuid) -> Result<(), EngineError> {
     let Some(mid) = ledger.busy(model) else { return Ok(()) };
     let (Some(last), Some(terms)) = (ledger.last_record(mid), ledger.terms(mid)) else { return Ok(()) };
     let id = id_of(terms);
-    match unfinished(last, &id, &terms.name, &terms.peer) {
+    match unfinished(last, &id, &terms.peer) {
         Some(unfinished) => Err(EngineError::Migrating { model: terms.name.to_string(), id, unfinished }),
         None => Ok(()),
     }
@@ -43,7 +43,7 @@ impl Engine {
         let mid = self.find_migration(id).ok()?;
         self.0.parts.journal.ledger(|ledger| {
             let (last, terms) = (ledger.last_record(mid)?, ledger.terms(mid)?);
-            unfinished(last, &id_of(terms), &terms.name, &terms.peer)
+            unfinished(last, &id_of(terms), &terms.peer)
         })
     }
 

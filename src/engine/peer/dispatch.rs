@@ -150,7 +150,8 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
     core.fail_at(head.peer, "target", "Receiving", "after");
     let last = LastRecord::Target(record);
     let tracked = core.track(terms, head.peer, last.clone(), history);
-    switchover::resume(core, tracked, last);
+    switchover::resume(core, tracked.clone(), last);
+    switchover::unpair::refuse_unpaired(core, &tracked);
     Ok(())
 }
 

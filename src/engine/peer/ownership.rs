@@ -256,13 +256,4 @@ impl Engine {
         core.parts.link.release(pin);
         Ok(())
     }
-
-    /// Ends the alarms about a peer that is paired no more: nobody could name it to acknowledge them.
-    pub async fn unpaired(&self, peer: Pin, actor: &str) {
-        let core = &self.0;
-        if core.parts.journal.ledger(|ledger| ledger.alarms().any(|alarm| alarm.peer == peer)) {
-            let cause = of_operator("the peer was unpaired", "", actor);
-            core.append(entry(actor, Body::Acknowledged(Acknowledged { peer, cause }))).await;
-        }
-    }
 }

@@ -15,6 +15,7 @@ pub mod resolve;
 pub mod source;
 pub mod target;
 pub mod task;
+pub mod unpair;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use super::task::wait::Woken;
 use crate::controller::port::ControllerError;
 use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::migration::event::{Event, Resolving};
+use crate::engine::migration::event::{Event, Reply, Resolving};
 use crate::engine::migration::id::id_of;
 use crate::engine::view::Failing;
 
@@ -132,7 +132,8 @@ impl Side for Target {
                 task.outcome(outcome, "peer", Some(&session)).await;
             }
             Event::Failed(cause) => task.input(TargetInput::Drop(&cause)).await,
-            Event::Abort { reply, .. } | Event::Order { reply, .. } | Event::Reap { reply, .. } => {
+            Event::Abort { cause, actor, reply } => task.give_up(&cause, &actor, reply).await,
+            Event::Order { reply, .. } | Event::Reap { reply, .. } => {
                 let _ = reply.send(Err(EngineError::NotSource(id_of(&task.tracked.terms))));
             }
             // A gateway is a source's.
@@ -169,6 +170,24 @@ impl TargetTask {
                 Woken::Turn(..) => self.tracked.wait_for_peer(),
             }
         }
+    }
+
+    /// Drops the copy at an operator's wish, unless this side has voted. `reply` is told once that is durable, or why it is refused.
+    async fn give_up(&mut self, cause: &Cause, actor: &str, reply: Reply) {
+        let outcome = target::on(&self.record, TargetInput::Drop(cause));
+        let (id, state) = (id_of(&self.tracked.terms), self.record.state.name().to_owned());
+        let answer = match (&outcome, &self.record.state) {
+            (Outcome::Record(_), _) => {
+                self.tell_failure(cause).await;
+                self.outcome(outcome, actor, None).await;
+                Ok(())
+            }
+            (_, TargetState::Dropping(_)) => {
+                Err(EngineError::Unresolvable { id, state, why: "the copy is being deleted already".to_owned() })
+            }
+            _ => Err(EngineError::Voted { id, state }),
+        };
+        let _ = reply.send(answer);
     }
 
     /// Takes in what is handed over, and keeps it: staging needs it after a crash as well.

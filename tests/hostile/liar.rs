@@ -1,0 +1,181 @@
+//! The liar.
+
+use std::time::Duration;
+
+use modelferry_protocol::codec::{Bounded, Bytes};
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
+use modelferry_protocol::limits::ALPN_LINK;
+use modelferry_protocol::message::{Message, MigrationKey, Offer, OwnershipReport, Sealed};
+use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params, Snapshot};
+use modelferry_protocol::switch::Profile;
+use quinn::{Connection, SendStream};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use tokio::sync::{mpsc, watch};
+
+use super::controller::MODEL;
+use super::engines::Host;
+use super::raw::{Raw, closed_with, try_read};
+use super::support::{soon, write_peer};
+
+/// What the liar is called at the host that it is paired with.
+pub const LIAR: &str = "raw";
+
+/// Messages that wait to be looked at: more than any test lets come in between.
+const HEARD_MAX: usize = 1 << 14;
+
+/// A paired peer that says what it likes.
+pub struct Liar {
+    pub raw: Raw,
+    /// Its journal: the one of its `Hello`.
+    pub journal: JournalId,
+    pub connection: Connection,
+    send: SendStream,
+    heard: mpsc::Receiver<Message>,
+    is_reading: watch::Sender<bool>,
+}
+
+impl Raw {
+    /// Signs with its key, which must be Ed25519.
+    pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        self.pair().sign(bytes).as_ref().try_into().unwrap()
+    }
+
+    /// Its Ed25519 key.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.pair().public_key().as_ref().try_into().unwrap()
+    }
+
+    fn pair(&self) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(self.key.secret_pkcs8_der()).unwrap()
+    }
+}
+
+impl Liar {
+    /// Pairs a liar with a host, whose agent starts anew, and has it say `Hello` and a first, harmless report.
+    pub async fn beside(host: &mut Host) -> Self {
+        let raw = Raw::new();
+        host.stop();
+        write_peer(&host.dir, raw.pin, raw.address());
+        host.restart().await;
+        Self::meet(raw, host).await
+    }
+
+    /// Connects anew.
+    pub async fn meet(raw: Raw, host: &Host) -> Self {
+        let connection = raw.dial(host.link().local_addr(), ALPN_LINK).await.unwrap();
+        let (send, mut recv) = soon(raw.greet(&connection)).await;
+        let (hear, heard) = mpsc::channel(HEARD_MAX);
+        let (is_reading, reads) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Some(message) = try_read(&mut recv).await {
+                let _ = hear.try_send(message);
+                if !*reads.borrow() {
+                    // The stream stays open: nothing more is read of it.
+                    return std::future::pending().await;
+                }
+            }
+        });
+        let journal = JournalId(raw.pin.0[..16].try_into().unwrap());
+        let mut liar = Self { raw, journal, connection, send, heard, is_reading };
+        liar.hear("a Hello", |message| matches!(message, Message::Hello(_)).then_some(())).await;
+        liar.say(liar.report()).await;
+        liar
+    }
+
+    /// A report that claims nothing.
+    pub fn report(&self) -> Message {
+        Message::OwnershipReport(OwnershipReport {
+            sequence: 1,
+            seen: None,
+            claims: Default::default(),
+            is_halted: false,
+        })
+    }
+
+    pub async fn say(&mut self, message: Message) {
+        soon(self.send.write_all(&message.to_frame())).await.unwrap();
+    }
+
+    /// Reads nothing more than the next message.
+    pub fn stop_reading(&self) {
+        self.is_reading.send_replace(false);
+    }
+
+    /// Says something, unless the host takes nothing more.
+    pub async fn try_say(&mut self, message: Message) -> bool {
+        let frame = message.to_frame();
+        let said = self.send.write_all(&frame);
+        tokio::time::timeout(Duration::from_millis(500), said).await.is_ok_and(|said| said.is_ok())
+    }
+
+    /// Waits for a message of which `pick` makes something.
+    pub async fn hear<T>(&mut self, what: &str, pick: impl Fn(&Message) -> Option<T>) -> T {
+        let wait = async {
+            loop {
+                let message = self.heard.recv().await.unwrap_or_else(|| panic!("no {what} before the end"));
+                if let Some(picked) = pick(&message) {
+                    return picked;
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(60), wait).await {
+            Ok(picked) => picked,
+            Err(_) => panic!("no {what}"),
+        }
+    }
+
+    /// The code and reason with which the host closes the connection.
+    pub async fn closed(&self) -> (u64, String) {
+        soon(closed_with(&self.connection)).await
+    }
+
+    pub fn key(&self, mid: MigrationId) -> MigrationKey {
+        MigrationKey { mid, journal: self.journal }
+    }
+
+    /// An offer of a model at epoch 1.
+    pub fn offer(&self, mid: MigrationId, model: ModelUuid) -> Message {
+        Message::Offer(Offer {
+            key: self.key(mid),
+            model,
+            epoch_to: 1,
+            profile: Profile::Embedded,
+            attempt: 0,
+            name: Name::cut("shelf"),
+            owner: Name::cut("admin"),
+        })
+    }
+
+    /// Hands the model over up to the host's vote, and returns the root. The host's store has the description already.
+    pub async fn voted(&mut self, host: &Host, mid: MigrationId) -> Hash {
+        let description = host.put(b"writes: 0\n");
+        self.say(self.offer(mid, MODEL)).await;
+        let snapshot = snapshot(mid, description);
+        let (bytes, root) = snapshot.seal().unwrap();
+        let snapshot = Bytes::new(bytes).unwrap();
+        self.say(Message::Seal(Sealed { key: self.key(mid), root, nonce: 1, snapshot })).await;
+        self.hear("a vote", |message| matches!(message, Message::Prepared(vote) if vote.root == root).then_some(()))
+            .await;
+        root
+    }
+}
+
+fn snapshot(mid: MigrationId, description: BlobRef) -> Snapshot {
+    let calls = vec![Call::Import(description), Call::CheckMachines(Params::default())];
+    Snapshot {
+        mid,
+        model: MODEL,
+        epoch_to: 1,
+        name: Name::cut("shelf"),
+        owner: Name::cut("admin"),
+        complete: true,
+        calls: Bounded::new(calls).unwrap(),
+    }
+}
+
+/// A migration's id, by number.
+pub fn mid(number: u64) -> MigrationId {
+    let mut id = [0x5a; 16];
+    id[..8].copy_from_slice(&number.to_le_bytes());
+    MigrationId(id)
+}

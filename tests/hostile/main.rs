@@ -1,0 +1,19 @@
+//! A paired peer that lies: a client in Rust that completes mTLS and `Hello` and then says whatever it likes, against a real
+//! engine. Every message is well formed.
+
+#[path = "../controller/mod.rs"]
+mod controller;
+#[allow(dead_code, reason = "the tests of the engine use the rest")]
+#[path = "../engine/engines.rs"]
+mod engines;
+mod liar;
+#[allow(dead_code, reason = "the tests of the engine use the rest")]
+#[path = "../engine/memory_controller.rs"]
+mod memory_controller;
+#[allow(dead_code, reason = "the tests of the link use the rest")]
+#[path = "../link/raw.rs"]
+mod raw;
+#[allow(dead_code, reason = "the tests of the link use the rest")]
+#[path = "../link/support.rs"]
+mod support;
+mod unpaired;

@@ -39,6 +39,7 @@ fn every_path_that_a_document_names_exists() {
         "docs/juju.md",
         "docs/juju-parity.md",
         "docs/performance.md",
+        "docs/threats.md",
     ] {
         for path in paths_named(&text(document)) {
             assert!(root().join(&path).exists(), "{document} names {path}, which is not there");
@@ -50,6 +51,22 @@ fn every_path_that_a_document_names_exists() {
 fn a_path_that_does_not_exist_would_be_noticed() {
     let named = paths_named("See `src/nowhere.rs`, `modelferry demo` and `engine/switchover`.");
     assert_eq!(named.into_iter().collect::<Vec<_>>(), ["src/engine/switchover", "src/nowhere.rs"]);
+}
+
+/// Returns the tests that a text names as `FILE::NAME`.
+fn tests_named(text: &str) -> Vec<(&str, &str)> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter_map(|quoted| quoted.split_once("::")).filter(|(file, _)| file.ends_with(".rs")).collect()
+}
+
+#[test]
+fn every_test_that_the_page_of_threats_names_exists() {
+    let page = text("docs/threats.md");
+    let named = tests_named(&page);
+    assert!(named.len() > 80, "{}", named.len());
+    for (file, name) in named {
+        assert!(text(file).contains(&format!("fn {name}()")), "docs/threats.md names {name}, which is not in {file}");
+    }
 }
 
 /// Returns the documents and headings that a text names as `docs/NAME.md, "HEADING"`.

@@ -1,9 +1,9 @@
 //! What a journal amounts to: the last record of every migration, and who owned what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
-use crate::limits::EPOCH_LEARNED_MAX;
+use crate::limits::{EPOCH_LEARNED_MAX, OFFERS_PAST_MAX};
 use crate::record::{
     Alarm, AlarmKind, Body, Conflict, Destination, Halted, Orders, Precopy, Reimported, Removed, Restored,
 };
@@ -54,6 +54,10 @@ pub struct Ledger {
     removed: BTreeSet<ModelUuid>,
     /// Models that were met in a conflict, and with whom: shared with that peer even without a migration.
     met: BTreeSet<(ModelUuid, Pin)>,
+    /// Offers of each peer that came to nothing before this agent voted, the oldest first: at most [`OFFERS_PAST_MAX`].
+    past: BTreeMap<Pin, VecDeque<MigrationId>>,
+    /// Older ones, of which nothing else is known.
+    tombstones: BTreeSet<MigrationId>,
     alarms: Vec<Alarm>,
     halted: Option<Halted>,
 }
@@ -130,6 +134,7 @@ impl Ledger {
                     self.holdings.entry(*model).or_default().live = !self.conflicts.contains_key(model);
                 }
             }
+            Body::Tombstones(buried) => self.tombstones.extend(buried.mids.iter()),
             // Nothing of a model depends on it.
             Body::Signed(_) => {}
             Body::Halted(halted) => self.halted = Some(halted.clone()),
@@ -154,7 +159,43 @@ impl Ledger {
         if last.moves_away() || last.is_live() == Some(true) && matches!(last, LastRecord::Target(_)) {
             self.restored.remove(&last.model());
         }
-        self.last_records.insert(last.mid(), last);
+        let before = self.last_records.insert(last.mid(), last.clone());
+        if before.is_some_and(|before| before.drops_without_vote()) && last.is_at_rest() {
+            let past = self.past.entry(last.peer()).or_default();
+            past.push_back(last.mid());
+            if past.len() > OFFERS_PAST_MAX
+                && let Some(oldest) = past.pop_front()
+            {
+                self.forget(oldest);
+            }
+        }
+    }
+
+    /// Forgets an offer that came to nothing, but for its id.
+    fn forget(&mut self, mid: MigrationId) {
+        let Some(last) = self.last_records.remove(&mid) else { return };
+        self.terms.remove(&mid);
+        self.orders.remove(&mid);
+        self.tombstones.insert(mid);
+        let model = last.model();
+        // It owned nothing. A holding that only it has made is none.
+        let is_known = self.last_records.values().any(|other| other.model() == model)
+            || self.removed.contains(&model)
+            || self.conflicts.contains_key(&model)
+            || self.met.iter().any(|(met, _)| *met == model);
+        if !is_known && self.holdings.get(&model) == Some(&Holding::default()) {
+            self.holdings.remove(&model);
+        }
+    }
+
+    /// Reports whether a migration was offered here, came to nothing, and is forgotten but for its id.
+    pub fn is_forgotten(&self, mid: MigrationId) -> bool {
+        self.tombstones.contains(&mid)
+    }
+
+    /// Returns how many migrations are forgotten but for their ids.
+    pub fn forgotten(&self) -> usize {
+        self.tombstones.len()
     }
 
     /// Returns the last record of a migration.

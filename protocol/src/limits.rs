@@ -130,7 +130,23 @@ pub const PROOF_MAIL_BYTES_MAX: usize = 64 << 10;
 /// Bytes in one journal record. The longest is a migration's terms with every address of a controller;
 /// the reserve of 1 MiB holds more than a hundred of them, far more than a migration can need.
 pub const RECORD_BYTES_MAX: usize = 8192;
+/// Offers of one peer that are open at a target. A source leaves more unanswered offers waiting without harm: it repeats each.
+pub const OFFERS_OPEN_MAX: usize = 256;
+/// Offers that a target takes of one peer at once; each is a few journal records.
+pub const OFFERS_BURST: u32 = 256;
+/// Seconds after which a target takes one more.
+pub const OFFER_SECONDS_EACH: u64 = 10;
+/// Offers of one peer that came to nothing and that a target remembers with all their records, the newest ones. Of an older
+/// one stays its id.
+pub const OFFERS_PAST_MAX: usize = 64;
+/// Ids in a record of tombstones.
+pub const TOMBSTONES_MAX: usize = 256;
+/// Alarms about one peer, raised by what it says, that are recorded at once.
+pub const ALARMS_BURST: u32 = 16;
+/// Seconds after which one more is recorded.
+pub const ALARM_SECONDS_EACH: u64 = 3600;
 
+const _: () = assert!(TOMBSTONES_MAX * 16 + NAME_BYTES_MAX + 64 < RECORD_BYTES_MAX);
 const _: () = assert!(STREAM_HEAD_BYTES_MAX + 64 < STREAM_PIECE_BYTES_MAX && TEXT_BYTES_MAX < STREAM_PIECE_BYTES_MAX);
 const _: () = assert!(STREAM_PIECE_BYTES_MAX * 4 <= STREAM_CREDIT_BYTES as usize);
 const _: () = assert!(PROTOCOL_VERSION_OLDEST <= PROTOCOL_VERSION);

@@ -1,7 +1,8 @@
 //! What a journal holds: the two machines' records, and the facts that people ask for.
 
-use crate::codec::{Decode, Encode, wire_enum};
+use crate::codec::{Bounded, Decode, Encode, wire_enum};
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
+use crate::limits::TOMBSTONES_MAX;
 use crate::message::ControllerCard;
 use crate::snapshot::Name;
 use crate::switch::source::SourceRecord;
@@ -140,6 +141,14 @@ pub struct Signed {
     pub ca: Name,
     /// Until when it holds, Unix seconds.
     pub until_s: u64,
+}
+
+/// Migrations that were offered to this agent and came to nothing before it voted. They stand for all their records, which the
+/// journal holds no more: such an id is never accepted again.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Tombstones {
+    /// The migrations.
+    pub mids: Bounded<MigrationId, TOMBSTONES_MAX>,
 }
 
 wire_enum! {
@@ -285,6 +294,8 @@ wire_enum! {
         0x0f = Reimported(Reimported),
         /// The target's controller describes itself in another way than before.
         0x10 = Destination(Destination),
+        /// Offers that came to nothing, and of which nothing else is kept.
+        0x11 = Tombstones(Tombstones),
     }
 }
 
@@ -301,7 +312,7 @@ impl Body {
             Self::Destination(destination) => Some(destination.mid),
             Self::Conflict(_) | Self::Alarm(_) | Self::Discarded(_) => None,
             Self::Acknowledged(_) | Self::Restored(_) | Self::Halted(_) | Self::Signed(_) => None,
-            Self::Removed(_) | Self::Reimported(_) => None,
+            Self::Removed(_) | Self::Reimported(_) | Self::Tombstones(_) => None,
         }
     }
 }

@@ -109,6 +109,7 @@ fn every_question_answer_call_and_state_has_golden_bytes() {
             | Body::Signed(_)
             | Body::Removed(_)
             | Body::Reimported(_)
+            | Body::Tombstones(_)
             | Body::Destination(_)
             | Body::Discarded(_) => false,
         };

@@ -25,15 +25,15 @@
 //! | bytes | field |
 //! |---|---|
 //! | 4 | length of the body |
-//! | 8 | sequence, from 1 |
+//! | 8 | sequence, from 1; a compaction leaves gaps, and no record in between is lost without breaking the chain |
 //! | 8 | sequence of the first record of its batch |
 //! | 4 | records in its batch |
 //! | 32 | checksum of the previous record; for the first record, a hash of the journal id |
 //! | n | body, an encoded `Entry` |
 //! | 32 | checksum: BLAKE3 of the above |
 //!
-//! A batch is written and synced in one step. It is valid only if all its records are present. Integers are little
-//! endian.
+//! A batch is written and synced in one step. It is valid only if all its records are present. A compaction rewrites each
+//! record that it keeps as a batch of its own, under the record's old sequence. Integers are little endian.
 
 use modelferry_protocol::codec::{CodecError, decode};
 use modelferry_protocol::ids::{Hash, JournalId};
@@ -230,6 +230,8 @@ impl<'a> Record<'a> {
 pub struct Replayed {
     /// Sequence of the last valid record; 0 if there are none.
     pub sequence: u64,
+    /// The number of valid records.
+    pub records: u64,
     /// Checksum of the last valid record.
     pub chain: Hash,
     /// Length of the valid records, in bytes.
@@ -257,12 +259,13 @@ pub fn replay(
     durable: u64,
     mut each: impl FnMut(u64, Entry),
 ) -> Result<Replayed, BadRecords> {
-    let mut replayed = Replayed { sequence: 0, chain: chain_begin(journal), end: 0, torn: 0 };
+    let mut replayed = Replayed { sequence: 0, records: 0, chain: chain_begin(journal), end: 0, torn: 0 };
     let mut batch = Vec::new();
     let (mut at, mut chain) = (0, replayed.chain);
     while let Some(record) = Record::find(&content[at..], replayed.sequence) {
-        let expected = replayed.sequence + 1 + batch.len() as u64;
-        if record.sequence != expected || record.batch_first != replayed.sequence + 1 || record.previous != chain {
+        // The chain tells whether a record is missing. A batch itself has no gaps.
+        let expected = record.batch_first + batch.len() as u64;
+        if record.sequence != expected || record.batch_first <= replayed.sequence || record.previous != chain {
             break;
         }
         let sequence = record.sequence;
@@ -271,7 +274,8 @@ pub fn replay(
         at += record.bytes();
         chain = record.checksum;
         if sequence + 1 == record.batch_end {
-            replayed = Replayed { sequence, chain, end: at, torn: 0 };
+            let records = replayed.records + batch.len() as u64;
+            replayed = Replayed { sequence, records, chain, end: at, torn: 0 };
             batch.drain(..).for_each(|(sequence, entry)| each(sequence, entry));
         }
     }

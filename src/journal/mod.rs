@@ -4,6 +4,7 @@
 //! Entries are on disk when [`Journal::append_with`] returns. A failed write or sync is fatal and poisons the journal:
 //! a second sync proves nothing, because the kernel may have dropped the dirty pages.
 
+mod compaction;
 mod error;
 mod files;
 mod format;

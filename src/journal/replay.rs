@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::JournalId;
 use modelferry_protocol::ledger::Ledger;
-use modelferry_protocol::record::Entry;
+use modelferry_protocol::record::{Body, Entry};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::error::JournalError;
-use super::files::{cannot, preallocate, refuse};
-use super::format::{HEADER_BYTES, Header, MARK_AT, MARK_BYTES, Replayed, Slot, State, marked, replay};
-use super::log::{EXTENDED_BYTES, Journal};
+use super::files::{cannot, preallocate, put, refuse, rewrite};
+use super::format::{HEADER_BYTES, Header, MARK_AT, MARK_BYTES, Slot, State, marked, replay};
+use super::log::{Begun, EXTENDED_BYTES, Journal};
 use crate::disk::{DirLock, Disk, DiskFile, Open};
 
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
@@ -89,15 +89,16 @@ impl UnreplayedJournal {
         };
         let opened = Opened {
             created: self.created,
-            truncated_bytes: (read.replayed.torn > 0).then_some(read.replayed.torn as u64),
+            truncated_bytes: (read.begun.replayed.torn > 0).then_some(read.begun.replayed.torn as u64),
             generation: self.generation_next(),
         };
         let old = self.file(read.slot)?;
         let new = self.rewrite(&read)?;
-        let Read { header, replayed, ledger, .. } = read;
+        let Read { header, begun, .. } = read;
         let superseded = Header { state: State::Superseded, ..header };
         put(&old, &superseded.encode())?;
-        Ok((Journal::begin(self.disk, self.lock, header.journal, [new, old], &replayed, ledger), opened))
+        let header = Header { generation: opened.generation, ..header };
+        Ok((Journal::begin(self.disk, self.lock, [new, old], header, begun), opened))
     }
 
     /// Returns one more than the highest generation. The active file has the highest; a fallback has a lower one.
@@ -115,10 +116,15 @@ impl UnreplayedJournal {
         let content = read_records(&file)?;
         let durable = header.carried.max(marked(read_mark(&file)?, header.journal));
         let mut ledger = Ledger::default();
-        let mut illegal = None;
+        let (mut illegal, mut buried) = (None, 0);
         let each = |sequence, entry: Entry| match ledger.check(&entry.body) {
             _ if illegal.is_some() => {}
-            Ok(()) => ledger.apply(&entry.body),
+            Ok(()) => {
+                if let Body::Tombstones(tombstones) = &entry.body {
+                    buried += tombstones.mids.len();
+                }
+                ledger.apply(&entry.body);
+            }
             Err(source) => illegal = Some(JournalError::Illegal { sequence, source }),
         };
         let replayed = replay(&content, header.journal, durable, each);
@@ -126,28 +132,23 @@ impl UnreplayedJournal {
         if let Some(illegal) = illegal {
             return Err(illegal);
         }
-        Ok(Read { slot, header, content, replayed, ledger })
+        Ok(Read { slot, header, content, begun: Begun { ledger, buried, replayed } })
     }
 
     /// Writes the valid records into the file not in use, then marks that file active.
     fn rewrite(&self, read: &Read) -> Result<DiskFile, JournalError> {
         let slot = 1 - read.slot;
         let path = self.dir.join(NAMES[slot]);
-        let end = HEADER_BYTES + read.replayed.end as u64;
+        let end = HEADER_BYTES + read.begun.replayed.end as u64;
         if !path.exists() {
             make(&self.disk, &self.dir, slot, end + EXTENDED_BYTES, None)?;
         }
         let file = self.file(slot)?;
         // Has an effect only if somebody has truncated the file. The reserve otherwise covers `end`.
         preallocate(&self.disk, &file, end)?;
-        let size = file.size().map_err(|source| cannot("read", &path, source))?;
-        let records = file.write_all_at(HEADER_BYTES, &read.content[..read.replayed.end]);
-        records.map_err(|source| cannot("write", &path, source))?;
-        // Zero the rest: old records of an earlier generation must never follow these records.
-        file.write_zeros(end, size).map_err(|source| cannot("write", &path, source))?;
-        file.sync().map_err(|source| cannot("sync", &path, source))?;
-        let (generation, carried) = (self.generation_next(), read.replayed.sequence);
-        put(&file, &Header { state: State::Active, generation, carried, ..read.header }.encode())?;
+        let (generation, carried) = (self.generation_next(), read.begun.replayed.sequence);
+        let header = Header { state: State::Active, generation, carried, ..read.header };
+        rewrite(&file, &read.content[..read.begun.replayed.end], &header)?;
         Ok(file)
     }
 }
@@ -157,8 +158,7 @@ struct Read {
     slot: usize,
     header: Header,
     content: Vec<u8>,
-    replayed: Replayed,
-    ledger: Ledger,
+    begun: Begun,
 }
 
 /// Reads the content of a file after its header.
@@ -178,11 +178,6 @@ fn read_mark(file: &DiskFile) -> Result<[u8; MARK_BYTES], JournalError> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok([0; MARK_BYTES]),
         read => read.map(|()| mark).map_err(|source| cannot("read", file.path(), source)),
     }
-}
-
-/// Writes and syncs a header.
-fn put(file: &DiskFile, header: &[u8]) -> Result<(), JournalError> {
-    file.write_once_synced_at(0, header).map_err(|source| cannot("write", file.path(), source))
 }
 
 fn read_slots(disk: &Disk, dir: &Path) -> Result<[Slot; 2], JournalError> {

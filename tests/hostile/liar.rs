@@ -5,9 +5,10 @@ use std::time::Duration;
 use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::ALPN_LINK;
-use modelferry_protocol::message::{Message, MigrationKey, Offer, OwnershipReport, Sealed};
+use modelferry_protocol::message::{End, Hello, Message, MigrationKey, Offer, OwnershipReport, Request, Sealed};
+use modelferry_protocol::plan::Question;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params, Snapshot};
-use modelferry_protocol::switch::Profile;
+use modelferry_protocol::switch::{Cause, Profile};
 use quinn::{Connection, SendStream};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::sync::{mpsc, watch};
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::controller::MODEL;
 use super::engines::Host;
 use super::raw::{Raw, closed_with, try_read};
-use super::support::{soon, write_peer};
+use super::support::{hello, soon, write_peer};
 
 /// What the liar is called at the host that it is paired with.
 pub const LIAR: &str = "raw";
@@ -60,10 +61,26 @@ impl Liar {
         Self::meet(raw, host).await
     }
 
+    /// Ends the connection, and waits until the host knows: another connection beside a live one is a second agent's.
+    pub async fn leave(self) -> Raw {
+        self.connection.close(0u32.into(), b"");
+        let raw = self.raw;
+        soon(raw.endpoint.wait_idle()).await;
+        raw
+    }
+
     /// Connects anew.
     pub async fn meet(raw: Raw, host: &Host) -> Self {
-        let connection = raw.dial(host.link().local_addr(), ALPN_LINK).await.unwrap();
-        let (send, mut recv) = soon(raw.greet(&connection)).await;
+        let journal = JournalId(raw.pin.0[..16].try_into().unwrap());
+        Self::meet_with(raw, host, journal).await
+    }
+
+    /// Connects anew, with a journal of its choice.
+    pub async fn meet_with(raw: Raw, host: &Host, journal: JournalId) -> Self {
+        let connection = soon(raw.dial(host.link().local_addr(), ALPN_LINK)).await.unwrap();
+        let (mut send, mut recv) = soon(connection.open_bi()).await.unwrap();
+        let greeting = Message::Hello(Hello { journal, ..hello(raw.pin) });
+        soon(send.write_all(&greeting.to_frame())).await.unwrap();
         let (hear, heard) = mpsc::channel(HEARD_MAX);
         let (is_reading, reads) = watch::channel(true);
         tokio::spawn(async move {
@@ -75,7 +92,6 @@ impl Liar {
                 }
             }
         });
-        let journal = JournalId(raw.pin.0[..16].try_into().unwrap());
         let mut liar = Self { raw, journal, connection, send, heard, is_reading };
         liar.hear("a Hello", |message| matches!(message, Message::Hello(_)).then_some(())).await;
         liar.say(liar.report()).await;
@@ -146,6 +162,19 @@ impl Liar {
         })
     }
 
+    /// Takes an offer back.
+    pub fn abort(&self, mid: MigrationId) -> Message {
+        Message::Abort(End { key: self.key(mid), cause: Cause::cut("never mind") })
+    }
+
+    /// Waits until the host has handled everything that was said before.
+    pub async fn is_heard(&mut self) {
+        let id = fastrand::u64(..);
+        self.say(Message::Request(Request { id, question: Question::Ping })).await;
+        self.hear("an answer", |message| matches!(message, Message::Response(told) if told.id == id).then_some(()))
+            .await;
+    }
+
     /// Hands the model over up to the host's vote, and returns the root. The host's store has the description already.
     pub async fn voted(&mut self, host: &Host, mid: MigrationId) -> Hash {
         let description = host.put(b"writes: 0\n");
@@ -171,6 +200,11 @@ fn snapshot(mid: MigrationId, description: BlobRef) -> Snapshot {
         complete: true,
         calls: Bounded::new(calls).unwrap(),
     }
+}
+
+/// A model, by number.
+pub fn model(number: u64) -> ModelUuid {
+    ModelUuid(mid(number).0)
 }
 
 /// A migration's id, by number.

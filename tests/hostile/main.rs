@@ -10,6 +10,7 @@ mod liar;
 #[allow(dead_code, reason = "the tests of the engine use the rest")]
 #[path = "../engine/memory_controller.rs"]
 mod memory_controller;
+mod offers;
 #[allow(dead_code, reason = "the tests of the link use the rest")]
 #[path = "../link/raw.rs"]
 mod raw;

@@ -1,7 +1,7 @@
 //! The last record of a migration, on either side.
 
 use super::source::{SourceRecord, SourceState};
-use super::target::{TargetRecord, TargetState};
+use super::target::{Dropping, TargetRecord, TargetState};
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use crate::migration::{Head, Root};
 
@@ -80,6 +80,15 @@ impl LastRecord {
     pub(crate) fn moves_away(&self) -> bool {
         use SourceState::{Handed, Moved, Reaping};
         matches!(self, Self::Source(record) if matches!(record.state, Handed(_) | Reaping(_) | Moved(_)))
+    }
+
+    /// Reports whether a target deletes what has come of an offer that it has not voted on.
+    pub(crate) fn drops_without_vote(&self) -> bool {
+        let state = match self {
+            Self::Source(_) => return false,
+            Self::Target(record) => &record.state,
+        };
+        matches!(state, TargetState::Dropping(Dropping { root: None, .. }))
     }
 
     pub(crate) fn owned_epoch(&self) -> Epoch {

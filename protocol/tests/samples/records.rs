@@ -1,11 +1,11 @@
 //! Journal records in every state, and the two frames of a pairing.
 
-use modelferry_protocol::codec::{Bytes, Text};
-use modelferry_protocol::ids::{Hash, Pin};
+use modelferry_protocol::codec::{Bounded, Bytes, Text};
+use modelferry_protocol::ids::{Hash, MigrationId, Pin};
 use modelferry_protocol::pairing::{PairRequest, PairResponse};
 use modelferry_protocol::record::{
     Acknowledged, Adoption, Alarm, AlarmKind, Body, Conflict, Destination, Discarded, Halted, Note, Orders, Pause,
-    Precopy, PrecopyState, Reimported, Removed, Restored, Signed, When,
+    Precopy, PrecopyState, Reimported, Removed, Restored, Signed, Tombstones, When,
 };
 use modelferry_protocol::switch::relay;
 use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
@@ -100,6 +100,8 @@ pub fn bodies() -> Vec<(String, Body)> {
     bodies.push(("signed".to_owned(), Body::Signed(Signed { certificate, ca, until_s: 1_767_225_600 })));
     bodies.push(("removed".to_owned(), Body::Removed(Removed { model: MODEL, cause: cause() })));
     bodies.push(("reimported".to_owned(), Body::Reimported(Reimported { model: MODEL, cause: cause() })));
+    let mids = Bounded::new(vec![MID, MigrationId([0x12; 16])]).unwrap();
+    bodies.push(("tombstones".to_owned(), Body::Tombstones(Tombstones { mids })));
     bodies.push(("destination".to_owned(), Body::Destination(Destination { mid: MID, controller: card() })));
     bodies.push(("halted".to_owned(), Body::Halted(Halted { peer, seen: 251, text: cause() })));
     let paused = Some(Pause { by: name("uid 0"), since_ms: 1_767_225_600_000 });

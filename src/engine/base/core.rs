@@ -12,6 +12,7 @@ use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::budget::Budgets;
 use super::conversation::Conversation;
 use super::failpoint;
 use super::in_hand::InHand;
@@ -77,6 +78,8 @@ pub struct Core {
     pub in_hand: InHand,
     /// One queue of pre-copies for each peer. One pre-copy to a peer runs at a time, and takes no place of a migration.
     precopies: Mutex<HashMap<Pin, Queue>>,
+    /// What each peer may still have recorded here.
+    pub budgets: Budgets,
     /// How transfers share the links.
     pub shares: Shares,
     /// State of patches.
@@ -105,6 +108,7 @@ impl Core {
             queue,
             in_hand: InHand::default(),
             precopies: Mutex::default(),
+            budgets: Budgets::default(),
             shares: Shares::default(),
             patching: Patching::default(),
             retention: RetentionState::default(),
@@ -132,6 +136,18 @@ impl Core {
 
     pub fn all_tracked(&self) -> Vec<Arc<Tracked>> {
         self.migrations.lock().values().cloned().collect()
+    }
+
+    /// Returns how many offers of a peer are open here.
+    pub fn offers_open(&self, peer: Pin) -> usize {
+        let is_open = |tracked: &&Arc<Tracked>| tracked.peer == peer && tracked.is_open_offer();
+        self.migrations.lock().values().filter(is_open).count()
+    }
+
+    /// Drops the migrations that the journal has forgotten from those that this agent tracks.
+    pub fn untrack_forgotten(&self) {
+        let forgotten = |mid: &MigrationId| self.parts.journal.ledger(|ledger| ledger.is_forgotten(*mid));
+        self.migrations.lock().retain(|mid, _| !forgotten(mid));
     }
 
     /// Returns the queue of the pre-copies to a peer.

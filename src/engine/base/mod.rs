@@ -2,6 +2,7 @@
 //! who decides a migration (`profile`), journal entries (`entry`), models held by an operator's command (`in_hand`), the sealed
 //! snapshot (`seal`), gateway visitors (`visitors`), failpoints.
 
+pub mod budget;
 pub mod conversation;
 pub mod core;
 pub mod destinations;

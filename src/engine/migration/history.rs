@@ -77,7 +77,7 @@ impl History {
             Body::Terms(_) | Body::Note(_) | Body::Orders(_) | Body::Destination(_) => {}
             Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) => {}
             Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => {}
-            Body::Removed(_) | Body::Reimported(_) => {}
+            Body::Removed(_) | Body::Reimported(_) | Body::Tombstones(_) => {}
         }
     }
 

@@ -161,6 +161,11 @@ impl Tracked {
         self.inner.lock().state.direction()
     }
 
+    /// Reports whether a model is on its way here by it.
+    pub fn is_open_offer(&self) -> bool {
+        self.direction() == Direction::Target && !self.is_at_rest()
+    }
+
     /// Returns how it stands.
     pub fn stands(&self) -> Stand {
         self.inner.lock().state.stand()

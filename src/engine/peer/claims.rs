@@ -14,6 +14,7 @@ use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
 use super::in_service::in_service;
+use crate::engine::base::budget::Spending;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
@@ -156,10 +157,13 @@ pub async fn raise(core: &Core, peer: Pin, kind: AlarmKind, text: String) -> boo
         of_kind.any(|known| !matches!(kind, AlarmKind::Conflict(_)) || known.text == alarm.text)
     };
     // What a peer repeats with every connection is one alarm, and one record.
-    if kind != AlarmKind::Journal && core.parts.journal.ledger(stands) {
+    if core.parts.journal.ledger(stands) {
         return false;
     }
     tracing::error!("ALARM: {text}");
+    if !core.budgets.spend(peer, Spending::Alarm) {
+        return false;
+    }
     core.append(entry("agent", Body::Alarm(alarm))).await;
     true
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use modelferry_protocol::codec::{Bytes, Text};
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::LastRecord;
-use modelferry_protocol::message::{Message, MigrationKey, Offer};
+use modelferry_protocol::limits::OFFERS_OPEN_MAX;
+use modelferry_protocol::message::{End, Message, MigrationKey, Offer};
 use modelferry_protocol::plan::{Answer, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Snapshot;
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::ownership;
 use crate::controller::port::MigrationRef;
+use crate::engine::base::budget::Spending;
 use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::engine::migration::event::Event;
@@ -51,6 +53,7 @@ pub async fn heard(core: &Arc<Core>, key: MigrationKey, message: Message, sessio
     let answer = match last {
         // A migration without a task is at rest.
         Some(last) => switchover::answer(&last, &message),
+        None if core.parts.journal.ledger(|ledger| ledger.is_forgotten(key.mid)) => forgotten(key, &message),
         None => match message {
             Message::Offer(offer) => accept(core, offer, session).await,
             Message::Progress(_) | Message::Prepared(_) | Message::Activated(_) | Message::Dropped(_) => {
@@ -67,11 +70,20 @@ pub async fn heard(core: &Arc<Core>, key: MigrationKey, message: Message, sessio
     }
 }
 
-/// Begins to receive a model, or says why not.
+/// Answers for a migration of which only the id is known: it came to nothing here.
+fn forgotten(key: MigrationKey, message: &Message) -> Option<Message> {
+    let asks = matches!(message, Message::Offer(_) | Message::Seal(_) | Message::Commit(_));
+    asks.then(|| Message::Dropped(End { key, cause: Cause::cut("the offer came to nothing here before") }))
+}
+
+/// Begins to receive a model, or says why not. Beyond what one peer may have open here, or begin in a time, it says nothing: the
+/// source repeats its offer.
 async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Message> {
-    let refused = |text: String| {
-        Some(Message::Refused(modelferry_protocol::message::End { key: offer.key, cause: Cause::cut(text) }))
-    };
+    let refused = |text: String| Some(Message::Refused(End { key: offer.key, cause: Cause::cut(text) }));
+    if core.offers_open(session.peer()) >= OFFERS_OPEN_MAX {
+        tracing::debug!(peer = %session.peer_name(), "an offer beyond {OFFERS_OPEN_MAX} open ones is left to be repeated");
+        return None;
+    }
     if offer.key.journal != session.hello().journal {
         return refused("the offer names another journal than its agent's".into());
     }
@@ -117,7 +129,7 @@ fn terms_of(offer: &Offer, session: &Session) -> Terms {
 async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Option<String>> {
     let record = TargetRecord { head, state: TargetState::Receiving };
     let (decided, begun) = oneshot::channel();
-    let in_hand = core.in_hand.clone();
+    let (in_hand, offers) = (core.in_hand.clone(), core.clone());
     core.fail_at(head.peer, "target", "Receiving", "before");
     core.decide(move |ledger| {
         if in_hand.has(head.model) {
@@ -136,6 +148,10 @@ async fn begin(core: &Arc<Core>, head: Head, mut terms: Terms) -> Result<(), Opt
             return Err(None);
         }
         offer::accept(head, None, ledger.epoch(head.model), busy).map_err(|error| Some(error.to_string()))?;
+        if !offers.budgets.spend(head.peer, Spending::Offer) {
+            tracing::warn!(peer = %head.peer, "too many offers in a short time; this one is left to be repeated");
+            return Err(None);
+        }
         // One id names one migration here, whatever the source has counted.
         terms.attempt = ownership::attempt_here(ledger, head.model, terms.attempt);
         let record = Body::Target(TargetRecord { head, state: TargetState::Receiving });

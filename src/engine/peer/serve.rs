@@ -27,6 +27,8 @@ const BLOB_MESSAGES_MAX: usize = 64;
 const DRY_RUNS_MAX: usize = 32;
 /// Calls of one peer that are on their way to the controller at once.
 const RELAYS_MAX: usize = 32;
+/// Copies of one peer that come in at once, to be kept or ahead of a migration.
+const COPIES_MAX: usize = 32;
 /// Questions of one peer that are being answered at once.
 const ANSWERS_MAX: usize = 8;
 
@@ -140,6 +142,10 @@ impl Service {
     /// Answers a question, or lets a task answer it.
     async fn asked(&mut self, id: u64, question: Question) {
         match question {
+            Question::Keep(_) | Question::Precopy(_) if self.is_copying_enough() => {
+                let answer = Answer::Failed(Text::cut(format!("{COPIES_MAX} copies come in already; try again later")));
+                Core::say(&self.session, Message::Response(Response { id, answer })).await;
+            }
             // Begun here and not in a task: its blobs are offered right behind it.
             Question::Keep(request) => {
                 let begun = remote_backup::take(&self.core, &self.session, &request);
@@ -165,9 +171,13 @@ impl Service {
         }
     }
 
+    fn is_copying_enough(&mut self) -> bool {
+        while self.copies.try_join_next().is_some() {}
+        self.copies.len() >= COPIES_MAX
+    }
+
     /// Answers once a transfer has come in, or why it does not.
     fn answer_when_here(&mut self, id: u64, begun: Result<impl Future<Output = Answer> + Send + 'static, String>) {
-        while self.copies.try_join_next().is_some() {}
         let session = self.session.clone();
         self.copies.spawn(async move {
             let answer = match begun {

@@ -66,7 +66,7 @@ impl Engine {
                 Body::Terms(_) | Body::Note(_) | Body::Orders(_) | Body::Destination(_) => continue,
                 Body::Conflict(_) | Body::Alarm(_) | Body::Discarded(_) | Body::Precopy(_) => continue,
                 Body::Acknowledged(_) | Body::Restored(_) | Body::Halted(_) | Body::Signed(_) => continue,
-                Body::Removed(_) | Body::Reimported(_) => continue,
+                Body::Removed(_) | Body::Reimported(_) | Body::Tombstones(_) => continue,
             };
             let statement = Statement::of(&last, link.pin(), entry.time_ms);
             let same = matches!((&decided, &statement), (Some(old), Some(new)) if old.verdict == new.verdict);

@@ -143,6 +143,9 @@ fn describe(body: &Body) -> String {
         }
         Body::Removed(removed) => format!("Removed: model {}: {}", removed.model, &*removed.cause),
         Body::Reimported(back) => format!("Reimported: model {}: {}", back.model, &*back.cause),
+        Body::Tombstones(buried) => {
+            format!("{} offers that came to nothing are forgotten, but for their ids", buried.mids.len())
+        }
         Body::Halted(halted) => format!("Halted: {}", &*halted.text),
         Body::Signed(signed) => {
             let until = jiff::Timestamp::from_second(i64::try_from(signed.until_s).unwrap_or(i64::MAX));

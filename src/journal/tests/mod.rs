@@ -1,7 +1,8 @@
-//! Journal tests. `damage` changes bytes on disk, `crash` kills the process.
+//! Journal tests. `damage` changes bytes on disk, `crash` kills the process, `forgotten` makes offers that come to nothing.
 
 mod crash;
 mod damage;
+mod forgotten;
 
 use std::fs;
 use std::path::Path;
@@ -133,8 +134,8 @@ fn generations_alternate_between_the_files() {
     for generation in 3..8 {
         let (journal, opened) = open(dir.path()).unwrap();
         assert_eq!(opened.generation, generation);
-        let now = journal.shared.file.path().to_owned();
-        assert_ne!(in_use.replace(now), Some(journal.shared.file.path().to_owned()));
+        let now = journal.shared.state.lock().file.path().to_owned();
+        assert_ne!(in_use.replace(now.clone()), Some(now));
         let before = files();
         journal.append(vec![note(1, "more")]).unwrap();
         let changed: Vec<bool> = std::iter::zip(before, files()).map(|(before, after)| before != after).collect();
@@ -280,7 +281,7 @@ fn append_unchecked(journal: &Journal, entry: &Entry) {
     let state = journal.shared.state.lock();
     let mut bytes = Vec::new();
     encode_batch(state.sequence + 1, state.chain, &[encode(entry)], &mut bytes);
-    journal.shared.file.write_once_synced_at(state.end, &bytes).unwrap();
+    state.file.write_once_synced_at(state.end, &bytes).unwrap();
 }
 
 #[test]

@@ -30,6 +30,7 @@ impl<S: Side> Task<S> {
             self.core.give_up(&self.tracked);
         }
         self.tracked.publish();
+        self.core.untrack_forgotten();
     }
 
     /// Carries out the one command that the record calls for, as often as it takes.

@@ -68,6 +68,8 @@ wire_enum! {
         0x05 = Cloned,
         /// `witness.toml` is missing: what each peer has shown of its journal is forgotten. About this agent itself.
         0x06 = Witness,
+        /// The peer says of this agent's journal, or of its own, what no signature proves. What it says is not acted on.
+        0x07 = Unproven,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Restoring a backup or a machine snapshot can bring back a journal from before a decision. The restored agent cannot
 //! notice that. Its peers can, because they have seen higher sequence numbers. Each agent therefore keeps the highest
-//! sequence seen of every peer in `witness.toml`. Losing the file loses only this check.
+//! sequence seen of every peer in `witness.toml`, with the peer's signature, which proves it to the peer. Losing the file loses only this check.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::message::Seen;
+use modelferry_protocol::message::SignedHead;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -36,6 +36,8 @@ struct Document {
 struct Row {
     journal: String,
     sequence: u64,
+    /// The peer's signature over both, hexadecimal: the peer believes its own alone.
+    signature: String,
 }
 
 /// The highest sequences seen. Clones share them.
@@ -45,7 +47,7 @@ pub struct Witness(Arc<Shared>);
 struct Shared {
     disk: Disk,
     path: PathBuf,
-    seen: Mutex<BTreeMap<Pin, Seen>>,
+    seen: Mutex<BTreeMap<Pin, SignedHead>>,
     changed: Notify,
 }
 
@@ -80,13 +82,13 @@ impl Witness {
     }
 
     /// Returns the highest sequence seen of a peer's current journal.
-    pub fn seen(&self, peer: Pin) -> Option<Seen> {
+    pub fn seen(&self, peer: Pin) -> Option<SignedHead> {
         self.0.seen.lock().get(&peer).copied()
     }
 
     /// Records what a peer shows of its journal and returns the previous record. Ignores a lower sequence of the same
     /// journal, so that a rolled-back peer stays detectable.
-    pub fn note(&self, peer: Pin, shown: Seen) -> Option<Seen> {
+    pub fn note(&self, peer: Pin, shown: SignedHead) -> Option<SignedHead> {
         let mut table = self.0.seen.lock();
         let before = table.get(&peer).copied();
         if before.is_none_or(|before| before.journal != shown.journal || before.sequence < shown.sequence) {
@@ -105,8 +107,9 @@ impl Witness {
     ///
     /// Errors: [`JournalError::Io`].
     pub fn save(&self) -> Result<(), JournalError> {
-        let row = |(peer, seen): (&Pin, &Seen)| {
-            (peer.to_string(), Row { journal: seen.journal.to_string(), sequence: seen.sequence })
+        let row = |(peer, seen): (&Pin, &SignedHead)| {
+            let signature = seen.signature.iter().map(|byte| format!("{byte:02x}")).collect();
+            (peer.to_string(), Row { journal: seen.journal.to_string(), sequence: seen.sequence, signature })
         };
         let peer: BTreeMap<String, Row> = self.0.seen.lock().iter().map(row).collect();
         let document = Document { peers: Some(peer.len()), peer };
@@ -117,7 +120,7 @@ impl Witness {
     }
 }
 
-fn parse(text: &[u8]) -> Result<BTreeMap<Pin, Seen>, String> {
+fn parse(text: &[u8]) -> Result<BTreeMap<Pin, SignedHead>, String> {
     // Every complete file begins with a comment, so an empty file was truncated.
     if text.is_empty() {
         return Err("it is empty".to_owned());
@@ -129,9 +132,18 @@ fn parse(text: &[u8]) -> Result<BTreeMap<Pin, Seen>, String> {
     }
     let row = |(peer, row): (String, Row)| {
         let journal = row.journal.parse().map_err(|error| format!("{error}"))?;
-        Ok((peer.parse().map_err(|error| format!("{error}"))?, Seen { journal, sequence: row.sequence }))
+        let signature = signature(&row.signature).ok_or("a signature is cut")?;
+        let peer = peer.parse().map_err(|error| format!("{error}"))?;
+        Ok((peer, SignedHead { journal, sequence: row.sequence, signature }))
     };
     document.peer.into_iter().map(row).collect()
+}
+
+fn signature(hex: &str) -> Option<[u8; 64]> {
+    let digits = hex.as_bytes().chunks_exact(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.map(byte).collect();
+    bytes?.try_into().ok().filter(|_| hex.len() == 128)
 }
 
 #[cfg(test)]
@@ -141,8 +153,8 @@ mod tests {
 
     const PEER: Pin = Pin([1; 32]);
 
-    fn seen(journal: u8, sequence: u64) -> Seen {
-        Seen { journal: JournalId([journal; 16]), sequence }
+    fn seen(journal: u8, sequence: u64) -> SignedHead {
+        SignedHead { journal: JournalId([journal; 16]), sequence, signature: [0xa5; 64] }
     }
 
     #[test]

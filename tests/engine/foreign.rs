@@ -10,7 +10,9 @@ use modelferry::engine::view::Stand;
 use modelferry::link::{CloseCode, Identity, Limit, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{Hash, JournalId, Pin};
-use modelferry_protocol::message::{BlobState, ControllerCard, Hello, Message, OwnershipReport, Request, Response};
+use modelferry_protocol::message::{
+    BlobState, ControllerCard, Hello, Message, OwnershipReport, Request, Response, SignedHead,
+};
 use modelferry_protocol::plan::{Answer, Knowledge, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::version::{Feature, FeatureNames, Versions};
@@ -57,7 +59,8 @@ impl Foreign<'_> {
     /// Talks over one connection. Reports whether it was offered what it lacks; else the connection is over.
     async fn talk(&mut self, new: NewSession) -> bool {
         let NewSession { session, mut inbox, chunks: _chunks, .. } = new;
-        let claims = OwnershipReport { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
+        let head = SignedHead::new(JournalId([9; 16]), 0, |bytes| self.link.sign(bytes));
+        let claims = OwnershipReport { head, seen: None, claims: Bounded::default(), is_halted: false };
         let _ = session.send(Message::OwnershipReport(claims)).await;
         while let Some(message) = inbox.recv().await {
             match message {

@@ -11,7 +11,7 @@ use modelferry::link::{Identity, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::{JournalId, MigrationId};
 use modelferry_protocol::message::{
-    Commit, ControllerCard, Hello, Message, MigrationKey, Offer, OwnershipReport, Sealed, Stage, Staged,
+    Commit, ControllerCard, Hello, Message, MigrationKey, Offer, OwnershipReport, Sealed, SignedHead, Stage, Staged,
 };
 use modelferry_protocol::plan::{Finding, ModelFacts};
 use modelferry_protocol::snapshot::{Arguments, Call, Charm, LogSegment, Name, Params, Performed, Reply, Snapshot};
@@ -200,8 +200,9 @@ impl Pair {
             complete: true,
             calls: Bounded::new(calls).unwrap(),
         };
+        let head = SignedHead::new(SWITCH.journal, 0, |bytes| link.sign(bytes));
         let pair = Self { _dst: dst, juju, _link: link, _dir: dir, peer, snapshot };
-        let claims = OwnershipReport { sequence: 0, seen: None, claims: Bounded::default(), is_halted: false };
+        let claims = OwnershipReport { head, seen: None, claims: Bounded::default(), is_halted: false };
         pair.say(Message::OwnershipReport(claims)).await;
         pair
     }

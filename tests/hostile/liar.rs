@@ -5,7 +5,9 @@ use std::time::Duration;
 use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::ALPN_LINK;
-use modelferry_protocol::message::{End, Hello, Message, MigrationKey, Offer, OwnershipReport, Request, Sealed};
+use modelferry_protocol::message::{
+    Claim, End, Hello, Message, MigrationKey, Offer, OwnershipReport, Request, Sealed, SignedHead,
+};
 use modelferry_protocol::plan::Question;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params, Snapshot};
 use modelferry_protocol::switch::{Cause, Profile};
@@ -100,12 +102,27 @@ impl Liar {
 
     /// A report that claims nothing.
     pub fn report(&self) -> Message {
-        Message::OwnershipReport(OwnershipReport {
-            sequence: 1,
-            seen: None,
-            claims: Default::default(),
-            is_halted: false,
+        self.report_of(None, Vec::new())
+    }
+
+    /// A report with a head of the host's journal that it returns, and with claims.
+    pub fn report_of(&self, seen: Option<SignedHead>, claims: Vec<Claim>) -> Message {
+        self.report_with(SignedHead::new(self.journal, 1, |bytes| self.raw.sign(bytes)), seen, claims)
+    }
+
+    /// Likewise, with a head of its choice for its own.
+    pub fn report_with(&self, head: SignedHead, seen: Option<SignedHead>, claims: Vec<Claim>) -> Message {
+        let claims = Bounded::new(claims).unwrap();
+        Message::OwnershipReport(OwnershipReport { head, seen, claims, is_halted: false })
+    }
+
+    /// Waits for a head of the host's journal that is as far as `sequence`, as the host has signed it.
+    pub async fn head(&mut self, sequence: u64) -> SignedHead {
+        self.hear("a head", |message| match message {
+            Message::OwnershipReport(report) => (report.head.sequence >= sequence).then_some(report.head),
+            _ => None,
         })
+        .await
     }
 
     pub async fn say(&mut self, message: Message) {

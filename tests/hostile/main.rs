@@ -14,6 +14,7 @@ mod offers;
 #[allow(dead_code, reason = "the tests of the link use the rest")]
 #[path = "../link/raw.rs"]
 mod raw;
+mod set_back;
 #[allow(dead_code, reason = "the tests of the link use the rest")]
 #[path = "../link/support.rs"]
 mod support;

@@ -1,16 +1,42 @@
 //! Journals and owners: what two agents compare before either acts.
 
+use ring::signature::{ED25519, UnparsedPublicKey};
+
 use crate::codec::{Bounded, Decode, Encode};
 use crate::ids::{Epoch, JournalId, ModelUuid};
 use crate::limits::CLAIMS_MAX;
 
-/// What was seen of a journal.
+/// What stands before the signed bytes, so that no other signature of the key is taken for one of a head.
+const HEAD_CONTEXT: &[u8] = b"modelferry/1 head\0";
+
+/// How far a journal was when its agent said so. Nobody else can make one, so one that is returned to the agent proves to it
+/// that the journal was as far as that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Seen {
+pub struct SignedHead {
     /// The journal.
     pub journal: JournalId,
-    /// Its last sequence number that was seen.
+    /// Its last sequence number.
     pub sequence: u64,
+    /// The agent's Ed25519 signature over [`SignedHead::signed_bytes`].
+    pub signature: [u8; 64],
+}
+
+impl SignedHead {
+    /// Makes a head of this agent's own journal.
+    pub fn new(journal: JournalId, sequence: u64, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Self {
+        let unsigned = Self { journal, sequence, signature: [0; 64] };
+        Self { signature: sign(&unsigned.signed_bytes()), ..unsigned }
+    }
+
+    /// Returns the bytes that the agent signs.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        [HEAD_CONTEXT, &self.journal.0, &self.sequence.to_le_bytes()].concat()
+    }
+
+    /// Reports whether the agent with this Ed25519 key has signed it.
+    pub fn is_signed_by(&self, key: &[u8; 32]) -> bool {
+        UnparsedPublicKey::new(&ED25519, key).verify(&self.signed_bytes(), &self.signature).is_ok()
+    }
 }
 
 /// What an agent has of a model.
@@ -27,10 +53,10 @@ pub struct Claim {
 /// How far an agent's journal is, what it has of the models that it ever exchanged with the peer, and what else it serves.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct OwnershipReport {
-    /// The last sequence number of its journal.
-    pub sequence: u64,
-    /// The last it has seen of the peer's journal, if it has seen any.
-    pub seen: Option<Seen>,
+    /// The head of its journal, which the peer keeps.
+    pub head: SignedHead,
+    /// The last head that the peer has shown of its own journal, if it has shown any.
+    pub seen: Option<SignedHead>,
     /// The models.
     pub claims: Bounded<Claim, CLAIMS_MAX>,
     /// Whether the sender has found its journal to have been set back, and has stopped acting.

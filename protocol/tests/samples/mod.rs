@@ -199,8 +199,8 @@ pub fn messages() -> Vec<Message> {
             controller: card(),
         }),
         Message::OwnershipReport(OwnershipReport {
-            sequence: 251,
-            seen: Some(Seen { journal: JOURNAL, sequence: 65_536 }),
+            head: SignedHead { journal: JOURNAL, sequence: 251, signature: [0xdd; 64] },
+            seen: Some(SignedHead { journal: JOURNAL, sequence: 65_536, signature: [0xee; 64] }),
             claims: list(vec![Claim { model: MODEL, epoch: 2, live: true }]),
             is_halted: true,
         }),

@@ -90,6 +90,7 @@ pub fn bodies() -> Vec<(String, Body)> {
         AlarmKind::Conflict(MODEL),
         AlarmKind::Cloned,
         AlarmKind::Witness,
+        AlarmKind::Unproven,
     ] {
         bodies.push((format!("alarm-{}", kind.name()), Body::Alarm(Alarm { peer, kind, text: cause() })));
     }

@@ -261,6 +261,12 @@ impl Core {
         self.halted.borrow().clone()
     }
 
+    /// Reports whether a migration that is not decided can be given up although this agent has stopped acting: all its records
+    /// are of this process, so none of it is among those that are missing, and no peer claims to serve its model.
+    pub fn may_revert(&self, tracked: &Tracked) -> bool {
+        tracked.is_begun_here() && self.claimed_by(tracked.terms.model).is_empty()
+    }
+
     /// Waits until this agent stops acting.
     pub async fn halting(&self) {
         let mut halted = self.halted.subscribe();

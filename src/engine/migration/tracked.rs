@@ -1,6 +1,7 @@
 //! A migration or pre-copy in this process: its terms, state, counters, and the mailbox of its task.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::message::ControllerCard;
@@ -37,6 +38,8 @@ pub struct Tracked {
     pub is_apart: bool,
     /// Notified when a blob of it is complete in the store.
     pub blob_arrived: Notify,
+    /// Whether this process has begun it, so that no record of it can be missing from the journal.
+    is_begun_here: AtomicBool,
     inner: Mutex<Inner>,
     view: watch::Sender<MigrationView>,
 }
@@ -96,6 +99,7 @@ impl Tracked {
             counters: Arc::default(),
             is_apart: false,
             blob_arrived: Notify::new(),
+            is_begun_here: AtomicBool::new(false),
             inner: Mutex::new(inner),
             view,
         }
@@ -159,6 +163,16 @@ impl Tracked {
     /// Returns which side of it this agent is.
     pub fn direction(&self) -> Direction {
         self.inner.lock().state.direction()
+    }
+
+    /// Notes that this process has begun it.
+    pub fn set_begun_here(&self) {
+        self.is_begun_here.store(true, Ordering::Relaxed);
+    }
+
+    /// Reports whether this process has begun it.
+    pub fn is_begun_here(&self) -> bool {
+        self.is_begun_here.load(Ordering::Relaxed)
     }
 
     /// Reports whether a model is on its way here by it.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::{Epoch, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Holding, Ledger};
-use modelferry_protocol::message::{Claim, Message, OwnershipReport, Seen};
+use modelferry_protocol::message::{Claim, Message, OwnershipReport, SignedHead};
 use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
@@ -20,7 +20,7 @@ use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
 use crate::engine::switchover::conflict;
 use crate::engine::view::AlarmView;
-use crate::link::{CloseCode, Session};
+use crate::link::{CloseCode, Session, verify_signature};
 
 /// Makes what this agent tells `peer`: of every model that the two ever shared, and of every other one in service here.
 pub async fn of(core: &Core, peer: Pin) -> Message {
@@ -29,7 +29,8 @@ pub async fn of(core: &Core, peer: Pin) -> Message {
 
 fn of_serving(core: &Core, peer: Pin, serving: &BTreeMap<ModelUuid, Epoch>) -> Message {
     let seen = core.parts.witness.seen(peer);
-    let sequence = core.parts.journal.sequence();
+    let journal = &core.parts.journal;
+    let head = SignedHead::new(journal.id(), journal.sequence(), |bytes| core.parts.link.sign(bytes));
     let shared: BTreeMap<ModelUuid, Holding> = core.parts.journal.ledger(|ledger| ledger.shared_with(peer).collect());
     let of_shared = shared.iter().map(|(model, holding)| match serving.get(model) {
         Some(epoch) => Claim { model: *model, epoch: *epoch, live: true },
@@ -39,18 +40,30 @@ fn of_serving(core: &Core, peer: Pin, serving: &BTreeMap<ModelUuid, Epoch>) -> M
     let others = others.map(|(model, epoch)| Claim { model: *model, epoch: *epoch, live: true });
     let claims: Vec<Claim> = of_shared.chain(others).collect();
     Message::OwnershipReport(OwnershipReport {
-        sequence,
+        head,
         seen,
         claims: Bounded::truncated(claims),
         is_halted: core.halted().is_some(),
     })
 }
 
-/// Acts on what a peer claims.
-pub async fn heard(core: &Arc<Core>, session: &Session, claims: &OwnershipReport) {
+/// Acts on what a peer reports.
+///
+/// Errors: the report says what it does not prove. An alarm about the peer is recorded, nothing else follows from the report, and
+/// the caller ends the connection.
+pub async fn heard(core: &Arc<Core>, session: &Session, claims: &OwnershipReport) -> Result<(), Unproven> {
     let (peer, journal) = (session.peer(), session.hello().journal);
-    let shown = Seen { journal, sequence: claims.sequence };
-    if let Some(before) = core.parts.witness.note(peer, shown)
+    if let Some(what) = unproven(core, session, claims) {
+        let name = session.peer_name();
+        let text = format!(
+            "the agent of \"{name}\" {what}. Nothing follows from it: the link to that agent alone is held back, and everything else \
+             goes on. Look at its host; if it is not to be trusted, `modelferry unpair {name}`; else `modelferry resolve {name} \
+             --acknowledge`"
+        );
+        raise(core, peer, AlarmKind::Unproven, text).await;
+        return Err(Unproven);
+    }
+    if let Some(before) = core.parts.witness.note(peer, claims.head)
         && before.journal != journal
     {
         let text = format!(
@@ -66,12 +79,12 @@ pub async fn heard(core: &Arc<Core>, session: &Session, claims: &OwnershipReport
     if claims.is_halted {
         raise(core, peer, AlarmKind::SetBack, set_back_text(core, session)).await;
     }
-    let own = core.parts.journal.id();
-    let has = core.parts.journal.sequence();
     if core.halted().is_some() {
-        return yield_lost(core, session, claims, false).await;
+        yield_lost(core, session, claims, false).await;
+        return Ok(());
     }
-    if let Some(seen) = claims.seen.filter(|seen| seen.journal == own && seen.sequence > has) {
+    if let Some(seen) = claims.seen.filter(|seen| is_of_the_future(core, seen)) {
+        let has = core.parts.journal.sequence();
         let text = format!(
             "\"{}\" has seen record {} of this agent's journal, which ends at {has}: the journal was set back, by a backup or \
              a machine's snapshot, or a clone of this host acts under the same identity. Nothing is thawed, committed or answered \
@@ -82,9 +95,38 @@ pub async fn heard(core: &Arc<Core>, session: &Session, claims: &OwnershipReport
         let halted = Halted { peer, seen: seen.sequence, text: Cause::cut(&text) };
         core.append(entry("agent", Body::Halted(halted))).await;
         core.halt(text);
-        return yield_lost(core, session, claims, true).await;
+        yield_lost(core, session, claims, true).await;
+        return Ok(());
     }
     compare(core, session, claims).await;
+    Ok(())
+}
+
+/// A report that says what it does not prove.
+#[derive(Debug)]
+pub struct Unproven;
+
+/// Reports whether a head names a record of this agent's journal that there is not.
+fn is_of_the_future(core: &Core, seen: &SignedHead) -> bool {
+    seen.journal == core.parts.journal.id() && seen.sequence > core.parts.journal.sequence()
+}
+
+/// Returns what a report says and does not prove; nothing of one that may be acted on.
+fn unproven(core: &Core, session: &Session, report: &OwnershipReport) -> Option<String> {
+    let head = &report.head;
+    let is_signed = verify_signature(session.peer_spki(), &head.signed_bytes(), &head.signature);
+    if head.journal != session.hello().journal || !is_signed {
+        return Some("shows a head of its journal that it has not signed".to_owned());
+    }
+    let seen = report.seen.as_ref().filter(|seen| is_of_the_future(core, seen))?;
+    // A head that this agent has signed is nothing that the peer can make up.
+    (!seen.is_signed_by(&core.parts.link.public_key())).then(|| {
+        let (sequence, has) = (seen.sequence, core.parts.journal.sequence());
+        format!(
+            "says that it has seen record {sequence} of this agent's journal, which ends at {has}, and shows no signature of this \
+             agent under it"
+        )
+    })
 }
 
 /// Finds the models that are in service on both sides, and freezes those here that have to yield.
@@ -223,6 +265,7 @@ fn set_back_text(core: &Core, session: &Session) -> String {
 /// `first`: whether the peer has yet to hear that this agent has stopped acting.
 async fn yield_lost(core: &Arc<Core>, session: &Session, claims: &OwnershipReport, first: bool) {
     let peer = session.peer();
+    core.heard_serving(peer, claims.claims.iter().filter(|claim| claim.live).copied().collect());
     let mut frozen = Vec::new();
     for claim in claims.claims.iter().filter(|claim| claim.live) {
         let (own, known) = core.parts.journal.ledger(|ledger| {
@@ -265,6 +308,7 @@ fn word_for(kind: AlarmKind, is_own: bool) -> &'static str {
         AlarmKind::Journal if is_own => "journal",
         AlarmKind::Journal => "peer",
         AlarmKind::Witness => "witness",
+        AlarmKind::Unproven => "unproven",
         AlarmKind::SetBack => "set-back",
         AlarmKind::Identity | AlarmKind::Cloned => "identity",
         AlarmKind::Conflict(_) => "conflict",

@@ -19,7 +19,7 @@ use crate::engine::relay;
 use crate::engine::retention::remote_backup;
 use crate::engine::transfer::patches::rebuild;
 use crate::engine::transfer::receive::Receiving;
-use crate::link::{ChunkInbox, NewSession, Session, StreamInbox};
+use crate::link::{ChunkInbox, CloseCode, NewSession, Session, StreamInbox};
 
 /// Messages about incoming blobs that wait for the disk.
 const BLOB_MESSAGES_MAX: usize = 64;
@@ -102,7 +102,7 @@ impl Service {
     async fn take(&mut self, message: Message) -> ControlFlow<()> {
         match message {
             Message::Hello(_) => {}
-            Message::OwnershipReport(told) => self.claimed(&told).await,
+            Message::OwnershipReport(told) => return self.claimed(&told).await,
             Message::Request(Request { id, question }) => self.asked(id, question).await,
             Message::Cancel(id) => {
                 if let Some(task) = self.relays.remove(&id) {
@@ -130,13 +130,17 @@ impl Service {
         ControlFlow::Continue(())
     }
 
-    async fn claimed(&mut self, claims: &OwnershipReport) {
-        claims::heard(&self.core, &self.session, claims).await;
+    async fn claimed(&mut self, claims: &OwnershipReport) -> ControlFlow<()> {
+        if let Err(claims::Unproven) = claims::heard(&self.core, &self.session, claims).await {
+            self.session.close(CloseCode::Violation, "a report that says what it does not prove");
+            return ControlFlow::Break(());
+        }
         if self.core.halted().is_none() && !std::mem::replace(&mut self.met, true) {
             self.core.peer_up(&self.conversation);
             identity::taken_again(&self.core, self.session.peer()).await;
             tracing::info!(peer = %self.session.peer_name(), "peer connected");
         }
+        ControlFlow::Continue(())
     }
 
     /// Answers a question, or lets a task answer it.

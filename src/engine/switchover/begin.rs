@@ -72,6 +72,7 @@ impl Engine {
             record_offer(core, terms, orders, peer.pin, knowledge, actor).await?;
         adopted.iter().for_each(|adopted| precopy::ended(core, adopted));
         let tracked = core.track(terms, record.head.peer, LastRecord::Source(record.clone()), history);
+        tracked.set_begun_here();
         tracked.set_orders(given);
         let view = tracked.view();
         tokio::spawn(SourceTask::new(core.clone(), tracked, record).run());

@@ -24,8 +24,10 @@ impl Engine {
     ///
     /// Errors: [`EngineError::TooLate`] after the commit point, [`EngineError::Ended`] at rest.
     pub async fn abort(&self, mid: MigrationId, actor: &str) -> Result<MigrationView, EngineError> {
-        self.refuse_if_halted()?;
         let tracked = self.tracked(mid)?;
+        if !self.0.may_revert(&tracked) {
+            self.refuse_if_halted()?;
+        }
         let cause = Cause::cut(format!("aborted by operator ({actor})"));
         self.ask(&tracked, Asked::Abort, |reply| Event::Abort { cause, actor: actor.to_owned(), reply }).await?;
         Ok(tracked.view())

@@ -137,6 +137,18 @@ impl Side for Source {
         }
     }
 
+    fn reverts_in_ms(task: &SourceTask) -> Option<u64> {
+        let is_undecided =
+            matches!(task.record.state, SourceState::Offered | SourceState::Freezing(_) | SourceState::Frozen(_));
+        let may = is_undecided && task.record.head.profile == Profile::Embedded && task.core.may_revert(&task.tracked);
+        may.then(|| task.deadline_ms().map_or(u64::MAX, |deadline_ms| deadline_ms.saturating_sub(task.core.clock_ms())))
+    }
+
+    async fn revert(task: &mut SourceTask) {
+        let cause = task.frozen_too_long();
+        task.input(SourceInput::Abort(&cause)).await;
+    }
+
     async fn event(task: &mut SourceTask, event: Event) {
         match event {
             Event::Heard { message, session } => task.heard(&message, &session).await,

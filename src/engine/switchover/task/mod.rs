@@ -71,6 +71,15 @@ pub trait Side: Default + Send + 'static {
     ) -> impl Future<Output = Result<Option<Outcome<Self::State>>, ControllerError>> + Send;
     /// Waits in a state without a command, until it is another.
     fn wait(task: &mut Task<Self>) -> impl Future<Output = ()> + Send;
+    /// Returns how many milliseconds are left until a migration is given up that may be although this agent has stopped acting;
+    /// nothing if it may not be. [`u64::MAX`] for one that has no end of its own.
+    fn reverts_in_ms(_: &Task<Self>) -> Option<u64> {
+        None
+    }
+    /// Gives it up: the time is spent.
+    fn revert(_: &mut Task<Self>) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
     /// Reacts to an event.
     fn event(task: &mut Task<Self>, event: Event) -> impl Future<Output = ()> + Send;
 }

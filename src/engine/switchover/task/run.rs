@@ -1,10 +1,10 @@
 //! Runs the task of a migration until the migration is at rest.
 
-use super::retry_timer::Backoff;
+use super::retry_timer::{Backoff, until};
 use super::wait::Woken;
 use super::{Side, Task};
 use crate::engine::base::core::Core;
-use crate::engine::base::error::causes;
+use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::event::Event;
 use crate::engine::migration::id::id_of;
 use crate::engine::view::Stand;
@@ -75,10 +75,24 @@ impl<S: Side> Task<S> {
     async fn stands_still(&mut self) -> bool {
         let why = if self.freed { None } else { self.core.halted() };
         let Some(why) = why else { return false };
-        self.tracked.set_waiting(Some(why));
-        // What was heard before, or is asked for otherwise, is dropped with its reply.
-        if let Some(event @ Event::Resolve { .. }) = self.mailbox.recv().await {
-            S::event(self, event).await;
+        self.tracked.set_waiting(Some(why.clone()));
+        let reverts_in_ms = S::reverts_in_ms(self);
+        tokio::select! {
+            biased;
+            // What was heard before, or is asked for otherwise, is dropped with its reply.
+            event = self.mailbox.recv() => match event {
+                Some(event @ Event::Resolve { .. }) => S::event(self, event).await,
+                Some(event @ Event::Abort { .. }) if reverts_in_ms.is_some() => {
+                    self.freed = true;
+                    S::event(self, event).await;
+                }
+                Some(Event::Abort { reply, .. }) => _ = reply.send(Err(EngineError::Halted(why))),
+                _ => {}
+            },
+            () = until(reverts_in_ms) => {
+                self.freed = true;
+                S::revert(self).await;
+            }
         }
         true
     }

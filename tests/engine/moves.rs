@@ -143,11 +143,11 @@ async fn an_abort_after_the_end_says_that_it_has_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_source_can_abort() {
+async fn only_the_source_takes_orders() {
     let (src, dst) = pair(&[b"version: 12\n".to_vec(), noise(5, 20 << 20)]).await;
     let mid = src.migrate("dst").await;
     dst.until(mid, "the offer arrives", |_| true).await;
-    let told = dst.engine().abort(mid, "test").await.unwrap_err();
+    let told = dst.engine().order(mid, Change::Pause, "test").await.unwrap_err();
     assert!(matches!(told, EngineError::NotSource(_) | EngineError::Ended { .. }), "{told}");
     src.ends(mid, Stand::Moved).await;
 }

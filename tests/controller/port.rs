@@ -1,6 +1,7 @@
 //! The port, over whatever holds a [`FakeController`].
 
 use async_trait::async_trait;
+use modelferry::controller::inventory::Held as Listed;
 use modelferry::controller::port::{
     Arrival, ControllerError, Departure, Examination, Export, Holding, MigrationRef, ModelReader, Presence, Said,
     VerbatimCall,
@@ -35,6 +36,9 @@ pub trait ControllerAccess: Send + Sync {
 
     /// Takes as long as an answer does.
     async fn answering(&self) {}
+
+    /// Takes as long as it takes to list the models.
+    async fn listing(&self) {}
 
     /// Judges a model that wants to come here.
     fn judge(&self) -> Vec<Finding> {
@@ -148,6 +152,11 @@ impl<C: ControllerAccess> Arrival for FakePort<C> {
         let blobs = self.0.look(|site| site.blobs().into_iter().map(|blob| blob.hash).collect());
         self.0.answering().await;
         Ok(vec![Holding { model: "admin/shelf".into(), blobs }])
+    }
+
+    async fn places(&self) -> Result<Option<Vec<Listed>>, ControllerError> {
+        self.0.listing().await;
+        Ok(None)
     }
 
     async fn prechecks(&self, _: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {

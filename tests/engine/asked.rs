@@ -1,12 +1,14 @@
 //! Questions to a peer: while it is being dialled, and while one connection gives way to another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry::engine::{EngineError, PEER_WITHIN};
 use modelferry::link::CloseCode;
+use tokio::sync::Notify;
 
 use super::controller::MODEL;
-use super::engines::{Host, pair};
+use super::engines::{Host, connected, pair};
 
 /// Nothing here takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,4 +61,37 @@ async fn a_question_on_a_connection_that_gives_way_is_asked_again_over_the_other
     tokio::time::timeout(PATIENCE, given_way).await.expect("it is asked again each time");
     dst.queries.answer();
     assert_eq!(asking.await.unwrap().unwrap(), "{\"heard\":{}}");
+}
+
+/// Two agents dialled each other at once. What the first connection had reported was still being compared when the second one
+/// took its place, and the agent then held the peer for gone as long as the second one lasted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_report_is_looked_at_late_takes_the_place_of_no_newer_one() {
+    let (src, dst) = pair(&[]).await;
+    let go_on = Arc::new(Notify::new());
+    // The first list is for the report that dst makes, the second for the comparison with that of src.
+    dst.controller.inner().trouble.stall_list = Some((1, go_on.clone()));
+    let cut = || {
+        let state = src.link().watch(dst.link().pin());
+        let session = state.borrow().session().cloned();
+        session.inspect(|session| session.close(CloseCode::Replaced, "")).is_some()
+    };
+    let soon = async |seen: &dyn Fn() -> bool| {
+        let seen = async {
+            while !seen() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that");
+    };
+    soon(&cut).await;
+    soon(&|| dst.controller.inner().trouble.stall_list.is_none()).await;
+    soon(&cut).await;
+    connected(&src, &dst).await;
+    go_on.notify_one();
+    // As often as it takes for the older connection to end.
+    for _ in 0..100 {
+        dst.engine().query("src", "{}").await.expect("the newer connection stands");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -10,6 +10,8 @@ use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 
+use tokio::sync::Notify;
+
 use super::controller::{ControllerAccess, Effect, FakeController, Held};
 
 /// What goes wrong.
@@ -31,6 +33,8 @@ pub struct Trouble {
     pub failing_reaps: u32,
     /// Pieces of a log that are refused, each as often as it is listed.
     pub failing_logs: Vec<u64>,
+    /// How many lists of models come at once before one waits until it is told to go on.
+    pub stall_list: Option<(u32, Arc<Notify>)>,
 }
 
 pub struct Inner {
@@ -88,6 +92,23 @@ fn fails(left: &mut u32) -> bool {
 
 #[async_trait]
 impl ControllerAccess for MemoryController {
+    async fn listing(&self) {
+        let gate = {
+            let stall = &mut self.inner().trouble.stall_list;
+            match stall {
+                Some((0, _)) => stall.take().map(|(_, gate)| gate),
+                Some((ahead, _)) => {
+                    *ahead -= 1;
+                    None
+                }
+                None => None,
+            }
+        };
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
+    }
+
     async fn ask(&self, mid: MigrationId, effect: Effect) -> Result<(), ControllerError> {
         while matches!(effect, Effect::Import(_)) && self.inner().trouble.stall_stage {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

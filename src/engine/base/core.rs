@@ -226,9 +226,21 @@ impl Core {
         self.conversation(pin, |sender| sender.subscribe())
     }
 
-    /// Records that a peer is connected.
+    /// Records that a peer is connected, unless it is by a newer connection already.
+    ///
+    /// The report that comes first on a connection is compared with the controller, which takes a while. Meanwhile a newer
+    /// connection may have replaced that one.
     pub fn peer_up(&self, conversation: &Arc<Conversation>) {
-        self.conversation(conversation.session.peer(), |sender| sender.send_replace(Some(conversation.clone())));
+        self.conversation(conversation.session.peer(), |sender| {
+            sender.send_if_modified(|current| {
+                let is_newest =
+                    current.as_ref().is_none_or(|current| current.session.id() <= conversation.session.id());
+                if is_newest {
+                    *current = Some(conversation.clone());
+                }
+                is_newest
+            })
+        });
     }
 
     /// Records that a conversation has ended, unless another has replaced it.

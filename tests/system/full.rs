@@ -4,7 +4,8 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use modelferry::sample::Sample;
@@ -127,6 +128,13 @@ fn a_target_that_is_restarted_on_a_full_disk_waits_and_takes_the_model_once_ther
     assert!(dst.serves(model));
 }
 
+/// Writes a file that nobody else may read, as the agent wants it.
+fn write_private(path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_file(path);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path).unwrap().write_all(bytes).unwrap();
+}
+
 #[test]
 fn a_lost_or_damaged_controller_is_reported_with_the_models_that_the_journal_knows() {
     // All models were gone, status was green, and the journal said that they are here.
@@ -145,7 +153,7 @@ fn a_lost_or_damaged_controller_is_reported_with_the_models_that_the_journal_kno
     for (spoil, says) in [(None, "is missing"), (Some(Vec::new()), "is empty"), (Some(flipped), "is damaged")] {
         match &spoil {
             None => fs::remove_file(&database).unwrap(),
-            Some(bytes) => fs::write(&database, bytes).unwrap(),
+            Some(bytes) => write_private(&database, bytes),
         }
         dst.start();
         assert_eq!(alarms(&dst), ["database"]);
@@ -156,7 +164,7 @@ fn a_lost_or_damaged_controller_is_reported_with_the_models_that_the_journal_kno
         dst.run(&["models"]).fails(4, "has stopped acting");
         dst.stop();
     }
-    fs::write(&database, &whole).unwrap();
+    write_private(&database, &whole);
     dst.start();
     assert!(alarms(&dst).is_empty() && dst.serves(model), "{}", status(&dst));
     let backup = dst.dir.path().join("backup.tar.zst");

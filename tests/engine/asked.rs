@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelferry::engine::view::Stand;
 use modelferry::engine::{EngineError, PEER_WITHIN};
 use modelferry::link::CloseCode;
 use tokio::sync::Notify;
@@ -67,10 +68,14 @@ async fn a_question_on_a_connection_that_gives_way_is_asked_again_over_the_other
 /// took its place, and the agent then held the peer for gone as long as the second one lasted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_whose_report_is_looked_at_late_takes_the_place_of_no_newer_one() {
-    let (src, dst) = pair(&[]).await;
+    let (src, dst) = pair(&[b"charm".to_vec()]).await;
+    // A model that dst serves: src compares it with its own.
+    let mid = src.migrate("dst").await;
+    src.ends(mid, Stand::Moved).await;
+    dst.ends(mid, Stand::Moved).await;
     let go_on = Arc::new(Notify::new());
-    // The first list is for the report that dst makes, the second for the comparison with that of src.
-    dst.controller.inner().trouble.stall_list = Some((1, go_on.clone()));
+    // The first list is for the report that src makes, the second for the comparison with that of dst.
+    src.controller.inner().trouble.stall_list = Some((1, go_on.clone()));
     let cut = || {
         let state = src.link().watch(dst.link().pin());
         let session = state.borrow().session().cloned();
@@ -85,13 +90,13 @@ async fn a_connection_whose_report_is_looked_at_late_takes_the_place_of_no_newer
         tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that");
     };
     soon(&cut).await;
-    soon(&|| dst.controller.inner().trouble.stall_list.is_none()).await;
+    soon(&|| src.controller.inner().trouble.stall_list.is_none()).await;
     soon(&cut).await;
     connected(&src, &dst).await;
     go_on.notify_one();
     // As often as it takes for the older connection to end.
     for _ in 0..100 {
-        dst.engine().query("src", "{}").await.expect("the newer connection stands");
+        src.engine().query("dst", "{}").await.expect("the newer connection stands");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

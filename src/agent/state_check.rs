@@ -1,7 +1,8 @@
 //! Checks who may write to the state directory, as sshd's StrictModes checks a home directory.
 //!
 //! Every entry must belong to root or to the agent's user, must not be writable by others, and must not be a symbolic link.
-//! Files that hold secrets must not be readable by others either. The directories above must not let another user replace the
+//! Files that hold secrets must not be readable by others either. A group that nobody but root and the agent's user is in is not
+//! another user. The directories above must not let another user replace the
 //! state directory: a world-writable one passes only with the sticky bit, as `/tmp` has it.
 //!
 //! Nobody but root and the agent's user can change the answer after the check, because the check covers every directory on
@@ -20,6 +21,7 @@ const WRITE: u32 = 0o022;
 /// Permission bits that let other users do anything.
 const ANY: u32 = 0o077;
 const STICKY: u32 = 0o1000;
+const GROUP_WRITE: u32 = 0o020;
 /// Findings that a refusal lists. 8 lines fit a screen; the next start lists what is left.
 const LISTED_MAX: usize = 8;
 
@@ -59,6 +61,14 @@ const ENTRIES: &[(&str, u32)] = &[
     // Files on their way to one of these names, and what an operator has put there.
     ("*", WRITE),
 ];
+
+/// The user that the agent runs as.
+#[derive(Clone, Copy)]
+struct Agent<'a> {
+    user: u32,
+    /// Whether nobody but root and that user is in a group.
+    is_private: &'a dyn Fn(u32) -> bool,
+}
 
 /// One reason not to trust the state directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,15 +149,20 @@ impl fmt::Display for Untrusted {
 ///
 /// Errors: [`Untrusted`] within the outer result; the outer error is of the file system.
 pub fn check(dir: &Path, user: u32) -> io::Result<Result<(), Untrusted>> {
+    check_for(dir, Agent { user, is_private: &|gid| is_private_group(gid, user) })
+}
+
+/// As [`check`], for an agent whose groups are known.
+fn check_for(dir: &Path, agent: Agent<'_>) -> io::Result<Result<(), Untrusted>> {
     let mut findings = Vec::new();
     let real = dir.canonicalize()?;
     for above in above(dir, &real)? {
         let Ok(found) = fs::metadata(&above) else { continue };
         let refused = if found.mode() & STICKY != 0 { 0 } else { WRITE };
-        findings.extend(judge(&above, &found, refused, user));
+        findings.extend(judge(&above, &found, refused, agent));
     }
-    findings.extend(judge(&real, &fs::metadata(&real)?, WRITE, user));
-    walk(&real, "", user, &mut findings);
+    findings.extend(judge(&real, &fs::metadata(&real)?, WRITE, agent));
+    walk(&real, "", agent, &mut findings);
     Ok(if findings.is_empty() { Ok(()) } else { Err(Untrusted(findings)) })
 }
 
@@ -163,7 +178,7 @@ fn above(dir: &Path, real: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Checks what is in the directory `dir`, whose path below the state directory is `name`.
-fn walk(dir: &Path, name: &str, user: u32, findings: &mut Vec<Finding>) {
+fn walk(dir: &Path, name: &str, agent: Agent<'_>, findings: &mut Vec<Finding>) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -172,9 +187,9 @@ fn walk(dir: &Path, name: &str, user: u32, findings: &mut Vec<Finding>) {
         let inner = if name.is_empty() { last.into_owned() } else { format!("{name}/{last}") };
         let Some((_, refused)) = ENTRIES.iter().find(|(pattern, _)| matches(pattern, &inner)) else { continue };
         let Ok(found) = fs::symlink_metadata(&path) else { continue };
-        let judged = judge(&path, &found, *refused, user);
+        let judged = judge(&path, &found, *refused, agent);
         if judged.is_none() && found.is_dir() {
-            walk(&path, &inner, user, findings);
+            walk(&path, &inner, agent, findings);
         }
         findings.extend(judged);
     }
@@ -191,22 +206,46 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Returns what is wrong with one entry. `refused`: the permission bits that it must not have.
-fn judge(path: &Path, found: &Metadata, refused: u32, user: u32) -> Option<Finding> {
+fn judge(path: &Path, found: &Metadata, refused: u32, agent: Agent<'_>) -> Option<Finding> {
     let mode = found.permissions().mode() & 0o7777;
     // Others may list a directory that holds secrets, as long as they cannot open the files.
     let refused = if found.is_dir() { refused & WRITE } else { refused };
+    // With the umask 002 that many hosts have, a file is writable by its owner's private group.
+    let is_private = mode & refused & GROUP_WRITE != 0 && (agent.is_private)(found.gid());
+    let wrong = if is_private { mode & refused & !GROUP_WRITE } else { mode & refused };
     let fault = if found.is_symlink() {
         Fault::Link
-    } else if found.uid() != 0 && found.uid() != user {
-        Fault::Owner { owner: found.uid(), user }
+    } else if found.uid() != 0 && found.uid() != agent.user {
+        Fault::Owner { owner: found.uid(), user: agent.user }
     } else if !found.is_dir() && !found.is_file() {
         Fault::Special
-    } else if mode & refused != 0 {
+    } else if wrong != 0 {
         Fault::Mode { mode, remove: refused }
     } else {
         return None;
     };
     Some(Finding { path: path.to_owned(), fault })
+}
+
+/// Reports whether nobody but root and `user` is in a group, by the files that list the host's groups and users.
+fn is_private_group(gid: u32, user: u32) -> bool {
+    let read = fs::read_to_string("/etc/group").and_then(|groups| Ok((groups, fs::read_to_string("/etc/passwd")?)));
+    read.is_ok_and(|(groups, users)| is_private(gid, user, &groups, &users))
+}
+
+/// `groups`, `users`: as in `/etc/group` and `/etc/passwd`. A group that is not listed is not private.
+fn is_private(gid: u32, user: u32, groups: &str, users: &str) -> bool {
+    let field = |line: &str, number: usize| line.split(':').nth(number).and_then(|id| id.parse::<u32>().ok());
+    let is_trusted = |uid: Option<u32>| uid == Some(0) || uid == Some(user);
+    let uid_of = |name: &str| users.lines().find(|line| line.split(':').next() == Some(name)).and_then(|l| field(l, 2));
+    let mut primary = users.lines().filter(|line| field(line, 3) == Some(gid));
+    let mut listed = groups.lines().filter(|line| field(line, 2) == Some(gid)).peekable();
+    listed.peek().is_some()
+        && primary.all(|line| is_trusted(field(line, 2)))
+        && listed.all(|line| {
+            let members = line.split(':').nth(3).unwrap_or_default().split(',').filter(|name| !name.is_empty());
+            members.into_iter().all(|name| is_trusted(uid_of(name)))
+        })
 }
 
 #[cfg(test)]

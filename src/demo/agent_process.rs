@@ -1,8 +1,9 @@
 //! An agent as a process of its own, that can be killed and started again.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -36,7 +37,8 @@ impl AgentProcess {
     /// Prepares an agent below `scratch`; its configuration is still to be written.
     pub(super) fn new(name: &'static str, listen: SocketAddr, scratch: &Path) -> io::Result<Self> {
         let dir = scratch.join(name);
-        fs::create_dir_all(&dir)?;
+        // An agent refuses a directory that others can write to.
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let executable = std::env::current_exe()?;
         Ok(Self { name, listen, socket: dir.join("agent.sock"), executable, dir, child: None })
     }

@@ -21,6 +21,8 @@ mod trouble;
 mod users;
 mod write_model;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,7 +49,8 @@ pub fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failure> {
         false => None,
     };
     let failed = |trouble: &Trouble| Failure::new(FailureKind::Internal, format!("demo failed: {trouble}"));
-    let scratch = tempfile::Builder::new().prefix("modelferry-demo-").tempdir();
+    let scratch =
+        tempfile::Builder::new().prefix("modelferry-demo-").permissions(Permissions::from_mode(0o700)).tempdir();
     let scratch = scratch.map_err(|error| failed(&error.into()))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error.into()))?;
     let played = runtime.block_on(async {

@@ -34,8 +34,13 @@ fn with_every_entry() -> (tempfile::TempDir, Vec<(PathBuf, u32)>) {
     (scratch, made)
 }
 
+/// Checks a directory on a host where every group has strangers in it.
 fn told(dir: &Path, user: u32) -> String {
-    check(dir, user).unwrap().err().map(|untrusted| untrusted.to_string()).unwrap_or_default()
+    check_for(dir, Agent { user, is_private: &|_| false })
+        .unwrap()
+        .err()
+        .map(|untrusted| untrusted.to_string())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -184,4 +189,32 @@ fn a_refusal_lists_a_screenful_and_counts_the_rest() {
     assert_eq!(told.matches("`chmod").count(), LISTED_MAX, "{told}");
     assert!(told.contains("and 12 more, which the next start names"), "{told}");
     drop(made);
+}
+
+/// With the umask 002 that Debian and Ubuntu give to users, the demo's own agents refused their directories.
+#[test]
+fn what_a_private_group_may_write_is_accepted_and_what_everybody_may_write_is_not() {
+    let (scratch, made) = with_every_entry();
+    let dir = scratch.path().join("state");
+    let check = || check_for(&dir, Agent { user: own(), is_private: &|_| true }).unwrap();
+    for (path, _) in &made {
+        set_mode(path, fs::metadata(path).unwrap().permissions().mode() | 0o020);
+    }
+    assert_eq!(check(), Ok(()));
+    set_mode(&dir, 0o702);
+    assert!(check().is_err());
+}
+
+#[test]
+fn a_group_is_private_if_nobody_but_root_and_the_user_is_in_it() {
+    let users =
+        "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:/bin/sh\nbob:x:1001:100::/:/bin/sh\ncem:x:1002:100::/:/bin/sh\n";
+    let groups =
+        "root:x:0:\nann:x:1000:\nusers:x:100:\nops:x:120:ann,bob\nmine:x:121:root,ann\ngone:x:122:nobody-known\n";
+    let private = |gid, user| is_private(gid, user, groups, users);
+    assert!(private(1000, 1000) && private(0, 0) && private(0, 1000) && private(121, 1000));
+    assert!(!private(1000, 1001), "the group of another user");
+    assert!(!private(100, 1001), "two users have it as their own group");
+    assert!(!private(120, 1000) && !private(122, 1000), "another member");
+    assert!(!private(999, 1000), "a group that is not listed");
 }

@@ -30,7 +30,7 @@ fn an_agent_does_not_start_on_a_state_directory_that_others_can_change_and_start
     let mut host = Host::new("src");
     host.start();
     host.stop();
-    for (name, mode) in [("", 0o777), ("journal.0", 0o666), ("blobs", 0o770), ("controller.redb", 0o640)] {
+    for (name, mode) in [("", 0o777), ("journal.0", 0o666), ("blobs", 0o702), ("controller.redb", 0o640)] {
         let path = state(&host).join(name);
         let before = fs::metadata(&path).unwrap().permissions();
         set_mode(&path, mode);

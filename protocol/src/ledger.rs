@@ -178,7 +178,7 @@ impl Ledger {
         self.orders.remove(&mid);
         self.tombstones.insert(mid);
         let model = last.model();
-        // It owned nothing. A holding that only it has made is none.
+        // The offer owned nothing, so a holding that only this offer made goes with it.
         let is_known = self.last_records.values().any(|other| other.model() == model)
             || self.removed.contains(&model)
             || self.conflicts.contains_key(&model)

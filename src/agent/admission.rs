@@ -1,7 +1,6 @@
 //! Decides which local users may send requests that change something. Every user who can connect may read.
 
-use std::path::PathBuf;
-
+use super::accounts::AccountFiles;
 use super::control::{Failure, FailureKind, Request};
 
 /// The rule: root, the agent's own user, and the members of one group.
@@ -9,21 +8,9 @@ use super::control::{Failure, FailureKind, Request};
 pub struct Admission {
     own_uid: u32,
     group: Option<String>,
-    accounts: Accounts,
-}
-
-/// The files that list the host's groups and users. They are read for each request, so that a member who was removed from
-/// the group is refused from then on, whatever groups the member's processes still have.
-#[derive(Debug, Clone)]
-struct Accounts {
-    groups: PathBuf,
-    users: PathBuf,
-}
-
-#[derive(Debug, Clone)]
-struct Group {
-    gid: u32,
-    members: Vec<String>,
+    /// They are read for each request, so that a member who was removed from the group is refused from then on, whatever groups
+    /// the member's processes still have.
+    accounts: AccountFiles,
 }
 
 /// Who is at the other end of a socket, as the kernel says.
@@ -47,8 +34,7 @@ impl Admission {
     ///
     /// Errors: the group's name if the host has no such group.
     pub fn new(own_uid: u32, group: Option<&str>) -> Result<Self, String> {
-        let accounts = Accounts { groups: "/etc/group".into(), users: "/etc/passwd".into() };
-        let admission = Self { own_uid, group: group.map(str::to_owned), accounts };
+        let admission = Self { own_uid, group: group.map(str::to_owned), accounts: AccountFiles::default() };
         match group.filter(|_| admission.gid().is_none()) {
             Some(name) => Err(name.to_owned()),
             None => Ok(admission),
@@ -57,7 +43,7 @@ impl Admission {
 
     /// Returns the group that the socket belongs to.
     pub fn gid(&self) -> Option<u32> {
-        self.accounts.group(self.group.as_deref()?).map(|group| group.gid)
+        self.accounts.read().group(self.group.as_deref()?).map(|group| group.gid)
     }
 
     /// Lets a request through, or says who may make it.
@@ -80,36 +66,12 @@ impl Admission {
     }
 
     fn may_change(&self, caller: Caller) -> bool {
-        let group = || self.accounts.group(self.group.as_deref()?);
-        self.is_owner(caller.uid) || group().is_some_and(|group| self.accounts.is_member(caller, &group))
-    }
-}
-
-impl Accounts {
-    fn group(&self, name: &str) -> Option<Group> {
-        let groups = std::fs::read_to_string(&self.groups).ok()?;
-        let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        let gid = fields.next()?.parse().ok()?;
-        let members = fields.next().unwrap_or("").split(',').filter(|member| !member.is_empty());
-        Some(Group { gid, members: members.map(str::to_owned).collect() })
-    }
-
-    /// Reports whether a user is a member of the group now. A user whom the file does not list, as of a directory service, is
-    /// a member if it is the process's own group, as the kernel says.
-    fn is_member(&self, caller: Caller, group: &Group) -> bool {
-        let Ok(users) = std::fs::read_to_string(&self.users) else { return false };
-        let uid = caller.uid.to_string();
-        let mut listed = users.lines().filter(|line| line.split(':').nth(2) == Some(uid.as_str())).peekable();
-        if listed.peek().is_none() {
-            return caller.gid == group.gid;
+        if self.is_owner(caller.uid) {
+            return true;
         }
-        let primary = group.gid.to_string();
-        listed.any(|line| {
-            let mut fields = line.split(':');
-            let is_named = fields.next().is_some_and(|name| group.members.iter().any(|member| member == name));
-            is_named || fields.nth(2) == Some(primary.as_str())
-        })
+        let Some(name) = self.group.as_deref() else { return false };
+        let accounts = self.accounts.read();
+        accounts.group(name).is_some_and(|group| accounts.is_member(caller.uid, caller.gid, group))
     }
 }
 
@@ -120,13 +82,13 @@ mod tests {
 
     use super::*;
 
-    fn rule(group: Option<&str>, accounts: Accounts) -> Admission {
+    fn rule(group: Option<&str>, accounts: AccountFiles) -> Admission {
         Admission { own_uid: 990, group: group.map(str::to_owned), accounts }
     }
 
     /// Writes the two files of a host with the group `juju`. `members`: of the group.
-    fn accounts(dir: &Path, members: &str) -> Accounts {
-        let accounts = Accounts { groups: dir.join("group"), users: dir.join("passwd") };
+    fn accounts(dir: &Path, members: &str) -> AccountFiles {
+        let accounts = AccountFiles { groups: dir.join("group"), users: dir.join("passwd") };
         fs::write(&accounts.groups, format!("root:x:0:\njuju:x:120:{members}\n")).unwrap();
         fs::write(
             &accounts.users,

@@ -1,5 +1,6 @@
 //! The daemon: start and stop, control socket, systemd.
 
+mod accounts;
 mod admission;
 mod alarms;
 mod answer;

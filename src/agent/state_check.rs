@@ -1,19 +1,21 @@
 //! Checks who may write to the state directory, as sshd's StrictModes checks a home directory.
 //!
 //! Every entry must belong to root or to the agent's user, must not be writable by others, and must not be a symbolic link.
-//! Files that hold secrets must not be readable by others either. A group that nobody but root and the agent's user is in is not
-//! another user. The directories above must not let another user replace the
-//! state directory: a world-writable one passes only with the sticky bit, as `/tmp` has it.
+//! Files that hold secrets must not be readable by others either. A group with no members but root and the agent's user counts
+//! as that user. The directories above must not let another user replace the state directory: a world-writable one passes only
+//! with the sticky bit, as `/tmp` has it.
 //!
 //! Nobody but root and the agent's user can change the answer after the check, because the check covers every directory on
 //! the way.
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::accounts::AccountFiles;
 use crate::disk::quoted;
 
 /// Permission bits that let other users write.
@@ -149,7 +151,9 @@ impl fmt::Display for Untrusted {
 ///
 /// Errors: [`Untrusted`] within the outer result; the outer error is of the file system.
 pub fn check(dir: &Path, user: u32) -> io::Result<Result<(), Untrusted>> {
-    check_for(dir, Agent { user, is_private: &|gid| is_private_group(gid, user) })
+    // Read once, and only if some entry is writable by a group.
+    let accounts = LazyCell::new(|| AccountFiles::default().read());
+    check_for(dir, Agent { user, is_private: &|gid| accounts.is_private(gid, user) })
 }
 
 /// As [`check`], for an agent whose groups are known.
@@ -225,27 +229,6 @@ fn judge(path: &Path, found: &Metadata, refused: u32, agent: Agent<'_>) -> Optio
         return None;
     };
     Some(Finding { path: path.to_owned(), fault })
-}
-
-/// Reports whether nobody but root and `user` is in a group, by the files that list the host's groups and users.
-fn is_private_group(gid: u32, user: u32) -> bool {
-    let read = fs::read_to_string("/etc/group").and_then(|groups| Ok((groups, fs::read_to_string("/etc/passwd")?)));
-    read.is_ok_and(|(groups, users)| is_private(gid, user, &groups, &users))
-}
-
-/// `groups`, `users`: as in `/etc/group` and `/etc/passwd`. A group that is not listed is not private.
-fn is_private(gid: u32, user: u32, groups: &str, users: &str) -> bool {
-    let field = |line: &str, number: usize| line.split(':').nth(number).and_then(|id| id.parse::<u32>().ok());
-    let is_trusted = |uid: Option<u32>| uid == Some(0) || uid == Some(user);
-    let uid_of = |name: &str| users.lines().find(|line| line.split(':').next() == Some(name)).and_then(|l| field(l, 2));
-    let mut primary = users.lines().filter(|line| field(line, 3) == Some(gid));
-    let mut listed = groups.lines().filter(|line| field(line, 2) == Some(gid)).peekable();
-    listed.peek().is_some()
-        && primary.all(|line| is_trusted(field(line, 2)))
-        && listed.all(|line| {
-            let members = line.split(':').nth(3).unwrap_or_default().split(',').filter(|name| !name.is_empty());
-            members.into_iter().all(|name| is_trusted(uid_of(name)))
-        })
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// Takes a place for a connection from `address`. `is_peer`: a paired peer has this address. `is_validated`: whoever
-    /// sent the datagram receives at that address.
+    /// Takes a place for a connection from `address`. `is_peer`: a paired peer has this address. `is_validated`: the
+    /// sender of the datagram has shown that it receives at that address.
     ///
     /// Errors: [`Full`].
     pub fn take(&self, address: IpAddr, is_peer: bool, is_validated: bool) -> Result<Place, Full> {

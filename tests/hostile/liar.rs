@@ -110,7 +110,7 @@ impl Liar {
         self.report_with(SignedHead::new(self.journal, 1, |bytes| self.raw.sign(bytes)), seen, claims)
     }
 
-    /// Likewise, with a head of its choice for its own.
+    /// Reports a head that the liar chose as the head of its own journal.
     pub fn report_with(&self, head: SignedHead, seen: Option<SignedHead>, claims: Vec<Claim>) -> Message {
         let claims = Bounded::new(claims).unwrap();
         Message::OwnershipReport(OwnershipReport { head, seen, claims, is_halted: false })

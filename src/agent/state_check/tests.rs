@@ -204,17 +204,3 @@ fn what_a_private_group_may_write_is_accepted_and_what_everybody_may_write_is_no
     set_mode(&dir, 0o702);
     assert!(check().is_err());
 }
-
-#[test]
-fn a_group_is_private_if_nobody_but_root_and_the_user_is_in_it() {
-    let users =
-        "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:/bin/sh\nbob:x:1001:100::/:/bin/sh\ncem:x:1002:100::/:/bin/sh\n";
-    let groups =
-        "root:x:0:\nann:x:1000:\nusers:x:100:\nops:x:120:ann,bob\nmine:x:121:root,ann\ngone:x:122:nobody-known\n";
-    let private = |gid, user| is_private(gid, user, groups, users);
-    assert!(private(1000, 1000) && private(0, 0) && private(0, 1000) && private(121, 1000));
-    assert!(!private(1000, 1001), "the group of another user");
-    assert!(!private(100, 1001), "two users have it as their own group");
-    assert!(!private(120, 1000) && !private(122, 1000), "another member");
-    assert!(!private(999, 1000), "a group that is not listed");
-}

@@ -71,7 +71,7 @@ impl Inner {
         Ok(ExportPlan { manifest: Manifest::new(origin, model, !record.incomplete, files)?, entries, _files: lease })
     }
 
-    /// Opens one of the files of `plan`. What is read is still to be proven.
+    /// Opens one of the files of `plan`. The reader does not check the bytes against the blob's hash.
     pub(super) fn open(&self, plan: &ExportPlan, file: &File) -> Result<Box<dyn Read>, ControllerError> {
         if file.path == ENTRIES_FILE {
             return Ok(Box::new(Cursor::new(plan.entries.clone())));

@@ -53,6 +53,19 @@ def write(description, path):
     path.write_text(yaml.safe_dump(description, sort_keys=False, width=1 << 20))
 
 
+def of_its_own(model, name):
+    """Makes a description another model's: whatever one controller knows by a UUID gets another UUID, made from the name."""
+    if isinstance(model, list):
+        for part in model:
+            of_its_own(part, name)
+    elif isinstance(model, dict):
+        for key, value in model.items():
+            if key in ("uuid", "offer-uuid", "token") and isinstance(value, str):
+                model[key] = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{value}"))
+            else:
+                of_its_own(value, name)
+
+
 def agent_password(tag):
     return f"password-of-{tag}-0123456789"
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import ExitStack
 
 from .link import ROOT
 
@@ -79,10 +80,12 @@ class Agent:
                 f'state-dir = "{self.dir}/state"\nsocket = "{self.dir}/sock"\nlisten = "127.0.0.1:{self.port}"\n'
                 f'[log]\nfilter = "info,modelferry::controller::juju=debug"\n{controller}'
             )
-        self.log = f"{self.dir}/log"
+        self.name, self.log, self.process = name, f"{self.dir}/log", None
+
+    def start(self):
         log = open(self.log, "w")
-        self.process = subprocess.Popen([binary, "agent", "--config", f"{self.dir}/agent.toml"], stdout=log, stderr=log)
-        until(f"{name} runs", lambda: self.ask("status", quiet=True))
+        self.process = subprocess.Popen([self.binary, "agent", "--config", f"{self.dir}/agent.toml"], stdout=log, stderr=log)
+        until(f"{self.name} runs", lambda: self.ask("status", quiet=True))
 
     def ask(self, *arguments, quiet=False):
         done = subprocess.run([self.binary, "--config", f"{self.dir}/agent.toml", *arguments], capture_output=True, text=True)
@@ -102,36 +105,49 @@ class Agent:
         return re.findall(pattern, text[since:]), len(text)
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
 
 
 class Rig:
     """A server, and a pair of agents: "src" has the models, "dst" is beside the server."""
 
     def __init__(self, binary, programs, scratch):
-        self.scratch = scratch
-        self.server = Server(programs, scratch)
+        self.scratch, self.running = scratch, ExitStack()
+        try:
+            self.start(binary, programs)
+        except BaseException:
+            self.running.close()
+            raise
+
+    def start(self, binary, programs):
+        self.server = self.stopped_at_last(Server(programs, self.scratch))
         told = self.server.told
-        with open(f"{scratch}/password", "w") as file:
+        with open(f"{self.scratch}/password", "w") as file:
             file.write(told["password"])
-        self.src = Agent(binary, scratch, "src", '[embedded]\nname = "src"\ncloud = "openstack-eu"\ntype = "openstack"\nregion = "RegionOne"\n')
-        self.dst = Agent(
-            binary, scratch, "dst",
+        west = (
             f'[controller]\nkind = "juju"\nname = "west"\nendpoints = ["{told["addr"]}"]\nca-cert = "{told["ca"]}"\n'
-            f'password-file = "{scratch}/password"\n',
+            f'password-file = "{self.scratch}/password"\n'
         )
+        here = '[embedded]\nname = "src"\ncloud = "openstack-eu"\ntype = "openstack"\nregion = "RegionOne"\n'
+        self.src, self.dst = (self.stopped_at_last(Agent(binary, self.scratch, *told)) for told in (("src", here), ("dst", west)))
+        for agent in (self.src, self.dst):
+            agent.start()
         until("the controller is reached", lambda: self.dst.ask("doctor", quiet=True))
         code = re.search(r"pair accept (\S+)", self.dst.ask("pair", "offer", "--as", "src"))[1]
         self.src.ask("pair", "accept", code, f"127.0.0.1:{self.dst.port}", "--as", "west")
         until("the peers are connected", lambda: json.loads(self.src.ask("peers", "--format", "json"))[0]["connected"])
 
+    def stopped_at_last(self, process):
+        self.running.callback(process.stop)
+        return process
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for one in (self.src, self.dst, self.server):
-            one.stop()
+        self.running.close()
 
     def place(self, model, filling=b""):
         """Writes a model with its binaries, and takes it in at the source."""
@@ -159,7 +175,8 @@ def sample(name):
     """A small model that the server's import takes."""
     model = models41.read(SAMPLE)
     models41.as_imported(model)
-    model["config"].update(name=name, uuid=str(uuid.uuid4()))
+    models41.of_its_own(model, name)
+    model["config"]["name"] = name
     return model
 
 

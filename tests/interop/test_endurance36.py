@@ -36,7 +36,7 @@ def renamed(move, number):
 def serve(move, folder, name):
     """The source controller serves this model from now on, and knows of no migration."""
     move.source.stop()
-    move.source.folder, move.name = folder, name
+    move.source.folder, move.name, move.uuid = folder, name, read(folder / "model.yaml")["config"]["uuid"]
     (move.source.dir / "state.json").unlink(missing_ok=True)
     move.source.start()
 

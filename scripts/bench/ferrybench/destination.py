@@ -43,6 +43,12 @@ def until(what, check):
     return found
 
 
+def shipped_environment():
+    """What the systemd unit that is shipped sets for an agent."""
+    with open(f"{ROOT}/scripts/modelferry.service") as unit:
+        return dict(line.removeprefix("Environment=").strip().split("=", 1) for line in unit if line.startswith("Environment="))
+
+
 class Server:
     """Juju 4.1's own API server."""
 
@@ -84,7 +90,9 @@ class Agent:
 
     def start(self):
         log = open(self.log, "w")
-        self.process = subprocess.Popen([self.binary, "agent", "--config", f"{self.dir}/agent.toml"], stdout=log, stderr=log)
+        self.process = subprocess.Popen(
+            [self.binary, "agent", "--config", f"{self.dir}/agent.toml"], stdout=log, stderr=log, env=os.environ | shipped_environment()
+        )
         until(f"{self.name} runs", lambda: self.ask("status", quiet=True))
 
     def ask(self, *arguments, quiet=False):

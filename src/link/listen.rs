@@ -6,12 +6,13 @@ use modelferry_protocol::limits::{ALPN_LINK, ALPN_PAIR};
 use quinn::Incoming;
 use tokio::time::timeout;
 
-use super::admission::PairingAsked;
-use super::close::CloseCode;
-use super::connection::{Alert, Connection, alert_of, describe};
-use super::places::{Full, Place};
+use super::dialling::serve;
+use super::handshake::admission::PairingAsked;
+use super::handshake::places::{Full, Place};
+use super::pairing::offering;
 use super::shared::Shared;
-use super::{offering, serve};
+use super::transport::close::CloseCode;
+use super::transport::connection::{Alert, Connection, alert_of, describe};
 
 /// Accepts connections until the endpoint is closed.
 pub(super) async fn listen(shared: Arc<Shared>) {

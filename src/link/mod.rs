@@ -5,41 +5,17 @@
 //!
 //! [`Message`]: modelferry_protocol::message::Message
 
-mod address;
-mod admission;
-mod certificate;
-mod close;
-mod complaints;
-mod config;
-mod connection;
-mod dial;
-mod doubles;
-mod drive;
+mod credentials;
+mod dialling;
 mod flow;
-mod frames;
-mod identity;
-mod life;
-mod limits;
+mod handshake;
 mod listen;
 mod mtu;
-mod network;
-mod offering;
-mod offers;
-mod open_stream;
-mod pair;
-mod pair_error;
+mod pairing;
 mod peers;
-mod peers_error;
-mod places;
-mod race;
-mod registry;
-mod serve;
-mod session;
+mod sessions;
 mod shared;
-mod socket;
-mod strangers;
-mod streams;
-mod tls;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -54,23 +30,23 @@ use ring::rand::SecureRandom;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use certificate::{CertificateError, pin_of, verify_signature};
-pub use close::{CloseCode, SessionClosed};
-pub use config::{LinkConfig, Timing};
-pub use connection::KEY_UNKNOWN;
-pub use doubles::Double;
+pub use credentials::certificate::{CertificateError, pin_of, verify_signature};
+pub use credentials::identity::{Identity, IdentityError};
 pub use flow::{CapView, Limit, Pause};
-pub use identity::{Identity, IdentityError};
-pub use life::Silence;
-pub use pair_error::PairError;
-pub use peers::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, check_peer_name};
-pub use peers_error::PeersError;
-pub use registry::{NOT_YET, PeerState};
-pub use session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, Urgency};
+pub use handshake::strangers::Stranger;
+pub use pairing::error::PairError;
+pub use peers::error::PeersError;
+pub use peers::list::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, check_peer_name};
+pub use sessions::doubles::Double;
+pub use sessions::life::Silence;
+pub use sessions::registry::{NOT_YET, PeerState};
+pub use sessions::session::{BulkSender, Busy, ChunkInbox, Inbox, NewSession, Session, Urgency};
+pub use sessions::streams::{ByteStream, IncomingStream, StreamInbox, StreamReader, StreamRefused, StreamWriter};
 pub use shared::MakeHello;
-pub use socket::Wire;
-pub use strangers::Stranger;
-pub use streams::{ByteStream, IncomingStream, StreamInbox, StreamReader, StreamRefused, StreamWriter};
+pub use transport::close::{CloseCode, SessionClosed};
+pub use transport::config::{LinkConfig, Timing};
+pub use transport::connection::KEY_UNKNOWN;
+pub use transport::socket::Wire;
 
 use self::shared::Shared;
 use crate::config::Rate;
@@ -127,10 +103,10 @@ impl Link {
         hello: MakeHello,
     ) -> Result<(Self, mpsc::Receiver<NewSession>), LinkError> {
         let failed = |source| LinkError::Listen { address: config.listen, source };
-        let admission = Arc::new(admission::Admission::default());
+        let admission = Arc::new(handshake::admission::Admission::default());
         let peers = peers.owned_by(identity.pin());
         admission.set_peers(peers.list());
-        let tls = tls::Tls::new(identity.certified_key(), admission.clone());
+        let tls = handshake::tls::Tls::new(identity.certified_key(), admission.clone());
         let server = shared::server_config(&tls);
         let (caps, pending) = (flow::Caps::new(config.settings.clone()), flow::PendingSchedule::default());
         for (peer, rate) in peers.limits() {
@@ -139,7 +115,7 @@ impl Link {
         let memory = flow::Memory::load(peers.dir(), peers.disk());
         let is_routed = wire.is_none();
         let wire = wire.map_or_else(|| Wire::bind(config.listen), Ok).map_err(failed)?;
-        let endpoint = socket::endpoint(wire, &identity, server.clone(), &caps, &pending).map_err(failed)?;
+        let endpoint = transport::socket::endpoint(wire, &identity, server.clone(), &caps, &pending).map_err(failed)?;
         let (sessions, receiver) = mpsc::channel(SESSIONS_QUEUED_MAX);
         let pins: Vec<Pin> = peers.list().iter().map(|peer| peer.pin).collect();
         let shared = Arc::new(Shared {
@@ -149,13 +125,13 @@ impl Link {
             is_routed,
             tls,
             admission,
-            registry: registry::Registry::default(),
+            registry: sessions::registry::Registry::default(),
             complaints: Arc::default(),
-            doubles: doubles::Doubles::default(),
+            doubles: sessions::doubles::Doubles::default(),
             hello,
             sessions,
-            places: places::Places::default(),
-            strangers: strangers::Strangers::default(),
+            places: handshake::places::Places::default(),
+            strangers: handshake::strangers::Strangers::default(),
             stop: CancellationToken::new(),
             caps,
             memory,
@@ -168,7 +144,7 @@ impl Link {
         tokio::spawn(follow_the_week(shared.clone()));
         tokio::spawn(listen::listen(shared.clone()));
         for pin in pins {
-            dial::start(&shared, pin, Duration::ZERO);
+            dialling::dial::start(&shared, pin, Duration::ZERO);
         }
         Ok((Self(shared), receiver))
     }
@@ -261,7 +237,7 @@ impl Link {
     ///
     /// Errors: [`PairError`].
     pub async fn accept(&self, code: Code, address: &str, name: Option<String>) -> Result<Peer, PairError> {
-        pair::accept(&self.0, code, address, name).await
+        pairing::pair::accept(&self.0, code, address, name).await
     }
 
     /// Removes a peer. Closes its connection and refuses its key first, then deletes its pin from disk: a peer that is trusted

@@ -10,21 +10,22 @@ use quinn::Endpoint;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::address::canonical;
-use super::admission::{Admission, PairingAsked};
-use super::complaints::Complaints;
-use super::config::{LinkConfig, transport};
-use super::doubles::Doubles;
+use super::credentials::identity::Identity;
 use super::flow::{CapView, Caps, Flow, Memory, PendingSchedule, SendSchedule};
-use super::identity::Identity;
+use super::handshake::admission::{Admission, PairingAsked};
+use super::handshake::places::Places;
+use super::handshake::strangers::Strangers;
+use super::handshake::tls::Tls;
 use super::mtu;
-use super::peers::Peers;
-use super::peers_error::PeersError;
-use super::places::Places;
-use super::registry::Registry;
-use super::session::NewSession;
-use super::strangers::Strangers;
-use super::tls::Tls;
+use super::peers::complaints::Complaints;
+use super::peers::error::PeersError;
+use super::peers::limits;
+use super::peers::list::Peers;
+use super::sessions::doubles::Doubles;
+use super::sessions::registry::Registry;
+use super::sessions::session::NewSession;
+use super::transport::address::canonical;
+use super::transport::config::{LinkConfig, transport};
 use crate::clock::now_ms;
 use crate::disk::blocking;
 
@@ -174,7 +175,7 @@ impl Shared {
         let peers = self.peers().with_limits(self.caps.by_hand());
         let saved = peers.clone();
         blocking(move || {
-            super::limits::save(&super::limits::path(saved.dir()), saved.disk(), saved.limits())?;
+            limits::save(&limits::path(saved.dir()), saved.disk(), saved.limits())?;
             saved.save()
         })
         .await?;

@@ -1,8 +1,0 @@
-//! Addresses as a dual-stack socket shows them.
-
-use std::net::SocketAddr;
-
-/// Converts an IPv4-mapped IPv6 address, as a dual-stack socket shows it, to IPv4.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}

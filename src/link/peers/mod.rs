@@ -1,0 +1,8 @@
+//! The paired peers, and the files that an operator may edit: names, pins, addresses, caps.
+//!
+//! `complaints` bounds how often a peer can cause a warning in the log.
+
+pub mod complaints;
+pub mod error;
+pub mod limits;
+pub mod list;

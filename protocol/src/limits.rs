@@ -48,6 +48,9 @@ pub const CHUNK_OTHERS_BYTES_MAX: usize = PAGE_CHUNKS_MAX / 8;
 /// Bytes in one blob. 1 TiB: beyond any charm, agent binary or resource known.
 pub const BLOB_BYTES_MAX: u64 = 1 << 40;
 
+/// Blobs that a source may have named over one connection, of all its migrations there that are not at rest.
+pub const BLOBS_NAMED_MAX: usize = 1 << 17;
+
 /// Bytes in a model description; 64 MiB as base64 in Juju's envelope.
 pub const DESCRIPTION_BYTES_MAX: u64 = 48 << 20;
 /// Bytes of one piece of a model's log. 4 MiB: small beside any binary, and a resume repeats none of it.
@@ -155,6 +158,7 @@ const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_AVERAGE && CHUNK_BYTES_AVER
 const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds from 128 KiB up");
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
+const _: () = assert!(CALLS_MAX * 41 + 64 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(CLAIMS_MAX * 32 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(

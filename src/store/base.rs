@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use modelferry_protocol::ids::Hash;
@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) disk: Disk,
     pub(super) rows: Rows,
     pub(super) temporaries: AtomicU64,
+    /// Bytes that must stay free beside what peers send.
+    pub(super) reserve: AtomicU64,
     /// Blobs that are being received. The lock is held while rows of a blob are created or removed.
     pub(super) live: Mutex<HashMap<Hash, Weak<Receiver>>>,
     /// The archive members of the blob that was cut last. The lock also allows only one page to be cut at a time.
@@ -132,9 +134,11 @@ impl Store {
             disk.create_dir(dir).map_err(|source| StoreError::io("make the directory", dir, source))?;
         }
         let rows = open_rows(&state_dir.join(TABLE), &disk)?;
-        let (temporaries, live, cutting) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        let (temporaries, reserve) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (live, cutting) = (Mutex::default(), Mutex::default());
         let lease_table = Mutex::new(LeaseTable::loaded(rows.wanted()?));
-        let inner = Inner { blobs, partial, kept, drafts, disk, rows, temporaries, live, cutting, lease_table };
+        let inner =
+            Inner { blobs, partial, kept, drafts, disk, rows, temporaries, reserve, live, cutting, lease_table };
         inner.tidy()?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -221,6 +225,23 @@ impl Store {
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
         let free = self.inner.disk.free_bytes(&self.inner.blobs);
         free.map_err(|source| StoreError::io("ask for the space at", &self.inner.blobs, source))
+    }
+
+    /// Sets how many bytes of the disk must stay free beside what peers send; 0 until then.
+    pub fn keep_free(&self, bytes: u64) {
+        self.inner.reserve.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Checks that a peer may fill `bytes` more of the disk.
+    ///
+    /// Errors: [`StoreError::Full`], [`StoreError::Io`].
+    pub fn ensure_room(&self, bytes: u64) -> Result<(), StoreError> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let needed = bytes.saturating_add(self.inner.reserve.load(Ordering::Relaxed));
+        let free = self.free_bytes()?;
+        if free < needed { Err(StoreError::Full { needed, free }) } else { Ok(()) }
     }
 
     /// Returns how many bytes of a blob are durable: all of a complete blob, or those of the received chunks.

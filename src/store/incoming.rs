@@ -250,6 +250,7 @@ impl Incoming {
     fn write_run(&self, page: u32, count: usize, run: &Run, plain: &[u8]) -> Result<(), StoreError> {
         let Some(file) = self.shared.file.as_ref().filter(|_| !run.chunks.is_empty()) else { return Ok(()) };
         let plain = &plain[run.bytes.clone()];
+        self.store.ensure_room(plain.len() as u64)?;
         let written = file.write_all_at(run.offset, plain);
         written.map_err(|source| self.store.inner.not_written(file.path(), plain.len(), source))?;
         let mut progress = self.shared.sound()?;
@@ -369,12 +370,9 @@ impl Incoming {
     }
 }
 
-/// Opens the file of a partial blob if the disk has `needed` bytes free.
-fn open(store: &Store, blob: BlobRef, open: Open, needed: u64) -> Result<DiskFile, StoreError> {
-    let free = store.free_bytes()?;
-    if free < needed {
-        return Err(StoreError::Full { needed, free });
-    }
+/// Opens the file of a partial blob if the disk has room for the `lacking` bytes.
+fn open(store: &Store, blob: BlobRef, open: Open, lacking: u64) -> Result<DiskFile, StoreError> {
+    store.ensure_room(lacking)?;
     let (path, disk) = (store.inner.partial_path(blob.hash), &store.inner.disk);
     let file = disk.open(&path, open).map_err(|source| StoreError::io("open", &path, source))?;
     // Sync the directory entry too. The sync of a chunk does not cover it, but reports the chunk as durable.

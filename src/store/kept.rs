@@ -22,6 +22,7 @@ impl Store {
             return Err(StoreError::KeptMany(KEPT_MAX));
         }
         let content = checked(document);
+        self.ensure_room(content.len() as u64)?;
         let replaced = self.inner.disk.replace(&path, &content);
         replaced.map_err(|source| self.inner.not_written(&path, content.len(), source))
     }

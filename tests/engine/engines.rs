@@ -107,6 +107,15 @@ impl Host {
         Self::start_at(name, Patches::Off, Disk::real(), None, Some(relayed)).await
     }
 
+    /// A host that can be killed, whose store is on such a disk, of which so many bytes are kept free.
+    #[allow(dead_code, reason = "the tests of hostile peers use it")]
+    pub async fn start_apart_on(name: &'static str, disk: Disk, disk_reserve_bytes: u64) -> Self {
+        let mut host = Self::start_at(name, Patches::Off, disk, None, Some(None)).await;
+        host.settings.disk_reserve_bytes = disk_reserve_bytes;
+        host.restart().await;
+        host
+    }
+
     /// `apart`: for a host that can be killed, its controller that drives its migrations, if it is one.
     async fn start_at(
         name: &'static str,

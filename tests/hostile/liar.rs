@@ -6,7 +6,8 @@ use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::ALPN_LINK;
 use modelferry_protocol::message::{
-    Claim, End, Hello, Message, MigrationKey, Offer, OwnershipReport, Request, Sealed, SignedHead,
+    BlobNames, BlobOffer, ChunkHeader, Claim, Encoding, End, Handle, Hello, Message, MigrationKey, Offer,
+    OwnershipReport, Request, Sealed, SignedHead,
 };
 use modelferry_protocol::plan::Question;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params, Snapshot};
@@ -22,6 +23,9 @@ use super::support::{hello, soon, write_peer};
 
 /// What the liar is called at the host that it is paired with.
 pub const LIAR: &str = "raw";
+
+/// How the liar says that it cuts.
+const CUTTER: u16 = 0x8000;
 
 /// Messages that wait to be looked at: more than any test lets come in between.
 const HEARD_MAX: usize = 1 << 14;
@@ -179,6 +183,55 @@ impl Liar {
         })
     }
 
+    /// Names blobs of a migration.
+    pub fn names(&self, mid: MigrationId, blobs: &[BlobRef]) -> Message {
+        Message::BlobNames(BlobNames { mid, blobs: Bounded::new(blobs.to_vec()).unwrap() })
+    }
+
+    /// Offers a blob of a migration.
+    pub fn blob_offer(&self, handle: Handle, mid: MigrationId, blob: BlobRef) -> Message {
+        Message::BlobOffer(BlobOffer { handle, mid, blob, cutter: CUTTER })
+    }
+
+    /// Sends one chunk of a page.
+    pub async fn send_chunk(&self, handle: Handle, page: u32, index: u32, plain: &[u8]) {
+        let wire = zstd::bulk::compress(plain, 1).unwrap();
+        let header = ChunkHeader::of(handle, page, &[index], wire.len() as u32, Encoding::Zstd);
+        let mut bulk = soon(self.connection.open_uni()).await.unwrap();
+        soon(bulk.write_all(&[header.to_frame(), wire].concat())).await.unwrap();
+        bulk.finish().unwrap();
+    }
+
+    /// Waits until the host asks for chunks of a blob, of which it knows the page by then.
+    pub async fn is_asked_for(&mut self, handle: Handle) {
+        self.hear("a Need", |message| matches!(message, Message::Need(need) if need.handle == handle).then_some(()))
+            .await;
+    }
+
+    /// Waits until a blob is received whole.
+    pub async fn is_done(&mut self, handle: Handle) {
+        self.hear("the end of a blob", |message| (*message == Message::BlobDone(handle)).then_some(())).await;
+    }
+
+    /// Waits until the host has looked at an offer of a blob, and returns whether it holds the blob.
+    pub async fn is_held(&mut self, handle: Handle) -> bool {
+        self.hear("the state of a blob", |message| match message {
+            Message::BlobState(state) if state.handle == handle => Some(state.held),
+            Message::BlobState(state) => panic!("blob {} is taken", state.handle),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until the host says why it takes nothing, or that it goes on.
+    pub async fn hold(&mut self) -> String {
+        self.hear("a Hold", |message| match message {
+            Message::Hold(hold) => Some(hold.reason.to_string()),
+            _ => None,
+        })
+        .await
+    }
+
     /// Takes an offer back.
     pub fn abort(&self, mid: MigrationId) -> Message {
         Message::Abort(End { key: self.key(mid), cause: Cause::cut("never mind") })
@@ -192,14 +245,19 @@ impl Liar {
             .await;
     }
 
+    /// Seals a snapshot with this description; and its root.
+    pub fn seal(&self, mid: MigrationId, description: BlobRef) -> (Message, Hash) {
+        let (bytes, root) = snapshot(mid, description).seal().unwrap();
+        let snapshot = Bytes::new(bytes).unwrap();
+        (Message::Seal(Sealed { key: self.key(mid), root, nonce: 1, snapshot }), root)
+    }
+
     /// Hands the model over up to the host's vote, and returns the root. The host's store has the description already.
     pub async fn voted(&mut self, host: &Host, mid: MigrationId) -> Hash {
         let description = host.put(b"writes: 0\n");
         self.say(self.offer(mid, MODEL)).await;
-        let snapshot = snapshot(mid, description);
-        let (bytes, root) = snapshot.seal().unwrap();
-        let snapshot = Bytes::new(bytes).unwrap();
-        self.say(Message::Seal(Sealed { key: self.key(mid), root, nonce: 1, snapshot })).await;
+        let (seal, root) = self.seal(mid, description);
+        self.say(seal).await;
         self.hear("a vote", |message| matches!(message, Message::Prepared(vote) if vote.root == root).then_some(()))
             .await;
         root

@@ -3,6 +3,7 @@
 
 #[path = "../controller/mod.rs"]
 mod controller;
+mod disk;
 #[allow(dead_code, reason = "the tests of the engine use the rest")]
 #[path = "../engine/engines.rs"]
 mod engines;

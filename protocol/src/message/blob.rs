@@ -1,11 +1,21 @@
 //! The messages by which a blob travels.
 
 use crate::call::BlobRef;
-use crate::codec::{Decode, Encode};
+use crate::codec::{Bounded, Decode, Encode};
 use crate::frame::Handle;
 use crate::ids::MigrationId;
+use crate::limits::CALLS_MAX;
 use crate::manifest::{Page, Ranges};
 use crate::text::Cause;
+
+/// Names blobs that the source is about to offer. The target receives no other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct BlobNames {
+    /// The migration they are for, or the id of the question that they belong to.
+    pub mid: MigrationId,
+    /// The blobs, in addition to those named before.
+    pub blobs: Bounded<BlobRef, CALLS_MAX>,
+}
 
 /// Offers a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]

@@ -7,7 +7,7 @@ mod hello;
 mod ownership;
 mod switchover;
 
-pub use self::blob::{BlobOffer, BlobPage, BlobState, Chunks, Hold};
+pub use self::blob::{BlobNames, BlobOffer, BlobPage, BlobState, Chunks, Hold};
 pub use self::hello::{Agreed, Hello, NoCommonVersion, agree};
 pub use self::ownership::{Claim, OwnershipReport, SignedHead};
 pub use self::switchover::{Activated, Commit, End, MigrationKey, Offer, Sealed, Stage, Staged, Vote};
@@ -92,6 +92,8 @@ frame_enum! {
         0x25 = BlobDone(Handle),
         /// Target to source: no chunks for now, or again.
         0x26 = Hold(Hold),
+        /// Source to target: the blobs that will be offered.
+        0x27 = BlobNames(BlobNames),
     }
 }
 
@@ -109,7 +111,7 @@ impl Message {
             Self::Progress(key) | Self::Finished(key) | Self::Unknown(key) => Some(*key),
             Self::Abort(end) | Self::Dropped(end) | Self::Refused(end) => Some(end.key),
             Self::Hello(_) | Self::Request(_) | Self::Response(_) | Self::OwnershipReport(_) | Self::Cancel(_) => None,
-            Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
+            Self::BlobNames(_) | Self::BlobOffer(_) | Self::BlobState(_) | Self::BlobPage(_) => None,
             Self::Need(_) | Self::Held(_) | Self::BlobDone(_) | Self::Hold(_) => None,
         }
     }

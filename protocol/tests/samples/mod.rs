@@ -233,6 +233,7 @@ pub fn messages() -> Vec<Message> {
             id: 10,
             outcome: Performed::Failed(Text::new("machine sanity check failed").unwrap()),
         }),
+        Message::BlobNames(BlobNames { mid: MID, blobs: list(vec![BLOB]) }),
         Message::BlobOffer(BlobOffer { handle: 3, mid: MID, blob: BLOB, cutter: 1 }),
         Message::BlobState(BlobState { handle: 3, held: false, pages: 1, bytes_held: 1 << 20 }),
         Message::BlobPage(BlobPage { handle: 3, page }),

@@ -101,6 +101,7 @@ pub struct Core {
 impl Core {
     pub fn new(mut parts: EngineParts) -> Self {
         parts.arrival = serialised(parts.arrival);
+        parts.store.keep_free(parts.settings.disk_reserve_bytes);
         let recorded = watch::Sender::new(parts.journal.sequence());
         let queue = Queue::new(parts.settings.parallel_max);
         Self {

@@ -85,6 +85,7 @@ impl Service {
             async move {
                 while let Some(message) = blob_messages.recv().await {
                     match message {
+                        Message::BlobNames(names) => receiving.names(names).await,
                         Message::BlobOffer(offer) => receiving.offered(offer).await,
                         Message::BlobPage(page) => receiving.page(page).await,
                         _ => {}
@@ -110,7 +111,7 @@ impl Service {
                 }
             }
             Message::Response(told) => self.conversation.told(told.id, told.answer),
-            Message::BlobOffer(_) | Message::BlobPage(_) => tokio::select! {
+            Message::BlobNames(_) | Message::BlobOffer(_) | Message::BlobPage(_) => tokio::select! {
                 _ = self.blobs.send(message) => {}
                 // On a full disk the queue stays full, and the end of the connection would be noticed by nobody.
                 _ = self.session.closed() => return ControlFlow::Break(()),
@@ -211,10 +212,19 @@ impl Service {
     /// Makes a blob of a patch. Apart from the other questions: deflate has to be done again.
     fn rebuild(&mut self, id: u64, rebuilding: Rebuilding) {
         while self.dry_runs.try_join_next().is_some() {}
-        let is_busy = self.dry_runs.len() >= DRY_RUNS_MAX;
+        let refused = if self.dry_runs.len() >= DRY_RUNS_MAX {
+            Some("too much is being made here already")
+        } else if !self.receiving.has_names(rebuilding.mid, &[rebuilding.blob, rebuilding.patch]) {
+            Some("the blob, or the patch, was not named")
+        } else {
+            None
+        };
         let (core, session) = (self.core.clone(), self.session.clone());
         self.dry_runs.spawn(async move {
-            let answer = rebuild::rebuild(&core, session.peer(), rebuilding, is_busy).await;
+            let answer = match refused {
+                Some(text) => Answer::Failed(Text::cut(text)),
+                None => rebuild::rebuild(&core, session.peer(), rebuilding).await,
+            };
             Core::say(&session, Message::Response(Response { id, answer })).await;
         });
     }

@@ -201,6 +201,10 @@ impl TargetTask {
         if MigrationKey::of(head) != seal.key {
             return;
         }
+        if self.side.sealed.as_ref().is_some_and(|(root, _)| *root != seal.root) {
+            let cause = Cause::cut("another snapshot was sealed before");
+            return self.input(TargetInput::Drop(&cause)).await;
+        }
         let snapshot = match Snapshot::open(&seal.snapshot, seal.root) {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -217,6 +221,9 @@ impl TargetTask {
         let stored = Core::blocking(move || {
             // Held until the journal names the snapshot, or the migration is over.
             store.want(mid, blobs.iter().map(|blob| blob.hash).chain([root]))?;
+            if store.size(root)?.is_none() {
+                store.ensure_room(bytes.len() as u64)?;
+            }
             store.put_bytes(&bytes)
         });
         let stored = stored.await;

@@ -23,8 +23,8 @@ use modelferry_protocol::version::Feature;
 use self::gauge::Job;
 use self::nearest::{lineage, nearest};
 use self::rebuild::BLOB_BYTES_MAX;
-use super::TransferError;
 use super::pace::rate;
+use super::{TransferError, send};
 use crate::config::{Patches, Rate};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
@@ -181,6 +181,7 @@ async fn one(
     }
     tracing::info!(blob = %blob.hash, blob_bytes = blob.bytes, patch_bytes = patch.bytes, "sent as a patch");
     tracked.set_waiting(None);
+    send::name(&conversation.session, tracked.terms.mid, &[blob]).await.map_err(TransferError::Closed)?;
     rate::send(core, conversation, tracked, &[patch]).await?;
     tracked.set_waiting(Some(format!("the target makes a binary of {} bytes of one that it holds", blob.bytes)));
     let (asked, rtt) = (Instant::now(), conversation.session.rtt());

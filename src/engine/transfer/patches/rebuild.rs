@@ -31,15 +31,10 @@ pub async fn held_each(core: &Core, blobs: Bounded<BlobRef, CALLS_MAX>) -> Answe
     }
 }
 
-/// Makes a blob of a base and a patch. `is_busy`: too much of the kind is going on already.
-pub async fn rebuild(core: &Core, peer: Pin, rebuilding: Rebuilding, is_busy: bool) -> Answer {
-    let coming = core.receiver(rebuilding.mid).filter(|tracked| tracked.peer == peer);
-    let Some(coming) = coming.filter(|_| !is_busy) else {
-        return failed(if is_busy {
-            "too much is being made here already"
-        } else {
-            "the model is not on its way here"
-        });
+/// Makes a blob of a base and a patch.
+pub async fn rebuild(core: &Core, peer: Pin, rebuilding: Rebuilding) -> Answer {
+    let Some(coming) = core.receiver(rebuilding.mid).filter(|tracked| tracked.peer == peer) else {
+        return failed("the model is not on its way here");
     };
     let turn = core.patching.turns.take(coming.urgency()).await;
     let (store, reserve, stopped) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes, turn.stop());

@@ -1,5 +1,8 @@
 //! The receiver of a transfer, one for each connection.
 
+mod named;
+mod naming;
+mod slot;
 mod unsynced;
 mod written;
 
@@ -8,54 +11,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use modelferry_protocol::ids::MigrationId;
 use modelferry_protocol::limits::PAGE_CHUNKS_MAX;
 use modelferry_protocol::manifest::ChunkSet;
 use modelferry_protocol::message::{BlobOffer, BlobPage, BlobState, ChunkHeader, Chunks, Handle, Hold, Message};
 use modelferry_protocol::switch::Cause;
 use parking_lot::Mutex;
 
+use self::named::Named;
+use self::slot::{Slot, is_taken_in};
 use self::unsynced::{BYTES_MUCH, Unsynced};
 use self::written::{Written, write};
 use crate::engine::base::core::{Core, Receiver};
 use crate::engine::base::error::causes;
 use crate::engine::migration::event::Event;
 use crate::engine::migration::tracked::Tracked;
-use crate::engine::view::Stand;
 use crate::link::{ChunkInbox, Session, SessionClosed};
-use crate::store::{DurabilitySubscription, Incoming, Lease, StoreError};
+use crate::store::{Lease, StoreError};
 
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 /// Damaged frames of one blob, on one connection, whose chunks are asked for again.
 const DAMAGED_MAX: u32 = 3;
 
-/// A blob on its way in.
-struct Slot {
-    handle: Handle,
-    incoming: Incoming,
-    /// Another receiver of the same blob may write, and make durable, what this one has to tell its source.
-    subscription: Arc<DurabilitySubscription>,
-    /// Pages known when it was offered, and bytes held: what is lacking of these is asked for unasked.
-    pages_known: u32,
-    bytes_known: u64,
-    tracked: Arc<Tracked>,
-    state: Mutex<SlotState>,
-}
-
-#[derive(Default)]
-struct SlotState {
-    dirty_bytes: u64,
-    /// Plain bytes written since the offer.
-    written_bytes: u64,
-    damaged: u32,
-    done: bool,
-}
-
 /// Takes in what one peer sends.
 pub struct Receiving {
     core: Arc<Core>,
     session: Session,
     slots: Mutex<BTreeMap<Handle, Arc<Slot>>>,
+    named: Arc<Named>,
     /// Holds what comes for a migration that is at rest: the log, until the controller has it.
     lease: Arc<Lease>,
     unsynced: Arc<Unsynced>,
@@ -77,6 +61,7 @@ impl From<SessionClosed> for Refusal {
 
 impl Receiver for Receiving {
     fn give_up(&self, tracked: &Arc<Tracked>) {
+        self.named.forget(tracked);
         self.slots.lock().retain(|_, slot| !Arc::ptr_eq(&slot.tracked, tracked));
     }
 }
@@ -84,9 +69,9 @@ impl Receiver for Receiving {
 impl Receiving {
     /// Begins to take in what comes over `session`.
     pub fn new(core: Arc<Core>, session: Session) -> Arc<Self> {
-        let (slots, unsynced) = (Mutex::default(), Arc::default());
+        let (slots, named, unsynced) = (Mutex::default(), Arc::default(), Arc::default());
         let lease = Arc::new(core.parts.store.lease());
-        let receiving = Arc::new(Self { core, session, slots, lease, unsynced });
+        let receiving = Arc::new(Self { core, session, slots, named, lease, unsynced });
         let receiver: Arc<dyn Receiver> = receiving.clone();
         receiving.core.receives(&receiver);
         receiving
@@ -96,14 +81,18 @@ impl Receiving {
         self.slots.lock().get(&handle).cloned()
     }
 
+    /// Returns the migration or copy of the peer that blobs are received for under this id.
+    fn taken_in(&self, mid: MigrationId) -> Option<Arc<Tracked>> {
+        let tracked = self.core.receiver(mid).filter(|tracked| tracked.peer == self.session.peer());
+        tracked.filter(|tracked| is_taken_in(tracked))
+    }
+
     /// Takes in a [`Message::BlobOffer`].
     pub async fn offered(&self, offer: BlobOffer) {
         let BlobOffer { handle, mid, blob, cutter } = offer;
-        let tracked = self.core.receiver(mid).filter(|tracked| tracked.peer == self.session.peer());
-        let tracked = tracked.filter(|tracked| is_taken_in(tracked));
-        let Some(tracked) = tracked else {
-            // It followed an offer that was refused, or left to be repeated.
-            tracing::debug!(peer = %self.session.peer_name(), %mid, "a blob of no migration that runs here, ignored");
+        let Some(tracked) = self.taken_in(mid).filter(|tracked| self.named.has(tracked, blob)) else {
+            // It followed an offer that was refused, or left to be repeated; or nothing names it.
+            tracing::debug!(peer = %self.session.peer_name(), %mid, "a blob that nothing here names, ignored");
             return;
         };
         let (store, lease, runs) =
@@ -129,6 +118,7 @@ impl Receiving {
         let incoming = match opened {
             Ok(Some(incoming)) => incoming,
             Ok(None) => {
+                self.named.arrived(blob.hash);
                 tracked.counters.take_in(blob, blob.bytes, 0);
                 let state = BlobState { handle, held: true, pages: 0, bytes_held: blob.bytes };
                 return Core::say(&self.session, Message::BlobState(state)).await;
@@ -151,6 +141,7 @@ impl Receiving {
             slots.retain(|_, older| !(older.tracked.terms.mid == mid && older.incoming.blob() == blob));
             slots.insert(handle, slot.clone());
         }
+        self.named.opened(&slot);
         // It may have come to nothing since this was offered.
         if !is_taken_in(&tracked) {
             return self.give_up(&tracked);
@@ -363,14 +354,10 @@ impl Receiving {
             let incoming = slot.incoming.clone();
             self.unless_full(slot, move || incoming.finish()).await?;
             self.slots.lock().remove(&slot.handle);
+            self.named.arrived(slot.incoming.blob().hash);
             self.session.send(Message::BlobDone(slot.handle)).await?;
             self.core.blob_arrived();
         }
         Ok(())
     }
-}
-
-/// Reports whether there is somebody to take blobs in for; of one at rest only the log is to come, of a model that has.
-fn is_taken_in(tracked: &Tracked) -> bool {
-    if tracked.is_at_rest() { tracked.stands() == Stand::Moved } else { tracked.mailbox().is_some() }
 }

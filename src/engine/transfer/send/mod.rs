@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use modelferry_protocol::limits::CHUNK_BYTES_MAX;
+use modelferry_protocol::codec::Bounded;
+use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::limits::{CALLS_MAX, CHUNK_BYTES_MAX};
 use modelferry_protocol::manifest::{ChunkRef, ChunkSet, Page};
-use modelferry_protocol::message::{BlobOffer, BlobPage, Encoding, Handle, Message};
+use modelferry_protocol::message::{BlobNames, BlobOffer, BlobPage, Encoding, Handle, Message};
 use modelferry_protocol::snapshot::BlobRef;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -119,6 +121,15 @@ pub async fn send(
     }
 }
 
+/// Names blobs: the peer receives, and makes, no other for `mid` over this connection.
+pub async fn name(session: &Session, mid: MigrationId, blobs: &[BlobRef]) -> Result<(), SessionClosed> {
+    for some in blobs.chunks(CALLS_MAX) {
+        let blobs = Bounded::truncated(some.to_vec());
+        session.send(Message::BlobNames(BlobNames { mid, blobs })).await?;
+    }
+    Ok(())
+}
+
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
         for (handle, open) in &self.open {
@@ -141,6 +152,7 @@ impl Sending<'_> {
         let mut left = self.conversation.left();
         let streams_max = if self.claim.urgency == Urgency::Spare { STREAMS_SPARE } else { STREAMS };
         let mut look = tokio::time::interval(LOOK);
+        self.name_all(feedback).await?;
         loop {
             left.mark_unchanged();
             self.give_way();
@@ -221,6 +233,13 @@ impl Sending<'_> {
     async fn tell(&mut self, feedback: &mut Feedback, message: Message) -> Result<(), TransferError> {
         let session = self.conversation.session.clone();
         self.while_listening(feedback, async move { session.send(message).await }).await
+    }
+
+    /// Names everything that is to be sent: the peer receives nothing else.
+    async fn name_all(&mut self, feedback: &mut Feedback) -> Result<(), TransferError> {
+        let (session, mid) = (self.conversation.session.clone(), self.tracked.terms.mid);
+        let all: Vec<BlobRef> = self.waiting.iter().copied().collect();
+        self.while_listening(feedback, async move { name(&session, mid, &all).await }).await
     }
 
     /// Reports whether it matters here what others take and leave.

@@ -1,64 +1,67 @@
-//! Chooses the compression level of chunks by the time that the link leaves for it.
+//! Chooses the compression level of a frame: the highest one that keeps up with the link.
+//!
+//! [`Compressor`] measures this host's compressor and the compression ratio. The rate of the link is measured by
+//! [`Window`](super::window::Window). `docs/decisions/0010-three-measurements.md` says why these are two.
 
 use std::time::Duration;
 
 use super::window::Round;
 
-/// Levels of zstd, and the plain bytes per second that one thread of a slow host compresses at each, in frames of 64 to
-/// 256 KiB of binaries. 12 gains nothing over 9.
+/// Levels of zstd, each with the plain bytes per second that one thread of the reference host compresses, in frames of
+/// 64 to 256 KiB of binaries. The reference host is a slow one. Level 12 compresses no better than 9.
 const LEVELS: [(i32, f64); 6] = [(1, 276e6), (3, 224e6), (6, 90e6), (9, 58e6), (15, 9e6), (19, 2.2e6)];
-/// How much faster than the link a level has to be: what is left is for everything else a host does.
+/// A level must be this much faster than the link. The rest of the processor is for everything else.
 const HEADROOM: f64 = 3.0;
-/// What a new measurement counts beside those before it.
+/// Weight of a new measurement in a moving average.
 const WEIGHT: f64 = 0.2;
-/// Plain bytes below which a frame tells more of the clock than of the compressor.
+/// Frames with fewer plain bytes are not timed: the clock is too coarse for them.
 const TIMED_BYTES_MIN: usize = 16 << 10;
 
-/// How much more one kind of frames has to be than the other for a round to tell of them alone.
+/// A round counts as stored, or as compressed, if it has this many times more bytes of that mode than of the other.
 const MOSTLY: u64 = 8;
-/// How much more than what arrives compressed QUIC's window has to let pass for the link to have room for it stored. A
-/// window that fills a link is up to two round trips' worth of it.
+/// Storing is tried if QUIC's window admits this many times the rate at which compressed bytes arrive. A window that
+/// fills the link holds up to two round trips' worth of bytes.
 const ROOM: f64 = 1.5;
-/// What each round adds to what is remembered of the way that was not taken, so that it is tried again some time.
+/// Growth per round of the estimate of the mode not in use, so that it is retried.
 const REGAIN: f64 = 1.01;
 
-/// Frames in a row that did not compress, after which not all are tried where the compressor has no time to spare: to
-/// try takes a tenth of what a source does with them.
+/// After this many incompressible frames in a row, only some are tried while the compressor limits the transfer. A try
+/// takes a tenth of a source's work for a frame.
 const REFUSED_MANY: u32 = 8;
-/// Frames that go untried then between two that are not: 768 KiB of what would compress, should it begin there.
+/// Frames that are stored untried between two tries, 768 KiB: a compressible part of a blob is noticed after them.
 const UNTRIED_MAX: u32 = 3;
 
 /// How hard a frame is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// Not at all: the link is faster than the compressor.
+    /// Stored: the link is faster than the compressor.
     Store,
     /// At a level of zstd.
     Level(i32),
 }
 
-/// Whether a blob is worth the effort.
+/// Whether the recent frames of a blob compressed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Doubt {
+pub struct Compressibility {
     /// Frames in a row that did not compress.
     refused: u32,
-    /// Frames since that were not tried.
+    /// Frames since the last try.
     untried: u32,
 }
 
-impl Doubt {
-    /// Reports whether the last frame that was tried did not compress.
-    pub fn is_there(&self) -> bool {
+impl Compressibility {
+    /// Reports whether the last tried frame did not compress.
+    pub fn is_doubtful(&self) -> bool {
         self.refused > 0
     }
 
-    /// Returns how hard the blob's next frame is compressed, where `effort` is as the link wants it.
+    /// Returns the effort for the blob's next frame. `effort` is the one that the link leaves time for.
     pub fn advise(&self, effort: Effort) -> Effort {
         let is_spared = self.refused >= REFUSED_MANY && self.untried < UNTRIED_MAX;
         if is_spared && effort == Effort::Level(LEVELS[0].0) { Effort::Store } else { effort }
     }
 
-    /// Takes in how a frame was compressed, and whether it was `stored` all the same.
+    /// Records a frame's effort, and whether it was `stored` because it did not shrink.
     pub fn packed(&mut self, effort: Effort, stored: bool) {
         *self = match (effort, stored) {
             (Effort::Store, _) => Self { untried: self.untried + 1, ..*self },
@@ -68,41 +71,41 @@ impl Doubt {
     }
 }
 
-/// What decides.
+/// Measurements of this host's compressor during a transfer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Gauge {
-    /// How fast this host compresses, by the host that [`LEVELS`] tells of.
+pub struct Compressor {
+    /// Speed of this host divided by that of the reference host of [`LEVELS`].
     host: f64,
-    /// Bytes on the wire by plain bytes, of late.
+    /// Bytes on the wire per plain byte, as a moving average.
     wire_part: f64,
-    /// Plain bytes packed in this round; those of higher levels in both places.
-    packed: Ways<u64>,
-    /// Whether the last round had stored frames alone, or compressed ones.
+    /// Plain bytes packed in this round. Bytes of a level above the lowest count in both modes.
+    packed: Modes<u64>,
+    /// Whether the last round was stored (true) or compressed (false); none for a mixed round.
     before: Option<bool>,
-    /// Plain bytes per second that became durable either way, where it was not the link that limited.
-    rates: Ways<Option<f64>>,
-    /// Whether frames are stored where no level can be kept up with to spare; nothing before that was measured.
+    /// Plain bytes per second that became durable in each mode, from rounds that the link did not limit.
+    rates: Modes<Option<f64>>,
+    /// Whether frames are stored if no level keeps up with the link; none before both modes were measured.
     stores: Option<bool>,
 }
 
-/// Something of both ways to send.
+/// A value for each of the two modes of sending.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Ways<T> {
+struct Modes<T> {
     stored: T,
     compressed: T,
 }
 
-impl Default for Gauge {
+impl Default for Compressor {
     fn default() -> Self {
-        let (packed, rates) = (Ways::default(), Ways::default());
+        let (packed, rates) = (Modes::default(), Modes::default());
         Self { host: 1.0, wire_part: 1.0, packed, before: None, rates, stores: None }
     }
 }
 
-impl Gauge {
-    /// Takes in how a frame was compressed, and how long that took.
+impl Compressor {
+    /// Records a packed frame: its effort, plain bytes, bytes on the wire, and the time that packing took.
     pub fn packed(&mut self, effort: Effort, plain: usize, wire: usize, took: Duration) {
-        // Rounds with frames of another level, which takes its time, tell of neither way.
+        // A round with frames of a higher, slower level measures neither mode.
         let does_least = effort == Effort::Level(LEVELS[0].0);
         self.packed.stored += if does_least { 0 } else { plain as u64 };
         self.packed.compressed += if effort == Effort::Store { 0 } else { plain as u64 };
@@ -111,24 +114,24 @@ impl Gauge {
         }
         self.wire_part += WEIGHT * (wire as f64 / plain as f64 - self.wire_part);
         let known = LEVELS.iter().find(|(level, _)| effort == Effort::Level(*level));
-        // No time at all passes where the clock is simulated, and that is no speed. What does not shrink is given up
-        // early, and tells nothing of what does.
+        // A simulated clock stands still, which is no measurement. zstd gives up early on incompressible bytes, so that
+        // their speed says nothing about the speed on compressible ones.
         if let Some((_, speed)) = known.filter(|_| !took.is_zero() && wire < plain) {
             self.host += WEIGHT * (plain as f64 / took.as_secs_f64() / speed - self.host);
         }
     }
 
-    /// Takes in a round.
+    /// Records a round.
     ///
-    /// Where the compressor limits although it does the least that it can, the other way is tried, if the link seems to
-    /// have room for it; from then on the one is taken by which more arrived.
+    /// If the compressor limits the transfer at its lowest level, storing is tried, provided that the link seems to have
+    /// room for it. From then on the mode by which more arrived is used.
     pub fn round(&mut self, round: Round) {
-        let Ways { stored, compressed } = std::mem::take(&mut self.packed);
+        let Modes { stored, compressed } = std::mem::take(&mut self.packed);
         let stores = match (stored > MOSTLY * compressed, compressed > MOSTLY * stored) {
             (false, false) => None,
             (stores, _) => Some(stores),
         };
-        // What arrives in the first round after a change was mostly sent before it.
+        // Bytes that arrive in the first round after a change were mostly sent before it.
         let is_steady = stores == std::mem::replace(&mut self.before, stores);
         let rates = &mut self.rates;
         match stores.filter(|_| is_steady) {
@@ -146,14 +149,14 @@ impl Gauge {
         }
     }
 
-    /// Returns the bytes on the wire that `plain` bytes make, going by those of late.
+    /// Estimates the bytes on the wire of `plain` bytes from the recent ratio.
     pub fn wire(&self, plain: f64) -> f64 {
         plain * self.wire_part
     }
 
-    /// Chooses for a link that takes `link` bytes per second: the highest level that can be kept up with room to
-    /// spare; else level 1 or nothing, by what has been measured of both, and before that by which is faster, this level
-    /// or the link.
+    /// Chooses the effort for a link of `link` bytes per second on the wire: the highest level that is [`HEADROOM`] times
+    /// faster than the link. If none is, level 1 or storing, whichever was measured to be faster; before such a
+    /// measurement, storing if the link is faster than level 1.
     pub fn choose(&self, link: f64) -> Effort {
         let needed = HEADROOM * link / self.wire_part.max(0.01);
         let kept_up = LEVELS.iter().rev().find(|(_, speed)| speed * self.host >= needed);
@@ -173,8 +176,8 @@ mod tests {
     const CHUNK: usize = 128 << 10;
 
     /// A host as slow as the one that was measured, and bytes that shrink to a third.
-    fn compressible() -> Gauge {
-        Gauge { wire_part: 0.32, ..Gauge::default() }
+    fn compressible() -> Compressor {
+        Compressor { wire_part: 0.32, ..Compressor::default() }
     }
 
     #[test]
@@ -196,34 +199,36 @@ mod tests {
 
     #[test]
     fn a_host_that_compresses_slowly_is_asked_for_less() {
-        let mut gauge = compressible();
+        let mut compressor = compressible();
         for _ in 0..60 {
             // A quarter of the speed of the measured host, at level 3.
             let took = Duration::from_secs_f64(CHUNK as f64 / (224e6 / 4.0));
-            gauge.packed(Effort::Level(3), CHUNK, CHUNK / 3, took);
+            compressor.packed(Effort::Level(3), CHUNK, CHUNK / 3, took);
         }
-        assert_eq!(gauge.choose(100.0 * MBIT), Effort::Level(1));
-        assert_eq!(gauge.choose(800.0 * MBIT), Effort::Store);
+        assert_eq!(compressor.choose(100.0 * MBIT), Effort::Level(1));
+        assert_eq!(compressor.choose(800.0 * MBIT), Effort::Store);
     }
 
     #[test]
     fn what_shrinks_asks_the_compressor_for_more_than_what_does_not() {
         // The same link takes three times the plain bytes, if they shrink to a third.
-        assert_eq!(Gauge::default().choose(100.0 * MBIT), Effort::Level(9));
+        assert_eq!(Compressor::default().choose(100.0 * MBIT), Effort::Level(9));
         assert_eq!(compressible().choose(100.0 * MBIT), Effort::Level(3));
     }
 
     /// Goes through rounds on a link of `reach` bytes per second, on which so many become durable either way, the
     /// compressor doing what it can; returns in how many frames were stored.
-    fn stored_rounds(rates: Ways<f64>, reach: f64, rounds: usize) -> usize {
-        let mut gauge = compressible();
-        let choose = |gauge: &Gauge| gauge.choose(2.0 * gauge.wire(rates.compressed));
+    fn stored_rounds(rates: Modes<f64>, reach: f64, rounds: usize) -> usize {
+        let mut compressor = compressible();
+        let choose = |compressor: &Compressor| compressor.choose(2.0 * compressor.wire(rates.compressed));
         let stored = |_| {
-            let effort = choose(&gauge);
+            let effort = choose(&compressor);
             let is_stored = effort == Effort::Store;
-            (0..8).for_each(|_| gauge.packed(effort, CHUNK, if is_stored { CHUNK } else { CHUNK / 3 }, Duration::ZERO));
+            (0..8).for_each(|_| {
+                compressor.packed(effort, CHUNK, if is_stored { CHUNK } else { CHUNK / 3 }, Duration::ZERO)
+            });
             let rate = if is_stored { rates.stored } else { rates.compressed };
-            gauge.round(Round { rate, packing_limits: !is_stored, reach });
+            compressor.round(Round { rate, packing_limits: !is_stored, reach });
             is_stored
         };
         (0..rounds).map(stored).filter(|is_stored| *is_stored).count()
@@ -232,53 +237,53 @@ mod tests {
     #[test]
     fn where_the_compressor_limits_the_way_is_taken_by_which_more_arrives() {
         let (slow, fast) = (180e6, 250e6);
-        let stored = stored_rounds(Ways { stored: fast, compressed: slow }, 800e6, 100);
+        let stored = stored_rounds(Modes { stored: fast, compressed: slow }, 800e6, 100);
         assert!(stored >= 85, "{stored} of 100 rounds stored where that is faster");
-        let stored = stored_rounds(Ways { stored: slow, compressed: fast }, 800e6, 100);
+        let stored = stored_rounds(Modes { stored: slow, compressed: fast }, 800e6, 100);
         assert!((2..=15).contains(&stored), "{stored} of 100 rounds stored where that is slower, and has to be tried");
     }
 
     #[test]
     fn storing_is_not_even_tried_where_the_link_has_no_room_for_it() {
-        assert_eq!(stored_rounds(Ways { stored: 62e6, compressed: 100e6 }, 130e6, 100), 0);
+        assert_eq!(stored_rounds(Modes { stored: 62e6, compressed: 100e6 }, 130e6, 100), 0);
     }
 
     #[test]
     fn rounds_with_both_ways_or_other_levels_or_a_slow_link_tell_of_neither_way() {
         let efforts = [[Effort::Store, Effort::Level(1)], [Effort::Level(3); 2], [Effort::Level(1); 2]];
         for (efforts, packing_limits) in efforts.into_iter().zip([true, true, false]) {
-            let mut gauge = compressible();
+            let mut compressor = compressible();
             for _ in 0..4 {
-                efforts.iter().for_each(|effort| gauge.packed(*effort, CHUNK, CHUNK, Duration::ZERO));
-                gauge.round(Round { rate: 1e8, packing_limits, reach: 1e9 });
+                efforts.iter().for_each(|effort| compressor.packed(*effort, CHUNK, CHUNK, Duration::ZERO));
+                compressor.round(Round { rate: 1e8, packing_limits, reach: 1e9 });
             }
-            assert_eq!(gauge.stores, None, "{efforts:?}");
+            assert_eq!(compressor.stores, None, "{efforts:?}");
         }
     }
 
     #[test]
     fn of_what_does_not_compress_one_frame_in_four_is_tried_where_time_is_short() {
-        let (mut doubt, least) = (Doubt::default(), Effort::Level(1));
-        let tried = |doubt: &mut Doubt, frames: usize| {
+        let (mut compressibility, least) = (Compressibility::default(), Effort::Level(1));
+        let tried = |compressibility: &mut Compressibility, frames: usize| {
             let try_one = |_| {
-                let effort = doubt.advise(least);
-                doubt.packed(effort, true);
+                let effort = compressibility.advise(least);
+                compressibility.packed(effort, true);
                 effort == least
             };
             (0..frames).map(try_one).filter(|is_tried| *is_tried).count()
         };
-        assert_eq!(tried(&mut doubt, 8), 8, "until that is how the blob is");
-        assert_eq!(tried(&mut doubt, 40), 10);
-        assert!(doubt.is_there());
-        assert_eq!(doubt.advise(Effort::Level(3)), Effort::Level(3), "with time to spare all are tried");
-        doubt.packed(least, false);
-        assert_eq!(tried(&mut doubt, 8), 8, "one that compresses ends it");
+        assert_eq!(tried(&mut compressibility, 8), 8, "until that is how the blob is");
+        assert_eq!(tried(&mut compressibility, 40), 10);
+        assert!(compressibility.is_doubtful());
+        assert_eq!(compressibility.advise(Effort::Level(3)), Effort::Level(3), "with time to spare all are tried");
+        compressibility.packed(least, false);
+        assert_eq!(tried(&mut compressibility, 8), 8, "one that compresses ends it");
     }
 
     #[test]
     fn a_clock_that_stands_still_measures_no_speed() {
-        let mut gauge = Gauge::default();
-        gauge.packed(Effort::Level(3), CHUNK, CHUNK / 3, Duration::ZERO);
-        assert_eq!(gauge.host, 1.0);
+        let mut compressor = Compressor::default();
+        compressor.packed(Effort::Level(3), CHUNK, CHUNK / 3, Duration::ZERO);
+        assert_eq!(compressor.host, 1.0);
     }
 }

@@ -1,76 +1,80 @@
-//! Chooses the bytes in flight: enough to fill a long link, few enough that a crash loses little.
+//! Limits the plain bytes in flight: enough to fill a long link, few enough that a crash loses little.
+//!
+//! A byte is in flight from its packing until the target has reported it durable. The window follows the rate at which
+//! bytes become durable, which includes the target's disk. `docs/decisions/0010-three-measurements.md` compares it with
+//! the link's own estimate in `src/link/flow`.
 
 use std::time::{Duration, Instant};
 
-/// The least that the window ever is.
+/// Minimum of the window, in bytes.
 const BYTES_MIN: u64 = 1 << 20;
-/// Frames in a full window at least, so that some are on their way while others are acknowledged.
+/// Minimum number of frames in a full window, so that some travel while others are acknowledged.
 const FRAMES_MIN: u64 = 16;
-/// The window at the start: what a fast link takes until the first acknowledgement. QUIC's own window keeps most of it
-/// from a slow one, and what has not left this host is not sent again after a kill.
+/// The window at the start, in bytes: what a fast link carries until the first acknowledgement. On a slow link QUIC's own
+/// window holds most of it back, and bytes that have not left this host are not sent again after a kill.
 const BYTES_START: u64 = 4 << 20;
-/// What the target takes, beside the round trip, to make a chunk durable and to say so.
+/// Time that the target takes to make a chunk durable and to report it, without the round trip.
 const SYNC: Duration = Duration::from_millis(100);
-/// The window is this much of what the link took in one round. Above 1, so that it grows as long as it is
-/// the window that limits, and not the link.
+/// The window is this factor times the bytes of one round. It is above 1, so that the window grows while it is the window
+/// that limits the transfer, and not the link.
 const GROWTH: f64 = 1.25;
 
-/// How much more than what went through QUIC's window has to let pass for the link to be starved, however full this
-/// window was meanwhile: one that fills a link is up to two round trips' worth of it.
+/// The link counts as starved if QUIC's window admits this many times the rate that was achieved, even if this window was
+/// full. A QUIC window that fills the link holds up to two round trips' worth of bytes.
 const STARVED: f64 = 2.5;
 
-/// What QUIC's window doubles to, in a start, before the target has said that the first half is durable.
+/// Growth of QUIC's window in slow start before the target has reported the first half durable.
 const LINK_GROWTH_MAX: f64 = 2.0;
 
-/// What is known of the link.
+/// The state of the link, as QUIC reports it.
 #[derive(Debug, Clone, Copy)]
 pub struct Reach {
-    /// The round trip.
+    /// The round-trip time.
     pub rtt: Duration,
-    /// Bytes that QUIC lets be on their way.
+    /// QUIC's congestion window, in bytes.
     pub bytes: u64,
 }
 
 impl Reach {
-    /// Returns the bytes per second that QUIC's window lets pass: what is known of a link before anything was durable.
+    /// Returns the bytes per second that QUIC's window admits. It is the only estimate before anything was durable.
     pub fn rate(&self) -> f64 {
         self.bytes as f64 / self.rtt.as_secs_f64().max(1e-4)
     }
 }
 
-/// What a round has shown.
+/// Measurements of one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Round {
     /// Plain bytes per second that became durable.
     pub rate: f64,
-    /// Whether it was the compressor that limited.
+    /// Whether the compressor limited the transfer.
     pub packing_limits: bool,
-    /// The most that QUIC's window let pass, in bytes per second.
+    /// Maximum rate that QUIC's window admitted, in bytes per second.
     pub reach: f64,
 }
 
-/// Plain bytes sent and not yet durable on the target, and how many they may be.
+/// Counts the plain bytes that were sent and are not yet durable on the target, and limits them.
 #[derive(Debug)]
 pub struct Window {
     bytes: u64,
     bytes_max: u64,
     in_flight: u64,
-    /// Bytes packed so far: as they were, and as they travel.
+    /// Bytes packed so far: plain, and on the wire.
     plain: u64,
     wire: u64,
     round_begun: Instant,
     held_in_round: u64,
     reach_in_round: f64,
-    /// Whether more was there to be sent in this round than the window took.
+    /// Whether the window held back data in this round.
     was_full: bool,
-    /// Frames that were packed in this round, and those of them for which the streams had waited.
+    /// Frames packed in this round, and how many of them the streams had to wait for.
     frames: u32,
     frames_late: u32,
     rate: Option<f64>,
 }
 
 impl Window {
-    /// Begins with a window for a link of which nothing is known; it grows to `bytes_max` at most.
+    /// Makes a window for an unknown link. It never exceeds `bytes_max`.
     pub fn new(bytes_max: u64, now: Instant) -> Self {
         let bytes_max = bytes_max.max(BYTES_MIN);
         Self {
@@ -89,17 +93,17 @@ impl Window {
         }
     }
 
-    /// Reports whether another chunk may be sent. One always may, however small the window.
+    /// Reports whether another chunk may be sent. One chunk always may, whatever the window.
     pub fn fits(&self, chunk_bytes: u32) -> bool {
         self.in_flight == 0 || self.in_flight + u64::from(chunk_bytes) <= self.bytes
     }
 
-    /// Says that something could not be sent because the window is full.
+    /// Records that the window held back data.
     pub fn is_full(&mut self) {
         self.was_full = true;
     }
 
-    /// Returns how much of the window one frame may take up: little enough for the others to go on meanwhile.
+    /// Returns the maximum plain bytes of one frame, so that several share the window.
     pub fn share(&self) -> u32 {
         u32::try_from(self.bytes / FRAMES_MIN).unwrap_or(u32::MAX)
     }
@@ -109,8 +113,7 @@ impl Window {
         self.bytes
     }
 
-    /// Returns the plain bytes per second that the link took of late; nothing before a round was over in which it
-    /// was the link that limited.
+    /// Returns the recent rate of the link, in plain bytes per second; none before a round that the link limited.
     pub fn rate(&self) -> Option<f64> {
         self.rate
     }
@@ -120,31 +123,31 @@ impl Window {
         self.in_flight += u64::from(chunk_bytes);
     }
 
-    /// Counts what packing made of a frame: a link takes more of what shrinks.
+    /// Records a packed frame. A link carries more plain bytes of data that shrinks.
     ///
-    /// `late`: whether the streams had nothing to send until it came, while there was more to be packed.
+    /// `late`: whether the streams had run dry before this frame, although there was more to pack.
     pub fn packed(&mut self, plain: u64, wire: u64, late: bool) {
         (self.plain, self.wire) = (self.plain + plain, self.wire + wire);
         (self.frames, self.frames_late) = (self.frames + 1, self.frames_late + u32::from(late));
     }
 
-    /// Counts a chunk that is not on its way any more, whatever became of it.
+    /// Removes a chunk from those in flight, whatever became of it.
     pub fn freed(&mut self, chunk_bytes: u32) {
         self.in_flight = self.in_flight.saturating_sub(u64::from(chunk_bytes));
     }
 
-    /// Counts bytes that became durable, and fits the window to what the link took in the last round, or takes by now.
-    /// Returns what the round has shown that ends with them.
+    /// Records bytes that became durable, and adapts the window to the last round and to QUIC's window. Returns the
+    /// measurements of the round, if one ends now.
     pub fn held(&mut self, bytes: u64, reach: Reach, now: Instant) -> Option<Round> {
         self.held_in_round += bytes;
         self.reach_in_round = self.reach_in_round.max(reach.rate());
-        // What is behind a lost packet in its stream arrives a round trip later.
+        // Data behind a lost packet in its stream arrives a round trip later.
         let round = 2 * reach.rtt + SYNC;
         let lasted = now.saturating_duration_since(self.round_begun);
         let mut shown = None;
         if lasted >= round {
             let per_round = self.held_in_round as f64 * round.as_secs_f64() / lasted.as_secs_f64();
-            // Halved at most: a round without an answer says little about the next.
+            // At most halved: a round without an answer says little about the next.
             self.bytes = ((per_round * GROWTH) as u64).max(self.bytes / 2);
             let rate = self.held_in_round as f64 / lasted.as_secs_f64();
             let packing_limits = 2 * self.frames_late > self.frames;
@@ -162,9 +165,9 @@ impl Window {
         shown
     }
 
-    /// Takes in the rate of a round. Where the window was never full something else than the link limits: then the
-    /// link may well be faster, but not slower. If it was the compressor, it is taken to be twice as fast, or a
-    /// compressor that works too hard for the link would never be told.
+    /// Updates the rate of the link from a round. If the window was never full, something other than the link limited the
+    /// round, and the link is at least that fast. If the compressor limited it, the link is taken to be twice as fast;
+    /// otherwise a level that is too slow for the link would stay.
     fn measure(&mut self, rate: f64, packing_limits: bool) {
         self.rate = match (self.rate, self.was_full) {
             (known, _) if packing_limits => Some(known.unwrap_or_default().max(2.0 * rate)),

@@ -6,7 +6,7 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 use parking_lot::Mutex;
 
-use super::gauge::Gauge;
+use super::cost::PatchCost;
 use super::turn::Turns;
 
 /// Connections that may end while a peer makes a blob before that is sent as any other: the peer may die of it, again
@@ -25,7 +25,7 @@ pub struct Patching {
 
 #[derive(Default)]
 pub(super) struct Known {
-    pub(super) gauge: Gauge,
+    pub(super) cost: PatchCost,
     /// How often a target was asked to make a blob and has not answered.
     pub(super) unmade: HashMap<Hash, u32>,
     /// Blobs that a target could not make.

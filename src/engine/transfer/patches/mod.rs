@@ -3,7 +3,7 @@
 //! A patch is a blob like any other while it travels; the target makes of it what was wanted, and proves that. Whatever
 //! goes wrong about it costs time only: the blob is then sent as usual.
 
-mod gauge;
+mod cost;
 pub mod known;
 mod nearest;
 pub mod rebuild;
@@ -20,7 +20,7 @@ use modelferry_protocol::plan::{Answer, Question, Rebuilding};
 use modelferry_protocol::snapshot::{BlobRef, Call};
 use modelferry_protocol::version::Feature;
 
-use self::gauge::Job;
+use self::cost::Job;
 use self::nearest::{lineage, nearest};
 use self::rebuild::BLOB_BYTES_MAX;
 use super::pace::rate;
@@ -172,11 +172,11 @@ async fn one(
     let lease = core.parts.store.lease_with_puts();
     let patch = match already_made(core, blob, base).await? {
         Some(patch) => patch,
-        None if !core.patching.known.lock().gauge.promises(&job, rate) => return Ok(()),
+        None if !core.patching.known.lock().cost.promises(&job, rate) => return Ok(()),
         None => make(core, tracked.urgency(), &job, blob, base).await?,
     };
     lease.narrow([patch.hash]);
-    if !core.patching.known.lock().gauge.pays(&job, patch.bytes, rate) {
+    if !core.patching.known.lock().cost.pays(&job, patch.bytes, rate) {
         return forget(core, patch).await;
     }
     tracing::info!(blob = %blob.hash, blob_bytes = blob.bytes, patch_bytes = patch.bytes, "sent as a patch");
@@ -192,7 +192,7 @@ async fn one(
     forget(core, patch).await?;
     match answer {
         Answer::Bytes(_) => {
-            core.patching.known.lock().gauge.applied(&job, asked.elapsed().saturating_sub(rtt));
+            core.patching.known.lock().cost.applied(&job, asked.elapsed().saturating_sub(rtt));
             tracked.counters.meet(blob.hash, blob.bytes);
             Ok(())
         }
@@ -237,12 +237,12 @@ async fn make(core: &Core, urgency: Urgency, job: &Job, blob: BlobRef, base: Blo
     let begun = Instant::now();
     let patch = Core::blocking(move || made(&store, blob, base, bytes_max, &stopped)).await;
     if let Err(Trouble::Patch(patch::PatchError::TooLarge { bytes_max })) = &patch {
-        core.patching.known.lock().gauge.made(job, *bytes_max, begun.elapsed());
+        core.patching.known.lock().cost.made(job, *bytes_max, begun.elapsed());
     }
     let patch = patch?;
     let oldest = {
         let mut known = core.patching.known.lock();
-        known.gauge.made(job, patch.bytes, begun.elapsed());
+        known.cost.made(job, patch.bytes, begun.elapsed());
         known.made.push((blob.hash, base.hash, patch));
         (known.made.len() > MADE_MAX).then(|| known.made.remove(0).2)
     };

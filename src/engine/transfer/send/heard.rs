@@ -124,7 +124,7 @@ impl Sending<'_> {
         }
         let reach = super::reach(&self.conversation.session);
         if let Some(round) = self.window.held(arrived, reach, Instant::now().into_std()) {
-            self.gauge.round(round);
+            self.compressor.round(round);
         }
         if self.tracked.counters.is_all_held() {
             // The last durable acknowledgement: proving the whole comes after it, and takes its own time.

@@ -23,7 +23,7 @@ use self::batch::{Batch, Packed, Packing, feed_stream};
 use self::open::{Open, OpenPage, Wanted};
 use self::silence::{LOOK, Silence};
 use super::TransferError;
-use super::pace::effort::Gauge;
+use super::pace::effort::Compressor;
 use super::pace::share::Pace;
 use super::pace::window::{Reach, Window};
 use crate::config::Rate;
@@ -69,7 +69,7 @@ struct Sending<'a> {
     wanted: VecDeque<Wanted>,
     window: Window,
     pace: Pace,
-    gauge: Gauge,
+    compressor: Compressor,
     packing: Packing,
     /// Why the target wants nothing more for now.
     on_hold: Option<String>,
@@ -107,7 +107,7 @@ pub async fn send(
         wanted: VecDeque::new(),
         window: Window::new(u64::from(core.parts.settings.window_bytes), Instant::now().into_std()),
         pace: Pace::new(cap, Instant::now().into_std()),
-        gauge: Gauge::default(),
+        compressor: Compressor::default(),
         packing: Packing::default(),
         on_hold: None,
         silence: Silence::new(conversation.session.udp_rx_bytes(), Instant::now().into_std()),
@@ -376,11 +376,11 @@ impl Sending<'_> {
                 open.reader.insert(reader).clone()
             }
         };
-        let known = self.window.rate().map(|rate| self.gauge.wire(rate));
+        let known = self.window.rate().map(|rate| self.compressor.wire(rate));
         let at_first = || reach(&self.conversation.session).rate().clamp(*LINK_AT_FIRST.start(), *LINK_AT_FIRST.end());
         let link = known.unwrap_or_else(at_first);
-        let effort = self.gauge.choose(link);
-        let (effort, doubtful) = (open.doubt.advise(effort), open.doubt.is_there());
+        let effort = self.compressor.choose(link);
+        let (effort, doubtful) = (open.compressibility.advise(effort), open.compressibility.is_doubtful());
         self.packing.begin(reader, batch, effort, doubtful);
         Ok(())
     }
@@ -388,9 +388,9 @@ impl Sending<'_> {
     /// Learns from a frame how well its blob compresses, and how fast.
     fn packed(&mut self, packed: Packed) -> Packed {
         let wire_bytes = packed.wire.len();
-        self.gauge.packed(packed.effort, packed.plain_bytes as usize, wire_bytes, packed.took);
+        self.compressor.packed(packed.effort, packed.plain_bytes as usize, wire_bytes, packed.took);
         if let Some(open) = self.open.get_mut(&packed.header.handle) {
-            open.doubt.packed(packed.effort, packed.header.encoding == Encoding::Stored);
+            open.compressibility.packed(packed.effort, packed.header.encoding == Encoding::Stored);
         }
         packed
     }

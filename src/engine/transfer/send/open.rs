@@ -7,7 +7,7 @@ use modelferry_protocol::manifest::{ChunkSet, Page};
 use modelferry_protocol::message::Handle;
 use modelferry_protocol::snapshot::BlobRef;
 
-use crate::engine::transfer::pace::effort::Doubt;
+use crate::engine::transfer::pace::effort::Compressibility;
 use crate::store::BlobReader;
 
 /// A blob that the target does not hold yet.
@@ -22,15 +22,15 @@ pub struct Open {
     pub pages: HashMap<u32, OpenPage>,
     /// Bytes that the target has said it holds.
     pub bytes_held: u64,
-    /// Which of its frames compressed.
-    pub doubt: Doubt,
+    /// Whether its recent frames compressed.
+    pub compressibility: Compressibility,
 }
 
 impl Open {
     pub fn new(blob: BlobRef, next_page: Option<u32>) -> Self {
         let pages = HashMap::new();
-        let (bytes_held, doubt) = (0, Doubt::default());
-        Self { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages, bytes_held, doubt }
+        let (bytes_held, compressibility) = (0, Compressibility::default());
+        Self { blob, reader: None, next_page, pages_sent: 0, is_answered: false, pages, bytes_held, compressibility }
     }
 }
 

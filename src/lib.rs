@@ -1,7 +1,7 @@
 //! Modelferry moves Juju models between controllers. `ARCHITECTURE.md` is the map of the code.
 //!
 //! Floors, from the ground up; imports only go down, and `tests/floors.rs` proves it:
-//! `clock`, `config`, `disk`, `patch`, `store`, `journal`, `juju`, `controller`, `link`, `engine`, `agent`, `sample`, `cli`,
+//! `clock`, `secret`, `config`, `disk`, `patch`, `store`, `journal`, `juju`, `controller`, `link`, `engine`, `agent`, `sample`, `cli`,
 //! `demo`.
 
 pub mod agent;
@@ -17,4 +17,5 @@ pub mod juju;
 pub mod link;
 pub mod patch;
 pub mod sample;
+pub mod secret;
 pub mod store;

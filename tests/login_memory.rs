@@ -45,7 +45,7 @@ impl Migrator for Nothing {
 async fn log_in(target: &Target) -> Client {
     let client = Client::dial(target, &Scope::Controller).await.unwrap();
     let login =
-        LoginRequest { auth_tag: "user-admin".to_owned(), credentials: PASSWORD.to_owned(), ..LoginRequest::default() };
+        LoginRequest { auth_tag: "user-admin".to_owned(), credentials: PASSWORD.into(), ..LoginRequest::default() };
     client.login(&login).await.unwrap();
     client
 }

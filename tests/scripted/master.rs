@@ -96,7 +96,7 @@ impl Master {
         };
         let login = LoginRequest {
             auth_tag: self.info.auth_tag.clone(),
-            credentials: self.info.password.clone(),
+            credentials: self.info.password.clone().into(),
             client_version: VERSION.to_owned(),
             ..LoginRequest::default()
         };
@@ -209,7 +209,7 @@ impl Master {
         self.show("uploading model binaries into target controller");
         let credentials = Credentials {
             auth_tag: self.info.auth_tag.clone(),
-            password: self.info.password.clone(),
+            password: self.info.password.clone().into(),
             ..Credentials::default()
         };
         let http = HttpTarget {
@@ -278,7 +278,7 @@ impl Master {
         let scope = Scope::Model(self.shared.model.uuid.clone());
         let login = LoginRequest {
             auth_tag: "machine-0".to_owned(),
-            credentials: "whatever it has".to_owned(),
+            credentials: "whatever it has".into(),
             client_version: VERSION.to_owned(),
             ..LoginRequest::default()
         };
@@ -328,7 +328,7 @@ impl Master {
             .map_err(said)?;
         let credentials = Credentials {
             auth_tag: self.info.auth_tag.clone(),
-            password: self.info.password.clone(),
+            password: self.info.password.clone().into(),
             ..Credentials::default()
         };
         let opened = LogSender::open(&self.target(), &self.shared.model.uuid, &credentials, &version).await;

@@ -156,7 +156,7 @@ fn facades(scope: &Scope) -> Vec<FacadeVersions> {
 #[async_trait]
 impl Service for Api {
     async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
-        if login.credentials != PASSWORD {
+        if &*login.credentials != PASSWORD {
             return Err(RpcError::bad_login());
         }
         let model_tag = match &connection.scope {
@@ -177,7 +177,7 @@ impl Service for Api {
     }
 
     async fn authorize(&self, head: &RequestHead) -> Result<(), RpcError> {
-        if head.credentials.password == PASSWORD { Ok(()) } else { Err(RpcError::bad_login()) }
+        if &*head.credentials.password == PASSWORD { Ok(()) } else { Err(RpcError::bad_login()) }
     }
 
     async fn http(&self, request: &mut HttpRequest) -> Result<HttpReply, RpcError> {

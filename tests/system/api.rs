@@ -45,11 +45,8 @@ impl Served {
     async fn login(&self, scope: Scope) -> Result<Client, ClientError> {
         let target = Target::new(vec![self.address.clone()], self.ca.clone());
         let client = Client::dial(&target, &scope).await?;
-        let login = LoginRequest {
-            auth_tag: "user-admin".to_owned(),
-            credentials: PASSWORD.to_owned(),
-            ..LoginRequest::default()
-        };
+        let login =
+            LoginRequest { auth_tag: "user-admin".to_owned(), credentials: PASSWORD.into(), ..LoginRequest::default() };
         client.login(&login).await.map(|_| client)
     }
 }

@@ -33,7 +33,7 @@ fn logs_in(rig: &Rig, scope: &Scope, user: &str, password: &str) -> Result<(), C
     runtime.block_on(async {
         let client = Client::dial(&Target::new(addresses, ca), scope).await?;
         let (auth_tag, credentials) = (user.to_owned(), password.to_owned());
-        let login = LoginRequest { auth_tag, credentials, ..LoginRequest::default() };
+        let login = LoginRequest { auth_tag, credentials: credentials.into(), ..LoginRequest::default() };
         client.login(&login).await.map(drop)
     })
 }

@@ -7,12 +7,13 @@ use modelferry_protocol::ids::ModelUuid;
 
 use super::RequestHandler;
 use crate::agent::control::server::Client;
-use crate::agent::control::{Failure, FailureKind, Response, Secret};
+use crate::agent::control::{Failure, FailureKind, Response};
 use crate::controller::embedded::view::{Access, Imported};
 use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::port::ControllerError;
 use crate::disk::blocking;
 use crate::engine::Engine;
+use crate::secret::SecretText;
 
 /// What the controller is that a model went to.
 const WENT: &str = "which it was migrated to from here";
@@ -185,19 +186,18 @@ impl RequestHandler {
         &self,
         user: String,
         access: Option<String>,
-        password: Option<Secret>,
+        password: Option<SecretText>,
     ) -> Result<Response, Failure> {
         let access: Access = match access {
             Some(access) => access.parse().map_err(|error: String| Failure::new(FailureKind::Usage, error))?,
             None => Access::default(),
         };
-        let password = password.map(|password| password.0);
         self.blocking(move |embedded| embedded.add_user(&user, access, password.as_deref())).await?;
         Ok(Response::Done)
     }
 
-    pub(super) async fn user_set_password(&self, user: String, password: Secret) -> Result<Response, Failure> {
-        self.blocking(move |embedded| embedded.set_password(&user, &password.0)).await?;
+    pub(super) async fn user_set_password(&self, user: String, password: SecretText) -> Result<Response, Failure> {
+        self.blocking(move |embedded| embedded.set_password(&user, &password)).await?;
         Ok(Response::Done)
     }
 

@@ -13,7 +13,6 @@ mod places;
 mod request;
 mod resolve_method;
 mod response;
-mod secret;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -30,7 +29,6 @@ pub use self::orders::{Order, Schedule};
 pub use self::request::Request;
 pub use self::resolve_method::ResolveMethod;
 pub use self::response::Response;
-pub use self::secret::Secret;
 
 /// Bytes of one request at most, its newline included. 1 MiB: paths and names, never content.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BackupRef, Order, ResolveMethod, Schedule, Secret};
+use crate::secret::SecretText;
+
+use super::{BackupRef, Order, ResolveMethod, Schedule};
 
 /// A request to an agent.
 ///
@@ -299,14 +301,14 @@ pub enum Request {
         access: Option<String>,
         /// The password; a new user without one cannot log in.
         #[serde(default)]
-        password: Option<Secret>,
+        password: Option<SecretText>,
     },
     /// Give a user of the embedded controller a password.
     UserSetPassword {
         /// The user.
         user: String,
         /// The password.
-        password: Secret,
+        password: SecretText,
     },
     /// Remove a user from the embedded controller.
     UserRemove {

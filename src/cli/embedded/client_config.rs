@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::user::password;
 use crate::agent::control::view::ControllerView;
-use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::cli::exit::Exit;
 use crate::cli::output::Format;
 use crate::cli::output::plain;
 use crate::cli::{Context, client, spool};
 use crate::config::words;
 use crate::controller::embedded::view::{Access, ModelRow, ModelState};
+use crate::secret::SecretText;
 
 /// The user that every controller begins with.
 const ADMIN: &str = "admin";
@@ -52,7 +53,7 @@ struct Known<'a> {
     models: &'a [ModelRow],
     user: &'a str,
     access: &'a str,
-    password: Option<&'a Secret>,
+    password: Option<&'a SecretText>,
 }
 
 impl ClientConfigArgs {
@@ -202,7 +203,7 @@ fn controller(known: &ControllerView) -> Value {
 fn account(known: &Known<'_>) -> Value {
     let mut told = json!({ "user": known.user });
     if let Some(password) = known.password {
-        told["password"] = json!(password.0);
+        told["password"] = json!(password);
     }
     told["last-known-access"] = json!(known.access);
     told
@@ -238,7 +239,7 @@ mod tests {
 
     fn written(dir: &Path, merge: bool, view: &ControllerView, name: &str) -> Result<(), Failure> {
         let models = [model().details.row];
-        let password = Secret("sesame".into());
+        let password = SecretText::from("sesame");
         let known = Known {
             name,
             controller: view,

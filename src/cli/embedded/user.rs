@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::done::done;
-use crate::agent::control::{Failure, FailureKind, Request, Response, Secret};
+use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::cli::exit::{self, Exit};
 use crate::cli::help::Help;
 use crate::cli::output::Table;
 use crate::cli::output::plain;
 use crate::cli::{Context, client, spool};
 use crate::config::words;
+use crate::secret::SecretText;
 
 /// Bytes that a password file may have: more than a password may have.
 const PASSWORD_FILE_BYTES_MAX: u64 = 4 << 10;
@@ -137,7 +138,7 @@ impl UserCommand {
 }
 
 /// Reads a password: the first line of a file, or of standard input.
-pub(super) fn password(file: &Path) -> Result<Secret, Failure> {
+pub(super) fn password(file: &Path) -> Result<SecretText, Failure> {
     let failed = |error: std::io::Error| {
         let why = words::of_text(&error);
         Failure::new(FailureKind::Refused, format!("cannot read the password from {}: {why}", file.display()))
@@ -148,7 +149,7 @@ pub(super) fn password(file: &Path) -> Result<Secret, Failure> {
         "" => Err(Failure::new(FailureKind::Usage, format!("the first line of {} is empty", file.display()))
             .state("nothing has changed")
             .hint("write the password into its first line")),
-        line => Ok(Secret(line.to_owned())),
+        line => Ok(line.into()),
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let file = dir.path().join("pw");
         std::fs::write(&file, "open sesame\nnot this\n").unwrap();
-        assert_eq!(password(&file).unwrap().0, "open sesame");
+        assert_eq!(&*password(&file).unwrap(), "open sesame");
         std::fs::write(&file, "\n").unwrap();
         assert!(password(&file).unwrap_err().message.contains("is empty"));
         assert!(password(&dir.path().join("none")).unwrap_err().message.contains("cannot read"));

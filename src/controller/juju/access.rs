@@ -9,12 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::config::{JujuAccess, JujuConfig, JujuSecret, read_text};
 use crate::controller::expiry;
 use crate::juju::http::Credentials;
 use crate::juju::params::admin::LoginRequest;
 use crate::juju::params::tag;
+use crate::secret::SecretText;
 
 /// How the agent reaches a controller and logs in.
 #[derive(Clone)]
@@ -31,9 +33,9 @@ pub(super) struct Access {
 #[derive(Clone)]
 pub(super) enum Login {
     /// `user-NAME` and a password.
-    Password(String, String),
+    Password(String, SecretText),
     /// A session token.
-    Token(String),
+    Token(SecretText),
     /// `user-NAME`, empty for an external user, and macaroons.
     Macaroons(String, Vec<Vec<Value>>),
 }
@@ -85,10 +87,10 @@ impl Login {
 }
 
 /// Reads a file whose end may have a newline that is no part of the secret.
-fn secret(path: &Path) -> Result<String, String> {
-    let text = read(path)?;
+fn secret(path: &Path) -> Result<SecretText, String> {
+    let text = Zeroizing::new(read(path)?);
     let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(secret.to_owned()) }
+    if secret.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(secret.into()) }
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -139,7 +141,7 @@ struct StoredController {
 #[serde(rename_all = "kebab-case", default)]
 struct StoredAccount {
     user: String,
-    password: String,
+    password: SecretText,
 }
 
 #[derive(Deserialize)]
@@ -216,14 +218,14 @@ mod tests {
         let login = |proof| access(&given(proof, dir.path())).unwrap().login;
         let password = login(JujuSecret::Password(path.clone()));
         let request = password.request("1.0").unwrap();
-        assert_eq!((request.auth_tag.as_str(), request.credentials.as_str()), ("user-admin", "s3cret"));
+        assert_eq!((request.auth_tag.as_str(), &*request.credentials), ("user-admin", "s3cret"));
         assert_eq!(password.credentials().auth_tag, "user-admin");
         assert_eq!(password.ends_s(), None);
         let token = login(JujuSecret::Token(path.clone()));
         assert!(token.request("1.0").is_none());
-        assert_eq!((token.credentials().auth_tag.as_str(), token.credentials().password.as_str()), ("", "s3cret"));
+        assert_eq!((token.credentials().auth_tag.as_str(), &*token.credentials().password), ("", "s3cret"));
         // {"exp":1795000000}
-        assert_eq!(Login::Token("e30.eyJleHAiOjE3OTUwMDAwMDB9.c2ln".to_owned()).ends_s(), Some(1_795_000_000));
+        assert_eq!(Login::Token("e30.eyJleHAiOjE3OTUwMDAwMDB9.c2ln".into()).ends_s(), Some(1_795_000_000));
         let ending = serde_json::json!({ "c": [{ "i": "time-before 2026-11-30T12:00:00Z" }] });
         assert_eq!(Login::Macaroons(String::new(), vec![vec![ending]]).ends_s(), Some(1_796_040_000));
         fs::write(&path, r#"[[{"c":[]}]]"#).unwrap();
@@ -257,7 +259,7 @@ mod tests {
         let found = access(&config("west")).unwrap();
         assert_eq!(found.addresses, ["10.0.0.4:17070", "10.0.0.5:17070"]);
         assert_eq!(found.ca_cert.trim(), "PEM");
-        assert_eq!(found.login.request("1").unwrap().credentials, "pw");
+        assert_eq!(found.login.request("1").unwrap().credentials, "pw".into());
         assert!(access(&config("east")).err().unwrap().contains("has no controller \"east\", but west"));
         write("accounts.yaml", "controllers:\n  west:\n    user: carol@external\n");
         fs::create_dir(dir.path().join("cookies")).unwrap();

@@ -6,6 +6,7 @@ use modelferry_protocol::snapshot::LogSegment;
 
 use super::error::ControllerError;
 use super::migration_ref::MigrationRef;
+use crate::secret::SecretText;
 
 /// The destination as a gateway announces it to a source controller: the gateway's own addresses, and a login of its own, so
 /// that the source never holds one of the destination's.
@@ -22,7 +23,7 @@ pub struct Announced {
     /// `user-NAME`.
     pub auth_tag: String,
     /// The login's secret.
-    pub password: String,
+    pub password: SecretText,
 }
 
 /// What a source controller that drives its migrations shows of one.

@@ -13,6 +13,7 @@ use hyper::{HeaderMap, Method, Uri};
 use serde_json::Value;
 
 use crate::juju::rpc::{ErrorCode, RpcError, Scope};
+use crate::secret::SecretText;
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,17 +58,23 @@ impl Route {
     }
 }
 
-/// Who sends an HTTP request, as they say.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Who sends an HTTP request, as they say. `Debug` shows the tag alone.
+#[derive(Clone, Default, PartialEq)]
 pub struct Credentials {
     /// The tag, such as `user-admin`; empty with a token.
     pub auth_tag: String,
     /// The password; with an empty tag it is a session token.
-    pub password: String,
+    pub password: SecretText,
     /// Macaroons, from cookies.
     pub macaroons: Vec<Vec<Value>>,
     /// What a machine was provisioned with.
     pub nonce: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("auth_tag", &self.auth_tag).finish_non_exhaustive()
+    }
 }
 
 impl Credentials {
@@ -84,7 +91,7 @@ impl Credentials {
             .filter_map(|(_, value)| serde_json::from_slice(&STANDARD.decode(value).ok()?).ok());
         Self {
             auth_tag: tag.to_owned(),
-            password: password.to_owned(),
+            password: password.into(),
             macaroons: macaroons.collect(),
             nonce: text("X-Juju-Nonce").to_owned(),
         }

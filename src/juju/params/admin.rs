@@ -4,15 +4,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::juju::rpc::{ErrorCode, FacadeVersions, RpcError};
+use crate::secret::SecretText;
 
 /// Parameters of `Admin.Login`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// `Debug` shows who logs in and not by what.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct LoginRequest {
     /// Who logs in, such as `user-admin`; empty with macaroons of an external user.
     pub auth_tag: String,
     /// The password.
-    pub credentials: String,
+    pub credentials: SecretText,
     /// What a machine was provisioned with.
     pub nonce: String,
     /// Macaroons in the place of a password: each a list of one and its discharges.
@@ -21,8 +23,8 @@ pub struct LoginRequest {
     #[serde(skip_serializing_if = "is_zero")]
     pub bakery_version: u32,
     /// A JSON web token.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub token: String,
+    #[serde(skip_serializing_if = "is_empty")]
+    pub token: SecretText,
     /// The client's command line.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cli_args: String,
@@ -33,12 +35,26 @@ pub struct LoginRequest {
     pub client_version: String,
 }
 
+impl std::fmt::Debug for LoginRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { auth_tag, client_version, .. } = self;
+        f.debug_struct("LoginRequest")
+            .field("auth_tag", auth_tag)
+            .field("client_version", client_version)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_empty(secret: &SecretText) -> bool {
+    secret.is_empty()
+}
+
 /// Parameters of `Admin.LoginWithSessionToken`, and result of `Admin.GetDeviceSessionToken`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct SessionTokenRequest {
     /// The token.
-    pub session_token: String,
+    pub session_token: SecretText,
 }
 
 /// Result of `Admin.LoginDevice`: where a user completes a login that began elsewhere.
@@ -206,7 +222,7 @@ mod tests {
         let sent = json!({"auth-tag": "user-admin", "credentials": "secret", "nonce": "", "macaroons": null,
             "bakery-version": 3, "cli-args": "jujud machine", "user-data": "", "client-version": "3.6.28"});
         let login: LoginRequest = from_value(&sent).unwrap();
-        assert_eq!((login.auth_tag.as_str(), login.credentials.as_str()), ("user-admin", "secret"));
+        assert_eq!((login.auth_tag.as_str(), &*login.credentials), ("user-admin", "secret"));
         assert!(login.macaroons.is_empty());
     }
 

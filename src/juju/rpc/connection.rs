@@ -28,6 +28,7 @@ use super::service::{Connection, LoggedIn, Service, Session};
 use super::socket::{self, End, Socket};
 use crate::juju::params::admin::{DeviceLogin, LoginRequest, SessionTokenRequest};
 use crate::juju::rpc::FacadeVersions;
+use crate::secret::SecretText;
 
 /// The version of `Admin` that every client speaks.
 const ADMIN: u32 = 3;
@@ -83,7 +84,7 @@ enum Decision {
     /// The user has to complete the login elsewhere.
     Device(DeviceLogin),
     /// The user has done so; the client logs in with this token now.
-    Token(String),
+    Token(SecretText),
 }
 
 /// A login that the service is still deciding.

@@ -167,7 +167,7 @@ pub(crate) async fn secure(tls: &Arc<ClientConfig>, address: &str) -> Result<Tls
 /// Returns the headers with which HTTP requests and streams say who sends them.
 pub(crate) fn headers_of(credentials: &Credentials, client_version: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let basic = STANDARD.encode(format!("{}:{}", credentials.auth_tag, credentials.password));
+    let basic = STANDARD.encode(format!("{}:{}", credentials.auth_tag, &*credentials.password));
     let mut put = |name: HeaderName, value: &str| {
         // What no header can have cannot be sent either; the controller then refuses.
         if let Ok(value) = HeaderValue::from_str(value) {

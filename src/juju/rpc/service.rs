@@ -12,6 +12,7 @@ use super::scope::Scope;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead};
 use crate::juju::logstream::{LogReader, LogWriter};
 use crate::juju::params::admin::{DeviceLogin, LoginRequest, LoginResult, RedirectInfoResult};
+use crate::secret::SecretText;
 
 /// A client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ pub trait Service: Send + Sync + 'static {
     async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError>;
 
     /// Checks a login with a session token (`Admin` 4), and opens a session.
-    async fn login_with_token(&self, _connection: &Connection, _token: String) -> Result<LoggedIn, RpcError> {
+    async fn login_with_token(&self, _connection: &Connection, _token: SecretText) -> Result<LoggedIn, RpcError> {
         Err(RpcError::unsupported_login())
     }
 
@@ -95,7 +96,7 @@ pub trait Service: Send + Sync + 'static {
 
     /// Waits until a user has completed the login with this code, and returns a session token
     /// (`Admin` 4, `GetDeviceSessionToken`). The future is dropped when the connection ends.
-    async fn device_token(&self, _user_code: String) -> Result<String, RpcError> {
+    async fn device_token(&self, _user_code: String) -> Result<SecretText, RpcError> {
         Err(RpcError::unsupported_login())
     }
 

@@ -25,6 +25,7 @@ use crate::juju::params::admin::{
 };
 use crate::juju::params::tag;
 use crate::juju::rpc::{Connection, ErrorCode, LoggedIn, RpcError, Scope, Service, shown};
+use crate::secret::SecretText;
 
 #[async_trait]
 impl Service for Api {
@@ -40,7 +41,7 @@ impl Service for Api {
         outcome
     }
 
-    async fn login_with_token(&self, connection: &Connection, token: String) -> Result<LoggedIn, RpcError> {
+    async fn login_with_token(&self, connection: &Connection, token: SecretText) -> Result<LoggedIn, RpcError> {
         let user = self.user_by_session(&token).await?;
         // With this code Juju's client begins a login that is completed at the page.
         let invalid = || RpcError::new(ErrorCode::SessionTokenInvalid, "invalid session token");
@@ -55,8 +56,8 @@ impl Service for Api {
         self.begin_device()
     }
 
-    async fn device_token(&self, user_code: String) -> Result<String, RpcError> {
-        self.token_of_device(&user_code).await
+    async fn device_token(&self, user_code: String) -> Result<SecretText, RpcError> {
+        self.token_of_device(&user_code).await.map(SecretText::from)
     }
 
     async fn redirect_info(&self, connection: &Connection) -> Result<RedirectInfoResult, RpcError> {
@@ -202,7 +203,7 @@ impl Api {
                 _ => RpcError::bad_login(),
             });
         };
-        let known = match login.credentials.as_str() {
+        let known = match &*login.credentials {
             "" => match self.proven(user, &login.macaroons).await? {
                 Some(known) => known,
                 None => return self.unproven(connection, user).await,

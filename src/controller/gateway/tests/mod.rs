@@ -90,11 +90,11 @@ fn of_model() -> Scope {
 }
 
 fn by_password(tag: &str, password: &str) -> LoginRequest {
-    LoginRequest { auth_tag: tag.to_owned(), credentials: password.to_owned(), ..LoginRequest::default() }
+    LoginRequest { auth_tag: tag.to_owned(), credentials: password.into(), ..LoginRequest::default() }
 }
 
 fn credentials() -> Credentials {
-    Credentials { auth_tag: Secret::AUTH_TAG.to_owned(), password: SECRET.password(), ..Credentials::default() }
+    Credentials { auth_tag: Secret::AUTH_TAG.to_owned(), password: SECRET.password().into(), ..Credentials::default() }
 }
 
 fn migration(phase: MigrationPhase) -> RelayedMigration {

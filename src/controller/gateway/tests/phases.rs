@@ -5,6 +5,7 @@ use crate::controller::gateway::RelayError;
 use crate::controller::gateway::tests::script::{CONTROLLER, destination};
 use crate::juju::logstream::{LogRecord, LogSender, StreamError};
 use crate::juju::rpc::ErrorCode;
+use crate::secret::SecretText;
 use futures_util::FutureExt;
 use modelferry_protocol::snapshot::Call as Step;
 
@@ -288,7 +289,7 @@ async fn a_macaroon_that_we_have_minted_is_a_login_and_goes_with_uploads() {
         let login = LoginRequest { auth_tag: tag.to_owned(), macaroons: macaroons.clone(), ..LoginRequest::default() };
         served.login(&Scope::Controller, &login).await.unwrap();
     }
-    let by_cookie = Credentials { password: String::new(), macaroons, ..credentials() };
+    let by_cookie = Credentials { password: SecretText::default(), macaroons, ..credentials() };
     uploads::send_tools(&served, by_cookie, b"tools").await.unwrap();
     assert_eq!(served.script.asked(), ["upload"]);
 }

@@ -144,7 +144,7 @@ async fn an_upload_that_is_not_as_its_head_says_or_of_another_model_or_master_is
     let other = "00000000-0000-4000-8000-000000000001";
     let (status, text) = refused_upload(send(&served, credentials(), other, (Method::POST, TOOLS), None, charm).await);
     assert!(status == 400 && text.contains(other), "{status} {text}");
-    let stranger = Credentials { password: Secret([8; 32]).password(), ..credentials() };
+    let stranger = Credentials { password: Secret([8; 32]).password().into(), ..credentials() };
     let (status, _) = refused_upload(send_tools(&served, stranger, charm).await);
     assert_eq!(status, 401);
     assert!(served.script.asked().is_empty());

@@ -38,7 +38,7 @@ impl Destination {
 #[async_trait]
 impl Service for Answers {
     async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
-        if login.credentials == "wrong" {
+        if &*login.credentials == "wrong" {
             return Err(RpcError::bad_login());
         }
         let model_tag = match &connection.scope {

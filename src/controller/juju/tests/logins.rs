@@ -51,7 +51,7 @@ fn macaroons() -> Vec<Vec<Value>> {
 
 #[tokio::test]
 async fn a_model_moves_with_a_session_token() {
-    let proof = Credentials { password: "a.session.token".to_owned(), ..Credentials::default() };
+    let proof = Credentials { password: "a.session.token".into(), ..Credentials::default() };
     let files = [("token", "a.session.token\n".to_owned())];
     let rig = configured(&files, &format!("{GIVEN}token-file = \"{{dir}}/token\"\n"), proof).await;
     moves(&rig).await;
@@ -90,7 +90,7 @@ async fn a_model_moves_with_what_a_clients_store_has_and_the_store_stays_as_it_w
     let value = STANDARD.encode(json!(macaroons()[0]).to_string());
     let cookies = json!([{ "Name": "macaroon-ab", "Value": value }]).to_string();
     let by_password =
-        Credentials { auth_tag: "user-ferry".to_owned(), password: "pw".to_owned(), ..Credentials::default() };
+        Credentials { auth_tag: "user-ferry".to_owned(), password: "pw".into(), ..Credentials::default() };
     let by_cookies =
         Credentials { auth_tag: "user-ferry".to_owned(), macaroons: macaroons(), ..Credentials::default() };
     for (account, proof) in [("\n    password: pw", by_password), ("", by_cookies)] {

@@ -35,7 +35,7 @@ fn announced() -> Announced {
         addresses: vec!["10.0.0.9:17072".to_owned()],
         ca_cert: "a CA".to_owned(),
         auth_tag: "user-modelferry".to_owned(),
-        password: "ours".to_owned(),
+        password: "ours".into(),
     }
 }
 

@@ -82,11 +82,11 @@ impl Rig {
 }
 
 fn login(password: &str) -> LoginRequest {
-    LoginRequest { auth_tag: "user-admin".to_owned(), credentials: password.to_owned(), ..LoginRequest::default() }
+    LoginRequest { auth_tag: "user-admin".to_owned(), credentials: password.into(), ..LoginRequest::default() }
 }
 
 fn credentials() -> Credentials {
-    Credentials { auth_tag: "user-admin".to_owned(), password: "secret".to_owned(), ..Credentials::default() }
+    Credentials { auth_tag: "user-admin".to_owned(), password: "secret".into(), ..Credentials::default() }
 }
 
 fn elsewhere() -> RedirectErrorInfo {
@@ -110,7 +110,7 @@ impl Service for FakeService {
             Scope::Model(uuid) if uuid == MOVED_SILENTLY => return Err(RpcError::redirect_to_be_asked()),
             Scope::Model(uuid) => return Err(RpcError::unknown_model(uuid)),
         };
-        if login.credentials != "secret" {
+        if &*login.credentials != "secret" {
             return Err(RpcError::bad_login());
         }
         let result = LoginResult {

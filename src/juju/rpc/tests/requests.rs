@@ -84,7 +84,7 @@ async fn a_refusal_is_read_in_each_of_its_forms() {
         assert_eq!(refusal(sent), (404, expected.clone()), "{path}");
     }
     let mut stranger = rig.http();
-    stranger.credentials.password = "wrong".to_owned();
+    stranger.credentials.password = "wrong".into();
     let (status, error) = refusal(stranger.send(Method::POST, "/migrate/tools", &[], UploadBody::empty()).await);
     assert_eq!(status, 401);
     assert!(error.message.starts_with("authentication failed: invalid entity name or password"), "{error}");

@@ -67,7 +67,7 @@ async fn import(client: &Client) {
 }
 
 fn credentials(user: &str) -> Credentials {
-    Credentials { auth_tag: format!("user-{user}"), password: PASSWORD.to_owned(), ..Credentials::default() }
+    Credentials { auth_tag: format!("user-{user}"), password: PASSWORD.into(), ..Credentials::default() }
 }
 
 async fn send(

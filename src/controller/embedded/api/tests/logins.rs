@@ -230,7 +230,7 @@ async fn a_client_that_names_no_user_is_logged_in_by_whoever_types_its_code() {
     assert_eq!(result.user_info.unwrap().identity, "user-admin");
     let result = served.dial(&sample()).await.login_with_token(&token).await.unwrap();
     assert_eq!(result.user_info.unwrap().model_access, "admin");
-    let bearer = Credentials { password: token.clone(), ..Credentials::default() };
+    let bearer = Credentials { password: token.clone().into(), ..Credentials::default() };
     let health = |credentials: Credentials| {
         let served = &served;
         async move { by(served, credentials, Method::POST, "/migrate/tools", String::new()).await }

@@ -20,7 +20,7 @@ async fn open(served: &Served, password: &str, query: &str) -> Result<LogTail, S
     let ca = served.embedded().view().unwrap().ca_cert;
     let target = Target::new(vec![served.server.address().to_string()], ca);
     let credentials =
-        Credentials { auth_tag: "user-admin".to_owned(), password: password.to_owned(), ..Credentials::default() };
+        Credentials { auth_tag: "user-admin".to_owned(), password: password.into(), ..Credentials::default() };
     LogTail::open(&target, &Sample::default().uuid.to_string(), query, &credentials, "3.6.11").await
 }
 

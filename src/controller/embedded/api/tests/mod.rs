@@ -133,7 +133,7 @@ impl Served {
 }
 
 fn by_password(user: &str, password: &str) -> LoginRequest {
-    LoginRequest { auth_tag: format!("user-{user}"), credentials: password.to_owned(), ..LoginRequest::default() }
+    LoginRequest { auth_tag: format!("user-{user}"), credentials: password.into(), ..LoginRequest::default() }
 }
 
 fn sample() -> Scope {

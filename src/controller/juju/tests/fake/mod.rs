@@ -20,6 +20,7 @@ use crate::juju::http::{Credentials, HttpReply, HttpRequest, RequestHead, Route}
 use crate::juju::logstream::{LogRecord, LogWriter};
 use crate::juju::params::admin::{HostPort, LoginRequest, LoginResult, RedirectErrorInfo, UserInfo};
 use crate::juju::rpc::{Connection, ErrorCode, FacadeVersions, LoggedIn, RpcError, Scope, Service};
+use crate::secret::SecretText;
 
 pub(super) const CONTROLLER: &str = "8419cd78-4993-4c3a-928e-c646226beeee";
 pub(super) const OWN_MODEL: &str = "6d1f4b2e-0c53-4e0f-8f4c-3b8d6ac1a000";
@@ -184,7 +185,7 @@ impl Fake {
     fn lets_in(&self, given: &Credentials) -> bool {
         match &*self.proof.lock() {
             Some(proof) => given == proof,
-            None => given.password == *self.password.lock(),
+            None => *given.password == **self.password.lock(),
         }
     }
 
@@ -269,7 +270,7 @@ impl Service for Api {
         self.let_in(connection, &given)
     }
 
-    async fn login_with_token(&self, connection: &Connection, token: String) -> Result<LoggedIn, RpcError> {
+    async fn login_with_token(&self, connection: &Connection, token: SecretText) -> Result<LoggedIn, RpcError> {
         self.let_in(connection, &Credentials { password: token, ..Credentials::default() })
     }
 

@@ -103,7 +103,7 @@ impl SourceTask {
             addresses: gateway.addresses.clone(),
             ca_cert: gateway.ca_cert.clone().unwrap_or_else(|| pem_of(&card.ca_cert)),
             auth_tag: Secret::AUTH_TAG.to_owned(),
-            password: self.core.gateway_secret(self.record.head.mid).password(),
+            password: self.core.gateway_secret(self.record.head.mid).password().into(),
         })
     }
 

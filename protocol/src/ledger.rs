@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ids::{Epoch, MigrationId, ModelUuid, Pin};
-use crate::limits::{EPOCH_LEARNED_MAX, OFFERS_PAST_MAX};
+use crate::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX, OFFERS_PAST_MAX};
+use crate::message::SignedCommit;
 use crate::record::{
     Alarm, AlarmKind, Body, Conflict, Destination, Halted, Orders, Precopy, Reimported, Removed, Restored,
 };
 use crate::switch::Terms;
 pub use crate::switch::last_record::LastRecord;
+use crate::switch::source::{SourceRecord, SourceState};
 use crate::switch::table::{self, IllegalStep};
+use crate::switch::target::{Activating, TargetRecord, TargetState};
 
 /// What an agent has of a model, as its journal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -48,6 +51,10 @@ pub struct Ledger {
     precopies: BTreeMap<MigrationId, Precopy>,
     holdings: BTreeMap<ModelUuid, Holding>,
     conflicts: BTreeMap<ModelUuid, Conflict>,
+    /// The last conflict of each model that an operator ended by putting the copy here into service again.
+    lifted: BTreeMap<ModelUuid, Conflict>,
+    /// The last commit of each model that each source has signed to this agent.
+    commits: BTreeMap<(ModelUuid, Pin), SignedCommit>,
     /// Models that an operator put into service here, and that no migration has moved since.
     restored: BTreeSet<ModelUuid>,
     /// Models that an operator removed while they were in service here, and that have not come back since.
@@ -92,7 +99,10 @@ impl Ledger {
     pub fn apply(&mut self, body: &Body) {
         match body {
             Body::Source(record) => self.follow(LastRecord::Source(record.clone())),
-            Body::Target(record) => self.follow(LastRecord::Target(record.clone())),
+            Body::Target(record) => {
+                self.keep_commit(record);
+                self.follow(LastRecord::Target(record.clone()));
+            }
             Body::Terms(terms) => drop(self.terms.insert(terms.mid, terms.clone())),
             Body::Destination(Destination { mid, controller }) => {
                 if let Some(terms) = self.terms.get_mut(mid) {
@@ -108,6 +118,7 @@ impl Ledger {
                 // It tells all that an alarm about the two copies told.
                 let kind = AlarmKind::Conflict(conflict.model);
                 self.alarms.retain(|known| (known.peer, known.kind) != (conflict.peer, kind));
+                self.lifted.remove(&conflict.model);
                 self.conflicts.insert(conflict.model, conflict.clone());
             }
             Body::Discarded(discarded) => drop(self.conflicts.remove(&discarded.model)),
@@ -120,7 +131,8 @@ impl Ledger {
             Body::Restored(Restored { model, epoch, .. }) => {
                 let holding = self.holdings.entry(*model).or_default();
                 *holding = Holding { epoch: holding.epoch.max(*epoch), live: true };
-                self.conflicts.remove(model);
+                let conflict = self.conflicts.remove(model);
+                self.lifted.extend(conflict.map(|conflict| (*model, conflict)));
                 self.restored.insert(*model);
                 self.removed.remove(model);
             }
@@ -138,6 +150,14 @@ impl Ledger {
             // Nothing of a model depends on it.
             Body::Signed(_) => {}
             Body::Halted(halted) => self.halted = Some(halted.clone()),
+        }
+    }
+
+    /// Keeps the source's signature under the commit that a target follows.
+    fn keep_commit(&mut self, record: &TargetRecord) {
+        if let TargetState::Activating(Activating { root, stamp, .. }) = &record.state {
+            let head = &record.head;
+            self.commits.insert((head.model, head.peer), SignedCommit::of(head, *root, stamp));
         }
     }
 
@@ -271,6 +291,33 @@ impl Ledger {
         self.last_records.values().find(handed).map(LastRecord::peer)
     }
 
+    /// Returns the last commit by which `source` handed a model over to this agent, with the source's signature.
+    pub fn commit_of(&self, model: ModelUuid, source: Pin) -> Option<&SignedCommit> {
+        self.commits.get(&(model, source))
+    }
+
+    /// Returns the source of the last migration that brought a model into service here; nothing if none did, or if an operator has put
+    /// the copy here into service since.
+    pub fn came_from(&self, model: ModelUuid) -> Option<Pin> {
+        let brought = |last: &&LastRecord| {
+            last.model() == model && matches!(last, LastRecord::Target(_)) && last.is_live() == Some(true)
+        };
+        let last = self.last_records.values().filter(brought).max_by_key(|last| last.owned_epoch());
+        last.filter(|_| !self.restored.contains(&model)).map(LastRecord::peer)
+    }
+
+    /// Returns the models of which an operator has asserted that the copy here is the one that counts, at the epoch that is known.
+    pub fn asserted(&self) -> BTreeSet<ModelUuid> {
+        let seized = self.last_records.values().filter_map(|last| match last {
+            LastRecord::Source(SourceRecord { head, state: SourceState::Reclaimed(epoch) }) => {
+                let is_forced = *epoch == head.epoch_to.saturating_add(EPOCH_FORCED_STEP);
+                (is_forced && *epoch == self.epoch(head.model)).then_some(head.model)
+            }
+            _ => None,
+        });
+        self.restored.iter().copied().chain(seized).collect()
+    }
+
     /// Returns what this agent has of each model that a migration was ever about.
     pub fn holdings(&self) -> impl Iterator<Item = (ModelUuid, Holding)> {
         self.holdings.iter().map(|(model, holding)| (*model, *holding))
@@ -297,6 +344,11 @@ impl Ledger {
     /// Returns the models that were met live on both sides, and are frozen here since.
     pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.values()
+    }
+
+    /// Returns the conflicts that operators ended by putting the copies here into service again: the last one of each model.
+    pub fn lifted(&self) -> impl Iterator<Item = &Conflict> {
+        self.lifted.values()
     }
 
     /// Reports whether a model was met live on both sides, and is frozen here since.

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod manifest;
 pub mod message;
 mod migration;
+pub mod ownership;
 pub mod pairing;
 pub mod plan;
 pub mod proof;

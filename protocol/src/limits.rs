@@ -81,7 +81,7 @@ pub const HURDLE_BYTES_MAX: usize = 1024;
 /// Findings in a plan: as many as one answer holds with all their sentences at full length.
 pub const FINDINGS_MAX: usize = 240;
 /// Models in one `OwnershipReport`: all that two agents have ever exchanged and all that the sender serves, or as many as one message holds.
-pub const CLAIMS_MAX: usize = 8192;
+pub const CLAIMS_MAX: usize = 4096;
 /// Spaces that a controller tells about.
 pub const SPACES_MAX: usize = 256;
 /// Subnets that a controller tells about: with every name at full length they fit one answer.
@@ -159,7 +159,8 @@ const _: () = assert!(CHUNK_BYTES_MAX >= 128 << 10, "zstd's bound above holds fr
 const _: () = assert!(PAGE_CHUNKS_MAX * 40 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(SNAPSHOT_BYTES_MAX + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(CALLS_MAX * 41 + 64 < CONTROL_FRAME_BYTES_MAX as usize);
-const _: () = assert!(CLAIMS_MAX * 32 < CONTROL_FRAME_BYTES_MAX as usize);
+// A claim with both proofs has at most 240 bytes.
+const _: () = assert!(CLAIMS_MAX * 240 + 256 < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(FINDINGS_MAX * (2 * TEXT_BYTES_MAX + 128) < CONTROL_FRAME_BYTES_MAX as usize);
 const _: () = assert!(
     SUBNETS_MAX * (CIDR_BYTES_MAX + 3 * NAME_BYTES_MAX + 12) + SPACES_MAX * (NAME_BYTES_MAX + 4)

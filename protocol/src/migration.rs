@@ -76,6 +76,15 @@ pub struct Terms {
     pub reap_hold_ms: u64,
 }
 
+/// The source's signature under its commit. With a record's head and root it makes the source's proof of `commit`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct CommitStamp {
+    /// When it was decided, Unix milliseconds, as the statement has it that is signed.
+    pub time_ms: u64,
+    /// Over [`Statement::signed_bytes`](crate::proof::Statement::signed_bytes). Empty until the source has signed.
+    pub signature: Signature,
+}
+
 /// A root with the migration's other facts left to the head.
 pub type Root = Hash;
 

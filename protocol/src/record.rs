@@ -28,7 +28,8 @@ pub struct Destination {
     pub controller: ControllerCard,
 }
 
-/// A model was live on both sides, and is frozen here, where its epoch is the smaller one.
+/// A model was live on both sides, and is frozen here: a signature proves that the owner on the other side is the later one, or an
+/// operator has chosen the copy there.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Conflict {
     /// The model.
@@ -39,6 +40,8 @@ pub struct Conflict {
     pub epoch: Epoch,
     /// The epoch there.
     pub peer_epoch: Epoch,
+    /// Why the copy here gives way: the proof of the other side, or an operator's choice.
+    pub cause: Cause,
 }
 
 /// The copy of a model that had lost a conflict was deleted here.
@@ -62,7 +65,7 @@ wire_enum! {
         0x02 = SetBack,
         /// Two agents use one identity. The link to the peer is held back until the alarm is acknowledged.
         0x03 = Identity,
-        /// This model was live on both sides, and the peer has to freeze it, as its epoch is the smaller one.
+        /// This model is in service here, and the peer claims to serve it as well; nothing proves that the copy here has to give way.
         0x04 = Conflict(ModelUuid),
         /// The peer has met another agent with this agent's identity.
         0x05 = Cloned,

@@ -76,7 +76,7 @@ fn the_last_agent_that_a_model_was_handed_to_is_told() {
 
 #[test]
 fn a_restored_copy_is_live_and_out_of_its_conflict_and_the_peer_hears_of_it() {
-    let conflict = Conflict { model: MODEL, peer: PEER, epoch: 0, peer_epoch: 1 };
+    let conflict = Conflict { model: MODEL, peer: PEER, epoch: 0, peer_epoch: 1, cause: Text::default() };
     let mut ledger = ledger(&[Body::Conflict(conflict)]);
     let shared = |ledger: &Ledger| ledger.shared_with(PEER).next().map(|(_, holding)| (holding.epoch, holding.live));
     // Met without any migration between the two: shared all the same.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use modelferry_protocol::codec::{Decode, Encode, decode_canonical, encode};
 use modelferry_protocol::ids::Pin;
 use modelferry_protocol::limits::{CONTROL_FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
-use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message, MigrationKey, Vote};
+use modelferry_protocol::message::{ChunkHeader, FrameHeader, KIND_CHUNK, Message, MigrationKey, Vote, seized_bytes};
 use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::record::{AlarmKind, Body, Entry, PrecopyState};
 use modelferry_protocol::snapshot::{Call, Snapshot};
@@ -189,6 +189,11 @@ fn what_is_known_of_a_model_is_signed_as_ever() {
 }
 
 #[test]
+fn a_model_that_an_operator_has_seized_is_signed_as_ever() {
+    golden("seized-signed", &seized_bytes(samples::MODEL, 1 << 32, Pin([0xbb; 32])));
+}
+
+#[test]
 fn a_proof_is_signed_and_written_as_ever() {
     let proof = proof::committed();
     golden("proof-signed", &proof.statement.signed_bytes());
@@ -204,6 +209,7 @@ fn no_golden_file_is_left_without_its_value() {
         "pair-response",
         "proof-signed",
         "proof-text",
+        "seized-signed",
         "snapshot",
         "snapshot-root",
         "vote-signed",

@@ -15,7 +15,7 @@ use modelferry_protocol::snapshot::{BlobRef, Call, Name, Performed, Resource};
 use modelferry_protocol::stream::{Open, StreamFrame, StreamPurpose};
 use modelferry_protocol::switch::source::{Committed, Reclaiming, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{Activating, Active, Live, TargetRecord, TargetState};
-use modelferry_protocol::switch::{Handover, Head, Profile, Terms};
+use modelferry_protocol::switch::{CommitStamp, Handover, Head, Profile, Terms};
 use modelferry_protocol::version::Versions;
 
 fn text<const N: usize>() -> Text<N> {
@@ -80,6 +80,18 @@ fn facts() -> ModelFacts {
     }
 }
 
+fn stamp() -> CommitStamp {
+    CommitStamp { time_ms: u64::MAX, signature: [0xff; 64].into() }
+}
+
+fn claims() -> OwnershipReport {
+    let head = SignedHead { journal: JOURNAL, sequence: u64::MAX, signature: [0xff; 64] };
+    let commit = SignedCommit { mid: MID, epoch_to: u64::MAX, root: ROOT, journal: JOURNAL, stamp: stamp() };
+    let (commit, seized) = (Some(commit), Some([0xff; 64].into()));
+    let claims = full(Claim { model: MODEL, epoch: u64::MAX, live: true, commit, seized });
+    OwnershipReport { head, seen: Some(head), claims, is_halted: true }
+}
+
 #[test]
 fn the_largest_message_of_each_shape_fits_a_control_frame() {
     let key = MigrationKey { mid: MID, journal: JOURNAL };
@@ -127,7 +139,8 @@ fn the_largest_message_of_each_shape_fits_a_control_frame() {
             snapshot: Bytes::new(vec![0; SNAPSHOT_BYTES_MAX]).unwrap(),
         }),
         Message::Abort(End { key, cause: text() }),
-        Message::Commit(Commit { key, root: ROOT, epoch_to: u64::MAX, handover: handover() }),
+        Message::Commit(Commit { key, root: ROOT, epoch_to: u64::MAX, handover: handover(), stamp: stamp() }),
+        Message::OwnershipReport(claims()),
         Message::Stage(Stage {
             key,
             id: u64::MAX,
@@ -198,7 +211,7 @@ fn the_largest_record_of_each_shape_fits_the_journal() {
     let state = SourceState::Reclaiming(Reclaiming { root: ROOT, cause: text() });
     let vote = Bytes::new(vec![0xff; 64]).unwrap();
     let committed = SourceState::Committed(Committed { root: ROOT, vote, handover: handover() });
-    let activating = TargetState::Activating(Activating { root: ROOT, handover: handover() });
+    let activating = TargetState::Activating(Activating { root: ROOT, handover: handover(), stamp: stamp() });
     let live = TargetState::Live(Live { root: ROOT, adopt: handover().adopt, forced: Some(text()) });
     let reply = Bytes::new(vec![0; REPLY_KEPT_BYTES_MAX]).unwrap();
     let bodies = [

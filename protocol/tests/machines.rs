@@ -8,7 +8,7 @@ use modelferry_protocol::snapshot::KeptReply;
 use modelferry_protocol::switch::offer::{self, OfferRefused};
 use modelferry_protocol::switch::source::{self, SourceInput, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, Dropping, TargetInput, TargetRecord, TargetState};
-use modelferry_protocol::switch::{Cause, Handover, Head, Ignored, Outcome, Profile};
+use modelferry_protocol::switch::{Cause, CommitStamp, Handover, Head, Ignored, Outcome, Profile};
 
 const ROOT: Hash = Hash([4; 32]);
 const OTHER_ROOT: Hash = Hash([5; 32]);
@@ -34,12 +34,16 @@ fn handover() -> Handover {
     Handover { activate: Bytes::new(bytes("activate")).unwrap(), adopt: Bytes::new(bytes("adopt")).unwrap() }
 }
 
+fn stamp() -> CommitStamp {
+    CommitStamp { time_ms: 1_767_225_600_000, signature: [0x99; 64].into() }
+}
+
 fn staging() -> TargetState {
     TargetState::Staging(target::Staging { root: ROOT, imported: false })
 }
 
 fn activating() -> TargetState {
-    TargetState::Activating(target::Activating { root: ROOT, handover: handover() })
+    TargetState::Activating(target::Activating { root: ROOT, handover: handover(), stamp: stamp() })
 }
 
 fn live(forced: Option<Cause>) -> TargetState {
@@ -161,7 +165,7 @@ fn a_commit_of_another_root_epoch_journal_or_migration_is_ignored() {
     let commit = |key, root, epoch_to| {
         target_hears(
             TargetState::Prepared(ROOT),
-            &Message::Commit(Commit { key, root, epoch_to, handover: handover() }),
+            &Message::Commit(Commit { key, root, epoch_to, handover: handover(), stamp: stamp() }),
         )
     };
     let other_mid = MigrationKey { mid: MigrationId([7; 16]), ..key() };
@@ -220,7 +224,8 @@ fn a_live_model_is_never_given_back_and_says_so_once_its_resources_are_taken_ove
     assert_eq!(target::says(&record), None);
     assert_eq!(record.owned_epoch(), HEAD.epoch_to);
     let abort = Message::Abort(End { key: key(), cause: cause() });
-    let commit = Message::Commit(Commit { key: key(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    let commit =
+        Message::Commit(Commit { key: key(), root: ROOT, epoch_to: 2, handover: Handover::default(), stamp: stamp() });
     for input in [
         TargetInput::Renounce(&cause()),
         TargetInput::Drop(&cause()),
@@ -268,7 +273,8 @@ fn a_model_is_imported_ahead_once_and_a_failure_of_that_ends_it_for_ever() {
 #[test]
 fn a_source_that_comes_back_committed_hands_over_to_the_target_that_was_forced() {
     let seized = TargetState::Seized(target::Seizure { root: ROOT, cause: cause() });
-    let commit = Message::Commit(Commit { key: key(), root: ROOT, epoch_to: 2, handover: Handover::default() });
+    let commit =
+        Message::Commit(Commit { key: key(), root: ROOT, epoch_to: 2, handover: Handover::default(), stamp: stamp() });
     let Outcome::Reply(told) = target_hears(seized, &commit) else { panic!("no answer") };
     let committed = SourceState::Committed(source::Committed {
         root: ROOT,

@@ -64,7 +64,11 @@ fn a_side_that_has_decided_nothing_proves_nothing() {
         target(TargetState::Receiving),
         target(TargetState::Prepared(ROOT)),
         target(TargetState::Importing(ROOT)),
-        target(TargetState::Activating(Activating { root: ROOT, handover: Handover::default() })),
+        target(TargetState::Activating(Activating {
+            root: ROOT,
+            handover: Handover::default(),
+            stamp: Default::default(),
+        })),
         target(TargetState::Live(Live { root: ROOT, adopt: Default::default(), forced: None })),
     ] {
         assert_eq!(Statement::of(&last, pin(SOURCE), 0), None);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::frame::{Encoding, FRAME_VERSION, KIND_CHUNK};
-use modelferry_protocol::message::{Message, MigrationKey, Vote};
+use modelferry_protocol::message::{Message, MigrationKey, Vote, seized_bytes};
 use modelferry_protocol::plan::{Answer, Knowledge, Level, Payload, Question, VerbatimReply};
 use modelferry_protocol::proof::{self, Verdict};
 use modelferry_protocol::record::{AlarmKind, Body, PrecopyState, When};
@@ -141,11 +141,14 @@ fn labels_are_written_down() {
     let signed = vote.split(|byte| *byte == 0).next().unwrap();
     let known = Knowledge::default().signed_bytes(Default::default(), Default::default());
     let known = known.split(|byte| *byte == 0).next().unwrap();
+    let seized = seized_bytes(Default::default(), 0, Default::default());
+    let seized = seized.split(|byte| *byte == 0).next().unwrap();
     for (title, label) in [
         ("2. Link", limits::ALPN_LINK),
         ("3. Pairing", limits::ALPN_PAIR),
         ("3. Pairing", pairing::EXPORTER_LABEL),
         ("5.1", known),
+        ("5.1", seized),
         ("5.2", signed),
         ("9.9", &proof::CONTEXT[..proof::CONTEXT.len() - 1]),
     ] {

@@ -131,7 +131,7 @@ fn removed_alarm(ledger: &Ledger, inventory: &Inventory, dir: &Path) -> Option<A
         "the journal says that an operator removed these models, and the controller has them in service again: {}. The database \
          {}/controller.redb was set back: put the newest one back from the disk's own redundancy. If it is lost: `modelferry embedded \
          remove UUID` removes a model again; one that is wanted, and that no other controller has, stays with `modelferry resolve \
-         UUID --supersede UUID`. Either ends this alarm",
+         UUID --keep-mine UUID`. Either ends this alarm",
         back.join(", "),
         dir.display()
     );
@@ -155,7 +155,7 @@ fn orphan_alarm(ledger: &Ledger, inventory: &Inventory) -> Option<AlarmView> {
     let text = format!(
         "these models are held for migrations of which the journal knows nothing: {}. They are neither thawed nor removed by \
          themselves. The journal was lost or replaced. Look at the other side first; then, with UUID from this line, \
-         `modelferry resolve UUID --supersede UUID` puts a model into service here, and `modelferry resolve UUID \
+         `modelferry resolve UUID --keep-mine UUID` puts a model into service here, and `modelferry resolve UUID \
          --discard-frozen UUID` deletes the copy. Read \"A lost journal has left a model held\" in docs/in-doubt.md",
         orphans.join(", ")
     );

@@ -18,7 +18,8 @@ const HELP: Help = Help {
         "modelferry resolve shop-eu --proof commit.proof",
         "modelferry resolve shop-eu --renounce > dropped.proof",
         "modelferry resolve shop-eu --discard-frozen 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
-        "modelferry resolve shop-eu --supersede 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
+        "modelferry resolve shop-eu --keep-mine 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
+        "modelferry resolve shop-eu --keep-theirs 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
         "modelferry resolve west --acknowledge --reason 'the clone is switched off'",
         "modelferry resolve shop-eu --reclaim --target-destroyed 5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f862",
     ],
@@ -37,7 +38,8 @@ const HELP: Help = Help {
     modelferry resolve <ID> --reclaim --target-destroyed <UUID>\n       \
     modelferry resolve <ID> --force-activate --source-destroyed <UUID>\n       \
     modelferry resolve <ID> --discard-frozen <UUID>\n       \
-    modelferry resolve <ID> --supersede <UUID>\n       \
+    modelferry resolve <ID> --keep-mine <UUID>\n       \
+    modelferry resolve <ID> --keep-theirs <UUID>\n       \
     modelferry resolve <PEER> --acknowledge")]
 pub struct ResolveArgs {
     /// The migration's ID, or its model; with --acknowledge, a peer
@@ -67,7 +69,11 @@ pub struct ResolveArgs {
     /// LAST RESORT: the copy here is to win over every other; one that a conflict has frozen, or a lost journal has left held,
     /// is put into service. The model's UUID in full: I have compared the copies, and the others may be lost
     #[arg(long, group = "how", value_name = "MODEL-UUID")]
-    supersede: Option<String>,
+    keep_mine: Option<String>,
+    /// Where a peer claims a model that is in service here, and proves nothing: the copy there is to win. The one here is frozen, and
+    /// nothing is deleted. The model's UUID in full: I have compared the copies
+    #[arg(long, group = "how", value_name = "MODEL-UUID")]
+    keep_theirs: Option<String>,
     /// With a peer's name for ID: the causes of its alarms are gone. A link that was held back opens again
     #[arg(long, group = "how")]
     acknowledge: bool,
@@ -78,17 +84,22 @@ pub struct ResolveArgs {
 
 impl ResolveArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let without_answer = match (self.discard_frozen, self.supersede, self.acknowledge) {
+        let without_answer = match (self.discard_frozen, self.keep_mine, self.keep_theirs, self.acknowledge) {
             (Some(model), ..) => Some((
                 ResolveMethod::DiscardFrozen { model },
                 "The copy that was frozen here is deleted; its users are sent to the other side, if that has the model.",
             )),
-            (None, Some(model), _) => Some((
-                ResolveMethod::Supersede { model },
-                "The copy here is live, and wins over every other: another one freezes as soon as its agent is connected.",
+            (None, Some(model), ..) => Some((
+                ResolveMethod::KeepMine { model },
+                "The copy here is live, and counts. Another one freezes once its agent is connected, if the model came there from here; \
+                 else `modelferry resolve MODEL --keep-theirs MODEL-UUID` on that host freezes it.",
             )),
-            (None, None, true) => Some((ResolveMethod::Acknowledge {}, "The alarms about that peer are over.")),
-            (None, None, false) => None,
+            (None, None, Some(model), _) => Some((
+                ResolveMethod::KeepTheirs { model },
+                "The copy here is frozen, and nothing is deleted: the one on the other side counts.",
+            )),
+            (None, None, None, true) => Some((ResolveMethod::Acknowledge {}, "The alarms about that peer are over.")),
+            (None, None, None, false) => None,
         };
         if let Some((how, done)) = without_answer {
             let Response::Done = context.ask(&Request::Resolve { id: self.id, how, reason: self.reason })? else {

@@ -164,6 +164,11 @@ impl Link {
         self.0.identity.sign(bytes)
     }
 
+    /// Reports whether this agent's key has signed `bytes`.
+    pub fn has_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        verify_signature(self.0.identity.spki(), bytes, signature)
+    }
+
     /// Returns the Ed25519 public key that verifies [`Link::sign`].
     pub fn public_key(&self) -> [u8; 32] {
         self.0.identity.public_key()

@@ -82,7 +82,7 @@ fn a_frozen_copy_that_counts_is_thawed_and_the_other_one_freezes() {
     let sample = Sample::default();
     let (src, dst) = set_back(&sample);
     src.until("the older copy is frozen", |src| src.alarms("conflict").then_some(()));
-    src.run(&["resolve", &sample.name, "--supersede", &sample.uuid, "--reason", "compared"]).ok();
+    src.run(&["resolve", &sample.name, "--keep-mine", &sample.uuid, "--reason", "compared"]).ok();
     assert!(src.serves(&sample.name));
     dst.until("the other copy is frozen", |dst| (!dst.serves(&sample.name)).then_some(()));
     assert!(src.serves(&sample.name));
@@ -127,7 +127,7 @@ fn a_source_that_loses_its_journal_while_the_model_is_frozen_has_it_back_as_the_
     // As docs/in-doubt.md has it, "A lost journal has left a model held".
     dst.run(&["resolve", &sample.uuid, "--renounce"]).ok();
     assert_eq!(state(&dst).as_deref(), Some("Dropped"));
-    src.run(&["resolve", &sample.uuid, "--supersede", &sample.uuid]).ok();
+    src.run(&["resolve", &sample.uuid, "--keep-mine", &sample.uuid]).ok();
     assert!(src.serves(&sample.name) && !dst.serves(&sample.name));
     src.run(&["resolve", "src", "--acknowledge"]).ok();
     dst.run(&["resolve", "src", "--acknowledge"]).ok();

@@ -9,13 +9,15 @@ use modelferry::controller::port::{Arrival, ControllerError, MigrationRef, Prese
 use modelferry::disk::Disk;
 use modelferry::link::{Identity, Link, LinkConfig, NewSession, Peers};
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
-use modelferry_protocol::ids::{JournalId, MigrationId};
+use modelferry_protocol::ids::{Hash, JournalId, MigrationId};
 use modelferry_protocol::message::{
-    Commit, ControllerCard, Hello, Message, MigrationKey, Offer, OwnershipReport, Sealed, SignedHead, Stage, Staged,
+    Commit, ControllerCard, Hello, Message, MigrationKey, Offer, OwnershipReport, Sealed, SignedCommit, SignedHead,
+    Stage, Staged,
 };
 use modelferry_protocol::plan::{Finding, ModelFacts};
+use modelferry_protocol::proof::Statement;
 use modelferry_protocol::snapshot::{Arguments, Call, Charm, LogSegment, Name, Params, Performed, Reply, Snapshot};
-use modelferry_protocol::switch::{Handover, Profile};
+use modelferry_protocol::switch::{CommitStamp, Handover, Head, Profile};
 use modelferry_protocol::version::{Feature, Versions};
 
 use super::controller::MODEL;
@@ -154,9 +156,9 @@ impl Arrival for Juju {
 
 /// An agent beside such a controller, and a gateway that talks to it.
 struct Pair {
-    _dst: Host,
+    dst: Host,
     juju: Juju,
-    _link: Link,
+    link: Link,
     _dir: tempfile::TempDir,
     peer: NewSession,
     snapshot: Snapshot,
@@ -201,7 +203,7 @@ impl Pair {
             calls: Bounded::new(calls).unwrap(),
         };
         let head = SignedHead::new(SWITCH.journal, 0, |bytes| link.sign(bytes));
-        let pair = Self { _dst: dst, juju, _link: link, _dir: dir, peer, snapshot };
+        let pair = Self { dst, juju, link, _dir: dir, peer, snapshot };
         let claims = OwnershipReport { head, seen: None, claims: Bounded::default(), is_halted: false };
         pair.say(Message::OwnershipReport(claims)).await;
         pair
@@ -270,7 +272,23 @@ impl Pair {
             adopt: Params::new(b"adopt".to_vec()).unwrap(),
         };
         let root = self.snapshot.seal().unwrap().1;
-        Message::Commit(Commit { key: SWITCH, root, epoch_to: 1, handover })
+        let stamp = self.stamp(root);
+        Message::Commit(Commit { key: SWITCH, root, epoch_to: 1, handover, stamp })
+    }
+
+    /// Signs the commit as its source.
+    fn stamp(&self, root: Hash) -> CommitStamp {
+        let head = Head {
+            mid: SWITCH.mid,
+            model: MODEL,
+            epoch_to: 1,
+            peer: self.dst.link().pin(),
+            journal: SWITCH.journal,
+            profile: Profile::Gateway,
+        };
+        let signed = SignedCommit::of(&head, root, &CommitStamp { time_ms: 1, ..CommitStamp::default() });
+        let statement = Statement::of_commit(&signed, MODEL, self.link.pin(), head.peer);
+        CommitStamp { signature: self.link.sign(&statement.signed_bytes()).into(), ..signed.stamp }
     }
 
     /// Waits for the end of the migration at the target.

@@ -6,12 +6,13 @@ use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, JournalId, MigrationId, ModelUuid};
 use modelferry_protocol::limits::ALPN_LINK;
 use modelferry_protocol::message::{
-    BlobNames, BlobOffer, ChunkHeader, Claim, Encoding, End, Handle, Hello, Message, MigrationKey, Offer,
-    OwnershipReport, Request, Sealed, SignedHead,
+    BlobNames, BlobOffer, ChunkHeader, Claim, Commit, Encoding, End, Handle, Hello, Message, MigrationKey, Offer,
+    OwnershipReport, Request, Sealed, SignedCommit, SignedHead,
 };
 use modelferry_protocol::plan::Question;
+use modelferry_protocol::proof::Statement;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params, Snapshot};
-use modelferry_protocol::switch::{Cause, Profile};
+use modelferry_protocol::switch::{Cause, CommitStamp, Handover, Profile};
 use quinn::{Connection, SendStream};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::sync::{mpsc, watch};
@@ -118,6 +119,20 @@ impl Liar {
     pub fn report_with(&self, head: SignedHead, seen: Option<SignedHead>, claims: Vec<Claim>) -> Message {
         let claims = Bounded::new(claims).unwrap();
         Message::OwnershipReport(OwnershipReport { head, seen, claims, is_halted: false })
+    }
+
+    /// Signs the commit of a migration of [`MODEL`] to a host, as its source.
+    pub fn commit(&self, host: &Host, mid: MigrationId, root: Hash) -> Message {
+        let unsigned = self.signed_commit(mid, root, 1, CommitStamp::default());
+        let statement = Statement::of_commit(&unsigned, MODEL, self.raw.pin, host.link().pin());
+        let stamp = CommitStamp { signature: self.raw.sign(&statement.signed_bytes()).into(), ..unsigned.stamp };
+        let (key, handover) = (self.key(mid), Handover::default());
+        Message::Commit(Commit { key, root, epoch_to: 1, handover, stamp })
+    }
+
+    /// A commit of a migration of [`MODEL`] in the liar's journal.
+    pub fn signed_commit(&self, mid: MigrationId, root: Hash, epoch_to: u64, stamp: CommitStamp) -> SignedCommit {
+        SignedCommit { mid, epoch_to, root, journal: self.journal, stamp }
     }
 
     /// Waits for a head of the host's journal that is as far as `sequence`, as the host has signed it.

@@ -1,6 +1,7 @@
 //! A paired peer that lies: a client in Rust that completes mTLS and `Hello` and then says whatever it likes, against a real
 //! engine. Every message is well formed.
 
+mod claims;
 #[path = "../controller/mod.rs"]
 mod controller;
 mod disk;

@@ -111,7 +111,7 @@ fn an_older_copy_is_not_offered_until_a_person_says_that_it_counts() {
     assert!(format!("{}{}", told.out, told.err).contains("knows a later owner of the model, at epoch 1"), "{told:?}");
     north.run(&["migrate", &sample.name, "src"]).fails(1, "Two copies of one model");
     assert!(north.serves(&sample.name));
-    north.run(&["resolve", &sample.name, "--supersede", &sample.uuid, "--reason", "compared"]).ok();
+    north.run(&["resolve", &sample.name, "--keep-mine", &sample.uuid, "--reason", "compared"]).ok();
     north.run(&["migrate", &sample.name, "src", "--wait"]).ok();
     assert!(src.serves(&sample.name));
 }

@@ -33,13 +33,21 @@ fn frozen(host: &Host, sample: &Sample) {
     host.until("the copy is frozen", |host| (!host.serves(&sample.name)).then_some(()));
 }
 
+/// Lets the copy on the other host win, once that has claimed the model without a proof.
+fn gives_way(host: &Host, sample: &Sample) {
+    host.until("the claim is an alarm", |host| status(host).contains("proves nothing").then_some(()));
+    assert!(host.serves(&sample.name), "a claim without a proof freezes nothing");
+    typed(host, "resolve MODEL-UUID --keep-theirs MODEL-UUID", sample, "").ok();
+    frozen(host, sample);
+}
+
 /// The first host holds the model frozen, and has lost the journal that says why; the second one serves the model.
 fn orphaned() -> (Host, Host, Sample) {
     let sample = Sample::default();
     let (mut src, dst, _) = ready(&sample);
     dst.import(&sample);
-    dst.run(&["resolve", &sample.name, "--supersede", &sample.uuid]).ok();
-    frozen(&src, &sample);
+    dst.run(&["resolve", &sample.name, "--keep-mine", &sample.uuid]).ok();
+    gives_way(&src, &sample);
     src.stop();
     lose_journal(&src);
     src.start();
@@ -48,12 +56,12 @@ fn orphaned() -> (Host, Host, Sample) {
     (src, dst, sample)
 }
 
-/// `--supersede` said that the copy was live, and it stayed frozen; every other command refused.
+/// `--keep-mine` said that the copy was live, and it stayed frozen; every other command refused.
 #[test]
 fn a_copy_that_a_lost_journal_left_frozen_is_freed_as_the_page_says() {
     let (mut src, dst, sample) = orphaned();
     let alarm = alarmed(&src, "journal");
-    assert!(alarm.contains(&sample.uuid) && alarm.contains("--supersede"), "{alarm}");
+    assert!(alarm.contains(&sample.uuid) && alarm.contains("--keep-mine"), "{alarm}");
     for command in [
         vec!["embedded", "set", &sample.name, "a=b"],
         vec!["embedded", "remove", &sample.name],
@@ -61,7 +69,7 @@ fn a_copy_that_a_lost_journal_left_frozen_is_freed_as_the_page_says() {
         vec!["migrate", &sample.name, "dst"],
     ] {
         let told = src.run(&command).fails(1, "the journal knows nothing");
-        assert!(told.contains(&format!("--supersede {}", sample.uuid)), "{told}");
+        assert!(told.contains(&format!("--keep-mine {}", sample.uuid)), "{told}");
     }
     // It may be the only copy there is.
     dst.run(&["embedded", "remove", &sample.name]).ok();
@@ -71,16 +79,16 @@ fn a_copy_that_a_lost_journal_left_frozen_is_freed_as_the_page_says() {
     });
     typed(&src, "resolve MODEL-UUID --discard-frozen MODEL-UUID", &sample, "").fails(1, "may be the only one");
     let other = "00000000-0000-4000-8000-000000000001";
-    src.run(&["resolve", other, "--supersede", other]).fails(1, "not found");
+    src.run(&["resolve", other, "--keep-mine", other]).fails(1, "not found");
     // The line for another model, pasted: each named its own model, and the one that ID names was ignored.
-    for how in ["--supersede", "--discard-frozen"] {
+    for how in ["--keep-mine", "--discard-frozen"] {
         let told = format!("that is model {}, not {other}", sample.uuid);
         src.run(&["resolve", &sample.name, how, other]).fails(1, &told);
         src.run(&["resolve", "nope", how, &sample.uuid]).fails(1, "nope");
     }
     assert!(!src.serves(&sample.name));
 
-    typed(&src, "resolve MODEL-UUID --supersede MODEL-UUID", &sample, "").ok();
+    typed(&src, "resolve MODEL-UUID --keep-mine MODEL-UUID", &sample, "").ok();
     assert!(src.serves(&sample.name));
     typed(&src, "resolve NAME --acknowledge", &sample, "src").ok();
     typed(&dst, "resolve NAME --acknowledge", &sample, "src").ok();
@@ -102,10 +110,11 @@ fn a_copy_that_a_lost_journal_left_frozen_is_freed_as_the_page_says() {
 fn a_copy_that_a_lost_journal_left_frozen_wins_over_a_live_one_or_gives_way_to_it() {
     // The copy here counts: the other one freezes, although an operator had said before that it wins.
     let (src, dst, sample) = orphaned();
-    typed(&src, "resolve MODEL-UUID --supersede MODEL-UUID", &sample, "").ok();
-    frozen(&dst, &sample);
+    typed(&src, "resolve MODEL-UUID --keep-mine MODEL-UUID", &sample, "").ok();
+    gives_way(&dst, &sample);
     assert!(src.serves(&sample.name));
     alarmed(&dst, "conflict");
+    meet([&src, &dst]);
     typed(&dst, "resolve MODEL-UUID --discard-frozen MODEL-UUID", &sample, "").ok();
     // And a model that is not wanted can be removed.
     typed(&src, "embedded remove MODEL-UUID", &sample, "").ok();
@@ -246,9 +255,9 @@ fn the_alarms_about_a_peer_end_when_it_is_unpaired() {
     assert!(!status(&src).contains("ALARM"), "{}", status(&src));
 }
 
-/// Both took writes, and nobody was told; `--supersede` froze nothing.
+/// Both took writes, and nobody was told.
 #[test]
-fn a_model_that_was_imported_twice_alarms_on_both_sides_and_a_resolve_on_one_freezes_the_other() {
+fn a_model_that_was_imported_twice_alarms_on_both_sides_and_operators_say_which_copy_counts() {
     let sample = Sample::default();
     let (mut src, dst, _) = ready(&sample);
     dst.import(&sample);
@@ -263,12 +272,16 @@ fn a_model_that_was_imported_twice_alarms_on_both_sides_and_a_resolve_on_one_fre
     meet([&src, &dst]);
     assert_eq!(status(&src).matches("ALARM").count(), 1, "{}", status(&src));
 
-    typed(&src, "resolve MODEL-UUID --supersede MODEL-UUID", &sample, "").ok();
-    frozen(&dst, &sample);
+    typed(&src, "resolve MODEL-UUID --keep-mine MODEL-UUID", &sample, "").ok();
+    gives_way(&dst, &sample);
+    meet([&src, &dst]);
     assert!(src.serves(&sample.name));
     let alarm = alarmed(&src, "conflict");
-    assert!(alarm.contains("by an operator's choice") && alarm.contains("resolve dst --acknowledge"), "{alarm}");
-    assert!(!alarm.contains("both take writes") && !alarm.contains("--supersede"), "{alarm}");
+    assert!(
+        alarm.contains("is live here at epoch 4294967296") && alarm.contains("resolve dst --acknowledge"),
+        "{alarm}"
+    );
+    assert!(!alarm.contains("both take writes") && !alarm.contains("--keep-mine"), "{alarm}");
     assert_eq!(status(&dst).matches("ALARM").count(), 1, "{}", status(&dst));
     // Whatever it is asked, the frozen copy says why, and what to type.
     for command in [

@@ -38,13 +38,13 @@ fn returned() -> (Host, Host, Sample) {
     (src, dst, sample)
 }
 
-/// `--supersede` said "The copy here is live", which it was not, and the copy that was live froze.
+/// `--keep-mine` said "The copy here is live", which it was not, and the copy that was live froze.
 #[test]
 fn a_copy_that_was_handed_over_is_never_said_to_be_live_and_the_other_one_goes_on() {
     let (mut src, dst, sample) = returned();
     let uuid = sample.uuid.as_str();
     for _ in 0..2 {
-        let told = src.run(&["resolve", uuid, "--supersede", uuid]).fails(1, "was handed over");
+        let told = src.run(&["resolve", uuid, "--keep-mine", uuid]).fails(1, "was handed over");
         assert!(told.contains("nothing has changed") && told.contains(&format!("--discard-frozen {uuid}")), "{told}");
         assert!(dst.serves(&sample.name) && !status(&dst).contains("ALARM"), "{}", status(&dst));
         src.run(&["status", "--check"]).fails(4, "");
@@ -105,7 +105,7 @@ fn a_model_that_the_journal_has_here_and_the_database_sends_away_is_an_alarm_wit
     meet([&src, &dst]);
     let alarm = status(&src);
     assert!(alarm.contains("ALARM  database: ") && alarm.contains("--source-lost"), "{alarm}");
-    src.run(&["resolve", &sample.uuid, "--supersede", &sample.uuid]).fails(1, "not found");
+    src.run(&["resolve", &sample.uuid, "--keep-mine", &sample.uuid]).fails(1, "not found");
     src.run(&["backup", "restore", backup.to_str().unwrap(), "--source-lost"]).ok();
     assert!(src.serves(&sample.name) && !status(&src).contains("ALARM"), "{}", status(&src));
 }
@@ -177,8 +177,11 @@ fn a_copy_that_a_conflict_has_frozen_there_is_called_that_by_the_check() {
     let sample = Sample::default();
     let (src, dst, _) = ready(&sample);
     dst.import(&sample);
-    src.run(&["resolve", &sample.uuid, "--supersede", &sample.uuid]).ok();
-    dst.until("the copy is frozen", |dst| (!dst.serves(&sample.name)).then_some(()));
+    src.run(&["resolve", &sample.uuid, "--keep-mine", &sample.uuid]).ok();
+    let gives_way = ["resolve", &sample.uuid, "--keep-theirs", &sample.uuid];
+    dst.until("the claim is heard", |dst| (dst.run(&gives_way).code == 0).then_some(()));
+    assert!(!dst.serves(&sample.name));
+    meet([&src, &dst]);
     let told = src.run(&["migrate", &sample.name, "dst"]).fails(1, "is frozen there by a conflict, at epoch 0");
     assert!(told.contains("Two copies of one model") && !told.contains("being migrated out"), "{told}");
 }
@@ -309,7 +312,7 @@ fn a_removed_model_that_an_older_database_serves_again_is_an_alarm_that_ends_as_
     let older = database(&dst);
     dst.start();
     dst.run(&["embedded", "remove", &sample.name]).ok();
-    for way_out in [&["embedded", "remove", "UUID"][..], &["resolve", "UUID", "--supersede", "UUID"]] {
+    for way_out in [&["embedded", "remove", "UUID"][..], &["resolve", "UUID", "--keep-mine", "UUID"]] {
         assert!(!status(&dst).contains("ALARM"), "{}", status(&dst));
         dst.stop();
         set_back(&dst, &older);

@@ -206,6 +206,12 @@ impl<const N: usize> Bytes<N> {
     }
 }
 
+impl<const N: usize> From<[u8; N]> for Bytes<N> {
+    fn from(bytes: [u8; N]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
 impl<const N: usize> Deref for Bytes<N> {
     type Target = [u8];
     fn deref(&self) -> &[u8] {

@@ -9,7 +9,7 @@ mod switchover;
 
 pub use self::blob::{BlobNames, BlobOffer, BlobPage, BlobState, Chunks, Hold};
 pub use self::hello::{Agreed, Hello, NoCommonVersion, agree};
-pub use self::ownership::{Claim, OwnershipReport, SignedHead};
+pub use self::ownership::{Claim, OwnershipReport, SignedCommit, SignedHead, seized_bytes};
 pub use self::switchover::{Activated, Commit, End, MigrationKey, Offer, Sealed, Stage, Staged, Vote};
 pub use crate::card::ControllerCard;
 use crate::codec::{Decode, Encode, Text};

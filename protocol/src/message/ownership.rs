@@ -3,11 +3,14 @@
 use ring::signature::{ED25519, UnparsedPublicKey};
 
 use crate::codec::{Bounded, Decode, Encode};
-use crate::ids::{Epoch, JournalId, ModelUuid};
+use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
 use crate::limits::CLAIMS_MAX;
+use crate::migration::{CommitStamp, Head, Root, Signature};
 
 /// What stands before the signed bytes, so that no other signature of the key is taken for one of a head.
 const HEAD_CONTEXT: &[u8] = b"modelferry/1 head\0";
+
+const SEIZED_CONTEXT: &[u8] = b"modelferry/1 seized\0";
 
 /// How far a journal was when its agent said so. Nobody else can make one, so one that is returned to the agent proves to it
 /// that the journal was as far as that.
@@ -39,8 +42,35 @@ impl SignedHead {
     }
 }
 
+/// What the hearer of a claim signed when it handed the model over to the agent that makes the claim.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct SignedCommit {
+    /// The migration.
+    pub mid: MigrationId,
+    /// The epoch at which the model was handed over.
+    pub epoch_to: Epoch,
+    /// What was handed over.
+    pub root: Root,
+    /// The hearer's journal then.
+    pub journal: JournalId,
+    /// Its signature.
+    pub stamp: CommitStamp,
+}
+
+impl SignedCommit {
+    /// Returns what the source of the migration that `head` heads has signed.
+    pub fn of(head: &Head, root: Root, stamp: &CommitStamp) -> Self {
+        Self { mid: head.mid, epoch_to: head.epoch_to, root, journal: head.journal, stamp: stamp.clone() }
+    }
+}
+
+/// Returns the bytes that are signed under [`Claim::seized`]. `hearer`: the pin of the agent that hears the claim.
+pub fn seized_bytes(model: ModelUuid, epoch: Epoch, hearer: Pin) -> Vec<u8> {
+    [SEIZED_CONTEXT, &model.0, &epoch.to_le_bytes(), &hearer.0].concat()
+}
+
 /// What an agent has of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Claim {
     /// The model.
     pub model: ModelUuid,
@@ -48,6 +78,10 @@ pub struct Claim {
     pub epoch: Epoch,
     /// Whether it is in service there.
     pub live: bool,
+    /// What proves to the hearer that it has handed the model over itself.
+    pub commit: Option<SignedCommit>,
+    /// The claimant's signature over [`seized_bytes`]: one of its operators has put the model into service there, whatever others have.
+    pub seized: Option<Signature>,
 }
 
 /// How far an agent's journal is, what it has of the models that it ever exchanged with the peer, and what else it serves.

@@ -4,7 +4,7 @@ use crate::call::{Call, KeptReply, Performed};
 use crate::codec::{Bytes, Decode, Encode};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid};
 use crate::limits::SNAPSHOT_BYTES_MAX;
-use crate::migration::{Handover, Head, Profile, Root, Signature};
+use crate::migration::{CommitStamp, Handover, Head, Profile, Root, Signature};
 use crate::text::{Cause, Name};
 
 /// Names the migration that a switchover message is about.
@@ -98,6 +98,8 @@ pub struct Commit {
     pub epoch_to: Epoch,
     /// What the target's controller is to be told.
     pub handover: Handover,
+    /// The source's signature, which the target keeps.
+    pub stamp: CommitStamp,
 }
 
 /// Tells the source that the model is in service at the target.

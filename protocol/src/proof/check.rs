@@ -78,6 +78,6 @@ impl Proof {
             same("snapshot", &expected, &actual)?;
         }
         // The armour refuses a verdict without its root; one that was made otherwise is as if altered.
-        statement.message().ok_or(ProofRefused::Signature)
+        self.message().ok_or(ProofRefused::Signature)
     }
 }

@@ -5,8 +5,8 @@ use ring::digest::{SHA256, digest};
 use crate::call::KeptReply;
 use crate::codec::{Decode, Encode, encode, wire_enum};
 use crate::ids::{Epoch, JournalId, MigrationId, ModelUuid, Pin};
-use crate::message::{Activated, Commit, End, Message, MigrationKey};
-use crate::migration::{Handover, Head, Root};
+use crate::message::{Activated, Commit, End, Message, MigrationKey, SignedCommit};
+use crate::migration::{CommitStamp, Handover, Head, Root};
 use crate::switch::last_record::LastRecord;
 use crate::switch::source::{Committed, Handed, SourceRecord, SourceState};
 use crate::switch::target::{Active, Seizure, TargetRecord, TargetState};
@@ -136,6 +136,21 @@ impl Statement {
         Some(Self { verdict, mid, model, epoch_to, root, source, target, journal, time_ms })
     }
 
+    /// Returns what the source of a migration signs with its commit.
+    pub fn of_commit(commit: &SignedCommit, model: ModelUuid, source: Pin, target: Pin) -> Self {
+        Self {
+            verdict: Verdict::Commit,
+            mid: commit.mid,
+            model,
+            epoch_to: commit.epoch_to,
+            root: Some(commit.root),
+            source,
+            target,
+            journal: commit.journal,
+            time_ms: commit.stamp.time_ms,
+        }
+    }
+
     /// Returns the bytes that are signed.
     pub fn signed_bytes(&self) -> Vec<u8> {
         [CONTEXT, &encode(self)].concat()
@@ -145,16 +160,20 @@ impl Statement {
     pub fn signer(&self) -> Pin {
         if self.verdict.is_from_source() { self.source } else { self.target }
     }
+}
 
+impl Proof {
+    /// Returns the message that the proof stands for; nothing if it lacks its root.
     pub(super) fn message(&self) -> Option<Message> {
-        let key = MigrationKey { mid: self.mid, journal: self.journal };
-        Some(match self.verdict {
+        let Statement { verdict, mid, epoch_to, root, journal, time_ms, .. } = self.statement;
+        let key = MigrationKey { mid, journal };
+        Some(match verdict {
             // What the calls are told does not fit on paper: the target's adapter makes it of what it knows.
             Verdict::Commit => {
-                let (epoch_to, handover) = (self.epoch_to, Handover::default());
-                Message::Commit(Commit { key, root: self.root?, epoch_to, handover })
+                let stamp = CommitStamp { time_ms, signature: self.signature.into() };
+                Message::Commit(Commit { key, root: root?, epoch_to, handover: Handover::default(), stamp })
             }
-            Verdict::Activated => Message::Activated(Activated { key, root: self.root?, reply: KeptReply::default() }),
+            Verdict::Activated => Message::Activated(Activated { key, root: root?, reply: KeptReply::default() }),
             Verdict::Abort => {
                 Message::Abort(End { key, cause: Cause::cut("the source keeps the model, as a carried proof says") })
             }

@@ -15,5 +15,5 @@ pub mod table;
 pub mod target;
 
 pub use self::outcome::{Ignored, Outcome};
-pub use crate::migration::{Handover, Head, Profile, Root, Signature, Terms};
+pub use crate::migration::{CommitStamp, Handover, Head, Profile, Root, Signature, Terms};
 pub use crate::text::Cause;

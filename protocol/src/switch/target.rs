@@ -6,7 +6,7 @@ use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::{Epoch, Hash};
 use crate::limits::EPOCH_FORCED_STEP;
 use crate::message::{Activated, End, Message, MigrationKey, Vote};
-use crate::migration::{Handover, Head, Profile, Root};
+use crate::migration::{CommitStamp, Handover, Head, Profile, Root};
 use crate::text::Cause;
 
 /// Why, and what for, an import was dropped.
@@ -34,6 +34,8 @@ pub struct Activating {
     pub root: Root,
     /// What the controller is to be told.
     pub handover: Handover,
+    /// The source's signature under the commit: should the source forget it, this proves it.
+    pub stamp: CommitStamp,
 }
 
 /// Users write to the model.
@@ -339,7 +341,8 @@ fn heard(record: &TargetRecord, message: &Message) -> Outcome<TargetState> {
             } else if commit.epoch_to != record.head.epoch_to {
                 Outcome::Ignore(Ignored::OtherEpoch)
             } else {
-                Outcome::Record(Activating(self::Activating { root: *root, handover: commit.handover.clone() }))
+                let (handover, stamp) = (commit.handover.clone(), commit.stamp.clone());
+                Outcome::Record(Activating(self::Activating { root: *root, handover, stamp }))
             }
         }
         (Receiving | Importing(_) | Imported(_) | Staging(_), Message::Abort(end)) => drop(None, &end.cause),

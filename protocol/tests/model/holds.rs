@@ -45,6 +45,12 @@ fn invariants_hold_when_the_model_travels_back() {
 }
 
 #[test]
+fn invariants_hold_whatever_peers_claim_of_the_model() {
+    check(Bounds { lies: true, both_ways: true, ..Bounds::new(0, 1, 2) });
+    check(Bounds { lies: true, ..Bounds::new(1, 1, 2) });
+}
+
+#[test]
 fn every_run_ends_settled_and_an_undecided_source_reverts_alone() {
     check_liveness(Bounds { both_ways: true, ..Bounds::new(1, 0, 2) });
 }

@@ -12,6 +12,7 @@ mod controller;
 mod deliver;
 mod holds;
 mod juju;
+mod lies;
 mod liveness;
 mod mutants;
 mod network;

@@ -159,6 +159,19 @@ fn a_last_resort_against_a_host_that_lives_is_caught() {
     breaks(Rules { seized_from_the_living: true, ..Rules::default() }, USUAL, &["I1", "I3", "I4"]);
 }
 
+/// Peers lie about the model's owner.
+const LIES: Bounds = Bounds { lies: true, ..USUAL };
+
+#[test]
+fn a_claim_that_counts_without_a_proof_is_caught() {
+    breaks(Rules { claims_need_no_proof: true, ..Rules::default() }, LIES, &["I5", "I6"]);
+}
+
+#[test]
+fn a_signature_from_before_the_model_was_taken_back_is_caught() {
+    breaks(Rules { own_epoch_ignored: true, ..Rules::default() }, LIES, &["I5"]);
+}
+
 /// Hosts burn down and are set up anew, models are removed and restored.
 const RESTORED: Bounds = Bounds { destroyed: true, restored: true, both_ways: true, ..Bounds::new(0, 0, 2) };
 

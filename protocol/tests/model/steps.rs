@@ -26,6 +26,9 @@ impl Model for Ferry {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         self.agent_actions(world, actions);
         self.juju_actions(world, actions);
+        if self.bounds.lies {
+            world.lies(actions);
+        }
         for agent in (0..world.agents.len()).filter(|agent| world.destroyed != Some(*agent)) {
             if self.bounds.destroyed && world.destroyed.is_none() && !world.rebuilt {
                 actions.push(Action::Destroy(agent));
@@ -205,6 +208,7 @@ impl Ferry {
                 }
             }
             Action::Juju(step, attempt) => self.juju(world, step, attempt),
+            Action::Lie(hearer, liar, shown) => world.lie(hearer, liar, shown, rules),
             Action::ReapAtOnce(agent, attempt) => {
                 if let Some(LastRecord::Source(record)) = world.agents[agent].last_record(attempt)
                     && let SourceState::Committed(committed) = &record.state

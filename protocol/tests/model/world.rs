@@ -11,6 +11,7 @@ use modelferry_protocol::switch::{Cause, Head, Profile, Root};
 
 use crate::controller::{Call, Controller, Held, Kind, Reply, Writes};
 use crate::juju::{Juju, Step};
+use crate::lies::{Liar, Shown};
 use crate::network::Said;
 use crate::steps::{command, imports};
 
@@ -40,13 +41,15 @@ pub struct Bounds {
     pub destroyed: bool,
     /// Whether the destroyed host may be set up anew, a model be removed, and one that nobody has be restored from a backup.
     pub restored: bool,
+    /// Whether peers lie about the model's owner.
+    pub lies: bool,
 }
 
 impl Bounds {
     pub const fn new(faults: u8, writes: Writes, attempts: Attempt) -> Self {
-        let (both_ways, gateway, destroyed, restored) = (false, false, false, false);
+        let (both_ways, gateway, destroyed, restored, lies) = (false, false, false, false, false);
         let target = Kind::Ours;
-        Self { faults, writes, attempts, both_ways, journals_lost: 0, gateway, target, destroyed, restored }
+        Self { faults, writes, attempts, both_ways, journals_lost: 0, gateway, target, destroyed, restored, lies }
     }
 }
 
@@ -83,6 +86,8 @@ pub struct Rules {
     pub live_given_back: bool,
     pub live_not_looked_for: bool,
     pub commit_without_arguments: bool,
+    pub claims_need_no_proof: bool,
+    pub own_epoch_ignored: bool,
 }
 
 impl Rules {
@@ -187,6 +192,8 @@ pub enum Action {
     SayOnlyAfter(u8),
     /// The Juju controller, or what talks to it.
     Juju(Step, Attempt),
+    /// A peer claims the model that this agent serves.
+    Lie(AgentIndex, Liar, Shown),
     /// The source takes its commit for the end. Mutant only.
     ReapAtOnce(AgentIndex, Attempt),
 }

@@ -14,7 +14,7 @@ use modelferry_protocol::snapshot::{
     AgentBinary, BlobRef, Call, Charm, LogSegment, Name, Opaque, Performed, Resource, Snapshot,
 };
 use modelferry_protocol::stream::{Open, StreamFrame, StreamPurpose};
-use modelferry_protocol::switch::{Handover, Profile};
+use modelferry_protocol::switch::{CommitStamp, Handover, Profile};
 use modelferry_protocol::version::Versions;
 
 pub use records::{bodies, pairing};
@@ -40,6 +40,16 @@ pub fn handover() -> Handover {
         activate: Bytes::new(bytes(r#"{"controller-tag":"controller-1"}"#)).unwrap(),
         adopt: Bytes::new(bytes(r#"{"source-controller-version":"3.6.9"}"#)).unwrap(),
     }
+}
+
+pub fn stamp() -> CommitStamp {
+    CommitStamp { time_ms: 1_767_225_600_000, signature: [0xee; 64].into() }
+}
+
+fn claims() -> Vec<Claim> {
+    let commit = SignedCommit { mid: MID, epoch_to: 2, root: ROOT, journal: JOURNAL, stamp: stamp() };
+    let proven = Claim { model: MODEL, epoch: 2, live: true, commit: Some(commit), seized: Some([0xff; 64].into()) };
+    vec![Claim { commit: None, seized: None, live: false, ..proven.clone() }, proven]
 }
 
 pub fn card() -> ControllerCard {
@@ -201,7 +211,7 @@ pub fn messages() -> Vec<Message> {
         Message::OwnershipReport(OwnershipReport {
             head: SignedHead { journal: JOURNAL, sequence: 251, signature: [0xdd; 64] },
             seen: Some(SignedHead { journal: JOURNAL, sequence: 65_536, signature: [0xee; 64] }),
-            claims: list(vec![Claim { model: MODEL, epoch: 2, live: true }]),
+            claims: list(claims()),
             is_halted: true,
         }),
         Message::Offer(offer(Profile::Embedded)),
@@ -219,7 +229,7 @@ pub fn messages() -> Vec<Message> {
             nonce: u64::MAX,
             signature: Bytes::new(vec![0x99; 64]).unwrap(),
         }),
-        Message::Commit(Commit { key: SWITCH, root: ROOT, epoch_to: 2, handover: handover() }),
+        Message::Commit(Commit { key: SWITCH, root: ROOT, epoch_to: 2, handover: handover(), stamp: stamp() }),
         Message::Activated(Activated { key: SWITCH, root: ROOT, reply: Bytes::new(b"{}".to_vec()).unwrap() }),
         Message::Finished(SWITCH),
         Message::Abort(end()),

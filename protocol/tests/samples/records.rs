@@ -12,7 +12,7 @@ use modelferry_protocol::switch::source::{self, SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{self, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Profile, Terms};
 
-use super::{JOURNAL, MID, MODEL, ROOT, card, handover, name};
+use super::{JOURNAL, MID, MODEL, ROOT, card, handover, name, stamp};
 
 pub const HEAD: Head =
     Head { mid: MID, model: MODEL, epoch_to: 2, peer: Pin([0xaa; 32]), journal: JOURNAL, profile: Profile::Embedded };
@@ -52,7 +52,7 @@ fn target_states() -> Vec<TargetState> {
         TargetState::Imported(Hash([0x66; 32])),
         TargetState::Staging(target::Staging { root: ROOT, imported: true }),
         TargetState::Prepared(ROOT),
-        TargetState::Activating(target::Activating { root: ROOT, handover: handover() }),
+        TargetState::Activating(target::Activating { root: ROOT, handover: handover(), stamp: stamp() }),
         TargetState::Live(target::Live { root: ROOT, adopt: handover().adopt, forced: None }),
         TargetState::Live(target::Live { root: ROOT, adopt: Bytes::default(), forced: Some(cause()) }),
         TargetState::Active(target::Active { root: ROOT, reply: Bytes::new(b"{}".to_vec()).unwrap() }),
@@ -82,7 +82,8 @@ pub fn bodies() -> Vec<(String, Body)> {
     let mut bodies =
         vec![("terms".to_owned(), Body::Terms(terms.clone())), ("note".to_owned(), Body::Note(note.clone()))];
     let peer = Pin([0xaa; 32]);
-    bodies.push(("conflict".to_owned(), Body::Conflict(Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2 })));
+    let conflict = Conflict { model: MODEL, peer, epoch: 1, peer_epoch: 2, cause: cause() };
+    bodies.push(("conflict".to_owned(), Body::Conflict(conflict)));
     for kind in [
         AlarmKind::Journal,
         AlarmKind::SetBack,

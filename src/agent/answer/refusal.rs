@@ -174,14 +174,14 @@ fn refusal_of_held(error: &EngineError, failure: Failure) -> Failure {
             .state("nothing has changed; the copy here can be read and exported, not written, until the conflict is resolved")
             .hint(format!(
                 "compare the two copies first: read \"Two copies of one model\" in docs/in-doubt.md; then `modelferry resolve \
-                 {model} --discard-frozen {model}` deletes this copy, or `modelferry resolve {model} --supersede {model}` lets \
+                 {model} --discard-frozen {model}` deletes this copy, or `modelferry resolve {model} --keep-mine {model}` lets \
                  it win"
             )),
         EngineError::Orphaned(model) => failure
             .state("nothing has changed; the copy here can be read and exported, not written, until you say which copy counts")
             .hint(format!(
                 "look at the other side first: read \"A lost journal has left a model held\" in docs/in-doubt.md; then `modelferry \
-                 resolve {model} --supersede {model}` puts this copy into service, or `modelferry resolve {model} \
+                 resolve {model} --keep-mine {model}` puts this copy into service, or `modelferry resolve {model} \
                  --discard-frozen {model}` deletes it"
             )),
         EngineError::Brought { model, brought, .. } => failure
@@ -206,7 +206,7 @@ fn refusal_of_held(error: &EngineError, failure: Failure) -> Failure {
              to leave"
         )),
         EngineError::OnlyCopy(model) => failure.state(UNCHANGED).hint(format!(
-            "`modelferry resolve {model} --supersede {model}` puts it back into service; `modelferry embedded remove {model}` \
+            "`modelferry resolve {model} --keep-mine {model}` puts it back into service; `modelferry embedded remove {model}` \
              deletes it after that"
         )),
         _ => failure,

@@ -57,11 +57,17 @@ impl RequestHandler {
                 let discarded = engine.discard(typed, reason, actor).await;
                 return discarded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
-            ResolveMethod::Supersede { model } => {
+            ResolveMethod::KeepMine { model } => {
                 let typed = model.parse().map_err(|error| usage(&error))?;
                 self.refuse_if_other(id, typed).await?;
-                let superseded = engine.supersede(typed, reason, actor).await;
-                return superseded.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
+                let kept = engine.keep_mine(typed, reason, actor).await;
+                return kept.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
+            }
+            ResolveMethod::KeepTheirs { model } => {
+                let typed = model.parse().map_err(|error| usage(&error))?;
+                self.refuse_if_other(id, typed).await?;
+                let kept = engine.keep_theirs(typed, reason, actor).await;
+                return kept.map(|()| Response::Done).map_err(|error| self.refusal_of_engine(&error));
             }
             ResolveMethod::Acknowledge {} => {
                 let acknowledged = engine.acknowledge(id, reason, actor).await;

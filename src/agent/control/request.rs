@@ -224,7 +224,7 @@ pub enum Request {
     },
     /// Resolve a migration that stays in doubt because the link is down, or a conflict of two owners.
     Resolve {
-        /// The migration; a peer's name for `Acknowledge`; the model for `DiscardFrozen` and `Supersede`.
+        /// The migration; a peer's name for `Acknowledge`; the model for `DiscardFrozen`, `KeepMine` and `KeepTheirs`.
         id: String,
         /// The method.
         how: ResolveMethod,

@@ -24,7 +24,12 @@ pub enum ResolveMethod {
         model: String,
     },
     /// The copy here is to win over every other.
-    Supersede {
+    KeepMine {
+        /// The model's UUID, as the operator typed it.
+        model: String,
+    },
+    /// The copy of a peer that claims the model is to win; the one here is frozen.
+    KeepTheirs {
         /// The model's UUID, as the operator typed it.
         model: String,
     },

@@ -72,7 +72,7 @@ pub enum Response {
     },
     /// Of [`super::Request::ShowProof`].
     Proof(String),
-    /// Of [`super::Request::Resolve`], except by `DiscardFrozen`, `Supersede` and `Acknowledge`, which return [`Response::Done`].
+    /// Of [`super::Request::Resolve`], except by `DiscardFrozen`, `KeepMine`, `KeepTheirs` and `Acknowledge`, which return [`Response::Done`].
     Resolved {
         /// The migration as it is now.
         migration: Box<MigrationView>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::Ledger;
-use modelferry_protocol::message::{Claim, Message};
+use modelferry_protocol::message::Message;
 use modelferry_protocol::record::Entry;
 use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
@@ -70,6 +70,15 @@ pub struct EngineParts {
     pub settings: Settings,
 }
 
+/// A model that a peer claims to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeardClaim {
+    pub model: ModelUuid,
+    pub epoch: Epoch,
+    /// Whether a signature proves that the peer is the later owner.
+    pub is_proven: bool,
+}
+
 pub struct Core {
     pub parts: EngineParts,
     /// The queue of migrations that copy ahead.
@@ -95,7 +104,7 @@ pub struct Core {
     recorded: watch::Sender<u64>,
     halted: watch::Sender<Option<String>>,
     /// The models that each peer claims to serve, from its last report.
-    claimed: Mutex<HashMap<Pin, Vec<Claim>>>,
+    claimed: Mutex<HashMap<Pin, Vec<HeardClaim>>>,
 }
 
 impl Core {
@@ -275,9 +284,11 @@ impl Core {
     }
 
     /// Reports whether a migration that is not decided can be given up although this agent has stopped acting: all its records
-    /// are of this process, so none of it is among those that are missing, and no peer claims to serve its model.
+    /// are of this process, so none of it is among those that are missing, and no peer has proven to own its model.
     pub fn may_revert(&self, tracked: &Tracked) -> bool {
-        tracked.is_begun_here() && self.claimed_by(tracked.terms.model).is_empty()
+        let model = tracked.terms.model;
+        let is_owned = |claims: &Vec<HeardClaim>| claims.iter().any(|claim| claim.model == model && claim.is_proven);
+        tracked.is_begun_here() && !self.claimed.lock().values().any(is_owned)
     }
 
     /// Waits until this agent stops acting.
@@ -297,14 +308,15 @@ impl Core {
     }
 
     /// Stores the models that a peer claims to serve.
-    pub fn heard_serving(&self, peer: Pin, claims: Vec<Claim>) {
+    pub fn heard_serving(&self, peer: Pin, claims: Vec<HeardClaim>) {
         self.claimed.lock().insert(peer, claims);
     }
 
     /// Returns the peers whose last report claims to serve the model, with their epochs. They may have disconnected since.
     pub fn claimed_by(&self, model: ModelUuid) -> Vec<(Pin, Epoch)> {
         let claimed = self.claimed.lock();
-        let of_model = |claims: &Vec<Claim>| claims.iter().find(|claim| claim.model == model).map(|claim| claim.epoch);
+        let of_model =
+            |claims: &Vec<HeardClaim>| claims.iter().find(|claim| claim.model == model).map(|claim| claim.epoch);
         claimed.iter().filter_map(|(peer, claims)| Some((*peer, of_model(claims)?))).collect()
     }
 

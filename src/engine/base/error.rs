@@ -236,6 +236,11 @@ pub enum EngineError {
         "no copy of model {0} is frozen here because of a conflict; `modelferry status` shows the conflicts there are"
     )]
     NoConflict(ModelUuid),
+    /// No peer claims a model that is in service here.
+    #[error(
+        "no peer claims model {0}, or it is not in service here; `modelferry status` shows the conflicts there are"
+    )]
+    NotClaimed(ModelUuid),
     /// A copy was handed over: its journal or its database was lost or set back since.
     #[error(
         "the copy of model {0} here was handed over, and its users are sent on; it is not put back into service here"
@@ -289,7 +294,7 @@ impl EngineError {
             }
             Self::Unresolvable { .. } | Self::WrongModel { .. } | Self::NoConflict(_) => ErrorKind::Refused,
             Self::HandedOver(_) | Self::NotServed(_) | Self::Incomplete(_) | Self::OnlyCopy(_) => ErrorKind::Refused,
-            Self::NoAlarm(_) | Self::NotOffered(_) => ErrorKind::Refused,
+            Self::NoAlarm(_) | Self::NotOffered(_) | Self::NotClaimed(_) => ErrorKind::Refused,
             Self::Controller(ControllerError::ModelNotFound(_)) => ErrorKind::NotFound,
             Self::Controller(ControllerError::Storage(_)) | Self::Store(_) | Self::Journal(_) => ErrorKind::Internal,
             Self::Controller(_) => ErrorKind::Refused,

@@ -153,7 +153,7 @@ mod tests {
             TargetState::Imported(root),
             TargetState::Staging(Staging { root, imported: false }),
             TargetState::Prepared(root),
-            TargetState::Activating(Activating { root, handover: Default::default() }),
+            TargetState::Activating(Activating { root, handover: Default::default(), stamp: Default::default() }),
             TargetState::Live(Live { root, adopt: Default::default(), forced: None }),
             TargetState::Active(Active { root, reply: Default::default() }),
             TargetState::Dropping(Dropping { root: None, cause: cause.clone() }),

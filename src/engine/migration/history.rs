@@ -15,6 +15,8 @@ pub struct History {
     pub frozen_from_ms: Option<u64>,
     /// Unix milliseconds at which the model was live again, here or there.
     pub frozen_to_ms: Option<u64>,
+    /// Unix milliseconds at which the source gave the model away.
+    pub committed_ms: Option<u64>,
     /// Unix milliseconds at which the target was known to have the model.
     pub handed_ms: Option<u64>,
     /// When this side began waiting for the peer's decision, Unix milliseconds.
@@ -47,8 +49,10 @@ impl History {
                     }
                     _ => {}
                 }
-                if matches!(record.state, SourceState::Handed(_)) {
-                    self.handed_ms = self.handed_ms.or(Some(now));
+                match &record.state {
+                    SourceState::Committed(_) => self.committed_ms = self.committed_ms.or(Some(now)),
+                    SourceState::Handed(_) => self.handed_ms = self.handed_ms.or(Some(now)),
+                    _ => {}
                 }
                 match &record.state {
                     SourceState::Aborting(cause) | SourceState::Aborted(cause) => self.fail(cause),

@@ -290,6 +290,11 @@ impl Tracked {
         self.publish();
     }
 
+    /// Returns when its source gave the model away, Unix milliseconds.
+    pub fn committed_ms(&self) -> Option<u64> {
+        self.inner.lock().history.committed_ms
+    }
+
     /// Returns when the target was known to have the model, Unix milliseconds.
     pub fn handed_ms(&self) -> Option<u64> {
         self.inner.lock().history.handed_ms

@@ -6,7 +6,7 @@ use modelferry_protocol::ids::Pin;
 use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body};
 use modelferry_protocol::switch::Cause;
 
-use super::claims::raise;
+use super::alarms::raise;
 use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::link::Double;

@@ -3,15 +3,15 @@
 
 use std::convert::Infallible;
 
-use modelferry_protocol::codec::{Bytes, Text};
+use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{Epoch, MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::{Ledger, NotOffered};
-use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
+use modelferry_protocol::limits::EPOCH_FORCED_STEP;
 use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Question};
 use modelferry_protocol::record::{Acknowledged, Body, Entry, Note, Reimported, Removed, Restored};
 use modelferry_protocol::switch::Cause;
 
-use super::claims::{chosen, tell_all};
+use super::report::tell_all;
 use crate::controller::checks::target::TWO_COPIES;
 use crate::controller::port::{MigrationRef, Presence};
 use crate::engine::base::conversation::Conversation;
@@ -19,16 +19,13 @@ use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
-use crate::engine::switchover::conflict;
-use crate::engine::switchover::conflict::in_service;
-use crate::engine::switchover::conflict::orphan::Orphan;
 use crate::engine::view::FindingView;
 use crate::link::verify_signature;
 
 /// Attempt numbers that are believed of a peer: no model is migrated more often, and a lie cannot use the numbers up.
 const ATTEMPTS_MAX: u32 = 1 << 30;
 /// An id that no migration has, to ask a controller about a model itself.
-const NO_MIGRATION: MigrationId = MigrationId([0; 16]);
+pub(super) const NO_MIGRATION: MigrationId = MigrationId([0; 16]);
 /// The check that compares what the two journals know.
 pub const CHECK: &str = "owner";
 
@@ -45,8 +42,7 @@ pub async fn known(core: &Core, asker: Pin, model: ModelUuid) -> Answer {
         is_present,
         signature: Default::default(),
     });
-    let signature = core.parts.link.sign(&knowledge.signed_bytes(model, asker));
-    knowledge.signature = Bytes::new(signature.to_vec()).expect("a signature has 64 bytes");
+    knowledge.signature = core.parts.link.sign(&knowledge.signed_bytes(model, asker)).into();
     Answer::Known(Box::new(knowledge))
 }
 
@@ -189,51 +185,6 @@ impl Engine {
         let decide = move |ledger: &Ledger| Ok(if wanted(ledger) { vec![entry] } else { Vec::new() });
         let Ok(()) = self.0.decide::<Infallible>(decide).await;
         tell_all(&self.0).await;
-    }
-
-    /// Lets the copy of a model here win over every other: one that lost a conflict, or that a lost journal has left held, is put
-    /// into service, and a peer has to freeze its own. The last resort, for a person who has compared the copies.
-    ///
-    /// `typed`: the model, as the operator typed it. `reason`: the operator's, for the record; may be empty.
-    /// Errors: [`EngineError::Controller`] if no such model is here; [`EngineError::Busy`] while it is in a migration;
-    /// [`EngineError::HandedOver`], [`EngineError::Incomplete`]: nothing has changed then. [`EngineError::NotServed`]: it could not
-    /// be put into service, or its controller does not serve it although it was asked to.
-    pub async fn supersede(&self, typed: ModelUuid, reason: &str, actor: &str) -> Result<(), EngineError> {
-        let core = &self.0;
-        self.refuse_if_busy(typed)?;
-        let (conflict, known) = core.parts.journal.ledger(|ledger| {
-            let conflict = ledger.conflicts().find(|conflict| conflict.model == typed).cloned();
-            (conflict, ledger.epoch(typed))
-        });
-        if core.parts.arrival.probe(MigrationRef { mid: NO_MIGRATION, model: typed }).await? == Presence::Absent {
-            return Err(crate::controller::port::ControllerError::ModelNotFound(typed.to_string()).into());
-        }
-        let orphan = match &conflict {
-            Some(_) => None,
-            None => Orphan::find(core, typed).await?,
-        };
-        let _held = orphan.is_some().then(|| self.take_in_hand(typed)).transpose()?;
-        match &orphan {
-            Some(orphan) => orphan.may_serve(core).await?,
-            None => in_service::may_enter(core, typed, conflict.as_ref()).await?,
-        }
-        let claimed = core.claimed_by(typed).into_iter().map(|(_, epoch)| epoch);
-        let met = conflict.iter().map(|conflict| conflict.peer_epoch);
-        // One that no model comes to is a lie, and must not use the numbers up.
-        let largest = claimed.filter(|epoch| *epoch <= EPOCH_LEARNED_MAX).chain(met).fold(known, Epoch::max);
-        let epoch = largest.saturating_add(EPOCH_FORCED_STEP);
-        let cause = of_operator("this copy is to win over every other, says the operator", reason, actor);
-        core.append(entry(actor, Body::Restored(Restored { model: typed, epoch, cause }))).await;
-        if let Some(conflict) = &conflict {
-            conflict::lift(core, conflict).await?;
-        }
-        if let Some(orphan) = &orphan {
-            orphan.serve(core).await?;
-        }
-        in_service::check(core, typed).await?;
-        chosen(core, typed, epoch).await;
-        tell_all(core).await;
-        Ok(())
     }
 
     /// Ends the alarms about a peer, or about this agent's own journal: an operator says that their causes are gone. A link

@@ -11,7 +11,7 @@ use modelferry_protocol::plan::{Answer, Question, Rebuilding, Verbatim};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{claims, dispatch, identity};
+use super::{claims, dispatch, identity, report};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::core::Core;
 use crate::engine::precopy::incoming as precopy;
@@ -37,7 +37,7 @@ pub async fn serve_session(core: Arc<Core>, new: NewSession) {
     let NewSession { session, mut inbox, chunks, streams } = new;
     let mut service = Service::begin(core, session, chunks, streams);
     // Before anything else is said or heard: one of the two may have been set back and not know it.
-    Core::say(&service.session, claims::of(&service.core, service.session.peer()).await).await;
+    Core::say(&service.session, report::of(&service.core, service.session.peer()).await).await;
     while let Some(message) = inbox.recv().await {
         tracing::debug!(message = message.name(), peer = %service.session.peer_name(), "heard");
         if service.take(message).await.is_break() {

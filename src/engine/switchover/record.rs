@@ -8,7 +8,7 @@ use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::engine::migration::id::id_of;
 use crate::engine::migration::tracked::Tracked;
-use crate::engine::peer::claims;
+use crate::engine::peer::report;
 use crate::engine::precopy::record as precopy;
 
 /// Makes a migration's next record durable, and shows it.
@@ -31,9 +31,9 @@ pub async fn record(core: &Core, tracked: &Tracked, actor: &str, last: LastRecor
     }
     // Who serves the model has changed for everybody, and somebody else may have a copy of it.
     if is_settled && core.halted().is_none() {
-        claims::tell_all(core).await;
+        report::tell_all(core).await;
     } else {
-        claims::tell(core, tracked.peer).await;
+        report::tell(core, tracked.peer).await;
     }
 }
 

@@ -128,8 +128,8 @@ fn describe(body: &Body) -> String {
         Body::Note(note) => note.text.to_string(),
         Body::Orders(orders) => orders::describe(orders),
         Body::Conflict(conflict) => format!(
-            "Conflict: model {} is live at epoch {} here and at epoch {} on {}; frozen here",
-            conflict.model, conflict.epoch, conflict.peer_epoch, conflict.peer
+            "Conflict: model {} is live at epoch {} here and at epoch {} on {}; frozen here: {}",
+            conflict.model, conflict.epoch, conflict.peer_epoch, conflict.peer, &*conflict.cause
         ),
         Body::Discarded(discarded) => {
             format!("Discarded: the copy of model {} that was frozen here: {}", discarded.model, &*discarded.cause)

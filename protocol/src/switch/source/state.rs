@@ -4,7 +4,7 @@ use crate::call::{Arguments, KeptReply, Params};
 use crate::codec::{Decode, Encode, wire_enum};
 use crate::ids::Epoch;
 use crate::message::{Commit, End, Message, MigrationKey, Sealed, Vote};
-use crate::migration::{Handover, Head, Profile, Root, Signature};
+use crate::migration::{CommitStamp, Handover, Head, Profile, Root, Signature};
 use crate::text::Cause;
 
 /// Frozen until the snapshot is taken.
@@ -297,7 +297,8 @@ pub fn says(record: &SourceRecord) -> Option<Message> {
         | SourceState::Answered(Answered { root, .. }) => Some(Message::Seal(Sealed::asking(key, *root))),
         SourceState::Committed(Committed { root, handover, .. }) => {
             let (epoch_to, handover) = (record.head.epoch_to, handover.clone());
-            Some(Message::Commit(Commit { key, root: *root, epoch_to, handover }))
+            let stamp = CommitStamp::default();
+            Some(Message::Commit(Commit { key, root: *root, epoch_to, handover, stamp }))
         }
         SourceState::Handed(_) | SourceState::Moved(_) => Some(Message::Finished(key)),
         SourceState::Aborting(cause) | SourceState::Aborted(cause) => {

@@ -1,4 +1,4 @@
-//! Ends a conflict of two owners: freezes the model on the side with the smaller epoch, and deletes it there when the operator
+//! Ends a conflict of two owners: freezes the model on the side that has to yield, and deletes it there, or thaws it, when the operator
 //! says so. Who has to yield is found in [`claims`](crate::engine::peer::claims).
 
 pub mod in_service;
@@ -23,15 +23,22 @@ fn conflict_id(model: ModelUuid, epoch: Epoch) -> MigrationId {
     MigrationId(hash.0[..16].try_into().expect("a hash has more bytes"))
 }
 
-/// Freezes every model that the journal holds to be in conflict: again after a restart.
+/// Freezes every model that the journal holds to be in conflict, and thaws every one that an operator has chosen since: again after
+/// a restart.
 pub fn resume(core: &Arc<Core>) {
-    let conflicts: Vec<Conflict> = core.parts.journal.ledger(|ledger| ledger.conflicts().cloned().collect());
+    let (conflicts, lifted): (Vec<Conflict>, Vec<Conflict>) =
+        core.parts.journal.ledger(|ledger| (ledger.conflicts().cloned().collect(), ledger.lifted().cloned().collect()));
     conflicts.into_iter().for_each(|conflict| end(core, conflict.model, conflict.epoch));
+    for conflict in lifted {
+        let core = core.clone();
+        tokio::spawn(async move { repeat(conflict.model, "thawed", || lift(&core, &conflict)).await });
+    }
 }
 
 /// Freezes a model that has another owner, of a larger epoch, as often as it takes. The conflict is in the journal already.
 pub fn end(core: &Arc<Core>, model: ModelUuid, epoch: Epoch) {
-    tokio::spawn(freeze(core.clone(), model, epoch));
+    let (core, migration) = (core.clone(), MigrationRef { mid: conflict_id(model, epoch), model });
+    tokio::spawn(async move { repeat(model, "frozen", || core.parts.departure.freeze(migration)).await });
 }
 
 /// Freezes a model at once, if it is in service here; reports whether it is frozen as one in conflict.
@@ -41,19 +48,23 @@ pub async fn freeze_now(core: &Core, model: ModelUuid, epoch: Epoch) -> bool {
 
 /// Thaws a model that was frozen as one in conflict: an operator says that it is to win, which is in the journal already.
 pub async fn lift(core: &Core, conflict: &Conflict) -> Result<(), ControllerError> {
+    core.fail_at(conflict.peer, "conflict", "thaw", "before");
     let mid = conflict_id(conflict.model, conflict.epoch);
     core.parts.departure.thaw(MigrationRef { mid, model: conflict.model }).await
 }
 
-async fn freeze(core: Arc<Core>, model: ModelUuid, epoch: Epoch) {
+/// Repeats an effect on a model in conflict until it is done, or the model is not held for the conflict.
+async fn repeat<F>(model: ModelUuid, what: &str, effect: impl Fn() -> F)
+where
+    F: Future<Output = Result<(), ControllerError>>,
+{
     let mut backoff = Backoff::new();
-    let migration = MigrationRef { mid: conflict_id(model, epoch), model };
     loop {
-        match core.parts.departure.freeze(migration).await {
+        match effect().await {
             // A model that is gone, or held for a migration, serves nobody.
             Ok(()) | Err(ControllerError::ModelNotFound(_) | ControllerError::Moved { .. }) => return,
             Err(ControllerError::OtherMigration { .. }) => return,
-            Err(error) => tracing::error!(%model, "a model in conflict cannot be frozen: {error}; trying again"),
+            Err(error) => tracing::error!(%model, "a model in conflict cannot be {what}: {error}; trying again"),
         }
         backoff.pause().await;
     }

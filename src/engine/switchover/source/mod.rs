@@ -11,9 +11,10 @@ use modelferry_protocol::codec::Bounded;
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::message::{Message, Vote};
+use modelferry_protocol::proof::Statement;
 use modelferry_protocol::snapshot::{Name, Snapshot};
 use modelferry_protocol::switch::source::{self, SourceCommand, SourceInput, SourceRecord, SourceState};
-use modelferry_protocol::switch::{Cause, Head, Ignored, Outcome, Profile};
+use modelferry_protocol::switch::{Cause, CommitStamp, Head, Ignored, Outcome, Profile};
 use tokio::time::Instant;
 
 pub use self::relaying::at_rest;
@@ -89,11 +90,15 @@ impl Side for Source {
             }
             _ => {}
         }
-        Some(message)
+        Some(Self::complete(task, message))
     }
 
-    fn complete(_: &SourceTask, reply: Message) -> Message {
-        reply
+    /// Adds the signature under a commit, which no record holds.
+    fn complete(task: &SourceTask, mut message: Message) -> Message {
+        if let Message::Commit(commit) = &mut message {
+            commit.stamp = task.commit_stamp();
+        }
+        message
     }
 
     fn trouble(command: SourceCommand, error: &ControllerError) -> (Failing, String) {
@@ -336,6 +341,15 @@ impl SourceTask {
             }
             _ => format!("the target owns the model. See `modelferry show-migration {id}`"),
         })
+    }
+
+    /// Signs what the record has committed: the same as its proof, as often as it is said.
+    fn commit_stamp(&self) -> CommitStamp {
+        let (last, link) = (Source::last_record(&self.record), &self.core.parts.link);
+        let time_ms = self.tracked.committed_ms().unwrap_or_default();
+        let statement = Statement::of(&last, link.pin(), time_ms);
+        let signature = statement.map(|statement| link.sign(&statement.signed_bytes()).into());
+        CommitStamp { time_ms, signature: signature.unwrap_or_default() }
     }
 
     async fn heard(&mut self, message: &Message, session: &Session) {

@@ -3,9 +3,9 @@
 mod staging;
 pub mod state;
 
-use modelferry_protocol::codec::Bytes;
 use modelferry_protocol::ledger::LastRecord;
-use modelferry_protocol::message::{Message, MigrationKey, Sealed, Vote};
+use modelferry_protocol::message::{Commit, Message, MigrationKey, Sealed, SignedCommit, Vote};
+use modelferry_protocol::proof::Statement;
 use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::target::{self, Staging, TargetCommand, TargetInput, TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Outcome};
@@ -21,6 +21,7 @@ use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::event::{Event, Reply, Resolving};
 use crate::engine::migration::id::id_of;
 use crate::engine::view::Failing;
+use crate::link::{Session, verify_signature};
 
 impl Side for Target {
     type Record = TargetRecord;
@@ -73,8 +74,7 @@ impl Side for Target {
     fn complete(task: &TargetTask, mut message: Message) -> Message {
         if let Message::Prepared(vote) = &mut message {
             vote.nonce = task.side.nonce;
-            let signature = task.core.parts.link.sign(&Vote::signed_bytes(vote.key, vote.root));
-            vote.signature = Bytes::new(signature.to_vec()).expect("an Ed25519 signature has 64 bytes");
+            vote.signature = task.core.parts.link.sign(&Vote::signed_bytes(vote.key, vote.root)).into();
         }
         message
     }
@@ -126,6 +126,10 @@ impl Side for Target {
                 match &*message {
                     Message::Seal(seal) => task.seal(seal).await,
                     Message::Stage(stage) => return task.asked(stage).await,
+                    Message::Commit(commit) if !task.is_signed(commit, &session) => {
+                        tracing::warn!(peer = %session.peer_name(), "a commit without the source's signature, ignored");
+                        return;
+                    }
                     _ => {}
                 }
                 let outcome = target::on(&task.record, TargetInput::Heard(&message));
@@ -144,6 +148,14 @@ impl Side for Target {
 }
 
 impl TargetTask {
+    /// Reports whether the source has signed what it says to have committed.
+    fn is_signed(&self, commit: &Commit, session: &Session) -> bool {
+        let (head, own) = (&self.record.head, self.core.parts.link.pin());
+        let signed = SignedCommit::of(head, commit.root, &commit.stamp);
+        let statement = Statement::of_commit(&signed, head.model, head.peer, own);
+        verify_signature(session.peer_spki(), &statement.signed_bytes(), &commit.stamp.signature)
+    }
+
     /// Waits in a state without a command: for bytes, and for the source's word.
     async fn wait(&mut self) {
         let state = self.record.state.clone();

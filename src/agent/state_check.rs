@@ -50,6 +50,8 @@ const ENTRIES: &[(&str, u32)] = &[
     ("kept/*", ANY),
     ("drafts", WRITE),
     ("drafts/*", ANY),
+    ("handed", WRITE),
+    ("handed/*", WRITE),
     ("visitors", WRITE),
     ("visitors/*", WRITE),
     ("controller.redb", ANY),

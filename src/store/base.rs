@@ -33,6 +33,8 @@ pub(super) struct Inner {
     pub(super) kept: PathBuf,
     /// What migrations have been sent so far.
     pub(super) drafts: PathBuf,
+    /// What stays of models that have left.
+    pub(super) handed: PathBuf,
     pub(super) disk: Disk,
     pub(super) rows: Rows,
     pub(super) temporaries: AtomicU64,
@@ -129,16 +131,29 @@ impl Store {
     ///
     /// Errors: [`StoreError::Locked`], [`StoreError::Io`]; [`StoreError::Full`] only when creating the store.
     pub fn open(state_dir: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let [blobs, partial, kept, drafts] = ["blobs", "partial", "kept", "drafts"].map(|dir| state_dir.join(dir));
-        for dir in [state_dir, &blobs, &partial, &kept, &drafts] {
+        let [blobs, partial, kept, drafts, handed] =
+            ["blobs", "partial", "kept", "drafts", "handed"].map(|dir| state_dir.join(dir));
+        for dir in [state_dir, &blobs, &partial, &kept, &drafts, &handed] {
             disk.create_dir(dir).map_err(|source| StoreError::io("make the directory", dir, source))?;
         }
         let rows = open_rows(&state_dir.join(TABLE), &disk)?;
         let (temporaries, reserve) = (AtomicU64::new(0), AtomicU64::new(0));
         let (live, cutting) = (Mutex::default(), Mutex::default());
         let lease_table = Mutex::new(LeaseTable::loaded(rows.wanted()?));
-        let inner =
-            Inner { blobs, partial, kept, drafts, disk, rows, temporaries, reserve, live, cutting, lease_table };
+        let inner = Inner {
+            blobs,
+            partial,
+            kept,
+            drafts,
+            handed,
+            disk,
+            rows,
+            temporaries,
+            reserve,
+            live,
+            cutting,
+            lease_table,
+        };
         inner.tidy()?;
         Ok(Self { inner: Arc::new(inner) })
     }

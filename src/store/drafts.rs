@@ -1,8 +1,9 @@
-//! What a migration has been sent so far, before it is sealed: a small file for each under `drafts/`, replaced as a whole.
+//! Small documents about migrations, each a file that is replaced as a whole: `drafts/` holds what a migration has been sent so
+//! far, before it is sealed; `handed/` holds what people still ask about a model that has left, once its description is wiped.
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::MigrationId;
 
@@ -14,21 +15,14 @@ impl Store {
     ///
     /// Errors: [`StoreError::Full`], [`StoreError::Io`].
     pub fn draft(&self, mid: MigrationId, document: &[u8]) -> Result<(), StoreError> {
-        let (path, content) = (self.draft_path(mid), checked(document));
-        let replaced = self.inner.disk.replace(&path, &content);
-        replaced.map_err(|source| self.inner.not_written(&path, content.len(), source))
+        self.replace_document(&self.draft_path(mid), document)
     }
 
     /// Returns the draft of a migration; nothing if there is none.
     ///
     /// Errors: [`StoreError::KeptDamaged`], [`StoreError::Io`].
     pub fn drafted(&self, mid: MigrationId) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.draft_path(mid);
-        match fs::read(&path) {
-            Ok(content) => proven(&content).map(Some).ok_or(StoreError::KeptDamaged(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::io("read", &path, source)),
-        }
+        read_document(&self.draft_path(mid))
     }
 
     pub(super) fn forget_draft(&self, mid: MigrationId) -> Result<(), StoreError> {
@@ -39,8 +33,40 @@ impl Store {
         self.inner.disk.remove(&path).map_err(|source| StoreError::io("remove", &path, source))
     }
 
+    /// Stores what stays of a model that a migration has taken away, durably.
+    ///
+    /// Errors: [`StoreError::Full`], [`StoreError::Io`].
+    pub fn keep_handed(&self, mid: MigrationId, document: &[u8]) -> Result<(), StoreError> {
+        self.replace_document(&self.handed_path(mid), document)
+    }
+
+    /// Returns what [`Store::keep_handed`] stored; nothing if there is none.
+    ///
+    /// Errors: [`StoreError::KeptDamaged`], [`StoreError::Io`].
+    pub fn handed(&self, mid: MigrationId) -> Result<Option<Vec<u8>>, StoreError> {
+        read_document(&self.handed_path(mid))
+    }
+
+    fn replace_document(&self, path: &Path, document: &[u8]) -> Result<(), StoreError> {
+        let content = checked(document);
+        let replaced = self.inner.disk.replace(path, &content);
+        replaced.map_err(|source| self.inner.not_written(path, content.len(), source))
+    }
+
     fn draft_path(&self, mid: MigrationId) -> PathBuf {
         self.inner.drafts.join(format!("{mid}.draft"))
+    }
+
+    fn handed_path(&self, mid: MigrationId) -> PathBuf {
+        self.inner.handed.join(format!("{mid}.json"))
+    }
+}
+
+fn read_document(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(content) => proven(&content).map(Some).ok_or_else(|| StoreError::KeptDamaged(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::io("read", path, source)),
     }
 }
 

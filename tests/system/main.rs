@@ -6,6 +6,7 @@ mod api;
 mod backup;
 mod bad_input;
 mod beside;
+mod canary;
 mod cases;
 mod completion;
 mod crowd;

@@ -3,7 +3,6 @@
 use super::RequestHandler;
 use crate::agent::control::view::ChecklistView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::controller::description::Description;
 use crate::controller::embedded::view::fingerprint;
 use crate::engine::view::{Direction, MigrationView, Stand};
 
@@ -44,8 +43,6 @@ impl RequestHandler {
         let mid = engine.find_migration(id).map_err(refused)?;
         let handed = engine.handed_over(mid).await.map_err(refused)?;
         let Some(view) = engine.migration(mid) else { return Err(Failure::new(FailureKind::NotFound, id)) };
-        // It was parsed before it left; nothing is lost if it cannot be any more but the list of consumers.
-        let consumers = Description::parse(&handed.description).map(|told| told.consumers()).unwrap_or_default();
         let controller = match view.direction {
             Direction::Source => view.peer,
             Direction::Target => self.local.card().name.to_string(),
@@ -56,7 +53,7 @@ impl RequestHandler {
             controller_uuid: handed.to.uuid.to_string(),
             addresses: handed.to.addresses.iter().map(ToString::to_string).collect(),
             ca_fingerprint: fingerprint(&handed.to.ca_fingerprint),
-            consumers,
+            consumers: handed.consumers,
             verify: format!("modelferry verify {}", view.id),
             way_back: handed.way_back,
         })))

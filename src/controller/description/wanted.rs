@@ -10,7 +10,7 @@ use ring::digest::{self, Algorithm};
 use super::archives::{GzippedTar, ZipEnds};
 
 /// Bytes of the JSON document that stands for an OCI image. Real ones have about 500.
-const OCI_DOCUMENT_BYTES_MAX: u64 = 64 << 10;
+pub const OCI_DOCUMENT_BYTES_MAX: u64 = 64 << 10;
 
 /// A binary that a description names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

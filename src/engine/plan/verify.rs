@@ -2,19 +2,19 @@
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::MigrationId;
-use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::{BlobRef, Call, Snapshot};
 
 use super::forecast;
+use crate::controller::description::Consumer;
 use crate::controller::port::MigrationRef;
 use crate::engine::base::core::Core;
 use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::seal;
+use crate::engine::retention::secrets::consumers_of;
 use crate::engine::view::{FindingView, Stand, VerifyView, WayBackView};
-use crate::store::StoreError;
 
 /// Blobs that a finding names each.
 const NAMED_MAX: usize = 5;
@@ -71,7 +71,7 @@ impl Engine {
         Ok(seen)
     }
 
-    /// Returns where a model went, and with which description.
+    /// Returns where a model went, and who consumes its offers.
     ///
     /// Errors: [`EngineError::UnknownMigration`], [`EngineError::NotArrived`], [`EngineError::Pruned`],
     /// [`EngineError::Store`].
@@ -85,13 +85,10 @@ impl Engine {
         let (_, snapshot) = seal::read(&self.0, root).await.map_err(|_| pruned())?;
         let description = description_in(&snapshot).ok_or_else(not_arrived)?;
         let store = self.0.parts.store.clone();
-        let description = match Core::blocking(move || store.read(description, DESCRIPTION_BYTES_MAX)).await {
-            Err(StoreError::NotHeld(_)) => return Err(pruned()),
-            read => read?,
-        };
+        let consumers = Core::blocking(move || consumers_of(&store, mid, description)).await?.ok_or_else(pruned)?;
         let (source, to) = (self.0.parts.arrival.card().await?, tracked.controller());
         let way_back = forecast::way_back(&source, &to, &format!("{}/{}", terms.owner, terms.name));
-        Ok(HandedOver { to, description, way_back })
+        Ok(HandedOver { to, consumers, way_back })
     }
 }
 
@@ -99,8 +96,8 @@ impl Engine {
 pub struct HandedOver {
     /// The controller it is on now.
     pub to: ControllerCard,
-    /// Its description, as it went.
-    pub description: Vec<u8>,
+    /// Who elsewhere consumes what it offers.
+    pub consumers: Vec<Consumer>,
     /// Whether it can come back.
     pub way_back: WayBackView,
 }

@@ -6,6 +6,7 @@
 
 mod needs;
 pub mod remote_backup;
+pub mod secrets;
 pub mod state;
 mod view;
 
@@ -26,6 +27,8 @@ use crate::store::{Item, StoreError, Sweep};
 
 /// How often the store is pruned by itself.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
+/// How soon what could not be wiped is tried again.
+const WIPE_RETRY: Duration = Duration::from_secs(1);
 /// Blobs that are listed. 10,000: 4 MiB of an answer that may have 16.
 const LISTED_MAX: usize = 10_000;
 
@@ -100,13 +103,28 @@ impl Engine {
     }
 }
 
-/// Prunes the store now and again.
+/// Prunes the store now and again, and wipes what ended migrations leave of secrets.
 pub(super) async fn tend(core: Arc<Core>) -> Infallible {
     let mut tick = tokio::time::interval_at(Instant::now(), PRUNE_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut recorded = core.recorded();
+    let mut is_wiped = true;
     loop {
-        tick.tick().await;
+        let is_due = tokio::select! {
+            _ = tick.tick() => true,
+            // A record may have ended a migration.
+            Ok(()) = recorded.changed() => false,
+            // Whoever drove the migration lets go of its blobs a moment after the last record.
+            () = tokio::time::sleep(WIPE_RETRY), if !is_wiped => false,
+        };
         if core.halted().is_some() {
+            continue;
+        }
+        is_wiped = secrets::wipe(&core).await.unwrap_or_else(|error| {
+            tracing::warn!("secrets of ended migrations are not wiped yet: {error}");
+            false
+        });
+        if !is_due {
             continue;
         }
         match prune(&core, None, false).await {

@@ -37,7 +37,7 @@ async fn a_return_trip_sends_no_chunk_again() {
     let back = dst.migrate("src").await;
     let view = dst.ends(back, Stand::Moved).await;
     // The description alone, which is secret and was wiped when the model had left.
-    assert!(view.bytes.sent <= blobs()[0].len() as u64, "{view:?}");
+    assert!(view.bytes.sent <= "writes: 0\n".len() as u64, "{view:?}");
     assert_eq!(src.held(), Held::Live(Some(back)));
 }
 
@@ -209,8 +209,8 @@ async fn binaries_are_tried_by_the_target_before_the_freeze() {
 async fn a_source_wipes_the_description_once_its_model_has_moved_and_keeps_the_binaries() {
     let (src, dst) = pair(&blobs()).await;
     let file = |host: &Host, content: &[u8]| host.dir.path().join("blobs").join(Hash::of(content).to_string());
-    let (description, binary) = (blobs()[0].clone(), blobs()[1].clone());
-    assert!(file(&src, &description).exists());
+    // The description of a model without writes.
+    let (description, binary) = (b"writes: 0\n".to_vec(), blobs()[1].clone());
     let mid = src.migrate("dst").await;
     src.ends(mid, Stand::Moved).await;
     dst.ends(mid, Stand::Moved).await;
@@ -234,6 +234,6 @@ async fn a_model_that_stays_keeps_its_description() {
     src.ends(mid, Stand::Reverted).await;
     // Whatever a record sets off has been done by then.
     src.engine().prune(None, false).await.unwrap();
-    let description = src.dir.path().join("blobs").join(Hash::of(&blobs()[0]).to_string());
+    let description = src.dir.path().join("blobs").join(Hash::of(b"writes: 0\n").to_string());
     assert!(description.exists());
 }

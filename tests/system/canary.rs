@@ -97,6 +97,9 @@ fn secrets_of_a_model_are_in_no_log_and_no_reply_and_leave_the_source_with_the_m
     src.until("the source has wiped them", |src| holding(src.dir.path(), &secrets).is_empty().then_some(()));
     told.push_str(&shown(&src, model, &id));
     told.push_str(&shown(&dst, model, &id));
+    for host in [&src, &dst] {
+        ["cmdline", "environ", "status"].iter().for_each(|file| told.push_str(&host.proc(file).unwrap()));
+    }
     for secret in secrets {
         assert!(!told.contains(secret), "a reply has {secret}");
     }

@@ -127,10 +127,15 @@ impl Host {
         self.agent = Some(agent.spawn().unwrap());
     }
 
+    /// Reads a file of the running agent in `/proc`.
+    pub fn proc(&self, file: &str) -> std::io::Result<String> {
+        let agent = self.agent.as_ref().expect("a running agent");
+        fs::read(format!("/proc/{}/{file}", agent.id())).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Returns the most memory that the running agent has had resident.
     pub fn peak_memory_bytes(&self) -> u64 {
-        let agent = self.agent.as_ref().expect("a running agent");
-        let status = fs::read_to_string(format!("/proc/{}/status", agent.id())).unwrap();
+        let status = self.proc("status").unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of Linux's");
         let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
         kib << 10
@@ -139,8 +144,7 @@ impl Host {
     /// Returns the bytes that the running agent has had the system write to its disks; nothing where that is not counted,
     /// as of files in memory.
     pub fn bytes_to_disk(&self) -> Option<u64> {
-        let agent = self.agent.as_ref().expect("a running agent");
-        let io = fs::read_to_string(format!("/proc/{}/io", agent.id())).ok()?;
+        let io = self.proc("io").ok()?;
         let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: "))?;
         bytes.parse().ok().filter(|bytes| *bytes > 0)
     }

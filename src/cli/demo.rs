@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Context;
-use super::exit::{self, Exit};
-use super::help::Help;
-use super::link_spec::LinkSpec;
-use super::number::whole;
+use super::base::exit::{self, Exit};
+use super::base::help::Help;
+use super::input::link_spec::LinkSpec;
+use super::input::number::whole;
 use crate::agent::control::Failure;
 
 const HELP: Help = Help {

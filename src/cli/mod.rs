@@ -1,77 +1,35 @@
-//! The command line: a command, a file; each speaks to the control socket and prints.
+//! The command line: a command, a file, in a folder for what it is about. Each speaks to the control socket and prints.
 
-mod abort;
 #[cfg(test)]
 mod advice;
-mod aftermath;
-mod agent;
-mod audit;
-mod backup;
-mod begin;
-mod checklist;
-mod client;
-mod cloud;
-mod complete;
-mod completion;
-mod context;
-mod controllers;
-mod cutover;
+mod base;
+mod daemon;
 pub mod demo;
-mod doctor;
-mod doubt;
 mod embedded;
-mod events;
-pub mod exit;
-pub(crate) mod files;
-mod follow;
-mod from;
-mod gateway;
-mod help;
-mod identity;
-mod limit;
-pub mod link_spec;
-mod man;
-mod migrate;
-mod migrations;
-mod mistake;
-mod models;
-mod models_named;
-mod moment;
-mod number;
+mod input;
+mod migration;
+mod model;
 pub(crate) mod output;
-mod pair;
-mod pause;
-mod peers;
-mod plan_text;
-mod precheck;
-mod precopy;
-mod reap;
-mod redirect;
-mod resolve;
-mod resume;
-mod show_controller;
-mod show_migration;
-mod show_model;
-pub(crate) mod spool;
-mod status;
-mod store;
-mod stuck;
-mod unpair;
-mod verify;
-mod wait;
+mod peer;
+mod shell;
+mod texts;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use context::Context;
+pub use base::context::Context;
+pub use base::exit;
+pub(crate) use base::spool;
+pub(crate) use input::files;
+pub use input::link_spec;
 
 use crate::agent::control::Failure;
 use crate::config::Environment;
-use context::Globals;
-use exit::Exit;
-use help::Help;
+use base::context::Globals;
+use base::exit::Exit;
+use base::help::Help;
 
 const HELP: Help = Help {
     examples: &[
@@ -81,7 +39,7 @@ const HELP: Help = Help {
         "modelferry migrate shop-eu west --wait",
         "modelferry help backup create",
     ],
-    exits: exit::ALL,
+    exits: base::exit::ALL,
     juju: Some("juju migrate, and the commands around it; each command's help names its own"),
 };
 
@@ -102,47 +60,47 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Agent(agent::AgentArgs),
+    Agent(daemon::agent::AgentArgs),
     #[command(subcommand)]
-    Pair(pair::PairCommand),
-    Peers(peers::PeersArgs),
-    Unpair(unpair::UnpairArgs),
+    Pair(peer::pair::PairCommand),
+    Peers(peer::peers::PeersArgs),
+    Unpair(peer::unpair::UnpairArgs),
     #[command(subcommand)]
-    Identity(identity::IdentityCommand),
+    Identity(daemon::identity::IdentityCommand),
     #[command(subcommand)]
-    Gateway(gateway::GatewayCommand),
-    Controllers(controllers::ControllersArgs),
-    ShowController(show_controller::ShowControllerArgs),
-    Models(models::ModelsArgs),
-    ShowModel(show_model::ShowModelArgs),
-    Status(status::StatusArgs),
-    Limit(limit::LimitArgs),
-    Precheck(precheck::PrecheckArgs),
-    Precopy(precopy::PrecopyArgs),
-    Migrate(migrate::MigrateArgs),
-    Pause(pause::PauseArgs),
-    Resume(resume::ResumeArgs),
-    Cutover(cutover::CutoverArgs),
-    Abort(abort::AbortArgs),
-    Reap(reap::ReapArgs),
-    Wait(wait::WaitArgs),
-    Verify(verify::VerifyArgs),
-    Migrations(migrations::MigrationsArgs),
-    ShowMigration(show_migration::ShowMigrationArgs),
-    Resolve(resolve::ResolveArgs),
-    Events(events::EventsArgs),
+    Gateway(daemon::gateway::GatewayCommand),
+    Controllers(peer::controllers::ControllersArgs),
+    ShowController(peer::show_controller::ShowControllerArgs),
+    Models(model::models::ModelsArgs),
+    ShowModel(model::show_model::ShowModelArgs),
+    Status(model::status::StatusArgs),
+    Limit(peer::limit::LimitArgs),
+    Precheck(migration::start::precheck::PrecheckArgs),
+    Precopy(migration::start::precopy::PrecopyArgs),
+    Migrate(migration::start::migrate::MigrateArgs),
+    Pause(migration::orders::pause::PauseArgs),
+    Resume(migration::orders::resume::ResumeArgs),
+    Cutover(migration::orders::cutover::CutoverArgs),
+    Abort(migration::orders::abort::AbortArgs),
+    Reap(migration::orders::reap::ReapArgs),
+    Wait(migration::wait::WaitArgs),
+    Verify(migration::verify::VerifyArgs),
+    Migrations(migration::migrations::MigrationsArgs),
+    ShowMigration(migration::show_migration::ShowMigrationArgs),
+    Resolve(migration::orders::resolve::ResolveArgs),
+    Events(daemon::events::EventsArgs),
     #[command(subcommand)]
-    Audit(audit::AuditCommand),
-    Doctor(doctor::DoctorArgs),
+    Audit(daemon::audit::AuditCommand),
+    Doctor(daemon::doctor::DoctorArgs),
     #[command(subcommand)]
-    Backup(backup::BackupCommand),
+    Backup(model::backup::BackupCommand),
     #[command(subcommand)]
-    Store(store::StoreCommand),
+    Store(daemon::store::StoreCommand),
     #[command(subcommand)]
     Embedded(embedded::EmbeddedCommand),
     Demo(demo::DemoArgs),
-    Completion(completion::CompletionArgs),
-    Man(man::ManArgs),
+    Completion(shell::completion::CompletionArgs),
+    Man(shell::man::ManArgs),
 }
 
 /// Returns the whole command line: every command, with its options and its help.
@@ -153,7 +111,7 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process. `play` plays the demo, which stands above this floor.
 pub fn main(play: demo::Play) -> ExitCode {
     let environment = Environment::from_process();
-    if let Some(code) = complete::answer(&environment, command()) {
+    if let Some(code) = shell::complete::answer(&environment, command()) {
         return code;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -161,7 +119,7 @@ pub fn main(play: demo::Play) -> ExitCode {
     let parsed = command().color(choice).try_get_matches_from(&words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return mistake::tell(&error, &words).into(),
+        Err(error) => return base::mistake::tell(&error, &words).into(),
     };
     let context = Context::new(cli.globals, environment);
     let exit = run(cli.command, &context, play).unwrap_or_else(|failure| context.fail(&failure));

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use super::user::password;
 use crate::agent::control::view::ControllerView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::cli::exit::Exit;
+use crate::cli::Context;
+use crate::cli::base::exit::Exit;
+use crate::cli::base::{client, spool};
 use crate::cli::output::Format;
 use crate::cli::output::plain;
-use crate::cli::{Context, client, spool};
 use crate::config::words;
 use crate::controller::embedded::view::{Access, ModelRow, ModelState};
 use crate::secret::SecretText;
@@ -223,7 +224,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::cli::status::tests::model;
+    use crate::cli::model::status::tests::model;
 
     fn view() -> ControllerView {
         ControllerView {

@@ -2,7 +2,7 @@
 
 use crate::agent::control::{Failure, Request, Response};
 use crate::cli::Context;
-use crate::cli::client;
+use crate::cli::base::client;
 
 /// Asks for something of which there is nothing to tell but that it was done.
 pub(super) fn done(context: &Context, request: &Request, said: String) -> Result<(), Failure> {

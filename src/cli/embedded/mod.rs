@@ -8,12 +8,13 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::exit::{self, Exit};
-use super::files::{Named, existing, to_fill};
-use super::help::Help;
+use super::Context;
+use super::base::client;
+use super::base::exit::{self, Exit};
+use super::base::help::Help;
+use super::input::files::{Named, existing, to_fill};
 use super::output::plain;
 use super::output::{Table, byte_count};
-use super::{Context, client};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use client_config::ClientConfigArgs;
 use done::done;

@@ -6,11 +6,12 @@ use clap::Subcommand;
 
 use super::done::done;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
-use crate::cli::exit::{self, Exit};
-use crate::cli::help::Help;
+use crate::cli::Context;
+use crate::cli::base::exit::{self, Exit};
+use crate::cli::base::help::Help;
+use crate::cli::base::{client, spool};
 use crate::cli::output::Table;
 use crate::cli::output::plain;
-use crate::cli::{Context, client, spool};
 use crate::config::words;
 use crate::secret::SecretText;
 

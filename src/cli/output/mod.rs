@@ -1,5 +1,6 @@
 //! What commands print: Juju's tables, Juju's YAML, JSON.
 
+pub mod cloud;
 mod paint;
 mod sink;
 mod table;

@@ -11,9 +11,9 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::snapshot::Name;
 use parking_lot::Mutex;
 
-use super::database::{ControllerDatabase, DATABASE};
-use super::identity::Identity;
-use super::record::{Blob, der_of};
+use super::records::database::{ControllerDatabase, DATABASE};
+use super::records::identity::Identity;
+use super::records::record::{Blob, der_of};
 use super::view::{ControllerView, fingerprint};
 use crate::config::EmbeddedConfig;
 use crate::controller::description::Description;

@@ -7,39 +7,22 @@
 //! The methods here block on the disk. Async callers use the port, or `spawn_blocking`.
 
 pub mod api;
-mod arrival;
-mod audit;
-mod backup;
 mod base;
-mod database;
-mod departure;
-mod dry_run;
-mod entries;
-mod export;
-mod export_plan;
-pub(in crate::controller) mod facts;
-mod held;
-mod identity;
-mod import;
-mod import_builder;
-pub mod inventory;
+mod contents;
+mod files;
 mod local;
-mod log_files;
-mod logs;
-mod master;
-mod models;
-mod password;
-mod record;
-mod tables;
+mod migration;
+mod records;
 #[cfg(test)]
 pub(in crate::controller) mod tests;
-mod user_record;
-mod users;
 pub mod view;
 
-pub use backup::{Unpacked, unpack, verify};
+pub use self::contents::inventory;
+#[cfg(test)]
+pub(in crate::controller) use self::migration::facts;
 pub use base::Embedded;
-pub(in crate::controller) use dry_run::uploaded;
-pub use import::Blobs;
+pub use files::backup::{Unpacked, unpack, verify};
+pub use files::import::Blobs;
+pub(in crate::controller) use migration::dry_run::uploaded;
 
 use self::base::Inner;

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::base::Api;
 use super::errors::{denied, fault, model_not_found};
-use crate::controller::embedded::record::ModelRecord;
-use crate::controller::embedded::user_record::ModelAccess;
+use crate::controller::embedded::records::record::ModelRecord;
+use crate::controller::embedded::records::user_record::ModelAccess;
 use crate::controller::embedded::view::{Access, ModelState};
 use crate::juju::rpc::{ErrorCode, RpcError};
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::record::ModelRecord;
 use super::caller::{Caller, reply};
 use super::full_status::full_status;
 use super::model_manager::{description, status};
 use super::patterns::keep;
 use super::time;
 use crate::controller::description::Description;
+use crate::controller::embedded::records::record::ModelRecord;
 use crate::juju::params::status::{DetailedStatus, FullStatus, MeterStatus, ModelStatusInfo, StatusParams};
 use crate::juju::params::tag;
 use crate::juju::rpc::{RpcCall, RpcError};

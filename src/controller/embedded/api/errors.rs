@@ -4,7 +4,7 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::snapshot::Name;
 
 use super::super::Inner;
-use super::super::record::ModelRecord;
+use crate::controller::embedded::records::record::ModelRecord;
 use crate::controller::port::ControllerError;
 use crate::juju::params::admin::{HostPort, RedirectErrorInfo};
 use crate::juju::params::tag;

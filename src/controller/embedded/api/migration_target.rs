@@ -9,14 +9,14 @@ use modelferry_protocol::snapshot::{Arguments, Call as Step, Name, Params};
 use serde_json::{Value, json};
 
 use super::super::Inner;
-use super::super::import_builder::check_calls;
-use super::super::record::{ModelRecord, State, key};
 use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
 use super::time;
 use crate::clock::now_ms;
 use crate::controller::checks::target;
 use crate::controller::description::{Description, DescriptionError};
+use crate::controller::embedded::files::import_builder::check_calls;
+use crate::controller::embedded::records::record::{ModelRecord, State, key};
 use crate::controller::master::calls::{BY_TABLES, NO_TIME, QUALIFIED, all_given, envelope_of, model_of};
 use crate::controller::port::{ControllerError, MigrationRef};
 use crate::juju::params::migration_target::{

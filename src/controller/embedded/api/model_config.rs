@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::record::ModelRecord;
 use super::caller::{Caller, Subject, reply};
 use super::errors::fault;
 use super::model_manager::description;
 use crate::controller::description::machine::Constraints;
+use crate::controller::embedded::records::record::ModelRecord;
 use crate::juju::params::model_config::{ConfigResults, ConfigValue};
 use crate::juju::rpc::{RpcCall, RpcError};
 

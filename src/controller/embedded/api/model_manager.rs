@@ -3,13 +3,13 @@
 use modelferry_protocol::ids::ModelUuid;
 use serde_json::Value;
 
-use super::super::record::ModelRecord;
-use super::super::user_record::ModelAccess;
 use super::super::view::{ModelDetails, ModelState};
 use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
 use super::time;
 use crate::controller::description::Description;
+use crate::controller::embedded::records::record::ModelRecord;
+use crate::controller::embedded::records::user_record::ModelAccess;
 use crate::controller::port::ControllerError;
 use crate::juju::params::common::{EntityStatus, Outcome, Results};
 use crate::juju::params::controller::{ApplicationName, ModelStatus, ModelStatusResults};

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::super::record::ModelRecord;
-use super::super::user_record::ModelAccess;
 use super::caller::{Caller, reply};
 use super::full_status::relation_status;
 use super::model_manager::description;
 use crate::controller::description::Description;
 use crate::controller::description::application::Application;
 use crate::controller::description::relation::{Offer, Relation};
+use crate::controller::embedded::records::record::ModelRecord;
+use crate::controller::embedded::records::user_record::ModelAccess;
 use crate::juju::params::common::{EntityStatus, Results};
 use crate::juju::params::offers::{OfferConnection, OfferDetails, OfferFilter, OfferFilters, OfferUser};
 use crate::juju::params::status::{DetailedStatus, RemoteEndpoint};

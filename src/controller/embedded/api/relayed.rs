@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::user_record::ADMIN;
 use super::caller::{Caller, Subject};
 use super::session::facades;
 use super::{Api, LastMigration, Migrator};
 use crate::controller::embedded::Embedded;
+use crate::controller::embedded::records::user_record::ADMIN;
 use crate::controller::port::VerbatimCall;
 use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::params::tag;

@@ -3,10 +3,10 @@
 use modelferry_protocol::snapshot::Call as Step;
 
 use super::super::Inner;
-use super::super::dry_run::uploaded;
-use super::super::record::key;
 use super::Api;
 use super::errors::fault;
+use crate::controller::embedded::migration::dry_run::uploaded;
+use crate::controller::embedded::records::record::key;
 use crate::controller::master::upload::{Received, Upload, bad, model_of};
 use crate::controller::port::{ControllerError, MigrationRef};
 use crate::disk::blocking;

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::user_record::ADMIN;
 use super::super::view::UserView;
 use super::caller::{Caller, reply};
 use super::errors::{fault, no_tag};
 use super::time;
+use crate::controller::embedded::records::user_record::ADMIN;
 use crate::juju::params::common::{Outcome, Results};
 use crate::juju::params::tag;
 use crate::juju::params::user_manager::{UserInfo, UserInfoRequest};

@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::super::record::ModelRecord;
 use super::caller::{Caller, Subject, reply};
 use super::full_status::full_status;
 use super::model_config::settings;
 use super::model_manager::{description, status};
 use crate::controller::description::Description;
+use crate::controller::embedded::records::record::ModelRecord;
 use crate::disk::blocking;
 use crate::juju::params::common::EntityStatus;
 use crate::juju::params::status::{Base, DetailedStatus, FullStatus, MachineStatus, ModelStatusInfo, UnitStatus};

@@ -6,14 +6,14 @@ use modelferry_protocol::ids::Hash;
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::log_files;
-use super::record::ModelRecord;
-use super::{Embedded, Inner};
 use crate::controller::backup::{BackupError, DESCRIPTION_FILE, ENTRIES_FILE, File, Manifest, Origin};
+use crate::controller::embedded::records::record::ModelRecord;
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::port::ControllerError;
 use crate::store::{Lease, StoreError};
 
 /// What is written of a model.
-pub(super) struct ExportPlan {
+pub(in crate::controller::embedded) struct ExportPlan {
     pub manifest: Manifest,
     entries: Vec<u8>,
     /// Whoever removes the model meanwhile removes none of these.
@@ -24,7 +24,7 @@ impl Embedded {
     /// Lists a model's files as they are now. The model stays as it is.
     ///
     /// Errors: [`ControllerError::Moved`], [`ControllerError::Refused`] for a model that is not in service.
-    pub(super) fn export_plan(&self, named: &str) -> Result<ExportPlan, ControllerError> {
+    pub(in crate::controller::embedded) fn export_plan(&self, named: &str) -> Result<ExportPlan, ControllerError> {
         let record = self.inner.known(self.find(named)?)?;
         if let Some(redirect) = record.redirect() {
             return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
@@ -72,7 +72,11 @@ impl Inner {
     }
 
     /// Opens one of the files of `plan`. The reader does not check the bytes against the blob's hash.
-    pub(super) fn open(&self, plan: &ExportPlan, file: &File) -> Result<Box<dyn Read>, ControllerError> {
+    pub(in crate::controller::embedded) fn open(
+        &self,
+        plan: &ExportPlan,
+        file: &File,
+    ) -> Result<Box<dyn Read>, ControllerError> {
         if file.path == ENTRIES_FILE {
             return Ok(Box::new(Cursor::new(plan.entries.clone())));
         }

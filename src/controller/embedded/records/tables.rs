@@ -69,7 +69,7 @@ pub(super) const SCHEMA: Schema = Schema {
     cache_bytes: CACHE_BYTES,
 };
 
-pub(super) fn key(model: ModelUuid) -> u128 {
+pub(in crate::controller::embedded) fn key(model: ModelUuid) -> u128 {
     u128::from_be_bytes(model.0)
 }
 
@@ -81,7 +81,9 @@ pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Controll
     serde_json::from_slice(bytes).map_err(ControllerError::storage)
 }
 
-pub(super) fn models(table: &impl ReadableTable<u128, &'static [u8]>) -> Result<Vec<ModelRecord>, ControllerError> {
+pub(in crate::controller::embedded) fn models(
+    table: &impl ReadableTable<u128, &'static [u8]>,
+) -> Result<Vec<ModelRecord>, ControllerError> {
     let mut models = Vec::new();
     for row in table.iter().map_err(ControllerError::storage)? {
         models.push(from_json(row.map_err(ControllerError::storage)?.1.value())?);
@@ -89,7 +91,7 @@ pub(super) fn models(table: &impl ReadableTable<u128, &'static [u8]>) -> Result<
     Ok(models)
 }
 
-pub(super) fn binaries(
+pub(in crate::controller::embedded) fn binaries(
     table: &impl ReadableTable<(u128, &'static str), &'static [u8]>,
     model: u128,
 ) -> Result<Vec<(String, Blob)>, ControllerError> {
@@ -105,7 +107,7 @@ pub(super) fn binaries(
     Ok(found)
 }
 
-pub(super) fn logs(
+pub(in crate::controller::embedded) fn logs(
     table: &impl ReadableTable<(u128, &'static str), &'static [u8]>,
     model: u128,
 ) -> Result<Vec<LogPiece>, ControllerError> {
@@ -121,7 +123,7 @@ pub(super) fn logs(
 }
 
 /// Every table, inside a transaction that writes.
-pub(super) struct Tables<'t> {
+pub(in crate::controller::embedded) struct Tables<'t> {
     facts: Table<'t, &'static str, &'static [u8]>,
     users: Table<'t, &'static str, &'static [u8]>,
     models: Table<'t, u128, &'static [u8]>,
@@ -137,7 +139,7 @@ pub(super) struct Tables<'t> {
 
 impl<'t> Tables<'t> {
     /// Opens them all.
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, ControllerError> {
+    pub(in crate::controller::embedded) fn open(transaction: &'t WriteTransaction) -> Result<Self, ControllerError> {
         Ok(Self {
             facts: transaction.open_table(FACTS).map_err(ControllerError::storage)?,
             users: transaction.open_table(USERS).map_err(ControllerError::storage)?,
@@ -154,13 +156,13 @@ impl<'t> Tables<'t> {
     }
 
     /// Remembers, for ever, that a migration has ended here.
-    pub(super) fn end(&mut self, mid: MigrationId) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn end(&mut self, mid: MigrationId) -> Result<(), ControllerError> {
         self.ended.insert(u128::from_be_bytes(mid.0), ()).map_err(ControllerError::storage)?;
         Ok(())
     }
 
     /// Refuses to begin what has ended: a freeze or an import that was sent before the end and lands after it.
-    pub(super) fn refuse_ended(&self, mid: MigrationId) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn refuse_ended(&self, mid: MigrationId) -> Result<(), ControllerError> {
         match self.ended.get(u128::from_be_bytes(mid.0)).map_err(ControllerError::storage)? {
             Some(_) => Err(ControllerError::Refused(format!("migration {mid} has ended here"))),
             None => Ok(()),
@@ -168,65 +170,87 @@ impl<'t> Tables<'t> {
     }
 
     /// Remembers that a blob is what a description names.
-    pub(super) fn put_proven(&mut self, blob: Hash, proof: &str) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn put_proven(
+        &mut self,
+        blob: Hash,
+        proof: &str,
+    ) -> Result<(), ControllerError> {
         self.proven.insert((&blob.0, proof), ()).map_err(ControllerError::storage)?;
         Ok(())
     }
 
-    pub(super) fn put_fact(&mut self, name: &str, fact: &impl Serialize) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn put_fact(
+        &mut self,
+        name: &str,
+        fact: &impl Serialize,
+    ) -> Result<(), ControllerError> {
         self.facts.insert(name, to_json(fact)?.as_slice()).map_err(ControllerError::storage)?;
         Ok(())
     }
 
     /// Returns what was stored for a user.
-    pub(super) fn user<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
+    pub(in crate::controller::embedded) fn user<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, ControllerError> {
         let value = self.users.get(name).map_err(ControllerError::storage)?;
         value.map(|value| from_json(value.value())).transpose()
     }
 
     /// Puts a user; tells whether there was one of that name.
-    pub(super) fn put_user(&mut self, name: &str, user: &impl Serialize) -> Result<bool, ControllerError> {
+    pub(in crate::controller::embedded) fn put_user(
+        &mut self,
+        name: &str,
+        user: &impl Serialize,
+    ) -> Result<bool, ControllerError> {
         let before = self.users.insert(name, to_json(user)?.as_slice()).map_err(ControllerError::storage)?;
         Ok(before.is_some())
     }
 
     /// Removes a user; tells whether there was one of that name.
-    pub(super) fn remove_user(&mut self, name: &str) -> Result<bool, ControllerError> {
+    pub(in crate::controller::embedded) fn remove_user(&mut self, name: &str) -> Result<bool, ControllerError> {
         Ok(self.users.remove(name).map_err(ControllerError::storage)?.is_some())
     }
 
-    pub(super) fn model(&self, model: ModelUuid) -> Result<Option<ModelRecord>, ControllerError> {
+    pub(in crate::controller::embedded) fn model(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Option<ModelRecord>, ControllerError> {
         let value = self.models.get(key(model)).map_err(ControllerError::storage)?;
         value.map(|value| from_json(value.value())).transpose()
     }
 
-    pub(super) fn models(&self) -> Result<Vec<ModelRecord>, ControllerError> {
+    pub(in crate::controller::embedded) fn models(&self) -> Result<Vec<ModelRecord>, ControllerError> {
         models(&self.models)
     }
 
-    pub(super) fn put_model(&mut self, model: &ModelRecord) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn put_model(&mut self, model: &ModelRecord) -> Result<(), ControllerError> {
         self.models.insert(key(model.uuid), to_json(model)?.as_slice()).map_err(ControllerError::storage)?;
         self.forget_removed(model.uuid)
     }
 
     /// Remembers that an operator removed a model, until the journal knows it or the model comes back.
-    pub(super) fn note_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn note_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         self.removed.insert(key(model), ()).map_err(ControllerError::storage)?;
         Ok(())
     }
 
-    pub(super) fn forget_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn forget_removed(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         self.removed.remove(key(model)).map_err(ControllerError::storage)?;
         Ok(())
     }
 
     /// Returns the pieces of a model's log, in the order of their names.
-    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogPiece>, ControllerError> {
+    pub(in crate::controller::embedded) fn logs(&self, model: ModelUuid) -> Result<Vec<LogPiece>, ControllerError> {
         logs(&self.logs, key(model))
     }
 
     /// Puts a piece of a model's log, unless one of its name is there.
-    pub(super) fn add_log(&mut self, model: ModelUuid, log: &LogPiece) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn add_log(
+        &mut self,
+        model: ModelUuid,
+        log: &LogPiece,
+    ) -> Result<(), ControllerError> {
         let at = (key(model), log.name.as_str());
         if self.logs.get(at).map_err(ControllerError::storage)?.is_none() {
             self.logs.insert(at, to_json(log)?.as_slice()).map_err(ControllerError::storage)?;
@@ -235,7 +259,11 @@ impl<'t> Tables<'t> {
     }
 
     /// Notes that a migration has brought a log as far as `until_ms`, and returns how far it is.
-    pub(super) fn advance_log_time(&mut self, mid: MigrationId, until_ms: u64) -> Result<u64, ControllerError> {
+    pub(in crate::controller::embedded) fn advance_log_time(
+        &mut self,
+        mid: MigrationId,
+        until_ms: u64,
+    ) -> Result<u64, ControllerError> {
         let mid = u128::from_be_bytes(mid.0);
         let before = self.log_times.get(mid).map_err(ControllerError::storage)?.map_or(0, |time| time.value());
         let now = before.max(until_ms);
@@ -244,14 +272,14 @@ impl<'t> Tables<'t> {
     }
 
     /// Removes a model's record, binaries, entries and log.
-    pub(super) fn remove_model(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn remove_model(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         self.remove_content(model)?;
         self.models.remove(key(model)).map_err(ControllerError::storage)?;
         Ok(())
     }
 
     /// Removes a model's binaries, entries and log. Their blobs stay in the store, for whoever else needs them.
-    pub(super) fn remove_content(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn remove_content(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         let model = key(model);
         for (path, _) in binaries(&self.binaries, model)? {
             self.binaries.remove((model, path.as_str())).map_err(ControllerError::storage)?;
@@ -264,22 +292,38 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    pub(super) fn binaries(&self, model: ModelUuid) -> Result<Vec<(String, Blob)>, ControllerError> {
+    pub(in crate::controller::embedded) fn binaries(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Vec<(String, Blob)>, ControllerError> {
         binaries(&self.binaries, key(model))
     }
 
-    pub(super) fn put_binary(&mut self, model: ModelUuid, path: &str, blob: Blob) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn put_binary(
+        &mut self,
+        model: ModelUuid,
+        path: &str,
+        blob: Blob,
+    ) -> Result<(), ControllerError> {
         self.binaries.insert((key(model), path), to_json(&blob)?.as_slice()).map_err(ControllerError::storage)?;
         Ok(())
     }
 
-    pub(super) fn entry_totals(&self, model: ModelUuid) -> Result<(u64, u64), ControllerError> {
+    pub(in crate::controller::embedded) fn entry_totals(
+        &self,
+        model: ModelUuid,
+    ) -> Result<(u64, u64), ControllerError> {
         let totals = self.entry_totals.get(key(model)).map_err(ControllerError::storage)?;
         Ok(totals.map_or((0, 0), |totals| totals.value()))
     }
 
     /// Adds an entry under the model's next number, and returns the number.
-    pub(super) fn add_entry(&mut self, model: ModelUuid, name: &str, value: &str) -> Result<u64, ControllerError> {
+    pub(in crate::controller::embedded) fn add_entry(
+        &mut self,
+        model: ModelUuid,
+        name: &str,
+        value: &str,
+    ) -> Result<u64, ControllerError> {
         let (count, bytes) = self.entry_totals(model)?;
         let number = count + 1;
         self.entries.insert((key(model), number), (name, value)).map_err(ControllerError::storage)?;
@@ -289,7 +333,7 @@ impl<'t> Tables<'t> {
     }
 
     /// Forgets a model's entries.
-    pub(super) fn clear_entries(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn clear_entries(&mut self, model: ModelUuid) -> Result<(), ControllerError> {
         let model = key(model);
         self.entries.retain_in((model, 0)..=(model, u64::MAX), |_, _| false).map_err(ControllerError::storage)?;
         self.entry_totals.remove(model).map_err(ControllerError::storage)?;

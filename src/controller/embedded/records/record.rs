@@ -8,23 +8,23 @@ use modelferry_protocol::snapshot::Name;
 use serde::{Deserialize, Serialize};
 
 use super::user_record::ModelAccess;
-use super::view::ModelState;
 use crate::clock::now_ms;
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, ModelKind};
-pub(super) use crate::controller::log_piece::Blob;
+use crate::controller::embedded::view::ModelState;
+pub(in crate::controller::embedded) use crate::controller::log_piece::Blob;
 use crate::controller::status::file;
-pub(super) use crate::controller::text;
+pub(in crate::controller::embedded) use crate::controller::text;
 use crate::juju::tls::{first_certificate, pem_of};
 
 /// A migration's id, in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Mid(#[serde(with = "text")] pub MigrationId);
+pub(in crate::controller::embedded) struct Mid(#[serde(with = "text")] pub MigrationId);
 
 /// Where a model went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Redirect {
+pub(in crate::controller::embedded) struct Redirect {
     pub name: String,
     #[serde(with = "text")]
     pub uuid: ModelUuid,
@@ -41,13 +41,13 @@ pub(super) struct Redirect {
 }
 
 /// Returns the certificate in a PEM text as a card has it; nothing for what is none, or is longer than a card's.
-pub(super) fn der_of(pem: &str) -> Bytes<CA_CERT_BYTES_MAX> {
+pub(in crate::controller::embedded) fn der_of(pem: &str) -> Bytes<CA_CERT_BYTES_MAX> {
     let der = first_certificate(pem).ok();
     der.and_then(|der| Bytes::new(der.to_vec()).ok()).unwrap_or_default()
 }
 
 impl Redirect {
-    pub(super) fn new(card: &ControllerCard) -> Self {
+    pub(in crate::controller::embedded) fn new(card: &ControllerCard) -> Self {
         Self {
             name: card.name.to_string(),
             uuid: card.uuid,
@@ -61,7 +61,7 @@ impl Redirect {
         }
     }
 
-    pub(super) fn card(&self) -> ControllerCard {
+    pub(in crate::controller::embedded) fn card(&self) -> ControllerCard {
         ControllerCard {
             name: Name::cut(&self.name),
             uuid: self.uuid,
@@ -79,7 +79,7 @@ impl Redirect {
 /// How a model stands. The freeze is a fact here: neither a connection nor a lease, so no restart lifts it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
-pub(super) enum State {
+pub(in crate::controller::embedded) enum State {
     /// In service. `came`: the migration that brought it, if one did.
     Live { came: Option<Mid> },
     /// Held for a migration; with a redirect once it was handed over.
@@ -94,14 +94,14 @@ pub(super) enum State {
 
 /// A model that left, by which migration and where to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Departed {
+pub(in crate::controller::embedded) struct Departed {
     pub mid: Mid,
     pub redirect: Redirect,
 }
 
 /// What lists show of a model, so that they need not read its description.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Summary {
+pub(in crate::controller::embedded) struct Summary {
     pub model_type: String,
     pub cloud: String,
     pub region: String,
@@ -128,7 +128,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(description: &Description) -> Self {
+    pub(in crate::controller::embedded) fn of(description: &Description) -> Self {
         Self {
             model_type: description.kind.as_str().to_owned(),
             cloud: description.cloud.clone(),
@@ -166,7 +166,7 @@ impl Summary {
 
 /// A model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ModelRecord {
+pub(in crate::controller::embedded) struct ModelRecord {
     #[serde(with = "text")]
     pub uuid: ModelUuid,
     pub name: String,
@@ -185,17 +185,17 @@ pub(super) struct ModelRecord {
 
 impl ModelRecord {
     /// Returns `owner/name`.
-    pub(super) fn path(&self) -> String {
+    pub(in crate::controller::embedded) fn path(&self) -> String {
         format!("{}/{}", self.owner, self.name)
     }
 
-    pub(super) fn set_state(&mut self, state: State) {
+    pub(in crate::controller::embedded) fn set_state(&mut self, state: State) {
         self.state = state;
         self.since_ms = now_ms();
     }
 
     /// Returns what a user may do in the model, the controller's superusers aside.
-    pub(super) fn access_of(&self, user: &str) -> Option<ModelAccess> {
+    pub(in crate::controller::embedded) fn access_of(&self, user: &str) -> Option<ModelAccess> {
         if self.owner == user {
             return Some(ModelAccess::Admin);
         }
@@ -204,7 +204,7 @@ impl ModelRecord {
     }
 
     /// Returns the migration that the model is in.
-    pub(super) fn mid(&self) -> Option<MigrationId> {
+    pub(in crate::controller::embedded) fn mid(&self) -> Option<MigrationId> {
         match &self.state {
             State::Frozen { mid, .. } | State::Importing { mid, .. } | State::Staged { mid, .. } => Some(mid.0),
             State::Live { .. } | State::Gone(_) => None,
@@ -212,7 +212,7 @@ impl ModelRecord {
     }
 
     /// Returns the migration that made the model live here.
-    pub(super) fn came(&self) -> Option<MigrationId> {
+    pub(in crate::controller::embedded) fn came(&self) -> Option<MigrationId> {
         match &self.state {
             State::Live { came } | State::Frozen { came, .. } => came.map(|mid| mid.0),
             State::Importing { .. } | State::Staged { .. } | State::Gone(_) => None,
@@ -220,7 +220,7 @@ impl ModelRecord {
     }
 
     /// Returns where the model's users are sent.
-    pub(super) fn redirect(&self) -> Option<&Redirect> {
+    pub(in crate::controller::embedded) fn redirect(&self) -> Option<&Redirect> {
         match &self.state {
             State::Frozen { redirect, .. } => redirect.as_ref(),
             State::Importing { before, .. } | State::Staged { before, .. } => before.as_ref().map(|at| &at.redirect),
@@ -229,7 +229,7 @@ impl ModelRecord {
         }
     }
 
-    pub(super) fn model_state(&self) -> ModelState {
+    pub(in crate::controller::embedded) fn model_state(&self) -> ModelState {
         match self.state {
             State::Live { .. } => ModelState::Live,
             // Its users are sent elsewhere already; what is left is to delete it.
@@ -242,6 +242,6 @@ impl ModelRecord {
 }
 
 /// Returns the key under which a binary is stored: its path below an export's directory.
-pub(super) fn key(wanted: &Wanted) -> String {
+pub(in crate::controller::embedded) fn key(wanted: &Wanted) -> String {
     wanted.path().to_string_lossy().into_owned()
 }

@@ -6,15 +6,15 @@
 use modelferry_protocol::ids::ModelUuid;
 use serde::{Deserialize, Serialize};
 
-use super::record::{Mid, ModelRecord, State};
-use super::{Embedded, Inner};
 use crate::clock::now_ms;
+use crate::controller::embedded::records::record::{Mid, ModelRecord, State};
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::inventory::{Brought, Held};
 use crate::controller::port::{ControllerError, MigrationRef};
 
 /// The import by a master.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Import {
+pub(in crate::controller::embedded) struct Import {
     pub mid: Mid,
     by: String,
     since_ms: u64,
@@ -26,18 +26,28 @@ fn fact(model: ModelUuid) -> String {
 
 impl Inner {
     /// Notes that a master begins to import a model. `by`: who it logged in as, and from where.
-    pub(super) fn note_import(&self, migration: MigrationRef, by: String) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn note_import(
+        &self,
+        migration: MigrationRef,
+        by: String,
+    ) -> Result<(), ControllerError> {
         let import = Import { mid: Mid(migration.mid), by, since_ms: now_ms() };
         self.database.write(|tables| tables.put_fact(&fact(migration.model), &import))
     }
 
     /// Returns the last import of a model by a master.
-    pub(super) fn import_noted(&self, model: ModelUuid) -> Result<Option<Import>, ControllerError> {
+    pub(in crate::controller::embedded) fn import_noted(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Option<Import>, ControllerError> {
         self.database.fact(&fact(model))
     }
 
     /// Returns how a master brings a model; nothing of one that is in service, or that comes by an agent.
-    pub(super) fn brought_as(&self, record: &ModelRecord) -> Result<Option<Brought>, ControllerError> {
+    pub(in crate::controller::embedded) fn brought_as(
+        &self,
+        record: &ModelRecord,
+    ) -> Result<Option<Brought>, ControllerError> {
         let (State::Importing { mid, .. } | State::Staged { mid, .. }) = &record.state else { return Ok(None) };
         let noted = self.import_noted(record.uuid)?.filter(|import| import.mid == *mid);
         let is_complete = matches!(record.state, State::Staged { .. });

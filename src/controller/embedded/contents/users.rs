@@ -1,10 +1,10 @@
 //! The controller's users: their access, and the passwords that they log in with.
 
-use super::Embedded;
-use super::password::{PasswordHash, check_strength};
-use super::user_record::{ADMIN, UserRecord};
-use super::view::{Access, UserView};
 use crate::clock::now_ms;
+use crate::controller::embedded::Embedded;
+use crate::controller::embedded::records::password::{PasswordHash, check_strength};
+use crate::controller::embedded::records::user_record::{ADMIN, UserRecord};
+use crate::controller::embedded::view::{Access, UserView};
 use crate::controller::port::ControllerError;
 
 /// Bytes in a user's name.
@@ -12,7 +12,7 @@ const USER_BYTES_MAX: usize = 128;
 
 /// A user who may log in, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known {
+pub(in crate::controller::embedded) struct Known {
     pub access: Access,
     /// The login before this one, Unix milliseconds; 0 for none.
     pub seen_ms: u64,
@@ -90,7 +90,11 @@ impl Embedded {
     /// Checks a user's password, and notes when the user logged in. Takes as long for an unknown user.
     ///
     /// Returns nothing for a wrong name or password; errors: [`ControllerError::Storage`].
-    pub(super) fn authenticate(&self, name: &str, password: &str) -> Result<Option<Known>, ControllerError> {
+    pub(in crate::controller::embedded) fn authenticate(
+        &self,
+        name: &str,
+        password: &str,
+    ) -> Result<Option<Known>, ControllerError> {
         let user = self.inner.database.user::<UserRecord>(name)?;
         let hash = user.as_ref().and_then(|user| user.password.as_ref());
         if !PasswordHash::matches(hash, password) {
@@ -100,7 +104,7 @@ impl Embedded {
     }
 
     /// Notes that a user logs in by other means than the password; returns nothing for one who was removed.
-    pub(super) fn known(&self, name: &str) -> Result<Option<Known>, ControllerError> {
+    pub(in crate::controller::embedded) fn known(&self, name: &str) -> Result<Option<Known>, ControllerError> {
         // When somebody was last here may be lost by a crash.
         self.inner.database.write_soon(|tables| {
             let Some(mut user) = tables.user::<UserRecord>(name)? else { return Ok(None) };
@@ -112,13 +116,13 @@ impl Embedded {
     }
 
     /// Returns what changes with a user's password; also for an unknown user, for whom it is nothing that anybody has.
-    pub(super) fn password_mark(&self, name: &str) -> Result<String, ControllerError> {
+    pub(in crate::controller::embedded) fn password_mark(&self, name: &str) -> Result<String, ControllerError> {
         let user = self.inner.database.user::<UserRecord>(name)?;
         Ok(user.and_then(|user| user.password).map_or_else(String::new, |password| password.mark().to_owned()))
     }
 
     /// Returns what a user may do on the controller now; nothing for one who has been removed.
-    pub(super) fn access_of(&self, name: &str) -> Result<Option<Access>, ControllerError> {
+    pub(in crate::controller::embedded) fn access_of(&self, name: &str) -> Result<Option<Access>, ControllerError> {
         Ok(self.inner.database.user::<UserRecord>(name)?.map(|user| user.access))
     }
 }

@@ -15,16 +15,16 @@ use crate::disk::Disk;
 use crate::disk::database::{Database, DatabaseError};
 
 /// The database's name in the state directory.
-pub(super) const DATABASE: &str = "controller.redb";
+pub(in crate::controller::embedded) const DATABASE: &str = "controller.redb";
 
 /// The database, open.
-pub(super) struct ControllerDatabase(Database);
+pub(in crate::controller::embedded) struct ControllerDatabase(Database);
 
 impl ControllerDatabase {
     /// Opens the database in `dir`, or makes it. Only its owner can read it.
     ///
     /// Errors: [`DatabaseError::Damaged`], [`DatabaseError::Locked`], [`DatabaseError::Full`], [`DatabaseError::Io`].
-    pub(super) fn open(dir: &Path, disk: Disk) -> Result<Self, DatabaseError> {
+    pub(in crate::controller::embedded) fn open(dir: &Path, disk: Disk) -> Result<Self, DatabaseError> {
         let database = Database::open(&dir.join(DATABASE), disk, SCHEMA)?;
         database.keep_reserve();
         Ok(Self(database))
@@ -32,7 +32,7 @@ impl ControllerDatabase {
 
     /// Does `work` in one transaction: all of it is durable when this returns, or, on error, nothing of it. Refused
     /// while the disk is almost full.
-    pub(super) fn write<T>(
+    pub(in crate::controller::embedded) fn write<T>(
         &self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, ControllerError>,
     ) -> Result<T, ControllerError> {
@@ -42,7 +42,7 @@ impl ControllerDatabase {
 
     /// As [`Controller::write`], but it is durable only with the next one: for what can be done again. Whoever reads
     /// sees it at once.
-    pub(super) fn write_soon<T>(
+    pub(in crate::controller::embedded) fn write_soon<T>(
         &self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, ControllerError>,
     ) -> Result<T, ControllerError> {
@@ -52,7 +52,7 @@ impl ControllerDatabase {
 
     /// As [`Controller::write`], also on a full disk: for what ends a migration, or frees space: see
     /// [`Database::commit_regardless`].
-    pub(super) fn write_regardless<T>(
+    pub(in crate::controller::embedded) fn write_regardless<T>(
         &self,
         work: impl Fn(&mut Tables<'_>) -> Result<T, ControllerError>,
     ) -> Result<T, ControllerError> {
@@ -79,7 +79,7 @@ impl ControllerDatabase {
     }
 
     /// Reports whether a blob was proven to be this.
-    pub(super) fn is_proven(&self, blob: Hash, proof: &str) -> Result<bool, ControllerError> {
+    pub(in crate::controller::embedded) fn is_proven(&self, blob: Hash, proof: &str) -> Result<bool, ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(PROVEN).map_err(ControllerError::storage)?;
             Ok(table.get((&blob.0, proof)).map_err(ControllerError::storage)?.is_some())
@@ -87,7 +87,10 @@ impl ControllerDatabase {
     }
 
     /// Returns a fact about the controller.
-    pub(super) fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
+    pub(in crate::controller::embedded) fn fact<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(FACTS).map_err(ControllerError::storage)?;
             let value = table.get(name).map_err(ControllerError::storage)?;
@@ -96,7 +99,9 @@ impl ControllerDatabase {
     }
 
     /// Returns every user with what was stored for it, by name.
-    pub(super) fn users<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, ControllerError> {
+    pub(in crate::controller::embedded) fn users<T: DeserializeOwned>(
+        &self,
+    ) -> Result<Vec<(String, T)>, ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(USERS).map_err(ControllerError::storage)?;
             let mut users = Vec::new();
@@ -109,7 +114,10 @@ impl ControllerDatabase {
     }
 
     /// Returns what was stored for a user.
-    pub(super) fn user<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControllerError> {
+    pub(in crate::controller::embedded) fn user<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(USERS).map_err(ControllerError::storage)?;
             let value = table.get(name).map_err(ControllerError::storage)?;
@@ -118,7 +126,10 @@ impl ControllerDatabase {
     }
 
     /// Returns a model.
-    pub(super) fn model(&self, model: ModelUuid) -> Result<Option<ModelRecord>, ControllerError> {
+    pub(in crate::controller::embedded) fn model(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Option<ModelRecord>, ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(MODELS).map_err(ControllerError::storage)?;
             let value = table.get(key(model)).map_err(ControllerError::storage)?;
@@ -127,24 +138,27 @@ impl ControllerDatabase {
     }
 
     /// Returns every model.
-    pub(super) fn models(&self) -> Result<Vec<ModelRecord>, ControllerError> {
+    pub(in crate::controller::embedded) fn models(&self) -> Result<Vec<ModelRecord>, ControllerError> {
         self.read(|transaction| models(&transaction.open_table(MODELS).map_err(ControllerError::storage)?))
     }
 
     /// Returns a model's binaries by their paths.
-    pub(super) fn binaries(&self, model: ModelUuid) -> Result<Vec<(String, Blob)>, ControllerError> {
+    pub(in crate::controller::embedded) fn binaries(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Vec<(String, Blob)>, ControllerError> {
         self.read(|transaction| {
             binaries(&transaction.open_table(BINARIES).map_err(ControllerError::storage)?, key(model))
         })
     }
 
     /// Returns the pieces of a model's log, in the order of their names.
-    pub(super) fn logs(&self, model: ModelUuid) -> Result<Vec<LogPiece>, ControllerError> {
+    pub(in crate::controller::embedded) fn logs(&self, model: ModelUuid) -> Result<Vec<LogPiece>, ControllerError> {
         self.read(|transaction| logs(&transaction.open_table(LOGS).map_err(ControllerError::storage)?, key(model)))
     }
 
     /// Returns every model with the blobs that it is made of, all as of one moment.
-    pub(super) fn holdings(&self) -> Result<Vec<(ModelRecord, Vec<Blob>)>, ControllerError> {
+    pub(in crate::controller::embedded) fn holdings(&self) -> Result<Vec<(ModelRecord, Vec<Blob>)>, ControllerError> {
         self.read(|transaction| {
             let of_binaries = transaction.open_table(BINARIES).map_err(ControllerError::storage)?;
             let of_logs = transaction.open_table(LOGS).map_err(ControllerError::storage)?;
@@ -161,7 +175,9 @@ impl ControllerDatabase {
     }
 
     /// Returns the migrations that have ended here, and the models that an operator removed.
-    pub(super) fn ended_and_removed(&self) -> Result<(BTreeSet<MigrationId>, BTreeSet<ModelUuid>), ControllerError> {
+    pub(in crate::controller::embedded) fn ended_and_removed(
+        &self,
+    ) -> Result<(BTreeSet<MigrationId>, BTreeSet<ModelUuid>), ControllerError> {
         let keys = |table: redb::ReadOnlyTable<u128, ()>| -> Result<Vec<[u8; 16]>, ControllerError> {
             let rows = table.iter().map_err(ControllerError::storage)?;
             rows.map(|row| Ok(row.map_err(ControllerError::storage)?.0.value().to_be_bytes())).collect()
@@ -174,7 +190,7 @@ impl ControllerDatabase {
     }
 
     /// Returns how far a migration has brought a log, Unix milliseconds.
-    pub(super) fn log_time(&self, mid: MigrationId) -> Result<u64, ControllerError> {
+    pub(in crate::controller::embedded) fn log_time(&self, mid: MigrationId) -> Result<u64, ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(LOG_TIMES).map_err(ControllerError::storage)?;
             let time = table.get(u128::from_be_bytes(mid.0)).map_err(ControllerError::storage)?;
@@ -183,7 +199,7 @@ impl ControllerDatabase {
     }
 
     /// Calls `each` with number, key and value of every entry of a model, ascending.
-    pub(super) fn entries(
+    pub(in crate::controller::embedded) fn entries(
         &self,
         model: ModelUuid,
         mut each: impl FnMut(u64, &str, &str) -> Result<(), ControllerError>,
@@ -200,7 +216,10 @@ impl ControllerDatabase {
     }
 
     /// Returns how many entries a model has, and their bytes.
-    pub(super) fn entry_totals(&self, model: ModelUuid) -> Result<(u64, u64), ControllerError> {
+    pub(in crate::controller::embedded) fn entry_totals(
+        &self,
+        model: ModelUuid,
+    ) -> Result<(u64, u64), ControllerError> {
         self.read(|transaction| {
             let table = transaction.open_table(ENTRY_TOTALS).map_err(ControllerError::storage)?;
             let totals = table.get(key(model)).map_err(ControllerError::storage)?;

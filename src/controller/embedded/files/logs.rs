@@ -7,8 +7,8 @@ use std::path::Path;
 use modelferry_protocol::limits::LOG_SEGMENT_BYTES_MAX;
 use modelferry_protocol::snapshot::LogSegment;
 
-use super::Inner;
 use super::log_files::{check_count, path};
+use crate::controller::embedded::Inner;
 use crate::controller::files::{Files, unreadable};
 use crate::controller::log_piece::LogPiece;
 use crate::controller::port::{ControllerError, MigrationRef};
@@ -35,7 +35,11 @@ pub(super) fn texts(dir: &Path, files: &mut dyn Files) -> Result<Vec<(Vec<u8>, S
 
 impl Inner {
     /// Yields what is to follow a model that is held for the migration.
-    pub(super) fn log_from(&self, migration: MigrationRef, from_ms: u64) -> Result<Vec<LogSegment>, ControllerError> {
+    pub(in crate::controller::embedded) fn log_from(
+        &self,
+        migration: MigrationRef,
+        from_ms: u64,
+    ) -> Result<Vec<LogSegment>, ControllerError> {
         let record = self.known(migration.model)?;
         if record.mid() != Some(migration.mid) {
             // Reaped, or never frozen by it: nothing is left to follow.
@@ -60,12 +64,19 @@ impl Inner {
         }
     }
 
-    pub(super) fn latest_log_time(&self, migration: MigrationRef) -> Result<u64, ControllerError> {
+    pub(in crate::controller::embedded) fn latest_log_time(
+        &self,
+        migration: MigrationRef,
+    ) -> Result<u64, ControllerError> {
         self.brought(migration)?;
         self.database.log_time(migration.mid)
     }
 
-    pub(super) fn take_log(&self, migration: MigrationRef, segment: &LogSegment) -> Result<u64, ControllerError> {
+    pub(in crate::controller::embedded) fn take_log(
+        &self,
+        migration: MigrationRef,
+        segment: &LogSegment,
+    ) -> Result<u64, ControllerError> {
         self.brought(migration)?;
         // Whoever asked may be gone before the piece has its row.
         let lease = self.store.lease();

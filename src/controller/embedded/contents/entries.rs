@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::ModelRecord;
-use super::view::{EntryView, ModelState};
-use super::{Embedded, Inner};
+use crate::controller::embedded::records::record::ModelRecord;
+use crate::controller::embedded::view::{EntryView, ModelState};
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::port::ControllerError;
 use modelferry_protocol::ids::ModelUuid;
 
@@ -17,7 +17,7 @@ const ENTRIES_BYTES_MAX: u64 = 16 << 20;
 /// Entries of a model.
 const ENTRIES_MAX: u64 = 1 << 20;
 /// Bytes of all entries as they travel: JSON doubles a text at most sixfold, and adds what stands around it.
-pub(super) const ENTRIES_DOCUMENT_BYTES_MAX: u64 = 6 * ENTRIES_BYTES_MAX + 64 * ENTRIES_MAX;
+pub(in crate::controller::embedded) const ENTRIES_DOCUMENT_BYTES_MAX: u64 = 6 * ENTRIES_BYTES_MAX + 64 * ENTRIES_MAX;
 
 /// An entry as it travels: a line of JSON.
 #[derive(Serialize, Deserialize)]
@@ -72,7 +72,10 @@ impl Embedded {
 
 impl Inner {
     /// Returns a model's entries, oldest first.
-    pub(super) fn entry_views(&self, model: ModelUuid) -> Result<Vec<EntryView>, ControllerError> {
+    pub(in crate::controller::embedded) fn entry_views(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Vec<EntryView>, ControllerError> {
         let mut entries = Vec::new();
         self.database.entries(model, |number, key, value| {
             entries.push(EntryView { number, key: key.to_owned(), value: value.to_owned() });
@@ -82,7 +85,10 @@ impl Inner {
     }
 
     /// Writes a model's entries as they travel; the same entries always make the same bytes. Empty for none.
-    pub(super) fn entries_document(&self, model: ModelUuid) -> Result<Vec<u8>, ControllerError> {
+    pub(in crate::controller::embedded) fn entries_document(
+        &self,
+        model: ModelUuid,
+    ) -> Result<Vec<u8>, ControllerError> {
         let mut document = Vec::new();
         self.database.entries(model, |number, key, value| {
             let line = Line { number, key: key.into(), value: value.into() };
@@ -97,7 +103,9 @@ impl Inner {
 /// Reads entries as they travel.
 ///
 /// Errors: [`ControllerError::Refused`] for anything that [`Inner::entries_document`] would not have written.
-pub(super) fn parse_entries(document: &[u8]) -> Result<Vec<(String, String)>, ControllerError> {
+pub(in crate::controller::embedded) fn parse_entries(
+    document: &[u8],
+) -> Result<Vec<(String, String)>, ControllerError> {
     let refused = |number: usize, why: &str| ControllerError::Refused(format!("entry {number} of the model {why}"));
     let mut entries = Vec::new();
     let mut bytes = 0;
@@ -130,7 +138,7 @@ fn check(key: &str, value: &str) -> Result<(), ControllerError> {
 }
 
 /// Tells whether a model is in service, and else what its users are told.
-pub(super) fn usable(record: &ModelRecord) -> Result<(), ControllerError> {
+pub(in crate::controller::embedded) fn usable(record: &ModelRecord) -> Result<(), ControllerError> {
     if let Some(redirect) = record.redirect() {
         return Err(ControllerError::Moved { model: record.path(), to: Box::new(redirect.card()) });
     }

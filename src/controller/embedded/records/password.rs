@@ -19,7 +19,7 @@ const BLOCKS_RESERVED: usize = (33 << 20) / Block::SIZE;
 /// A password's hash, with its salt and parameters: `$argon2id$v=19$m=19456,t=2,p=1$…`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct PasswordHash(String);
+pub(in crate::controller::embedded) struct PasswordHash(String);
 
 // A hash can be tried against lists of passwords, so it does not go to logs.
 impl std::fmt::Debug for PasswordHash {
@@ -32,7 +32,7 @@ impl std::fmt::Debug for PasswordHash {
 static NOBODY: LazyLock<Option<PasswordHash>> = LazyLock::new(|| PasswordHash::of("nobody").ok());
 
 /// Refuses what is no password.
-pub(super) fn check_strength(password: &str) -> Result<(), ControllerError> {
+pub(in crate::controller::embedded) fn check_strength(password: &str) -> Result<(), ControllerError> {
     let why = match password.len() {
         0 => "the password is empty",
         bytes if bytes > PASSWORD_BYTES_MAX => "the password has more than 1024 bytes",
@@ -44,7 +44,7 @@ pub(super) fn check_strength(password: &str) -> Result<(), ControllerError> {
 
 impl PasswordHash {
     /// Hashes a password: 19 MiB of memory, twice over.
-    pub(super) fn of(password: &str) -> Result<Self, ControllerError> {
+    pub(in crate::controller::embedded) fn of(password: &str) -> Result<Self, ControllerError> {
         let failed =
             |error: password_hash::Error| ControllerError::Refused(format!("cannot hash the password: {error}"));
         let salt = SaltString::generate(&mut OsRng);
@@ -53,12 +53,12 @@ impl PasswordHash {
     }
 
     /// Returns what is stored: it changes with the password, and with the salt.
-    pub(super) fn mark(&self) -> &str {
+    pub(in crate::controller::embedded) fn mark(&self) -> &str {
         &self.0
     }
 
     /// Compares a password with what is stored of a user, if anything is.
-    pub(super) fn matches(stored: Option<&Self>, password: &str) -> bool {
+    pub(in crate::controller::embedded) fn matches(stored: Option<&Self>, password: &str) -> bool {
         if password.len() > PASSWORD_BYTES_MAX {
             return false;
         }

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::password::PasswordHash;
-use super::view::Access;
+use crate::controller::embedded::view::Access;
 
 /// The user that every controller begins with.
-pub(super) const ADMIN: &str = "admin";
+pub(in crate::controller::embedded) const ADMIN: &str = "admin";
 
 /// What is stored of a user.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct UserRecord {
+pub(in crate::controller::embedded) struct UserRecord {
     pub access: Access,
     /// None for a user who cannot log in.
     #[serde(default)]
@@ -25,7 +25,7 @@ pub(super) struct UserRecord {
 
 /// What a user may do in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ModelAccess {
+pub(in crate::controller::embedded) enum ModelAccess {
     Read,
     Write,
     Admin,
@@ -33,7 +33,7 @@ pub(super) enum ModelAccess {
 
 impl ModelAccess {
     /// Returns Juju's word for it.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::controller::embedded) fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -42,7 +42,7 @@ impl ModelAccess {
     }
 
     /// Reads Juju's word.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::controller::embedded) fn parse(text: &str) -> Option<Self> {
         [Self::Read, Self::Write, Self::Admin].into_iter().find(|access| access.as_str() == text)
     }
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::database::ControllerDatabase;
 use super::record::{ModelRecord, State, Summary, text};
 use super::user_record::{ADMIN, UserRecord};
-use super::view::Access;
 use crate::clock::now_ms;
 use crate::config::EmbeddedConfig;
+use crate::controller::embedded::view::Access;
 use crate::controller::port::ControllerError;
 use crate::juju::tls::{Authority, first_certificate};
 
@@ -20,7 +20,7 @@ const CONTROLLER_MODEL: &str = "controller";
 
 /// The controller's identity, made once.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(in crate::controller::embedded) struct Identity {
     /// The controller's UUID.
     #[serde(with = "text")]
     pub uuid: ModelUuid,
@@ -36,7 +36,10 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Reads the identity, or makes it, with the administrator and the controller's own model.
-    pub(super) fn open(database: &ControllerDatabase, config: &EmbeddedConfig) -> Result<Self, ControllerError> {
+    pub(in crate::controller::embedded) fn open(
+        database: &ControllerDatabase,
+        config: &EmbeddedConfig,
+    ) -> Result<Self, ControllerError> {
         match database.fact::<Self>(FACT)? {
             Some(identity) if !identity.ca_key.is_empty() => return Ok(identity),
             // Made by a version that kept no key, with which nothing can be signed.
@@ -83,7 +86,7 @@ impl Identity {
     }
 
     /// Returns the controller's CA.
-    pub(super) fn authority(&self) -> Authority {
+    pub(in crate::controller::embedded) fn authority(&self) -> Authority {
         Authority { cert_pem: self.ca_cert.clone(), key_pem: self.ca_key.clone() }
     }
 }

@@ -5,9 +5,9 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::{BlobRef, Call};
 
-use super::Inner;
-use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
-use super::record::{ModelRecord, State, Summary};
+use crate::controller::embedded::Inner;
+use crate::controller::embedded::contents::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use crate::controller::embedded::records::record::{ModelRecord, State, Summary};
 use crate::controller::port::ControllerError;
 
 /// Things that a finding names each.
@@ -25,7 +25,11 @@ impl Inner {
     /// Compares a model with the calls that staged it.
     ///
     /// Errors: [`ControllerError::Moved`] for a model that has left again; [`ControllerError::Storage`].
-    pub(super) fn audit(&self, model: ModelUuid, calls: &[Call]) -> Result<Vec<Finding>, ControllerError> {
+    pub(in crate::controller::embedded) fn audit(
+        &self,
+        model: ModelUuid,
+        calls: &[Call],
+    ) -> Result<Vec<Finding>, ControllerError> {
         let Some(record) = self.database.model(model)? else {
             return Ok(vec![finding("model", Some(format!("model {model} not found")), String::new())]);
         };

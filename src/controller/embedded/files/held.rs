@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::Embedded;
 use super::export_plan::ExportPlan;
-use super::record::{ModelRecord, State};
-use super::view::{EntryView, Exported, ModelDetails};
+use crate::controller::embedded::Embedded;
+use crate::controller::embedded::records::record::{ModelRecord, State};
+use crate::controller::embedded::view::{EntryView, Exported, ModelDetails};
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 
 impl ModelRecord {
     /// Reports whether this is the copy of a model that was handed over and is not deleted yet.
-    pub(super) fn is_held(&self) -> bool {
+    pub(in crate::controller::embedded) fn is_held(&self) -> bool {
         matches!(self.state, State::Frozen { redirect: Some(_), .. })
     }
 }

@@ -2,18 +2,18 @@
 
 use modelferry_protocol::ids::ModelUuid;
 
-use super::record::{ModelRecord, State};
-use super::user_record::ADMIN;
-use super::view::{CredentialView, ModelDetails, ModelRow, ModelState, RedirectView};
-use super::{Embedded, Inner};
 use crate::config::CredentialConfig;
 use crate::controller::description::{Credential, Description};
+use crate::controller::embedded::records::record::{ModelRecord, State};
+use crate::controller::embedded::records::user_record::ADMIN;
+use crate::controller::embedded::view::{CredentialView, ModelDetails, ModelRow, ModelState, RedirectView};
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::port::ControllerError;
 use crate::controller::status::file;
 
 impl ModelRecord {
     /// Reports whether the model can be seen here: it has not left, and is more than a migration's copy.
-    pub(super) fn is_here(&self) -> bool {
+    pub(in crate::controller::embedded) fn is_here(&self) -> bool {
         matches!(self.model_state(), ModelState::Live | ModelState::Frozen)
     }
 }
@@ -113,11 +113,14 @@ impl Embedded {
 
 impl Inner {
     /// Returns the record of a model, wherever the model is.
-    pub(super) fn known(&self, model: ModelUuid) -> Result<ModelRecord, ControllerError> {
+    pub(in crate::controller::embedded) fn known(&self, model: ModelUuid) -> Result<ModelRecord, ControllerError> {
         self.database.model(model)?.ok_or_else(|| ControllerError::ModelNotFound(model.to_string()))
     }
 
-    pub(super) fn details(&self, record: &ModelRecord) -> Result<ModelDetails, ControllerError> {
+    pub(in crate::controller::embedded) fn details(
+        &self,
+        record: &ModelRecord,
+    ) -> Result<ModelDetails, ControllerError> {
         let description = record.description.map(|blob| self.description_of(blob)).transpose()?;
         let description = description.as_deref();
         let nothing = Description::default();

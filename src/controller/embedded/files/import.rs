@@ -8,12 +8,12 @@ use modelferry_protocol::limits::DESCRIPTION_BYTES_MAX;
 
 use super::import_builder::ImportBuilder;
 use super::logs;
-use super::record::{ModelRecord, State, Summary};
-use super::view::Imported;
-use super::{Embedded, Inner};
 use crate::clock::now_ms;
 use crate::controller::backup::ENTRIES_FILE;
 use crate::controller::description::{Description, DescriptionError, read_bytes};
+use crate::controller::embedded::records::record::{ModelRecord, State, Summary};
+use crate::controller::embedded::view::Imported;
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::files::{Files, unreadable};
 use crate::controller::port::ControllerError;
 
@@ -85,7 +85,11 @@ impl Embedded {
     }
 
     /// Takes what has come in into service: the one step that makes it a model.
-    pub(super) fn admit(&self, import: ImportBuilder, over_redirect: bool) -> Result<Imported, ControllerError> {
+    pub(in crate::controller::embedded) fn admit(
+        &self,
+        import: ImportBuilder,
+        over_redirect: bool,
+    ) -> Result<Imported, ControllerError> {
         let ImportBuilder { told, description, binaries, entries, logs, warnings } = import;
         let blob = self.inner.store.put_bytes(&description).map_err(ControllerError::storage)?;
         let record = ModelRecord {
@@ -178,7 +182,7 @@ fn check_clash(models: &[ModelRecord], told: &Description, over_redirect: bool) 
 }
 
 /// Refuses another model of the same name and owner.
-pub(super) fn check_name(
+pub(in crate::controller::embedded) fn check_name(
     models: &[ModelRecord],
     uuid: ModelUuid,
     name: &str,

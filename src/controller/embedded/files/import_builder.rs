@@ -7,13 +7,13 @@ use std::path::Path;
 use modelferry_protocol::limits::{CALLS_MAX, LOG_SEGMENT_BYTES_MAX};
 use modelferry_protocol::snapshot::BlobRef;
 
-use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::log_files::{LOGS_DIR, check_count};
-use super::record::Blob;
-use super::record::key;
 use crate::controller::backup::{BackupError, ENTRIES_FILE, File, Source};
 use crate::controller::description::wanted::Wanted;
 use crate::controller::description::{Description, read_bytes};
+use crate::controller::embedded::contents::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use crate::controller::embedded::records::record::Blob;
+use crate::controller::embedded::records::record::key;
 use crate::controller::log_piece::LogPiece;
 use crate::controller::port::ControllerError;
 
@@ -21,10 +21,11 @@ use crate::controller::port::ControllerError;
 const CALLS_BESIDES: usize = 3;
 
 /// Stores bytes, or only looks at them, and tells which they were.
-pub(super) type Put<'a> = dyn Fn(&File, &mut dyn Read) -> Result<BlobRef, ControllerError> + 'a;
+pub(in crate::controller::embedded) type Put<'a> =
+    dyn Fn(&File, &mut dyn Read) -> Result<BlobRef, ControllerError> + 'a;
 
 /// A model's content, each part proven as far as the description tells.
-pub(super) struct ImportBuilder {
+pub(in crate::controller::embedded) struct ImportBuilder {
     pub told: Description,
     pub description: Vec<u8>,
     pub binaries: Vec<(String, Blob)>,
@@ -38,7 +39,7 @@ impl ImportBuilder {
     /// Begins with the description. `shown`: where it is from.
     ///
     /// Errors: [`ControllerError::Refused`] for one that is not understood, or names more than can travel.
-    pub(super) fn begin(description: Vec<u8>, shown: &str) -> Result<Self, ControllerError> {
+    pub(in crate::controller::embedded) fn begin(description: Vec<u8>, shown: &str) -> Result<Self, ControllerError> {
         if description.iter().all(u8::is_ascii_whitespace) {
             return Err(ControllerError::Refused(format!(
                 "{shown}: the file is empty, and holds no model description"
@@ -63,7 +64,7 @@ impl ImportBuilder {
     /// Takes a binary in. `shown`: where it is from.
     ///
     /// Errors: [`ControllerError::Refused`] if it is not what the description names.
-    pub(super) fn binary(
+    pub(in crate::controller::embedded) fn binary(
         &mut self,
         wanted: &Wanted,
         source: &mut dyn Read,
@@ -81,7 +82,11 @@ impl ImportBuilder {
     /// Takes in what was written to the model. `shown`: where it is from.
     ///
     /// Errors: [`ControllerError::Refused`] for entries that no model has.
-    pub(super) fn entries(&mut self, source: &mut dyn Read, shown: &str) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn entries(
+        &mut self,
+        source: &mut dyn Read,
+        shown: &str,
+    ) -> Result<(), ControllerError> {
         let unreadable = |error| ControllerError::Refused(format!("cannot read {shown}: {error}"));
         let mut document = Vec::new();
         source.take(ENTRIES_DOCUMENT_BYTES_MAX + 1).read_to_end(&mut document).map_err(unreadable)?;
@@ -95,7 +100,7 @@ impl ImportBuilder {
     /// Takes a piece of the log in. `shown`: where it is from.
     ///
     /// Errors: [`ControllerError::Refused`] for what is no log.
-    pub(super) fn log(
+    pub(in crate::controller::embedded) fn log(
         &mut self,
         text: &[u8],
         shown: &str,
@@ -160,7 +165,7 @@ impl ImportBuilder {
 }
 
 /// Refuses a model with more binaries than a snapshot has calls: it could never leave again.
-pub(super) fn check_calls(told: &Description) -> Result<(), ControllerError> {
+pub(in crate::controller::embedded) fn check_calls(told: &Description) -> Result<(), ControllerError> {
     let count = told.wanted().len();
     if count + CALLS_BESIDES <= CALLS_MAX {
         return Ok(());

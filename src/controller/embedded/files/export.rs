@@ -3,10 +3,10 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::Embedded;
 use super::export_plan::ExportPlan;
-use super::view::Exported;
 use crate::controller::backup::{File, Proving};
+use crate::controller::embedded::Embedded;
+use crate::controller::embedded::view::Exported;
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 

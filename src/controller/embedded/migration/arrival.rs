@@ -11,19 +11,19 @@ use modelferry_protocol::snapshot::{BlobRef, Call, LogSegment, Name, Reply};
 use serde_json::json;
 
 use super::dry_run::uploaded;
-use super::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
 use super::facts;
-use super::import::check_name;
-use super::import_builder::check_calls;
-use super::record::{Blob, Mid, ModelRecord, State, Summary, key};
-use super::tables::Tables;
-use super::user_record::UserRecord;
-use super::{Embedded, Inner};
 use crate::clock::now_ms;
 use crate::config::SpaceConfig;
 use crate::controller::checks::target::{self, Known, Target};
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
+use crate::controller::embedded::contents::entries::{ENTRIES_DOCUMENT_BYTES_MAX, parse_entries};
+use crate::controller::embedded::files::import::check_name;
+use crate::controller::embedded::files::import_builder::check_calls;
+use crate::controller::embedded::records::record::{Blob, Mid, ModelRecord, State, Summary, key};
+use crate::controller::embedded::records::tables::Tables;
+use crate::controller::embedded::records::user_record::UserRecord;
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::inventory::Held;
 use crate::controller::passed_on::{asks_for_login, is_passed_on, not_passed_on};
 use crate::controller::port::{Arrival, ControllerError, Holding, MigrationRef, Presence, Said, VerbatimCall};
@@ -173,7 +173,11 @@ fn networks(spaces: &[SpaceConfig]) -> Networks {
 
 impl Inner {
     /// Makes one of the calls that stage a model, take it into service, or delete its copy.
-    pub(super) fn perform(&self, migration: MigrationRef, call: &Call) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn perform(
+        &self,
+        migration: MigrationRef,
+        call: &Call,
+    ) -> Result<(), ControllerError> {
         match call {
             Call::Import(blob) => self.stage_description(migration, *blob),
             Call::ImportOpaque(opaque) => Err(refused(format!(
@@ -192,7 +196,7 @@ impl Inner {
     }
 
     /// Judges by what the controller is now; `mid`: the migration that asks.
-    pub(super) fn judged<T>(
+    pub(in crate::controller::embedded) fn judged<T>(
         &self,
         mid: Option<MigrationId>,
         judge: impl FnOnce(&Target) -> T,

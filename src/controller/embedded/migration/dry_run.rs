@@ -2,10 +2,10 @@
 
 use modelferry_protocol::snapshot::{BlobRef, Call};
 
-use super::Inner;
-use super::import_builder::check_calls;
 use crate::controller::description::Description;
 use crate::controller::description::wanted::Wanted;
+use crate::controller::embedded::Inner;
+use crate::controller::embedded::files::import_builder::check_calls;
 use crate::controller::port::ControllerError;
 
 /// Returns what a call uploads, and what the description names it.
@@ -57,7 +57,7 @@ impl Inner {
     }
 
     /// Proves that a blob is the binary wanted; once, as a blob of one hash never changes.
-    pub(super) fn prove(&self, blob: BlobRef, wanted: &Wanted) -> Result<(), ControllerError> {
+    pub(in crate::controller::embedded) fn prove(&self, blob: BlobRef, wanted: &Wanted) -> Result<(), ControllerError> {
         let Some(proof) = wanted.proof() else { return wanted.fits(blob.bytes).map_err(refused) };
         if self.database.is_proven(blob.hash, &proof)? {
             return wanted.fits(blob.bytes).map_err(refused);

@@ -9,15 +9,15 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::ModelFacts;
 use modelferry_protocol::snapshot::{Call, LogSegment, Name, Params, distinct_blobs};
 
-use super::entries::usable;
-use super::record::key;
-use super::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
-use super::tables::Tables;
-use super::{Embedded, Inner};
 use crate::controller::checks::network::NetworkTable;
 use crate::controller::checks::offers::ModelNames;
 use crate::controller::checks::source::{self, Source, SourcePresence};
 use crate::controller::description::Description;
+use crate::controller::embedded::contents::entries::usable;
+use crate::controller::embedded::records::record::key;
+use crate::controller::embedded::records::record::{Blob, Departed, Mid, ModelRecord, Redirect, State};
+use crate::controller::embedded::records::tables::Tables;
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::port::{ControllerError, Departure, Examination, Export, MigrationRef, ModelReader};
 
 #[async_trait]
@@ -151,7 +151,7 @@ fn not_frozen(record: &ModelRecord) -> ControllerError {
 impl Embedded {
     /// Runs `work` where it may block. A caller that stops waiting does not stop it: what it does is
     /// conditional on the migration, so that it may land late.
-    pub(super) async fn blocking<T: Send + 'static>(
+    pub(in crate::controller::embedded) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, ControllerError> + Send + 'static,
     ) -> Result<T, ControllerError> {

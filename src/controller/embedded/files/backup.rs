@@ -6,15 +6,15 @@ use std::path::Path;
 
 use modelferry_protocol::snapshot::{Call, LogSegment, Params};
 
-use super::Embedded;
 use super::export_plan::ExportPlan;
 use super::import_builder::ImportBuilder;
-use super::record::Blob;
-use super::record::key;
-use super::view::Imported;
 use crate::controller::backup::view::BackupView;
 use crate::controller::backup::{self, BackupError, Source};
 use crate::controller::description::Description;
+use crate::controller::embedded::Embedded;
+use crate::controller::embedded::records::record::Blob;
+use crate::controller::embedded::records::record::key;
+use crate::controller::embedded::view::Imported;
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;
 use crate::store::Store;

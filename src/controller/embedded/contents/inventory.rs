@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 
-use super::record::{ModelRecord, State};
-use super::{Embedded, Inner};
+use crate::controller::embedded::records::record::{ModelRecord, State};
+use crate::controller::embedded::{Embedded, Inner};
 use crate::controller::inventory::{Held, Inventory, ModelLocation};
 use crate::controller::port::ControllerError;
 
@@ -57,7 +57,7 @@ impl Embedded {
 
 impl Inner {
     /// Returns how a model is held here.
-    pub(super) fn held_as(&self, record: &ModelRecord) -> Result<Held, ControllerError> {
+    pub(in crate::controller::embedded) fn held_as(&self, record: &ModelRecord) -> Result<Held, ControllerError> {
         let place = match record.state {
             State::Live { .. } => ModelLocation::Live,
             State::Frozen { .. } => ModelLocation::Frozen,

@@ -7,7 +7,7 @@ use crate::controller::port::ControllerError;
 pub(super) const LOGS_DIR: &str = "logs";
 
 /// Returns where an export has the log's piece of that number, from 1.
-pub(super) fn path(number: usize) -> String {
+pub(in crate::controller::embedded) fn path(number: usize) -> String {
     format!("{LOGS_DIR}/{number:04}.log")
 }
 

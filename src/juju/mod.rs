@@ -10,3 +10,4 @@ pub mod logstream;
 pub mod params;
 pub mod rpc;
 pub mod tls;
+mod wire;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::common::is_default;
-use super::model_manager::MachineInfo;
+use super::model::model_manager::MachineInfo;
+use super::values::common::is_default;
 use crate::juju::rpc::RpcError;
 
 /// `InitiateMigrationArgs`.

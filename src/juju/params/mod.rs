@@ -5,22 +5,25 @@
 //! [`from_value`] brings in Go's rules for reading. `flatten` loses them: do not use it.
 
 pub mod admin;
-pub mod bytes;
-pub mod common;
 pub mod controller;
-mod golang;
-pub mod migration_target;
-pub mod model_config;
-pub mod model_manager;
-pub mod offers;
-pub mod serialized_model;
-pub mod status;
-pub mod storage;
-pub mod tag;
+mod migration;
+mod model;
+mod statuses;
 pub mod user_manager;
+mod values;
 pub mod watcher;
 
-pub use golang::from_value;
+pub use migration::migration_target;
+pub use migration::serialized_model;
+pub use model::model_config;
+pub use model::model_manager;
+pub use model::offers;
+pub use statuses::status;
+pub use statuses::storage;
+pub use values::bytes;
+pub use values::common;
+pub use values::golang::from_value;
+pub use values::tag;
 
 use serde::{Deserialize, Serialize};
 

@@ -17,14 +17,14 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 
 use super::connection;
-use super::error::{ErrorCode, RpcError};
 use super::guests::Guest;
-use super::limits::MESSAGE_BYTES_MAX;
 use super::refusal::shown;
 use super::service::{Connection, Service};
-use super::socket::{self, Socket};
 use super::streams;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead, Route};
+use crate::juju::wire::error::{ErrorCode, RpcError};
+use crate::juju::wire::limits::MESSAGE_BYTES_MAX;
+use crate::juju::wire::socket::{self, Socket};
 
 /// Time in which the rest of a refused upload is read, so that its sender gets to see the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

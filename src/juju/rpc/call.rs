@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{ErrorCode, RpcError};
 use crate::juju::params;
+use crate::juju::wire::error::{ErrorCode, RpcError};
 
 /// One call of a method.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,15 +17,15 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::call::RpcCall;
-use super::dial::{self, DialError, Target};
 use super::envelope::{Message, REPLY_NODES_MAX};
-use super::error::{ErrorCode, RpcError};
-use super::facades::{FacadeVersions, best_version};
-use super::limits::{PING_INTERVAL, PING_TIMEOUT, REPLIES_QUEUED_MAX, WRITE_TIMEOUT};
-use super::scope::Scope;
-use super::socket::{self, End};
 use crate::juju::params::admin::{LoginRequest, LoginResult, RedirectErrorInfo, RedirectInfoResult};
 use crate::juju::params::from_value;
+use crate::juju::wire::dial::{self, DialError, Target};
+use crate::juju::wire::error::{ErrorCode, RpcError};
+use crate::juju::wire::facades::{FacadeVersions, best_version};
+use crate::juju::wire::limits::{PING_INTERVAL, PING_TIMEOUT, REPLIES_QUEUED_MAX, WRITE_TIMEOUT};
+use crate::juju::wire::scope::Scope;
+use crate::juju::wire::socket::{self, End};
 
 /// A call that has no result.
 #[derive(Debug, Error)]

@@ -17,17 +17,17 @@ use tracing::{debug, info};
 
 use super::call::RpcCall;
 use super::envelope::{Message, REQUEST_NODES_MAX};
-use super::error::{ErrorCode, RpcError};
-use super::facades;
 use super::guests::Guest;
-use super::limits::{
-    AGENT_SILENCE_MAX, BYTES_IN_FLIGHT_MAX, LOGIN_TIMEOUT, REPLIES_QUEUED_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_TIMEOUT,
-};
 use super::refusal::{Asked, shown};
 use super::service::{Connection, LoggedIn, Service, Session};
-use super::socket::{self, End, Socket};
 use crate::juju::params::admin::{DeviceLogin, LoginRequest, SessionTokenRequest};
 use crate::juju::rpc::FacadeVersions;
+use crate::juju::wire::error::{ErrorCode, RpcError};
+use crate::juju::wire::facades;
+use crate::juju::wire::limits::{
+    AGENT_SILENCE_MAX, BYTES_IN_FLIGHT_MAX, LOGIN_TIMEOUT, REPLIES_QUEUED_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_TIMEOUT,
+};
+use crate::juju::wire::socket::{self, End, Socket};
 use crate::secret::SecretText;
 
 /// The version of `Admin` that every client speaks.

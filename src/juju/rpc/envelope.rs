@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::call::RpcCall;
-use super::error::{ErrorCode, RpcError};
+use crate::juju::wire::error::{ErrorCode, RpcError};
 
 /// Values, keys and elements in the JSON of one request. A value takes up to 80 bytes in memory and 2 on the wire; the largest
 /// requests are one base64 text.

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::limits::{BYTES_BEFORE_LOGIN_MAX, LOGIN_TIMEOUT, Limits};
+use crate::juju::wire::limits::{BYTES_BEFORE_LOGIN_MAX, LOGIN_TIMEOUT, Limits};
 
 /// Everybody who is connected to one server.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::info;
 
 use super::call::RpcCall;
-use super::error::{ErrorCode, RpcError};
+use crate::juju::wire::error::{ErrorCode, RpcError};
 
 /// Characters of each part that are logged: what a client sends may be megabytes.
 const SHOWN_CHARS_MAX: usize = 120;

@@ -19,8 +19,8 @@ use tracing::{debug, warn};
 
 use super::answer::Answerer;
 use super::guests::{Guest, Guests};
-use super::limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HEAD_BYTES_MAX, Limits};
 use super::service::Service;
+use crate::juju::wire::limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HEAD_BYTES_MAX, Limits};
 
 /// Wait after the system could not give a connection, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::call::RpcCall;
-use super::error::{ErrorCode, RpcError};
-use super::scope::Scope;
 use crate::juju::http::{HttpReply, HttpRequest, RequestHead};
 use crate::juju::logstream::{LogReader, LogWriter};
 use crate::juju::params::admin::{DeviceLogin, LoginRequest, LoginResult, RedirectInfoResult};
+use crate::juju::wire::error::{ErrorCode, RpcError};
+use crate::juju::wire::scope::Scope;
 use crate::secret::SecretText;
 
 /// A client's connection.

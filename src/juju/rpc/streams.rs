@@ -11,14 +11,14 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tracing::{debug, info};
 
-use super::error::RpcError;
 use super::guests::Guest;
-use super::limits::WRITE_TIMEOUT;
 use super::service::Service;
-use super::socket::{self, End, Socket};
 use crate::juju::http::{RequestHead, Route};
 use crate::juju::logstream::{LogReader, LogRecord, LogWriter};
 use crate::juju::params::{ErrorResult, from_value};
+use crate::juju::wire::error::RpcError;
+use crate::juju::wire::limits::WRITE_TIMEOUT;
+use crate::juju::wire::socket::{self, End, Socket};
 
 /// Interval of the pings on a model's log, as Juju has it.
 const PING_INTERVAL: Duration = Duration::from_secs(60);

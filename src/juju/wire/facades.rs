@@ -48,7 +48,12 @@ pub fn best_version(offered: &[FacadeVersions], facade: &str, known: &[u32]) -> 
 }
 
 /// Checks that a call names a facade and a version on offer, with the texts of a real controller.
-pub(super) fn check(offered: &[FacadeVersions], scope: &Scope, facade: &str, version: u32) -> Result<(), RpcError> {
+pub(in crate::juju) fn check(
+    offered: &[FacadeVersions],
+    scope: &Scope,
+    facade: &str,
+    version: u32,
+) -> Result<(), RpcError> {
     let common = COMMON_FACADES.contains(&facade);
     let of_controller = CONTROLLER_FACADES.contains(&facade);
     let elsewhere = match scope {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::common::{EntityStatus, is_default};
+use crate::juju::params::values::common::{EntityStatus, is_default};
 
 /// `ModelSummariesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

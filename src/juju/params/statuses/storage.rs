@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::common::{EntityStatus, is_default};
+use crate::juju::params::values::common::{EntityStatus, is_default};
 
 /// `StorageKind`: nobody knows.
 pub const KIND_UNKNOWN: u8 = 0;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::juju::rpc::RpcError;
 
-pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(in crate::juju::params) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::common::EntityStatus;
-use super::status::RemoteEndpoint;
+use crate::juju::params::statuses::status::RemoteEndpoint;
+use crate::juju::params::values::common::EntityStatus;
 
 /// `OfferFilters`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

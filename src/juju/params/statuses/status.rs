@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::common::is_default;
 use super::storage::{FilesystemDetails, StorageDetails, VolumeDetails};
+use crate::juju::params::values::common::is_default;
 
 /// `StatusParams`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::common::is_default;
+use crate::juju::params::values::common::is_default;
 
 /// `MigrationModelInfo`: a model that wants to come. What a source can do besides is not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct MigrationModelInfo {
     /// The version of its controller; `0.0.0` where a master does not tell.
     pub controller_agent_version: String,
     /// Its description; empty from sources before 3.6.
-    #[serde(with = "super::bytes")]
+    #[serde(with = "crate::juju::params::values::bytes")]
     pub model_description: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ pub struct MigrationModelInfo {
 #[serde(default, rename_all = "kebab-case")]
 pub struct SerializedModel {
     /// The description, YAML.
-    #[serde(with = "super::bytes")]
+    #[serde(with = "crate::juju::params::values::bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ pub struct ModelArgs {
 #[serde(default, rename_all = "kebab-case")]
 pub struct BytesResult {
     /// What was asked for.
-    #[serde(with = "super::bytes")]
+    #[serde(with = "crate::juju::params::values::bytes")]
     pub result: Vec<u8>,
 }
 
@@ -66,8 +66,8 @@ pub struct CreateMigrationMacaroonResult {
 mod tests {
     use serde_json::json;
 
-    use super::super::from_value;
     use super::*;
+    use crate::juju::params::from_value;
 
     #[test]
     fn what_a_master_sends_is_read() {

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::limits::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES};
 
 /// A WebSocket of a server.
-pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(in crate::juju) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Time for the closing handshake. Go's clients end streams without one.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const DRAIN_BYTES_MAX: u64 = 2 * MESSAGE_BYTES_MAX as u64;
 
 /// Why a connection ends, on our side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::juju) enum End {
     /// The peer has closed it or is gone.
     Left,
     /// The server stops, or needs the place.
@@ -76,12 +76,12 @@ pub(super) fn config() -> WebSocketConfig {
 }
 
 /// Speaks WebSocket on an upgraded HTTP connection.
-pub(super) async fn accept(upgraded: Upgraded) -> Socket {
+pub(in crate::juju) async fn accept(upgraded: Upgraded) -> Socket {
     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config())).await
 }
 
 /// Ends a connection, so that the peer learns why.
-pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, end: &End) {
+pub(in crate::juju) async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, end: &End) {
     let closing = async {
         let sent = socket.send(Message::Close(Some(end.frame()))).await;
         if sent.is_err() {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::common::is_default;
+use crate::juju::params::values::common::is_default;
 
 /// The envelope.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct SerializedModelV2 {
     /// The version of the tables: `4.1.0`.
     pub payload_version: String,
     /// The tables, YAML.
-    #[serde(with = "super::bytes")]
+    #[serde(with = "crate::juju::params::values::bytes")]
     pub payload: Vec<u8>,
     /// Which model it is.
     pub model_info: SerializedModelInfo,
@@ -118,8 +118,8 @@ pub struct SerializedResource {
 mod tests {
     use serde_json::json;
 
-    use super::super::from_value;
     use super::*;
+    use crate::juju::params::from_value;
 
     #[test]
     fn an_envelope_is_read_and_what_was_read_is_written_in_jujus_keys() {

@@ -188,7 +188,7 @@ mod tests {
         names: Vec<String>,
         config: BTreeMap<String, Value>,
         inner: Option<Box<Sample>>,
-        #[serde(with = "crate::juju::params::bytes")]
+        #[serde(with = "crate::juju::params::values::bytes")]
         payload: Vec<u8>,
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::state_check::Untrusted;
+use super::inspection::state_check::Untrusted;
 use crate::controller::gateway::CertificateError;
 use crate::controller::port::ControllerError;
 use crate::engine::EngineError;

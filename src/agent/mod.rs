@@ -1,17 +1,14 @@
 //! The daemon: start and stop, control socket, systemd.
 
 mod accounts;
-mod admission;
-mod alarms;
 mod answer;
-mod api;
 pub mod control;
 mod error;
-mod gateways;
+mod inspection;
 mod logging;
-mod model_alarms;
 mod opening;
-mod state_check;
+mod servers;
+mod socket;
 mod systemd;
 
 use std::sync::{Arc, OnceLock};
@@ -22,11 +19,11 @@ use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::version::{Feature, Versions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::admission::Admission;
 use self::answer::status_only::StatusOnlyHandler;
 use self::answer::{Questions, RequestHandler};
-use self::control::server::Server;
 use self::opening::{Opened, Opening, StatusOnly, open};
+use self::socket::admission::Admission;
+use self::socket::server::Server;
 use crate::config::{Config, Environment};
 use crate::controller::local::LocalController;
 use crate::engine::{Engine, EngineParts, Settings, redo};
@@ -146,8 +143,8 @@ async fn serve(config: Config) -> Result<(), AgentError> {
         engine: OnceLock::new(),
         memory,
     });
-    let opened_gateways = gateways::open(&handler.state_dir, &config.gateways).await?;
-    let (relayed, gateway_store) = (gateways::source(&handler, &opened_gateways), store.clone());
+    let opened_gateways = servers::gateways::open(&handler.state_dir, &config.gateways).await?;
+    let (relayed, gateway_store) = (servers::gateways::source(&handler, &opened_gateways), store.clone());
     let parts = EngineParts {
         journal,
         witness,
@@ -163,9 +160,9 @@ async fn serve(config: Config) -> Result<(), AgentError> {
     tokio::spawn(async move { local.tend().await });
     let engine = Engine::start(parts, sessions).await?;
     let _ = handler.engine.set(engine.clone());
-    let _gateways = gateways::start(opened_gateways, &engine, &gateway_store)?;
+    let _gateways = servers::gateways::start(opened_gateways, &engine, &gateway_store)?;
     let api = match &config.embedded.api {
-        Some(told) => Some(api::start(told.listen, &handler).await?),
+        Some(told) => Some(servers::api::start(told.listen, &handler).await?),
         None => None,
     };
 

@@ -14,10 +14,10 @@ use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::switch::Cause;
 
 use super::AgentError;
-use super::alarms::Memory;
 use super::control::view::ControllerView;
-use super::model_alarms::served;
-use super::state_check;
+use super::inspection::alarms::Memory;
+use super::inspection::model_alarms::served;
+use super::inspection::state_check;
 use crate::clock::now_ms;
 use crate::config::{Config, ControllerConfig};
 use crate::controller::embedded::Embedded;

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::RequestHandler;
 use crate::agent::control::Failure;
 use crate::agent::control::fd_passing::Wanted;
-use crate::agent::control::server::Client;
+use crate::agent::socket::server::Client;
 use crate::controller::embedded::Embedded;
 use crate::controller::files::Files;
 use crate::controller::port::ControllerError;

@@ -1,21 +1,10 @@
-//! Answers the requests of the control socket. Each file answers one group of them.
+//! Answers the requests of the control socket. Each file answers one group of them, in a folder for what they are about.
 
-mod arrival;
-mod backup;
-mod dialable;
-mod embedded;
 mod files;
-mod forewarn;
-mod gateways;
-mod hosted;
-pub(super) mod initiate;
-mod limits;
-mod migrations;
-mod models;
-mod nearest;
-mod peers;
+pub(in crate::agent) mod migration;
+mod model;
+mod peer;
 mod refusal;
-mod resolve;
 pub(super) mod status_only;
 mod store;
 
@@ -28,11 +17,11 @@ use async_trait::async_trait;
 use modelferry_protocol::ids::JournalId;
 use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
-use super::admission::Caller;
-use super::alarms::Memory;
-use super::control::server::{Client, Handler};
 use super::control::view::IdentityView;
 use super::control::{Failure, FailureKind, Request, Response};
+use super::inspection::alarms::Memory;
+use super::socket::admission::Caller;
+use super::socket::server::{Client, Handler};
 use crate::controller::embedded::Embedded;
 use crate::controller::local::LocalController;
 use crate::disk::blocking;

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use crate::agent::admission::Caller;
-use crate::agent::control::server::{Client, Handler};
 use crate::agent::control::view::{ControllerView, StatusView};
 use crate::agent::control::{Failure, FailureKind, Request, Response};
+use crate::agent::socket::admission::Caller;
+use crate::agent::socket::server::{Client, Handler};
 use crate::engine::view::AlarmView;
 
 /// An agent that performs nothing: it has no link, no engine, and no migration that goes on.

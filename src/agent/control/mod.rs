@@ -1,19 +1,17 @@
 //! The control socket's protocol: one JSON object per line, each way.
 //!
 //! A client sends one [`Request`] and reads [`Response`]s: any number marked "More follows", then one final response. While the
-//! agent works it sends [`Response::Alive`] every [`ALIVE_EVERY`]. Every local user who can connect may read; `agent/admission.rs`
-//! decides who may change things.
+//! agent works it sends [`Response::Alive`] every [`ALIVE_EVERY`]. Every local user who can connect may read;
+//! `agent/socket/admission.rs` decides who may change things.
 
 mod backup_ref;
 mod failure;
 pub mod fd_passing;
 mod nearest;
 mod orders;
-mod places;
 mod request;
 mod resolve_method;
 mod response;
-pub mod server;
 #[cfg(test)]
 mod tests;
 pub mod view;

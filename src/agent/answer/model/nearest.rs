@@ -1,6 +1,6 @@
 //! Finds the known name that is nearest to a mistyped one.
 
-use super::RequestHandler;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::view::PeerView;
 use crate::agent::control::{Failure, Missing, nearest};
 use crate::controller::embedded::Embedded;
@@ -16,7 +16,7 @@ impl RequestHandler {
     /// Adds the nearest name to a failure that is about a missing one.
     ///
     /// The names are looked up only here, once something is missing. If they cannot be, there is nothing to add.
-    pub(super) async fn with_nearest(&self, mut failure: Failure) -> Failure {
+    pub(in crate::agent::answer) async fn with_nearest(&self, mut failure: Failure) -> Failure {
         let Some(missing) = failure.missing.take() else { return failure };
         if let Missing::Migration(typed) = &missing
             && let Some(brought) = self.brought_as(typed).await

@@ -9,7 +9,7 @@ use modelferry_protocol::limits::PORT_DEFAULT;
 ///
 /// For a wildcard address (`0.0.0.0`, `[::]`) these are the source addresses of this host's default routes, or 127.0.0.1 if there
 /// is no route.
-pub(super) fn dialable(listen: SocketAddr) -> Vec<SocketAddr> {
+pub(in crate::agent::answer) fn dialable(listen: SocketAddr) -> Vec<SocketAddr> {
     if !listen.ip().is_unspecified() {
         return vec![listen];
     }

@@ -23,11 +23,11 @@ struct Taken {
 
 /// The places of clients. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places(Arc<Mutex<Taken>>);
+pub(in crate::agent) struct Places(Arc<Mutex<Taken>>);
 
 /// A client's place, free again once this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::agent) struct Place {
     places: Places,
     uid: u32,
 }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::AgentError;
-use super::answer::RequestHandler;
-use super::answer::initiate::Migrations;
+use crate::agent::AgentError;
+use crate::agent::answer::RequestHandler;
+use crate::agent::answer::migration::initiate::Migrations;
 use crate::controller::embedded::api::Api;
 use crate::disk::blocking;
 use crate::juju::rpc::{Limits, Server};
@@ -14,7 +14,7 @@ use crate::juju::tls::server_config;
 /// Starts the API at `listen`.
 ///
 /// Errors: [`AgentError::Api`] for an address that is not to be had; [`AgentError::Controller`].
-pub(super) async fn start(listen: SocketAddr, handler: &Arc<RequestHandler>) -> Result<Server, AgentError> {
+pub(in crate::agent) async fn start(listen: SocketAddr, handler: &Arc<RequestHandler>) -> Result<Server, AgentError> {
     let failed = |source: std::io::Error| AgentError::Api { listen, source };
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
     let listen = listener.local_addr().map_err(failed)?;

@@ -1,7 +1,7 @@
 //! Decides which local users may send requests that change something. Every user who can connect may read.
 
-use super::accounts::AccountFiles;
-use super::control::{Failure, FailureKind, Request};
+use crate::agent::accounts::AccountFiles;
+use crate::agent::control::{Failure, FailureKind, Request};
 
 /// The rule: root, the agent's own user, and the members of one group.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::RequestHandler;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::view::{
     ArrivalView, ControllerModel, ControllerView, ModelMigration, ModelStatusView, ModelView, StatusView, is_freezing,
     is_in_doubt,
@@ -24,7 +24,7 @@ const FAILED_SHOWN_MS: u64 = 24 * 3_600_000;
 const ADMIN: &str = "admin";
 
 /// Where a name leads.
-pub(super) enum Location {
+pub(in crate::agent::answer) enum Location {
     /// To the agent's own controller.
     Here,
     /// To the controller beside this peer.
@@ -53,7 +53,7 @@ impl RequestHandler {
     }
 
     /// Asks a peer's agent.
-    pub(super) async fn ask_peer(&self, peer: &str, request: &Request) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn ask_peer(&self, peer: &str, request: &Request) -> Result<Response, Failure> {
         let question = serde_json::to_string(request).expect("requests have text for keys");
         let answer = self.engine()?.query(peer, &question).await.map_err(|error| self.refusal_of_engine(&error))?;
         let response: Response = serde_json::from_str(&answer).map_err(|_| {
@@ -77,7 +77,7 @@ impl RequestHandler {
     }
 
     /// Lists the controllers.
-    pub(super) async fn controllers(&self) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn controllers(&self) -> Result<Response, Failure> {
         let own: ControllerView = self.own_view().await?.into();
         let others = self.peers().into_iter().map(|peer| {
             let name = peer.name;
@@ -87,7 +87,10 @@ impl RequestHandler {
     }
 
     /// Shows a controller.
-    pub(super) async fn show_controller(&self, controller: Option<String>) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn show_controller(
+        &self,
+        controller: Option<String>,
+    ) -> Result<Response, Failure> {
         match self.locate(controller.as_deref())? {
             Location::Here => {
                 let own = self.own_view().await?;
@@ -104,7 +107,7 @@ impl RequestHandler {
     }
 
     /// Lists a controller's models.
-    pub(super) async fn models(&self, controller: Option<String>) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn models(&self, controller: Option<String>) -> Result<Response, Failure> {
         match self.locate(controller.as_deref())? {
             Location::Here => {
                 let models = self.local.models().await.map_err(|error| self.refusal_of_controller(&error))?;
@@ -115,7 +118,7 @@ impl RequestHandler {
     }
 
     /// Shows a model.
-    pub(super) async fn show_model(&self, named: &str, held: bool) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn show_model(&self, named: &str, held: bool) -> Result<Response, Failure> {
         match self.model_place(named)? {
             (Location::Peer(peer), model) => self.ask_peer(&peer, &Request::ShowModel { model, held }).await,
             (Location::Here, model) => {
@@ -127,7 +130,7 @@ impl RequestHandler {
     }
 
     /// Shows a model with everything inside.
-    pub(super) async fn model_status(&self, named: &str, held: bool) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn model_status(&self, named: &str, held: bool) -> Result<Response, Failure> {
         let (place, model) = self.model_place(named)?;
         if let Location::Peer(peer) = place {
             return self.ask_peer(&peer, &Request::ModelStatus { model, held }).await;
@@ -180,7 +183,7 @@ impl RequestHandler {
     }
 
     /// Shows the agent.
-    pub(super) async fn status(&self) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn status(&self) -> Result<Response, Failure> {
         // What is wrong with a database that cannot be read is told by an alarm, and the rest of the status all the same.
         let controller = self.local.view().await.map(ControllerView::from);
         let controller = controller.unwrap_or_else(|error| {
@@ -238,7 +241,7 @@ fn shown_as(row: ModelRow, cores: u64) -> ControllerModel {
 }
 
 /// Returns what a model shows of its last migration: one that runs, or that failed on the model's own side.
-pub(super) fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
+pub(in crate::agent::answer) fn migration_of(view: &MigrationView) -> Option<ModelMigration> {
     let note = match view.stand {
         Stand::Running | Stand::Undecided | Stand::Finishing => view.notes(),
         Stand::Reverted if view.direction == Direction::Source => {

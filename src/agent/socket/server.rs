@@ -14,12 +14,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::fd_passing::{self, Wanted};
+use super::admission::{Admission, Caller};
 use super::places::Places;
-use super::wire::{WireError, read_line, write_line};
-use super::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response, too_long};
 use crate::agent::AgentError;
-use crate::agent::admission::{Admission, Caller};
+use crate::agent::control::fd_passing::{self, Wanted};
+use crate::agent::control::wire::{WireError, read_line, write_line};
+use crate::agent::control::{ALIVE_EVERY, Failure, FailureKind, REQUEST_BYTES_MAX, Request, Response, too_long};
 
 /// How long a request may take to arrive. It is one line: whoever needs longer is not typing it.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);

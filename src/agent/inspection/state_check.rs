@@ -15,7 +15,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::accounts::AccountFiles;
+use crate::agent::accounts::AccountFiles;
 use crate::disk::quoted;
 
 /// Permission bits that let other users write.

@@ -4,9 +4,9 @@ use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::record::Signed;
 use modelferry_protocol::snapshot::Name;
 
-use super::RequestHandler;
-use crate::agent::control::server::Client;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::{Failure, FailureKind, ResolveMethod, Response};
+use crate::agent::socket::server::Client;
 use crate::engine::{EngineError, Resolution};
 
 /// Records that travel in one response.
@@ -14,7 +14,7 @@ const EVENTS_AT_ONCE: usize = 500;
 
 impl RequestHandler {
     /// Returns this side's proof of a migration.
-    pub(super) async fn show_proof(&self, id: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn show_proof(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find_migration(id).map_err(|error| self.refusal_of_engine(&error))?;
         let proof = engine.proof(mid).await.map_err(|error| self.refusal_of_engine(&error))?;
@@ -41,7 +41,7 @@ impl RequestHandler {
     }
 
     /// Resolves a migration in doubt.
-    pub(super) async fn resolve(
+    pub(in crate::agent::answer) async fn resolve(
         &self,
         id: &str,
         how: ResolveMethod,
@@ -99,7 +99,7 @@ impl RequestHandler {
     }
 
     /// Records that a certificate was signed for a gateway.
-    pub(super) async fn note_signed(
+    pub(in crate::agent::answer) async fn note_signed(
         &self,
         certificate: &str,
         ca: &str,
@@ -112,7 +112,7 @@ impl RequestHandler {
     }
 
     /// Proves the journal's chain.
-    pub(super) async fn audit(&self) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn audit(&self) -> Result<Response, Failure> {
         let audit = self.engine()?.audit().await.map_err(|error| {
             self.refusal_of_engine(&error).state("the journal is not what this agent wrote").hint(
                 "stop the agent, keep a copy of its state directory, and read docs/in-doubt.md before anything else",
@@ -122,7 +122,12 @@ impl RequestHandler {
     }
 
     /// Tells a client every record after `after`; with `follow`, also those to come.
-    pub(super) async fn events(&self, after: u64, follow: bool, client: &mut Client) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn events(
+        &self,
+        after: u64,
+        follow: bool,
+        client: &mut Client,
+    ) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let (mut recorded, mut after) = (engine.recorded(), after);
         loop {

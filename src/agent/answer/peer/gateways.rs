@@ -3,7 +3,7 @@
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::plan::{Finding, Level};
 
-use super::RequestHandler;
+use crate::agent::answer::RequestHandler;
 use crate::controller::checks::pair::{Shown, complaint};
 use crate::engine::view::AlarmView;
 
@@ -43,13 +43,13 @@ fn alarm(finding: &Finding) -> Option<AlarmView> {
 
 impl RequestHandler {
     /// Judges the certificates of all gateways.
-    pub(super) fn gateway_findings(&self) -> Vec<Finding> {
+    pub(in crate::agent::answer) fn gateway_findings(&self) -> Vec<Finding> {
         let shown = self.engine.get().map(|engine| engine.gateways_shown()).unwrap_or_default();
         shown.iter().map(|(peer, shown)| judged(peer, *shown)).collect()
     }
 
     /// Returns the alarms about certificates that sources refuse, or soon will.
-    pub(super) fn gateway_alarms(&self) -> Vec<AlarmView> {
+    pub(in crate::agent::answer) fn gateway_alarms(&self) -> Vec<AlarmView> {
         self.gateway_findings().iter().filter_map(alarm).collect()
     }
 }

@@ -2,16 +2,16 @@
 
 use tokio::task::JoinSet;
 
-use super::RequestHandler;
 use super::models::Location;
-use crate::agent::control::server::Client;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::{Request, Response};
+use crate::agent::socket::server::Client;
 use crate::engine::PEER_WITHIN;
 
 impl RequestHandler {
     /// Tells the client why the answer may take its time, if there is a reason that it could not guess; also later, until what
     /// is returned is dropped.
-    pub(super) async fn forewarn(&self, request: &Request, client: &mut Client) -> JoinSet<()> {
+    pub(in crate::agent::answer) async fn forewarn(&self, request: &Request, client: &mut Client) -> JoinSet<()> {
         let mut watching = JoinSet::new();
         let Some(peer) = self.needed(request) else { return watching };
         let Some(engine) = self.engine.get() else { return watching };

@@ -45,7 +45,7 @@ fn told(dir: &Path, user: u32) -> String {
 
 #[test]
 fn every_entry_that_the_architecture_lists_has_a_row() {
-    let text = include_str!("../../../ARCHITECTURE.md");
+    let text = include_str!("../../../../ARCHITECTURE.md");
     let section = text.split("## State on disk").nth(1).unwrap();
     let listing = section.split("```").nth(1).unwrap().strip_prefix("text\n").unwrap();
     let mut listed = 0;

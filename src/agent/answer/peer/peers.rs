@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use modelferry_protocol::pairing::Code;
 
-use super::RequestHandler;
 use super::dialable::dialable;
-use super::refusal::refusal_of_pairing;
+use crate::agent::answer::RequestHandler;
+use crate::agent::answer::refusal::refusal_of_pairing;
 use crate::agent::control::view::{
     ControllerView, LeftView, OfferView, PairedView, PeerView, StrangerView, UnpairedView,
 };
@@ -17,12 +17,12 @@ use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session, Str
 
 impl RequestHandler {
     /// Returns the peers.
-    pub(super) fn peers(&self) -> Vec<PeerView> {
+    pub(in crate::agent::answer) fn peers(&self) -> Vec<PeerView> {
         self.link.peers().iter().map(|peer| self.peer(peer)).collect()
     }
 
     /// Returns who dialled this agent without being its peer.
-    pub(super) fn strangers(&self) -> Vec<StrangerView> {
+    pub(in crate::agent::answer) fn strangers(&self) -> Vec<StrangerView> {
         let view = |stranger: Stranger| StrangerView {
             address: stranger.address.to_string(),
             count: stranger.count,
@@ -55,7 +55,7 @@ impl RequestHandler {
     ///
     /// Juju's client knows a controller again by an API address that both have, and by nothing else. A controller
     /// without an API has no address; it is known by its UUID.
-    pub(super) fn known_as(&self, uuid: &str, addresses: &[String]) -> Option<String> {
+    pub(in crate::agent::answer) fn known_as(&self, uuid: &str, addresses: &[String]) -> Option<String> {
         // Asked beside the very controller that the model went to, by way of the one that it left.
         let own = self.local.card();
         if own.uuid.to_string() == uuid {
@@ -65,7 +65,7 @@ impl RequestHandler {
     }
 
     /// Returns the peer that an operator means: by its name, or by that of the controller beside it.
-    pub(super) fn destination(&self, named: &str) -> String {
+    pub(in crate::agent::answer) fn destination(&self, named: &str) -> String {
         let is = |peer: &&PeerView| peer.controller.as_ref().is_some_and(|controller| controller.name == named);
         if self.link.peer(named).is_some() {
             return named.to_owned();
@@ -80,14 +80,14 @@ impl RequestHandler {
     }
 
     /// Opens an offer.
-    pub(super) async fn pair_offer(&self, name: Option<String>) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn pair_offer(&self, name: Option<String>) -> Result<Response, Failure> {
         let (code, lasts) = self.link.offer(name).await.map_err(|error| refusal_of_pairing(&error))?;
         let addresses = dialable(self.listen).iter().map(ToString::to_string).collect();
         Ok(Response::Offer(OfferView { code: code.to_string(), seconds: lasts.as_secs(), addresses }))
     }
 
     /// Completes a pairing.
-    pub(super) async fn pair_accept(
+    pub(in crate::agent::answer) async fn pair_accept(
         &self,
         code: &str,
         address: &str,
@@ -101,7 +101,7 @@ impl RequestHandler {
     }
 
     /// Forgets a peer: cuts its link, then gives up what nothing was promised about.
-    pub(super) async fn unpair(&self, peer: &str, actor: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn unpair(&self, peer: &str, actor: &str) -> Result<Response, Failure> {
         let pin = self.link.peer(peer).map(|peer| peer.pin);
         let saved = self.link.unpair(peer).await.map_err(|error| refusal_of_pairing(&error));
         let Some(pin) = pin else { return saved.map(|()| Response::Done) };

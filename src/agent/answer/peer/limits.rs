@@ -1,7 +1,7 @@
 //! Requests about caps on the sending rate.
 
-use super::RequestHandler;
-use super::refusal::refusal_of_pairing;
+use crate::agent::answer::RequestHandler;
+use crate::agent::answer::refusal::refusal_of_pairing;
 use crate::agent::control::view::CapView;
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::config::Rate;
@@ -9,7 +9,7 @@ use crate::link::Limit;
 
 impl RequestHandler {
     /// Returns the caps as they are now.
-    pub(super) fn limits(&self) -> Response {
+    pub(in crate::agent::answer) fn limits(&self) -> Response {
         let text = |rate: Option<Rate>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
         let view = |cap: crate::link::CapView| CapView {
             peer: cap.peer,
@@ -25,7 +25,11 @@ impl RequestHandler {
     /// Changes a cap.
     ///
     /// `rate`: as [`crate::agent::control::Request::Limit`] has it.
-    pub(super) async fn limit(&self, peer: Option<&str>, rate: Option<&str>) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn limit(
+        &self,
+        peer: Option<&str>,
+        rate: Option<&str>,
+    ) -> Result<Response, Failure> {
         let usage = |error: crate::config::BadRate| Failure::new(FailureKind::Usage, error.to_string());
         let limit = match rate {
             None => Limit::Any,

@@ -1,6 +1,6 @@
 //! Refuses requests that need models of the embedded controller where the agent stands beside a real one.
 
-use super::RequestHandler;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::{Failure, Request, Response};
 use crate::engine::view::FindingView;
 
@@ -25,14 +25,14 @@ fn needs_own_models(request: &Request) -> bool {
 
 impl RequestHandler {
     /// Checks what a migration needs of the controller beside this agent.
-    pub(super) async fn doctor(&self) -> Response {
+    pub(in crate::agent::answer) async fn doctor(&self) -> Response {
         let mut findings = self.local.doctor().await;
         findings.extend(self.gateway_findings());
         Response::Findings(findings.iter().map(FindingView::from).collect())
     }
 
     /// Refuses it where the controller keeps its models itself.
-    pub(super) fn refuse_unless_hosted(&self, request: &Request) -> Result<(), Failure> {
+    pub(in crate::agent::answer) fn refuse_unless_hosted(&self, request: &Request) -> Result<(), Failure> {
         if !needs_own_models(request) {
             return Ok(());
         }

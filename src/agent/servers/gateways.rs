@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::AgentError;
-use super::answer::RequestHandler;
+use crate::agent::AgentError;
+use crate::agent::answer::RequestHandler;
 use crate::clock::now_ms;
 use crate::config::{GatewayConfig, read_text};
 use crate::controller::gateway::{Certificate, CertificateError, Gateway};
@@ -20,7 +20,7 @@ use crate::store::Store;
 const DIR: &str = "gateways";
 
 /// A gateway whose port is open already: a source controller that calls now waits until the engine has started.
-pub(super) struct Opened {
+pub(in crate::agent) struct Opened {
     listener: TcpListener,
     certificate: Certificate,
     address: GatewayAddress,
@@ -29,7 +29,7 @@ pub(super) struct Opened {
 /// Opens the gateways' ports and reads, or makes, their certificates.
 ///
 /// Errors: [`AgentError::Gateway`].
-pub(super) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<Vec<Opened>, AgentError> {
+pub(in crate::agent) async fn open(state_dir: &Path, configs: &[GatewayConfig]) -> Result<Vec<Opened>, AgentError> {
     let mut opened = Vec::with_capacity(configs.len());
     for config in configs {
         let failed = |source: std::io::Error| AgentError::Gateway { peer: config.peer.clone(), source };
@@ -78,7 +78,7 @@ fn certificate(dir: &Path, config: &GatewayConfig, addresses: &[String]) -> std:
 }
 
 /// Returns the controller as a source, with its gateways; nothing for one inside the agent.
-pub(super) fn source(handler: &RequestHandler, opened: &[Opened]) -> Option<RelayedSource> {
+pub(in crate::agent) fn source(handler: &RequestHandler, opened: &[Opened]) -> Option<RelayedSource> {
     Some(RelayedSource {
         controller: handler.local.relayed()?,
         gateways: opened.iter().map(|opened| opened.address.clone()).collect(),
@@ -91,7 +91,7 @@ pub(super) fn source(handler: &RequestHandler, opened: &[Opened]) -> Option<Rela
 /// Starts the gateways. Dropping the returned servers ends them.
 ///
 /// Errors: [`AgentError::Gateway`] for a certificate that cannot be used.
-pub(super) fn start(opened: Vec<Opened>, engine: &Engine, store: &Store) -> Result<Vec<Server>, AgentError> {
+pub(in crate::agent) fn start(opened: Vec<Opened>, engine: &Engine, store: &Store) -> Result<Vec<Server>, AgentError> {
     let mut servers = Vec::with_capacity(opened.len());
     for Opened { listener, certificate, address } in opened {
         let failed = |source: std::io::Error| AgentError::Gateway { peer: address.peer.clone(), source };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use modelferry_protocol::ids::ModelUuid;
 use tokio::sync::mpsc;
 
-use super::RequestHandler;
-use crate::agent::control::server::Client;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::view::{ModelStatusView, ModelView, PeerView};
 use crate::agent::control::{BackupRef, Failure, FailureKind, Request, Response};
+use crate::agent::socket::server::Client;
 use crate::controller::backup::view::{BackupView, ID_SHOWN};
 use crate::controller::backup::{self, Archive, BackupError, Kept, Origin, Source};
 use crate::controller::description::Description;
@@ -22,7 +22,7 @@ use crate::engine::causes;
 const TEXTS_QUEUED_MAX: usize = 8;
 
 impl RequestHandler {
-    pub(super) async fn backup_create(
+    pub(in crate::agent::answer) async fn backup_create(
         &self,
         model: &str,
         file: PathBuf,
@@ -38,20 +38,20 @@ impl RequestHandler {
         Ok(Response::Backup(Box::new(made)))
     }
 
-    pub(super) async fn backup_keep(&self, model: &str, peer: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn backup_keep(&self, model: &str, peer: &str) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
         let kept = self.engine()?.keep(model, peer).await.map_err(|error| self.refusal_of_engine(&error))?;
         Ok(Response::Kept(kept))
     }
 
-    pub(super) async fn backup_list(&self) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn backup_list(&self) -> Result<Response, Failure> {
         let kept = self.blocking(|embedded| backup::list(embedded.store())).await?;
         let mut views: Vec<BackupView> = kept.into_iter().map(|(id, kept)| view(id, kept)).collect();
         views.sort_by(|a, b| (&b.taken, &a.model).cmp(&(&a.taken, &b.model)));
         Ok(Response::Backups(views))
     }
 
-    pub(super) async fn backup_verify(&self, id: String) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn backup_verify(&self, id: String) -> Result<Response, Failure> {
         let verified = self.blocking(move |embedded| {
             let kept = kept(embedded, &id)?;
             let view = BackupView::new(&kept.manifest, kept.peer.clone(), None);
@@ -61,7 +61,7 @@ impl RequestHandler {
         Ok(Response::Backup(Box::new(verified.await?)))
     }
 
-    pub(super) async fn backup_remove(&self, id: String) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn backup_remove(&self, id: String) -> Result<Response, Failure> {
         let removed = self.blocking(move |embedded| {
             let store = embedded.store();
             let id = backup::find_to_remove(store, &id)?;
@@ -72,7 +72,7 @@ impl RequestHandler {
         Ok(Response::Backup(Box::new(removed.await?)))
     }
 
-    pub(super) async fn backup_show(&self, id: String) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn backup_show(&self, id: String) -> Result<Response, Failure> {
         let shown = self.blocking(move |embedded| {
             let kept = kept(embedded, &id)?;
             let description = kept.description(embedded.store())?;
@@ -84,7 +84,7 @@ impl RequestHandler {
         Ok(Response::ModelStatus(Box::new(shown.await?)))
     }
 
-    pub(super) async fn backup_restore(
+    pub(in crate::agent::answer) async fn backup_restore(
         &self,
         backup: BackupRef,
         source_lost: bool,

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use modelferry_protocol::ids::ModelUuid;
 
-use super::RequestHandler;
-use crate::agent::control::server::Client;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::{Failure, FailureKind, Response};
+use crate::agent::socket::server::Client;
 use crate::controller::embedded::view::{Access, Imported};
 use crate::controller::embedded::{Blobs, Embedded};
 use crate::controller::port::ControllerError;
@@ -22,7 +22,7 @@ const LINK_FIRST: &str = "bring the link to it back, and type this again; if it 
                           with `modelferry backup restore FILE --source-lost`";
 
 impl RequestHandler {
-    pub(super) async fn embedded_import(
+    pub(in crate::agent::answer) async fn embedded_import(
         &self,
         file: PathBuf,
         blobs: Option<PathBuf>,
@@ -87,7 +87,7 @@ impl RequestHandler {
         }
     }
 
-    pub(super) async fn embedded_export(
+    pub(in crate::agent::answer) async fn embedded_export(
         &self,
         model: String,
         dir: PathBuf,
@@ -101,7 +101,11 @@ impl RequestHandler {
         Ok(Response::Exported(exported.await?))
     }
 
-    pub(super) async fn embedded_remove(&self, model: String, actor: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn embedded_remove(
+        &self,
+        model: String,
+        actor: &str,
+    ) -> Result<Response, Failure> {
         let engine = self.engine()?.clone();
         // A model that only the journal knows: there is nothing to be removed but its alarm.
         if let Ok(uuid) = model.parse::<ModelUuid>()
@@ -133,7 +137,12 @@ impl RequestHandler {
         self.engine.get()?.model_under_way(named)
     }
 
-    pub(super) async fn embedded_set(&self, model: String, key: String, value: String) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn embedded_set(
+        &self,
+        model: String,
+        key: String,
+        value: String,
+    ) -> Result<Response, Failure> {
         let (embedded, named) = (self.embedded.clone(), model.clone());
         let written = blocking(move || embedded.set(&model, &key, &value)).await;
         Ok(Response::Written(self.unless_frozen(&named, written).await?))
@@ -159,7 +168,7 @@ impl RequestHandler {
         Some(self.refusal_of_engine(&held))
     }
 
-    pub(super) async fn embedded_get(
+    pub(in crate::agent::answer) async fn embedded_get(
         &self,
         model: String,
         key: Option<String>,
@@ -178,11 +187,11 @@ impl RequestHandler {
         Ok(Response::Entries(entries))
     }
 
-    pub(super) async fn user_list(&self) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn user_list(&self) -> Result<Response, Failure> {
         Ok(Response::Users(self.blocking(|embedded| embedded.users()).await?))
     }
 
-    pub(super) async fn user_add(
+    pub(in crate::agent::answer) async fn user_add(
         &self,
         user: String,
         access: Option<String>,
@@ -196,12 +205,16 @@ impl RequestHandler {
         Ok(Response::Done)
     }
 
-    pub(super) async fn user_set_password(&self, user: String, password: SecretText) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn user_set_password(
+        &self,
+        user: String,
+        password: SecretText,
+    ) -> Result<Response, Failure> {
         self.blocking(move |embedded| embedded.set_password(&user, &password)).await?;
         Ok(Response::Done)
     }
 
-    pub(super) async fn user_remove(&self, user: String) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn user_remove(&self, user: String) -> Result<Response, Failure> {
         self.blocking(move |embedded| embedded.remove_user(&user)).await?;
         Ok(Response::Done)
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use modelferry_protocol::ids::ModelUuid;
 
-use super::RequestHandler;
-use crate::agent::control::server::Client;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::{Failure, FailureKind, Order, Response, Schedule};
+use crate::agent::socket::server::Client;
 use crate::clock::now_ms;
 use crate::config::Rate;
 use crate::engine::orders::{CUTOVER_WITHIN, Change, local};
@@ -81,7 +81,7 @@ impl RequestHandler {
     /// Finds a model on the controller beside this agent.
     ///
     /// Errors: `Refused` if the name's `controller:` prefix is another agent's; `NotFound`.
-    pub(super) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
+    pub(in crate::agent::answer) async fn model_here(&self, named: &str) -> Result<ModelUuid, Failure> {
         let own = self.local.card().name;
         let model = match named.split_once(':') {
             None => named,
@@ -100,14 +100,14 @@ impl RequestHandler {
         self.refusal_of_engine(&error)
     }
 
-    pub(super) async fn precheck(&self, model: &str, peer: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn precheck(&self, model: &str, peer: &str) -> Result<Response, Failure> {
         let model = self.model_here(model).await?;
         let plan = self.engine()?.plan(model, &self.destination(peer)).await.map_err(|error| self.refused(error))?;
         Ok(Response::Plan(Box::new(plan)))
     }
 
     /// Returns the total bytes of several models, and how many the peer already holds. A blob that two models share counts once.
-    pub(super) async fn totals(&self, models: &[String], peer: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn totals(&self, models: &[String], peer: &str) -> Result<Response, Failure> {
         let mut found = Vec::with_capacity(models.len());
         for model in models {
             found.push(self.model_here(model).await?);
@@ -117,7 +117,7 @@ impl RequestHandler {
         Ok(Response::Totals(Box::new(totals)))
     }
 
-    pub(super) async fn migrate(
+    pub(in crate::agent::answer) async fn migrate(
         &self,
         model: &str,
         peer: &str,
@@ -132,7 +132,7 @@ impl RequestHandler {
         Ok(Response::Migration(Box::new(begun)))
     }
 
-    pub(super) async fn precopy(
+    pub(in crate::agent::answer) async fn precopy(
         &self,
         model: &str,
         peer: &str,
@@ -146,7 +146,7 @@ impl RequestHandler {
         Ok(Response::Migration(Box::new(begun)))
     }
 
-    pub(super) async fn abort(&self, id: &str, actor: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn abort(&self, id: &str, actor: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
         let aborted = engine.abort(mid, actor).await.map_err(|error| {
@@ -178,7 +178,12 @@ impl RequestHandler {
 
     /// Applies an order (pause, resume, cutover) to an unfinished migration before its model is frozen. Pause and resume also apply to
     /// a pre-copy.
-    pub(super) async fn order(&self, id: &str, order: Order, actor: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn order(
+        &self,
+        id: &str,
+        order: Order,
+        actor: &str,
+    ) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let found = if let Order::Cutover { .. } = order { engine.find_migration(id) } else { engine.find(id) };
         let mid = found.map_err(|error| self.refused(error))?;
@@ -194,14 +199,19 @@ impl RequestHandler {
         Ok(Response::Migration(Box::new(ordered)))
     }
 
-    pub(super) async fn reap(&self, id: &str, skip_log: bool, actor: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn reap(
+        &self,
+        id: &str,
+        skip_log: bool,
+        actor: &str,
+    ) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find_migration(id).map_err(|error| self.refused(error))?;
         let reaped = engine.reap(mid, skip_log, actor).await.map_err(|error| self.refused(error))?;
         Ok(Response::Migration(Box::new(reaped)))
     }
 
-    pub(super) async fn show_migration(&self, id: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn show_migration(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
         let events = engine.events(mid).await.map_err(|error| self.refused(error))?;
@@ -215,7 +225,7 @@ impl RequestHandler {
     }
 
     /// Sends the client the migration's view on each change, and at least every [`WATCH_INTERVAL`], until the migration has ended.
-    pub(super) async fn watch(&self, id: &str, client: &mut Client) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn watch(&self, id: &str, client: &mut Client) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let mid = engine.find(id).map_err(|error| self.refused(error))?;
         let unknown = || self.refused(EngineError::UnknownMigration(id.to_owned()));

@@ -1,6 +1,6 @@
 //! Requests about a migration that has ended: the comparison of what arrived, and the checklist for the operator.
 
-use super::RequestHandler;
+use crate::agent::answer::RequestHandler;
 use crate::agent::control::view::ChecklistView;
 use crate::agent::control::{Failure, FailureKind, Request, Response};
 use crate::controller::embedded::view::fingerprint;
@@ -8,7 +8,7 @@ use crate::engine::view::{Direction, MigrationView, Stand};
 
 impl RequestHandler {
     /// Compares what a migration brought with what was handed over, on the side where the model is.
-    pub(super) async fn verify(&self, id: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn verify(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let refused = |error| self.refusal_of_engine(&error);
         let mid = engine.find_migration(id).map_err(refused)?;
@@ -37,7 +37,7 @@ impl RequestHandler {
     }
 
     /// Tells what is left to do after a model has moved.
-    pub(super) async fn checklist(&self, id: &str) -> Result<Response, Failure> {
+    pub(in crate::agent::answer) async fn checklist(&self, id: &str) -> Result<Response, Failure> {
         let engine = self.engine()?;
         let refused = |error| self.refusal_of_engine(&error);
         let mid = engine.find_migration(id).map_err(refused)?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 
-use super::RequestHandler;
-use super::models::migration_of;
+use crate::agent::answer::RequestHandler;
+use crate::agent::answer::model::models::migration_of;
 use crate::controller::embedded::api::{LastMigration, Migrator};
 use crate::engine::view::FindingView;
 use crate::engine::{EngineError, MigrateOptions, causes};

@@ -1,16 +1,8 @@
-//! One migration or pre-copy in this process: state, counters, orders, status text.
+//! One migration or pre-copy in this process: its input, its state, its place in the queue, and the texts that describe it.
 
-mod busy;
-pub mod counters;
-pub mod event;
-mod find;
-pub mod history;
+pub mod gateway;
 pub mod id;
-pub mod master_request;
-pub mod options;
-pub mod orders;
+pub mod mailbox;
 pub mod queue;
 pub mod status_text;
-pub mod tracked;
-pub mod tracked_state;
-mod undecided;
+pub mod tracking;

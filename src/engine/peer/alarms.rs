@@ -6,9 +6,9 @@ use modelferry_protocol::record::{Alarm, AlarmKind, Body, Conflict};
 use modelferry_protocol::switch::Cause;
 
 use crate::engine::base::budget::Spending;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::view::AlarmView;
 
 /// Records an alarm, unless it stands already; reports whether it did.

@@ -9,7 +9,7 @@ use modelferry_protocol::ids::{Epoch, ModelUuid};
 use modelferry_protocol::ledger::{Holding, Ledger};
 
 use crate::controller::inventory::{Held, ModelLocation};
-use crate::engine::base::core::Core;
+use crate::engine::shared::core::Core;
 
 /// What the journal says of every model at one moment.
 struct Known {

@@ -15,17 +15,17 @@ use super::report::tell_all;
 use crate::controller::checks::target::TWO_COPIES;
 use crate::controller::port::{MigrationRef, Presence};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::view::FindingView;
 use crate::link::verify_signature;
 
 /// Attempt numbers that are believed of a peer: no model is migrated more often, and a lie cannot use the numbers up.
 const ATTEMPTS_MAX: u32 = 1 << 30;
 /// An id that no migration has, to ask a controller about a model itself.
-pub(super) const NO_MIGRATION: MigrationId = MigrationId([0; 16]);
+pub(in crate::engine) const NO_MIGRATION: MigrationId = MigrationId([0; 16]);
 /// The check that compares what the two journals know.
 pub const CHECK: &str = "owner";
 

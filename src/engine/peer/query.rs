@@ -3,10 +3,10 @@
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::plan::{Answer, Question};
 
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::packed;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 
 impl Engine {
     /// Asks a peer's control socket something that only reads.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::link::{Peer, PeerState, SessionClosed, Silence};
 
 /// How long a peer that is not connected is waited for. Ten seconds: a dial that the peer's start has just missed is

@@ -8,7 +8,7 @@ use modelferry_protocol::ledger::{Holding, Ledger};
 use modelferry_protocol::message::{Claim, Message, OwnershipReport, SignedHead, seized_bytes};
 
 use super::in_service::in_service;
-use crate::engine::base::core::Core;
+use crate::engine::shared::core::Core;
 use crate::link::CloseCode;
 
 /// Makes what this agent tells `peer`: of every model that the two ever shared, and of every other one in service here.

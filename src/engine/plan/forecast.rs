@@ -8,8 +8,8 @@ use modelferry_protocol::message::ControllerCard;
 use crate::clock::now_ms;
 use crate::config::Rate;
 use crate::controller::checks::version::Version;
-use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
+use crate::engine::shared::core::Core;
 use crate::engine::view::{Direction, FreezeView, RateView, Stand, WayBackView};
 
 /// Round trips while a model is frozen: what was written last is offered, paged and sent in three, seal and vote are

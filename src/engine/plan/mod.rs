@@ -13,15 +13,15 @@ use modelferry_protocol::limits::CALLS_MAX;
 use modelferry_protocol::plan::{Answer, Finding, Knowledge, Level, Networks, Question, Room};
 use modelferry_protocol::snapshot::{BlobRef, distinct_blobs};
 
+use super::base::gateways::relayed::no_gateway;
+use super::shared::core::Core;
+use super::shared::engine::Engine;
 use crate::controller::checks::source;
 use crate::controller::port::Examination;
 use crate::disk::database::HEADROOM_BYTES;
 use crate::disk::usage_command;
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
-use crate::engine::base::relayed::no_gateway;
 use crate::engine::peer::ownership;
 use crate::engine::view::{Direction, FindingView, PlanView, TotalsView};
 

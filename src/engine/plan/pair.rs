@@ -6,7 +6,7 @@ use modelferry_protocol::plan::Finding;
 
 use crate::controller::checks::pair::{self, Arriving, Departing, Proof, Shown};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
+use crate::engine::shared::core::Core;
 use crate::juju::csr::DAY_SECONDS;
 use crate::juju::tls::pem_of;
 

@@ -9,11 +9,11 @@ use modelferry_protocol::snapshot::{BlobRef, Call, Snapshot};
 use super::forecast;
 use crate::controller::description::Consumer;
 use crate::controller::port::MigrationRef;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
-use crate::engine::base::seal;
 use crate::engine::retention::secrets::consumers_of;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
+use crate::engine::shared::seal;
 use crate::engine::view::{FindingView, Stand, VerifyView, WayBackView};
 
 /// Blobs that a finding names each.

@@ -8,10 +8,10 @@ use modelferry_protocol::plan::{Answer, Precopying};
 use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::Cause;
 
-use crate::engine::base::core::Core;
-use crate::engine::migration::event::Event;
-use crate::engine::migration::tracked::Tracked;
-use crate::engine::migration::tracked_state::TrackedState;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::migration::tracking::tracked_state::TrackedState;
+use crate::engine::shared::core::Core;
 use crate::engine::transfer::adhoc::{self, InboundTransfer};
 use crate::link::Session;
 

@@ -7,11 +7,11 @@ use modelferry_protocol::ledger::Ledger;
 use modelferry_protocol::record::{Adoption, Body, Entry, PrecopyState};
 use modelferry_protocol::switch::{Cause, Terms};
 
-use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
-use crate::engine::migration::event::Event;
-use crate::engine::migration::tracked::Tracked;
-use crate::engine::migration::tracked_state::TrackedState;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::migration::tracking::tracked_state::TrackedState;
+use crate::engine::shared::core::Core;
 
 /// Counts what a pre-copy has come to: that the peer holds it all is heard, and on record, before the last of its
 /// acknowledgements has been looked at.

@@ -13,15 +13,15 @@ use tokio::sync::{mpsc, watch};
 use super::record;
 use crate::controller::port::ControllerError;
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::migration::event::Event;
-use crate::engine::migration::orders;
-use crate::engine::migration::orders::Change;
+use crate::engine::base::retry_timer::Backoff;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::mailbox::orders;
+use crate::engine::migration::mailbox::orders::Change;
 use crate::engine::migration::queue::QueueSlot;
-use crate::engine::migration::tracked::Tracked;
-use crate::engine::switchover::task::retry_timer::Backoff;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
 use crate::engine::transfer::{adhoc, patches};
 
 /// What is under way.

@@ -7,8 +7,6 @@
 mod needs;
 pub mod remote_backup;
 pub mod secrets;
-pub mod state;
-mod view;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,11 +15,11 @@ use std::time::Duration;
 use modelferry_protocol::ids::Hash;
 use tokio::time::{Instant, MissedTickBehavior};
 
-pub use self::view::{BlobView, NeedView, PruneView, StoreUse, StoreView};
+pub use super::view::store::{BlobView, NeedView, PruneView, StoreUse, StoreView};
 
 use self::needs::Needs;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
+use super::shared::core::Core;
+use super::shared::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::store::{Item, StoreError, Sweep};
 

@@ -31,9 +31,9 @@ use modelferry_protocol::ledger::LastRecord;
 
 use crate::controller::backup;
 use crate::controller::port::{MigrationRef, Presence};
-use crate::engine::base::core::Core;
-use crate::engine::base::seal;
 use crate::engine::migration::id::id_of;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::seal;
 
 /// What is needed by somebody who is at work and has no other name.
 const IN_USE: &str = "in use";

@@ -12,9 +12,9 @@ use modelferry_protocol::snapshot::{BlobRef, Call, Snapshot};
 use super::needs;
 use crate::controller::description::wanted::OCI_DOCUMENT_BYTES_MAX;
 use crate::controller::description::{Consumer, Description};
-use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
-use crate::engine::base::seal;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::seal;
 use crate::store::{Store, StoreError, Sweep};
 
 /// What a migration has left here.

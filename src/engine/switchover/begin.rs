@@ -12,17 +12,17 @@ use tokio::sync::oneshot;
 
 use super::source::state::SourceTask;
 use crate::config::Rate;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::history::History;
 use crate::engine::migration::id::id_of;
-use crate::engine::migration::options::MigrateOptions;
+use crate::engine::migration::mailbox::options::MigrateOptions;
+use crate::engine::migration::tracking::history::History;
 use crate::engine::peer::ownership;
 use crate::engine::peer::reach::Reach;
 use crate::engine::plan;
 use crate::engine::precopy::record as precopy;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::view::{FindingView, MigrationView};
 use crate::link::Peer;
 

@@ -14,9 +14,9 @@ use modelferry_protocol::switch::target::TargetState;
 
 use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::peer::reach::SILENT_TOLD;
+use crate::engine::shared::core::Core;
 use crate::engine::transfer::{TransferError, send};
 use crate::link::Silence;
 

@@ -5,8 +5,8 @@
 //! Nothing else in the agent activates, adopts, aborts, freezes, thaws or reaps.
 
 mod begin;
+mod choice;
 pub mod conflict;
-pub mod gateway;
 pub mod log;
 mod record;
 pub mod redo;
@@ -25,8 +25,8 @@ use modelferry_protocol::switch::Outcome;
 use modelferry_protocol::switch::source::{self as source_machine, SourceInput};
 use modelferry_protocol::switch::target::{self as target_machine, TargetInput};
 
-use crate::engine::base::core::Core;
-use crate::engine::migration::tracked::Tracked;
+use super::migration::tracking::tracked::Tracked;
+use super::shared::core::Core;
 
 /// Goes on with a migration from its last durable record, unless that is at rest.
 pub fn resume(core: &Arc<Core>, tracked: Arc<Tracked>, last: LastRecord) {

@@ -4,12 +4,12 @@ use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::record::Body;
 use modelferry_protocol::switch::source::SourceState;
 
-use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
 use crate::engine::migration::id::id_of;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::peer::report;
 use crate::engine::precopy::record as precopy;
+use crate::engine::shared::core::Core;
 
 /// Makes a migration's next record durable, and shows it.
 pub async fn record(core: &Core, tracked: &Tracked, actor: &str, last: LastRecord) {

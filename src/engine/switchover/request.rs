@@ -7,13 +7,13 @@ use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::switch::Cause;
 use tokio::sync::oneshot;
 
-use super::gateway::{self, Asked};
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::event::{Event, Reply};
+use crate::engine::migration::gateway::{self, Asked};
 use crate::engine::migration::id::id_of;
-use crate::engine::migration::orders::Change;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::mailbox::event::{Event, Reply};
+use crate::engine::migration::mailbox::orders::Change;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::engine::Engine;
 use crate::engine::view::{Direction, MigrationView};
 
 /// How long a request is waited for after it is durable: the controller beside the agent has to follow.

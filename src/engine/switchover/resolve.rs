@@ -9,14 +9,14 @@ use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Profile};
 
 use super::conflict::in_service;
-use super::gateway::{self, Asked};
 use super::request::settle;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::event::{Event, Resolving};
+use crate::engine::migration::gateway::{self, Asked};
 use crate::engine::migration::id::id_of;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::mailbox::event::{Event, Resolving};
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::view::{Direction, MigrationView, Stand};
 
 /// How a migration in doubt is to be resolved.

@@ -7,13 +7,13 @@ use modelferry_protocol::record::{Acknowledged, Body};
 use modelferry_protocol::switch::Cause;
 use tokio::task::JoinSet;
 
-use super::gateway::Asked;
 use super::request::SETTLE_WITHIN;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
-use crate::engine::migration::event::Event;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::gateway::Asked;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::view::MigrationView;
 
 /// What became of the migrations and pre-copies that had not ended when their peer was unpaired.

@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use super::patches;
 use super::{TransferError, send};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::event::Event;
-use crate::engine::migration::history::History;
-use crate::engine::migration::tracked::Tracked;
-use crate::engine::migration::tracked_state::TrackedState;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::tracking::history::History;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::migration::tracking::tracked_state::TrackedState;
+use crate::engine::shared::core::Core;
 use crate::link::Session;
 use crate::store::{Store, StoreError};
 

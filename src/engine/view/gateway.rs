@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::controller::gateway::Way;
-use crate::engine::base::visitors::Visits;
+use crate::engine::base::gateways::visitors::Visits;
 
 /// Who has come by the gateway for a model that left by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,12 @@
 //! Views: plain data for the control socket. The engine makes them last, and never reads them back.
 
-mod audit_log;
 mod finding;
 mod gateway;
 mod journal;
 mod migration;
 mod plan;
 mod state;
+pub mod store;
 
 pub use self::finding::{FindingView, KeptView, Level, VerifyView, fixes};
 pub use self::gateway::{GatewayUseView, VisitorView};

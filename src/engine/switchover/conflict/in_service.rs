@@ -13,10 +13,10 @@ use super::conflict_id;
 use crate::controller::checks::target::{LEAVING, TWO_COPIES};
 use crate::controller::inventory::{Held, ModelLocation};
 use crate::controller::port::{ControllerError, MigrationRef};
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 
 /// Returns how the controller holds a model; nothing if it has no such model. The outer nothing: it cannot tell.
 async fn held(core: &Core, model: ModelUuid) -> Result<Option<Option<Held>>, ControllerError> {

@@ -1,5 +1,5 @@
 //! Ends a conflict of two owners: freezes the model on the side that has to yield, and deletes it there, or thaws it, when the operator
-//! says so. Who has to yield is found in [`claims`](crate::engine::peer::claims).
+//! says so. Who has to yield is found in [`claims`](crate::engine::serve::claims).
 
 pub mod in_service;
 pub mod orphan;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 use modelferry_protocol::ids::{Epoch, Hash, MigrationId, ModelUuid};
 use modelferry_protocol::record::{Body, Conflict, Discarded};
 
-use super::task::retry_timer::Backoff;
 use crate::controller::port::{ControllerError, MigrationRef};
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
+use crate::engine::base::retry_timer::Backoff;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 
 /// Returns the id under which a model in conflict is frozen: no migration's, the same after a restart, and another
 /// for the model's next conflict, as a controller never freezes again what has ended.

@@ -10,10 +10,10 @@ use modelferry_protocol::snapshot::{Arguments, Call};
 
 use crate::controller::inventory::{Brought, Held, ModelLocation};
 use crate::controller::port::{ControllerError, MigrationRef, Presence};
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 
 /// A model that is held for a migration of which the journal knows nothing.
 pub struct Orphan {

@@ -11,12 +11,12 @@ use super::state::{After, Source, SourceTask};
 use crate::controller::port::ControllerError;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
+use crate::engine::base::retry_timer::Turn;
+use crate::engine::migration::gateway::Asked;
 use crate::engine::migration::id::id_of;
-use crate::engine::switchover::gateway::Asked;
 use crate::engine::switchover::log;
 use crate::engine::switchover::log::LogError;
 use crate::engine::switchover::task::Side;
-use crate::engine::switchover::task::retry_timer::Turn;
 use crate::engine::switchover::task::wait::Woken;
 use crate::engine::transfer::TransferError;
 

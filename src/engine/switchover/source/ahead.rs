@@ -13,23 +13,23 @@ use modelferry_protocol::switch::source::{SourceInput, SourceRecord, SourceState
 use super::state::{Failure, Source, SourceTask, Transfer};
 use crate::controller::port::{Export, MigrationRef};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
-use crate::engine::migration::event::Event;
+use crate::engine::base::retry_timer::{Turn, until};
+use crate::engine::migration::gateway::Asked;
 use crate::engine::migration::id::id_of;
-use crate::engine::migration::orders;
-use crate::engine::migration::orders::{Change, local};
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::mailbox::orders;
+use crate::engine::migration::mailbox::orders::{Change, local};
 use crate::engine::migration::queue::QueueSlot;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::plan;
-use crate::engine::switchover::gateway::Asked;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::switchover::task::Side;
-use crate::engine::switchover::task::retry_timer::{Turn, until};
 use crate::engine::switchover::task::wait::{Woken, maybe};
-use crate::engine::transfer::pace::rate;
 use crate::engine::transfer::patches;
+use crate::engine::transfer::rate;
 use crate::engine::view::FindingView;
 
 /// How often a model that waits for its hour is looked at again: what has changed travels ahead as well.

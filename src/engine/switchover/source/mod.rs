@@ -2,6 +2,7 @@
 
 mod after;
 mod ahead;
+mod relayed_memory;
 pub mod relaying;
 pub mod state;
 
@@ -19,18 +20,18 @@ use tokio::time::Instant;
 
 pub use self::relaying::at_rest;
 use self::state::{Failure, Source, SourceTask, Transfer};
-use super::gateway::{self, Asked};
 use super::task::Side;
-use super::task::retry_timer::{Turn, until};
 use super::task::wait::{Woken, maybe};
 use crate::controller::port::{ControllerError, Export};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::base::seal;
-use crate::engine::migration::event::{Event, Resolving};
+use crate::engine::base::retry_timer::{Turn, until};
+use crate::engine::migration::gateway::{self, Asked};
 use crate::engine::migration::id::id_of;
-use crate::engine::transfer::pace::rate;
+use crate::engine::migration::mailbox::event::{Event, Resolving};
+use crate::engine::shared::core::Core;
+use crate::engine::shared::seal;
+use crate::engine::transfer::rate;
 use crate::engine::view::Failing;
 use crate::link::Session;
 

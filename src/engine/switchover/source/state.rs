@@ -5,7 +5,7 @@ use std::pin::Pin;
 use modelferry_protocol::switch::Cause;
 use tokio::time::Instant;
 
-use super::relaying::memory::Relaying;
+use super::relayed_memory::Relaying;
 use crate::controller::port::ControllerError;
 use crate::engine::base::error::causes;
 use crate::engine::migration::queue::QueueSlot;

@@ -13,13 +13,13 @@ use modelferry_protocol::switch::{Cause, Head, Outcome};
 use self::staging::Unstaged;
 use self::state::{Target, TargetTask};
 use super::task::Side;
-use super::task::retry_timer::Turn;
 use super::task::wait::Woken;
 use crate::controller::port::ControllerError;
-use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::migration::event::{Event, Reply, Resolving};
+use crate::engine::base::retry_timer::Turn;
 use crate::engine::migration::id::id_of;
+use crate::engine::migration::mailbox::event::{Event, Reply, Resolving};
+use crate::engine::shared::core::Core;
 use crate::engine::view::Failing;
 use crate::link::{Session, verify_signature};
 

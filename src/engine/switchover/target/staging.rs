@@ -12,9 +12,9 @@ use modelferry_protocol::switch::target::{Staging, TargetInput, TargetState};
 
 use super::state::TargetTask;
 use crate::controller::port::{ControllerError, Presence};
-use crate::engine::base::core::Core;
 use crate::engine::base::error::causes;
-use crate::engine::base::seal;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::seal;
 use crate::engine::view::Failing;
 
 /// Why a model is not staged.

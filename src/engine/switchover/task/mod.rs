@@ -3,7 +3,6 @@
 //! It does one thing at a time: it makes a record durable, or carries out the one command that the record calls
 //! for, or waits. What the commands do, and what is waited for, is the [`Side`]'s.
 
-pub mod retry_timer;
 mod run;
 pub mod wait;
 
@@ -15,16 +14,16 @@ use modelferry_protocol::message::Message;
 use modelferry_protocol::switch::{Head, Outcome};
 use tokio::sync::mpsc;
 
-use self::retry_timer::RetryTimer;
 use super::record;
 use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::failpoint;
-use crate::engine::migration::event::{Event, Reply, Resolving};
+use crate::engine::base::retry_timer::RetryTimer;
 use crate::engine::migration::id::id_of;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::mailbox::event::{Event, Reply, Resolving};
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
 use crate::engine::view::Failing;
 use crate::link::Session;
 

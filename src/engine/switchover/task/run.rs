@@ -1,12 +1,12 @@
 //! Runs the task of a migration until the migration is at rest.
 
-use super::retry_timer::{Backoff, until};
 use super::wait::Woken;
 use super::{Side, Task};
-use crate::engine::base::core::Core;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::migration::event::Event;
+use crate::engine::base::retry_timer::{Backoff, until};
 use crate::engine::migration::id::id_of;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::shared::core::Core;
 use crate::engine::view::Stand;
 
 impl<S: Side> Task<S> {

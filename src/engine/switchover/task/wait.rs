@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::retry_timer::Turn;
 use super::{Side, Task};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::migration::event::Event;
+use crate::engine::base::retry_timer::Turn;
+use crate::engine::migration::mailbox::event::Event;
 
 /// What has ended a wait.
 pub enum Woken<T> {

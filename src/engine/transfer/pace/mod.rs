@@ -1,6 +1,4 @@
 //! The pace of a transfer: measured rate, bytes in flight, share of the link, compression level.
 
 pub mod effort;
-pub mod rate;
-pub mod share;
 pub mod window;

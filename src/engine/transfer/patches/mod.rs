@@ -3,11 +3,8 @@
 //! A patch is a blob like any other while it travels; the target makes of it what was wanted, and proves that. Whatever
 //! goes wrong about it costs time only: the blob is then sent as usual.
 
-mod cost;
-pub mod known;
 mod nearest;
 pub mod rebuild;
-mod turn;
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
@@ -20,15 +17,15 @@ use modelferry_protocol::plan::{Answer, Question, Rebuilding};
 use modelferry_protocol::snapshot::{BlobRef, Call};
 use modelferry_protocol::version::Feature;
 
-use self::cost::Job;
 use self::nearest::{lineage, nearest};
 use self::rebuild::BLOB_BYTES_MAX;
-use super::pace::rate;
+use super::rate;
 use super::{TransferError, send};
 use crate::config::{Patches, Rate};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::patching::cost::Job;
 use crate::link::Urgency;
 use crate::patch;
 use crate::store::{Store, StoreError};

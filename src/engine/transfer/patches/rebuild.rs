@@ -9,8 +9,8 @@ use modelferry_protocol::limits::CALLS_MAX;
 use modelferry_protocol::plan::{Answer, Rebuilding};
 use modelferry_protocol::snapshot::BlobRef;
 
-use crate::engine::base::core::Core;
 use crate::engine::base::error::causes;
+use crate::engine::shared::core::Core;
 use crate::patch::{Applying, MAGIC};
 use crate::store::{Store, StoreError};
 

@@ -22,10 +22,10 @@ use self::named::Named;
 use self::slot::{Slot, is_taken_in};
 use self::unsynced::{BYTES_MUCH, Unsynced};
 use self::written::{Written, write};
-use crate::engine::base::core::{Core, Receiver};
 use crate::engine::base::error::causes;
-use crate::engine::migration::event::Event;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::{Core, Receiver};
 use crate::link::{ChunkInbox, Session, SessionClosed};
 use crate::store::{Lease, StoreError};
 

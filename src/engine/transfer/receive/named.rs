@@ -9,7 +9,7 @@ use modelferry_protocol::snapshot::BlobRef;
 use parking_lot::Mutex;
 
 use super::slot::{Slot, is_taken_in};
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
 
 /// A blob that was named.
 struct NamedBlob {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelferry_protocol::message::Handle;
 use parking_lot::Mutex;
 
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::view::Stand;
 use crate::store::{DurabilitySubscription, Incoming};
 

@@ -9,8 +9,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::engine::base::core::Core;
-use crate::engine::migration::counters::Counters;
+use crate::engine::migration::tracking::counters::Counters;
+use crate::engine::shared::core::Core;
 use crate::engine::transfer::pace::effort::Effort;
 use crate::engine::transfer::pack::pack;
 use crate::link::{BulkSender, SessionClosed};

@@ -6,7 +6,7 @@ use modelferry_protocol::message::{BlobState, Chunks, Handle, Message};
 use tokio::time::Instant;
 
 use super::{Sending, TransferError, Wanted};
-use crate::engine::base::core::Core;
+use crate::engine::shared::core::Core;
 
 impl Sending<'_> {
     pub(super) async fn heard(&mut self, message: Message) -> Result<(), TransferError> {

@@ -24,12 +24,12 @@ use self::open::{Open, OpenPage, Wanted};
 use self::silence::{LOOK, Silence};
 use super::TransferError;
 use super::pace::effort::Compressor;
-use super::pace::share::Pace;
 use super::pace::window::{Reach, Window};
 use crate::config::Rate;
 use crate::engine::base::conversation::{Conversation, Feedback, SendClaim, over};
-use crate::engine::base::core::Core;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::shares::Pace;
 use crate::link::{BulkSender, Session, SessionClosed, Urgency};
 use crate::store::{CUTTER, Store};
 

@@ -5,7 +5,7 @@ use modelferry_protocol::switch::relay::{self, MasterCall as Verb, RelayReply};
 use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 
 use crate::controller::gateway::RelayError;
-use crate::engine::migration::master_request::{Answered, MasterRequest};
+use crate::engine::migration::mailbox::master_request::{Answered, MasterRequest};
 use crate::engine::switchover::source::state::SourceTask;
 use crate::juju::rpc::RpcError;
 

@@ -4,9 +4,9 @@ use modelferry_protocol::snapshot::{Arguments, Reply};
 use modelferry_protocol::switch::relay::{Evidence, RelayInput};
 use modelferry_protocol::switch::source::SourceState;
 
-use super::memory::ASK_AGAIN;
 use crate::controller::gateway::RelayError;
-use crate::engine::migration::master_request::{MasterRequest, WaitingCall};
+use crate::engine::migration::mailbox::master_request::{MasterRequest, WaitingCall};
+use crate::engine::switchover::source::relayed_memory::ASK_AGAIN;
 use crate::engine::switchover::source::state::SourceTask;
 
 impl SourceTask {

@@ -5,7 +5,6 @@
 
 mod answers;
 mod calls;
-pub mod memory;
 mod set;
 mod works;
 
@@ -16,12 +15,12 @@ use modelferry_protocol::switch::relay::{Evidence, RelayInput};
 use modelferry_protocol::switch::source::{SourceInput, SourceState};
 
 pub use self::answers::at_rest;
-use self::memory::ASK_AGAIN;
 use self::works::{Done, Works};
+use super::relayed_memory::ASK_AGAIN;
 use crate::controller::port::Shown;
+use crate::engine::base::retry_timer::{Turn, until};
 use crate::engine::switchover::source::state::{Source, SourceTask};
 use crate::engine::switchover::task::Side;
-use crate::engine::switchover::task::retry_timer::{Turn, until};
 use crate::engine::switchover::task::wait::Woken;
 use crate::engine::view::Failing;
 

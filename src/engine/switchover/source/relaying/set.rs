@@ -9,10 +9,10 @@ use modelferry_protocol::switch::relay::RelayInput;
 use modelferry_protocol::switch::source::SourceState;
 
 use crate::controller::gateway::RelayError;
-use crate::engine::base::core::Core;
-use crate::engine::base::seal;
-use crate::engine::migration::master_request::{hash_of, named};
-use crate::engine::switchover::source::relaying::memory::IMPORT;
+use crate::engine::migration::mailbox::master_request::{hash_of, named};
+use crate::engine::shared::core::Core;
+use crate::engine::shared::seal;
+use crate::engine::switchover::source::relayed_memory::IMPORT;
 use crate::engine::switchover::source::state::SourceTask;
 use crate::store::StoreError;
 

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use crate::controller::gateway::Secret;
 use crate::controller::port::{Announced, ControllerError, Shown};
-use crate::engine::base::relayed::no_gateway;
+use crate::engine::base::gateways::relayed::no_gateway;
 use crate::engine::switchover::log::{self, LogError};
 use crate::engine::switchover::source::state::{Failure, SourceTask, Transfer};
-use crate::engine::transfer::pace::rate;
+use crate::engine::transfer::rate;
 use crate::juju::tls::pem_of;
 
 /// How often the controller is looked at while it decides.

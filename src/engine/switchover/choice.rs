@@ -4,15 +4,15 @@ use modelferry_protocol::ids::{Epoch, ModelUuid};
 use modelferry_protocol::limits::{EPOCH_FORCED_STEP, EPOCH_LEARNED_MAX};
 use modelferry_protocol::record::{AlarmKind, Body, Conflict, Restored};
 
-use super::alarms::{of_older_copy, raise};
-use super::in_service::in_service;
-use super::ownership::NO_MIGRATION;
-use super::report::tell_all;
 use crate::controller::port::{ControllerError, MigrationRef, Presence};
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::entry::{entry, of_operator};
 use crate::engine::base::error::EngineError;
+use crate::engine::peer::alarms::{of_older_copy, raise};
+use crate::engine::peer::in_service::in_service;
+use crate::engine::peer::ownership::NO_MIGRATION;
+use crate::engine::peer::report::tell_all;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::switchover::conflict::orphan::Orphan;
 use crate::engine::switchover::conflict::{self, in_service as entering};
 

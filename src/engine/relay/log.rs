@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::time::{Duration, sleep};
 
-use super::base::core::Core;
-use super::migration::event::Event;
 use crate::controller::gateway::RelayError;
 use crate::controller::master::log::LogKeeper;
 use crate::controller::port::{ControllerError, MigrationRef};
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::shared::core::Core;
 use crate::juju::rpc::RpcError;
 
 /// Bytes of a log that are kept while the target does not take them. With more the source waits.

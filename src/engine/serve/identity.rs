@@ -6,9 +6,9 @@ use modelferry_protocol::ids::Pin;
 use modelferry_protocol::record::{Acknowledged, Alarm, AlarmKind, Body};
 use modelferry_protocol::switch::Cause;
 
-use super::alarms::raise;
-use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
+use crate::engine::peer::alarms::raise;
+use crate::engine::shared::core::Core;
 use crate::link::Double;
 
 /// Holds back again what an alarm that nobody has acknowledged is about, and raises an alarm for whatever the link finds.

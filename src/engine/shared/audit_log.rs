@@ -6,14 +6,14 @@ use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use tokio::sync::watch;
 
-use super::journal::{AuditView, EventView};
-use super::migration::MigrationView;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
+use super::core::Core;
+use super::engine::Engine;
 use crate::engine::base::entry::entry;
 use crate::engine::base::error::EngineError;
 use crate::engine::migration::id::migration_id;
-use crate::engine::migration::orders;
+use crate::engine::migration::mailbox::orders;
+use crate::engine::view::MigrationView;
+use crate::engine::view::{AuditView, EventView};
 
 impl Engine {
     /// Returns what the journal holds about a migration, in order.

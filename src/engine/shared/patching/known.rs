@@ -19,23 +19,23 @@ const REFUSED_MAX: usize = 1024;
 #[derive(Default)]
 pub struct Patching {
     /// Of whoever makes or applies one.
-    pub(super) turns: Turns,
-    pub(super) known: Mutex<Known>,
+    pub(in crate::engine) turns: Turns,
+    pub(in crate::engine) known: Mutex<Known>,
 }
 
 #[derive(Default)]
-pub(super) struct Known {
-    pub(super) cost: PatchCost,
+pub(in crate::engine) struct Known {
+    pub(in crate::engine) cost: PatchCost,
     /// How often a target was asked to make a blob and has not answered.
-    pub(super) unmade: HashMap<Hash, u32>,
+    pub(in crate::engine) unmade: HashMap<Hash, u32>,
     /// Blobs that a target could not make.
     refused: HashSet<Hash>,
     /// Patches in the store, the latest last, by blob and base.
-    pub(super) made: Vec<(Hash, Hash, BlobRef)>,
+    pub(in crate::engine) made: Vec<(Hash, Hash, BlobRef)>,
 }
 
 impl Known {
-    pub(super) fn refuse(&mut self, blob: Hash) {
+    pub(in crate::engine) fn refuse(&mut self, blob: Hash) {
         if self.refused.len() >= REFUSED_MAX {
             self.refused.clear();
         }
@@ -43,12 +43,12 @@ impl Known {
     }
 
     /// Reports whether a blob is to be sent without a patch, whatever one would save.
-    pub(super) fn is_given_up(&self, blob: Hash) -> bool {
+    pub(in crate::engine) fn is_given_up(&self, blob: Hash) -> bool {
         self.refused.contains(&blob) || self.unmade.get(&blob).is_some_and(|asked| *asked >= UNMADE_MAX)
     }
 
     /// Notes that a target is asked to make a blob.
-    pub(super) fn ask_for(&mut self, blob: Hash) {
+    pub(in crate::engine) fn ask_for(&mut self, blob: Hash) {
         if self.unmade.len() >= REFUSED_MAX {
             self.unmade.clear();
         }

@@ -16,14 +16,14 @@ use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Terms};
 use tokio::sync::oneshot;
 
-use super::ownership;
 use crate::controller::port::MigrationRef;
 use crate::engine::base::budget::Spending;
-use crate::engine::base::core::Core;
 use crate::engine::base::entry::entry;
-use crate::engine::migration::event::Event;
-use crate::engine::migration::history::History;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::tracking::history::History;
+use crate::engine::peer::ownership;
 use crate::engine::precopy::incoming as precopy;
+use crate::engine::shared::core::Core;
 use crate::engine::switchover;
 use crate::engine::switchover::log;
 use crate::engine::transfer::adhoc;

@@ -20,12 +20,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 
 use crate::controller::port::{Said, VerbatimCall};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::base::engine::Engine;
 use crate::engine::base::error::{EngineError, causes};
-use crate::engine::migration::history::History;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::history::History;
+use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::peer::reach::Reach;
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
 use crate::engine::transfer::adhoc::{self, InboundTransfer};
 use crate::engine::transfer::{TransferError, send};
 use crate::link::{ByteStream, IncomingStream, Session, StreamInbox};

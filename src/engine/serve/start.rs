@@ -10,13 +10,13 @@ use modelferry_protocol::record::{Orders, Precopy};
 use modelferry_protocol::switch::Terms;
 use tokio::sync::mpsc;
 
-use super::base::core::{Core, EngineParts};
-use super::base::engine::Engine;
-use super::base::error::EngineError;
-use super::migration::history::History;
-use super::peer::{claims, identity, serve};
-use super::precopy::start as precopy;
-use super::{retention, switchover};
+use super::{claims, connection as serve, identity};
+use crate::engine::base::error::EngineError;
+use crate::engine::migration::tracking::history::History;
+use crate::engine::precopy::start as precopy;
+use crate::engine::shared::core::{Core, EngineParts};
+use crate::engine::shared::engine::Engine;
+use crate::engine::{retention, switchover};
 use crate::link::NewSession;
 
 /// How often progress is shown while bytes move.

@@ -6,8 +6,8 @@ use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
-use super::id::{migration_id, precopy_id};
-use super::status_text;
+use crate::engine::migration::id::{migration_id, precopy_id};
+use crate::engine::migration::status_text;
 use crate::engine::view::{Bytes, Direction, Kind, Stand, State};
 
 /// The last durable record of what is followed.

@@ -11,12 +11,13 @@ use modelferry_protocol::plan::{Answer, Question, Rebuilding, Verbatim};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{claims, dispatch, identity, report};
+use super::{claims, dispatch, identity};
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
+use crate::engine::peer::report;
 use crate::engine::precopy::incoming as precopy;
-use crate::engine::relay;
+use crate::engine::relay::between as relay;
 use crate::engine::retention::remote_backup;
+use crate::engine::shared::core::Core;
 use crate::engine::transfer::patches::rebuild;
 use crate::engine::transfer::receive::Receiving;
 use crate::link::{ChunkInbox, CloseCode, NewSession, Session, StreamInbox};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use modelferry_protocol::ids::MigrationId;
 
 use super::core::Core;
-use super::error::EngineError;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::base::error::EngineError;
+use crate::engine::migration::tracking::tracked::Tracked;
 
 /// Carries models to and from the controller beside this agent.
 #[derive(Clone)]

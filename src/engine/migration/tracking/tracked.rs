@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::counters::Counters;
-use super::event::Event;
 use super::history::History;
-use super::orders;
-use super::status_text;
 use super::tracked_state::TrackedState;
 use super::undecided::Undecided;
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::mailbox::orders;
+use crate::engine::migration::status_text;
 use crate::engine::view;
 use crate::engine::view::{Bytes, Direction, Failing, MigrationView, Stand, State};
 use crate::link::Urgency;

@@ -12,21 +12,21 @@ use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::budget::Budgets;
-use super::conversation::Conversation;
-use super::failpoint;
-use super::in_hand::InHand;
-use super::relayed::RelayedSource;
-use super::settings::Settings;
+use super::patching::known::Patching;
+use super::retention::RetentionState;
+use super::shares::Shares;
 use crate::controller::port::{Arrival, Departure, ModelReader};
 use crate::controller::serial::serialised;
-use crate::engine::migration::history::History;
+use crate::engine::base::budget::Budgets;
+use crate::engine::base::conversation::Conversation;
+use crate::engine::base::failpoint;
+use crate::engine::base::gateways::relayed::RelayedSource;
+use crate::engine::base::in_hand::InHand;
+use crate::engine::base::settings::Settings;
 use crate::engine::migration::queue::Queue;
-use crate::engine::migration::tracked::Tracked;
-use crate::engine::migration::tracked_state::TrackedState;
-use crate::engine::retention::state::RetentionState;
-use crate::engine::transfer::pace::share::Shares;
-use crate::engine::transfer::patches::known::Patching;
+use crate::engine::migration::tracking::history::History;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::migration::tracking::tracked_state::TrackedState;
 use crate::journal::{Journal, Witness};
 use crate::link::{Link, Session};
 use crate::store::Store;
@@ -36,7 +36,7 @@ use crate::store::Store;
 pub trait QueryHandler: Send + Sync {
     /// Returns the answer as JSON, also when it is a refusal, as [`packed::pack`] packs it.
     ///
-    /// [`packed::pack`]: super::packed::pack
+    /// [`packed::pack`]: crate::engine::base::packed::pack
     async fn answer(&self, json: &str) -> Vec<u8>;
 }
 

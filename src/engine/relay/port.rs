@@ -16,20 +16,20 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::base::core::Core;
-use super::base::engine::Engine;
-use super::base::error::{EngineError, causes};
-use super::migration::event::Event;
-use super::migration::master_request::{Answered, MasterRequest, WaitingCall};
-use super::relayed_log::RelayedLog;
-use super::switchover::source::at_rest;
-use super::view::GatewayUseView;
+use super::log::RelayedLog;
 use crate::controller::checks::pair::Shown;
 use crate::controller::gateway::{
     Admission, Destination, MigrationPhase, Relay, RelayError, RelayedMigration, Visitor,
 };
 use crate::controller::master::log::PieceWriter;
 use crate::controller::port::{Duplex, MigrationRef, Said, VerbatimCall};
+use crate::engine::base::error::{EngineError, causes};
+use crate::engine::migration::mailbox::event::Event;
+use crate::engine::migration::mailbox::master_request::{Answered, MasterRequest, WaitingCall};
+use crate::engine::shared::core::Core;
+use crate::engine::shared::engine::Engine;
+use crate::engine::switchover::source::at_rest;
+use crate::engine::view::GatewayUseView;
 use crate::juju::logstream::LogWriter;
 use crate::juju::params::admin::{HostPort, LoginResult};
 use crate::juju::rpc::RpcError;
@@ -57,7 +57,7 @@ impl Engine {
     /// Asks the controller beside a peer for what a gateway must know to pose as it, and keeps that.
     ///
     /// Errors: why that is not known.
-    pub(super) async fn learn_destination(&self, peer: &str) -> Result<(), String> {
+    pub(in crate::engine) async fn learn_destination(&self, peer: &str) -> Result<(), String> {
         let core = &self.0;
         let Some(relayed) = &core.parts.relayed else { return Ok(()) };
         let reach = self.reach(peer).await.map_err(|error| causes(&error))?;
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Keeps what is known of the controllers that gateways pose as, for as long as the engine lives.
-    pub(super) async fn keep_learning(self) {
+    pub(in crate::engine) async fn keep_learning(self) {
         let Some(relayed) = &self.0.parts.relayed else { return };
         tokio::spawn(relayed.visitors.clone().keep());
         for gateway in &relayed.gateways {

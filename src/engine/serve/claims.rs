@@ -14,11 +14,11 @@ use modelferry_protocol::ownership::{Judgement, Signer, Why, judge};
 use modelferry_protocol::record::{AlarmKind, Body, Conflict, Halted};
 use modelferry_protocol::switch::Cause;
 
-use super::alarms::{of_older_copy, raise};
-use super::in_service::in_service;
-use super::report::{self, tell};
-use crate::engine::base::core::{Core, HeardClaim};
 use crate::engine::base::entry::entry;
+use crate::engine::peer::alarms::{of_older_copy, raise};
+use crate::engine::peer::in_service::in_service;
+use crate::engine::peer::report::{self, tell};
+use crate::engine::shared::core::{Core, HeardClaim};
 use crate::engine::switchover::conflict;
 use crate::link::{Session, verify_signature};
 

@@ -3,12 +3,12 @@
 use modelferry_protocol::ids::ModelUuid;
 use modelferry_protocol::ledger::{LastRecord, Ledger};
 
-use super::id::id_of;
-use crate::engine::base::engine::Engine;
+use super::engine::Engine;
 use crate::engine::base::error::EngineError;
 use crate::engine::base::in_hand::Held;
 use crate::engine::base::unfinished::{Unfinished, unfinished};
-use crate::engine::switchover::gateway::{self, Asked};
+use crate::engine::migration::gateway::{self, Asked};
+use crate::engine::migration::id::id_of;
 
 /// Refuses to change or delete a model that a migration or a conflict has.
 fn refuse(ledger: &Ledger, model: ModelUuid) -> Result<(), EngineError> {

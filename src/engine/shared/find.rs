@@ -5,9 +5,9 @@ use std::sync::Arc;
 use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use tokio::sync::watch;
 
-use super::tracked::Tracked;
-use crate::engine::base::engine::Engine;
+use super::engine::Engine;
 use crate::engine::base::error::EngineError;
+use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::view::MigrationView;
 
 impl Engine {

@@ -11,7 +11,7 @@ use modelferry_protocol::snapshot::{BlobRef, Call, Params, Performed, distinct_b
 use tokio::time::Instant;
 
 use crate::controller::port::Shown;
-use crate::engine::migration::master_request::WaitingCall;
+use crate::engine::migration::mailbox::master_request::WaitingCall;
 
 /// How often the vote is asked for while `Activate` waits for one that is fresh.
 pub const ASK_AGAIN: Duration = Duration::from_millis(500);

@@ -6,8 +6,8 @@ use modelferry_protocol::snapshot::BlobRef;
 
 use crate::clock::now_ms;
 use crate::engine::base::conversation::Conversation;
-use crate::engine::base::core::Core;
-use crate::engine::migration::tracked::Tracked;
+use crate::engine::migration::tracking::tracked::Tracked;
+use crate::engine::shared::core::Core;
 use crate::engine::transfer::{TransferError, send};
 use crate::link::Urgency;
 use crate::store::Rate;

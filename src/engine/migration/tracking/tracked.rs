@@ -1,5 +1,7 @@
 //! A migration or pre-copy in this process: its terms, state, counters, and the mailbox of its task.
 
+mod inner;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,14 +12,12 @@ use modelferry_protocol::switch::Terms;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
+use self::inner::Inner;
 use super::counters::Counters;
 use super::history::History;
 use super::tracked_state::TrackedState;
 use super::undecided::Undecided;
 use crate::engine::migration::mailbox::event::Event;
-use crate::engine::migration::mailbox::orders;
-use crate::engine::migration::status_text;
-use crate::engine::view;
 use crate::engine::view::{Bytes, Direction, Failing, MigrationView, Stand, State};
 use crate::link::Urgency;
 
@@ -44,28 +44,6 @@ pub struct Tracked {
     view: watch::Sender<MigrationView>,
 }
 
-struct Inner {
-    /// The other side's controller, as it was described last.
-    controller: ControllerCard,
-    state: TrackedState,
-    history: History,
-    orders: Orders,
-    after: status_text::After,
-    offered: bool,
-    /// Whether a controller that drives its migrations has said that it begins this one.
-    begun: bool,
-    /// What a source whose model is live is at, where the state alone does not tell.
-    phase: Option<String>,
-    in_doubt_after_ms: u64,
-    undecided: Option<Undecided>,
-    waiting: Option<String>,
-    /// What fails, if that is why it waits.
-    failing: Option<Failing>,
-    /// Why nothing may be sent to the peer, if that is so.
-    limit: Option<String>,
-    mailbox: Option<mpsc::Sender<Event>>,
-}
-
 impl Tracked {
     /// Follows what stands at `state`. A pre-copy's terms have its number for their attempt.
     ///
@@ -75,23 +53,8 @@ impl Tracked {
     }
 
     fn begin(terms: Terms, own: Pin, peer: Pin, state: TrackedState, history: History) -> Self {
-        let inner = Inner {
-            controller: terms.controller.clone(),
-            state,
-            orders: Orders::none(terms.mid),
-            after: status_text::After::default(),
-            offered: false,
-            begun: false,
-            phase: None,
-            in_doubt_after_ms: view::IN_DOUBT_AFTER_MS,
-            undecided: history.undecided_since_ms.map(|since_ms| Undecided::before(since_ms, crate::clock::now_ms())),
-            waiting: None,
-            failing: None,
-            limit: None,
-            mailbox: None,
-            history,
-        };
-        let view = watch::Sender::new(view(&terms, [own, peer], &inner, Bytes::default()));
+        let inner = Inner::begin(&terms, state, history);
+        let view = watch::Sender::new(inner.view(&terms, [own, peer], Bytes::default()));
         Self {
             terms,
             own,
@@ -207,7 +170,7 @@ impl Tracked {
 
     /// Reports whether it waits for something.
     pub fn is_waiting(&self) -> bool {
-        waits_for(&self.inner.lock(), &self.counters.bytes()).is_some()
+        self.inner.lock().waits_for(&self.counters.bytes()).is_some()
     }
 
     /// Reports whether its source cannot delete its copy, and tries again.
@@ -355,59 +318,12 @@ impl Tracked {
     pub fn publish(&self) {
         // Holds the lock while publishing, so that an older view cannot overwrite a newer one.
         let inner = self.inner.lock();
-        let now = view(&self.terms, [self.own, self.peer], &inner, self.counters.bytes());
+        let now = inner.view(&self.terms, [self.own, self.peer], self.counters.bytes());
         self.view.send_if_modified(|shown| {
             let changed = *shown != now;
             *shown = now;
             changed
         });
-    }
-}
-
-/// Returns what it waits for.
-fn waits_for(inner: &Inner, bytes: &Bytes) -> Option<String> {
-    let limit = inner.limit.clone().filter(|_| inner.state.sends(bytes, &inner.after));
-    inner.waiting.clone().or(limit)
-}
-
-fn view(terms: &Terms, [own, peer]: [Pin; 2], inner: &Inner, bytes: Bytes) -> MigrationView {
-    let waiting = waits_for(inner, &bytes);
-    // While it waits nothing moves, and nobody knows when it will.
-    let bytes = if waiting.is_some() { Bytes { rate: 0.0, ..bytes } } else { bytes };
-    let (state, direction) = (&inner.state, inner.state.direction());
-    let note = inner.phase.clone().unwrap_or_else(|| state.note(terms.model, inner.offered, &bytes, &inner.after));
-    let history = &inner.history;
-    MigrationView {
-        id: state.id(terms.model, terms.attempt),
-        kind: state.kind(),
-        mid: terms.mid.to_string(),
-        model_uuid: terms.model.to_string(),
-        model: terms.name.to_string(),
-        owner: terms.owner.to_string(),
-        direction,
-        peer: terms.peer.to_string(),
-        controller: inner.controller.name.to_string(),
-        state: state.state(),
-        stand: state.stand(),
-        note,
-        waiting: waiting.or_else(|| inner.phase.clone()),
-        failing: inner.failing,
-        orders: orders::view(&inner.orders),
-        cause: history.cause.clone(),
-        started_ms: history.started_ms,
-        ended_ms: history.ended_ms,
-        undecided_since_ms: history.undecided_since_ms,
-        undecided_ms: inner
-            .undecided
-            .zip(history.undecided_since_ms)
-            .map(|(undecided, since_ms)| undecided.for_ms(since_ms, crate::clock::now_ms())),
-        in_doubt_after_ms: inner.in_doubt_after_ms,
-        reap_due_ms: inner.after.reap_due_ms.filter(|_| state.is_handed()),
-        frozen_ms: history.frozen_ms(),
-        root: state.root().map(|root| root.to_string()),
-        source_pin: if direction == Direction::Source { own } else { peer }.to_string(),
-        target_pin: if direction == Direction::Source { peer } else { own }.to_string(),
-        bytes,
     }
 }
 

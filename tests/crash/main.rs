@@ -3,8 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "a process of its own can only be asked again, a moment later")]
 
 mod held;
-#[path = "../system/host.rs"]
-#[allow(dead_code, reason = "the other system tests use the rest")]
+#[path = "../system/host/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other system tests use the rest")]
 mod host;
 mod in_doubt;
 mod in_hand;

@@ -1,5 +1,8 @@
 //! A host of its own in a scratch directory: an agent process, and the commands that talk to it.
 
+mod pairs;
+mod printed;
+
 use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -9,39 +12,12 @@ use std::time::{Duration, Instant};
 use modelferry::sample::{self, Sample, SampleFiles};
 use serde_json::Value;
 
+pub use self::pairs::{BIG, THIN, big, joined, meet, ready, towards};
+pub use self::printed::Output;
+use self::printed::documented_codes;
+
 /// How long something may take that takes a moment. Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// What a command printed, and its exit code.
-#[derive(Debug)]
-pub struct Output {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl Output {
-    /// Expects success and returns what was printed.
-    #[track_caller]
-    pub fn ok(self) -> String {
-        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.out, self.err);
-        self.out
-    }
-
-    /// Expects an exit code, and that the error says `text`.
-    #[track_caller]
-    pub fn fails(self, code: i32, text: &str) -> String {
-        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
-        assert!(self.err.contains(text), "expected {text:?} in: {}", self.err);
-        self.err
-    }
-
-    #[track_caller]
-    pub fn json(self) -> Value {
-        let out = self.ok();
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
-    }
-}
 
 pub struct Host {
     pub name: &'static str,
@@ -326,21 +302,6 @@ impl Host {
     }
 }
 
-/// Returns the exit codes that the help of a command tells of.
-fn documented_codes(args: &[&str]) -> Vec<i32> {
-    let mut command = modelferry::cli::command();
-    for arg in args {
-        match command.find_subcommand(arg) {
-            Some(inner) => command = inner.clone(),
-            None if command.has_subcommands() => {}
-            None => break,
-        }
-    }
-    let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
-    let codes = help.lines().skip_while(|line| *line != "EXIT CODES:").skip(1).take_while(|line| !line.is_empty());
-    codes.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
-}
-
 impl Drop for Host {
     fn drop(&mut self) {
         if let Some(mut agent) = self.agent.take() {
@@ -365,41 +326,4 @@ pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();
     walk(dir, dir, &mut found);
     found
-}
-
-/// A source and such a destination, started and paired, the sample's users known on both.
-pub fn towards(dst: Host) -> (Host, Host) {
-    joined(Host::new("src"), dst)
-}
-
-/// Starts two hosts, pairs them, and adds the users of the samples to both.
-pub fn joined(mut src: Host, mut dst: Host) -> (Host, Host) {
-    src.start();
-    dst.start();
-    src.pair(&dst);
-    src.add_users();
-    dst.add_users();
-    (src, dst)
-}
-
-/// Bytes of [`big`].
-pub const BIG: u64 = 16 << 20;
-/// A limit under which [`big`] takes a quarter of a minute.
-pub const THIN: &str = "8mbit";
-
-/// A model large enough, under [`THIN`], for a transfer to last until somebody has looked at it.
-pub fn big() -> Sample {
-    Sample { size_bytes: BIG, ..Sample::default() }
-}
-
-/// Waits until both hosts are connected.
-pub fn meet(hosts: [&Host; 2]) {
-    hosts.iter().for_each(|host| host.until("peers are connected", |host| host.connected().then_some(())));
-}
-
-/// A pair of hosts, and the sample imported on the first.
-pub fn ready(sample: &Sample) -> (Host, Host, SampleFiles) {
-    let (src, dst) = towards(Host::new("dst"));
-    let files = src.import(sample);
-    (src, dst, files)
 }

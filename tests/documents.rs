@@ -14,13 +14,16 @@ fn text(path: &str) -> String {
 
 /// Returns what stands in backticks and begins like a path of this repository; of a test in a file, the file.
 fn paths_named(text: &str) -> BTreeSet<String> {
-    const TREES: [&str; 7] = ["src/", "protocol/", "tests/", "fuzz/", "scripts/", "docs/", "engine/"];
+    const TREES: [&str; 8] = ["src/", "protocol/", "tests/", "fuzz/", "scripts/", "docs/", "link/", "engine/"];
     let quoted = text.split('`').skip(1).step_by(2);
     let paths =
         quoted.filter(|quoted| TREES.iter().any(|tree| quoted.starts_with(tree)) && !quoted.contains([' ', '<']));
     paths
         .map(|path| path.split("::").next().unwrap_or(path))
-        .map(|path| path.strip_prefix("engine/").map_or(path.to_owned(), |rest| format!("src/engine/{rest}")))
+        .map(|path| {
+            let is_room = ["link/", "engine/"].iter().any(|floor| path.starts_with(floor));
+            if is_room { format!("src/{path}") } else { path.to_owned() }
+        })
         .collect()
 }
 

@@ -1,7 +1,9 @@
-//! The floors of the house: imports only go down, and no file outgrows a reader.
+//! The floors of the house: imports only go down, and no file and no folder outgrows a reader.
 
 #[path = "floors/circles.rs"]
 mod circles;
+#[path = "floors/entries.rs"]
+mod entries;
 
 use std::fs;
 use std::path::{Path, PathBuf};

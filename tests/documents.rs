@@ -72,6 +72,20 @@ fn every_test_that_the_page_of_threats_names_exists() {
     }
 }
 
+#[test]
+fn the_page_of_threats_has_tests_for_every_message_that_the_specification_bounds() {
+    let (page, specification) = (text("docs/threats.md"), text("protocol/SPEC.md"));
+    let first = |line: &str| line.split('|').nth(1).map(|cell| cell.trim().to_owned());
+    let after = |text: &str, head: &str| -> Vec<String> {
+        let table = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+        table.map_while(|line| first(line).filter(|cell| !cell.is_empty())).collect()
+    };
+    let (bounded, tested) =
+        (after(&specification, "| message | journal records |"), after(&page, "| message | shown by |"));
+    assert!(bounded.len() > 10, "{bounded:?}");
+    assert_eq!(bounded, tested);
+}
+
 /// Returns the documents and headings that a text names as `docs/NAME.md, "HEADING"`.
 fn headings_named(text: &str) -> Vec<(String, String)> {
     // In sources quotes are escaped, and lines go on behind a backslash.

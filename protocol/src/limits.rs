@@ -148,7 +148,33 @@ pub const TOMBSTONES_MAX: usize = 256;
 pub const ALARMS_BURST: u32 = 16;
 /// Seconds after which one more is recorded.
 pub const ALARM_SECONDS_EACH: u64 = 3600;
+/// Questions of one peer, on one connection, that are being answered; the next is read once one of them is.
+pub const QUESTIONS_AT_ONCE_MAX: usize = 8;
+/// Questions of a peer's operators that are being answered; one more is refused.
+pub const QUERIES_AT_ONCE_MAX: usize = 8;
+/// Models of one peer that are tried, and patches of it that are applied, at once. Well above what a source lets run.
+pub const TRIES_AT_ONCE_MAX: usize = 32;
+/// Calls of one peer that are on their way to the controller at once.
+pub const RELAYS_AT_ONCE_MAX: usize = 32;
+/// Copies of one peer that come in at once, to be kept or ahead of a migration.
+pub const COPIES_AT_ONCE_MAX: usize = 32;
+/// Messages of one peer about incoming blobs that wait for the disk.
+pub const BLOB_MESSAGES_MAX: usize = 64;
+/// Milliseconds of work that one peer's questions, of each kind, may cause without waiting: hundreds of them.
+pub const WORK_QUESTIONS_MS_BURST: u64 = 1000;
+/// Beyond that, while a migration with another peer is under way, they get one part in so many of the time of one thread.
+pub const WORK_ONE_IN: u32 = 40;
+/// Milliseconds of work that dry runs, patches, copies and logs of one peer may cause without waiting.
+pub const WORK_STAGING_MS_BURST: u64 = 10_000;
+/// Beyond that, while a migration with another peer is under way, they get one part in so many of the time of one thread.
+pub const WORK_STAGING_ONE_IN: u32 = 20;
+/// Seconds that a piece of work waits for its peer's budget at most.
+pub const WORK_WAIT_SECONDS_MAX: u64 = 60;
+/// Seconds that a piece of work for a peer's operator waits at most for a model that another peer's migration has frozen.
+pub const QUERY_FREEZE_SECONDS_MAX: u64 = 1;
 
+// Of a machine with two cores, all work that a peer causes beyond its budget takes a tenth at most: three kinds of questions, and the rest.
+const _: () = assert!(10 * (3 * WORK_STAGING_ONE_IN + WORK_ONE_IN) <= 2 * WORK_STAGING_ONE_IN * WORK_ONE_IN);
 const _: () = assert!(TOMBSTONES_MAX * 16 + NAME_BYTES_MAX + 64 < RECORD_BYTES_MAX);
 const _: () = assert!(STREAM_HEAD_BYTES_MAX + 64 < STREAM_PIECE_BYTES_MAX && TEXT_BYTES_MAX < STREAM_PIECE_BYTES_MAX);
 const _: () = assert!(STREAM_PIECE_BYTES_MAX * 4 <= STREAM_CREDIT_BYTES as usize);

@@ -7,6 +7,7 @@
 //!
 //! Files have mode 0600, directories 0700.
 
+pub mod background;
 pub mod database;
 pub mod descriptors;
 mod faults;
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use self::background::Turn;
 pub use faults::{FaultPlan, Faults};
 pub use medium::{Medium, MediumFile, Open};
 pub use real::DirLock;
@@ -37,8 +39,18 @@ static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 /// temporary file. Two replacements at once would truncate or rename each other's temporary file.
 static REPLACING: Mutex<()> = Mutex::new(());
 
-/// Runs blocking disk work on a thread where it delays no async task.
+/// Runs blocking disk work on a thread where it delays no async task. [Background](background) work waits for its turn.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    blocking_in(background::turn().await, work).await
+}
+
+/// As [`blocking`], in a turn that was waited for before.
+pub async fn blocking_in<R: Send + 'static>(turn: Option<Turn>, work: impl FnOnce() -> R + Send + 'static) -> R {
+    // The turn ends with the work, also if the caller is dropped before.
+    let work = move || {
+        let _turn = turn.map(Turn::begin);
+        work()
+    };
     // A current-thread runtime (used by tests) has no other thread to keep free, and a simulated clock does not reach
     // other threads.
     if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {

@@ -40,10 +40,16 @@ pub trait ControllerAccess: Send + Sync {
     /// Takes as long as it takes to list the models.
     async fn listing(&self) {}
 
+    /// Takes as long as it takes to look for a model.
+    async fn probing(&self, _: ModelUuid) {}
+
     /// Judges a model that wants to come here.
     fn judge(&self) -> Vec<Finding> {
         Vec::new()
     }
+
+    /// Takes as long as it takes to try a model.
+    async fn trying(&self) {}
 
     /// Tries what can be tried of a model that is on its way here.
     fn dry_run(&self, _: &[Call]) -> Result<(), ControllerError> {
@@ -164,6 +170,7 @@ impl<C: ControllerAccess> Arrival for FakePort<C> {
     }
 
     async fn dry_run_stage(&self, _: MigrationRef, calls: &[Call]) -> Result<(), ControllerError> {
+        self.0.trying().await;
         self.0.dry_run(calls)
     }
 
@@ -208,6 +215,7 @@ impl<C: ControllerAccess> Arrival for FakePort<C> {
     }
 
     async fn probe(&self, migration: MigrationRef) -> Result<Presence, ControllerError> {
+        self.0.probing(migration.model).await;
         Ok(match self.0.look(|site| site.held) {
             Held::Absent => Presence::Absent,
             Held::Importing(mid) if mid == migration.mid => Presence::Importing,

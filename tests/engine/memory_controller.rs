@@ -1,18 +1,19 @@
 //! A controller in memory: one model at most, and a switch for everything that can go wrong.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use modelferry::controller::port::ControllerError;
+use modelferry::disk::blocking;
 use modelferry::store::Store;
 use modelferry_protocol::codec::Text;
-use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::ids::{MigrationId, ModelUuid};
 use modelferry_protocol::plan::{Finding, Level};
 use modelferry_protocol::snapshot::Call;
 
 use tokio::sync::Notify;
 
-use super::controller::{ControllerAccess, Effect, FakeController, Held};
+use super::controller::{ControllerAccess, Effect, FakeController, Held, MODEL};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +34,50 @@ pub struct Trouble {
     pub failing_reaps: u32,
     /// Pieces of a log that are refused, each as often as it is listed.
     pub failing_logs: Vec<u64>,
+    /// Whether a dry run lasts until this is taken back.
+    pub stall_dry_run: bool,
+    /// Through which a look for another model than [`MODEL`] goes, on a thread that it blocks.
+    pub gate: Option<Arc<Gate>>,
     /// How many lists of models come at once before one waits until it is told to go on.
     pub stall_list: Option<(u32, Arc<Notify>)>,
+}
+
+/// Counts the threads that are in it, and keeps them until it is opened.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub struct GateState {
+    pub inside: usize,
+    /// The most that were ever inside at once.
+    pub most: usize,
+    /// All that ever came.
+    pub came: usize,
+    is_open: bool,
+}
+
+#[allow(dead_code, reason = "the tests of hostile peers use it")]
+impl Gate {
+    pub fn open(&self) {
+        self.state.lock().unwrap().is_open = true;
+        self.changed.notify_all();
+    }
+
+    pub fn state(&self) -> GateState {
+        *self.state.lock().unwrap()
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.inside += 1;
+        state.came += 1;
+        state.most = state.most.max(state.inside);
+        let mut state = self.changed.wait_while(state, |state| !state.is_open).unwrap();
+        state.inside -= 1;
+    }
 }
 
 pub struct Inner {
@@ -106,6 +149,19 @@ impl ControllerAccess for MemoryController {
         };
         if let Some(gate) = gate {
             gate.notified().await;
+        }
+    }
+
+    async fn probing(&self, model: ModelUuid) {
+        let gate = self.inner().trouble.gate.clone();
+        if let Some(gate) = gate.filter(|_| model != MODEL) {
+            blocking(move || gate.pass()).await;
+        }
+    }
+
+    async fn trying(&self) {
+        while self.inner().trouble.stall_dry_run {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
 

@@ -262,7 +262,7 @@ impl Liar {
 
     /// Seals a snapshot with this description; and its root.
     pub fn seal(&self, mid: MigrationId, description: BlobRef) -> (Message, Hash) {
-        let (bytes, root) = snapshot(mid, description).seal().unwrap();
+        let (bytes, root) = snapshot(mid, MODEL, description).seal().unwrap();
         let snapshot = Bytes::new(bytes).unwrap();
         (Message::Seal(Sealed { key: self.key(mid), root, nonce: 1, snapshot }), root)
     }
@@ -279,11 +279,12 @@ impl Liar {
     }
 }
 
-fn snapshot(mid: MigrationId, description: BlobRef) -> Snapshot {
+/// A model that is a description and nothing else.
+pub fn snapshot(mid: MigrationId, model: ModelUuid, description: BlobRef) -> Snapshot {
     let calls = vec![Call::Import(description), Call::CheckMachines(Params::default())];
     Snapshot {
         mid,
-        model: MODEL,
+        model,
         epoch_to: 1,
         name: Name::cut("shelf"),
         owner: Name::cut("admin"),

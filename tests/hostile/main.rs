@@ -13,6 +13,7 @@ mod liar;
 #[path = "../engine/memory_controller.rs"]
 mod memory_controller;
 mod offers;
+mod questions;
 #[allow(dead_code, reason = "the tests of the link use the rest")]
 #[path = "../link/raw.rs"]
 mod raw;
@@ -21,3 +22,4 @@ mod set_back;
 #[path = "../link/support.rs"]
 mod support;
 mod unpaired;
+mod words;

@@ -24,7 +24,7 @@ use super::socket::admission::Caller;
 use super::socket::server::{Client, Handler};
 use crate::controller::embedded::Embedded;
 use crate::controller::local::LocalController;
-use crate::disk::blocking;
+use crate::disk::{background, blocking};
 use crate::engine::{Engine, MigrateOptions, QueryHandler, packed};
 use crate::link::Link;
 
@@ -59,8 +59,13 @@ impl RequestHandler {
         &self,
         work: impl FnOnce(&Embedded) -> Result<R, crate::controller::port::ControllerError> + Send + 'static,
     ) -> Result<R, Failure> {
+        let turn = background::turn().await;
         let embedded = self.embedded.clone();
-        match tokio::task::spawn_blocking(move || work(&embedded)).await {
+        let work = move || {
+            let _turn = turn;
+            work(&embedded)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(outcome) => outcome.map_err(|error| self.refusal_of_controller(&error)),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }

@@ -1,12 +1,19 @@
-//! Bounds what a peer can have recorded in the journal: so much at once, and then so much in a time.
+//! Bounds what a peer can have recorded in the journal, and the work that it can cause: so much at once, and then so much in a time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use modelferry_protocol::ids::Pin;
-use modelferry_protocol::limits::{ALARM_SECONDS_EACH, ALARMS_BURST, OFFER_SECONDS_EACH, OFFERS_BURST};
+use modelferry_protocol::limits::{
+    ALARM_SECONDS_EACH, ALARMS_BURST, OFFER_SECONDS_EACH, OFFERS_BURST, QUERY_FREEZE_SECONDS_MAX, WORK_ONE_IN,
+    WORK_QUESTIONS_MS_BURST, WORK_STAGING_MS_BURST, WORK_STAGING_ONE_IN, WORK_WAIT_SECONDS_MAX,
+};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use crate::disk::background::{Ahead, Allowance, Lane};
 
 /// What a peer has recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +58,57 @@ impl Budgets {
         let has = budget.left > 0;
         budget.left -= u32::from(has);
         has
+    }
+}
+
+/// What a peer causes work with. What a person asks there must not hold up a migration, and what takes long must not hold up what
+/// is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// Its ownership reports.
+    Report,
+    /// Its questions for a migration, and the calls that it relays.
+    Question,
+    /// What its operators ask.
+    Query,
+    /// What the target does ahead of a migration: dry runs, patches, copies, logs.
+    Staging,
+}
+
+impl Work {
+    fn allowance(self) -> Allowance {
+        let is_staging = self == Self::Staging;
+        let patience_s = if self == Self::Query { QUERY_FREEZE_SECONDS_MAX } else { 0 };
+        Allowance {
+            burst: Duration::from_millis(if is_staging { WORK_STAGING_MS_BURST } else { WORK_QUESTIONS_MS_BURST }),
+            one_in: if is_staging { WORK_STAGING_ONE_IN } else { WORK_ONE_IN },
+            freeze_patience: Duration::from_secs(patience_s),
+            wait_max: Duration::from_secs(WORK_WAIT_SECONDS_MAX),
+        }
+    }
+}
+
+/// The budgets of all peers. They begin full with the process, and outlive connections.
+#[derive(Debug)]
+pub struct Workload {
+    lanes: Mutex<HashMap<(Pin, Work), Arc<Lane>>>,
+    spare: Arc<Semaphore>,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self { lanes: Mutex::default(), spare: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+impl Workload {
+    /// Returns the budget of a peer for a kind of work.
+    ///
+    /// `ahead`: reports what goes first.
+    pub fn lane(&self, peer: Pin, work: Work, ahead: impl Fn() -> Ahead + Send + Sync + 'static) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock();
+        let lane = lanes.entry((peer, work));
+        lane.or_insert_with(|| Lane::new(work.allowance(), self.spare.clone(), ahead)).clone()
     }
 }
 

@@ -111,12 +111,12 @@ fn description_in(snapshot: &Snapshot) -> Option<BlobRef> {
 
 /// Hashes every blob, and returns in words which of them are not what they are called.
 async fn prove(core: &Core, blobs: Vec<BlobRef>) -> Vec<String> {
-    let store = core.parts.store.clone();
-    let wrong = move || {
-        let proof = |blob: BlobRef| store.verify(blob).err().map(|error| error.to_string());
-        blobs.into_iter().filter_map(proof).collect()
-    };
-    Core::blocking(wrong).await
+    let mut wrong = Vec::new();
+    for blob in blobs {
+        let store = core.parts.store.clone();
+        wrong.extend(Core::blocking(move || store.verify(blob)).await.err().map(|error| error.to_string()));
+    }
+    wrong
 }
 
 fn finding(check: &str, level: Level, text: String) -> Finding {

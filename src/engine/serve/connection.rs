@@ -4,14 +4,20 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use modelferry_protocol::codec::{Bytes, Text};
-use modelferry_protocol::limits::SNAPSHOT_BYTES_MAX;
+use modelferry_protocol::codec::Text;
+use modelferry_protocol::ids::Pin;
+use modelferry_protocol::limits::{
+    BLOB_MESSAGES_MAX, COPIES_AT_ONCE_MAX, QUERIES_AT_ONCE_MAX, QUESTIONS_AT_ONCE_MAX, RELAYS_AT_ONCE_MAX,
+    TRIES_AT_ONCE_MAX,
+};
 use modelferry_protocol::message::{Message, OwnershipReport, Request, Response};
 use modelferry_protocol::plan::{Answer, Question, Rebuilding, Verbatim};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{claims, dispatch, identity};
+use super::{background, claims, dispatch, identity};
+use crate::disk::background::Lane;
+use crate::engine::base::budget::Work;
 use crate::engine::base::conversation::Conversation;
 use crate::engine::peer::report;
 use crate::engine::precopy::incoming as precopy;
@@ -21,17 +27,6 @@ use crate::engine::shared::core::Core;
 use crate::engine::transfer::patches::rebuild;
 use crate::engine::transfer::receive::Receiving;
 use crate::link::{ChunkInbox, CloseCode, NewSession, Session, StreamInbox};
-
-/// Messages about incoming blobs that wait for the disk.
-const BLOB_MESSAGES_MAX: usize = 64;
-/// Models of one peer that are tried at once before they are frozen. Well above what a source lets run.
-const DRY_RUNS_MAX: usize = 32;
-/// Calls of one peer that are on their way to the controller at once.
-const RELAYS_MAX: usize = 32;
-/// Copies of one peer that come in at once, to be kept or ahead of a migration.
-const COPIES_MAX: usize = 32;
-/// Questions of one peer that are being answered at once.
-const ANSWERS_MAX: usize = 8;
 
 /// Serves one connection until it ends.
 pub async fn serve_session(core: Arc<Core>, new: NewSession) {
@@ -60,8 +55,9 @@ struct Service {
     blobs: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
     answers: JoinSet<()>,
+    queries: JoinSet<()>,
     copies: JoinSet<()>,
-    dry_runs: JoinSet<()>,
+    tries: JoinSet<()>,
     /// Calls on their way to the controller, by the question's id.
     relays: HashMap<u64, AbortHandle>,
 }
@@ -95,9 +91,20 @@ impl Service {
             }
         });
         tasks.spawn(relay::serve_streams(core.clone(), streams));
-        let (answers, copies, dry_runs) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-        let relays = HashMap::new();
-        Self { core, session, conversation, receiving, met: false, blobs, tasks, answers, copies, dry_runs, relays }
+        Self {
+            core,
+            session,
+            conversation,
+            receiving,
+            met: false,
+            blobs,
+            tasks,
+            answers: JoinSet::new(),
+            queries: JoinSet::new(),
+            copies: JoinSet::new(),
+            tries: JoinSet::new(),
+            relays: HashMap::new(),
+        }
     }
 
     /// Takes a message to whatever it concerns. Breaks when the connection has ended.
@@ -133,7 +140,9 @@ impl Service {
     }
 
     async fn claimed(&mut self, claims: &OwnershipReport) -> ControlFlow<()> {
-        if let Err(claims::Unproven) = claims::heard(&self.core, &self.session, claims).await {
+        let heard = claims::heard(&self.core, &self.session, claims);
+        let lane = background::lane(&self.core, self.session.peer(), Work::Report);
+        if let Err(claims::Unproven) = lane.run(heard).await {
             self.session.close(CloseCode::Violation, "a report that says what it does not prove");
             return ControlFlow::Break(());
         }
@@ -147,100 +156,78 @@ impl Service {
 
     /// Answers a question, or lets a task answer it.
     async fn asked(&mut self, id: u64, question: Question) {
+        let lane = background::lane(&self.core, self.peer(), background::kind(&question));
+        let (core, session, peer) = (self.core.clone(), self.session.clone(), self.peer());
         match question {
-            Question::Keep(_) | Question::Precopy(_) if self.is_copying_enough() => {
-                let answer = Answer::Failed(Text::cut(format!("{COPIES_MAX} copies come in already; try again later")));
-                Core::say(&self.session, Message::Response(Response { id, answer })).await;
-            }
             // Begun here and not in a task: its blobs are offered right behind it.
+            Question::Keep(_) | Question::Precopy(_) if has(&mut self.copies, COPIES_AT_ONCE_MAX) => {
+                self.refuse(id, format!("{COPIES_AT_ONCE_MAX} copies come in already; try again later")).await;
+            }
             Question::Keep(request) => {
-                let begun = remote_backup::take(&self.core, &self.session, &request);
-                self.answer_when_here(id, begun);
+                let coming = remote_backup::take(&core, &session, &request);
+                self.copies.spawn(reply(session, id, lane.run(once_here(coming))));
             }
             Question::Precopy(precopying) => {
-                let begun = precopy::take(&self.core, &self.session, *precopying);
-                self.answer_when_here(id, begun);
+                let coming = precopy::take(&core, &session, *precopying);
+                self.copies.spawn(reply(session, id, lane.run(once_here(coming))));
             }
-            Question::DryRun(snapshot) => self.dry_run(id, snapshot),
-            Question::Rebuild(rebuilding) => self.rebuild(id, rebuilding),
-            Question::Relay(call) => self.relay(id, *call).await,
+            // Apart from the other questions: it lasts as long as reading all binaries does, or as deflating again.
+            Question::DryRun(_) | Question::Rebuild(_) if has(&mut self.tries, TRIES_AT_ONCE_MAX) => {
+                let text = format!("{TRIES_AT_ONCE_MAX} models are being tried here already; try again later");
+                self.refuse(id, text).await;
+            }
+            Question::DryRun(snapshot) => {
+                let trying = async move { dry_run(&core, peer, &snapshot).await };
+                self.tries.spawn(reply(session, id, lane.run(trying)));
+            }
+            Question::Rebuild(Rebuilding { mid, blob, patch, .. })
+                if !self.receiving.has_names(mid, &[blob, patch]) =>
+            {
+                self.refuse(id, "the blob, or the patch, was not named".to_owned()).await;
+            }
+            Question::Rebuild(rebuilding) => {
+                let making = async move { rebuild::rebuild(&core, peer, rebuilding).await };
+                self.tries.spawn(reply(session, id, lane.run(making)));
+            }
+            Question::Relay(call) => self.relay(id, *call, lane).await,
+            // Refused and not waited for: what people ask must hold up no message of a migration.
+            Question::Query(_) if has(&mut self.queries, QUERIES_AT_ONCE_MAX) => {
+                let text = format!("{QUERIES_AT_ONCE_MAX} questions of this peer wait here already; try again later");
+                self.refuse(id, text).await;
+            }
             question => {
-                while self.answers.len() >= ANSWERS_MAX {
+                let is_query = matches!(question, Question::Query(_));
+                while !is_query && self.answers.len() >= QUESTIONS_AT_ONCE_MAX {
                     self.answers.join_next().await;
                 }
-                let (core, session) = (self.core.clone(), self.session.clone());
-                self.answers.spawn(async move {
-                    let answer = dispatch::answer(&core, session.peer(), question).await;
-                    Core::say(&session, Message::Response(Response { id, answer })).await;
-                });
+                let answers = if is_query { &mut self.queries } else { &mut self.answers };
+                let answering = async move { dispatch::answer(&core, peer, question).await };
+                answers.spawn(reply(session, id, lane.run(answering)));
             }
         }
     }
 
-    fn is_copying_enough(&mut self) -> bool {
-        while self.copies.try_join_next().is_some() {}
-        self.copies.len() >= COPIES_MAX
+    fn peer(&self) -> Pin {
+        self.session.peer()
     }
 
-    /// Answers once a transfer has come in, or why it does not.
-    fn answer_when_here(&mut self, id: u64, begun: Result<impl Future<Output = Answer> + Send + 'static, String>) {
-        let session = self.session.clone();
-        self.copies.spawn(async move {
-            let answer = match begun {
-                Ok(coming) => coming.await,
-                Err(text) => Answer::Failed(Text::cut(text)),
-            };
-            Core::say(&session, Message::Response(Response { id, answer })).await;
-        });
+    /// Answers a question that is one too many.
+    async fn refuse(&self, id: u64, text: String) {
+        let answer = Answer::Failed(Text::cut(text));
+        Core::say(&self.session, Message::Response(Response { id, answer })).await;
     }
 
-    /// Tries a model. Apart from the other questions: it lasts as long as reading all binaries does.
-    fn dry_run(&mut self, id: u64, snapshot: Bytes<SNAPSHOT_BYTES_MAX>) {
-        while self.dry_runs.try_join_next().is_some() {}
-        let is_busy = self.dry_runs.len() >= DRY_RUNS_MAX;
-        let (core, session) = (self.core.clone(), self.session.clone());
-        self.dry_runs.spawn(async move {
-            let answer = if is_busy {
-                Err(format!("{DRY_RUNS_MAX} models are being tried here already; try again later"))
-            } else {
-                dispatch::dry_run(&core, session.peer(), &snapshot).await
-            };
-            let answer = answer.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes);
-            Core::say(&session, Message::Response(Response { id, answer })).await;
-        });
-    }
-
-    /// Makes a blob of a patch. Apart from the other questions: deflate has to be done again.
-    fn rebuild(&mut self, id: u64, rebuilding: Rebuilding) {
-        while self.dry_runs.try_join_next().is_some() {}
-        let refused = if self.dry_runs.len() >= DRY_RUNS_MAX {
-            Some("too much is being made here already")
-        } else if !self.receiving.has_names(rebuilding.mid, &[rebuilding.blob, rebuilding.patch]) {
-            Some("the blob, or the patch, was not named")
-        } else {
-            None
-        };
-        let (core, session) = (self.core.clone(), self.session.clone());
-        self.dry_runs.spawn(async move {
-            let answer = match refused {
-                Some(text) => Answer::Failed(Text::cut(text)),
-                None => rebuild::rebuild(&core, session.peer(), rebuilding).await,
-            };
-            Core::say(&session, Message::Response(Response { id, answer })).await;
-        });
-    }
-
-    async fn relay(&mut self, id: u64, call: Verbatim) {
+    async fn relay(&mut self, id: u64, call: Verbatim, lane: Arc<Lane>) {
         self.relays.retain(|_, task| !task.is_finished());
-        if self.relays.len() >= RELAYS_MAX {
-            let text = format!("{RELAYS_MAX} calls are on their way to the controller already");
-            let answer = Answer::Failed(Text::cut(text));
-            return Core::say(&self.session, Message::Response(Response { id, answer })).await;
+        // A call under the number of another would be counted as one with it.
+        if self.relays.len() >= RELAYS_AT_ONCE_MAX || self.relays.contains_key(&id) {
+            let text = format!("{RELAYS_AT_ONCE_MAX} calls are on their way to the controller already, or this one is");
+            return self.refuse(id, text).await;
         }
         // Begun here and not in a task: its blob is offered right behind it.
         let arriving = relay::begin(&self.core, &self.session, &call);
         let answering = relay::answer(self.core.clone(), self.conversation.clone(), id, call, arriving);
-        self.relays.insert(id, self.tasks.spawn(answering));
+        self.relays.insert(id, self.tasks.spawn(lane.run(answering)));
     }
 
     async fn end(mut self) {
@@ -249,4 +236,29 @@ impl Service {
         self.tasks.shutdown().await;
         self.receiving.close().await;
     }
+}
+
+/// Reports whether so many tasks are under way already.
+fn has(tasks: &mut JoinSet<()>, max: usize) -> bool {
+    while tasks.try_join_next().is_some() {}
+    tasks.len() >= max
+}
+
+/// Sends the answer to a question once there is one.
+async fn reply(session: Session, id: u64, answering: impl Future<Output = Answer>) {
+    let answer = answering.await;
+    Core::say(&session, Message::Response(Response { id, answer })).await;
+}
+
+/// Answers once a transfer has come in, or why it does not.
+async fn once_here(coming: Result<impl Future<Output = Answer>, String>) -> Answer {
+    match coming {
+        Ok(coming) => coming.await,
+        Err(text) => Answer::Failed(Text::cut(text)),
+    }
+}
+
+async fn dry_run(core: &Core, peer: Pin, snapshot: &[u8]) -> Answer {
+    let tried = dispatch::dry_run(core, peer, snapshot).await;
+    tried.map_or_else(|text| Answer::Failed(Text::cut(text)), Answer::Bytes)
 }

@@ -17,7 +17,7 @@ use super::retention::RetentionState;
 use super::shares::Shares;
 use crate::controller::port::{Arrival, Departure, ModelReader};
 use crate::controller::serial::serialised;
-use crate::engine::base::budget::Budgets;
+use crate::engine::base::budget::{Budgets, Workload};
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::failpoint;
 use crate::engine::base::gateways::relayed::RelayedSource;
@@ -89,6 +89,8 @@ pub struct Core {
     precopies: Mutex<HashMap<Pin, Queue>>,
     /// What each peer may still have recorded here.
     pub budgets: Budgets,
+    /// How much each peer may have done here.
+    pub workload: Workload,
     /// How transfers share the links.
     pub shares: Shares,
     /// State of patches.
@@ -119,6 +121,7 @@ impl Core {
             in_hand: InHand::default(),
             precopies: Mutex::default(),
             budgets: Budgets::default(),
+            workload: Workload::default(),
             shares: Shares::default(),
             patching: Patching::default(),
             retention: RetentionState::default(),

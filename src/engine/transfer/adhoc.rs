@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use modelferry_protocol::codec::Text;
 use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
+use modelferry_protocol::limits::{COPIES_AT_ONCE_MAX, RELAYS_AT_ONCE_MAX};
 use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::snapshot::{BlobRef, Call, Name};
 use modelferry_protocol::switch::{Cause, Terms};
@@ -21,8 +22,8 @@ use crate::engine::shared::core::Core;
 use crate::link::Session;
 use crate::store::{Store, StoreError};
 
-/// Transfers outside a migration that may come in at once.
-const INBOUND_MAX: usize = 32;
+/// Transfers outside a migration of one peer that may come in at once, over all its connections.
+const INBOUND_MAX: usize = COPIES_AT_ONCE_MAX + RELAYS_AT_ONCE_MAX;
 
 /// Returns the facts of what travels for a model, as far as it has any.
 pub fn terms(mid: MigrationId, model: ModelUuid, name: Name, owner: Name) -> Terms {
@@ -111,12 +112,14 @@ impl InboundTransfer {
         let peer: Pin = session.peer();
         let tracked = Tracked::new(terms, core.parts.link.pin(), peer, course, History::default());
         let mailbox = tracked.open_mailbox();
-        for older in core.inbound_all().iter().filter(|older| older.peer == peer && replaces(older)) {
+        let mut of_peer = core.inbound_all();
+        of_peer.retain(|inbound| inbound.peer == peer);
+        for older in of_peer.iter().filter(|older| replaces(older)) {
             if let Some(mailbox) = older.mailbox() {
                 let _ = mailbox.try_send(Event::Failed(Cause::cut("a newer one has taken its place")));
             }
         }
-        if core.tracked(tracked.terms.mid).is_some() || core.inbound_all().len() >= INBOUND_MAX {
+        if core.tracked(tracked.terms.mid).is_some() || of_peer.len() >= INBOUND_MAX {
             return Err(format!("{INBOUND_MAX} copies are on their way in already; try again later"));
         }
         core.add_inbound(&tracked);

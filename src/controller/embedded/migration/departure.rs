@@ -155,8 +155,13 @@ impl Embedded {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, ControllerError> + Send + 'static,
     ) -> Result<T, ControllerError> {
+        let turn = crate::disk::background::turn().await;
         let inner = std::sync::Arc::clone(&self.inner);
-        match tokio::task::spawn_blocking(move || work(&inner)).await {
+        let work = move || {
+            let _turn = turn;
+            work(&inner)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
             Err(failure) => match failure.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

@@ -17,6 +17,7 @@ use super::counters::Counters;
 use super::history::History;
 use super::tracked_state::TrackedState;
 use super::undecided::Undecided;
+use crate::disk::background::Ahead;
 use crate::engine::migration::mailbox::event::Event;
 use crate::engine::view::{Bytes, Direction, Failing, MigrationView, Stand, State};
 use crate::link::Urgency;
@@ -146,6 +147,11 @@ impl Tracked {
     /// Returns how it stands.
     pub fn stands(&self) -> Stand {
         self.inner.lock().state.stand()
+    }
+
+    /// Reports how much the work that others ask for has to wait for it.
+    pub fn ahead(&self) -> Ahead {
+        self.inner.lock().state.ahead()
     }
 
     /// Returns its state, without what that holds.

@@ -6,6 +6,7 @@ use modelferry_protocol::record::PrecopyState;
 use modelferry_protocol::switch::source::SourceState;
 use modelferry_protocol::switch::target::TargetState;
 
+use crate::disk::background::Ahead;
 use crate::engine::migration::id::{migration_id, precopy_id};
 use crate::engine::migration::status_text;
 use crate::engine::view::{Bytes, Direction, Kind, Stand, State};
@@ -113,6 +114,26 @@ impl TrackedState {
                 PrecopyState::Copied(_) | PrecopyState::Adopted(_) => Stand::Copied,
                 PrecopyState::Aborted(_) | PrecopyState::Failed(_) => Stand::Reverted,
             },
+        }
+    }
+
+    /// Reports how much the work that others ask for has to wait for it.
+    pub fn ahead(&self) -> Ahead {
+        let is_frozen = match self {
+            Self::Migration(LastRecord::Source(record)) => {
+                use SourceState::*;
+                matches!(&record.state, Freezing(_) | Frozen(_) | Committed(_) | Answered(_))
+            }
+            Self::Migration(LastRecord::Target(record)) => {
+                use TargetState::*;
+                matches!(&record.state, Importing(_) | Imported(_) | Staging(_) | Prepared(_) | Activating(_))
+            }
+            Self::Precopy(_) => return Ahead::Nothing,
+        };
+        match self.stand() {
+            Stand::Running | Stand::Undecided | Stand::Finishing if is_frozen => Ahead::Freeze,
+            Stand::Running | Stand::Undecided | Stand::Finishing => Ahead::Migration,
+            _ => Ahead::Nothing,
         }
     }
 

@@ -20,19 +20,28 @@ impl Turns {
     /// Waits for a turn. What is due does not wait for what goes when there is time: that is stopped, and its blob sent as any
     /// other.
     pub async fn take(&self, urgency: Urgency) -> Turn<'_> {
+        self.take_after(urgency, async {}).await.1
+    }
+
+    /// As [`Turns::take`], but joins the line only after `first`. What is not as urgent is stopped before.
+    pub async fn take_after<T>(&self, urgency: Urgency, first: impl Future<Output = T>) -> (T, Turn<'_>) {
+        let stop = self.enter(urgency);
+        let first = first.await;
+        (first, Turn { _turn: self.turn.lock().await, stop })
+    }
+
+    fn enter(&self, urgency: Urgency) -> Stop {
         let stop = Stop(Arc::default());
-        {
-            let mut spare = self.spare.lock();
-            match urgency {
-                Urgency::Due => spare.drain(..).for_each(|stop| stop.store(true, Relaxed)),
-                Urgency::Spare => {
-                    // What has ended, or was never begun, is in nobody else's hands.
-                    spare.retain(|stop| Arc::strong_count(stop) > 1);
-                    spare.push(stop.0.clone());
-                }
+        let mut spare = self.spare.lock();
+        match urgency {
+            Urgency::Due => spare.drain(..).for_each(|stop| stop.store(true, Relaxed)),
+            Urgency::Spare => {
+                // What has ended, or was never begun, is in nobody else's hands.
+                spare.retain(|stop| Arc::strong_count(stop) > 1);
+                spare.push(stop.0.clone());
             }
         }
-        Turn { _turn: self.turn.lock().await, stop }
+        stop
     }
 }
 

@@ -9,6 +9,7 @@ use modelferry_protocol::limits::CALLS_MAX;
 use modelferry_protocol::plan::{Answer, Rebuilding};
 use modelferry_protocol::snapshot::BlobRef;
 
+use crate::disk::{background, blocking_in};
 use crate::engine::base::error::causes;
 use crate::engine::shared::core::Core;
 use crate::patch::{Applying, MAGIC};
@@ -36,9 +37,10 @@ pub async fn rebuild(core: &Core, peer: Pin, rebuilding: Rebuilding) -> Answer {
     let Some(coming) = core.receiver(rebuilding.mid).filter(|tracked| tracked.peer == peer) else {
         return failed("the model is not on its way here");
     };
-    let turn = core.patching.turns.take(coming.urgency()).await;
+    // Of each peer one waits in the line of all peers, and with budget, so that it holds up nobody there.
+    let (background, turn) = core.patching.turns.take_after(coming.urgency(), background::turn()).await;
     let (store, reserve, stopped) = (core.parts.store.clone(), core.parts.settings.disk_reserve_bytes, turn.stop());
-    match Core::blocking(move || make(&store, rebuilding, reserve, &stopped)).await {
+    match blocking_in(background, move || make(&store, rebuilding, reserve, &stopped)).await {
         Ok(bytes) => {
             core.blob_arrived();
             Answer::Bytes(bytes)

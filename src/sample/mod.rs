@@ -3,24 +3,16 @@
 //! It covers every kind of entity that a model of machines can have, so that whatever reads, checks or carries
 //! descriptions meets them all. The same seed gives the same bytes.
 
-mod access;
-mod applications;
 pub(crate) mod binaries;
-mod charms;
 mod facts;
 mod home;
 mod kit;
 mod layout;
 mod log;
-mod machines;
 mod model;
-mod network;
-mod relations;
-mod resources;
+mod parts;
 pub(crate) mod seed;
 mod series;
-mod storage;
-mod units;
 mod write;
 mod yaml;
 

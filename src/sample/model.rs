@@ -1,13 +1,13 @@
 //! The description as a whole, in wire order.
 
-use super::applications::applications;
 use super::facts::{AGENT_VERSION, OWNER};
 use super::kit::{Made, Sample};
 use super::layout::{DATABASE, Layout, SHOP, TELEMETRY};
-use super::machines::{history, machines, status};
+use super::parts::applications::applications;
+use super::parts::machines::{history, machines, status};
+use super::parts::{access, network, relations, storage};
 use super::seed::Seed;
 use super::yaml::{Node, map};
-use super::{access, network, relations, storage};
 
 /// Returns the whole description.
 pub(super) fn description(sample: &Sample, made: &Made) -> String {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::io;
 
-use super::charms;
 use super::kit::SampleFiles;
 use super::layout::LOGS;
+use super::parts::charms;
 
 /// The versions of sections, as a sample has them, and as Juju 3.6.11 does, which reads none that is later.
 const SECTIONS: [(&str, &str); 3] = [

@@ -8,8 +8,9 @@ use std::path::Path;
 use super::facts::AGENT_BINARY;
 use super::kit::{Made, Sample, SampleFiles};
 use super::layout::{DATABASE, SHOP, TELEMETRY};
+use super::parts::charms;
 use super::seed::Seed;
-use super::{binaries, charms, log, model};
+use super::{binaries, log, model};
 
 impl Sample {
     /// Writes the description to `DIR/model.yaml` and the binaries below `DIR/blobs`.

@@ -10,13 +10,10 @@ mod bucket;
 mod caps;
 mod clock;
 mod controller;
-mod filter;
-mod flights;
-mod losses;
+mod measures;
 mod memory;
 mod model;
 mod pace;
-mod queue;
 mod send_schedule;
 #[cfg(test)]
 mod sim;

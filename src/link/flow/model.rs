@@ -7,11 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::filter::{MaxFilter, MinRtt};
-use super::flights::{Flights, Sample};
-use super::losses::Losses;
+use super::measures::filter::{MaxFilter, MinRtt};
+use super::measures::flights::{Flights, Sample};
+use super::measures::losses::Losses;
+use super::measures::queue::Queue;
 use super::memory::Capacity;
-use super::queue::Queue;
 
 /// Initial window, bytes, before anything is known. Gains 3 to 10 % on long links.
 pub(super) const INITIAL_WINDOW_BYTES: u64 = 128 << 10;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use modelferry_protocol::ids::ModelUuid;
 
-use super::devices::Devices;
-use super::gate::LoginGate;
+use super::attempts::devices::Devices;
+use super::attempts::gate::LoginGate;
 use crate::controller::embedded::base::{Embedded, Inner};
 use crate::controller::port::ControllerError;
 use crate::juju::params::admin::HostPort;

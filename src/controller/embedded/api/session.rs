@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::Api;
 use super::caller::{Caller, Subject};
-use super::watcher::Watchers;
-use super::{Api, client, clouds, controller, migration_target, model_config, model_manager, offers, user_manager};
+use super::facades::watcher::Watchers;
+use super::facades::{client, clouds, controller, migration_target, model_config, model_manager, offers, user_manager};
 use crate::disk::blocking;
 use crate::juju::rpc::{FacadeVersions, RpcCall, RpcError, Session};
 

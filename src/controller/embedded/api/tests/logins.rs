@@ -4,8 +4,8 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::json;
 
-use super::super::bakery::bound;
 use super::*;
+use crate::controller::embedded::api::logins::bakery::bound;
 use crate::controller::embedded::view::Access;
 use crate::juju::http::{Credentials, HttpReply, HttpTarget, UploadBody, UploadError};
 use crate::juju::rpc::ErrorCode;

@@ -1,0 +1,5 @@
+//! HTTP requests beside the API: logs and uploads.
+
+mod log;
+mod log_transfer;
+mod uploads;

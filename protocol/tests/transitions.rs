@@ -73,7 +73,7 @@ fn source_inputs<'a>(
 /// Every step that the source's machine makes of the profile's own states.
 fn source_steps(profile: Profile, table: &[Transition]) -> Steps {
     let (messages, cause) = (samples::messages(), Text::new("no longer wanted").unwrap());
-    let (arguments, vote) = (Arguments::default(), Vote::unsigned(SWITCH, samples::ROOT));
+    let (arguments, vote) = (Arguments::default(), Vote::unsigned(KEY, samples::ROOT));
     let reached: BTreeSet<&str> = table.iter().map(|step| step.to).collect();
     let mut made = Steps::new();
     for record in sources(profile).filter(|record| reached.contains(record.state.name())) {
@@ -86,7 +86,7 @@ fn source_steps(profile: Profile, table: &[Transition]) -> Steps {
     made
 }
 
-const SWITCH: MigrationKey = MigrationKey { mid: samples::MID, journal: samples::JOURNAL };
+const KEY: MigrationKey = MigrationKey { mid: samples::MID, journal: samples::JOURNAL };
 
 /// What the sample that has imported a description has imported.
 const IMPORTED: Hash = Hash([0x66; 32]);

@@ -53,7 +53,7 @@ impl Counters {
 }
 
 /// A running relay between `a` and `b`; it ends when dropped.
-pub struct Relay {
+pub struct DatagramRelay {
     /// Where `a` finds `b`.
     pub for_a: SocketAddr,
     /// Where `b` finds `a`.
@@ -65,7 +65,7 @@ pub struct Relay {
     tasks: [JoinHandle<()>; 2],
 }
 
-impl Relay {
+impl DatagramRelay {
     /// Lays a link between the agents that listen at `a` and `b`.
     ///
     /// `seed`: decides which packets are lost.
@@ -128,7 +128,7 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
+impl Drop for DatagramRelay {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
@@ -224,14 +224,14 @@ mod tests {
     struct Ends {
         a: UdpSocket,
         b: UdpSocket,
-        relay: Relay,
+        relay: DatagramRelay,
     }
 
     async fn ends(spec: &str) -> Ends {
         let a = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let b = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (at_a, at_b) = (a.local_addr().unwrap(), b.local_addr().unwrap());
-        let relay = Relay::start(spec.parse().unwrap(), at_a, at_b, 7).await.unwrap();
+        let relay = DatagramRelay::start(spec.parse().unwrap(), at_a, at_b, 7).await.unwrap();
         Ends { a, b, relay }
     }
 

@@ -13,7 +13,7 @@ use super::agent_process::AgentProcess;
 use super::control::ask;
 use super::narration::{Narration, Show};
 use super::own_model::make_up;
-use super::relay::Relay;
+use super::relay::DatagramRelay;
 use super::trouble::Trouble;
 use crate::agent::control::{Request, Response};
 use crate::cli::demo::DemoArgs;
@@ -52,7 +52,7 @@ pub(super) struct Stage {
     /// The agent beside the destination controller.
     pub(super) dst: AgentProcess,
     /// The link between them.
-    pub(super) relay: Relay,
+    pub(super) relay: DatagramRelay,
     /// The model.
     pub(super) model: Model,
 }
@@ -158,7 +158,7 @@ impl Stage {
                 agent.id().unwrap_or_default(),
             ));
         }
-        let relay = Relay::start(args.link, src.listen, dst.listen, args.seed).await?;
+        let relay = DatagramRelay::start(args.link, src.listen, dst.listen, args.seed).await?;
         narration.remark(format_args!("the link: {}", args.link));
         Ok(Self { src, dst, relay, model })
     }

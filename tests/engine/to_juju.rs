@@ -25,7 +25,7 @@ use super::engines::Host;
 
 /// Generous: nothing is claimed about time here.
 const PATIENCE: Duration = Duration::from_secs(60);
-const SWITCH: MigrationKey = MigrationKey { mid: MigrationId([7; 16]), journal: JournalId([9; 16]) };
+const KEY: MigrationKey = MigrationKey { mid: MigrationId([7; 16]), journal: JournalId([9; 16]) };
 
 /// What the controller holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Pair {
             versions: Versions::OWN,
             features: Feature::names(),
             agent: Name::cut("gateway"),
-            journal: SWITCH.journal,
+            journal: KEY.journal,
             sequence: 0,
             sequence_seen: 0,
             controller: ControllerCard::default(),
@@ -194,7 +194,7 @@ impl Pair {
             Call::CheckMachines(Params::new(b"check".to_vec()).unwrap()),
         ];
         let snapshot = Snapshot {
-            mid: SWITCH.mid,
+            mid: KEY.mid,
             model: MODEL,
             epoch_to: 1,
             name: Name::cut("shelf"),
@@ -202,7 +202,7 @@ impl Pair {
             complete: true,
             calls: Bounded::new(calls).unwrap(),
         };
-        let head = SignedHead::new(SWITCH.journal, 0, |bytes| link.sign(bytes));
+        let head = SignedHead::new(KEY.journal, 0, |bytes| link.sign(bytes));
         let pair = Self { dst, juju, link, _dir: dir, peer, snapshot };
         let claims = OwnershipReport { head, seen: None, claims: Bounded::default(), is_halted: false };
         pair.say(Message::OwnershipReport(claims)).await;
@@ -239,7 +239,7 @@ impl Pair {
 
     async fn offer(&mut self) {
         let offer = Offer {
-            key: SWITCH,
+            key: KEY,
             model: MODEL,
             epoch_to: 1,
             profile: Profile::Gateway,
@@ -253,7 +253,7 @@ impl Pair {
     /// Has a call of the snapshot performed ahead of the seal.
     async fn stage(&mut self, place: usize) -> Performed {
         let id = place as u64;
-        let stage = Stage { key: SWITCH, id, call: self.snapshot.calls[place].clone() };
+        let stage = Stage { key: KEY, id, call: self.snapshot.calls[place].clone() };
         let staged = |told| match told {
             Message::Staged(Staged { id: of, outcome, .. }) if of == id => Some(outcome),
             _ => None,
@@ -263,7 +263,7 @@ impl Pair {
 
     fn seal(&self) -> Message {
         let (bytes, root) = self.snapshot.seal().unwrap();
-        Message::Seal(Sealed { snapshot: Bytes::new(bytes).unwrap(), nonce: 5, ..Sealed::asking(SWITCH, root) })
+        Message::Seal(Sealed { snapshot: Bytes::new(bytes).unwrap(), nonce: 5, ..Sealed::asking(KEY, root) })
     }
 
     fn commit(&self) -> Message {
@@ -273,17 +273,17 @@ impl Pair {
         };
         let root = self.snapshot.seal().unwrap().1;
         let stamp = self.stamp(root);
-        Message::Commit(Commit { key: SWITCH, root, epoch_to: 1, handover, stamp })
+        Message::Commit(Commit { key: KEY, root, epoch_to: 1, handover, stamp })
     }
 
     /// Signs the commit as its source.
     fn stamp(&self, root: Hash) -> CommitStamp {
         let head = Head {
-            mid: SWITCH.mid,
+            mid: KEY.mid,
             model: MODEL,
             epoch_to: 1,
             peer: self.dst.link().pin(),
-            journal: SWITCH.journal,
+            journal: KEY.journal,
             profile: Profile::Gateway,
         };
         let signed = SignedCommit::of(&head, root, &CommitStamp { time_ms: 1, ..CommitStamp::default() });
@@ -369,7 +369,7 @@ async fn a_copy_counts_as_dropped_once_it_is_seen_gone() {
     pair.offer().await;
     assert_eq!(pair.stage(0).await, done(""));
     let cause = Text::cut("the master aborts");
-    pair.say(Message::Abort(modelferry_protocol::message::End { key: SWITCH, cause })).await;
+    pair.say(Message::Abort(modelferry_protocol::message::End { key: KEY, cause })).await;
     let juju = pair.juju.clone();
     let seal = pair.seal();
     // In the moment in which it is said.

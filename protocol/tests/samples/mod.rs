@@ -23,7 +23,7 @@ pub const MID: MigrationId = MigrationId([0x11; 16]);
 pub const JOURNAL: JournalId = JournalId([0x22; 16]);
 pub const MODEL: ModelUuid = ModelUuid([0x33; 16]);
 pub const ROOT: Hash = Hash([0x44; 32]);
-const SWITCH: MigrationKey = MigrationKey { mid: MID, journal: JOURNAL };
+const KEY: MigrationKey = MigrationKey { mid: MID, journal: JOURNAL };
 const BLOB: BlobRef = BlobRef { hash: Hash([0x55; 32]), bytes: 300_000 };
 
 pub fn name(text: &str) -> Name {
@@ -177,14 +177,14 @@ pub fn answers() -> Vec<Answer> {
 
 /// Every kind of message, the ones with alternatives inside in every alternative.
 pub fn messages() -> Vec<Message> {
-    let end = || End { key: SWITCH, cause: Text::new("disk full").unwrap() };
+    let end = || End { key: KEY, cause: Text::new("disk full").unwrap() };
     let chunks = || Chunks {
         handle: 3,
         page: 1,
         ranges: list(vec![ChunkRange { start: 0, end: 2 }, ChunkRange { start: 7, end: 300 }]),
     };
     let offer = |profile| Offer {
-        key: SWITCH,
+        key: KEY,
         model: MODEL,
         epoch_to: 2,
         profile,
@@ -216,30 +216,30 @@ pub fn messages() -> Vec<Message> {
         }),
         Message::Offer(offer(Profile::Embedded)),
         Message::Offer(offer(Profile::Gateway)),
-        Message::Progress(SWITCH),
+        Message::Progress(KEY),
         Message::Seal(Sealed {
-            key: SWITCH,
+            key: KEY,
             root: ROOT,
             nonce: u64::MAX,
             snapshot: Bytes::new(snapshot().seal().unwrap().0).unwrap(),
         }),
         Message::Prepared(Vote {
-            key: SWITCH,
+            key: KEY,
             root: ROOT,
             nonce: u64::MAX,
             signature: Bytes::new(vec![0x99; 64]).unwrap(),
         }),
-        Message::Commit(Commit { key: SWITCH, root: ROOT, epoch_to: 2, handover: handover(), stamp: stamp() }),
-        Message::Activated(Activated { key: SWITCH, root: ROOT, reply: Bytes::new(b"{}".to_vec()).unwrap() }),
-        Message::Finished(SWITCH),
+        Message::Commit(Commit { key: KEY, root: ROOT, epoch_to: 2, handover: handover(), stamp: stamp() }),
+        Message::Activated(Activated { key: KEY, root: ROOT, reply: Bytes::new(b"{}".to_vec()).unwrap() }),
+        Message::Finished(KEY),
         Message::Abort(end()),
         Message::Dropped(end()),
-        Message::Unknown(SWITCH),
+        Message::Unknown(KEY),
         Message::Refused(end()),
-        Message::Stage(Stage { key: SWITCH, id: 9, call: Call::Import(BLOB) }),
-        Message::Staged(Staged { key: SWITCH, id: 9, outcome: Performed::Done(Bytes::new(b"{}".to_vec()).unwrap()) }),
+        Message::Stage(Stage { key: KEY, id: 9, call: Call::Import(BLOB) }),
+        Message::Staged(Staged { key: KEY, id: 9, outcome: Performed::Done(Bytes::new(b"{}".to_vec()).unwrap()) }),
         Message::Staged(Staged {
-            key: SWITCH,
+            key: KEY,
             id: 10,
             outcome: Performed::Failed(Text::new("machine sanity check failed").unwrap()),
         }),

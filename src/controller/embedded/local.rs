@@ -87,18 +87,18 @@ impl LocalController for Embedded {
     }
 
     async fn prepare_restore(&self, source: Box<dyn Source + Send>) -> Result<Box<dyn Restore>, ControllerError> {
-        Ok(Box::new(Prepared { embedded: self.clone(), source }))
+        Ok(Box::new(PreparedRestore { embedded: self.clone(), source }))
     }
 }
 
 /// A backup, and the controller that is to take it in.
-struct Prepared {
+struct PreparedRestore {
     embedded: Embedded,
     source: Box<dyn Source + Send>,
 }
 
 #[async_trait]
-impl Restore for Prepared {
+impl Restore for PreparedRestore {
     fn notes(&self) -> &[String] {
         &[]
     }

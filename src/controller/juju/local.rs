@@ -9,7 +9,7 @@ use modelferry_protocol::message::ControllerCard;
 use modelferry_protocol::plan::Finding;
 
 use super::Juju;
-use super::restore::Prepared;
+use super::restore::PreparedRestore;
 use crate::controller::backup::Source;
 use crate::controller::embedded::view::{ControllerView, Imported, ModelDetails, ModelRow};
 use crate::controller::inventory::Inventory;
@@ -76,7 +76,7 @@ impl LocalController for Juju {
 /// A backup, and the controller that would take it in.
 struct Restorable {
     juju: Juju,
-    prepared: Prepared,
+    prepared: PreparedRestore,
 }
 
 #[async_trait]

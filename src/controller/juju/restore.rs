@@ -45,7 +45,7 @@ impl Restoring {
 }
 
 /// A backup that could be restored: its files are in the agent's store, and the controller would take the model.
-pub struct Prepared {
+pub struct PreparedRestore {
     restoring: Restoring,
     unpacked: Unpacked,
     /// What the restore does not do, and then the commands that do it, a line each.
@@ -54,7 +54,7 @@ pub struct Prepared {
     _files: Lease,
 }
 
-impl Prepared {
+impl PreparedRestore {
     /// Returns the model.
     pub fn model(&self) -> ModelUuid {
         self.restoring.uuid
@@ -77,7 +77,10 @@ impl Juju {
     /// there.
     ///
     /// Errors: [`ControllerError::Refused`] with everything that stands against it.
-    pub async fn prepare_restore(&self, mut source: Box<dyn Source + Send>) -> Result<Prepared, ControllerError> {
+    pub async fn prepare_restore(
+        &self,
+        mut source: Box<dyn Source + Send>,
+    ) -> Result<PreparedRestore, ControllerError> {
         let manifest = source.manifest().clone();
         let store = self.inner.store.clone();
         let lease = store.lease_with_puts();
@@ -110,14 +113,14 @@ impl Juju {
             );
             notes.extend(commands);
         }
-        Ok(Prepared { restoring, unpacked, notes, _files: lease })
+        Ok(PreparedRestore { restoring, unpacked, notes, _files: lease })
     }
 
     /// Stages the model and takes it into service. `say` hears what it waits for meanwhile.
     ///
     /// Errors: [`ControllerError::Refused`] with the controller's reason; nothing of the model is in the controller then.
-    pub async fn restore(&self, prepared: Prepared, say: &Say) -> Result<Imported, ControllerError> {
-        let Prepared { restoring, unpacked, .. } = &prepared;
+    pub async fn restore(&self, prepared: PreparedRestore, say: &Say) -> Result<Imported, ControllerError> {
+        let PreparedRestore { restoring, unpacked, .. } = &prepared;
         self.inner.note_restore(restoring.clone(), true).await?;
         for call in &unpacked.calls {
             if let Err(cause) = self.staged(restoring, call, say).await {

@@ -19,7 +19,7 @@ use self::controllers::{Destination, Looks, PASSWORD, Phases, Source, Watcher, i
 pub(super) use self::programs::Programs;
 use super::agent_process::AgentProcess;
 use super::narration::{Narration, Show};
-use super::relay::Relay;
+use super::relay::DatagramRelay;
 use super::stage::{Model, Stage, free_ports};
 use super::trouble::Trouble;
 use crate::cli::demo::DemoArgs;
@@ -53,7 +53,7 @@ pub(super) async fn play(
         agent.start().await?;
         narration.line(format_args!("  {}$ modelferry agent --config {}", agent.name, agent.config().display()));
     }
-    let relay = Relay::start(args.link, src.listen, dst.listen, args.seed).await?;
+    let relay = DatagramRelay::start(args.link, src.listen, dst.listen, args.seed).await?;
     narration.remark(format_args!("the link: {}", args.link));
     let mut stage = Stage { src, dst, relay, model };
     stage.pair(&mut narration).await?;

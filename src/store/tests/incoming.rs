@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use super::*;
 
 /// A blob with a hand-made manifest: chunks of `chunk_bytes`, `per_page` to a page. Small, so that tests are quick.
-pub(super) struct Parcel {
+pub(super) struct SampleBlob {
     pub blob: BlobRef,
     pub pages: Vec<Page>,
     pub content: Vec<u8>,
 }
 
-pub(super) const PARCEL_CUTTER: u16 = 77;
+pub(super) const SAMPLE_CUTTER: u16 = 77;
 
 impl Incoming {
     /// Writes one chunk.
@@ -24,7 +24,7 @@ impl Incoming {
     }
 }
 
-impl Parcel {
+impl SampleBlob {
     pub fn new(content: Vec<u8>, chunk_bytes: usize, per_page: usize) -> Self {
         let chunks: Vec<ChunkRef> = content.chunks(chunk_bytes).map(chunk_ref).collect();
         let mut pages = Vec::new();
@@ -44,7 +44,7 @@ impl Parcel {
     }
 
     pub fn begin(&self, store: &Store) -> Result<Incoming, StoreError> {
-        store.incoming(self.blob, PARCEL_CUTTER)
+        store.incoming(self.blob, SAMPLE_CUTTER)
     }
 
     /// Returns every chunk as (page, index).
@@ -75,33 +75,33 @@ impl Parcel {
     }
 }
 
-pub(super) fn parcel() -> Parcel {
-    Parcel::new(noise(5, 10_500), 1000, 4)
+pub(super) fn sample_blob() -> SampleBlob {
+    SampleBlob::new(noise(5, 10_500), 1000, 4)
 }
 
 #[test]
 fn a_blob_arrives_and_is_complete_only_when_it_is_durable() {
     let (_dir, store) = store();
-    let parcel = parcel();
-    let incoming = parcel.begin(&store).unwrap();
+    let sample = sample_blob();
+    let incoming = sample.begin(&store).unwrap();
     assert!(!incoming.is_complete() && !incoming.all_pages_known());
-    for page in &parcel.pages {
+    for page in &sample.pages {
         incoming.add_page(page.clone()).unwrap();
     }
     assert!(incoming.all_pages_known());
-    parcel.places().into_iter().for_each(|place| parcel.write(&incoming, place).unwrap());
-    assert!(parcel.lacking(&incoming).is_empty());
+    sample.places().into_iter().for_each(|place| sample.write(&incoming, place).unwrap());
+    assert!(sample.lacking(&incoming).is_empty());
     assert_eq!((incoming.bytes_held(), incoming.is_complete()), (0, false));
     assert!(matches!(incoming.finish(), Err(StoreError::Incomplete(_))));
     let durable = incoming.sync().unwrap();
     assert_eq!(durable.iter().map(|(page, set)| (*page, set.len())).collect::<Vec<_>>(), [(0, 4), (1, 4), (2, 3)]);
     assert_eq!(incoming.sync().unwrap(), []);
     assert_eq!((incoming.bytes_held(), incoming.is_complete()), (10_500, true));
-    assert_eq!(store.size(parcel.blob.hash).unwrap(), None);
+    assert_eq!(store.size(sample.blob.hash).unwrap(), None);
     incoming.finish().unwrap();
     incoming.finish().unwrap();
-    store.verify(parcel.blob).unwrap();
-    assert_eq!(store.held_bytes(parcel.blob).unwrap(), 10_500);
+    store.verify(sample.blob).unwrap();
+    assert_eq!(store.held_bytes(sample.blob).unwrap(), 10_500);
 }
 
 #[test]
@@ -119,25 +119,25 @@ fn an_empty_blob_arrives() {
 #[test]
 fn what_is_held_is_not_hashed_again_at_the_start_but_before_it_is_used() {
     let (dir, store) = store();
-    let parcel = Parcel::new(noise(1, 100_000), 1_000, 40);
-    let incoming = parcel.begin(&store).unwrap();
-    parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
-    let places = parcel.places();
+    let sample = SampleBlob::new(noise(1, 100_000), 1_000, 40);
+    let incoming = sample.begin(&store).unwrap();
+    sample.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+    let places = sample.places();
     for (page, index) in &places[..60] {
-        incoming.write_chunk(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
+        incoming.write_chunk(*page, *index as u32, sample.plain(*page, *index)).unwrap();
     }
     incoming.sync().unwrap();
     drop((incoming, store));
     // Any code that read the held bytes would fail on these.
-    let path = dir.path().join("partial").join(parcel.blob.hash.to_string());
+    let path = dir.path().join("partial").join(sample.blob.hash.to_string());
     let mut bytes = fs::read(&path).unwrap();
     bytes[5_000] ^= 1;
     fs::write(&path, bytes).unwrap();
     let store = open(dir.path());
-    let incoming = parcel.begin(&store).unwrap();
-    assert_eq!(parcel.lacking(&incoming), places[60..].iter().copied().collect());
+    let incoming = sample.begin(&store).unwrap();
+    assert_eq!(sample.lacking(&incoming), places[60..].iter().copied().collect());
     for (page, index) in &places[60..] {
-        incoming.write_chunk(*page, *index as u32, parcel.plain(*page, *index)).unwrap();
+        incoming.write_chunk(*page, *index as u32, sample.plain(*page, *index)).unwrap();
     }
     incoming.sync().unwrap();
     assert!(matches!(incoming.finish(), Err(StoreError::BlobMismatch { .. })));
@@ -145,24 +145,24 @@ fn what_is_held_is_not_hashed_again_at_the_start_but_before_it_is_used() {
 
 #[test]
 fn resume_sends_only_missing_chunks() {
-    let parcel = parcel();
-    for durable in 0..=parcel.places().len() {
+    let sample = sample_blob();
+    for durable in 0..=sample.places().len() {
         let (dir, store) = store();
-        let incoming = parcel.begin(&store).unwrap();
-        parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
-        let places = parcel.places();
+        let incoming = sample.begin(&store).unwrap();
+        sample.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+        let places = sample.places();
         let (sent, rest) = places.split_at(durable);
-        sent.iter().for_each(|place| parcel.write(&incoming, *place).unwrap());
+        sent.iter().for_each(|place| sample.write(&incoming, *place).unwrap());
         incoming.sync().unwrap();
         let held = incoming.bytes_held();
         drop((incoming, store));
         let store = open(dir.path());
-        assert_eq!(store.held_bytes(parcel.blob).unwrap(), held);
-        let incoming = parcel.begin(&store).unwrap();
+        assert_eq!(store.held_bytes(sample.blob).unwrap(), held);
+        let incoming = sample.begin(&store).unwrap();
         assert_eq!((incoming.pages(), incoming.bytes_held()), (3, held));
-        assert_eq!(parcel.lacking(&incoming), rest.iter().copied().collect());
-        assert_eq!(parcel.complete(&incoming).unwrap(), rest.len());
-        store.verify(parcel.blob).unwrap();
+        assert_eq!(sample.lacking(&incoming), rest.iter().copied().collect());
+        assert_eq!(sample.complete(&incoming).unwrap(), rest.len());
+        store.verify(sample.blob).unwrap();
     }
 }
 
@@ -198,13 +198,13 @@ fn chunks_of_other_blobs_are_not_sent_again() {
 #[test]
 fn a_blob_that_arrived_is_a_source_of_chunks_itself() {
     let (_dir, store) = store();
-    let first = parcel();
+    let first = sample_blob();
     first.complete(&first.begin(&store).unwrap()).unwrap();
-    let second = Parcel::new([first.content.clone(), noise(8, 3000)].concat()[500..].to_vec(), 1000, 4);
+    let second = SampleBlob::new([first.content.clone(), noise(8, 3000)].concat()[500..].to_vec(), 1000, 4);
     let shifted = second.begin(&store).unwrap();
     shifted.add_page(second.pages[0].clone()).unwrap();
     assert_eq!(shifted.bytes_reused(), 0, "cut elsewhere, these are other chunks");
-    let third = Parcel::new([&first.content[..8000], &noise(9, 3000)].concat(), 1000, 4);
+    let third = SampleBlob::new([&first.content[..8000], &noise(9, 3000)].concat(), 1000, 4);
     let incoming = third.begin(&store).unwrap();
     assert_eq!(third.complete(&incoming).unwrap(), 3);
     assert_eq!(incoming.bytes_reused(), 8000);
@@ -213,23 +213,23 @@ fn a_blob_that_arrived_is_a_source_of_chunks_itself() {
 #[test]
 fn bytes_that_changed_or_went_are_not_reused() {
     let (dir, store) = store();
-    let (gone, changed) = (Parcel::new(noise(1, 2000), 1000, 4), Parcel::new(noise(2, 2000), 1000, 4));
-    for parcel in [&gone, &changed] {
-        parcel.complete(&parcel.begin(&store).unwrap()).unwrap();
+    let (gone, changed) = (SampleBlob::new(noise(1, 2000), 1000, 4), SampleBlob::new(noise(2, 2000), 1000, 4));
+    for sample in [&gone, &changed] {
+        sample.complete(&sample.begin(&store).unwrap()).unwrap();
     }
     fs::remove_file(blob_path(&dir, gone.blob)).unwrap();
     fs::write(blob_path(&dir, changed.blob), noise(3, 2000)).unwrap();
-    let parcel = Parcel::new([noise(1, 2000), noise(2, 2000)].concat(), 1000, 4);
-    let incoming = parcel.begin(&store).unwrap();
-    assert_eq!(parcel.complete(&incoming).unwrap(), 4);
+    let sample = SampleBlob::new([noise(1, 2000), noise(2, 2000)].concat(), 1000, 4);
+    let incoming = sample.begin(&store).unwrap();
+    assert_eq!(sample.complete(&incoming).unwrap(), 4);
     assert_eq!(incoming.bytes_reused(), 0);
-    store.verify(parcel.blob).unwrap();
+    store.verify(sample.blob).unwrap();
 }
 
 #[test]
 fn a_removed_blob_is_no_source_of_chunks() {
     let (_dir, store) = store();
-    let first = parcel();
+    let first = sample_blob();
     first.complete(&first.begin(&store).unwrap()).unwrap();
     store.remove(first.blob.hash).unwrap();
     let hashes = || first.pages.iter().flat_map(|page| page.chunks.iter().map(|chunk| chunk.hash));
@@ -239,20 +239,20 @@ fn a_removed_blob_is_no_source_of_chunks() {
 #[test]
 fn pages_are_taken_in_order_and_known_ones_again() {
     let (_dir, store) = store();
-    let parcel = parcel();
-    let incoming = parcel.begin(&store).unwrap();
+    let sample = sample_blob();
+    let incoming = sample.begin(&store).unwrap();
     let refused = |page: &Page| match incoming.add_page(page.clone()) {
         Err(StoreError::Page(error)) => error,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(refused(&parcel.pages[1]), PageError::OutOfOrder { expected: 0, .. }));
-    incoming.add_page(parcel.pages[0].clone()).unwrap();
-    incoming.add_page(parcel.pages[0].clone()).unwrap();
-    let other = Page { chunks: Bounded::new(parcel.pages[0].chunks[1..].to_vec()).unwrap(), ..parcel.pages[0].clone() };
+    assert!(matches!(refused(&sample.pages[1]), PageError::OutOfOrder { expected: 0, .. }));
+    incoming.add_page(sample.pages[0].clone()).unwrap();
+    incoming.add_page(sample.pages[0].clone()).unwrap();
+    let other = Page { chunks: Bounded::new(sample.pages[0].chunks[1..].to_vec()).unwrap(), ..sample.pages[0].clone() };
     assert!(matches!(refused(&other), PageError::OutOfOrder { .. }));
-    incoming.add_page(parcel.pages[1].clone()).unwrap();
-    incoming.add_page(parcel.pages[2].clone()).unwrap();
-    let extra = Page { index: 3, offset: parcel.blob.bytes, last: true, chunks: Bounded::default() };
+    incoming.add_page(sample.pages[1].clone()).unwrap();
+    incoming.add_page(sample.pages[2].clone()).unwrap();
+    let extra = Page { index: 3, offset: sample.blob.bytes, last: true, chunks: Bounded::default() };
     assert!(matches!(refused(&extra), PageError::OutOfOrder { .. }), "an empty page after the last");
     assert_eq!(incoming.pages(), 3);
 }
@@ -260,59 +260,59 @@ fn pages_are_taken_in_order_and_known_ones_again() {
 #[test]
 fn a_manifest_of_other_bytes_leaves_nothing_of_the_blob() {
     let (dir, store) = store();
-    let parcel = parcel();
-    let lie = BlobRef { hash: Hash::of(b"something else"), ..parcel.blob };
-    let incoming = store.incoming(lie, PARCEL_CUTTER).unwrap();
-    let refused = parcel.complete(&incoming);
+    let sample = sample_blob();
+    let lie = BlobRef { hash: Hash::of(b"something else"), ..sample.blob };
+    let incoming = store.incoming(lie, SAMPLE_CUTTER).unwrap();
+    let refused = sample.complete(&incoming);
     let expected = lie.hash;
     assert!(
-        matches!(refused, Err(StoreError::BlobMismatch { expected: e, actual }) if e == expected && actual == parcel.blob.hash)
+        matches!(refused, Err(StoreError::BlobMismatch { expected: e, actual }) if e == expected && actual == sample.blob.hash)
     );
     assert!(matches!(incoming.sync(), Err(StoreError::Broken(_))));
     assert_eq!((store.size(expected).unwrap(), store.held_bytes(lie).unwrap()), (None, 0));
     assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
-    assert_eq!(store.incoming(lie, PARCEL_CUTTER).unwrap().pages(), 0);
+    assert_eq!(store.incoming(lie, SAMPLE_CUTTER).unwrap().pages(), 0);
 }
 
 #[test]
 fn those_who_receive_the_same_blob_share_it() {
     let (_dir, store) = store();
-    let parcel = parcel();
-    let one = parcel.begin(&store).unwrap();
-    let other = parcel.begin(&store).unwrap();
-    assert!(matches!(store.incoming(parcel.blob, CUTTER), Err(StoreError::Busy(_))));
-    assert!(matches!(store.remove(parcel.blob.hash), Err(StoreError::Busy(_))));
-    parcel.pages.iter().for_each(|page| one.add_page(page.clone()).unwrap());
+    let sample = sample_blob();
+    let one = sample.begin(&store).unwrap();
+    let other = sample.begin(&store).unwrap();
+    assert!(matches!(store.incoming(sample.blob, CUTTER), Err(StoreError::Busy(_))));
+    assert!(matches!(store.remove(sample.blob.hash), Err(StoreError::Busy(_))));
+    sample.pages.iter().for_each(|page| one.add_page(page.clone()).unwrap());
     std::thread::scope(|scope| {
         for begin in 0..3 {
-            let (parcel, incoming) = (&parcel, &one);
+            let (sample, incoming) = (&sample, &one);
             scope.spawn(move || {
-                let places = parcel.places();
+                let places = sample.places();
                 for place in places.iter().cycle().skip(begin * 4).take(places.len()) {
-                    parcel.write(incoming, *place).unwrap();
+                    sample.write(incoming, *place).unwrap();
                     incoming.sync().unwrap();
                 }
             });
         }
     });
-    assert_eq!((one.bytes_held(), other.bytes_held()), (parcel.blob.bytes, parcel.blob.bytes));
+    assert_eq!((one.bytes_held(), other.bytes_held()), (sample.blob.bytes, sample.blob.bytes));
     one.finish().unwrap();
-    store.verify(parcel.blob).unwrap();
-    assert!(parcel.begin(&store).unwrap().is_complete());
+    store.verify(sample.blob).unwrap();
+    assert!(sample.begin(&store).unwrap().is_complete());
 }
 
 #[test]
 fn what_another_cutter_left_is_dropped() {
     let (dir, store) = store();
-    let parcel = parcel();
-    let incoming = parcel.begin(&store).unwrap();
-    incoming.add_page(parcel.pages[0].clone()).unwrap();
-    parcel.write(&incoming, (0, 3)).unwrap();
+    let sample = sample_blob();
+    let incoming = sample.begin(&store).unwrap();
+    incoming.add_page(sample.pages[0].clone()).unwrap();
+    sample.write(&incoming, (0, 3)).unwrap();
     incoming.sync().unwrap();
     drop(incoming);
-    let incoming = store.incoming(parcel.blob, CUTTER).unwrap();
+    let incoming = store.incoming(sample.blob, CUTTER).unwrap();
     assert_eq!((incoming.pages(), incoming.bytes_held()), (0, 0));
-    let file = dir.path().join("partial").join(parcel.blob.hash.to_string());
+    let file = dir.path().join("partial").join(sample.blob.hash.to_string());
     assert_eq!(fs::metadata(file).unwrap().len(), 0);
 }
 
@@ -320,21 +320,21 @@ fn what_another_cutter_left_is_dropped() {
 fn a_partial_file_that_went_or_shrank_is_begun_again() {
     for shrink in [false, true] {
         let (dir, store) = store();
-        let parcel = parcel();
-        let incoming = parcel.begin(&store).unwrap();
-        incoming.add_page(parcel.pages[0].clone()).unwrap();
-        parcel.write(&incoming, (0, 1)).unwrap();
+        let sample = sample_blob();
+        let incoming = sample.begin(&store).unwrap();
+        incoming.add_page(sample.pages[0].clone()).unwrap();
+        sample.write(&incoming, (0, 1)).unwrap();
         incoming.sync().unwrap();
         drop((incoming, store));
-        let path = dir.path().join("partial").join(parcel.blob.hash.to_string());
+        let path = dir.path().join("partial").join(sample.blob.hash.to_string());
         if shrink {
             fs::File::options().write(true).open(&path).unwrap().set_len(1999).unwrap()
         } else {
             fs::remove_file(&path).unwrap()
         }
         let store = open(dir.path());
-        assert_eq!(store.held_bytes(parcel.blob).unwrap(), 0);
-        assert_eq!(parcel.complete(&parcel.begin(&store).unwrap()).unwrap(), 11);
+        assert_eq!(store.held_bytes(sample.blob).unwrap(), 0);
+        assert_eq!(sample.complete(&sample.begin(&store).unwrap()).unwrap(), 11);
     }
 }
 
@@ -360,22 +360,22 @@ proptest! {
     ) {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), Disk::faulty(&Faults::default())).unwrap();
-        let parcel = Parcel::new(noise(11, bytes.max(1)), 700, 3);
-        let incoming = parcel.begin(&store).unwrap();
-        parcel.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
-        let (places, mut sent) = (parcel.places(), BTreeSet::new());
+        let sample = SampleBlob::new(noise(11, bytes.max(1)), 700, 3);
+        let incoming = sample.begin(&store).unwrap();
+        sample.pages.iter().for_each(|page| incoming.add_page(page.clone()).unwrap());
+        let (places, mut sent) = (sample.places(), BTreeSet::new());
         let mut durable = 0;
         for (index, sync) in order {
             let place = places[index.index(places.len())];
-            parcel.write(&incoming, place).unwrap();
+            sample.write(&incoming, place).unwrap();
             sent.insert(place);
             if sync {
                 durable += incoming.sync().unwrap().iter().map(|(_, set)| set.len()).sum::<usize>();
                 prop_assert_eq!(durable, sent.len());
             }
-            prop_assert_eq!(parcel.lacking(&incoming).len(), places.len() - sent.len());
+            prop_assert_eq!(sample.lacking(&incoming).len(), places.len() - sent.len());
         }
-        prop_assert_eq!(parcel.complete(&incoming).unwrap(), places.len() - sent.len());
-        prop_assert_eq!(store.read(parcel.blob, 9000).unwrap(), parcel.content);
+        prop_assert_eq!(sample.complete(&incoming).unwrap(), places.len() - sent.len());
+        prop_assert_eq!(store.read(sample.blob, 9000).unwrap(), sample.content);
     }
 }

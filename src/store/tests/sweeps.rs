@@ -2,7 +2,7 @@
 
 use modelferry_protocol::ids::MigrationId;
 
-use super::incoming::Parcel;
+use super::incoming::SampleBlob;
 use super::*;
 
 const FIRST: MigrationId = MigrationId([1; 16]);
@@ -111,22 +111,22 @@ fn what_a_migration_wants_stays_over_a_restart_until_all_who_want_it_have_ended(
 #[test]
 fn a_blob_on_its_way_in_is_not_removed_and_one_that_was_given_up_is() {
     let (dir, store) = store();
-    let parcel = Parcel::new(noise(9, 4000), 1000, 4);
-    let incoming = parcel.begin(&store).unwrap();
-    incoming.add_page(parcel.pages[0].clone()).unwrap();
-    parcel.write(&incoming, (0, 1)).unwrap();
+    let sample = SampleBlob::new(noise(9, 4000), 1000, 4);
+    let incoming = sample.begin(&store).unwrap();
+    incoming.add_page(sample.pages[0].clone()).unwrap();
+    sample.write(&incoming, (0, 1)).unwrap();
     incoming.sync().unwrap();
     let items = store.items().unwrap();
-    assert_eq!((items.len(), items[0].blob, items[0].held), (1, parcel.blob, 1000));
+    assert_eq!((items.len(), items[0].blob, items[0].held), (1, sample.blob, 1000));
     assert!(items[0].in_use && !items[0].complete);
     assert!(swept(&store).is_empty());
     drop(incoming);
     assert!(!store.items().unwrap()[0].in_use);
-    assert_eq!(swept(&store), [parcel.blob.hash]);
+    assert_eq!(swept(&store), [sample.blob.hash]);
     assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
     // Receiving it again starts from nothing and succeeds.
-    assert_eq!(parcel.complete(&parcel.begin(&store).unwrap()).unwrap(), 4);
-    store.verify(parcel.blob).unwrap();
+    assert_eq!(sample.complete(&sample.begin(&store).unwrap()).unwrap(), 4);
+    store.verify(sample.blob).unwrap();
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn since_when_nobody_needs_a_blob_is_known_after_a_restart_and_forgotten_when_it
     store.want(FIRST, [blobs[2].hash]).unwrap();
     // Reusing the blob's chunks for another blob takes it off the list.
     let page = store.page(blobs[0], 0).unwrap();
-    let other = Parcel::new([&content[..], b"more"].concat(), 1000, 100);
+    let other = SampleBlob::new([&content[..], b"more"].concat(), 1000, 100);
     let whole = Page { last: false, ..page };
     store.incoming(other.blob, CUTTER).unwrap().add_page(whole).unwrap();
     assert_eq!(idle(&store), [(blobs[3].hash, 10)]);
@@ -172,7 +172,7 @@ fn chunks_of_a_blob_that_is_gone_are_lacking() {
 #[test]
 fn death_at_any_point_of_a_removal_leaves_the_store_whole() {
     let content = noise(4, 300_000);
-    let partial = Parcel::new(noise(5, 4000), 1000, 4);
+    let partial = SampleBlob::new(noise(5, 4000), 1000, 4);
     for (name, kept) in [("process killed", (|_| true) as fn(usize) -> bool), ("power cut", |_| false)] {
         let mut deaths = 0;
         for at in 0.. {
@@ -183,7 +183,7 @@ fn death_at_any_point_of_a_removal_leaves_the_store_whole() {
                 let blobs = (store.put_bytes(b"it stays").unwrap(), store.put_bytes(&content).unwrap());
                 let incoming = partial.begin(&store).unwrap();
                 incoming.add_page(partial.pages[0].clone()).unwrap();
-                parcel_written(&partial, &incoming);
+                sample_written(&partial, &incoming);
                 blobs
             };
             let outcome = {
@@ -206,7 +206,7 @@ fn death_at_any_point_of_a_removal_leaves_the_store_whole() {
             }
             assert_eq!(store.put_bytes(&content).unwrap(), goes);
             assert!(!all_pages(&store, goes).is_empty());
-            parcel_complete(&partial, &store, &context);
+            sample_complete(&partial, &store, &context);
             if let Ok(removed) = outcome {
                 assert!(removed, "nobody held it");
                 break;
@@ -217,15 +217,15 @@ fn death_at_any_point_of_a_removal_leaves_the_store_whole() {
     }
 }
 
-fn parcel_written(parcel: &Parcel, incoming: &Incoming) {
-    parcel.write(incoming, (0, 0)).unwrap();
-    parcel.write(incoming, (0, 2)).unwrap();
+fn sample_written(sample: &SampleBlob, incoming: &Incoming) {
+    sample.write(incoming, (0, 0)).unwrap();
+    sample.write(incoming, (0, 2)).unwrap();
     incoming.sync().unwrap();
 }
 
-fn parcel_complete(parcel: &Parcel, store: &Store, context: &str) {
-    let incoming = parcel.begin(store).unwrap();
-    let sent = parcel.complete(&incoming).unwrap_or_else(|error| panic!("{context}: {error}"));
+fn sample_complete(sample: &SampleBlob, store: &Store, context: &str) {
+    let incoming = sample.begin(store).unwrap();
+    let sent = sample.complete(&incoming).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(sent == 2 || sent == 4, "{context}: {sent}");
-    store.verify(parcel.blob).unwrap();
+    store.verify(sample.blob).unwrap();
 }

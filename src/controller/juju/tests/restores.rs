@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::fake::{Fault, Stand};
 use super::*;
 use crate::controller::backup::{Kept, Manifest, Origin, Source};
-use crate::controller::juju::restore::Prepared;
+use crate::controller::juju::restore::PreparedRestore;
 use crate::juju::rpc::{ErrorCode, RpcError};
 
 /// A backup of the rig's model, as a peer has kept it.
@@ -22,7 +22,7 @@ fn backup(rig: &Rig) -> Box<dyn Source + Send> {
     Box::new(Kept { peer: "east".to_owned(), manifest }.open(rig.store.clone()))
 }
 
-async fn prepared(rig: &Rig) -> Prepared {
+async fn prepared(rig: &Rig) -> PreparedRestore {
     rig.juju.prepare_restore(backup(rig)).await.unwrap()
 }
 

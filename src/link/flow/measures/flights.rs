@@ -21,7 +21,7 @@ struct Mark {
 
 /// The delivery state when an acknowledgement arrived.
 #[derive(Debug, Clone, Copy)]
-struct Arrival {
+struct Acknowledgement {
     at: Instant,
     /// Send time of its newest packet.
     sent: Instant,
@@ -80,7 +80,7 @@ pub(in crate::link::flow) struct Flights {
     filled_until: u64,
     round_ends: u64,
     /// Acknowledgements of the last burst period.
-    arrivals: VecDeque<Arrival>,
+    arrivals: VecDeque<Acknowledgement>,
 }
 
 impl Flights {
@@ -163,7 +163,7 @@ impl Flights {
             bytes: self.mark.delivered - flight.mark.delivered,
             span: acking.max(sending),
             burst: burst.and_then(|span| {
-                self.burst(Arrival { at: now, sent: flight.at, delivered: self.mark.delivered }, span)
+                self.burst(Acknowledgement { at: now, sent: flight.at, delivered: self.mark.delivered }, span)
             }),
             is_limited: flight.is_limited,
             is_new_round,
@@ -172,7 +172,7 @@ impl Flights {
 
     /// Returns the rate at which the bytes of the last `span` arrived, but not more than the rate at which they were
     /// sent.
-    fn burst(&mut self, last: Arrival, span: Duration) -> Option<Burst> {
+    fn burst(&mut self, last: Acknowledgement, span: Duration) -> Option<Burst> {
         let old = self.arrivals.partition_point(|arrival| last.at.saturating_duration_since(arrival.at) >= span);
         self.arrivals.drain(..old.saturating_sub(1));
         self.arrivals.push_back(last);

@@ -88,6 +88,22 @@ fn a_frozen_copy_that_counts_is_thawed_and_the_other_one_freezes() {
     assert!(src.serves(&sample.name));
 }
 
+/// The choice is in the journal, and the model still frozen.
+#[test]
+fn a_copy_that_an_operator_keeps_is_thawed_at_the_next_start_where_the_agent_died_before() {
+    let sample = Sample::default();
+    let (mut src, _dst) = set_back(&sample);
+    src.until("the older copy is frozen", |src| src.alarms("conflict").then_some(()));
+    src.stop();
+    src.start_with(&[("MODELFERRY_FAILPOINT", "conflict.thaw.before=kill")]);
+    src.until("the agent is there", |src| (src.run(&["status"]).code == 0).then_some(()));
+    src.run(&["resolve", &sample.name, "--keep-mine", &sample.uuid]);
+    src.wait_for_death("the thaw");
+    src.start();
+    src.until("the copy is thawed", |src| src.serves(&sample.name).then_some(()));
+    assert!(!src.alarms("conflict"));
+}
+
 /// A cloned machine: the two agents took the link from each other at INFO, and nobody was told.
 #[test]
 fn a_clone_is_met_with_an_alarm_on_both_sides_and_the_link_is_held_back() {

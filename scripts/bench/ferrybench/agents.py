@@ -91,8 +91,7 @@ class Agents:
             command = link.inside(side, binary, "agent", "--config", self.config(name))
             self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
         self.until(lambda: all(self.ask(name, "status") for name in ("src", "dst")))
-        offer = self.ask("dst", "pair", "offer", "--as", "src")
-        code = next(word for word in offer.split() if len(word) == 21 and word.count("-") == 4)
+        code = self.code("src")
         assert self.ask("src", "pair", "accept", code, link.ends[1], "--as", "dst")
         self.until(lambda: all(peer["connected"] for peer in json.loads(self.ask("src", "peers", "--format", "json"))))
         time.sleep(1)
@@ -106,6 +105,11 @@ class Agents:
             # What is wrong is on stdout where JSON was asked for.
             print(told.stderr or told.stdout, file=sys.stderr)
         return told.stdout if told.returncode == 0 else ""
+
+    def code(self, peer):
+        """Has the destination offer to pair, and returns the code."""
+        words = (word.strip("'") for word in self.ask("dst", "pair", "offer", "--as", peer).split())
+        return next(word for word in words if len(word) == 21 and word.count("-") == 4)
 
     def until(self, done):
         begun = time.monotonic()
@@ -169,6 +173,8 @@ class Agents:
                 answer = json.loads(line)
                 if answer["answer"] == "failed":
                     raise RuntimeError(answer["body"])
+                if answer["answer"] == "alive":
+                    continue
                 view = answer["body"]
                 seen(view)
                 if took is None and view["bytes"]["held"] >= size:

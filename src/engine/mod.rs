@@ -34,3 +34,4 @@ pub use self::shared::engine::Engine;
 pub use self::switchover::redo;
 pub use self::switchover::resolve::Resolution;
 pub use self::switchover::unpair::Unpaired;
+pub use self::transfer::pack::unpack as unpack_chunks;

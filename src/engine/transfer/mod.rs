@@ -7,7 +7,7 @@
 
 pub mod adhoc;
 pub mod pace;
-mod pack;
+pub mod pack;
 pub mod patches;
 pub mod rate;
 pub mod receive;

@@ -64,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Pair(peer::pair::PairCommand),
     Peers(peer::peers::PeersArgs),
+    #[command(subcommand)]
+    Peer(peer::set::PeerCommand),
     Unpair(peer::unpair::UnpairArgs),
     #[command(subcommand)]
     Identity(daemon::identity::IdentityCommand),
@@ -132,6 +134,7 @@ fn run(command: Command, context: &Context, play: demo::Play) -> Result<Exit, Fa
         Command::Agent(args) => args.run(context),
         Command::Pair(command) => command.run(context),
         Command::Peers(args) => args.run(context),
+        Command::Peer(command) => command.run(context),
         Command::Unpair(args) => args.run(context),
         Command::Identity(command) => command.run(context),
         Command::Gateway(command) => command.run(context),

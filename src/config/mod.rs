@@ -40,6 +40,7 @@ use migration::{MAX_FREEZE_DEFAULT, MAX_FREEZE_RELAYED_DEFAULT};
 pub use rate::{BadRate, Rate};
 pub use reading::{FILE_BYTES_MAX, read_text};
 pub use refusal::{HurdleKind, RefusalConfig, RefusalLevel, Refused};
+pub use size::parse_size;
 pub use store::StoreConfig;
 pub use toml_problem::TomlProblem;
 pub use transfer::{Patches, TransferConfig};

@@ -3,7 +3,7 @@
 /// Parses a size such as `50GiB`, `512MiB` or `0`.
 ///
 /// Errors: a sentence with valid examples.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no number of bytes; write one such as 50GiB, 512MiB or 0");
     let trimmed = text.trim();
     if trimmed == "0" {

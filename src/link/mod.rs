@@ -36,7 +36,9 @@ pub use flow::{CapView, Limit, Pause};
 pub use handshake::strangers::Stranger;
 pub use pairing::error::PairError;
 pub use peers::error::PeersError;
-pub use peers::list::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, Peers, check_peer_name};
+pub use peers::list::Peers;
+pub use peers::peer::{BadPeerName, PEER_NAME_BYTES_MAX, Peer, check_peer_name};
+pub use peers::rights::{ModelPattern, PATTERNS_MAX, Quota, Rights, RightsChange};
 pub use sessions::doubles::Double;
 pub use sessions::life::Silence;
 pub use sessions::registry::{NOT_YET, PeerState};
@@ -191,6 +193,23 @@ impl Link {
     /// Returns the peer with this pin.
     pub fn peer_by_pin(&self, pin: Pin) -> Option<Peer> {
         self.0.peers().by_pin(pin).cloned()
+    }
+
+    /// Returns what the peer with this pin may do here. Of one that is not paired: nothing more than any.
+    pub fn rights(&self, pin: Pin) -> Rights {
+        self.0.peers().rights(pin)
+    }
+
+    /// Changes what a peer may do here. Durable when this returns.
+    ///
+    /// Errors: [`PairError::UnknownPeer`], [`PairError::NotSaved`].
+    pub async fn set_rights(&self, name: &str, change: RightsChange) -> Result<(), PairError> {
+        let with = |peers: &Peers| {
+            let pin = peers.by_name(name).map(|peer| peer.pin);
+            let pin = pin.ok_or_else(|| PairError::UnknownPeer { name: name.to_owned() })?;
+            Ok::<_, PairError>(peers.with_rights(pin, peers.rights(pin).with(change)))
+        };
+        self.0.change_peers(with).await
     }
 
     /// Subscribes to the state of the link to a peer.

@@ -4,7 +4,9 @@
 //! must be fetched. End the lease once something durable refers to the blob: a row of the controller, a kept document,
 //! or a journal record.
 
-use modelferry_protocol::ids::{Hash, MigrationId};
+use std::collections::HashMap;
+
+use modelferry_protocol::ids::{Hash, MigrationId, Pin};
 use parking_lot::MutexGuard;
 
 use super::lease_table::{Held, LeaseTable};
@@ -98,6 +100,20 @@ impl Store {
             Err(error) if error.is_full() => Ok(()),
             done => done,
         }
+    }
+
+    /// Notes which peer sends a blob, for its quota.
+    ///
+    /// Errors: [`StoreError::Full`], [`StoreError::Io`].
+    pub fn bring(&self, hash: Hash, peer: Pin) -> Result<(), StoreError> {
+        self.inner.rows.bring(hash, peer)
+    }
+
+    /// Returns the peer that has sent each blob that came from one.
+    ///
+    /// Errors: [`StoreError::Io`].
+    pub fn brought(&self) -> Result<HashMap<Hash, Pin>, StoreError> {
+        self.inner.rows.brought()
     }
 
     /// Returns the protected blobs of each migration.

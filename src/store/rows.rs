@@ -12,7 +12,7 @@ use redb::{Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, 
 
 use super::StoreError;
 use super::tables;
-use super::tables::{CHUNKS, HELD, Key, MANIFESTS, PAGES, PARTIALS};
+use super::tables::{BROUGHT, CHUNKS, HELD, Key, MANIFESTS, PAGES, PARTIALS};
 use crate::disk::Disk;
 use crate::disk::database::{Database, Outcome, Schema};
 
@@ -72,7 +72,8 @@ pub(super) struct Rows {
 
 impl Rows {
     pub fn open(path: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let names = &["manifests", "pages", "partials", "held", "chunks", "rates", "versions", "wanted", "idle"];
+        let names =
+            &["manifests", "pages", "partials", "held", "chunks", "rates", "versions", "wanted", "idle", "brought"];
         let schema = Schema { names, make: tables::make, cache_bytes: CACHE_BYTES };
         Ok(Self { database: Database::open(path, disk, schema)?, distrusted: Mutex::default() })
     }
@@ -263,6 +264,7 @@ impl Rows {
             transaction.open_table(HELD)?.retain_in(all(), |_, _| false)?;
             transaction.open_table(PARTIALS)?.remove(&hash.0)?;
             transaction.open_table(MANIFESTS)?.remove(&hash.0)?;
+            transaction.open_table(BROUGHT)?.remove(&hash.0)?;
             Ok(())
         })?;
         self.distrusted.lock().remove(&hash);

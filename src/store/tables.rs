@@ -22,6 +22,8 @@ pub(super) const CHUNKS: TableDefinition<Key, (Key, u64)> = TableDefinition::new
 pub(super) const WANTED: TableDefinition<(&[u8; 16], &[u8; 32]), ()> = TableDefinition::new("wanted");
 /// Blob: time since which nobody needs it, Unix milliseconds.
 pub(super) const IDLE: TableDefinition<&[u8; 32], u64> = TableDefinition::new("idle");
+/// Blob: the peer that has sent it, or sends it.
+pub(super) const BROUGHT: TableDefinition<Key, Key> = TableDefinition::new("brought");
 
 /// Peer: bytes per second of the last transfer, and its time in Unix milliseconds.
 pub(super) const RATES: TableDefinition<Key, (u64, u64)> = TableDefinition::new("rates");
@@ -39,5 +41,6 @@ pub(super) fn make(transaction: &WriteTransaction) -> Outcome<()> {
     transaction.open_table(VERSIONS)?;
     transaction.open_table(WANTED)?;
     transaction.open_table(IDLE)?;
+    transaction.open_table(BROUGHT)?;
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use modelferry_protocol::ids::{Hash, MigrationId};
+use modelferry_protocol::ids::{Hash, MigrationId, Pin};
 use modelferry_protocol::snapshot::BlobRef;
 use redb::ReadableTable;
 
 use super::StoreError;
 use super::rows::Rows;
-use super::tables::{IDLE, MANIFESTS, PARTIALS, WANTED};
+use super::tables::{BROUGHT, IDLE, MANIFESTS, PARTIALS, WANTED};
 
 impl Rows {
     /// Returns every wanted blob with its migration.
@@ -21,6 +21,26 @@ impl Rows {
                 wanted.push((MigrationId(*mid), Hash(*hash)));
             }
             Ok(wanted)
+        })
+    }
+
+    /// Notes which peer sends a blob. Becomes durable with the next durable write: losing the row only lets a quota count less.
+    pub fn bring(&self, hash: Hash, peer: Pin) -> Result<(), StoreError> {
+        self.write_soon(|transaction| {
+            transaction.open_table(BROUGHT)?.insert(&hash.0, &peer.0)?;
+            Ok(())
+        })
+    }
+
+    /// Returns the peer that has sent each blob.
+    pub fn brought(&self) -> Result<HashMap<Hash, Pin>, StoreError> {
+        self.read(BROUGHT, |table| {
+            let mut brought = HashMap::new();
+            for row in table.iter()? {
+                let (hash, peer) = row?;
+                brought.insert(Hash(*hash.value()), Pin(*peer.value()));
+            }
+            Ok(brought)
         })
     }
 

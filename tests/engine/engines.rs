@@ -18,7 +18,7 @@ use modelferry::engine::{
 use modelferry::journal::{Journal, JournalError, Witness};
 use modelferry::link::{Identity, Link, LinkConfig, Peers};
 use modelferry::store::Store;
-use modelferry_protocol::ids::MigrationId;
+use modelferry_protocol::ids::{MigrationId, Pin};
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::{BlobRef, Name};
 use modelferry_protocol::version::{Feature, Versions};
@@ -56,7 +56,7 @@ impl Queries {
 
 #[async_trait]
 impl QueryHandler for Queries {
-    async fn answer(&self, json: &str) -> Vec<u8> {
+    async fn answer(&self, _: Pin, json: &str) -> Vec<u8> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.held.subscribe().wait_for(|held| !held).await.unwrap();
         packed::pack(&format!("{{\"heard\":{json}}}"))

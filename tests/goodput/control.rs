@@ -11,6 +11,7 @@ use modelferry::controller::description::Description;
 use modelferry::controller::status::ModelStatus;
 use modelferry::engine::{Engine, QueryHandler, packed};
 use modelferry::sample::Sample;
+use modelferry_protocol::ids::Pin;
 use tokio::time::Instant;
 
 use super::agents::{Going, NAMES, hosts, virtually};
@@ -31,7 +32,7 @@ pub struct Answers;
 
 #[async_trait]
 impl QueryHandler for Answers {
-    async fn answer(&self, json: &str) -> Vec<u8> {
+    async fn answer(&self, _: Pin, json: &str) -> Vec<u8> {
         packed::pack(if json == STATUS { large_status() } else { "{}" })
     }
 }

@@ -6,16 +6,18 @@ use std::path::Path;
 
 use modelferry::disk::{Disk, FaultPlan, Faults};
 use modelferry::engine::view::{Stand, State};
-use modelferry_protocol::codec::Bounded;
+use modelferry::link::RightsChange;
+use modelferry_protocol::codec::{Bounded, Bytes};
 use modelferry_protocol::ids::{Hash, MigrationId};
 use modelferry_protocol::limits::{CHUNK_BYTES_MAX, PAGE_CHUNKS_MAX};
 use modelferry_protocol::manifest::{ChunkRef, Page};
 use modelferry_protocol::message::{BlobPage, Handle, Message};
+use modelferry_protocol::plan::{Answer, BackupRequest, Question};
 use modelferry_protocol::snapshot::BlobRef;
 
 use super::controller::MODEL;
 use super::engines::{Host, third};
-use super::liar::{Liar, mid, model};
+use super::liar::{LIAR, Liar, mid, model};
 use super::memory_controller::noise;
 
 const MIB: u64 = 1 << 20;
@@ -195,4 +197,72 @@ async fn the_disk_keeps_its_reserve_while_a_peer_sends() {
     free(&faults, 40);
     assert_eq!(liar.hold().await, "");
     liar.is_done(2).await;
+}
+
+/// A host that lets the liar hold so much at once, and the liar.
+async fn with_quota(quota: &str) -> (Host, Liar) {
+    let mut host = Host::start_apart("dst", None).await;
+    let liar = Liar::beside(&mut host).await;
+    let change = RightsChange { quota: Some(quota.parse().unwrap()), ..RightsChange::default() };
+    host.link().set_rights(LIAR, change).await.unwrap();
+    (host, liar)
+}
+
+/// Offers a model with a binary of one chunk of noise, sends that, and returns it.
+async fn bring(host: &Host, liar: &mut Liar, mid: MigrationId, seed: u64) -> BlobRef {
+    let plain = noise(seed, 200_000);
+    let blob = BlobRef { hash: Hash::of(&plain), bytes: 200_000 };
+    liar.say(liar.offer(mid, model(9))).await;
+    host.until(mid, "the offer is there", |view| view.state == State::Receiving).await;
+    liar.say(liar.names(mid, &[blob])).await;
+    liar.say(liar.blob_offer(7, mid, blob)).await;
+    assert!(!liar.is_held(7).await);
+    let chunks = Bounded::new(vec![ChunkRef { hash: blob.hash, bytes: 200_000 }]).unwrap();
+    liar.say(Message::BlobPage(BlobPage { handle: 7, page: Page { index: 0, offset: 0, last: true, chunks } })).await;
+    liar.is_asked_for(7).await;
+    liar.send_chunk(7, 0, 0, &plain).await;
+    liar.is_done(7).await;
+    blob
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_names_more_than_its_quota_is_refused_with_the_line_that_allows_it() {
+    let (host, mut liar) = with_quota("1MiB").await;
+    with_a_chunk(&mut liar, &host, mid(1)).await;
+    // With what is here already it is a quarter more.
+    liar.say(liar.names(mid(1), &[zeros(4)])).await;
+    let cause = host.ends(mid(1), Stand::Reverted).await.cause.unwrap();
+    assert!(cause.contains("hold 1 MiB of its disk at once, and these would be 2 MiB"), "{cause}");
+    assert!(cause.contains("`modelferry peer set raw --quota 2MiB`"), "{cause}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_peer_has_left_behind_goes_before_its_quota_refuses_more() {
+    let (host, mut liar) = with_quota("300KiB").await;
+    let mut brought = Vec::new();
+    for number in 1..4 {
+        brought.push(bring(&host, &mut liar, mid(number), number).await);
+        liar.say(liar.abort(mid(number))).await;
+        host.ends(mid(number), Stand::Reverted).await;
+    }
+    let here: Vec<bool> = brought.iter().map(|blob| host.store().size(blob.hash).unwrap().is_some()).collect();
+    assert_eq!(here, [false, false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_that_are_kept_for_a_peer_count_against_its_quota() {
+    let (host, mut liar) = with_quota("300KiB").await;
+    host.link().set_rights(LIAR, RightsChange { keep: Some(true), ..RightsChange::default() }).await.unwrap();
+    let description = bring(&host, &mut liar, mid(1), 1).await;
+    let (snapshot, root) = liar.snapshot(mid(2), description);
+    let keep = Question::Keep(BackupRequest { taken_s: 1, root, snapshot: Bytes::new(snapshot).unwrap() });
+    assert_eq!(liar.ask(keep).await, Answer::Bytes(description.bytes));
+    liar.say(liar.abort(mid(1))).await;
+    host.ends(mid(1), Stand::Reverted).await;
+    let more = BlobRef { hash: Hash([7; 32]), bytes: 200_000 };
+    liar.say(liar.offer(mid(3), model(9))).await;
+    liar.say(liar.names(mid(3), &[more])).await;
+    let cause = host.ends(mid(3), Stand::Reverted).await.cause.unwrap();
+    assert!(cause.contains("--quota"), "{cause}");
+    assert_eq!(host.store().size(description.hash).unwrap(), Some(description.bytes));
 }

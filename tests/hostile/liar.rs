@@ -9,7 +9,7 @@ use modelferry_protocol::message::{
     BlobNames, BlobOffer, ChunkHeader, Claim, Commit, Encoding, End, Handle, Hello, Message, MigrationKey, Offer,
     OwnershipReport, Request, Sealed, SignedCommit, SignedHead,
 };
-use modelferry_protocol::plan::Question;
+use modelferry_protocol::plan::{Answer, Question};
 use modelferry_protocol::proof::Statement;
 use modelferry_protocol::snapshot::{BlobRef, Call, Name, Params, Snapshot};
 use modelferry_protocol::switch::{Cause, CommitStamp, Handover, Profile};
@@ -148,6 +148,22 @@ impl Liar {
         soon(self.send.write_all(&message.to_frame())).await.unwrap();
     }
 
+    /// Says what is in a frame.
+    pub async fn say_frame(&mut self, frame: &[u8]) {
+        soon(self.send.write_all(frame)).await.unwrap();
+    }
+
+    /// Asks a question, and waits for the answer.
+    pub async fn ask(&mut self, question: Question) -> Answer {
+        let id = fastrand::u64(..);
+        self.say(Message::Request(Request { id, question })).await;
+        self.hear("an answer", |message| match message {
+            Message::Response(told) if told.id == id => Some(told.answer.clone()),
+            _ => None,
+        })
+        .await
+    }
+
     /// Reads nothing more than the next message.
     pub fn stop_reading(&self) {
         self.is_reading.send_replace(false);
@@ -254,15 +270,17 @@ impl Liar {
 
     /// Waits until the host has handled everything that was said before.
     pub async fn is_heard(&mut self) {
-        let id = fastrand::u64(..);
-        self.say(Message::Request(Request { id, question: Question::Ping })).await;
-        self.hear("an answer", |message| matches!(message, Message::Response(told) if told.id == id).then_some(()))
-            .await;
+        self.ask(Question::Ping).await;
     }
 
-    /// Seals a snapshot with this description; and its root.
+    /// A snapshot with this description, and its root.
+    pub fn snapshot(&self, mid: MigrationId, description: BlobRef) -> (Vec<u8>, Hash) {
+        snapshot(mid, MODEL, description).seal().unwrap()
+    }
+
+    /// Seals such a snapshot.
     pub fn seal(&self, mid: MigrationId, description: BlobRef) -> (Message, Hash) {
-        let (bytes, root) = snapshot(mid, MODEL, description).seal().unwrap();
+        let (bytes, root) = self.snapshot(mid, description);
         let snapshot = Bytes::new(bytes).unwrap();
         (Message::Seal(Sealed { key: self.key(mid), root, nonce: 1, snapshot }), root)
     }

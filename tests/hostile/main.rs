@@ -17,6 +17,8 @@ mod questions;
 #[allow(dead_code, reason = "the tests of the link use the rest")]
 #[path = "../link/raw.rs"]
 mod raw;
+mod rights;
+mod samples;
 mod set_back;
 #[allow(dead_code, reason = "the tests of the link use the rest")]
 #[path = "../link/support.rs"]

@@ -21,7 +21,7 @@ use super::memory_controller::{Gate, noise};
 const FLOOD: u64 = 200;
 
 impl Liar {
-    async fn ask(&mut self, id: u64, question: Question) {
+    async fn send_question(&mut self, id: u64, question: Question) {
         self.say(Message::Request(Request { id, question })).await;
     }
 
@@ -71,7 +71,7 @@ async fn one_piece_of_work_of_a_flood_of_questions_is_done_at_a_time_and_another
     // One more than is read before one of them is answered.
     let first = QUESTIONS_AT_ONCE_MAX as u64 + 1;
     for id in 0..first {
-        liar.ask(id, Question::Known(model(id))).await;
+        liar.send_question(id, Question::Known(model(id))).await;
     }
     // The first of them holds its thread until the other peer's migration has ended.
     while gate.state().came == 0 {
@@ -81,7 +81,7 @@ async fn one_piece_of_work_of_a_flood_of_questions_is_done_at_a_time_and_another
     assert_eq!((gate.state().inside, gate.state().came), (1, 1));
     gate.open();
     for id in first..FLOOD {
-        liar.ask(id, Question::Known(model(id))).await;
+        liar.send_question(id, Question::Known(model(id))).await;
     }
     assert_eq!(liar.answers(0..FLOOD).await, 0);
     assert_eq!((gate.state().most, gate.state().came), (1, FLOOD as usize));
@@ -94,7 +94,7 @@ async fn a_peer_that_connects_anew_gets_no_second_thread_for_its_questions() {
     let gate = Arc::new(Gate::default());
     host.controller.inner().trouble.gate = Some(gate.clone());
     for _ in 0..3 {
-        liar.ask(0, Question::Known(model(0))).await;
+        liar.send_question(0, Question::Known(model(0))).await;
         while gate.state().came == 0 {
             tokio::task::yield_now().await;
         }
@@ -113,12 +113,12 @@ async fn eight_questions_of_a_peer_s_operators_are_answered_at_once_and_hold_up_
     let before = host.queries.asked();
     host.queries.hold();
     for id in 0..FLOOD {
-        liar.ask(id, Question::Query(Text::cut("{}"))).await;
+        liar.send_question(id, Question::Query(Text::cut("{}"))).await;
     }
     let too_many = FLOOD - QUERIES_AT_ONCE_MAX as u64;
     assert_eq!(liar.answers(QUERIES_AT_ONCE_MAX as u64..FLOOD).await, too_many);
     // The others still wait; a migration's questions of the same peer are answered.
-    liar.ask(FLOOD, Question::Known(model(0))).await;
+    liar.send_question(FLOOD, Question::Known(model(0))).await;
     assert_eq!(liar.answers(FLOOD..FLOOD + 1).await, 0);
     comes_in(&host, &honest).await;
     assert_eq!(host.queries.asked() - before, QUERIES_AT_ONCE_MAX as u64);
@@ -136,7 +136,7 @@ async fn so_many_models_of_a_peer_are_tried_at_once_and_one_more_is_refused() {
     let (bytes, _) = snapshot(mid(1), model(1), description).seal().unwrap();
     let tries = TRIES_AT_ONCE_MAX as u64;
     for id in 0..tries + 10 {
-        liar.ask(id, Question::DryRun(Bytes::new(bytes.clone()).unwrap())).await;
+        liar.send_question(id, Question::DryRun(Bytes::new(bytes.clone()).unwrap())).await;
     }
     assert_eq!(liar.answers(tries..tries + 10).await, 10);
     host.controller.inner().trouble.stall_dry_run = false;
@@ -157,7 +157,7 @@ async fn calls_and_copies_that_a_peer_has_come_in_at_once_are_bounded_and_leave_
             method: Name::cut("Prechecks"),
             params: Payload::Blob(nowhere(id)),
         };
-        liar.ask(id, Question::Relay(Box::new(call))).await;
+        liar.send_question(id, Question::Relay(Box::new(call))).await;
     }
     assert_eq!(liar.answers(relays..relays + 5).await, 5);
     let copies = COPIES_AT_ONCE_MAX as u64;
@@ -165,7 +165,7 @@ async fn calls_and_copies_that_a_peer_has_come_in_at_once_are_bounded_and_leave_
         let blobs = Bounded::new(vec![nowhere(id)]).unwrap();
         let (name, owner) = (Name::cut("shelf"), Name::cut("admin"));
         let copy = Precopying { mid: mid(1000 + id), model: model(id), name, owner, blobs };
-        liar.ask(1000 + id, Question::Precopy(Box::new(copy))).await;
+        liar.send_question(1000 + id, Question::Precopy(Box::new(copy))).await;
     }
     // Each has taken the place of the one before.
     assert_eq!(liar.answers(1000..1000 + copies - 1).await, copies - 1);
@@ -187,7 +187,7 @@ async fn a_second_call_under_the_number_of_one_that_is_under_way_is_refused() {
             method: Name::cut("Prechecks"),
             params: Payload::Blob(nowhere(number)),
         };
-        liar.ask(7, Question::Relay(Box::new(call))).await;
+        liar.send_question(7, Question::Relay(Box::new(call))).await;
     }
     assert_eq!(liar.answers(7..8).await, 1);
 }

@@ -147,6 +147,7 @@ fn a_peer_keeps_a_live_model_and_the_next_day_only_what_is_new_is_sent() {
     let sample = Sample::default();
     let (src, mut dst, _) = ready(&sample);
     let model = sample.name.as_str();
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     let first = src.run(&["backup", "create", model, "dst", "--format", "json"]).json();
     assert!(first["sent"].as_u64().unwrap() > 0, "{first}");
     assert!(src.serves(model), "a backup freezes nothing");
@@ -191,6 +192,7 @@ fn a_peer_keeps_a_live_model_and_the_next_day_only_what_is_new_is_sent() {
 fn a_peer_that_is_away_keeps_nothing_and_takes_the_copy_when_it_is_back() {
     let sample = Sample::default();
     let (src, mut dst, _) = ready(&sample);
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     dst.stop();
     src.until("the peer is gone", |host| (!host.connected()).then_some(()));
     let told = src.run(&["backup", "create", &sample.name, "dst"]);

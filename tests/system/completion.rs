@@ -50,6 +50,8 @@ fn a_shell_completes_the_names_that_the_running_agent_knows() {
     let sample = Sample::default();
     let (src, dst, _) = ready(&sample);
     let id = format!("{}:0", sample.uuid);
+    src.run(&["peer", "set", "dst", "--read", "on"]).ok();
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     src.run(&["backup", "create", &sample.name, "dst"]).ok();
 
     assert_eq!(next(&src, &["embedded", "export", "sh"]), [sample.name.as_str()]);
@@ -73,7 +75,8 @@ fn a_shell_completes_the_names_that_the_running_agent_knows() {
 #[test]
 fn bash_completes_names_at_whose_colons_it_cuts() {
     let sample = Sample::default();
-    let (_src, dst, _) = ready(&sample);
+    let (src, dst, _) = ready(&sample);
+    src.run(&["peer", "set", "dst", "--read", "on"]).ok();
     assert_eq!(next_in_bash(&dst, "show-mo"), ["show-model"]);
     assert_eq!(next_in_bash(&dst, "status -m sr"), ["src:"]);
     // Only what comes after the colon takes the place of what was typed there.

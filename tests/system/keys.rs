@@ -82,6 +82,7 @@ fn text(path: &Path) -> &str {
 fn every_command_prints_keys_of_one_style() {
     let (src, dst, files) = ready(&Sample::default());
     let mut typist = Typist::default();
+    typist.json(&dst, &["peer", "set", "src", "--keep", "on"]);
     let at = |name: &str| src.dir.path().join(name);
     let (archive, export, password) = (at("a.tar.zst"), at("export"), at("pw"));
     std::fs::write(&password, "an unguessable word\n").unwrap();
@@ -96,6 +97,7 @@ fn every_command_prints_keys_of_one_style() {
         &["show-controller"],
         &["peers"],
         &["identity", "show"],
+        &["peer", "set", "dst", "--models", "shop-*"],
         &["limit"],
         &["doctor"],
         &["limit", "dst", "1gbit"],

@@ -136,6 +136,7 @@ fn the_status_of_five_thousand_entities_comes_over_the_link_while_a_model_moves(
         ..Sample::default()
     };
     src.import(&large);
+    src.run(&["peer", "set", "dst", "--read", "on"]).ok();
     let id = format!("{}:0", moving.uuid);
     // Two minutes' worth at the least, on any host.
     src.run(&["limit", "dst", "4mbit"]).ok();

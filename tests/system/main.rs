@@ -32,6 +32,7 @@ mod plan;
 mod precopy;
 mod refused;
 mod renumbered;
+mod rights;
 #[path = "../scripted/mod.rs"]
 #[allow(dead_code, reason = "the crash matrix uses the rest")]
 mod scripted;

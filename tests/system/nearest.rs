@@ -23,6 +23,8 @@ fn a_mistyped_name_is_answered_with_the_nearest_one() {
     suggests(&src, &["unpair", "dtt"], "no peer is called `dtt`", "dst");
     suggests(&src, &["limit", "dtt", "none"], "no peer is called `dtt`", "dst");
     suggests(&src, &["backup", "create", "shop-eu", "dtt"], "\"dtt\" is no peer", "dst");
+    src.run(&["peer", "set", "dst", "--read", "on"]).ok();
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     // Of another controller's models, that controller's agent knows.
     suggests(&dst, &["status", "-m", "src:shpo-eu"], "model src:admin/shpo-eu not found", "shop-eu");
 

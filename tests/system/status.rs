@@ -21,6 +21,7 @@ fn status(host: &Host, args: &[&str]) -> Value {
 fn a_models_status_over_the_link_is_the_same_as_at_home() {
     let sample = Sample::default();
     let (src, dst, files) = ready(&sample);
+    src.run(&["peer", "set", "dst", "--read", "on"]).ok();
     let home = status(&src, &["-m", &sample.name]);
     assert_eq!(home, status(&dst, &["-m", &format!("src:{}", sample.name)]));
     assert_eq!(home["applications"]["postgresql"]["charm-name"], "postgresql");
@@ -36,6 +37,7 @@ fn a_models_status_over_the_link_is_the_same_as_at_home() {
 fn a_controller_is_shown_with_its_models_at_home_and_over_the_link() {
     let sample = Sample::default();
     let (src, dst, _) = ready(&sample);
+    src.run(&["peer", "set", "dst", "--read", "on"]).ok();
     let home = src.run(&["show-controller", "--format", "json"]).json();
     let model = &home["src"]["models"][&sample.name];
     assert_eq!((&model["uuid"], &model["machine-count"]), (&json!(sample.uuid), &json!(sample.machines)), "{home}");

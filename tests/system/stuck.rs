@@ -126,7 +126,8 @@ fn sample_name() -> String {
 #[test]
 fn an_agent_that_is_at_it_is_not_taken_to_be_stuck() {
     let sample = Sample { size_bytes: 4 << 20, ..Sample::default() };
-    let (src, _dst, _) = ready(&sample);
+    let (src, dst, _) = ready(&sample);
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     src.run(&["limit", "dst", "0"]).ok();
     thread::scope(|scope| {
         let keeping = scope.spawn(|| src.run(&["backup", "create", &sample.name, "dst"]));

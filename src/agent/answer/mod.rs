@@ -4,6 +4,7 @@ mod files;
 pub(in crate::agent) mod migration;
 mod model;
 mod peer;
+mod query;
 mod refusal;
 pub(super) mod status_only;
 mod store;
@@ -14,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use modelferry_protocol::ids::JournalId;
+use modelferry_protocol::ids::{JournalId, Pin};
 use modelferry_protocol::limits::{ANSWER_BYTES_MAX, ANSWER_PLAIN_BYTES_MAX};
 
 use super::control::view::IdentityView;
@@ -24,9 +25,9 @@ use super::socket::admission::Caller;
 use super::socket::server::{Client, Handler};
 use crate::controller::embedded::Embedded;
 use crate::controller::local::LocalController;
-use crate::disk::{background, blocking};
+use crate::disk::background;
 use crate::engine::{Engine, MigrateOptions, QueryHandler, packed};
-use crate::link::Link;
+use crate::link::{Link, RightsChange};
 
 /// Everything that answers are made of. The engine joins last, as it answers its peers' questions through this.
 pub(super) struct RequestHandler {
@@ -69,19 +70,6 @@ impl RequestHandler {
             Ok(outcome) => outcome.map_err(|error| self.refusal_of_controller(&error)),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
-    }
-
-    /// Answers a peer's question, a read-only request as JSON, and returns the answer as it travels.
-    pub async fn answer_query(&self, json: &str) -> Vec<u8> {
-        let response = match serde_json::from_str::<Request>(json) {
-            Ok(request) if request.peer_may_ask() => match self.read(request).await {
-                Ok(response) => response,
-                Err(failure) => self.with_nearest(failure).await.into(),
-            },
-            Ok(_) => Failure::new(FailureKind::NotPermitted, "a peer may not ask that").into(),
-            Err(error) => Failure::new(FailureKind::Usage, format!("the question is not understood: {error}")).into(),
-        };
-        blocking(move || fitting(&response)).await
     }
 
     /// Answers what changes nothing.
@@ -129,6 +117,10 @@ impl RequestHandler {
             Request::PairOffer { name } => self.pair_offer(name).await,
             Request::PairAccept { code, address, name } => self.pair_accept(&code, &address, name).await,
             Request::Limit { peer, rate } => self.limit(peer.as_deref(), rate.as_deref()).await,
+            Request::PeerSet { peer, receive, send, keep, read, models, quota } => {
+                let change = RightsChange { receive, send, keep, read, ..RightsChange::default() };
+                self.peer_set(&peer, change, models, quota).await
+            }
             Request::Unpair { peer } => self.unpair(&peer, actor).await,
             Request::NoteSigned { certificate, ca, until_s } => {
                 self.note_signed(&certificate, &ca, until_s, actor).await
@@ -215,8 +207,8 @@ pub(super) struct Questions(pub Arc<RequestHandler>);
 
 #[async_trait]
 impl QueryHandler for Questions {
-    async fn answer(&self, json: &str) -> Vec<u8> {
-        self.0.answer_query(json).await
+    async fn answer(&self, peer: Pin, json: &str) -> Vec<u8> {
+        self.0.answer_query(peer, json).await
     }
 }
 

@@ -156,6 +156,7 @@ impl RequestHandler {
                  `kill -CONT PID`; one that was killed is started with `systemctl start modelferry`. `modelferry peers` here says \
                  how the link is"
             )),
+            EngineError::Forbidden { fix, .. } => failure.state(UNCHANGED).hint(format!("`{fix}` allows it")),
             EngineError::UnknownPeer(peer) => failure.missing(Missing::Peer(peer.clone())),
             EngineError::UnknownMigration(id) => failure.missing(Missing::Migration(id.clone())),
             EngineError::Voted { .. } => {

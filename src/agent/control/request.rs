@@ -171,6 +171,23 @@ pub enum Request {
         /// End of the certificate's validity, Unix seconds.
         until_s: u64,
     },
+    /// Change what a peer may do here. What is absent stays as it is.
+    PeerSet {
+        /// The peer.
+        peer: String,
+        /// Whether models are received from it.
+        receive: Option<bool>,
+        /// Whether models are sent to it.
+        send: Option<bool>,
+        /// Whether copies of its models are kept.
+        keep: Option<bool>,
+        /// Whether it may read models that were not exchanged with it.
+        read: Option<bool>,
+        /// Globs for the names of models that may be exchanged with it; `*` allows all.
+        models: Option<Vec<String>>,
+        /// What migrations and copies from it may hold of the disk at once, such as `50GiB`; `none`: no bound.
+        quota: Option<String>,
+    },
     /// Forget a peer.
     Unpair {
         /// The peer.
@@ -345,6 +362,7 @@ impl Request {
             Self::Store { .. } => false,
             Self::Prune { dry_run, .. } => !dry_run,
             Self::PairOffer { .. } | Self::PairAccept { .. } | Self::Unpair { .. } | Self::NoteSigned { .. } => true,
+            Self::PeerSet { .. } => true,
             Self::Order { .. } | Self::Migrate { .. } | Self::Precopy { .. } | Self::Reap { .. } => true,
             Self::Abort { .. } | Self::Resolve { .. } => true,
             Self::EmbeddedImport { .. } | Self::EmbeddedExport { .. } | Self::EmbeddedRemove { .. } => true,
@@ -358,9 +376,14 @@ impl Request {
         matches!(self, Self::Watch { .. } | Self::Events { .. })
     }
 
-    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more.
+    /// Reports whether a peer may ask this over the link: what `-m PEER:MODEL` and `verify` need, and no more. What would be asked
+    /// of a third agent in turn is asked of that one directly.
     pub fn peer_may_ask(&self) -> bool {
-        let list = matches!(self, Self::ShowController { .. } | Self::Models { .. } | Self::Verify { .. });
-        list || matches!(self, Self::ShowModel { .. } | Self::ModelStatus { .. })
+        match self {
+            Self::ShowController { controller } | Self::Models { controller } => controller.is_none(),
+            Self::ShowModel { model, .. } | Self::ModelStatus { model, .. } => !model.contains(':'),
+            Self::Verify { .. } => true,
+            _ => false,
+        }
     }
 }

@@ -50,6 +50,9 @@ pub enum Response {
         controller: String,
         /// The models.
         models: Vec<ModelRow>,
+        /// Why others may not be listed, where an agent shows a peer only what was exchanged with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hidden: Option<String>,
     },
     /// Of [`super::Request::ShowModel`].
     Model(Box<ModelView>),

@@ -19,6 +19,21 @@ fn a_peer_can_ask_for_nothing_that_changes_anything() {
     ] {
         assert!(request.peer_may_ask() && !request.changes());
     }
+    for third in [
+        Request::Models { controller: Some("west".into()) },
+        Request::ShowController { controller: Some("west".into()) },
+        Request::ShowModel { model: "west:prod".into(), held: false },
+        Request::ModelStatus { model: "west:prod".into(), held: false },
+    ] {
+        assert!(!third.peer_may_ask(), "{third:?}");
+    }
     assert!(!Request::Abort { id: "prod".into() }.peer_may_ask());
     assert!(!Request::Identity {}.peer_may_ask());
+    // A migration begins at the agent of its source, at an operator's wish there.
+    let (model, peer) = ("prod".to_owned(), "west".to_owned());
+    let migrate = serde_json::json!({ "verb": "migrate", "model": model, "peer": peer });
+    let asked: Request = serde_json::from_value(migrate).unwrap();
+    assert!(matches!(asked, Request::Migrate { .. }) && !asked.peer_may_ask());
+    assert!(!Request::Precopy { model: model.clone(), peer: peer.clone(), bwlimit: None }.peer_may_ask());
+    assert!(!Request::BackupKeep { model, peer }.peer_may_ask());
 }

@@ -137,6 +137,27 @@ pub struct PeerView {
     /// What to type then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// What it may do here.
+    #[serde(default)]
+    pub rights: RightsView,
+}
+
+/// What a peer may do here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RightsView {
+    /// Whether models are received from it.
+    pub receive: bool,
+    /// Whether models are sent to it.
+    pub send: bool,
+    /// Whether copies of its models are kept.
+    pub keep: bool,
+    /// Whether it may read models that were not exchanged with it.
+    pub read: bool,
+    /// Globs for the names of models that may be exchanged with it; all if there is none.
+    pub models: Vec<String>,
+    /// What migrations and copies from it may hold of the disk here at once; nothing: no bound.
+    pub quota_bytes: Option<u64>,
 }
 
 /// A controller.

@@ -38,15 +38,22 @@ pub struct ModelsArgs {
 
 impl ModelsArgs {
     pub(in crate::cli) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let (controller, models) = match self.from.model(context)? {
-            Some(model) => (model.details.controller_name, vec![model.details.row]),
+        let (controller, models, hidden) = match self.from.model(context)? {
+            Some(model) => (model.details.controller_name, vec![model.details.row], None),
             None => match context.ask(&Request::Models { controller: self.controller })? {
-                Response::Models { controller, models } => (controller, models),
+                Response::Models { controller, models, hidden } => (controller, models, hidden),
                 _ => return Err(client::unexpected()),
             },
         };
         let now = now_ms();
-        context.print(&tree(&controller, &models, now), || table(&controller, &models, now, context.paint));
+        let mut shown = tree(&controller, &models, now);
+        if let Some(hidden) = &hidden {
+            shown["hidden"] = json!(hidden);
+        }
+        context.print(&shown, || {
+            let hidden = hidden.map_or_else(String::new, |hidden| format!("\n{}\n", plain(&hidden)));
+            table(&controller, &models, now, context.paint) + &hidden
+        });
         Ok(Exit::Done)
     }
 }

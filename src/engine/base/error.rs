@@ -261,6 +261,14 @@ pub enum EngineError {
     /// The target knows a later owner of the model.
     #[error(transparent)]
     NotOffered(#[from] NotOffered),
+    /// The rights of the peer do not allow it.
+    #[error("{text}")]
+    Forbidden {
+        /// What is refused.
+        text: String,
+        /// What allows it, to be typed here.
+        fix: String,
+    },
     /// The controller said no.
     #[error(transparent)]
     Controller(#[from] ControllerError),
@@ -283,7 +291,7 @@ impl EngineError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Prechecks(_) | Self::Busy { .. } | Self::Ended { .. } | Self::NotSource(_) => ErrorKind::Refused,
-            Self::IsPrecopy(_) | Self::Copying { .. } | Self::Unheld => ErrorKind::Refused,
+            Self::IsPrecopy(_) | Self::Copying { .. } | Self::Unheld | Self::Forbidden { .. } => ErrorKind::Refused,
             Self::Migrating { .. } | Self::InConflict(_) | Self::Orphaned(_) => ErrorKind::Refused,
             Self::Brought { .. } | Self::InHand(_) => ErrorKind::Refused,
             Self::Peer { .. } | Self::NotArrived { .. } | Self::Proof(_) | Self::NothingToProve { .. } => {

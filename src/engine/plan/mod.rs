@@ -23,6 +23,7 @@ use crate::disk::usage_command;
 use crate::engine::base::conversation::Conversation;
 use crate::engine::base::error::EngineError;
 use crate::engine::peer::ownership;
+use crate::engine::peer::rights::{self, Deed};
 use crate::engine::view::{Direction, FindingView, PlanView, TotalsView};
 
 /// How far two clocks may be apart without being reported: more than any link takes for an answer.
@@ -71,6 +72,9 @@ pub async fn judge(
         return Ok(Judgement { examination, findings, ..Judgement::default() });
     }
     let blobs = core.parts.reader.ahead(model).await?.map(|export| distinct_blobs(&export.calls)).unwrap_or_default();
+    let (peer, facts) = (conversation.session.peer(), &examination.facts);
+    let forbidden = rights::forbids(core, peer, Deed::Send, &facts.owner, &facts.name).await;
+    findings.extend(forbidden.iter().map(|found| FindingView::of(Direction::Source, &found.finding())));
     let gateway = gateway(core, &conversation.session.peer_name());
     findings.extend(gateway.iter().map(|finding| FindingView::of(Direction::Source, finding)));
     if let Some(departing) = &examination.departing {

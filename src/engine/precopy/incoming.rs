@@ -11,6 +11,7 @@ use modelferry_protocol::switch::Cause;
 use crate::engine::migration::mailbox::event::Event;
 use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::migration::tracking::tracked_state::TrackedState;
+use crate::engine::peer::rights::{self, Deed};
 use crate::engine::shared::core::Core;
 use crate::engine::transfer::adhoc::{self, InboundTransfer};
 use crate::link::Session;
@@ -26,12 +27,15 @@ pub fn give_up(core: &Core, peer: Pin, mid: MigrationId) {
 /// Begins to take a pre-copy in for a peer, and yields what waits for all of it. Nothing of it is on record here.
 ///
 /// Errors: why it is not taken.
-pub fn take(
+pub async fn take(
     core: &Arc<Core>,
     session: &Session,
     precopying: Precopying,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
     let Precopying { mid, model, name, owner, blobs } = precopying;
+    if let Some(forbidden) = rights::forbids(core, session.peer(), Deed::Receive, &owner, &name).await {
+        return Err(forbidden.to_string());
+    }
     let (terms, state) = (adhoc::terms(mid, model, name, owner), TrackedState::Precopy(PrecopyState::Copying));
     // A source sends one at a time: whoever asks for another has ended the older.
     let mut inbound = InboundTransfer::begin(core, session, terms, state, blobs.to_vec(), Tracked::is_precopy)?;

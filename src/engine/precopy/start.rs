@@ -21,6 +21,7 @@ use crate::engine::migration::tracking::history::History;
 use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::migration::tracking::tracked_state::TrackedState;
 use crate::engine::peer::reach::Reach;
+use crate::engine::peer::rights;
 use crate::engine::shared::core::Core;
 use crate::engine::shared::engine::Engine;
 use crate::engine::transfer::adhoc;
@@ -73,6 +74,7 @@ impl Engine {
         reach.lives().await?;
         let Reach { peer, conversation, .. } = reach;
         let export = core.parts.reader.preview(model).await?;
+        rights::ensure_sent(core, peer.pin, &export.owner, &export.name).await?;
         let journal = core.parts.journal.clone();
         Core::blocking(move || journal.ensure_reserve()).await?;
 

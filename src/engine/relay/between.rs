@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use modelferry_protocol::codec::{Bytes, Text};
-use modelferry_protocol::ids::{MigrationId, ModelUuid};
+use modelferry_protocol::ids::{MigrationId, ModelUuid, Pin};
 use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::limits::{VERBATIM_BYTES_MAX, VERBATIM_FRAME_BYTES_MAX};
 use modelferry_protocol::message::{Message, Response};
@@ -24,6 +24,7 @@ use crate::engine::base::error::{EngineError, causes};
 use crate::engine::migration::tracking::history::History;
 use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::peer::reach::Reach;
+use crate::engine::peer::rights;
 use crate::engine::shared::core::Core;
 use crate::engine::shared::engine::Engine;
 use crate::engine::transfer::adhoc::{self, InboundTransfer};
@@ -155,12 +156,15 @@ async fn relayed(core: &Core, call: &Verbatim, mut arriving: InboundTransfer) ->
 }
 
 /// Serves the byte streams that a peer opens.
-pub async fn serve_streams(core: Arc<Core>, mut streams: StreamInbox) {
+pub async fn serve_streams(core: Arc<Core>, peer: Pin, mut streams: StreamInbox) {
     let mut served = tokio::task::JoinSet::new();
     while let Some(IncomingStream { open, stream }) = streams.recv().await {
         while served.try_join_next().is_some() {}
         let core = core.clone();
         served.spawn(async move {
+            if let Some(forbidden) = rights::forbids_calls(&core, peer).await {
+                return stream.writer.end(&forbidden.to_string()).await;
+            }
             match core.parts.arrival.stream(&open).await {
                 Ok(io) => join(stream, io).await,
                 Err(error) => stream.writer.end(&causes(&error)).await,

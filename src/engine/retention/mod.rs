@@ -5,6 +5,7 @@
 //! prune first meets a blob that nobody needs, and forgotten when it is needed, offered, stored or lends chunks again.
 
 mod needs;
+pub mod quota;
 pub mod remote_backup;
 pub mod secrets;
 

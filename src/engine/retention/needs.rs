@@ -24,7 +24,7 @@
 //!
 //! [`Arrival::holdings`]: crate::controller::port::Arrival::holdings
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use modelferry_protocol::ids::{Hash, MigrationId};
 use modelferry_protocol::ledger::LastRecord;
@@ -44,6 +44,8 @@ pub struct Needs {
     /// In words.
     by: Vec<String>,
     blobs: HashMap<Hash, Vec<usize>>,
+    /// What the controller's models need.
+    of_models: HashSet<Hash>,
     /// Whose needs cannot be told, and why.
     pub trouble: Vec<String>,
 }
@@ -58,6 +60,11 @@ impl Needs {
                 needed_by.push(number);
             }
         }
+    }
+
+    /// Reports whether a model of the controller needs a blob.
+    pub fn is_of_a_model(&self, hash: Hash) -> bool {
+        self.of_models.contains(&hash)
     }
 
     /// Returns who needs a blob, in words.
@@ -105,7 +112,10 @@ async fn wanted(core: &Core, needs: &mut Needs) {
 async fn models(core: &Core, needs: &mut Needs) {
     match core.parts.arrival.holdings().await {
         Ok(holdings) => {
-            holdings.into_iter().for_each(|holding| needs.add(format!("model {}", holding.model), holding.blobs));
+            for holding in holdings {
+                needs.of_models.extend(holding.blobs.iter().copied());
+                needs.add(format!("model {}", holding.model), holding.blobs);
+            }
         }
         Err(error) => needs.trouble.push(format!("what the controller's models need: {error}")),
     }

@@ -12,6 +12,7 @@ use modelferry_protocol::switch::source::{SourceRecord, SourceState};
 use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Head, Profile, Terms};
 
+use super::quota;
 use crate::clock::now_ms;
 use crate::controller::backup::{Kept, Manifest, Origin};
 use crate::controller::port::ControllerError;
@@ -20,13 +21,13 @@ use crate::engine::base::error::EngineError;
 use crate::engine::migration::tracking::history::History;
 use crate::engine::migration::tracking::tracked::Tracked;
 use crate::engine::peer::reach::Reach;
+use crate::engine::peer::rights::{self, Deed};
 use crate::engine::shared::core::Core;
 use crate::engine::shared::engine::Engine;
 use crate::engine::transfer::adhoc;
 use crate::engine::transfer::adhoc::InboundTransfer;
 use crate::engine::view::KeptView;
 use crate::link::{Peer, Session};
-use crate::store::Store;
 
 /// How long a peer that went away may take to come back before the copy is given up; what it holds stays.
 const PEER_BACK_WITHIN: Duration = Duration::from_secs(60);
@@ -58,6 +59,7 @@ pub async fn keep(
     // Until the peer has it, whatever becomes of the model meanwhile.
     let lease = core.parts.store.lease_with_puts();
     let export = core.parts.reader.preview(model).await?;
+    rights::ensure_sent(core, peer.pin, &export.owner, &export.name).await?;
     let snapshot = Snapshot {
         mid: MigrationId(*uuid::Uuid::new_v4().as_bytes()),
         model,
@@ -105,12 +107,15 @@ pub async fn keep(
 /// Begins to take a copy in for a peer, and yields what waits for all of it and keeps it.
 ///
 /// Errors: why it is not kept.
-pub fn take(
+pub async fn take(
     core: &Arc<Core>,
     session: &Session,
     request: &BackupRequest,
 ) -> Result<impl Future<Output = Answer> + Send + use<>, String> {
     let snapshot = Snapshot::open(&request.snapshot, request.root).map_err(|error| error.to_string())?;
+    if let Some(forbidden) = rights::forbids(core, session.peer(), Deed::Keep, &snapshot.owner, &snapshot.name).await {
+        return Err(forbidden.to_string());
+    }
     let record = TargetRecord { head: head(core, &snapshot, session.peer()), state: TargetState::Receiving };
     // One copy of a model at a time: whoever asked for the older has given up, or wants the newer.
     let replaces = |older: &Tracked| older.terms.model == snapshot.model && !older.is_precopy();
@@ -122,9 +127,9 @@ pub fn take(
         snapshot.blobs(),
         replaces,
     )?;
-    let (store, session, taken_s) = (core.parts.store.clone(), session.clone(), request.taken_s);
+    let (core, session, taken_s) = (core.clone(), session.clone(), request.taken_s);
     Ok(async move {
-        match finish(inbound, store, &session, &snapshot, taken_s).await {
+        match finish(inbound, &core, &session, &snapshot, taken_s).await {
             Ok(bytes) => Answer::Bytes(bytes),
             Err(text) => {
                 tracing::warn!(peer = %session.peer_name(), model = %snapshot.name, text, "a copy is not kept");
@@ -136,17 +141,21 @@ pub fn take(
 
 async fn finish(
     mut inbound: InboundTransfer,
-    store: Store,
+    core: &Core,
     session: &Session,
     snapshot: &Snapshot,
     taken_s: u64,
 ) -> Result<u64, String> {
     inbound.arrive().await?;
+    // Also of what was here already, and is held from now on.
+    let ensured = quota::ensure(core, session.peer(), &snapshot.blobs(), 0).await;
+    ensured.map_err(|forbidden| forbidden.to_string())?;
     let card = &session.hello().controller;
     let origin = Origin { name: card.name.to_string(), uuid: card.uuid };
     let manifest = Manifest::of(snapshot, origin, taken_s).map_err(|error| error.to_string())?;
     let bytes = manifest.bytes();
     let kept = Kept { peer: session.peer_name(), manifest };
+    let store = core.parts.store.clone();
     Core::blocking(move || kept.keep(&store)).await.map_err(|error| error.to_string())?;
     Ok(bytes)
 }

@@ -19,10 +19,10 @@ use super::{background, claims, dispatch, identity};
 use crate::disk::background::Lane;
 use crate::engine::base::budget::Work;
 use crate::engine::base::conversation::Conversation;
-use crate::engine::peer::report;
+use crate::engine::peer::{report, rights};
 use crate::engine::precopy::incoming as precopy;
 use crate::engine::relay::between as relay;
-use crate::engine::retention::remote_backup;
+use crate::engine::retention::{quota, remote_backup};
 use crate::engine::shared::core::Core;
 use crate::engine::transfer::patches::rebuild;
 use crate::engine::transfer::receive::Receiving;
@@ -77,12 +77,18 @@ impl Service {
             async move { receiving.make_durable().await }
         });
         tasks.spawn({
-            let receiving = receiving.clone();
+            let (core, receiving, peer) = (core.clone(), receiving.clone(), session.peer());
             // Apart from the rest, so that a full disk does not make an abort unheard.
             async move {
                 while let Some(message) = blob_messages.recv().await {
                     match message {
-                        Message::BlobNames(names) => receiving.names(names).await,
+                        Message::BlobNames(names) => {
+                            let Some(others) = receiving.lacking_beside(&names) else { continue };
+                            match quota::ensure(&core, peer, &names.blobs, others).await {
+                                Ok(()) => receiving.names(names).await,
+                                Err(forbidden) => receiving.refuse_names(&names, forbidden.to_string()).await,
+                            }
+                        }
                         Message::BlobOffer(offer) => receiving.offered(offer).await,
                         Message::BlobPage(page) => receiving.page(page).await,
                         _ => {}
@@ -90,7 +96,7 @@ impl Service {
                 }
             }
         });
-        tasks.spawn(relay::serve_streams(core.clone(), streams));
+        tasks.spawn(relay::serve_streams(core.clone(), session.peer(), streams));
         Self {
             core,
             session,
@@ -164,11 +170,11 @@ impl Service {
                 self.refuse(id, format!("{COPIES_AT_ONCE_MAX} copies come in already; try again later")).await;
             }
             Question::Keep(request) => {
-                let coming = remote_backup::take(&core, &session, &request);
+                let coming = remote_backup::take(&core, &session, &request).await;
                 self.copies.spawn(reply(session, id, lane.run(once_here(coming))));
             }
             Question::Precopy(precopying) => {
-                let coming = precopy::take(&core, &session, *precopying);
+                let coming = precopy::take(&core, &session, *precopying).await;
                 self.copies.spawn(reply(session, id, lane.run(once_here(coming))));
             }
             // Apart from the other questions: it lasts as long as reading all binaries does, or as deflating again.
@@ -219,6 +225,9 @@ impl Service {
 
     async fn relay(&mut self, id: u64, call: Verbatim, lane: Arc<Lane>) {
         self.relays.retain(|_, task| !task.is_finished());
+        if let Some(forbidden) = rights::forbids_calls(&self.core, self.peer()).await {
+            return self.refuse(id, forbidden.to_string()).await;
+        }
         // A call under the number of another would be counted as one with it.
         if self.relays.len() >= RELAYS_AT_ONCE_MAX || self.relays.contains_key(&id) {
             let text = format!("{RELAYS_AT_ONCE_MAX} calls are on their way to the controller already, or this one is");

@@ -7,7 +7,7 @@ use modelferry_protocol::ids::{Hash, Pin};
 use modelferry_protocol::ledger::LastRecord;
 use modelferry_protocol::limits::OFFERS_OPEN_MAX;
 use modelferry_protocol::message::{End, Message, MigrationKey, Offer};
-use modelferry_protocol::plan::{Answer, Question, Room};
+use modelferry_protocol::plan::{Answer, Finding, ModelFacts, Question, Room};
 use modelferry_protocol::record::Body;
 use modelferry_protocol::snapshot::Snapshot;
 use modelferry_protocol::switch::offer;
@@ -16,12 +16,13 @@ use modelferry_protocol::switch::target::{TargetRecord, TargetState};
 use modelferry_protocol::switch::{Cause, Head, Terms};
 use tokio::sync::oneshot;
 
-use crate::controller::port::MigrationRef;
+use crate::controller::port::{ControllerError, MigrationRef};
 use crate::engine::base::budget::Spending;
 use crate::engine::base::entry::entry;
 use crate::engine::migration::mailbox::event::Event;
 use crate::engine::migration::tracking::history::History;
 use crate::engine::peer::ownership;
+use crate::engine::peer::rights::{self, Deed, Forbidden};
 use crate::engine::precopy::incoming as precopy;
 use crate::engine::shared::core::Core;
 use crate::engine::switchover;
@@ -86,6 +87,9 @@ async fn accept(core: &Arc<Core>, offer: Offer, session: &Session) -> Option<Mes
     }
     if offer.key.journal != session.hello().journal {
         return refused("the offer names another journal than its agent's".into());
+    }
+    if let Some(forbidden) = rights::forbids(core, session.peer(), Deed::Receive, &offer.owner, &offer.name).await {
+        return refused(forbidden.to_string());
     }
     let store = core.parts.store.clone();
     let reserve = core.parts.settings.disk_reserve_bytes;
@@ -186,12 +190,24 @@ pub async fn dry_run(core: &Core, peer: Pin, snapshot: &[u8]) -> Result<u64, Str
     Ok(snapshot.blobs().iter().map(|blob| blob.bytes).sum())
 }
 
+/// Returns what stands here against a peer's model, the peer's rights first.
+async fn prechecks(core: &Core, peer: Pin, facts: &ModelFacts) -> Result<Vec<Finding>, ControllerError> {
+    let forbidden = rights::forbids(core, peer, Deed::Receive, &facts.owner, &facts.name).await;
+    let quota_bytes = core.parts.link.rights(peer).quota.bytes().filter(|quota_bytes| facts.bytes_total > *quota_bytes);
+    let beyond = match quota_bytes {
+        Some(quota_bytes) => Some(rights::beyond(core, peer, quota_bytes, facts.bytes_total).await),
+        None => None,
+    };
+    let forbidden = forbidden.iter().chain(&beyond).map(Forbidden::finding).collect::<Vec<_>>().into_iter();
+    Ok(forbidden.chain(core.parts.arrival.prechecks(facts).await?).collect())
+}
+
 /// Answers a question that needs no task of its own.
 pub async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
     let failed = |text: String| Answer::Failed(Text::cut(text));
     match question {
         Question::Ping => Answer::Bytes(core.clock_ms()),
-        Question::Prechecks(facts) => match core.parts.arrival.prechecks(&facts).await {
+        Question::Prechecks(facts) => match prechecks(core, peer, &facts).await {
             Ok(findings) => switchover::conflict::in_service::explain(core, facts.uuid, findings).await,
             Err(error) => failed(error.to_string()),
         },
@@ -225,7 +241,7 @@ pub async fn answer(core: &Core, peer: Pin, question: Question) -> Answer {
         Question::Relay(_) => failed("a call is passed on where it is heard".to_owned()),
         Question::Keep(_) | Question::Precopy(_) => failed("a copy is taken in where it is heard".to_owned()),
         Question::Query(json) => {
-            let told = core.parts.query.answer(&json).await;
+            let told = core.parts.query.answer(peer, &json).await;
             Bytes::new(told).map_or_else(|error| failed(format!("the answer is too long: {error}")), Answer::Json)
         }
     }

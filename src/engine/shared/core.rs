@@ -34,10 +34,10 @@ use crate::store::Store;
 /// Answers what a peer's operator asks of this agent: a read-only request of the control socket, as JSON.
 #[async_trait]
 pub trait QueryHandler: Send + Sync {
-    /// Returns the answer as JSON, also when it is a refusal, as [`packed::pack`] packs it.
+    /// Returns the answer to `peer` as JSON, also when it is a refusal, as [`packed::pack`] packs it.
     ///
     /// [`packed::pack`]: crate::engine::base::packed::pack
-    async fn answer(&self, json: &str) -> Vec<u8>;
+    async fn answer(&self, peer: Pin, json: &str) -> Vec<u8>;
 }
 
 /// Takes blobs in over one connection.

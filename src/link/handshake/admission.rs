@@ -9,7 +9,7 @@ use modelferry_protocol::ids::Pin;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::offers::Offers;
-use crate::link::peers::list::Peer;
+use crate::link::peers::peer::Peer;
 
 /// The pinned keys, the addresses of their owners, and the open pairing offer.
 #[derive(Default)]

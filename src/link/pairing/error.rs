@@ -1,7 +1,7 @@
 //! Why a pairing failed.
 
 use crate::link::peers::error::PeersError;
-use crate::link::peers::list::BadPeerName;
+use crate::link::peers::peer::BadPeerName;
 
 /// A failed pairing or unpairing. The text says what to type next.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use crate::clock::now_ms;
 use crate::link::credentials::certificate::pin_of;
 use crate::link::dialling::dial;
 use crate::link::handshake::offers::Outcome;
-use crate::link::peers::list::{Peer, called_from};
+use crate::link::peers::peer::{Peer, called_from};
 use crate::link::shared::Shared;
 use crate::link::transport::close::CloseCode;
 use crate::link::transport::connection::Connection;

@@ -15,7 +15,7 @@ use crate::clock::now_ms;
 use crate::link::credentials::certificate::pin_of;
 use crate::link::dialling::dial::{self, DialError};
 use crate::link::dialling::race::alternate;
-use crate::link::peers::list::{Peer, check_peer_name};
+use crate::link::peers::peer::{Peer, check_peer_name};
 use crate::link::shared::Shared;
 use crate::link::transport::close::CloseCode;
 use crate::link::transport::connection::{Alert, Connection, alert_of, describe};

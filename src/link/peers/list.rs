@@ -2,171 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use modelferry_protocol::ids::Pin;
-use serde::{Deserialize, Serialize};
 
 use super::error::PeersError;
+use super::file::{Document, Entry, Parsed, parse};
 use super::limits::{self, ByHand};
-use crate::config::{TomlProblem, words};
+use super::peer::{BadPeerName, Peer, check_peer_name};
+use super::rights::Rights;
 use crate::disk::Disk;
-use crate::link::transport::address::canonical;
-
-/// Maximum length of a peer's name. Operators type names, and tables show them.
-pub const PEER_NAME_BYTES_MAX: usize = 64;
-
-/// Maximum number of learned addresses per peer. Four: two networks, before and after one move.
-pub const LEARNED_MAX: usize = 4;
-
-/// A paired agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// The local name; operators type it as DEST.
-    pub name: String,
-    /// SHA-256 of its public key.
-    pub pin: Pin,
-    /// Addresses from pairing, each `host:port`.
-    pub addresses: Vec<String>,
-    /// Addresses from which it connected since, each `ip:port`, the newest first, at most [`LEARNED_MAX`].
-    pub learned: Vec<String>,
-    /// Time of the last pairing, Unix milliseconds.
-    pub paired_ms: u64,
-}
-
-impl Peer {
-    /// Returns this peer with the address `observed` added; `None` if it is known.
-    pub(in crate::link) fn at(&self, observed: SocketAddr) -> Option<Self> {
-        let is_known = |address: &String| self.addresses.contains(address) || self.learned.contains(address);
-        if is_known(&canonical(observed).to_string()) {
-            return None;
-        }
-        // Behind NAT the peer's own port may be forwarded. It is the port of the last address from pairing.
-        let port = self.addresses.last().and_then(|address| address.rsplit_once(':')?.1.parse().ok());
-        let mut learned = called_from(observed, port.unwrap_or(0));
-        learned.retain(|address| !is_known(address));
-        learned.extend(self.learned.iter().cloned());
-        learned.truncate(LEARNED_MAX);
-        Some(Self { learned, ..self.clone() })
-    }
-}
-
-/// Returns the addresses for dialling a peer that connected from `observed` and claims to listen on `port`.
-pub(in crate::link) fn called_from(observed: SocketAddr, port: u16) -> Vec<String> {
-    let observed = canonical(observed);
-    let mut addresses = vec![observed.to_string()];
-    // A different port means NAT, which may forward the peer's own port. Loopback has no NAT: there a different port
-    // means a relay that an operator set up on purpose, so do not bypass it.
-    if port != observed.port() && port != 0 && !observed.ip().is_loopback() {
-        addresses.push(SocketAddr::new(observed.ip(), port).to_string());
-    }
-    addresses
-}
-
-/// An unusable name for a peer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadPeerName {
-    /// The name cannot be typed as a DEST.
-    #[error(
-        "`{}` cannot name a peer: letters, digits and `.`, `-`, `_`, at most {PEER_NAME_BYTES_MAX}, beginning with a letter or digit; choose another with `--as NAME`",
-        .0.escape_debug()
-    )]
-    Unusable(String),
-    /// Another peer has the name.
-    #[error(
-        "`{name}` already names the peer {holder}; choose another with `--as NAME`, or type `modelferry unpair {name}` first"
-    )]
-    Taken {
-        name: String,
-        /// The pin of that peer.
-        holder: Pin,
-    },
-}
-
-/// Checks that `name` can be typed as a DEST.
-///
-/// Errors: [`BadPeerName::Unusable`].
-pub fn check_peer_name(name: &str) -> Result<(), BadPeerName> {
-    let begins = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    let usable = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if begins && usable && name.len() <= PEER_NAME_BYTES_MAX {
-        Ok(())
-    } else {
-        Err(BadPeerName::Unusable(name.chars().take(PEER_NAME_BYTES_MAX).collect()))
-    }
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    /// The number of entries that follow. A file with fewer was truncated.
-    #[serde(default)]
-    peers: Option<usize>,
-    /// The number of caps in `limits.toml`. If that file is missing, they were lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    limits: Option<usize>,
-    #[serde(default)]
-    peer: Vec<Entry>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    pin: String,
-    addresses: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    learned: Vec<String>,
-    paired_ms: u64,
-    /// This agent's pin when the peer was paired.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    own_pin: Option<String>,
-}
-
-/// What the file holds.
-#[derive(Debug, Default)]
-struct Parsed {
-    /// Each peer, with this agent's pin when it was paired.
-    peers: Vec<(Peer, Option<Pin>)>,
-    /// The number of caps that an operator had set.
-    limits: usize,
-}
-
-/// Parses the file.
-///
-/// Errors: a description of what is wrong.
-fn parse(text: &[u8]) -> Result<Parsed, String> {
-    // Every complete file begins with a comment, so an empty file was truncated.
-    if text.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    let text = words::text(text)?;
-    let document: Document = toml::from_str(text).map_err(|error| TomlProblem::of(text, &error).to_string())?;
-    match document.peers {
-        None if document.peer.is_empty() => {
-            return Err("it names no peer and does not say that there is none".to_owned());
-        }
-        Some(peers) if peers > document.peer.len() => {
-            return Err(format!("it should have {peers} peers and has {}", document.peer.len()));
-        }
-        _ => {}
-    }
-    let mut list: Vec<(Peer, Option<Pin>)> = Vec::new();
-    for entry in document.peer {
-        let pin: Pin = entry.pin.parse().map_err(|error| format!("{error}"))?;
-        let own =
-            entry.own_pin.as_ref().map(|own| own.parse::<Pin>().map_err(|error| format!("{error}"))).transpose()?;
-        check_peer_name(&entry.name).map_err(|error| error.to_string())?;
-        if list.iter().any(|(peer, _)| peer.name == entry.name || peer.pin == pin) {
-            return Err(format!("`{}` or its pin stands there twice", entry.name));
-        }
-        let Entry { name, addresses, mut learned, paired_ms, .. } = entry;
-        learned.truncate(LEARNED_MAX);
-        list.push((Peer { name, pin, addresses, learned, paired_ms }, own));
-    }
-    Ok(Parsed { peers: list, limits: document.limits.unwrap_or(0) })
-}
 
 /// File name in the state directory.
 const FILE: &str = "peers.toml";
@@ -180,6 +25,8 @@ pub struct Peers {
     /// This agent's current pin, and its pin when each peer was paired.
     own: Option<Pin>,
     paired_as: BTreeMap<Pin, Pin>,
+    /// Rights that an operator has changed.
+    rights: BTreeMap<Pin, Rights>,
     /// Caps set by an operator.
     limits: ByHand,
     /// The number of caps that an operator had set, and that were gone with `limits.toml` at the start.
@@ -209,10 +56,10 @@ impl Peers {
         let limits = limits::load(&limits::path(state_dir), disk)?;
         let lost_limits = if limits.is_none() { read.limits } else { 0 };
         let limits = limits.unwrap_or_default();
-        let read = read.peers;
+        let Parsed { peers: read, rights, .. } = read;
         let paired_as = read.iter().filter_map(|(peer, own)| Some((peer.pin, (*own)?))).collect();
         let list = read.into_iter().map(|(peer, _)| peer).collect();
-        Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, limits, lost_limits })
+        Ok(Self { disk: disk.clone(), path, list, own: None, paired_as, rights, limits, lost_limits })
     }
 
     /// Reports whether there is no `peers.toml`: an agent that has ever had a peer has one.
@@ -290,6 +137,21 @@ impl Peers {
         self.list.iter().find(|peer| peer.pin == pin)
     }
 
+    /// Returns what a peer may do here.
+    pub fn rights(&self, pin: Pin) -> Rights {
+        self.rights.get(&pin).cloned().unwrap_or_default()
+    }
+
+    /// Returns these peers with other rights of one.
+    pub(in crate::link) fn with_rights(&self, pin: Pin, rights: Rights) -> Self {
+        let mut next = self.clone();
+        match rights == Rights::default() {
+            true => next.rights.remove(&pin),
+            false => next.rights.insert(pin, rights),
+        };
+        next
+    }
+
     /// Checks that the peer `pin` may have the name `name`.
     ///
     /// Errors: [`BadPeerName`].
@@ -317,7 +179,7 @@ impl Peers {
     /// Returns these peers without the one that has this pin.
     pub(in crate::link) fn without(&self, pin: Pin) -> Self {
         let list = self.list.iter().filter(|peer| peer.pin != pin).cloned().collect();
-        Self { list, ..self.clone() }
+        Self { list, ..self.with_rights(pin, Rights::default()) }
     }
 
     /// Writes `peers.toml`.
@@ -331,9 +193,11 @@ impl Peers {
             learned: peer.learned.clone(),
             paired_ms: peer.paired_ms,
             own_pin: self.paired_as.get(&peer.pin).map(Pin::to_string),
+            rights: self.rights.get(&peer.pin).cloned(),
         };
         let limits = Some(self.limits.len().max(self.lost_limits)).filter(|limits| *limits > 0);
-        let document = Document { peers: Some(self.list.len()), limits, peer: self.list.iter().map(entry).collect() };
+        let (peers, rights) = (Some(self.list.len()), Some(self.rights.len()).filter(|rights| *rights > 0));
+        let document = Document { peers, limits, rights, peer: self.list.iter().map(entry).collect() };
         let text = toml::to_string_pretty(&document).expect("names and numbers always serialize");
         let text = format!(
             "# Written by the agent: who is paired, and where peers were and have called from since.\n\n{text}"
@@ -345,6 +209,7 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
+    use super::super::peer::tests::paired_at;
     use super::*;
 
     /// The bug: a `limits.toml` that was gone took a limit away without a word.
@@ -366,34 +231,27 @@ mod tests {
         assert_eq!(load().lost_limits(), 0);
     }
 
-    fn paired_at(addresses: &[&str]) -> Peer {
-        let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
-        Peer { name: "west".into(), pin: Pin([1; 32]), addresses, learned: Vec::new(), paired_ms: 1 }
-    }
-
-    fn at(peer: &Peer, address: &str) -> Option<Vec<String>> {
-        peer.at(address.parse().unwrap()).map(|peer| peer.learned)
-    }
-
+    /// A right that was taken away must not come back because the end of a file is gone.
     #[test]
-    fn the_last_few_addresses_that_a_peer_called_from_are_kept() {
-        let mut peer = paired_at(&["192.0.2.1:17171"]);
-        assert_eq!(at(&peer, "192.0.2.1:17171"), None, "known by the pairing");
-        assert_eq!(at(&peer, "[::ffff:192.0.2.1]:17171"), None, "the same, as a dual-stack socket shows it");
-        for host in 2..8 {
-            peer = peer.at(format!("192.0.2.{host}:17171").parse().unwrap()).unwrap();
+    fn rights_are_read_as_they_were_written_and_a_cut_file_grants_nothing() {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::real());
+        let (path, load) = (dir.path().join(FILE), || Peers::load(dir.path(), &disk).unwrap());
+        let pin = Pin([1; 32]);
+        let models = vec!["web-*".parse().unwrap(), "ann/db".parse().unwrap()];
+        let quota = "3GiB".parse().unwrap();
+        let rights = Rights { receive: false, keep: true, models, quota, ..Rights::default() };
+        let peers = load().with(paired_at(&[])).with_rights(pin, rights.clone());
+        peers.save().unwrap();
+        assert_eq!(load().rights(pin), rights);
+        let paired_again = load().with(paired_at(&["192.0.2.1:17171"]));
+        assert_eq!(paired_again.rights(pin), rights, "who pairs again is granted nothing");
+        assert_eq!(paired_again.without(pin).with(paired_at(&[])).rights(pin), Rights::default());
+        let whole = std::fs::read(&path).unwrap();
+        for end in 0..whole.len() - 1 {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            let cut = load();
+            assert!(cut.list().is_empty() || cut.rights(pin) == rights, "cut at {end}");
+            let _ = std::fs::remove_file(Disk::aside(&path));
         }
-        assert_eq!(peer.learned, [7, 6, 5, 4].map(|host| format!("192.0.2.{host}:17171")));
-        assert_eq!(at(&peer, "192.0.2.5:17171"), None);
-        assert_eq!(peer.addresses, ["192.0.2.1:17171"], "what was typed stays");
-    }
-
-    #[test]
-    fn behind_a_new_translated_address_the_port_of_the_pairing_is_tried_as_well() {
-        let peer = paired_at(&["192.0.2.1:40001", "192.0.2.1:17171"]);
-        let learned = ["198.51.100.7:52000", "198.51.100.7:17171"].map(str::to_owned);
-        assert_eq!(at(&peer, "198.51.100.7:52000"), Some(learned.into()));
-        let relayed = paired_at(&["127.0.0.1:17171"]);
-        assert_eq!(at(&relayed, "127.0.0.1:52000"), Some(vec!["127.0.0.1:52000".into()]), "no relay is gone around");
     }
 }

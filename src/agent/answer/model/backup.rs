@@ -204,6 +204,11 @@ impl RequestHandler {
                 "it would be on two controllers; migrate it from where it is".to_owned(),
             ),
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(false),
+            // It answers, so it is not lost, whatever the operator says.
+            Err(failure) if failure.kind == FailureKind::Refused && failure.redirect.is_none() => second(
+                format!("the model is on controller \"{name}\", {role}, which does not show it here; it would be on both"),
+                format!("migrate it from there; {}", failure.hint),
+            ),
             Err(_) if source_lost => Ok(true),
             Err(failure) => second(
                 format!("controller \"{name}\", {role}, cannot be asked: {}", failure.message),

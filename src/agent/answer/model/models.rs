@@ -111,7 +111,7 @@ impl RequestHandler {
         match self.locate(controller.as_deref())? {
             Location::Here => {
                 let models = self.local.models().await.map_err(|error| self.refusal_of_controller(&error))?;
-                Ok(Response::Models { controller: self.local.card().name.to_string(), models })
+                Ok(Response::Models { controller: self.local.card().name.to_string(), models, hidden: None })
             }
             Location::Peer(peer) => self.ask_peer(&peer, &Request::Models { controller: None }).await,
         }

@@ -8,12 +8,15 @@ use super::dialable::dialable;
 use crate::agent::answer::RequestHandler;
 use crate::agent::answer::refusal::refusal_of_pairing;
 use crate::agent::control::view::{
-    ControllerView, LeftView, OfferView, PairedView, PeerView, StrangerView, UnpairedView,
+    ControllerView, LeftView, OfferView, PairedView, PeerView, RightsView, StrangerView, UnpairedView,
 };
 use crate::agent::control::{Failure, FailureKind, Response};
 use crate::engine::Unpaired;
 use crate::engine::view::MigrationView;
-use crate::link::{CloseCode, KEY_UNKNOWN, NOT_YET, Peer, PeerState, Session, Stranger};
+use crate::link::{
+    CloseCode, KEY_UNKNOWN, ModelPattern, NOT_YET, PATTERNS_MAX, Peer, PeerState, Rights, RightsChange, Session,
+    Stranger,
+};
 
 impl RequestHandler {
     /// Returns the peers.
@@ -48,6 +51,7 @@ impl RequestHandler {
             controller: session.map(|session| ControllerView::of_peer(&peer.name, &session.hello().controller)),
             next: trouble.as_deref().map(|reason| next(&peer.name, reason)),
             trouble,
+            rights: rights(self.link.rights(peer.pin)),
         }
     }
 
@@ -100,6 +104,24 @@ impl RequestHandler {
         Ok(Response::Paired(PairedView { name: peer.name, pin: peer.pin.to_string() }))
     }
 
+    /// Changes what a peer may do here, and returns that peer.
+    ///
+    /// `models`, `quota`: as [`crate::agent::control::Request::PeerSet`] has them.
+    pub(in crate::agent::answer) async fn peer_set(
+        &self,
+        peer: &str,
+        change: RightsChange,
+        models: Option<Vec<String>>,
+        quota: Option<String>,
+    ) -> Result<Response, Failure> {
+        let usage = |text: String| Failure::new(FailureKind::Usage, text).state("nothing has changed");
+        let models = models.map(patterns).transpose()?;
+        let quota = quota.map(|quota| quota.parse()).transpose().map_err(usage)?;
+        let change = RightsChange { models, quota, ..change };
+        self.link.set_rights(peer, change).await.map_err(|error| refusal_of_pairing(&error))?;
+        Ok(Response::Peers(self.peers().into_iter().filter(|view| view.name == peer).collect()))
+    }
+
     /// Forgets a peer: cuts its link, then gives up what nothing was promised about.
     pub(in crate::agent::answer) async fn unpair(&self, peer: &str, actor: &str) -> Result<Response, Failure> {
         let pin = self.link.peer(peer).map(|peer| peer.pin);
@@ -120,6 +142,23 @@ impl RequestHandler {
         let (stands, next) = out.map_or_else(Default::default, |out| (out.state, out.alone));
         LeftView { id: view.id, state: view.state.to_string(), stands, next }
     }
+}
+
+fn rights(rights: Rights) -> RightsView {
+    let Rights { receive, send, keep, read, models, quota } = rights;
+    let models = models.into_iter().map(String::from).collect();
+    RightsView { receive, send, keep, read, models, quota_bytes: quota.bytes() }
+}
+
+/// Parses globs for names of models.
+///
+/// Errors: which is none, or that there are too many.
+fn patterns(models: Vec<String>) -> Result<Vec<ModelPattern>, Failure> {
+    let usage = |text: String| Failure::new(FailureKind::Usage, text).state("nothing has changed");
+    if models.len() > PATTERNS_MAX {
+        return Err(usage(format!("a peer has at most {PATTERNS_MAX} patterns, not {}", models.len())));
+    }
+    models.iter().map(|pattern| pattern.parse::<ModelPattern>().map_err(usage)).collect()
 }
 
 /// Returns where a peer is, as it was named where that leads there.

@@ -17,7 +17,7 @@ pub(in crate::cli) fn resolve(
     if !all {
         return Ok((named, peer));
     }
-    let Response::Models { models, controller } = context.ask(&Request::Models { controller: None })? else {
+    let Response::Models { models, controller, .. } = context.ask(&Request::Models { controller: None })? else {
         return Err(client::unexpected());
     };
     let movable = models.into_iter().filter(|model| !model.is_controller && model.state == ModelState::Live);

@@ -97,6 +97,7 @@ impl Receiving {
         };
         let (store, lease, runs) =
             (self.core.parts.store.clone(), self.lease.clone(), tracked.mailbox().is_some() && !tracked.is_at_rest());
+        let peer = self.session.peer();
         let open = move || {
             // Before it is looked for, so that it stays here if it is.
             if runs {
@@ -106,7 +107,10 @@ impl Receiving {
             }
             match store.size(blob.hash)? {
                 Some(_) => Ok::<_, StoreError>(None),
-                None => store.incoming(blob, cutter).map(Some),
+                None => {
+                    store.bring(blob.hash, peer)?;
+                    store.incoming(blob, cutter).map(Some)
+                }
             }
         };
         // After a restart on a full disk this is the first call that needs room, and must wait as all others do.

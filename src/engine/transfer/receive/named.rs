@@ -1,6 +1,6 @@
 //! The blobs that a peer has named over one connection. No other blob is received.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use modelferry_protocol::ids::{Hash, MigrationId};
@@ -122,9 +122,17 @@ impl Named {
 
     /// Returns how many bytes of all named blobs are still to be written. A blob that is named twice counts once.
     pub fn lacking(&self) -> u64 {
+        self.lacking_beside(&HashSet::new())
+    }
+
+    /// Returns the same without the blobs of these hashes.
+    pub fn lacking_beside(&self, hashes: &HashSet<Hash>) -> u64 {
         let all = self.0.lock();
         let mut lacking: HashMap<Hash, u64> = HashMap::new();
         for (hash, named) in all.values().flat_map(|names| &names.blobs).filter(|(_, named)| named.lacking > 0) {
+            if hashes.contains(hash) {
+                continue;
+            }
             let most = lacking.entry(*hash).or_default();
             *most = named.lacking().max(*most);
         }

@@ -39,6 +39,20 @@ impl Receiving {
         }
     }
 
+    /// Refuses names: the migration or copy that they are for has to end.
+    pub async fn refuse_names(&self, names: &BlobNames, why: String) {
+        if let Some(tracked) = self.taken_in(names.mid) {
+            self.fail(&tracked, why).await;
+        }
+    }
+
+    /// Returns how many bytes are still to be written of what was named before, `names` apart; nothing if these are for nothing that
+    /// is received.
+    pub fn lacking_beside(&self, names: &BlobNames) -> Option<u64> {
+        let hashes = names.blobs.iter().map(|blob| blob.hash).collect();
+        self.taken_in(names.mid).map(|_| self.named.lacking_beside(&hashes))
+    }
+
     /// Reports whether the peer has named these blobs for a migration or copy that is received.
     pub fn has_names(&self, mid: MigrationId, blobs: &[BlobRef]) -> bool {
         self.taken_in(mid).is_some_and(|tracked| blobs.iter().all(|blob| self.named.has(&tracked, *blob)))

@@ -9,7 +9,7 @@ use modelferry::engine::{Engine, EngineParts, QueryHandler, Settings, packed};
 use modelferry::journal::{Journal, Witness};
 use modelferry::link::{Identity, Link as Connections, LinkConfig, Peers};
 use modelferry::store::Store;
-use modelferry_protocol::ids::JournalId;
+use modelferry_protocol::ids::{JournalId, Pin};
 use modelferry_protocol::message::{ControllerCard, Hello};
 use modelferry_protocol::snapshot::Name;
 use modelferry_protocol::version::{Feature, Versions};
@@ -36,7 +36,7 @@ struct Repeats;
 
 #[async_trait]
 impl QueryHandler for Repeats {
-    async fn answer(&self, json: &str) -> Vec<u8> {
+    async fn answer(&self, _: Pin, json: &str) -> Vec<u8> {
         packed::pack(json)
     }
 }

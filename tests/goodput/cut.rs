@@ -62,7 +62,7 @@ fn a_log_that_waits_for_a_silent_peer_says_so_long_before_the_connection_is_give
         link.begin();
         let cut_at = Instant::now() + from;
         let mut going = Going::begin(&src, 0, MIB).await;
-        src.controllers[0].log([(1, noise(3, 16 * MIB as usize))]);
+        src.controllers[0].log([1, 2, 3, 4].map(|piece| (piece, noise(3 + piece, 4 * MIB as usize))));
 
         let view = going.waits("the agent of dst gives no sign of life").await;
         assert_eq!(view.state, State::Handed);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use modelferry::engine::view::{Stand, State};
+use modelferry::link::RightsChange;
 use modelferry_protocol::codec::{Bounded, Bytes, Text};
 use modelferry_protocol::ids::Hash;
 use modelferry_protocol::limits::{
@@ -169,6 +170,7 @@ async fn calls_and_copies_that_a_peer_has_come_in_at_once_are_bounded_and_leave_
     }
     // Each has taken the place of the one before.
     assert_eq!(liar.answers(1000..1000 + copies - 1).await, copies - 1);
+    host.link().set_rights("src", RightsChange { keep: Some(true), ..RightsChange::default() }).await.unwrap();
     honest.engine().keep(MODEL, "src").await.unwrap();
     comes_in(&host, &honest).await;
     assert_eq!(honest.held(), Held::Absent);

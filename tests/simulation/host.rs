@@ -36,7 +36,7 @@ struct NoQueries;
 
 #[async_trait]
 impl QueryHandler for NoQueries {
-    async fn answer(&self, _: modelferry_protocol::ids::Pin, _: &str) -> Vec<u8> {
+    async fn answer(&self, _: Pin, _: &str) -> Vec<u8> {
         packed::pack("{}")
     }
 }

@@ -204,7 +204,7 @@ fn all_models_are_precopied_one_at_a_time() {
     let named = |n: u32| Sample {
         name: format!("model-{n}"),
         uuid: format!("5b0d2c1e-8f34-4a67-9c1b-3e7a90d4f8{n:02}"),
-        ..Sample::default()
+        ..big()
     };
     [named(1), named(2)].iter().for_each(|sample| drop(src.import(sample)));
     src.run(&["limit", THIN]).ok();

@@ -65,6 +65,7 @@ fn a_kept_backups_blobs_stay_until_it_is_removed() {
     let (src, dst, _) = ready(&sample);
     let model = sample.name.as_str();
     let before = src.export(model);
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     let kept = src.run(&["backup", "create", model, "dst", "--format", "json"]).json();
     let id = kept["id"].as_str().unwrap();
     assert_eq!(pruned(&dst), 0);
@@ -199,6 +200,7 @@ fn what_nobody_needs_is_held_up_to_the_quota() {
 fn where_it_cannot_be_told_who_needs_what_nothing_is_removed() {
     let sample = Sample::default();
     let (src, dst, _) = ready(&sample);
+    dst.run(&["peer", "set", "src", "--keep", "on"]).ok();
     let kept = src.run(&["backup", "create", &sample.name, "dst", "--format", "json"]).json();
     let id = kept["id"].as_str().unwrap();
     let document = dst.dir.path().join(format!("state/kept/{id}.kept"));

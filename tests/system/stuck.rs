@@ -59,6 +59,7 @@ fn every_command_gives_a_stuck_agent_up_and_says_what_to_look_at() {
         &["backup", "list"],
         &["backup", "create", "shop", &archive],
         &["backup", "create", "shop", "west"],
+        &["peer", "set", "west", "--keep", "on"],
         &["backup", "verify", "5b0d2c1e"],
         &["backup", "restore", "5b0d2c1e"],
         &["backup", "remove", "5b0d2c1e"],

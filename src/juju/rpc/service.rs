@@ -49,7 +49,7 @@ pub struct LoggedIn {
 /// #[async_trait]
 /// impl Service for Controller {
 ///     async fn login(&self, connection: &Connection, login: LoginRequest) -> Result<LoggedIn, RpcError> {
-///         if login.credentials != "secret" {
+///         if &*login.credentials != "secret" {
 ///             return Err(RpcError::bad_login());
 ///         }
 ///         let mut result = LoginResult {
